@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds guest/kael-guest.wasm from source: the core module, then the component with its Lua state built.
+#
+#   guest/build.sh [OUT.wasm]
+#
+# The toolchain is made by guest/toolchain.sh (Debian 12, root). With WASI_SDK_PATH set, rustup's wasm32-wasip1 target
+# and that wasi-sdk are used instead; that way has not been tried.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-guest/kael-guest.wasm}
+toolchain=${KAEL_GUEST_TOOLCHAIN:-target/guest-toolchain}
+mkdir -p "$toolchain"
+toolchain=$(cd "$toolchain" && pwd)
+
+if [ -n "${WASI_SDK_PATH:-}" ]; then
+  features="-mexception-handling -mbulk-memory -msign-ext -mnontrapping-fptoint"
+  export CC_wasm32_wasip1=$WASI_SDK_PATH/bin/clang AR_wasm32_wasip1=$WASI_SDK_PATH/bin/llvm-ar
+  export CFLAGS_wasm32_wasip1="--sysroot=$WASI_SDK_PATH/share/wasi-sysroot -O3 $features"
+  export CARGO_TARGET_WASM32_WASIP1_LINKER=$WASI_SDK_PATH/bin/clang
+  guest_rustflags="-Clink-arg=-lsetjmp -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
+  guest_cargo=cargo guest_std=""
+else
+  guest/toolchain.sh "$toolchain"
+  . "$toolchain/env.sh"
+fi
+
+# No path of the machine that built it ends up in the component.
+home=${CARGO_HOME:-$HOME/.cargo}
+remap="--remap-path-prefix=$PWD=/kael --remap-path-prefix=$home=/cargo --remap-path-prefix=$toolchain=/toolchain"
+export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -ffile-prefix-map=$PWD=/kael -ffile-prefix-map=$home=/cargo"
+(
+  export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$guest_rustflags $remap"
+  export CARGO_TARGET_DIR="$PWD/target/guest"
+  # shellcheck disable=SC2086 # an empty or a single word
+  "$guest_cargo" rustc --locked -q -p kael-guest --lib --crate-type cdylib --profile guest \
+    --target wasm32-wasip1 $guest_std
+)
+unset RUSTC RUSTC_BOOTSTRAP
+cargo run --locked -q --profile builder -p kael-guest-builder -- \
+  target/guest/wasm32-wasip1/guest/kael_guest.wasm "$out"

@@ -1,0 +1,114 @@
+//! Where memory comes from, and what happens when there is no more: Lua collects its garbage, then the run ends.
+//!
+//! The host refuses to let the memory grow past the run's limit. Lua answers a refused allocation by collecting all
+//! garbage and asking once more; a second refusal would be an error that `pcall` catches. It traps here instead, so
+//! that the limit ends the run and nothing can outlive it.
+#![expect(unsafe_code, reason = "allocators speak in raw pointers")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+
+use mlua::{Lua, ffi};
+
+/// `malloc` of the C library aligns to this.
+const ALIGN: usize = 8;
+
+/// The last request of Lua that was refused, as its block and its new size.
+static REFUSED_BLOCK: AtomicUsize = AtomicUsize::new(0);
+static REFUSED_SIZE: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" fn allocate(_: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+    // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null; ALIGN is a
+    // power of two and wasm32's sizes stay below `isize::MAX` because `new` is checked.
+    unsafe {
+        if new == 0 {
+            if !block.is_null() {
+                System.dealloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGN));
+            }
+            return std::ptr::null_mut();
+        }
+        if new > isize::MAX as usize - ALIGN {
+            core::arch::wasm32::unreachable();
+        }
+        let got = if block.is_null() {
+            System.alloc(Layout::from_size_align_unchecked(new, ALIGN))
+        } else {
+            System.realloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGN), new)
+        };
+        if got.is_null() && new > if block.is_null() { 0 } else { old } {
+            let again = REFUSED_SIZE.swap(new, Relaxed) == new && REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr();
+            if again {
+                core::arch::wasm32::unreachable();
+            }
+            REFUSED_BLOCK.store(block.addr(), Relaxed);
+        }
+        got.cast()
+    }
+}
+
+static STATE: AtomicPtr<ffi::lua_State> = AtomicPtr::new(std::ptr::null_mut());
+static COLLECTING: AtomicBool = AtomicBool::new(false);
+
+/// Makes Lua allocate through this file.
+pub(crate) fn adopt(lua: &Lua) {
+    // SAFETY: the state is alive, and both allocators hand out blocks of the C library's `malloc`, so that this one
+    // may resize and free what mlua's has given out so far.
+    unsafe {
+        lua.exec_raw_lua(|raw| {
+            ffi::lua_setallocf(raw.state(), allocate, std::ptr::null_mut());
+            STATE.store(raw.state(), Relaxed);
+        });
+    }
+}
+
+/// Rust's own allocator: a refused request makes Lua collect its garbage, too.
+struct Collecting;
+
+#[global_allocator]
+static GLOBAL: Collecting = Collecting;
+
+impl Collecting {
+    fn collect(&self) {
+        let state = STATE.load(Relaxed);
+        if state.is_null() || COLLECTING.swap(true, Relaxed) {
+            return;
+        }
+        // SAFETY: the state lives as long as the instance, there is one thread, and a full collection is allowed
+        // wherever Rust code runs: Lua's own code allocates through `allocate`.
+        unsafe { ffi::lua_gc(state, ffi::LUA_GCCOLLECT) };
+        COLLECTING.store(false, Relaxed);
+    }
+}
+
+// SAFETY: every block comes from and goes back to `System`, unchanged.
+unsafe impl GlobalAlloc for Collecting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            let got = System.alloc(layout);
+            if !got.is_null() {
+                return got;
+            }
+            self.collect();
+            System.alloc(layout)
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            let got = System.realloc(block, layout, new);
+            if !got.is_null() {
+                return got;
+            }
+            self.collect();
+            System.realloc(block, layout, new)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What the component exports: each function hands its arguments to the Lua state that the snapshot holds.
+
+use std::cell::RefCell;
+
+use crate::bindings::exports::kael::engine::runtime::{Definition, Guest as Runtime, Module, Script, ScriptError};
+use crate::run;
+use crate::vm::Vm;
+
+pub(crate) struct Component;
+
+thread_local! {
+    /// Built by `init` before the snapshot is taken, taken by the one call that an instance answers.
+    static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
+}
+
+impl crate::bindings::Guest for Component {
+    fn init() {
+        let vm = Vm::build().expect("the runtime's own Lua code is sound");
+        VM.with_borrow_mut(|slot| *slot = Some(vm));
+    }
+}
+
+fn with_vm<T>(answer: impl FnOnce(&Vm) -> T) -> T {
+    let vm = VM.with_borrow_mut(Option::take).expect("an instance answers one call");
+    crate::gate::open();
+    let result = answer(&vm);
+    // Closing the state would run finalisers after the call's end; the host drops the whole memory instead.
+    std::mem::forget(vm);
+    result
+}
+
+impl Runtime for Component {
+    fn load_repo(modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
+        with_vm(|vm| run::load_repo(vm, &modules))
+    }
+
+    fn run_script(modules: Option<Vec<Module>>, script: Script) -> Result<Option<String>, ScriptError> {
+        with_vm(|vm| run::run_script(vm, modules.as_deref(), &script))
+    }
+}

@@ -1,0 +1,117 @@
+//! The guest's side of `run-action`: numbers the calls and keeps what completed while something else was waited for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use crate::bindings::kael::engine::actions::{ActionError, Call, Completion};
+
+/// How a call ended: the result as JSON text, or why there is none.
+pub(crate) type Outcome = Result<String, ActionError>;
+
+thread_local! {
+    /// Set once the instance runs for the host: while the snapshot is made there is nobody to call.
+    static OPEN: Cell<bool> = const { Cell::new(false) };
+    static NEXT_ID: Cell<u32> = const { Cell::new(0) };
+    static CANCEL: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static COMPLETED: RefCell<VecDeque<(u32, Outcome)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// From now on the host answers.
+pub(crate) fn open() {
+    OPEN.set(true);
+}
+
+pub(crate) fn is_open() -> bool {
+    OPEN.get()
+}
+
+fn enter(submit: &[Call], wait: bool) -> Vec<Completion> {
+    CANCEL.with_borrow_mut(|cancel| {
+        let completions = transport::run_action(submit, cancel, wait);
+        cancel.clear();
+        completions
+    })
+}
+
+fn next_call(name: &str, params: String) -> Call {
+    let id = NEXT_ID.get();
+    NEXT_ID.set(id.wrapping_add(1));
+    Call { id, name: name.to_owned(), params }
+}
+
+/// Enters the host and keeps all that came back but the outcome of `id`.
+fn enter_for(id: u32, submit: &[Call], wait: bool) -> Option<Outcome> {
+    let mut mine = None;
+    for completion in enter(submit, wait) {
+        if completion.id == id {
+            mine = Some(completion.outcome);
+        } else {
+            COMPLETED.with_borrow_mut(|kept| kept.push_back((completion.id, completion.outcome)));
+        }
+    }
+    mine
+}
+
+/// Runs one action and waits for it.
+pub(crate) fn call(name: &str, params: String) -> Outcome {
+    let call = next_call(name, params);
+    let id = call.id;
+    let mut submit = Some(call);
+    loop {
+        if let Some(outcome) = enter_for(id, submit.take().as_slice(), true) {
+            return outcome;
+        }
+    }
+}
+
+/// Starts an action: its outcome when it was done at once, else the number to recognise its completion by.
+pub(crate) fn submit(name: &str, params: String) -> Result<u32, Outcome> {
+    let call = next_call(name, params);
+    let id = call.id;
+    enter_for(id, &[call], false).map_or(Ok(id), Err)
+}
+
+/// Waits until something that was submitted has completed.
+pub(crate) fn wait() -> (u32, Outcome) {
+    loop {
+        if let Some(done) = COMPLETED.with_borrow_mut(VecDeque::pop_front) {
+            return done;
+        }
+        let arrived = enter(&[], true);
+        COMPLETED.with_borrow_mut(|kept| kept.extend(arrived.into_iter().map(|c| (c.id, c.outcome))));
+    }
+}
+
+/// Abandons a call that was submitted; the host hears of it the next time it is entered.
+pub(crate) fn cancel(id: u32) {
+    CANCEL.with_borrow_mut(|cancel| cancel.push(id));
+}
+
+#[cfg(target_arch = "wasm32")]
+mod transport {
+    pub(super) use crate::bindings::kael::engine::actions::run_action;
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod transport {
+    //! Where there is no host, unit tests answer.
+
+    use std::cell::RefCell;
+
+    use super::{Call, Completion};
+
+    type Host = Box<dyn FnMut(&[Call], &[u32], bool) -> Vec<Completion>>;
+
+    thread_local! {
+        static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+    }
+
+    #[cfg(test)]
+    pub(crate) fn answer_with(host: Host) {
+        HOST.set(Some(host));
+    }
+
+    pub(super) fn run_action(submit: &[Call], cancel: &[u32], wait: bool) -> Vec<Completion> {
+        HOST.with_borrow_mut(|host| host.as_mut().expect("a host was set")(submit, cancel, wait))
+    }
+}

@@ -1,0 +1,108 @@
+-- What a team defines and what a script calls: `define_action` and the `actions` tree.
+local kael = ...
+local type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, sort, sub =
+  type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, table.sort, string.sub
+local encode, nearest, caller = kael.encode, kael.nearest, kael.caller
+
+local failure, fail = kael.failure, kael.fail
+local act = kael.act
+local loading = false
+local definitions = {} -- in the order of the calls
+local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definition
+
+local function define_action(body, ...)
+  if not loading then fail("define_action exists only while the actions repo loads") end
+  if type(body) ~= "table" then fail("define_action: expected a table, got " .. type(body)) end
+  if select("#", ...) > 0 then fail("define_action: expected one table") end
+  local text, problem = encode(body, false)
+  if not text then fail("define_action: " .. problem) end
+  local file, line = caller()
+  local definition = { file = file or "?", line = line or 0, body = text }
+  definitions[#definitions + 1] = definition
+  local function callable(params, ...)
+    local name = definition.name
+    if not name then
+      fail("this action has no name: the table that init.lua returns does not hold it")
+    end
+    if params == nil then
+      params = {}
+    elseif type(params) ~= "table" then
+      error(failure(name, "invalid_params", "parameters must be a table, got " .. type(params)), 0)
+    end
+    if select("#", ...) > 0 then
+      error(failure(name, "invalid_params", "parameters must be one table, got " .. 1 + select("#", ...) .. " arguments"), 0)
+    end
+    return act(name, params)
+  end
+  definition_of[callable] = definition
+  return callable
+end
+
+local candidates = {} -- every action and namespace, for suggestions
+local known = {} -- action name -> true
+
+local function missing(prefix, key)
+  local name = prefix .. (type(key) == "string" and key or "[" .. tostring(key) .. "]")
+  if #name > 200 then name = sub(name, 1, 200) .. "..." end
+  local near = nearest(name, candidates)
+  local message = "no action '" .. name .. "'" .. (near and " (did you mean '" .. near .. "'?)" or "")
+  error(failure(name, "unknown_action", message), 0)
+end
+local function has(name) return known[name] == true end
+
+local function seal(node, prefix)
+  if getmetatable(node) ~= nil then
+    if prefix == "" and rawget(node, "has") == nil then rawset(node, "has", has) end
+    return
+  end
+  setmetatable(node, {
+    __index = function(_, key)
+      if prefix == "" and key == "has" then return has end
+      missing(prefix, key)
+    end,
+  })
+end
+
+-- Names what the repo's tree holds. Sorted, so that what is reached twice has the same name every time.
+local function walk(node, prefix, seen)
+  seen[node] = true
+  local keys = {}
+  for key in next, node do
+    if type(key) == "string" then keys[#keys + 1] = key end
+  end
+  sort(keys)
+  for _, key in ipairs(keys) do
+    local value, name = rawget(node, key), prefix .. key
+    if definition_of[value] then
+      local definition = definition_of[value]
+      definition.name = definition.name or name
+      known[name] = true
+      candidates[#candidates + 1] = name
+    elseif type(value) == "table" and not seen[value] then
+      candidates[#candidates + 1] = name
+      walk(value, name .. ".", seen)
+    end
+  end
+  seal(node, prefix)
+end
+
+-- Evaluates the repo: afterwards `actions` is the tree that its init.lua returned and `define_action` is gone.
+function kael.load_tree(modules)
+  kael.set_bundle(modules)
+  loading = true
+  _G.define_action = define_action
+  local root = require("init")
+  loading = false
+  _G.define_action = nil
+  if type(root) ~= "table" then
+    error("init.lua must return a table of actions, got " .. (root == true and "nothing" or type(root)), 0)
+  end
+  walk(root, "", {})
+  _G.actions = root
+  return definitions
+end
+
+function kael.no_repo()
+  local function refuse() error("no actions repo was given: use --actions DIR or set KAEL_ACTIONS", 2) end
+  _G.actions = setmetatable({}, { __index = refuse, __newindex = refuse, __pairs = refuse, __len = refuse, __call = refuse })
+end

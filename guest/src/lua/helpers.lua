@@ -1,0 +1,93 @@
+-- Small things that every script wants: inspect, pp, keys, pluck, count.
+local kael = ...
+local type, tostring, next, rawget, sort, rep, format, find, concat, print0, error, null, array_mt =
+  type, tostring, next, rawget, table.sort, string.rep, string.format, string.find, table.concat, print, error,
+  kael.null, kael.array_mt
+local getmetatable, ipairs, mathtype, gsub = getmetatable, ipairs, math.type, string.gsub
+
+local function quote(s)
+  return (gsub(gsub(gsub(format("%q", s), "\\\n", "\\n"), "\r", "\\r"), "\t", "\\t"))
+end
+local rank = { number = 1, string = 2, boolean = 3 }
+local function before(a, b)
+  local ra, rb = rank[type(a)] or 9, rank[type(b)] or 9
+  if ra ~= rb then return ra < rb end
+  if ra <= 2 then return a < b end
+  return tostring(a) < tostring(b)
+end
+local function sorted_keys(t)
+  local list = {}
+  for key in next, t do list[#list + 1] = key end
+  sort(list, before)
+  return list
+end
+local words = {}
+for word in ("and break do else elseif end false for function global goto if in local nil not or repeat return then true until while"):gmatch("%a+") do
+  words[word] = true
+end
+
+local function show(value, depth, indent, open)
+  if type(value) == "string" then return quote(value) end
+  if value == null then return "json.null" end
+  if type(value) ~= "table" then return tostring(value) end
+  local mt = getmetatable(value)
+  if type(mt) == "table" and mt ~= array_mt and rawget(mt, "__tostring") or type(mt) == "string" then return tostring(value) end
+  if open[value] then return "<cycle>" end
+  if next(value) == nil then return "{}" end
+  if depth <= 0 then return "{...}" end
+  open[value] = true
+  local parts, inner, long, n = {}, indent .. "  ", false, 0
+  for i = 1, #value do
+    local v = rawget(value, i)
+    if v == nil then break end
+    n = i
+    parts[i] = show(v, depth - 1, inner, open)
+    long = long or type(v) == "table"
+  end
+  for _, key in ipairs(sorted_keys(value)) do
+    if not (mathtype(key) == "integer" and key >= 1 and key <= n) then
+      local name = type(key) == "string" and find(key, "^[%a_][%w_]*$") and not words[key] and key
+        or "[" .. show(key, 0, inner, open) .. "]"
+      parts[#parts + 1] = name .. " = " .. show(rawget(value, key), depth - 1, inner, open)
+    end
+  end
+  open[value] = nil
+  local line = "{ " .. concat(parts, ", ") .. " }"
+  if #line + #indent <= 100 and not find(line, "\n", 1, true) and not (long and #line > 60) then return line end
+  return "{\n" .. inner .. concat(parts, ",\n" .. inner) .. "\n" .. indent .. "}"
+end
+
+-- A value as Lua would write it; `depth` levels of tables, all when absent.
+function inspect(value, depth) return show(value, depth or 64, "", {}) end
+-- Prints `inspect(value, depth)`.
+function pp(value, depth) print0(inspect(value, depth)) end
+
+local function need(name, value)
+  if type(value) ~= "table" then error(name .. ": expected a table, got " .. type(value), 3) end
+end
+-- The keys of a table, sorted.
+function keys(t)
+  need("keys", t)
+  return sorted_keys(t)
+end
+-- The field `key` of every element of a list, where it is there.
+function pluck(list, key)
+  need("pluck", list)
+  local out = {}
+  for i = 1, #list do
+    local element = list[i]
+    local value
+    if type(element) == "table" then value = element[key] end
+    if value ~= nil then out[#out + 1] = value end
+  end
+  return out
+end
+-- How many entries a table has, or how many of them `test(value, key)` accepts.
+function count(t, test)
+  need("count", t)
+  local n = 0
+  for key, value in next, t do
+    if test == nil or test(value, key) then n = n + 1 end
+  end
+  return n
+end

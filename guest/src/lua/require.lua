@@ -1,0 +1,70 @@
+-- `require` over the repo's modules, which came as values: there is no file system to look in.
+local kael = ...
+local type, error, ipairs, fail, gsub, find, sub, concat, remove, setmetatable =
+  type, error, ipairs, kael.fail, string.gsub, string.find, string.sub, table.concat, table.remove, setmetatable
+local load, loaded, package = kael.load, package.loaded, package
+
+local bundle = {}
+local stack = {} -- names being loaded, outermost first
+-- Closed when a loader ends, by an error too, and after the error's traceback was taken.
+local unwind = {
+  __close = function(entry)
+    for i = #stack, 1, -1 do
+      if stack[i] == entry.name then return remove(stack, i) end
+    end
+  end,
+}
+
+-- Lua's own loader skips a byte order mark and a first line that starts with `#`, so that scripts can be executable.
+function kael.compile(source, display)
+  source = gsub(source, "^\u{FEFF}", "")
+  if find(source, "^#") then source = gsub(source, "^[^\n]*", "", 1) end
+  return load(source, "@" .. display, "t")
+end
+
+function kael.set_bundle(modules)
+  for _, module in ipairs(modules) do bundle[module.name] = module end
+end
+
+local function chain_to(name)
+  local names, on = {}, false
+  for i = 1, #stack do
+    on = on or stack[i] == name
+    if on then names[#names + 1] = stack[i] end
+  end
+  names[#names + 1] = name
+  return concat(names, " -> ")
+end
+
+local function shown(name)
+  return #name > 200 and sub(name, 1, 200) .. "..." or name
+end
+
+function require(name)
+  if type(name) ~= "string" then fail("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")") end
+  local value = loaded[name]
+  if value ~= nil then return value end
+  for i = 1, #stack do
+    if stack[i] == name then fail("loop of requires: " .. chain_to(name)) end
+  end
+  local preload = package.preload
+  local loader, extra = type(preload) == "table" and preload[name] or nil, ":preload:"
+  if loader == nil then
+    local module = bundle[name]
+    if not module then
+      local file = gsub(shown(name), "%.", "/")
+      fail("module '" .. shown(name) .. "' not found:\n\tno field package.preload['" .. shown(name) .. "']\n\tno file '"
+        .. file .. ".lua' in the actions repo\n\tno file '" .. file .. "/init.lua' in the actions repo")
+    end
+    local problem
+    loader, problem = kael.compile(module.source, module.display)
+    if not loader then error(problem, 0) end
+    extra = module.path
+  end
+  stack[#stack + 1] = name
+  local _ <close> = setmetatable({ name = name }, unwind)
+  local result = loader(name, extra)
+  if result ~= nil then loaded[name] = result end
+  if loaded[name] == nil then loaded[name] = true end
+  return loaded[name], extra
+end

@@ -1,0 +1,137 @@
+-- Cuts the standard library down to what has a place here, and keeps for the runtime what a script may not have.
+-- Every file of the runtime takes what it uses into locals now: a script may replace any global later.
+local kael = ...
+local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, gsub, concat, load0 =
+  select, type, tostring, error, getmetatable, setmetatable, string.find, string.gmatch, string.gsub, table.concat, load
+local getinfo, sethook = kael.debug.getinfo, kael.debug.sethook
+
+kael.raw_traceback = kael.debug.traceback
+kael.debug = nil
+kael.load = load0
+
+-- A tail call (`return define_action { ... }`) leaves no frame of its caller: while a repo loads for its definitions, a
+-- hook notes the line that is being executed.
+local hooked_file, hooked_line
+function kael.watch_lines(on)
+  if not on then return sethook() end
+  sethook(function(_, line)
+    local source = getinfo(2, "S").short_src
+    if source ~= "[kael]" then hooked_file, hooked_line = source, line end
+  end, "l")
+end
+
+-- File and line of the code that called the function `level` levels up; nothing when a tail call hid it.
+local function caller(level)
+  level = (level or 1) + 1
+  if getinfo(level, "t").istailcall then return hooked_file, hooked_line end
+  local at = getinfo(level + 1, "Sl")
+  if at and at.currentline > 0 then return at.short_src, at.currentline end
+end
+kael.caller = caller
+
+-- Raises an error at the place that called the function which calls this one.
+local function fail(message)
+  local file, line = caller(2)
+  error(file and file .. ":" .. line .. ": " .. message or message, 0)
+end
+kael.fail = fail
+
+-- A traceback as a list of frames, innermost first, without the runtime's own; it starts and ends in Lua code.
+function kael.frames(text)
+  local frames, first, last = {}, nil, 0
+  for indented in gmatch(text, "[^\n]+") do
+    local line = gsub(indented, "^%s+", "")
+    if line ~= "stack traceback:" and not find(line, "[kael]", 1, true) then
+      frames[#frames + 1] = line
+      if not find(line, "^%[C%]") and line ~= "(...tail calls...)" then
+        first, last = first or #frames, #frames
+      end
+    end
+  end
+  local kept = {}
+  for i = first or 1, last do kept[#kept + 1] = frames[i] end
+  return kept
+end
+
+local traceback0, frames = kael.raw_traceback, kael.frames
+local function traceback(thread, message, level)
+  local text
+  if type(thread) == "thread" then
+    if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then return message end
+    text = traceback0(thread, nil, level or 0)
+  else
+    message, level = thread, message
+    if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then return message end
+    text = traceback0(nil, (level or 1) + 1)
+  end
+  local lines = frames(text)
+  local head = message ~= nil and (message .. "\n") or ""
+  if #lines == 0 then return head .. "stack traceback:" end
+  return head .. "stack traceback:\n\t" .. concat(lines, "\n\t")
+end
+
+-- Text only: a binary chunk can crash the interpreter.
+function load(chunk, name, mode, ...)
+  if mode ~= nil and (type(mode) ~= "string" or not find(mode, "t", 1, true)) then
+    return nil, "attempt to load a binary chunk (only text is allowed)"
+  end
+  if select("#", ...) > 0 then return load0(chunk, name, "t", (...)) end
+  return load0(chunk, name, "t")
+end
+
+local clock = kael.clock
+os = {
+  time = os.time,
+  date = os.date,
+  difftime = os.difftime,
+  -- Seconds of CPU that the run has used.
+  clock = function() return (select(2, clock())) end,
+}
+debug = { traceback = traceback }
+string.dump, dofile, loadfile, io, require = nil, nil, nil, nil, nil
+package = {
+  preload = {},
+  loaded = {
+    _G = _G, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine, os = os, debug = debug,
+  },
+}
+package.loaded.package = package
+
+local emit = kael.print
+function print(...)
+  local n = select("#", ...)
+  if n == 1 then return emit(tostring((...)) .. "\n") end
+  local parts = { ... }
+  for i = 1, n do parts[i] = tostring(parts[i]) end
+  emit(concat(parts, "\t", 1, n) .. "\n")
+end
+
+local encode, decode = kael.encode, kael.decode
+local array_mt = kael.array_mt
+json = { null = kael.null }
+function json.encode(value)
+  local text, problem = encode(value, false)
+  if text then return text end
+  fail("json.encode: " .. problem)
+end
+function json.pretty(value)
+  local text, problem = encode(value, true)
+  if text then return text end
+  fail("json.pretty: " .. problem)
+end
+function json.decode(text, options)
+  if type(text) ~= "string" then fail("json.decode: expected a string, got " .. type(text)) end
+  if options ~= nil and type(options) ~= "table" then
+    fail("json.decode: options must be a table such as { null = json.null }, got " .. type(options))
+  end
+  local ok, value = decode(text, options and options.null)
+  if ok then return value end
+  fail("json.decode: " .. value)
+end
+function json.array(list)
+  if list == nil then list = {} end
+  if type(list) ~= "table" then fail("json.array: expected a table, got " .. type(list)) end
+  local mt = getmetatable(list)
+  if mt ~= nil and mt ~= array_mt then fail("json.array: the table has a metatable of its own") end
+  return setmetatable(list, array_mt)
+end

@@ -1,0 +1,243 @@
+-- Runs the branches of `parallel` and `race` as coroutines over the one import of the component.
+--
+-- An action inside a branch yields to the scheduler where it can, so that the branches wait together. Between the
+-- action and the scheduler there may be coroutines of the script's own (generators): `coroutine.resume` is replaced by
+-- one that passes the scheduler's yields up and hides them from the resumer. Where a yield is not possible (a sort's
+-- comparator, a gsub callback, a metamethod called from C) the action blocks, and `parallel` runs a loop of its own.
+local kael = ...
+local call, submit, wait, cancel, failure = kael.call, kael.submit, kael.wait, kael.cancel, kael.failure
+local raw_traceback = kael.raw_traceback
+local create, resume0, yield0, status0, close0, isyieldable =
+  coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close, coroutine.isyieldable
+local unpack, select, error, type, getmetatable, rawequal, tostring =
+  table.unpack, select, error, type, getmetatable, rawequal, tostring
+
+local MARK = {} -- first value of a yield that is the scheduler's; a script never sees it
+local reachable = false -- every resume between here and the scheduler's loop can yield
+local live = 0 -- branches that exist now
+local queue -- branches ready to go on, of the loop that is running
+local waiting = {} -- call id -> branch
+local busy = setmetatable({}, { __mode = "k" }) -- the script's coroutine whose action is in flight
+
+-- Runs an action; called by the callables of `actions`.
+function kael.act(name, params)
+  local ok, value, message, detail
+  if reachable and live > 1 and isyieldable() then
+    local id
+    id, ok, value, message, detail = submit(name, params)
+    if id then
+      ok, value, message, detail = yield0(MARK, id)
+    end
+  else
+    ok, value, message, detail = call(name, params)
+  end
+  if ok then return value end
+  error(failure(name, value, message, detail), 0)
+end
+
+local pump
+local function answer(saved, co, ...)
+  busy[co] = nil
+  reachable = true
+  return pump(saved, co, resume0(co, ...))
+end
+function pump(saved, co, ok, mark, ...)
+  if ok and mark == MARK then
+    busy[co] = true
+    return answer(saved, co, yield0(MARK, ...))
+  end
+  reachable = saved
+  return ok, mark, ...
+end
+local function resume(co, ...)
+  if busy[co] then return false, "cannot resume non-suspended coroutine" end
+  local saved = reachable
+  reachable = saved and isyieldable()
+  return pump(saved, co, resume0(co, ...))
+end
+local function unwrap(co, ok, ...)
+  if ok then return ... end
+  local problem = ...
+  if status0(co) == "dead" then
+    local closed, other = close0(co)
+    if not closed then problem = other end
+  end
+  error(problem, type(problem) == "string" and 2 or 0)
+end
+coroutine.resume = resume
+function coroutine.wrap(f)
+  local co = create(f)
+  return function(...) return unwrap(co, resume(co, ...)) end
+end
+function coroutine.status(co)
+  return busy[co] and "normal" or status0(co)
+end
+function coroutine.close(co)
+  if busy[co] then error("cannot close a normal coroutine", 2) end
+  return close0(co)
+end
+
+local function push(q, branch, ok, value, message, detail)
+  branch[1], branch[2], branch[3], branch[4] = ok, value, message, detail
+  local n = q.last + 1
+  q.last = n
+  q[n] = branch
+end
+local function pop(q)
+  while q.first <= q.last do
+    local at = q.first
+    local branch = q[at]
+    q[at] = nil
+    q.first = at + 1
+    if not branch.dead then return branch end
+  end
+end
+local function deliver(id, ok, value, message, detail)
+  local branch = waiting[id]
+  if branch then -- else: it was cancelled
+    waiting[id] = nil
+    branch.id = nil
+    push(branch.group.queue, branch, ok, value, message, detail)
+  end
+end
+
+local function kill(group)
+  for i = 1, group.n do
+    local branch = group.branches[i]
+    if not branch.dead then
+      branch.dead = true
+      live = live - 1
+      group.left = group.left - 1
+      if branch.id then
+        waiting[branch.id] = nil
+        cancel(branch.id)
+      end
+      if branch.inner then kill(branch.inner) end
+      close0(branch.co)
+    end
+  end
+end
+
+-- The frames of a branch are gone once its error is raised again in the caller: keep them for the report.
+local function remember(group, co, problem)
+  local trace = raw_traceback(co)
+  local below = kael.branch_trace
+  if below and rawequal(below.error, problem) then trace = below.trace .. "\n" .. trace end
+  group.trace = trace
+end
+
+local function finish(branch, ok, value)
+  local group = branch.group
+  branch.dead = true
+  live = live - 1
+  group.left = group.left - 1
+  if ok then
+    group[branch.i] = value
+  elseif not group.failed or branch.i < group.failed then
+    group.failed, group.problem = branch.i, value
+  end
+  if group.race then
+    group.winner = branch.i
+    kill(group)
+  end
+  if group.left == 0 and group.parent then
+    group.parent.inner = nil
+    push(group.queue, group.parent)
+  end
+end
+
+local function after(branch, ok, mark, what)
+  if not ok then
+    local group = branch.group
+    if not group.failed or branch.i < group.failed then remember(group, branch.co, mark) end
+    local closed, other = close0(branch.co) -- runs the branch's pending <close> variables
+    if not closed then mark = other end
+    return finish(branch, false, mark)
+  end
+  if status0(branch.co) == "dead" then return finish(branch, true, mark) end
+  if mark ~= MARK then
+    close0(branch.co)
+    return finish(branch, false, "attempt to yield from outside a coroutine")
+  end
+  if type(what) == "table" then
+    if what.left == 0 then
+      push(branch.group.queue, branch)
+    else
+      what.parent = branch
+      branch.inner = what
+    end
+  else
+    waiting[what] = branch
+    branch.id = what
+  end
+end
+
+local function drain()
+  for branch in pop, queue do
+    reachable = true
+    after(branch, resume0(branch.co, branch[1], branch[2], branch[3], branch[4]))
+  end
+end
+local function run(group)
+  local saved_queue, saved_reachable = queue, reachable
+  queue = group.queue
+  while true do
+    drain()
+    if group.left == 0 then break end
+    deliver(wait())
+  end
+  queue, reachable = saved_queue, saved_reachable
+end
+
+local function group(what, race, fs, n)
+  for i = 1, n do
+    local f = fs[i]
+    local mt = type(f) ~= "function" and getmetatable(f)
+    if type(f) ~= "function" and not (type(mt) == "table" and mt.__call) then
+      error(what .. ": branch " .. i .. " must be a function, got " .. type(f), 3)
+    end
+  end
+  local nested = reachable and isyieldable()
+  local g = { left = n, n = n, branches = {}, race = race, queue = nested and queue or { first = 1, last = 0 } }
+  for i = 1, n do
+    local f = fs[i]
+    if type(f) ~= "function" then
+      local callable = f
+      f = function() return callable() end
+    end
+    local branch = { co = create(f), group = g, i = i }
+    g.branches[i] = branch
+    push(g.queue, branch)
+  end
+  live = live + n
+  if nested then yield0(MARK, g) else run(g) end
+  if g.failed and not (race and g.winner ~= g.failed) then
+    kael.branch_trace = { error = g.problem, trace = g.trace }
+    error(g.problem, 0)
+  end
+  return g
+end
+
+local function list_of(...)
+  local n, first = select("#", ...), (...)
+  if n == 1 and type(first) == "table" then
+    local mt = getmetatable(first)
+    if type(mt) ~= "table" or mt.__call == nil then return first, #first, true end
+  end
+  return { ... }, n, false
+end
+
+function parallel(...)
+  local fs, n, listed = list_of(...)
+  local g = group("parallel", false, fs, n)
+  if not listed then return unpack(g, 1, n) end
+  local results = {}
+  for i = 1, n do results[i] = g[i] end
+  return results
+end
+function race(...)
+  local fs, n = list_of(...)
+  if n == 0 then kael.fail("race: at least one function is needed") end
+  local g = group("race", true, fs, n)
+  return g.winner, g[g.winner]
+end

@@ -1,0 +1,87 @@
+//! Answers `load-repo` and `run-script`: hands the request to `run.lua` as tables and reads its report.
+
+use mlua::prelude::*;
+
+use crate::bindings::exports::kael::engine::runtime::{Definition, Module, Script, ScriptError, Stage};
+use crate::vm::{Vm, kind_of};
+
+pub(crate) fn load_repo(vm: &Vm, modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
+    let answer = (|| {
+        let modules = module_table(&vm.lua, modules)?;
+        match vm.load_repo.call::<(Option<LuaTable>, Option<LuaTable>)>(modules)? {
+            (Some(definitions), _) => definitions.sequence_values().map(|d| definition(&d?)).collect::<LuaResult<_>>().map(Ok),
+            (None, report) => script_error(report).map(Err),
+        }
+    })();
+    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
+}
+
+pub(crate) fn run_script(vm: &Vm, modules: Option<&[Module]>, script: &Script) -> Result<Option<String>, ScriptError> {
+    let answer = (|| {
+        let modules = modules.map(|modules| module_table(&vm.lua, modules)).transpose()?;
+        let request = vm.lua.create_table()?;
+        request.raw_set("name", script.name.as_str())?;
+        request.raw_set("source", script.source.as_str())?;
+        request.raw_set("args", script.args.as_slice())?;
+        request.raw_set("want_result", script.want_result)?;
+        match vm.run_script.call::<(Option<String>, Option<LuaTable>)>((modules, request))? {
+            (Some(result), _) => Ok(Ok(script.want_result.then_some(result))),
+            (None, report) => script_error(report).map(Err),
+        }
+    })();
+    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
+}
+
+fn module_table(lua: &Lua, modules: &[Module]) -> LuaResult<LuaTable> {
+    let list = lua.create_table_with_capacity(modules.len(), 0)?;
+    for module in modules {
+        let entry = lua.create_table_with_capacity(0, 4)?;
+        entry.raw_set("name", module.name.as_str())?;
+        entry.raw_set("path", module.path.as_str())?;
+        entry.raw_set("display", module.display.as_str())?;
+        entry.raw_set("source", module.source.as_str())?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
+}
+
+fn definition(table: &LuaTable) -> LuaResult<Definition> {
+    Ok(Definition {
+        name: table.raw_get("name")?,
+        file: text(table, "file")?,
+        line: table.raw_get("line")?,
+        body: table.raw_get("body")?,
+    })
+}
+
+fn script_error(report: Option<LuaTable>) -> LuaResult<ScriptError> {
+    let report = report.ok_or_else(|| LuaError::runtime("the runtime reported nothing"))?;
+    let stage = match text(&report, "stage")?.as_str() {
+        "repo" => Stage::Repo,
+        "syntax" => Stage::Syntax,
+        "output" => Stage::Output,
+        _ => Stage::Script,
+    };
+    let frames: LuaTable = report.raw_get("traceback")?;
+    let frame = |frame: LuaResult<LuaString>| frame.map(|frame| frame.to_string_lossy());
+    let action = match report.raw_get::<Option<LuaString>>("action")? {
+        Some(name) => Some((name.to_string_lossy(), kind_of(&text(&report, "kind")?))),
+        None => None,
+    };
+    Ok(ScriptError {
+        stage,
+        message: text(&report, "message")?,
+        traceback: frames.sequence_values().map(frame).collect::<LuaResult<_>>()?,
+        action,
+    })
+}
+
+/// Text of a script's making: any bytes.
+fn text(table: &LuaTable, key: &str) -> LuaResult<String> {
+    Ok(table.raw_get::<LuaString>(key)?.to_string_lossy())
+}
+
+/// An error that went past the runtime's own report, such as one in the error handler.
+fn unexpected(stage: Stage, problem: &LuaError) -> ScriptError {
+    ScriptError { stage, message: problem.to_string(), traceback: Vec::new(), action: None }
+}

@@ -1,0 +1,112 @@
+//! The Lua side of the runtime, run natively against a host with a clock of its own.
+
+use std::collections::BTreeMap;
+
+use crate::bindings::exports::kael::engine::runtime::{Definition, Module, Script, ScriptError};
+use crate::bindings::kael::engine::actions::{ActionError, Call, Completion, ErrorKind};
+use crate::gate::{self, Outcome, transport};
+use crate::run;
+use crate::vm::Vm;
+
+/// Answers calls in virtual time: `t.sleep { ms = N }` completes N milliseconds after it started.
+#[derive(Default)]
+struct Host {
+    now: u64,
+    /// Completions to come, by time and then by call.
+    due: BTreeMap<(u64, u32), Outcome>,
+    printed: std::rc::Rc<std::cell::RefCell<String>>,
+}
+
+fn failed(message: &str) -> Outcome {
+    Err(ActionError {
+        kind: ErrorKind::Failed,
+        message: message.to_owned(),
+        detail: Some(r#"{"exit_code":1,"stderr":"x\n"}"#.to_owned()),
+    })
+}
+
+impl Host {
+    fn start(&mut self, call: &Call) -> (u64, Outcome) {
+        let params: serde_json::Value = serde_json::from_str(&call.params).unwrap_or_default();
+        let ms = params["ms"].as_u64().unwrap_or(0);
+        match call.name.as_str() {
+            "kael.print" => {
+                self.printed.borrow_mut().push_str(&call.params);
+                (0, Ok("null".to_owned()))
+            }
+            "kael.seed" => (0, Ok("42".to_owned())),
+            "kael.clock" => (0, Ok(format!(r#"{{"wall":{},"cpu":0}}"#, self.now as f64 / 1e3))),
+            "t.echo" => (0, Ok(call.params.clone())),
+            "t.fail" => (ms, failed(params["why"].as_str().unwrap_or("connection refused"))),
+            "t.sleep" => (ms, Ok(ms.to_string())),
+            "t.now" => (0, Ok(self.now.to_string())),
+            "t.in_flight" => (0, Ok(self.due.len().to_string())),
+            name => panic!("the script called {name}"),
+        }
+    }
+
+    fn run_action(&mut self, submit: &[Call], cancel: &[u32], wait: bool) -> Vec<Completion> {
+        self.due.retain(|(_, id), _| !cancel.contains(id));
+        for call in submit {
+            let (ms, outcome) = self.start(call);
+            self.due.insert((self.now + ms, call.id), outcome);
+        }
+        if wait && self.due.keys().all(|(at, _)| *at > self.now) {
+            self.now = self.due.keys().next().expect("the guest waits for something").0;
+        }
+        let later = self.due.split_off(&(self.now + 1, 0));
+        let done = std::mem::replace(&mut self.due, later);
+        done.into_iter().map(|((_, id), outcome)| Completion { id, outcome }).collect()
+    }
+}
+
+const REPO: &str = r#"
+local t = {}
+for _, name in ipairs { "echo", "fail", "sleep", "now", "in_flight" } do
+  t[name] = define_action { source = "./impl", executor = "native" }
+end
+return { t = t }
+"#;
+
+fn module(name: &str, path: &str, source: &str) -> Module {
+    Module { name: name.into(), path: path.into(), display: format!("repo/{path}"), source: source.into() }
+}
+
+fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
+    let host = Host::default();
+    let printed = host.printed.clone();
+    let mut host = host;
+    transport::answer_with(Box::new(move |submit, cancel, wait| host.run_action(submit, cancel, wait)));
+    gate::open();
+    (Vm::build().expect("the runtime is sound"), printed)
+}
+
+fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
+    let (vm, printed) = fresh();
+    let script = Script { name: "script.lua".into(), source: source.into(), args: vec!["one".into()], want_result: true };
+    run::run_script(&vm, Some(modules), &script).map(|result| {
+        let printed = printed.borrow();
+        if printed.is_empty() { result.unwrap_or_default() } else { printed.clone() }
+    })
+}
+
+/// What the script printed, else what it returned as JSON.
+fn output(source: &str) -> String {
+    match run_in(&[module("init", "init.lua", REPO)], source) {
+        Ok(output) => output,
+        Err(problem) => panic!("{}\n{}", problem.message, problem.traceback.join("\n")),
+    }
+}
+
+fn problem(source: &str) -> ScriptError {
+    run_in(&[module("init", "init.lua", REPO)], source).expect_err("the script fails")
+}
+
+fn definitions(modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
+    run::load_repo(&fresh().0, modules)
+}
+
+mod actions;
+mod require;
+mod sandbox;
+mod scheduler;
