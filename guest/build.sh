@@ -17,7 +17,7 @@ if [ -n "${WASI_SDK_PATH:-}" ]; then
   export CC_wasm32_wasip1=$WASI_SDK_PATH/bin/clang AR_wasm32_wasip1=$WASI_SDK_PATH/bin/llvm-ar
   export CFLAGS_wasm32_wasip1="--sysroot=$WASI_SDK_PATH/share/wasi-sysroot -O3 $features"
   export CARGO_TARGET_WASM32_WASIP1_LINKER=$WASI_SDK_PATH/bin/clang
-  guest_rustflags="-Clink-arg=-lsetjmp -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
+  guest_rustflags="-Clink-arg=-lsetjmp -Clink-arg=-Wl,--wrap=lua_getallocf -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
   guest_cargo=cargo guest_std=""
 else
   guest/toolchain.sh "$toolchain"

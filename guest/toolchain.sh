@@ -8,7 +8,7 @@
 set -euo pipefail
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
-ready="$dir/ready-1"
+ready="$dir/ready-2"
 if [ -f "$ready" ]; then exit 0; fi
 
 export DEBIAN_FRONTEND=noninteractive
@@ -51,7 +51,7 @@ export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
 export CC_wasm32_wasip1=clang-22 AR_wasm32_wasip1=llvm-ar-22
 export CFLAGS_wasm32_wasip1="--sysroot=$sysroot -I$sysroot/include -O3 $features"
 export CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-22
-guest_rustflags="-Clink-self-contained=no -L$lib -Clink-arg=$lib/crt1-reactor.o -Clink-arg=-lzigc -Clink-arg=-lc -Clink-arg=-lsetjmp -Clink-arg=-lcompiler_rt -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
+guest_rustflags="-Clink-self-contained=no -L$lib -Clink-arg=$lib/crt1-reactor.o -Clink-arg=-lzigc -Clink-arg=-lc -Clink-arg=-lsetjmp -Clink-arg=-lcompiler_rt -Clink-arg=--wrap=lua_getallocf -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
 guest_cargo=/usr/bin/cargo
 guest_std="-Zbuild-std=std,panic_abort"
 ENV

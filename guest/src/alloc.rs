@@ -18,7 +18,12 @@ const ALIGN: usize = 8;
 static REFUSED_BLOCK: AtomicUsize = AtomicUsize::new(0);
 static REFUSED_SIZE: AtomicUsize = AtomicUsize::new(0);
 
-unsafe extern "C" fn allocate(_: *mut c_void, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+unsafe extern "C" fn allocate(
+    _: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
     // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null; ALIGN is a
     // power of two and wasm32's sizes stay below `isize::MAX` because `new` is checked.
     unsafe {
@@ -34,10 +39,15 @@ unsafe extern "C" fn allocate(_: *mut c_void, block: *mut c_void, old: usize, ne
         let got = if block.is_null() {
             System.alloc(Layout::from_size_align_unchecked(new, ALIGN))
         } else {
-            System.realloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGN), new)
+            System.realloc(
+                block.cast(),
+                Layout::from_size_align_unchecked(old, ALIGN),
+                new,
+            )
         };
         if got.is_null() && new > if block.is_null() { 0 } else { old } {
-            let again = REFUSED_SIZE.swap(new, Relaxed) == new && REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr();
+            let again = REFUSED_SIZE.swap(new, Relaxed) == new
+                && REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr();
             if again {
                 core::arch::wasm32::unreachable();
             }
@@ -45,6 +55,39 @@ unsafe extern "C" fn allocate(_: *mut c_void, block: *mut c_void, old: usize, ne
         }
         got.cast()
     }
+}
+
+/// What the C library's string buffers (`string.rep`, `table.concat`) allocate with: they do not ask twice, and raise an
+/// error that `pcall` catches. So the garbage is collected here, and a second refusal traps.
+unsafe extern "C" fn allocate_box(
+    state: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: as for `allocate`; `state` is the state that asked, inside a C function of its own, where a collection is
+    // allowed. It does not move or free the block, which Lua knows as a live userdata.
+    unsafe {
+        let got = allocate(std::ptr::null_mut(), block, old, new);
+        if !got.is_null() || new == 0 {
+            return got;
+        }
+        ffi::lua_gc(state.cast(), ffi::LUA_GCCOLLECT);
+        allocate(std::ptr::null_mut(), block, old, new)
+    }
+}
+
+/// The builder links every use of `lua_getallocf` to this (`--wrap`): the string buffers are the only one.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_lua_getallocf(
+    state: *mut ffi::lua_State,
+    data: *mut *mut c_void,
+) -> ffi::lua_Alloc {
+    if !data.is_null() {
+        // SAFETY: Lua's callers pass the address of a local, or null.
+        unsafe { *data = state.cast() };
+    }
+    allocate_box
 }
 
 static STATE: AtomicPtr<ffi::lua_State> = AtomicPtr::new(std::ptr::null_mut());

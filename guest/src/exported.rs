@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use crate::bindings::exports::kael::engine::runtime::{Definition, Guest as Runtime, Module, Script, ScriptError};
+use crate::bindings::exports::kael::engine::runtime::{
+    Definition, Guest as Runtime, Module, Script, ScriptError,
+};
 use crate::run;
 use crate::vm::Vm;
 
@@ -21,7 +23,9 @@ impl crate::bindings::Guest for Component {
 }
 
 fn with_vm<T>(answer: impl FnOnce(&Vm) -> T) -> T {
-    let vm = VM.with_borrow_mut(Option::take).expect("an instance answers one call");
+    let vm = VM
+        .with_borrow_mut(Option::take)
+        .expect("an instance answers one call");
     crate::gate::open();
     let result = answer(&vm);
     // Closing the state would run finalisers after the call's end; the host drops the whole memory instead.
@@ -34,7 +38,10 @@ impl Runtime for Component {
         with_vm(|vm| run::load_repo(vm, &modules))
     }
 
-    fn run_script(modules: Option<Vec<Module>>, script: Script) -> Result<Option<String>, ScriptError> {
+    fn run_script(
+        modules: Option<Vec<Module>>,
+        script: Script,
+    ) -> Result<Option<String>, ScriptError> {
         with_vm(|vm| run::run_script(vm, modules.as_deref(), &script))
     }
 }

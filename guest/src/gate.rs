@@ -36,7 +36,11 @@ fn enter(submit: &[Call], wait: bool) -> Vec<Completion> {
 fn next_call(name: &str, params: String) -> Call {
     let id = NEXT_ID.get();
     NEXT_ID.set(id.wrapping_add(1));
-    Call { id, name: name.to_owned(), params }
+    Call {
+        id,
+        name: name.to_owned(),
+        params,
+    }
 }
 
 /// Enters the host and keeps all that came back but the outcome of `id`.
@@ -78,7 +82,8 @@ pub(crate) fn wait() -> (u32, Outcome) {
             return done;
         }
         let arrived = enter(&[], true);
-        COMPLETED.with_borrow_mut(|kept| kept.extend(arrived.into_iter().map(|c| (c.id, c.outcome))));
+        COMPLETED
+            .with_borrow_mut(|kept| kept.extend(arrived.into_iter().map(|c| (c.id, c.outcome))));
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! There is no file, socket, argument or variable to be had. The clock goes through the gate. Signatures are those of
 //! `wasi_snapshot_preview1` as wasi-libc declares them; errno 8 is `badf`, 52 is `nosys`.
-#![expect(unsafe_code, reason = "C functions are defined by their symbol and take raw pointers")]
+#![expect(
+    unsafe_code,
+    reason = "C functions are defined by their symbol and take raw pointers"
+)]
 
 const OK: i32 = 0;
 const BADF: i32 = 8;
@@ -76,7 +79,11 @@ empty! { __imported_wasi_snapshot_preview1_args_sizes_get __imported_wasi_snapsh
 
 /// Every clock of C (`os.time`, `os.date`) is the wall clock of `kael.clock`, in nanoseconds.
 #[unsafe(no_mangle)]
-extern "C" fn __imported_wasi_snapshot_preview1_clock_time_get(_clock: i32, _precision: i64, time: *mut u64) -> i32 {
+extern "C" fn __imported_wasi_snapshot_preview1_clock_time_get(
+    _clock: i32,
+    _precision: i64,
+    time: *mut u64,
+) -> i32 {
     let (wall, _cpu) = crate::vm::clock();
     // SAFETY: the C library passes the address of one of its locals.
     unsafe { *time = (wall * 1e9) as u64 };

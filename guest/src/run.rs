@@ -2,29 +2,47 @@
 
 use mlua::prelude::*;
 
-use crate::bindings::exports::kael::engine::runtime::{Definition, Module, Script, ScriptError, Stage};
+use crate::bindings::exports::kael::engine::runtime::{
+    Definition, Module, Script, ScriptError, Stage,
+};
 use crate::vm::{Vm, kind_of};
 
 pub(crate) fn load_repo(vm: &Vm, modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
     let answer = (|| {
         let modules = module_table(&vm.lua, modules)?;
-        match vm.load_repo.call::<(Option<LuaTable>, Option<LuaTable>)>(modules)? {
-            (Some(definitions), _) => definitions.sequence_values().map(|d| definition(&d?)).collect::<LuaResult<_>>().map(Ok),
+        match vm
+            .load_repo
+            .call::<(Option<LuaTable>, Option<LuaTable>)>(modules)?
+        {
+            (Some(definitions), _) => definitions
+                .sequence_values()
+                .map(|d| definition(&d?))
+                .collect::<LuaResult<_>>()
+                .map(Ok),
             (None, report) => script_error(report).map(Err),
         }
     })();
     answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
 }
 
-pub(crate) fn run_script(vm: &Vm, modules: Option<&[Module]>, script: &Script) -> Result<Option<String>, ScriptError> {
+pub(crate) fn run_script(
+    vm: &Vm,
+    modules: Option<&[Module]>,
+    script: &Script,
+) -> Result<Option<String>, ScriptError> {
     let answer = (|| {
-        let modules = modules.map(|modules| module_table(&vm.lua, modules)).transpose()?;
+        let modules = modules
+            .map(|modules| module_table(&vm.lua, modules))
+            .transpose()?;
         let request = vm.lua.create_table()?;
         request.raw_set("name", script.name.as_str())?;
         request.raw_set("source", script.source.as_str())?;
         request.raw_set("args", script.args.as_slice())?;
         request.raw_set("want_result", script.want_result)?;
-        match vm.run_script.call::<(Option<String>, Option<LuaTable>)>((modules, request))? {
+        match vm
+            .run_script
+            .call::<(Option<String>, Option<LuaTable>)>((modules, request))?
+        {
             (Some(result), _) => Ok(Ok(script.want_result.then_some(result))),
             (None, report) => script_error(report).map(Err),
         }
@@ -71,7 +89,10 @@ fn script_error(report: Option<LuaTable>) -> LuaResult<ScriptError> {
     Ok(ScriptError {
         stage,
         message: text(&report, "message")?,
-        traceback: frames.sequence_values().map(frame).collect::<LuaResult<_>>()?,
+        traceback: frames
+            .sequence_values()
+            .map(frame)
+            .collect::<LuaResult<_>>()?,
         action,
     })
 }
@@ -83,5 +104,10 @@ fn text(table: &LuaTable, key: &str) -> LuaResult<String> {
 
 /// An error that went past the runtime's own report, such as one in the error handler.
 fn unexpected(stage: Stage, problem: &LuaError) -> ScriptError {
-    ScriptError { stage, message: problem.to_string(), traceback: Vec::new(), action: None }
+    ScriptError {
+        stage,
+        message: problem.to_string(),
+        traceback: Vec::new(),
+        action: None,
+    }
 }

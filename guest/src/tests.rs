@@ -35,9 +35,15 @@ impl Host {
                 (0, Ok("null".to_owned()))
             }
             "kael.seed" => (0, Ok("42".to_owned())),
-            "kael.clock" => (0, Ok(format!(r#"{{"wall":{},"cpu":0}}"#, self.now as f64 / 1e3))),
+            "kael.clock" => (
+                0,
+                Ok(format!(r#"{{"wall":{},"cpu":0}}"#, self.now as f64 / 1e3)),
+            ),
             "t.echo" => (0, Ok(call.params.clone())),
-            "t.fail" => (ms, failed(params["why"].as_str().unwrap_or("connection refused"))),
+            "t.fail" => (
+                ms,
+                failed(params["why"].as_str().unwrap_or("connection refused")),
+            ),
             "t.sleep" => (ms, Ok(ms.to_string())),
             "t.now" => (0, Ok(self.now.to_string())),
             "t.in_flight" => (0, Ok(self.due.len().to_string())),
@@ -52,11 +58,18 @@ impl Host {
             self.due.insert((self.now + ms, call.id), outcome);
         }
         if wait && self.due.keys().all(|(at, _)| *at > self.now) {
-            self.now = self.due.keys().next().expect("the guest waits for something").0;
+            self.now = self
+                .due
+                .keys()
+                .next()
+                .expect("the guest waits for something")
+                .0;
         }
         let later = self.due.split_off(&(self.now + 1, 0));
         let done = std::mem::replace(&mut self.due, later);
-        done.into_iter().map(|((_, id), outcome)| Completion { id, outcome }).collect()
+        done.into_iter()
+            .map(|((_, id), outcome)| Completion { id, outcome })
+            .collect()
     }
 }
 
@@ -69,24 +82,40 @@ return { t = t }
 "#;
 
 fn module(name: &str, path: &str, source: &str) -> Module {
-    Module { name: name.into(), path: path.into(), display: format!("repo/{path}"), source: source.into() }
+    Module {
+        name: name.into(),
+        path: path.into(),
+        display: format!("repo/{path}"),
+        source: source.into(),
+    }
 }
 
 fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
     let host = Host::default();
     let printed = host.printed.clone();
     let mut host = host;
-    transport::answer_with(Box::new(move |submit, cancel, wait| host.run_action(submit, cancel, wait)));
+    transport::answer_with(Box::new(move |submit, cancel, wait| {
+        host.run_action(submit, cancel, wait)
+    }));
     gate::open();
     (Vm::build().expect("the runtime is sound"), printed)
 }
 
 fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
     let (vm, printed) = fresh();
-    let script = Script { name: "script.lua".into(), source: source.into(), args: vec!["one".into()], want_result: true };
+    let script = Script {
+        name: "script.lua".into(),
+        source: source.into(),
+        args: vec!["one".into()],
+        want_result: true,
+    };
     run::run_script(&vm, Some(modules), &script).map(|result| {
         let printed = printed.borrow();
-        if printed.is_empty() { result.unwrap_or_default() } else { printed.clone() }
+        if printed.is_empty() {
+            result.unwrap_or_default()
+        } else {
+            printed.clone()
+        }
     })
 }
 

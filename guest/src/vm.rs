@@ -34,7 +34,11 @@ impl Vm {
         }
         // What is garbage now would be in every snapshot.
         lua.gc_collect()?;
-        Ok(Self { load_repo: natives.get("load_repo")?, run_script: natives.get("run_script")?, lua })
+        Ok(Self {
+            load_repo: natives.get("load_repo")?,
+            run_script: natives.get("run_script")?,
+            lua,
+        })
     }
 }
 
@@ -65,7 +69,10 @@ fn natives(lua: &Lua) -> LuaResult<LuaTable> {
     let array_mt = lua.create_table()?;
     array_mt.raw_set("__name", "json.array")?;
     let null_mt = lua.create_table()?;
-    null_mt.raw_set("__tostring", lua.create_function(|_, _: LuaValue| Ok("json.null"))?)?;
+    null_mt.raw_set(
+        "__tostring",
+        lua.create_function(|_, _: LuaValue| Ok("json.null"))?,
+    )?;
     null_mt.raw_set("__metatable", false)?;
     lua.set_type_metatable::<LightUserData>(Some(null_mt));
     natives.raw_set("debug", debug_library(lua)?)?;
@@ -85,11 +92,17 @@ fn natives(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("decode", {
         let arrays = arrays.clone();
         lua.create_function(move |lua, (text, null): (LuaString, Value)| {
-            let nulls = if null.is_nil() { Nulls::Absent } else { Nulls::Kept };
-            Ok(match convert::decode(lua, &arrays, &text.as_bytes(), nulls) {
-                Ok(value) => (true, value),
-                Err(problem) => (false, Value::String(lua.create_string(problem)?)),
-            })
+            let nulls = if null.is_nil() {
+                Nulls::Absent
+            } else {
+                Nulls::Kept
+            };
+            Ok(
+                match convert::decode(lua, &arrays, &text.as_bytes(), nulls) {
+                    Ok(value) => (true, value),
+                    Err(problem) => (false, Value::String(lua.create_string(problem)?)),
+                },
+            )
         })?
     })?;
     natives.raw_set("call", {
@@ -149,7 +162,9 @@ fn natives(lua: &Lua) -> LuaResult<LuaTable> {
         "nearest",
         lua.create_function(|_, (name, candidates): (LuaString, LuaTable)| {
             let name = name.to_string_lossy();
-            let all: Vec<String> = candidates.sequence_values::<String>().collect::<LuaResult<_>>()?;
+            let all: Vec<String> = candidates
+                .sequence_values::<String>()
+                .collect::<LuaResult<_>>()?;
             Ok(nearest(&name, &all).map(str::to_owned))
         })?,
     )?;
@@ -161,14 +176,18 @@ fn settle(lua: &Lua, arrays: &Arrays, outcome: Outcome) -> LuaResult<LuaMultiVal
     let error = match outcome {
         Ok(text) => match convert::decode(lua, arrays, text.as_bytes(), Nulls::Absent) {
             Ok(value) => return Ok(LuaMultiValue::from_vec(vec![Value::Boolean(true), value])),
-            Err(problem) => {
-                ActionError { kind: ErrorKind::BadOutput, message: format!("bad result: {problem}"), detail: None }
-            }
+            Err(problem) => ActionError {
+                kind: ErrorKind::BadOutput,
+                message: format!("bad result: {problem}"),
+                detail: None,
+            },
         },
         Err(error) => error,
     };
     let detail = match error.detail {
-        Some(text) => convert::decode(lua, arrays, text.as_bytes(), Nulls::Absent).unwrap_or(Value::Nil),
+        Some(text) => {
+            convert::decode(lua, arrays, text.as_bytes(), Nulls::Absent).unwrap_or(Value::Nil)
+        }
         None => Value::Nil,
     };
     Ok(LuaMultiValue::from_vec(vec![
@@ -180,7 +199,11 @@ fn settle(lua: &Lua, arrays: &Arrays, outcome: Outcome) -> LuaResult<LuaMultiVal
 }
 
 fn invalid(problem: String) -> ActionError {
-    ActionError { kind: ErrorKind::InvalidParams, message: problem, detail: None }
+    ActionError {
+        kind: ErrorKind::InvalidParams,
+        message: problem,
+        detail: None,
+    }
 }
 
 /// The kinds as a script sees them.
@@ -196,12 +219,18 @@ const KINDS: [(ErrorKind, &str); 8] = [
 ];
 
 fn kind_name(kind: ErrorKind) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("failed", |(_, name)| name)
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or("failed", |(_, name)| name)
 }
 
 /// The kind of a name that a script sees; scripts can change the field, so it may be none of them.
 pub(crate) fn kind_of(name: &str) -> ErrorKind {
-    KINDS.iter().find(|(_, known)| *known == name).map_or(ErrorKind::Failed, |(kind, _)| *kind)
+    KINDS
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map_or(ErrorKind::Failed, |(kind, _)| *kind)
 }
 
 /// The time in seconds since the epoch, and the CPU time that the run has used, in seconds.
@@ -220,13 +249,19 @@ pub(crate) fn clock() -> (f64, f64) {
 }
 
 fn seed() -> i64 {
-    gate::call("kael.seed", String::new()).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    gate::call("kael.seed", String::new())
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The candidate that looks most like `name`, when one is close enough to be meant.
 fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a str> {
     let close = |candidate: &&String| candidate.len().abs_diff(name.len()) <= 3;
-    let scored = candidates.iter().filter(close).map(|candidate| (distance(name, candidate), candidate));
+    let scored = candidates
+        .iter()
+        .filter(close)
+        .map(|candidate| (distance(name, candidate), candidate));
     let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
     (edits <= 1 + name.len() / 6).then_some(best)
 }
@@ -257,7 +292,10 @@ mod tests {
     #[test]
     fn a_typo_is_recognised_and_a_stranger_is_not() {
         let names = ["prometheus.query".to_owned(), "text.wordcount".to_owned()];
-        assert_eq!(nearest("prometheus.qurey", &names), Some("prometheus.query"));
+        assert_eq!(
+            nearest("prometheus.qurey", &names),
+            Some("prometheus.query")
+        );
         assert_eq!(nearest("text.wordcuont", &names), Some("text.wordcount"));
         assert_eq!(nearest("deploy.scale", &names), None);
     }

@@ -12,7 +12,13 @@ use sha2::{Digest, Sha256};
 pub(crate) const SECTION: &str = "kael-inputs";
 
 /// What is read, relative to the workspace: files, and folders with all that is below them.
-const SOURCES: [&str; 4] = ["guest/Cargo.toml", "guest/src", "guest/toolchain.sh", "wit"];
+const SOURCES: [&str; 5] = [
+    "guest/Cargo.toml",
+    "guest/build.sh",
+    "guest/src",
+    "guest/toolchain.sh",
+    "wit",
+];
 
 /// The SHA-256 of the guest's sources, the WIT package, and the versions that the lock file gives its dependencies.
 pub(crate) fn digest(workspace: &Path) -> Result<String> {
@@ -27,7 +33,11 @@ pub(crate) fn digest(workspace: &Path) -> Result<String> {
         hash.update(content);
     }
     hash.update(locked(workspace)?);
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn collect(workspace: &Path, path: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
@@ -38,7 +48,10 @@ fn collect(workspace: &Path, path: &Path, files: &mut BTreeMap<String, Vec<u8>>)
         return Ok(());
     }
     let name = path.strip_prefix(workspace)?.to_string_lossy().into_owned();
-    files.insert(name, fs::read(path).with_context(|| format!("reading {}", path.display()))?);
+    files.insert(
+        name,
+        fs::read(path).with_context(|| format!("reading {}", path.display()))?,
+    );
     Ok(())
 }
 
@@ -48,8 +61,16 @@ fn locked(workspace: &Path) -> Result<String> {
     let mut wanted = vec!["kael-guest".to_owned()];
     let mut lines = BTreeMap::new();
     while let Some(name) = wanted.pop() {
-        for package in lock.packages.iter().filter(|package| package.name.as_str() == name) {
-            let sum = package.checksum.as_ref().map(ToString::to_string).unwrap_or_default();
+        for package in lock
+            .packages
+            .iter()
+            .filter(|package| package.name.as_str() == name)
+        {
+            let sum = package
+                .checksum
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let line = format!("{} {} {sum}\n", package.name, package.version);
             if lines.insert(line, ()).is_none() {
                 wanted.extend(package.dependencies.iter().map(|d| d.name.to_string()));

@@ -26,17 +26,25 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut component = runtime.block_on(snapshot(&componentize(&core)?))?;
     check_imports(&component)?;
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()?;
     let digest = inputs::digest(&workspace)?;
-    CustomSection { name: Cow::Borrowed(inputs::SECTION), data: Cow::Borrowed(digest.as_bytes()) }
-        .append_to_component(&mut component);
+    CustomSection {
+        name: Cow::Borrowed(inputs::SECTION),
+        data: Cow::Borrowed(digest.as_bytes()),
+    }
+    .append_to_component(&mut component);
     std::fs::write(out, &component).with_context(|| format!("writing {out}"))?;
     println!("{out}: {} KiB, inputs {digest}", component.len() / 1024);
     Ok(())
 }
 
 fn componentize(core: &[u8]) -> Result<Vec<u8>> {
-    wit_component::ComponentEncoder::default().validate(true).module(core)?.encode()
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(core)?
+        .encode()
 }
 
 async fn snapshot(component: &[u8]) -> Result<Vec<u8>> {
@@ -62,7 +70,11 @@ fn check_imports(component: &[u8]) -> Result<()> {
     config.wasm_exceptions(true);
     let engine = Engine::new(&config)?;
     let component = Component::new(&engine, component)?;
-    let imports: Vec<String> = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let imports: Vec<String> = component
+        .component_type()
+        .imports(&engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     if imports != [IMPORT] {
         bail!("the component must import {IMPORT} and nothing else, but imports {imports:?}");
     }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use mlua::prelude::*;
 use mlua::Value;
+use mlua::prelude::*;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Arrays, MAX_DEPTH};
@@ -20,12 +20,24 @@ pub(crate) enum Nulls {
 /// Decodes one JSON document; an error says what is wrong and where, by line and column.
 ///
 /// Integers of 64 bits stay integers, numbers with a fraction or an exponent are floats. A `null` document is nil.
-pub(crate) fn decode(lua: &Lua, arrays: &Arrays, text: &[u8], nulls: Nulls) -> Result<Value, String> {
+pub(crate) fn decode(
+    lua: &Lua,
+    arrays: &Arrays,
+    text: &[u8],
+    nulls: Nulls,
+) -> Result<Value, String> {
     let mut parser = serde_json::Deserializer::from_slice(text);
     // `Node` has a limit of its own.
     parser.disable_recursion_limit();
-    let node = Node { lua, arrays, nulls, depth: 0 };
-    let value = node.deserialize(&mut parser).map_err(|problem| problem.to_string())?;
+    let node = Node {
+        lua,
+        arrays,
+        nulls,
+        depth: 0,
+    };
+    let value = node
+        .deserialize(&mut parser)
+        .map_err(|problem| problem.to_string())?;
     parser.end().map_err(|problem| problem.to_string())?;
     Ok(match value {
         value if value == Value::NULL && nulls == Nulls::Absent => Value::Nil,
@@ -46,7 +58,10 @@ impl Node<'_> {
         if self.depth == MAX_DEPTH {
             return Err(E::custom(format_args!("nests deeper than {MAX_DEPTH}")));
         }
-        Ok(Self { depth: self.depth + 1, ..self })
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
     }
 }
 
@@ -83,7 +98,10 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        self.lua.create_string(value).map(Value::String).map_err(E::custom)
+        self.lua
+            .create_string(value)
+            .map(Value::String)
+            .map_err(E::custom)
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -108,7 +126,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         while let Some(key) = entries.next_key_seed(inner)? {
             let value = entries.next_value_seed(inner)?;
             // The last of two equal keys holds, also when it is null.
-            let value = if value == Value::NULL && self.nulls == Nulls::Absent { Value::Nil } else { value };
+            let value = if value == Value::NULL && self.nulls == Nulls::Absent {
+                Value::Nil
+            } else {
+                value
+            };
             table.raw_set(key, value).map_err(A::Error::custom)?;
         }
         Ok(Value::Table(table))

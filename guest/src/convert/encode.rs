@@ -2,14 +2,26 @@
 
 use std::fmt::Write as _;
 
-use mlua::prelude::*;
 use mlua::Value;
+use mlua::prelude::*;
 
 use super::{Arrays, MAX_DEPTH};
 
 /// Encodes a value; object keys come sorted, so equal values have equal text.
-pub(crate) fn encode(lua: &Lua, arrays: &Arrays, value: &Value, pretty: bool) -> Result<String, String> {
-    let mut encoder = Encoder { lua, arrays, out: Vec::new(), path: Vec::new(), open: Vec::new(), pretty };
+pub(crate) fn encode(
+    lua: &Lua,
+    arrays: &Arrays,
+    value: &Value,
+    pretty: bool,
+) -> Result<String, String> {
+    let mut encoder = Encoder {
+        lua,
+        arrays,
+        out: Vec::new(),
+        path: Vec::new(),
+        open: Vec::new(),
+        pretty,
+    };
     encoder.value(value)?;
     String::from_utf8(encoder.out).map_err(|_| "the text is not UTF-8".to_owned())
 }
@@ -50,14 +62,19 @@ impl Encoder<'_> {
             }
             Value::String(text) => self.string(text),
             Value::Table(table) => self.table(table),
-            other => Err(self.refuse(&format!("is a {}, which JSON cannot hold", other.type_name()))),
+            other => Err(self.refuse(&format!(
+                "is a {}, which JSON cannot hold",
+                other.type_name()
+            ))),
         }
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), String> {
         if self.out.try_reserve(bytes.len()).is_err() {
             // Lua may hold what is no longer needed; when that does not help, the run is over its limit.
-            self.lua.gc_collect().map_err(|problem| problem.to_string())?;
+            self.lua
+                .gc_collect()
+                .map_err(|problem| problem.to_string())?;
         }
         self.out.extend_from_slice(bytes);
         Ok(())
@@ -72,7 +89,10 @@ impl Encoder<'_> {
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return Err(self.refuse("is a string that is not UTF-8"));
         };
-        self.out.try_reserve(text.len() + 2).or_else(|_| self.lua.gc_collect()).map_err(|problem| problem.to_string())?;
+        self.out
+            .try_reserve(text.len() + 2)
+            .or_else(|_| self.lua.gc_collect())
+            .map_err(|problem| problem.to_string())?;
         self.scalar(&text)
     }
 
@@ -114,19 +134,30 @@ impl Encoder<'_> {
                     indices += 1;
                 }
                 Value::Integer(index) => {
-                    return Err(self.refuse(&format!("is a list with a hole: it has [{index}] after {length} elements")));
+                    return Err(self.refuse(&format!(
+                        "is a list with a hole: it has [{index}] after {length} elements"
+                    )));
                 }
                 other => {
-                    return Err(self.refuse(&format!("has a key that is a {}, and JSON keys are strings", other.type_name())));
+                    return Err(self.refuse(&format!(
+                        "has a key that is a {}, and JSON keys are strings",
+                        other.type_name()
+                    )));
                 }
             }
         }
         if indices != length {
-            return Err(self.refuse(&format!("is a list with a hole: {indices} of {length} elements are there")));
+            return Err(self.refuse(&format!(
+                "is a list with a hole: {indices} of {length} elements are there"
+            )));
         }
         if marked || length > 0 {
             return Ok(Shape::Array(length));
         }
+        #[expect(
+            clippy::unnecessary_sort_by,
+            reason = "a key would borrow from what is moved"
+        )]
         keys.sort_unstable_by(|a, b| a.as_bytes().cmp(&b.as_bytes()));
         Ok(Shape::Object(keys))
     }
@@ -136,7 +167,9 @@ impl Encoder<'_> {
         for index in 1..=length {
             self.separate(index == 1)?;
             self.path.push(Step::Index(index));
-            let value: Value = table.raw_get(index).map_err(|problem| problem.to_string())?;
+            let value: Value = table
+                .raw_get(index)
+                .map_err(|problem| problem.to_string())?;
             self.value(&value)?;
             self.path.pop();
         }
@@ -162,7 +195,11 @@ impl Encoder<'_> {
         if !first {
             self.put(b",")?;
         }
-        if self.pretty { self.new_line(self.open.len()) } else { Ok(()) }
+        if self.pretty {
+            self.new_line(self.open.len())
+        } else {
+            Ok(())
+        }
     }
 
     fn close(&mut self, empty: bool, bracket: &[u8]) -> Result<(), String> {
@@ -184,8 +221,13 @@ impl Encoder<'_> {
                 Step::Index(index) => _ = write!(text, "[{index}]"),
                 Step::Key(key) => {
                     let key = key.to_string_lossy();
-                    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-                    _ = if plain { write!(text, ".{key}") } else { write!(text, "[{key:?}]") };
+                    let plain = !key.is_empty()
+                        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                    _ = if plain {
+                        write!(text, ".{key}")
+                    } else {
+                        write!(text, "[{key:?}]")
+                    };
                 }
             }
             if text.len() > 300 {

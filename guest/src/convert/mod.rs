@@ -29,7 +29,9 @@ impl Arrays {
     }
 
     fn is_marked(&self, table: &LuaTable) -> bool {
-        table.metatable().is_some_and(|metatable| metatable.to_pointer() == self.pointer)
+        table
+            .metatable()
+            .is_some_and(|metatable| metatable.to_pointer() == self.pointer)
     }
 }
 

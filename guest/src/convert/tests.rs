@@ -1,5 +1,5 @@
-use mlua::prelude::*;
 use mlua::Value;
+use mlua::prelude::*;
 
 use super::{Arrays, Nulls, decode, encode};
 
@@ -53,25 +53,57 @@ fn integers_past_63_bits_become_floats() {
 #[test]
 fn a_null_is_absent_from_objects_and_kept_in_arrays() {
     let (lua, arrays) = state();
-    let value = decode(&lua, &arrays, br#"{"a":null,"b":[null,1]}"#, Nulls::Absent).expect("valid JSON");
-    assert_eq!(encode(&lua, &arrays, &value, false).expect("encodes"), r#"{"b":[null,1]}"#);
-    assert!(decode(&lua, &arrays, b"null", Nulls::Absent).expect("valid JSON").is_nil());
+    let value =
+        decode(&lua, &arrays, br#"{"a":null,"b":[null,1]}"#, Nulls::Absent).expect("valid JSON");
+    assert_eq!(
+        encode(&lua, &arrays, &value, false).expect("encodes"),
+        r#"{"b":[null,1]}"#
+    );
+    assert!(
+        decode(&lua, &arrays, b"null", Nulls::Absent)
+            .expect("valid JSON")
+            .is_nil()
+    );
 }
 
 #[test]
 fn what_json_cannot_hold_is_named_with_its_place() {
     for (expression, problem) in [
-        ("{ rows = { { value = 1 }, { value = 0/0 } } }", "$.rows[2].value is NaN, which JSON cannot hold"),
+        (
+            "{ rows = { { value = 1 }, { value = 0/0 } } }",
+            "$.rows[2].value is NaN, which JSON cannot hold",
+        ),
         ("{ x = -1/0 }", "$.x is infinity, which JSON cannot hold"),
         ("{ f = print }", "$.f is a function, which JSON cannot hold"),
-        ("{ ['a b'] = print }", "$[\"a b\"] is a function, which JSON cannot hold"),
-        ("(function() local t = {} t.self = { t } return t end)()", "$.self[1] contains itself"),
-        ("{ t = { 1, 2, x = 3 } }", "$.t mixes a list with named keys"),
-        ("{ t = { [1] = 1, [4] = 4 } }", "$.t is a list with a hole: it has [4] after 1 elements"),
-        ("{ [true] = 1 }", "$ has a key that is a boolean, and JSON keys are strings"),
-        ("{ [1.5] = 1 }", "$ has a key that is a number, and JSON keys are strings"),
+        (
+            "{ ['a b'] = print }",
+            "$[\"a b\"] is a function, which JSON cannot hold",
+        ),
+        (
+            "(function() local t = {} t.self = { t } return t end)()",
+            "$.self[1] contains itself",
+        ),
+        (
+            "{ t = { 1, 2, x = 3 } }",
+            "$.t mixes a list with named keys",
+        ),
+        (
+            "{ t = { [1] = 1, [4] = 4 } }",
+            "$.t is a list with a hole: it has [4] after 1 elements",
+        ),
+        (
+            "{ [true] = 1 }",
+            "$ has a key that is a boolean, and JSON keys are strings",
+        ),
+        (
+            "{ [1.5] = 1 }",
+            "$ has a key that is a number, and JSON keys are strings",
+        ),
         ("{ s = '\\xff' }", "$.s is a string that is not UTF-8"),
-        ("(function() local t = {} for i = 1, 128 do t = { t } end return t end)()", &format!("${} nests deeper than 128", "[1]".repeat(128))[..]),
+        (
+            "(function() local t = {} for i = 1, 128 do t = { t } end return t end)()",
+            &format!("${} nests deeper than 128", "[1]".repeat(128))[..],
+        ),
     ] {
         // Lua's border in a sparse table is its choice: both wordings name the place and the hole.
         let found = problem_of(expression);
@@ -104,7 +136,10 @@ fn bad_documents_say_where() {
         (b"1 2", "trailing characters at line 1 column 3"),
         (b"", "EOF while parsing a value at line 1 column 0"),
     ] {
-        assert_eq!(decode(&lua, &arrays, text, Nulls::Kept).expect_err("bad"), problem);
+        assert_eq!(
+            decode(&lua, &arrays, text, Nulls::Kept).expect_err("bad"),
+            problem
+        );
     }
     assert!(decode(&lua, &arrays, b"\"\xff\"", Nulls::Kept).is_err());
 }

@@ -63,7 +63,8 @@ function require(name)
   end
   stack[#stack + 1] = name
   local _ <close> = setmetatable({ name = name }, unwind)
-  local result = loader(name, extra)
+  local kael_main_chunk = loader -- `frames` knows the name
+  local result = kael_main_chunk(name, extra)
   if result ~= nil then loaded[name] = result end
   if loaded[name] == nil then loaded[name] = true end
   return loaded[name], extra

@@ -41,6 +41,8 @@ function kael.frames(text)
   local frames, first, last = {}, nil, 0
   for indented in gmatch(text, "[^\n]+") do
     local line = gsub(indented, "^%s+", "")
+    -- Lua would name the chunk of a module by the variable that `require` called it through.
+    line = gsub(line, "in local 'kael_main_chunk'$", "in main chunk")
     if line ~= "stack traceback:" and not find(line, "[kael]", 1, true) then
       frames[#frames + 1] = line
       if not find(line, "^%[C%]") and line ~= "(...tail calls...)" then

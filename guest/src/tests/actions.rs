@@ -5,21 +5,31 @@ use crate::bindings::kael::engine::actions::ErrorKind;
 
 fn defined(source: &str) -> Vec<(Option<String>, u32)> {
     let list = definitions(&[module("init", "init.lua", source)]).expect("the repo loads");
-    list.into_iter().map(|definition| (definition.name, definition.line)).collect()
+    list.into_iter()
+        .map(|definition| (definition.name, definition.line))
+        .collect()
 }
 
 fn refused(source: &str) -> String {
-    definitions(&[module("init", "init.lua", source)]).expect_err("the repo is bad").message
+    definitions(&[module("init", "init.lua", source)])
+        .expect_err("the repo is bad")
+        .message
 }
 
 #[test]
 fn the_tree_gives_the_names() {
     let source = "local a = define_action { x = 1 }\nlocal b = define_action { y = {} }\nreturn { n = { b = b }, a = a }";
     let list = definitions(&[module("init", "init.lua", source)]).expect("the repo loads");
-    let seen: Vec<_> = list.iter().map(|d| (d.name.as_deref(), d.file.as_str(), d.line, d.body.as_str())).collect();
+    let seen: Vec<_> = list
+        .iter()
+        .map(|d| (d.name.as_deref(), d.file.as_str(), d.line, d.body.as_str()))
+        .collect();
     assert_eq!(
         seen,
-        [(Some("a"), "repo/init.lua", 1, r#"{"x":1}"#), (Some("n.b"), "repo/init.lua", 2, r#"{"y":{}}"#)]
+        [
+            (Some("a"), "repo/init.lua", 1, r#"{"x":1}"#),
+            (Some("n.b"), "repo/init.lua", 2, r#"{"y":{}}"#)
+        ]
     );
 }
 
@@ -33,7 +43,8 @@ fn what_is_reached_twice_is_named_once_and_cycles_end() {
 fn what_the_tree_does_not_hold_has_no_name() {
     assert_eq!(defined("define_action {} return {}"), [(None, 1)]);
     let repo = "local hidden = define_action {}\nreturn { call = function() local r = hidden {} return r end }";
-    let problem = run_in(&[module("init", "init.lua", repo)], "actions.call()").expect_err("no name");
+    let problem =
+        run_in(&[module("init", "init.lua", repo)], "actions.call()").expect_err("no name");
     assert_eq!(
         problem.message,
         "repo/init.lua:2: this action has no name: the table that init.lua returns does not hold it"
@@ -42,38 +53,69 @@ fn what_the_tree_does_not_hold_has_no_name() {
 
 #[test]
 fn misuse_is_an_error_at_its_line() {
-    assert_eq!(refused("\nreturn define_action(5)"), "repo/init.lua:2: define_action: expected a table, got number");
-    assert_eq!(refused("define_action({}, 1)"), "repo/init.lua:1: define_action: expected one table");
+    assert_eq!(
+        refused("\nreturn define_action(5)"),
+        "repo/init.lua:2: define_action: expected a table, got number"
+    );
+    assert_eq!(
+        refused("define_action({}, 1)"),
+        "repo/init.lua:1: define_action: expected one table"
+    );
     assert_eq!(
         refused("define_action { defaults = { f = print } }"),
         "repo/init.lua:1: define_action: $.defaults.f is a function, which JSON cannot hold"
     );
-    assert_eq!(refused("return 'x'"), "init.lua must return a table of actions, got string");
-    assert_eq!(refused("local x = 1"), "init.lua must return a table of actions, got nothing");
+    assert_eq!(
+        refused("return 'x'"),
+        "init.lua must return a table of actions, got string"
+    );
+    assert_eq!(
+        refused("local x = 1"),
+        "init.lua must return a table of actions, got nothing"
+    );
 }
 
 #[test]
 fn define_action_is_gone_when_the_script_runs() {
     let repo = "return { keep = define_action, t = {} }";
-    let problem = run_in(&[module("init", "init.lua", repo)], "actions.keep({})").expect_err("too late");
-    assert_eq!(problem.message, "script.lua:1: define_action exists only while the actions repo loads");
+    let problem =
+        run_in(&[module("init", "init.lua", repo)], "actions.keep({})").expect_err("too late");
+    assert_eq!(
+        problem.message,
+        "script.lua:1: define_action exists only while the actions repo loads"
+    );
 }
 
 #[test]
 fn functions_and_values_of_the_repo_stay_what_they_are() {
-    let repo = format!("{REPO}").replace("return { t = t }", "return { t = t, twice = function(x) return t.echo { x = x * 2 }.x end, version = 7 }");
-    let result = run_in(&[module("init", "init.lua", &repo)], "return { actions.twice(4), actions.version }");
+    let repo = REPO.replace(
+        "return { t = t }",
+        "return { t = t, twice = function(x) return t.echo { x = x * 2 }.x end, version = 7 }",
+    );
+    let result = run_in(
+        &[module("init", "init.lua", &repo)],
+        "return { actions.twice(4), actions.version }",
+    );
     assert_eq!(result.expect("runs"), "[8,7]");
 }
 
 #[test]
 fn a_missing_action_says_what_there_is() {
-    assert_eq!(problem("actions.t.ecoh {}").message, "no action 't.ecoh' (did you mean 't.echo'?)");
+    assert_eq!(
+        problem("actions.t.ecoh {}").message,
+        "no action 't.ecoh' (did you mean 't.echo'?)"
+    );
     assert_eq!(problem("actions.zebra.x {}").message, "no action 'zebra'");
     let problem = problem("actions.t.slep {}");
-    assert_eq!(problem.action, Some(("t.slep".to_owned(), ErrorKind::UnknownAction)));
+    assert_eq!(
+        problem.action,
+        Some(("t.slep".to_owned(), ErrorKind::UnknownAction))
+    );
     assert_eq!(problem.traceback, ["script.lua:1: in main chunk"]);
-    assert_eq!(output("return { actions.has('t.echo'), actions.has('t.x'), actions.has('t') }"), "[true,false,false]");
+    assert_eq!(
+        output("return { actions.has('t.echo'), actions.has('t.x'), actions.has('t') }"),
+        "[true,false,false]"
+    );
 }
 
 #[test]
@@ -92,18 +134,36 @@ fn a_failed_action_reads_like_a_string() {
 fn an_uncaught_failure_names_its_action_and_has_its_frames() {
     let problem = problem("local function scale()\n  actions.t.fail {}\nend\nscale()");
     assert_eq!(problem.message, "t.fail failed: connection refused");
-    assert_eq!(problem.action, Some(("t.fail".to_owned(), ErrorKind::Failed)));
-    assert_eq!(problem.traceback, ["script.lua:2: in local 'scale'", "script.lua:4: in main chunk"]);
+    assert_eq!(
+        problem.action,
+        Some(("t.fail".to_owned(), ErrorKind::Failed))
+    );
+    assert_eq!(
+        problem.traceback,
+        [
+            "script.lua:2: in local 'scale'",
+            "script.lua:4: in main chunk"
+        ]
+    );
 }
 
 #[test]
 fn parameters_are_one_table_that_json_can_hold() {
-    assert_eq!(problem("actions.t.echo(5)").message, "t.echo failed: parameters must be a table, got number");
-    assert_eq!(problem("actions.t.echo({}, 1)").message, "t.echo failed: parameters must be one table, got 2 arguments");
+    assert_eq!(
+        problem("actions.t.echo(5)").message,
+        "t.echo failed: parameters must be a table, got number"
+    );
+    assert_eq!(
+        problem("actions.t.echo({}, 1)").message,
+        "t.echo failed: parameters must be one table, got 2 arguments"
+    );
     assert_eq!(
         problem("actions.t.echo { rows = { { value = 0/0 } } }").message,
         "t.echo failed: parameter $.rows[1].value is NaN, which JSON cannot hold"
     );
-    assert_eq!(problem("actions.t.echo { f = print }").action, Some(("t.echo".to_owned(), ErrorKind::InvalidParams)));
+    assert_eq!(
+        problem("actions.t.echo { f = print }").action,
+        Some(("t.echo".to_owned(), ErrorKind::InvalidParams))
+    );
     assert_eq!(output("return actions.t.echo()"), "{}");
 }

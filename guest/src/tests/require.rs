@@ -3,7 +3,10 @@
 use super::{definitions, module, run_in};
 
 fn run(files: &[(&str, &str, &str)], source: &str) -> Result<String, String> {
-    let modules: Vec<_> = files.iter().map(|(name, path, text)| module(name, path, text)).collect();
+    let modules: Vec<_> = files
+        .iter()
+        .map(|(name, path, text)| module(name, path, text))
+        .collect();
     run_in(&modules, source).map_err(|problem| problem.message)
 }
 
@@ -11,9 +14,16 @@ fn run(files: &[(&str, &str, &str)], source: &str) -> Result<String, String> {
 fn modules_are_found_by_name_and_loaded_once() {
     let files = [
         ("init", "init.lua", "N = 0 return { a = require('a.b') }"),
-        ("a.b", "a/b.lua", "N = N + 1 local name, path = ... return { name = name, path = path }"),
+        (
+            "a.b",
+            "a/b.lua",
+            "N = N + 1 local name, path = ... return { name = name, path = path }",
+        ),
     ];
-    let result = run(&files, "local m = require('a.b') return { m.name, m.path, N, actions.a == m }");
+    let result = run(
+        &files,
+        "local m = require('a.b') return { m.name, m.path, N, actions.a == m }",
+    );
     assert_eq!(result.as_deref(), Ok(r#"["a.b","a/b.lua",1,true]"#));
 }
 
@@ -32,36 +42,65 @@ fn a_loop_is_named() {
         ("a", "a.lua", "return require('b')"),
         ("b", "b.lua", "return require('a')"),
     ];
-    let modules: Vec<_> = files.iter().map(|(name, path, text)| module(name, path, text)).collect();
+    let modules: Vec<_> = files
+        .iter()
+        .map(|(name, path, text)| module(name, path, text))
+        .collect();
     let problem = definitions(&modules).expect_err("a loop");
-    assert_eq!(problem.message, "repo/b.lua:1: loop of requires: a -> b -> a");
+    assert_eq!(
+        problem.message,
+        "repo/b.lua:1: loop of requires: a -> b -> a"
+    );
 }
 
 #[test]
 fn a_module_that_failed_can_be_tried_again() {
-    let files = [("init", "init.lua", "return {}"), ("bad", "bad.lua", "error('no')")];
-    let twice = "local _, a = pcall(require, 'bad') local _, b = pcall(require, 'bad') return { a, b }";
-    assert_eq!(run(&files, twice).as_deref(), Ok(r#"["repo/bad.lua:1: no","repo/bad.lua:1: no"]"#));
+    let files = [
+        ("init", "init.lua", "return {}"),
+        ("bad", "bad.lua", "error('no')"),
+    ];
+    let twice =
+        "local _, a = pcall(require, 'bad') local _, b = pcall(require, 'bad') return { a, b }";
+    assert_eq!(
+        run(&files, twice).as_deref(),
+        Ok(r#"["repo/bad.lua:1: no","repo/bad.lua:1: no"]"#)
+    );
 }
 
 #[test]
 fn a_syntax_error_names_the_file() {
-    let files = [("init", "init.lua", "return {"), ];
-    assert_eq!(run(&files, ""), Err("repo/init.lua:1: unexpected symbol near <eof>".to_owned()));
+    let files = [("init", "init.lua", "return {")];
+    assert_eq!(
+        run(&files, ""),
+        Err("repo/init.lua:1: unexpected symbol near <eof>".to_owned())
+    );
 }
 
 #[test]
 fn strange_names_find_nothing() {
     for name in ["..", "/etc/passwd", "script", "a\\0b", ""] {
-        let result = run(&[("init", "init.lua", "return {}")], &format!("require('{name}')"));
-        assert!(result.expect_err("not found").contains("not found"), "{name}");
+        let result = run(
+            &[("init", "init.lua", "return {}")],
+            &format!("require('{name}')"),
+        );
+        assert!(
+            result.expect_err("not found").contains("not found"),
+            "{name}"
+        );
     }
-    let result = run(&[("init", "init.lua", "return {}")], "require(('x'):rep(65536))");
+    let result = run(
+        &[("init", "init.lua", "return {}")],
+        "require(('x'):rep(65536))",
+    );
     assert!(result.expect_err("not found").len() < 2000);
 }
 
 #[test]
 fn preloaded_modules_come_first() {
-    let source = "package.preload.x = function(name, how) return name .. how end return require('x')";
-    assert_eq!(run(&[("init", "init.lua", "return {}")], source).as_deref(), Ok("\"x:preload:\""));
+    let source =
+        "package.preload.x = function(name, how) return name .. how end return require('x')";
+    assert_eq!(
+        run(&[("init", "init.lua", "return {}")], source).as_deref(),
+        Ok("\"x:preload:\"")
+    );
 }

@@ -16,7 +16,10 @@ fn check(source: &str, expected: &str) {
 
 #[test]
 fn branches_wait_together_and_results_keep_their_order() {
-    check("print(timed(parallel, function() return sleep(20) end, function() return sleep(10) end))", "20\t20\t10");
+    check(
+        "print(timed(parallel, function() return sleep(20) end, function() return sleep(10) end))",
+        "20\t20\t10",
+    );
 }
 
 #[test]
@@ -30,7 +33,10 @@ fn a_list_of_functions_gives_a_list() {
 
 #[test]
 fn generators_with_actions_run_in_branches() {
-    check("print(timed(parallel, function() return sum(3) end, function() return sum(4) end))", "20\t615\t1020");
+    check(
+        "print(timed(parallel, function() return sum(3) end, function() return sum(4) end))",
+        "20\t615\t1020",
+    );
 }
 
 #[test]
@@ -194,7 +200,10 @@ fn many_branches_share_the_time() {
 
 #[test]
 fn error_values_of_branches_arrive_as_they_are() {
-    check("local ok, e = pcall(parallel, function() error({ code = 7 }) end) print(ok, e.code)", "false\t7");
+    check(
+        "local ok, e = pcall(parallel, function() error({ code = 7 }) end) print(ok, e.code)",
+        "false\t7",
+    );
 }
 
 #[test]
