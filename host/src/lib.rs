@@ -1,0 +1,18 @@
+//! Runs Lua scripts that you did not write: a sandbox whose only way out is the actions that a team defined.
+//!
+//! Modules build on each other in one direction: `cli`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
+//! then `repo`, then the small ones below them.
+
+pub mod app;
+pub mod catalog;
+pub mod cli;
+pub mod dispatch;
+pub mod environment;
+pub mod executor;
+pub mod failure;
+mod json;
+pub mod limits;
+pub mod names;
+pub mod repo;
+pub mod sandbox;
+pub mod units;

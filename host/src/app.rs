@@ -1,0 +1,140 @@
+//! Puts the parts together for one command.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::catalog::{Catalog, DefinitionError};
+use crate::dispatch::{Dispatcher, Policy};
+use crate::environment::Environment;
+use crate::executor::envyr::{self, Envyr};
+use crate::limits::{LimitHit, Limits};
+use crate::repo::{Bundle, RepoError};
+use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
+
+/// What one command was told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder of the actions repo; without one a script runs with no actions.
+    pub actions: Option<PathBuf>,
+    /// For the script, and for loading the repo.
+    pub limits: Limits,
+    /// What the script may call.
+    pub policy: Policy,
+    /// Which envyr, and what fetching may see.
+    pub envyr: envyr::Settings,
+    /// What Kael was started with.
+    pub environment: Environment,
+}
+
+/// Why a run did not begin.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The sandbox.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The repo's files.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The repo's code.
+    #[error("{}", .0.message)]
+    Load(ScriptError),
+    /// The repo reached a limit while it loaded.
+    #[error("the actions repo `{repo}` reached a limit while it loaded: {hit}")]
+    Limit {
+        /// As the user wrote it.
+        repo: String,
+        /// Which.
+        hit: LimitHit,
+    },
+    /// The repo's definitions, all that are wrong.
+    #[error("{}", join(.0))]
+    Definitions(Vec<DefinitionError>),
+    /// The reader of the output left while the repo loaded.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// A bug in Kael.
+    #[error("{0}")]
+    Fault(String),
+}
+
+fn join(problems: &[DefinitionError]) -> String {
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// An actions repo that was read and evaluated.
+pub struct Repo {
+    bundle: Bundle,
+    catalog: Arc<Catalog>,
+}
+
+impl Repo {
+    /// Reads a repo and evaluates it in an instance of its own, before any script is seen.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the repo.
+    pub async fn load(
+        sandbox: &Sandbox,
+        folder: &Path,
+        limits: &Limits,
+        output: Output,
+    ) -> Result<Self, AppError> {
+        let bundle = Bundle::read(folder)?;
+        match sandbox.load_repo(&bundle, limits, output).await.ending {
+            Ending::Done(definitions) => {
+                let catalog = Catalog::new(&definitions).map_err(AppError::Definitions)?;
+                Ok(Self {
+                    bundle,
+                    catalog: Arc::new(catalog),
+                })
+            }
+            Ending::Failed(error) => Err(AppError::Load(error)),
+            Ending::Limit(hit) => Err(AppError::Limit {
+                repo: folder.display().to_string(),
+                hit,
+            }),
+            Ending::OutputClosed => Err(AppError::OutputClosed),
+            Ending::Fault(fault) => Err(AppError::Fault(fault)),
+        }
+    }
+}
+
+/// Runs one script.
+///
+/// # Errors
+/// When it could not begin.
+pub async fn run_script(
+    settings: &Settings,
+    script: Script,
+    output: Output,
+) -> Result<Report<Option<String>>, AppError> {
+    // One instance for the repo, then one for the script.
+    let sandbox = Sandbox::new(2)?;
+    let repo = match &settings.actions {
+        Some(folder) => Some(Repo::load(&sandbox, folder, &settings.limits, output.clone()).await?),
+        None => None,
+    };
+    let catalog = repo
+        .as_ref()
+        .map(|repo| repo.catalog.clone())
+        .unwrap_or_default();
+    let root = repo
+        .as_ref()
+        .map(|repo| repo.bundle.root.clone())
+        .unwrap_or_default();
+    let envyr = Envyr::new(settings.envyr.clone(), settings.environment.clone(), root);
+    let dispatcher = Arc::new(Dispatcher::new(
+        catalog,
+        settings.policy.clone(),
+        Arc::new(envyr),
+    ));
+    let bundle = repo.as_ref().map(|repo| &repo.bundle);
+    Ok(sandbox
+        .run_script(bundle, script, &settings.limits, output, dispatcher)
+        .await)
+}

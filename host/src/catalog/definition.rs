@@ -1,0 +1,486 @@
+//! One action as the team defined it, checked.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::RawDefinition;
+use super::fields::{DefinitionError, Fields};
+use crate::json;
+use crate::names::ActionName;
+use crate::units::TimeLimit;
+
+/// How long an action may take when its definition does not say.
+const DEFAULT_TIMEOUT: TimeLimit = TimeLimit::from_secs(300);
+
+/// Variables that Kael itself sets for an action.
+const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+
+/// A place in a Lua file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file, as errors name it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Where an implementation comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder: absolute, or relative to the actions repo.
+    Folder(PathBuf),
+    /// A git repository, in any form that git takes, and the tag, branch or commit to use.
+    Git {
+        /// `git@host:org/repo.git`, `https://…`, `ssh://…`.
+        url: String,
+        /// The default branch when there is none.
+        tag: Option<String>,
+    },
+}
+
+/// What runs an implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    /// envyr, as a process of the machine.
+    Native,
+    /// envyr, in a container.
+    Docker,
+}
+
+/// The language of an entry point, in envyr's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Run in a virtual environment of the source's own.
+    Python,
+    /// Run after `npm install`.
+    Node,
+    /// Run by a shell.
+    Shell,
+    /// Run by whatever interpreter is named.
+    Other,
+}
+
+impl Language {
+    /// The name that definitions and envyr's `--type` use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Shell => "shell",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// One action.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// None when the tree that `init.lua` returns does not hold it: then nothing can call it.
+    pub name: Option<ActionName>,
+    /// Where it was defined.
+    pub location: Location,
+    /// Where its implementation comes from.
+    pub source: Source,
+    /// The file to run, relative to `subdir`; envyr's choice when there is none.
+    pub entrypoint: Option<String>,
+    /// A folder within the source.
+    pub subdir: Option<String>,
+    /// What runs it.
+    pub executor: Executor,
+    /// Parameters that a script can override.
+    pub defaults: Map<String, Value>,
+    /// Parameters that a script cannot override.
+    pub locked: Map<String, Value>,
+    /// Variables of the host's environment that the implementation sees, where they are set.
+    pub env: Vec<String>,
+    /// How long one call may take.
+    pub timeout: TimeLimit,
+    /// Only where the entry point does not say.
+    pub language: Option<Language>,
+    /// Only where the entry point does not say.
+    pub interpreter: Option<String>,
+}
+
+impl Definition {
+    pub(super) fn parse(raw: &RawDefinition) -> Result<Self, DefinitionError> {
+        let at = &raw.location;
+        let fail = |problem: String| DefinitionError {
+            location: at.clone(),
+            problem,
+        };
+        let name = raw
+            .name
+            .as_deref()
+            .map(ActionName::new)
+            .transpose()
+            .map_err(|e| fail(e.to_string()))?;
+        let body = json::parse(raw.body.as_bytes()).map_err(|problem| fail(problem.to_string()))?;
+        let Value::Object(body) = body else {
+            return Err(fail("expected a table with names, got a list".to_owned()));
+        };
+        let mut fields = Fields::new(at, body);
+        let definition = Self {
+            name,
+            location: at.clone(),
+            source: source(&mut fields)?,
+            entrypoint: inner_path(&mut fields, "entrypoint")?,
+            subdir: inner_path(&mut fields, "subdir")?,
+            executor: executor(&mut fields)?,
+            defaults: fields.object("defaults")?,
+            locked: fields.object("locked")?,
+            env: variables(&mut fields)?,
+            timeout: fields.time("timeout")?.unwrap_or(DEFAULT_TIMEOUT),
+            language: language(&mut fields)?,
+            interpreter: interpreter(&mut fields)?,
+        };
+        fields.finish()?;
+        if let Some(path) = overlap(&definition.defaults, &definition.locked) {
+            return Err(fail(format!(
+                "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
+            )));
+        }
+        Ok(definition)
+    }
+}
+
+fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
+    let text = fields.required_string("source")?;
+    let tag = fields.string("tag")?;
+    if text.starts_with('-') || text.contains(['\0', '\n']) {
+        return Err(fields.error(
+            "source",
+            "may not start with '-' or hold control characters",
+        ));
+    }
+    if let Some(tag) = &tag
+        && (tag.is_empty()
+            || tag.starts_with('-')
+            || tag.contains(|c: char| c.is_control() || c.is_whitespace()))
+    {
+        return Err(fields.error(
+            "tag",
+            &format!("`{}` is not a tag, branch or commit", tag.escape_debug()),
+        ));
+    }
+    // `user@host:path` is how git writes a repository over SSH.
+    let scp_like = text
+        .split_once(':')
+        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    let with_scheme = ["git://", "https://", "http://", "ssh://", "file://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    if with_scheme || scp_like {
+        return Ok(Source::Git { url: text, tag });
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(fields.error(
+            "source",
+            &format!("`{scheme}://` is neither a folder nor a git repository"),
+        ));
+    }
+    if tag.is_some() {
+        return Err(fields.error("tag", "is for git sources, and the source is a folder"));
+    }
+    Ok(Source::Folder(text.into()))
+}
+
+/// A path that stays inside the source: relative, without `..`, and nothing a program could take for an option.
+fn inner_path(fields: &mut Fields<'_>, field: &str) -> Result<Option<String>, DefinitionError> {
+    let Some(text) = fields.string(field)? else {
+        return Ok(None);
+    };
+    let bad = text.is_empty()
+        || text.starts_with(['-', '/'])
+        || text.contains(|c: char| c.is_control())
+        || text.split('/').any(|part| part == "..");
+    if bad {
+        let shown = text.escape_debug();
+        return Err(fields.error(field, &format!("`{shown}` must be a path inside the source: relative, without '..' or a leading '-'")));
+    }
+    Ok(Some(text))
+}
+
+fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
+    match fields.required_string("executor")?.as_str() {
+        "native" => Ok(Executor::Native),
+        "docker" => Ok(Executor::Docker),
+        other => Err(fields.error(
+            "executor",
+            &format!(
+                "`{}` is none of \"native\", \"docker\"",
+                other.escape_debug()
+            ),
+        )),
+    }
+}
+
+fn language(fields: &mut Fields<'_>) -> Result<Option<Language>, DefinitionError> {
+    let Some(text) = fields.string("type")? else {
+        return Ok(None);
+    };
+    let known = [
+        Language::Python,
+        Language::Node,
+        Language::Shell,
+        Language::Other,
+    ];
+    let found = known.into_iter().find(|language| language.name() == text);
+    let problem = || {
+        format!(
+            "`{}` is none of \"python\", \"node\", \"shell\", \"other\"",
+            text.escape_debug()
+        )
+    };
+    found
+        .map(Some)
+        .ok_or_else(|| fields.error("type", &problem()))
+}
+
+fn interpreter(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionError> {
+    let text = fields.string("interpreter")?;
+    if text.as_deref().is_some_and(|text| {
+        text.trim().is_empty() || text.starts_with('-') || text.contains(['\0', '\n'])
+    }) {
+        return Err(fields.error(
+            "interpreter",
+            "must be a command such as \"/usr/bin/env python3\"",
+        ));
+    }
+    Ok(text)
+}
+
+fn variables(fields: &mut Fields<'_>) -> Result<Vec<String>, DefinitionError> {
+    let names = fields.strings("env")?;
+    for name in &names {
+        let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(fields.error(
+                "env",
+                &format!("`{}` is not the name of a variable", name.escape_debug()),
+            ));
+        }
+        if OWN_VARIABLES.contains(&name.as_str()) {
+            return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
+        }
+    }
+    Ok(names)
+}
+
+/// The path of a key that both hold.
+fn overlap(defaults: &Map<String, Value>, locked: &Map<String, Value>) -> Option<String> {
+    for (key, locked) in locked {
+        match (defaults.get(key), locked) {
+            (None, _) => {}
+            (Some(Value::Object(defaults)), Value::Object(locked)) if !locked.is_empty() => {
+                if let Some(inner) = overlap(defaults, locked) {
+                    return Some(format!("{key}.{inner}"));
+                }
+            }
+            (Some(_), _) => return Some(key.clone()),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Definition, String> {
+        let location = Location {
+            file: "actions/a.lua".into(),
+            line: 3,
+        };
+        Definition::parse(&RawDefinition {
+            name: Some("a.b".into()),
+            location,
+            body: body.into(),
+        })
+        .map_err(|problem| problem.to_string())
+    }
+
+    fn with(extra: &str) -> Result<Definition, String> {
+        parse(&format!(
+            r#"{{"source":"../impl","executor":"native"{extra}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_definition_has_defaults() {
+        let definition = with("").expect("valid");
+        assert_eq!(definition.source, Source::Folder("../impl".into()));
+        assert_eq!(definition.timeout, DEFAULT_TIMEOUT);
+        assert!(
+            definition.env.is_empty() && definition.defaults.is_empty() && definition.tag_is_none()
+        );
+    }
+
+    impl Definition {
+        fn tag_is_none(&self) -> bool {
+            !matches!(self.source, Source::Git { tag: Some(_), .. })
+        }
+    }
+
+    #[test]
+    fn git_sources_are_told_from_folders() {
+        for url in [
+            "git@github.com:a/b.git",
+            "https://x.org/a/b",
+            "ssh://git@x.org/a/b.git",
+            "git://x.org/a",
+            "deploy@x.org:a/b",
+        ] {
+            let body = format!(r#"{{"source":"{url}","executor":"docker","tag":"v1"}}"#);
+            let expected = Source::Git {
+                url: url.into(),
+                tag: Some("v1".into()),
+            };
+            assert_eq!(parse(&body).expect("valid").source, expected);
+        }
+        for path in ["git-tools", "./a:b", "/abs/a@b"] {
+            let body = format!(r#"{{"source":"{path}","executor":"docker"}}"#);
+            assert_eq!(
+                parse(&body).expect("valid").source,
+                Source::Folder(path.into())
+            );
+        }
+    }
+
+    #[test]
+    fn each_field_is_checked() {
+        let at = "actions/a.lua:3: define_action: ";
+        for (body, problem) in [
+            (r#"{"executor":"native"}"#, "field 'source' is missing"),
+            (r#"{"source":"x"}"#, "field 'executor' is missing"),
+            (
+                r#"{"source":5,"executor":"native"}"#,
+                "field 'source' must be a string, got a number",
+            ),
+            (
+                r#"{"source":"-x","executor":"native"}"#,
+                "field 'source' may not start with '-' or hold control characters",
+            ),
+            (
+                r#"{"source":"ftp://x","executor":"native"}"#,
+                "field 'source' `ftp://` is neither a folder nor a git repository",
+            ),
+            (
+                r#"{"source":"x","executor":"lambda"}"#,
+                "field 'executor' `lambda` is none of \"native\", \"docker\"",
+            ),
+            (
+                r#"{"source":"x","executor":"native","timeuot":5}"#,
+                "unknown field 'timeuot' (did you mean 'timeout'?)",
+            ),
+            (
+                r#"{"source":"x","executor":"native","zzz":5}"#,
+                "unknown field 'zzz'",
+            ),
+            (
+                r#"{"source":"x","executor":"native","tag":"v1"}"#,
+                "field 'tag' is for git sources, and the source is a folder",
+            ),
+            (
+                r#"{"source":"git@a:b","executor":"native","tag":"--x"}"#,
+                "field 'tag' `--x` is not a tag, branch or commit",
+            ),
+        ] {
+            assert_eq!(parse(body).expect_err(body), format!("{at}{problem}"));
+        }
+        for (extra, problem) in [
+            (
+                r#","timeout":"soon""#,
+                "field 'timeout' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
+            ),
+            (
+                r#","timeout":-1"#,
+                "field 'timeout' `-1` is out of range: a time is from 1 millisecond to 366 days",
+            ),
+            (
+                r#","timeout":true"#,
+                "field 'timeout' must be a number of seconds or a text such as \"5m\", got a boolean",
+            ),
+            (
+                r#","defaults":[1]"#,
+                "field 'defaults' must be a table with names, got a list",
+            ),
+            (
+                r#","locked":"x""#,
+                "field 'locked' must be a table with names, got a string",
+            ),
+            (
+                r#","env":"HOME""#,
+                "field 'env' must be a list of strings, got a string",
+            ),
+            (
+                r#","env":["A B"]"#,
+                "field 'env' `A B` is not the name of a variable",
+            ),
+            (
+                r#","env":["A",5]"#,
+                "field 'env' must be a list of strings, but element 2 is a number",
+            ),
+            (
+                r#","env":["PATH"]"#,
+                "field 'env' `PATH` is always set by Kael itself",
+            ),
+            (
+                r#","type":"perl""#,
+                "field 'type' `perl` is none of \"python\", \"node\", \"shell\", \"other\"",
+            ),
+            (
+                r#","interpreter":" ""#,
+                "field 'interpreter' must be a command such as \"/usr/bin/env python3\"",
+            ),
+            (
+                r#","subdir":"../x""#,
+                "field 'subdir' `../x` must be a path inside the source: relative, without '..' or a leading '-'",
+            ),
+            (
+                r#","entrypoint":"/bin/sh""#,
+                "field 'entrypoint' `/bin/sh` must be a path inside the source: relative, without '..' or a leading '-'",
+            ),
+            (
+                r#","defaults":{"a":{"b":1}},"locked":{"a":{"b":2}}"#,
+                "field 'defaults': `a.b` is in 'locked', too: keep it in one of them",
+            ),
+            (
+                r#","defaults":{"a":1},"locked":{"a":{"b":2}}"#,
+                "field 'defaults': `a` is in 'locked', too: keep it in one of them",
+            ),
+        ] {
+            assert_eq!(with(extra).expect_err(extra), format!("{at}{problem}"));
+        }
+    }
+
+    #[test]
+    fn times_are_numbers_or_texts() {
+        assert_eq!(
+            with(r#","timeout":60"#).expect("valid").timeout,
+            TimeLimit::from_secs(60)
+        );
+        assert_eq!(
+            with(r#","timeout":"5m""#).expect("valid").timeout,
+            TimeLimit::from_secs(300)
+        );
+    }
+
+    #[test]
+    fn lists_may_be_empty_tables() {
+        assert!(
+            with(r#","env":{},"defaults":{}"#)
+                .expect("valid")
+                .env
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Takes the fields of a definition one by one; what is wrong or left over is an error at the definition's line.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::definition::Location;
+use crate::names;
+use crate::units::TimeLimit;
+
+/// A definition that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{location}: define_action: {problem}")]
+pub struct DefinitionError {
+    /// Where `define_action` was called.
+    pub location: Location,
+    /// What is wrong, with the field.
+    pub problem: String,
+}
+
+pub(super) struct Fields<'a> {
+    location: &'a Location,
+    rest: Map<String, Value>,
+    /// Every field that was asked for, for suggestions.
+    known: Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(location: &'a Location, body: Map<String, Value>) -> Self {
+        Self {
+            location,
+            rest: body,
+            known: Vec::new(),
+        }
+    }
+
+    pub(super) fn error(&self, field: &str, problem: &str) -> DefinitionError {
+        self.problem(format!("field '{field}' {problem}"))
+    }
+
+    fn problem(&self, problem: String) -> DefinitionError {
+        DefinitionError {
+            location: self.location.clone(),
+            problem,
+        }
+    }
+
+    fn wrong_type(&self, field: &str, expected: &str, got: &Value) -> DefinitionError {
+        self.error(field, &format!("must be {expected}, got {}", describe(got)))
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.known.push(field.to_owned());
+        self.rest.remove(field)
+    }
+
+    pub(super) fn string(&mut self, field: &str) -> Result<Option<String>, DefinitionError> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong_type(field, "a string", &other)),
+        }
+    }
+
+    pub(super) fn required_string(&mut self, field: &str) -> Result<String, DefinitionError> {
+        match self.string(field)? {
+            Some(text) if !text.is_empty() => Ok(text),
+            Some(_) => Err(self.error(field, "is empty")),
+            None => Err(self.error(field, "is missing")),
+        }
+    }
+
+    pub(super) fn object(&mut self, field: &str) -> Result<Map<String, Value>, DefinitionError> {
+        match self.take(field) {
+            None => Ok(Map::new()),
+            Some(Value::Object(map)) => Ok(map),
+            Some(other) => Err(self.wrong_type(field, "a table with names", &other)),
+        }
+    }
+
+    pub(super) fn strings(&mut self, field: &str) -> Result<Vec<String>, DefinitionError> {
+        let elements = match self.take(field) {
+            None => return Ok(Vec::new()),
+            // Lua's empty table.
+            Some(Value::Object(map)) if map.is_empty() => return Ok(Vec::new()),
+            Some(Value::Array(elements)) => elements,
+            Some(other) => return Err(self.wrong_type(field, "a list of strings", &other)),
+        };
+        let mut strings = Vec::with_capacity(elements.len());
+        for (index, element) in elements.into_iter().enumerate() {
+            match element {
+                Value::String(text) => strings.push(text),
+                other => {
+                    let problem = format!(
+                        "must be a list of strings, but element {} is {}",
+                        index + 1,
+                        describe(&other)
+                    );
+                    return Err(self.error(field, &problem));
+                }
+            }
+        }
+        Ok(strings)
+    }
+
+    pub(super) fn time(&mut self, field: &str) -> Result<Option<TimeLimit>, DefinitionError> {
+        let time = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Number(seconds)) => {
+                TimeLimit::from_seconds(seconds.as_f64().unwrap_or(f64::NAN))
+            }
+            Some(Value::String(text)) => text.parse(),
+            Some(other) => {
+                return Err(self.wrong_type(
+                    field,
+                    "a number of seconds or a text such as \"5m\"",
+                    &other,
+                ));
+            }
+        };
+        time.map(Some)
+            .map_err(|problem| self.error(field, &problem.to_string()))
+    }
+
+    /// Whatever was not asked for is unknown.
+    pub(super) fn finish(self) -> Result<(), DefinitionError> {
+        let Some(field) = self.rest.keys().next() else {
+            return Ok(());
+        };
+        let near = names::nearest(field, self.known.iter().map(String::as_str));
+        let hint = near
+            .map(|near| format!(" (did you mean '{near}'?)"))
+            .unwrap_or_default();
+        Err(self.problem(format!("unknown field '{}'{hint}", field.escape_debug())))
+    }
+}
+
+/// A value's type in the words of Lua.
+fn describe(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table with names",
+    }
+}

@@ -1,0 +1,70 @@
+//! What the team defined: the actions of one repo by their names. No I/O.
+
+mod definition;
+mod fields;
+
+use std::collections::BTreeMap;
+
+pub use definition::{Definition, Executor, Language, Location, Source};
+pub use fields::DefinitionError;
+
+use crate::names::{self, ActionName};
+
+/// One call of `define_action`, as the catalog's instance reported it.
+#[derive(Debug, Clone)]
+pub struct RawDefinition {
+    /// The dotted name that the repo's tree gives it, if it holds it.
+    pub name: Option<String>,
+    /// Where `define_action` was called.
+    pub location: Location,
+    /// The table that was passed, as JSON text.
+    pub body: String,
+}
+
+/// The actions of a repo.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    actions: BTreeMap<ActionName, Definition>,
+}
+
+impl Catalog {
+    /// Checks every definition, those that the tree does not hold included.
+    ///
+    /// # Errors
+    /// All that is wrong with the definitions, in the order in which they were made.
+    pub fn new(raw: &[RawDefinition]) -> Result<Self, Vec<DefinitionError>> {
+        let (mut catalog, mut problems) = (Self::default(), Vec::new());
+        for raw in raw {
+            match Definition::parse(raw) {
+                Ok(definition) => {
+                    if let Some(name) = definition.name.clone() {
+                        catalog.actions.insert(name, definition);
+                    }
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Definition> {
+        self.actions.get(name)
+    }
+
+    /// The name that is most like one that there is not.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        names::nearest(name, self.actions.keys().map(ActionName::as_str))
+    }
+
+    /// Every action, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ActionName, &Definition)> {
+        self.actions.iter()
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line: the only place that prints, reads the environment, and knows exit codes.
+
+mod args;
+mod exit;
+mod report;
+mod run;
+mod setup;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::environment::Environment;
+use args::{Args, Command};
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(problem) => {
+            // Help and version are no errors and go to stdout; where the reader has left there is nobody to tell.
+            problem.print().ok();
+            return if problem.use_stderr() {
+                exit::USAGE.into()
+            } else {
+                exit::SUCCESS.into()
+            };
+        }
+    };
+    log(&args);
+    let environment = Environment::new(std::env::vars_os());
+    let code = match args.command {
+        Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Setup(setup) => setup::run(&setup, &environment),
+    };
+    code.into()
+}
+
+fn log(args: &Args) {
+    let level = match (args.shared.quiet, args.shared.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, _) => LevelFilter::DEBUG,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .finish();
+    // Only ever set here, once.
+    tracing::subscriber::set_global_default(subscriber).ok();
+}

@@ -1,0 +1,186 @@
+//! The gate: every effect of a script passes these steps, in this order.
+//!
+//! lookup, merge, authorize, run, bound, record. Each is a function of values; only `run` touches the world. The gate
+//! does not know that the sandbox exists.
+
+mod merge;
+mod policy;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+pub use policy::{Pattern, Policy};
+
+use crate::catalog::{Catalog, Definition};
+use crate::executor::{Execute, Invocation};
+use crate::failure::{ActionError, ErrorKind};
+use crate::json;
+
+/// Parameters of one call may have this many bytes, as the script sent them and merged.
+const MAX_PARAMS: usize = 64 << 20;
+
+/// Answers calls with the actions of one catalog.
+pub struct Dispatcher {
+    catalog: Arc<Catalog>,
+    policy: Policy,
+    executor: Arc<dyn Execute>,
+}
+
+/// One call, for the record.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The name that was asked for.
+    pub name: String,
+    /// The start of the SHA-256 of the merged parameters, in hexadecimal; empty when they were never merged.
+    pub digest: String,
+    /// None when it succeeded.
+    pub failed: Option<ErrorKind>,
+    /// From the call to its outcome, without the time it waited for its turn.
+    pub duration: Duration,
+}
+
+impl Dispatcher {
+    /// A gate to the catalog's actions.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>, policy: Policy, executor: Arc<dyn Execute>) -> Self {
+        Self {
+            catalog,
+            policy,
+            executor,
+        }
+    }
+
+    /// Answers one call with the result as JSON text. Dropping the future ends what the action has started.
+    ///
+    /// # Errors
+    /// Whatever a script is to see of a failure.
+    pub async fn call(&self, name: &str, params: &str) -> (Result<String, ActionError>, Record) {
+        let start = Instant::now();
+        let mut digest = String::new();
+        let outcome = self.steps(name, params, &mut digest).await;
+        let failed = outcome.as_ref().err().map(|error| error.kind);
+        let record = Record {
+            name: shown(name),
+            digest,
+            failed,
+            duration: start.elapsed(),
+        };
+        tracing::info!(
+            target: "kael::action",
+            name = record.name,
+            params = record.digest,
+            outcome = failed.map_or("ok", ErrorKind::name),
+            ms = record.duration.as_millis() as u64,
+        );
+        (outcome, record)
+    }
+
+    async fn steps(
+        &self,
+        name: &str,
+        params: &str,
+        digest: &mut String,
+    ) -> Result<String, ActionError> {
+        let definition = self.lookup(name)?;
+        let params = merged(definition, params)?;
+        *digest = digest_of(&params);
+        self.authorize(definition)?;
+        let invocation = Invocation { definition, params };
+        let stdout = self.executor.execute(invocation).await?;
+        bound(stdout)
+    }
+
+    fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
+        self.catalog.get(name).ok_or_else(|| {
+            let hint = self
+                .catalog
+                .nearest(name)
+                .map(|near| format!(" (did you mean '{near}'?)"))
+                .unwrap_or_default();
+            ActionError::new(
+                ErrorKind::UnknownAction,
+                format!("no action '{}'{hint}", shown(name)),
+            )
+        })
+    }
+
+    fn authorize(&self, definition: &Definition) -> Result<(), ActionError> {
+        match definition
+            .name
+            .as_ref()
+            .and_then(|name| self.policy.denies(name))
+        {
+            None => Ok(()),
+            Some(pattern) => Err(ActionError::new(
+                ErrorKind::Denied,
+                format!("denied by the policy (--deny {})", pattern.as_str()),
+            )),
+        }
+    }
+}
+
+fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> {
+    let invalid = |message: String| ActionError::new(ErrorKind::InvalidParams, message);
+    let too_large = || {
+        invalid(format!(
+            "the parameters are larger than {} MiB",
+            MAX_PARAMS >> 20
+        ))
+    };
+    if params.len() > MAX_PARAMS {
+        return Err(too_large());
+    }
+    let params = match json::parse(params.as_bytes())
+        .map_err(|problem| invalid(format!("bad parameters: {problem}")))?
+    {
+        Value::Object(params) => params,
+        Value::Array(_) => {
+            return Err(invalid(
+                "parameters must be a table with names, got a list".to_owned(),
+            ));
+        }
+        _ => return Err(invalid("parameters must be a table with names".to_owned())),
+    };
+    let merged = merge::merge(&definition.defaults, params, &definition.locked)
+        .map_err(|path| invalid(format!("parameter `{path}` is locked by the team")))?;
+    let text = Value::Object(merged).to_string();
+    if text.len() > MAX_PARAMS {
+        Err(too_large())
+    } else {
+        Ok(text)
+    }
+}
+
+/// What an action prints is one JSON document.
+fn bound(stdout: Vec<u8>) -> Result<String, ActionError> {
+    let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
+    if stdout.iter().all(u8::is_ascii_whitespace) {
+        return Err(bad(
+            "printed nothing, and a result is one JSON value on stdout".to_owned(),
+        ));
+    }
+    json::check(stdout).map_err(|problem| bad(format!("printed what is not JSON: {problem}")))
+}
+
+fn digest_of(params: &str) -> String {
+    Sha256::digest(params.as_bytes())[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A name that a hostile guest may have made up, cut to what a line can hold.
+fn shown(name: &str) -> String {
+    let mut shown: String = name
+        .chars()
+        .take(100)
+        .flat_map(char::escape_debug)
+        .collect();
+    if name.chars().nth(100).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

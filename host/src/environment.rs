@@ -1,0 +1,61 @@
+//! The variables that Kael itself was started with, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// A snapshot of the process environment. What an action sees of it is chosen name by name.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// Keeps variables; empty ones count as not set.
+    #[must_use]
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self(
+            variables
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+        )
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The value of a variable as a path.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
+    }
+
+    /// Every variable whose name starts with `prefix`.
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a OsStr, &'a OsStr)> {
+        let starts = move |name: &OsStr| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+            .filter(move |(name, _)| starts(name))
+    }
+
+    /// Kael's data folder: `KAEL_DATA`, else `kael` in the XDG data folder.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        if let Some(folder) = self.path("KAEL_DATA") {
+            return folder;
+        }
+        let base = self.path("XDG_DATA_HOME").filter(|path| path.is_absolute());
+        let home = || {
+            self.path("HOME")
+                .unwrap_or_else(|| PathBuf::from("/"))
+                .join(".local/share")
+        };
+        base.unwrap_or_else(home).join("kael")
+    }
+}

@@ -1,0 +1,243 @@
+//! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
+
+use serde_json::Value;
+
+use crate::executor::process::{Ending, Finished};
+use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::units::{ByteSize, TimeLimit};
+
+/// How the action's process ended, from the last line that envyr writes to stderr.
+#[derive(Debug, PartialEq, Eq)]
+enum Status {
+    Exited(i32),
+    Signaled(i32),
+    TimedOut,
+}
+
+/// The action's stdout, or why there is none.
+pub(super) fn read(
+    finished: Finished,
+    timeout: TimeLimit,
+    stdout_cap: usize,
+) -> Result<Vec<u8>, ActionError> {
+    let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
+    let failed = |kind, message: String, detail: Detail| {
+        Err(ActionError {
+            kind,
+            message,
+            detail: Some(Box::new(detail)),
+        })
+    };
+    let timed_out = |stderr| {
+        let detail = Detail {
+            stderr,
+            ..Detail::default()
+        };
+        failed(
+            ErrorKind::Timeout,
+            format!("timed out after {timeout}"),
+            detail,
+        )
+    };
+    match finished.ending {
+        Ending::Exited(0) => return Ok(finished.stdout),
+        Ending::TimedOut => return timed_out(stderr),
+        Ending::TooMuchOutput => {
+            let message = format!("printed more than {}", ByteSize::new(stdout_cap as u64));
+            return failed(
+                ErrorKind::BadOutput,
+                message,
+                Detail {
+                    stderr,
+                    ..Detail::default()
+                },
+            );
+        }
+        Ending::Exited(_) | Ending::Signaled(_) => {}
+    }
+    let (own, last) = split_last_line(&stderr);
+    match status(last) {
+        Some(Status::TimedOut) => timed_out(own.to_owned()),
+        Some(status) => {
+            let said = said_on_stdout(&finished.stdout).or_else(|| last_words(own));
+            let (exit_code, signal, ended) = match status {
+                Status::Exited(code) => (Some(code), None, format!("exited with status {code}")),
+                Status::Signaled(signal) => {
+                    (None, Some(signal), format!("was ended by signal {signal}"))
+                }
+                Status::TimedOut => (None, None, String::new()),
+            };
+            let detail = Detail {
+                exit_code,
+                signal,
+                stderr: own.to_owned(),
+                hint: None,
+            };
+            failed(ErrorKind::Failed, said.unwrap_or(ended), detail)
+        }
+        None => {
+            let message = match (last_words(&stderr), finished.ending) {
+                (Some(words), _) => format!(
+                    "envyr could not run it: {}",
+                    words.trim_start_matches("Error: ")
+                ),
+                (None, ending) => format!("envyr ended without a word ({ending:?})"),
+            };
+            failed(
+                ErrorKind::Unavailable,
+                message,
+                Detail {
+                    stderr,
+                    ..Detail::default()
+                },
+            )
+        }
+    }
+}
+
+/// envyr's last word is the last line of stderr; what is before it is the action's.
+fn split_last_line(stderr: &str) -> (&str, &str) {
+    let trimmed = stderr.trim_end_matches('\n');
+    match trimmed.rfind('\n') {
+        Some(at) => (&stderr[..=at], &trimmed[at + 1..]),
+        None => ("", trimmed),
+    }
+}
+
+fn status(line: &str) -> Option<Status> {
+    let text = line.strip_prefix("Error: ")?;
+    if text.starts_with("Container execution timed out after ") {
+        return Some(Status::TimedOut);
+    }
+    let status = ["Process", "Container"].iter().find_map(|who| {
+        text.strip_prefix(who)?
+            .strip_prefix(" exited with non-zero status: ")
+    })?;
+    let number = |name: &str| {
+        status
+            .strip_prefix(name)?
+            .strip_prefix('(')?
+            .strip_suffix(')')?
+            .parse()
+            .ok()
+    };
+    number("Exited")
+        .map(Status::Exited)
+        .or_else(|| number("Signaled").map(Status::Signaled))
+}
+
+/// The `error` of a JSON object on stdout.
+fn said_on_stdout(stdout: &[u8]) -> Option<String> {
+    let Value::Object(mut said) = crate::json::parse(stdout).ok()? else {
+        return None;
+    };
+    match said.remove("error")? {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The last line of a stream that says something.
+fn last_words(stderr: &str) -> Option<String> {
+    let line = stderr
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())?;
+    Some(line.chars().take(500).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(ending: Ending, stdout: &str, stderr: &str) -> Finished {
+        Finished {
+            ending,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        }
+    }
+
+    fn problem(ending: Ending, stdout: &str, stderr: &str) -> (ErrorKind, String, Detail) {
+        let error = read(
+            finished(ending, stdout, stderr),
+            TimeLimit::from_secs(60),
+            64 << 20,
+        )
+        .expect_err("it failed");
+        (error.kind, error.message, *error.detail.expect("detail"))
+    }
+
+    #[test]
+    fn the_message_is_the_best_there_is() {
+        let exited = "Error: Process exited with non-zero status: Exited(42)\n";
+        for (stdout, stderr, message) in [
+            (
+                r#"{"error":"no such metric"}"#,
+                format!("noise\n{exited}"),
+                "no such metric",
+            ),
+            (
+                "junk",
+                format!("Traceback:\n  x\nValueError: bad\n\n{exited}"),
+                "ValueError: bad",
+            ),
+            ("", exited.to_owned(), "exited with status 42"),
+        ] {
+            let (kind, said, detail) = problem(Ending::Exited(1), stdout, &stderr);
+            assert_eq!(
+                (kind, said.as_str(), detail.exit_code),
+                (ErrorKind::Failed, message, Some(42))
+            );
+            assert!(!detail.stderr.contains("non-zero"));
+        }
+        let (_, said, detail) = problem(
+            Ending::Exited(1),
+            "",
+            "Error: Process exited with non-zero status: Signaled(9)\n",
+        );
+        assert_eq!(
+            (said.as_str(), detail.signal),
+            ("was ended by signal 9", Some(9))
+        );
+    }
+
+    #[test]
+    fn envyrs_own_failures_are_not_the_actions() {
+        let (kind, said, _) = problem(
+            Ending::Exited(1),
+            "",
+            "Error: No such file or directory (os error 2)\n",
+        );
+        assert_eq!(
+            (kind, said.as_str()),
+            (
+                ErrorKind::Unavailable,
+                "envyr could not run it: No such file or directory (os error 2)"
+            )
+        );
+        let (kind, ..) = problem(Ending::Signaled(9), "", "");
+        assert_eq!(kind, ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn bounds_have_kinds_of_their_own() {
+        let (kind, said, _) = problem(Ending::TimedOut, "", "");
+        assert_eq!(
+            (kind, said.as_str()),
+            (ErrorKind::Timeout, "timed out after 1m")
+        );
+        let (kind, said, _) = problem(Ending::TooMuchOutput, "", "");
+        assert_eq!(
+            (kind, said.as_str()),
+            (ErrorKind::BadOutput, "printed more than 64 MiB")
+        );
+        let (kind, ..) = problem(
+            Ending::Exited(1),
+            "",
+            "Error: Container execution timed out after 60 seconds\n",
+        );
+        assert_eq!(kind, ErrorKind::Timeout);
+    }
+}

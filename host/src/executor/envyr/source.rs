@@ -1,0 +1,332 @@
+//! Brings a source to this machine and prepares what its language needs: once, by one at a time, across processes.
+//!
+//! envyr clones, makes virtual environments and installs packages during its first run of a source, does so twice when
+//! two first runs meet, and leaves the half of it behind when it is stopped. So that run is one of its own here, of a
+//! program that does nothing, under a lock file. The runs that follow are given a local folder that is ready.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::entry::Entry;
+use super::variables::Variables;
+use crate::catalog::{Language, Source};
+use crate::executor::process::{self, Command, Ending};
+use crate::failure::{ActionError, Detail, ErrorKind};
+
+/// A clone, a virtual environment and its packages may take this long.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Runs envyr for its side effects.
+pub(super) struct Preparer<'a> {
+    pub(super) envyr: &'a Path,
+    pub(super) data: &'a Path,
+    /// The scrubbed environment and the variables for fetching.
+    pub(super) env: Variables,
+    /// A relative source is looked for from here.
+    pub(super) repo: &'a Path,
+}
+
+impl Preparer<'_> {
+    /// The source's folder on this machine, canonical.
+    pub(super) async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
+        match source {
+            Source::Folder(path) => {
+                let path = self.repo.join(path);
+                path.canonicalize().map_err(|problem| {
+                    let message = format!(
+                        "the source {} cannot be opened: {}",
+                        path.display(),
+                        super::entry::brief(&problem)
+                    );
+                    ActionError::unavailable(message, None)
+                })
+            }
+            Source::Git { url, tag } => self.clone_once(url, tag.as_deref()).await,
+        }
+    }
+
+    /// A root of its own for every (source, tag): two tags in one clone run each other's code.
+    async fn clone_once(&self, url: &str, tag: Option<&str>) -> Result<PathBuf, ActionError> {
+        let key = digest(&[url, tag.unwrap_or_default()]);
+        let root = self.data.join("sources").join(&key);
+        let ready = root.join("ready");
+        if let Ok(clone) = fs::read_to_string(&ready) {
+            return Ok(clone.into());
+        }
+        let _lock = self.lock(&key).await?;
+        if let Ok(clone) = fs::read_to_string(&ready) {
+            return Ok(clone.into());
+        }
+        // A clone that was stopped half-way stays broken until it is deleted.
+        fs::remove_dir_all(&root).ok();
+        fs::create_dir_all(&root).map_err(|problem| local(&root, &problem))?;
+        let (spelt, rewrite) = spell(url);
+        let mut args: Vec<OsString> = vec!["--root".into(), root.as_os_str().to_owned()];
+        args.extend(idle_run("other").map(OsString::from));
+        if let Some(tag) = tag {
+            args.extend(["--tag".into(), tag.into()]);
+        }
+        args.push(spelt.into());
+        let mut env = self.env.clone();
+        env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
+        if let Some(rewrite) = rewrite {
+            add_git_setting(&mut env, &rewrite.0, &rewrite.1);
+        }
+        self.envyr(args, env, &format!("fetching {url} failed"))
+            .await?;
+        let clone = find_clone(&root).ok_or_else(|| {
+            ActionError::unavailable(
+                format!("fetching {url} left no clone in {}", root.display()),
+                None,
+            )
+        })?;
+        write_whole(&ready, clone.to_string_lossy().as_bytes())
+            .map_err(|problem| local(&ready, &problem))?;
+        Ok(clone)
+    }
+
+    /// Makes the virtual environment or `node_modules` of a folder, unless they are there and current.
+    pub(super) async fn prepare(&self, entry: &Entry) -> Result<(), ActionError> {
+        let (manifests, made): (&[&str], &str) = match entry.language {
+            Language::Python => (&["requirements.txt"], ".envyr/venv"),
+            Language::Node if entry.folder.join("package.json").exists() => {
+                (&["package.json", "package-lock.json"], "node_modules")
+            }
+            Language::Node | Language::Shell | Language::Other => return Ok(()),
+        };
+        let key = digest(&[&entry.folder.to_string_lossy(), entry.language.name()]);
+        let (stamp, busy) = (
+            self.data.join("prepared").join(&key),
+            self.data.join("prepared").join(format!("{key}.busy")),
+        );
+        let made = entry.folder.join(made);
+        let content: Vec<String> = manifests
+            .iter()
+            .map(|name| fs::read_to_string(entry.folder.join(name)).unwrap_or_default())
+            .collect();
+        let wanted = digest(&content.iter().map(String::as_str).collect::<Vec<_>>());
+        let current =
+            || made.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted);
+        if current() {
+            return Ok(());
+        }
+        let _lock = self.lock(&key).await?;
+        if current() {
+            return Ok(());
+        }
+        fs::create_dir_all(self.data.join("prepared"))
+            .map_err(|problem| local(self.data, &problem))?;
+        if busy.exists() || (stamp.exists() && entry.language == Language::Node) {
+            // Begun here and never finished; or made for another package.json, and npm is not asked again while it is there.
+            fs::remove_dir_all(&made).ok();
+        }
+        fs::write(&busy, "").map_err(|problem| local(&busy, &problem))?;
+        let mut args: Vec<OsString> = vec!["--root".into(), self.data.join("envyr").into()];
+        args.extend(idle_run(entry.language.name()).map(OsString::from));
+        args.push(entry.folder.as_os_str().to_owned());
+        self.envyr(args, self.env.clone(), "preparing the source failed")
+            .await?;
+        write_whole(&stamp, wanted.as_bytes()).map_err(|problem| local(&stamp, &problem))?;
+        fs::remove_file(&busy).ok();
+        Ok(())
+    }
+
+    async fn envyr(
+        &self,
+        args: Vec<OsString>,
+        mut env: Variables,
+        what: &str,
+    ) -> Result<(), ActionError> {
+        let temporary = super::temporary_folder()?;
+        env.push(("TMPDIR".into(), temporary.path().into()));
+        fs::create_dir_all(self.data.join("envyr"))
+            .map_err(|problem| local(self.data, &problem))?;
+        let command = Command {
+            program: self.envyr.to_owned(),
+            args,
+            env,
+            folder: self.data.to_owned(),
+            stdin: Vec::new(),
+            timeout: PREPARE_TIMEOUT,
+            stdout_cap: 64 << 20,
+            stderr_tail: 64 << 10,
+            contained: true,
+        };
+        let finished = process::run(command, |_| ())
+            .await
+            .map_err(|problem| local(self.envyr, &problem))?;
+        if finished.ending == Ending::Exited(0) {
+            return Ok(());
+        }
+        let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
+        let last = stderr
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or("no word of why");
+        let late = finished.ending == Ending::TimedOut;
+        let why = if late {
+            format!("it took longer than {} s", PREPARE_TIMEOUT.as_secs())
+        } else {
+            last.to_owned()
+        };
+        let message = format!("{what}: {}", why.trim_start_matches("Error: "));
+        let detail = Some(Box::new(Detail {
+            stderr,
+            ..Detail::default()
+        }));
+        Err(ActionError {
+            kind: ErrorKind::Unavailable,
+            message,
+            detail,
+        })
+    }
+
+    /// Waits for its turn; released when dropped, by the end of the process too.
+    async fn lock(&self, key: &str) -> Result<File, ActionError> {
+        let folder = self.data.join("locks");
+        let path = folder.join(key);
+        let open = || {
+            fs::create_dir_all(&folder)?;
+            File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+        };
+        let file = open().map_err(|problem| local(&path, &problem))?;
+        let locking = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
+        let locked = locking
+            .await
+            .map_err(io::Error::other)
+            .and_then(|locked| locked);
+        locked.map_err(|problem| local(&path, &problem))
+    }
+}
+
+/// A run of nothing: the interpreter is a program that ignores the file it is given. (Python's is always that of the
+/// virtual environment, and an empty file does nothing there either.)
+fn idle_run(language: &str) -> impl Iterator<Item = &str> {
+    [
+        "run",
+        "--executor",
+        "native",
+        "--autogen",
+        "-t",
+        language,
+        "-i",
+        "/usr/bin/env true",
+        "-x",
+        "/dev/null",
+    ]
+    .into_iter()
+}
+
+/// The form of a repository's address that envyr takes, and how git is told what it means.
+///
+/// envyr knows a repository by the letters `git` at its start and wants an organisation and a name behind them.
+fn spell(url: &str) -> (String, Option<(String, String)>) {
+    let direct = url.starts_with("git@")
+        && url
+            .split_once(':')
+            .is_some_and(|(_, path)| path.contains('/'));
+    if direct {
+        return (url.to_owned(), None);
+    }
+    let trimmed = url.trim_end_matches('/');
+    let at = trimmed.rfind(['/', ':']).map_or(0, |at| at + 1);
+    let (base, name) = trimmed.split_at(at);
+    let alias = "git@source.kael:fetched/";
+    (
+        format!("{alias}{name}"),
+        Some((format!("url.{base}.insteadOf"), alias.to_owned())),
+    )
+}
+
+fn add_git_setting(env: &mut Variables, key: &str, value: &str) {
+    let count = env
+        .iter()
+        .find(|(name, _)| name == "GIT_CONFIG_COUNT")
+        .and_then(|(_, count)| count.to_str()?.parse().ok());
+    let index = count.unwrap_or(0_u32);
+    env.retain(|(name, _)| name != "GIT_CONFIG_COUNT");
+    env.push(("GIT_CONFIG_COUNT".into(), (index + 1).to_string().into()));
+    env.push((format!("GIT_CONFIG_KEY_{index}").into(), key.into()));
+    env.push((format!("GIT_CONFIG_VALUE_{index}").into(), value.into()));
+}
+
+/// envyr clones to `<root>/<host>/<organisation>/<name>`, which may have more parts for a nested group.
+fn find_clone(root: &Path) -> Option<PathBuf> {
+    let mut level = vec![root.to_owned()];
+    for _ in 0..8 {
+        if let Some(clone) = level.iter().find(|folder| folder.join(".git").exists()) {
+            return clone.canonicalize().ok();
+        }
+        level = level
+            .iter()
+            .flat_map(fs::read_dir)
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.is_dir())
+            .collect();
+    }
+    None
+}
+
+/// Written beside and moved in, so that nobody reads half of it.
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, content)?;
+    fs::rename(beside, path)
+}
+
+fn local(path: &Path, problem: &io::Error) -> ActionError {
+    ActionError::unavailable(format!("{}: {problem}", path.display()), None)
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_is_spelt_so_that_envyr_takes_it() {
+        let plain = "git@github.com:someone/tools.git";
+        assert_eq!(spell(plain), (plain.to_owned(), None));
+        for (url, name, base) in [
+            ("https://x.org/a/b.git", "b.git", "https://x.org/a/"),
+            ("ssh://git@x.org:22/a/b", "b", "ssh://git@x.org:22/a/"),
+            ("file:///srv/repo.git", "repo.git", "file:///srv/"),
+            ("deploy@x.org:repo", "repo", "deploy@x.org:"),
+            ("git@x.org:repo", "repo", "git@x.org:"),
+        ] {
+            let (spelt, rewrite) = spell(url);
+            assert_eq!(spelt, format!("git@source.kael:fetched/{name}"));
+            assert_eq!(
+                rewrite,
+                Some((
+                    format!("url.{base}.insteadOf"),
+                    "git@source.kael:fetched/".to_owned()
+                ))
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The envyr program: where it is, whether it is the version that Kael was tested with, and how to install it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::environment::Environment;
+use crate::failure::ActionError;
+
+/// The version of envyr that Kael works with. Its behaviour is worked around in places, so others are refused.
+pub const VERSION: &str = "0.4.2";
+
+/// The command that installs it.
+pub const REMEDY: &str = "install it with: kael-host setup";
+
+/// Kael's own folder for programs.
+#[must_use]
+pub fn tools_folder(data: &Path) -> PathBuf {
+    data.join("tools")
+}
+
+/// Finds envyr: what was named, else Kael's own, else the first on `PATH`.
+///
+/// # Errors
+/// When there is none, or it is another version.
+pub(super) fn find(
+    named: Option<&Path>,
+    data: &Path,
+    environment: &Environment,
+) -> Result<PathBuf, ActionError> {
+    let unavailable = |message: String| ActionError::unavailable(message, Some(REMEDY.to_owned()));
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => {
+            let own = tools_folder(data).join("bin/envyr");
+            let on_path = || {
+                environment
+                    .get("PATH")
+                    .into_iter()
+                    .flat_map(std::env::split_paths)
+                    .map(|dir| dir.join("envyr"))
+            };
+            [own]
+                .into_iter()
+                .chain(on_path())
+                .find(|path| path.is_file())
+                .ok_or_else(|| unavailable(format!("envyr is not installed: {REMEDY}")))?
+        }
+    };
+    let path = path
+        .canonicalize()
+        .map_err(|problem| unavailable(format!("no envyr at {}: {problem}", path.display())))?;
+    let version = version(&path, data)
+        .ok_or_else(|| unavailable(format!("{} is not envyr {VERSION}", path.display())))?;
+    if version != VERSION {
+        return Err(unavailable(format!(
+            "{} is envyr {version}, and Kael needs {VERSION}: {REMEDY}",
+            path.display()
+        )));
+    }
+    Ok(path)
+}
+
+/// What `envyr --version` says; remembered for as long as the file stays the same.
+fn version(path: &Path, data: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = path.metadata().ok()?;
+    let identity = format!(
+        "{}\n{} {} {}\n",
+        path.display(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec()
+    );
+    let memo = tools_folder(data).join("envyr-version");
+    if let Ok(text) = std::fs::read_to_string(&memo)
+        && let Some(version) = text.strip_prefix(&identity)
+    {
+        return Some(version.to_owned());
+    }
+    let output = Command::new(path)
+        .arg("--version")
+        .env_clear()
+        .output()
+        .ok()?;
+    let version = String::from_utf8(output.stdout)
+        .ok()?
+        .trim()
+        .strip_prefix("envyr ")?
+        .to_owned();
+    // Losing the memo costs one more call.
+    std::fs::create_dir_all(tools_folder(data)).ok();
+    std::fs::write(memo, identity + &version).ok();
+    Some(version)
+}

@@ -1,0 +1,155 @@
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn shell(script: &str) -> Command {
+    Command {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        folder: "/".into(),
+        stdin: Vec::new(),
+        timeout: Duration::from_secs(20),
+        stdout_cap: 1 << 20,
+        stderr_tail: 100,
+        contained: true,
+    }
+}
+
+async fn finish(command: Command) -> Finished {
+    run(command, |_| ()).await.expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+/// Whether a process of this host has the text in its command line.
+fn alive(marker: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines
+        .into_iter()
+        .any(|line| String::from_utf8_lossy(&line).contains(marker))
+}
+
+fn gone(marker: &str) -> bool {
+    (0..40).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        !alive(marker)
+    })
+}
+
+#[tokio::test]
+async fn input_goes_in_and_output_comes_back() {
+    let finished = finish(Command {
+        stdin: b"hello".to_vec(),
+        ..shell("cat; echo oops >&2; exit 3")
+    })
+    .await;
+    assert_eq!(finished.ending, Ending::Exited(3));
+    assert_eq!(
+        (text(&finished.stdout), text(&finished.stderr)),
+        ("hello", "oops\n")
+    );
+}
+
+#[tokio::test]
+async fn the_process_sees_its_own_environment_and_descriptors_alone() {
+    let inherited = fs::File::open("/etc/passwd").expect("a file");
+    let finished = finish(shell(
+        "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= ; ls /proc/self/fd | wc -l",
+    ))
+    .await;
+    // 0, 1, 2 and the one that ls has open on the folder.
+    assert_eq!(text(&finished.stdout).trim(), "PATH=/usr/bin:/bin\n4");
+    drop(inherited);
+}
+
+#[tokio::test]
+async fn stdout_is_capped_and_the_tail_of_stderr_is_kept() {
+    let finished = finish(Command {
+        stdout_cap: 1000,
+        ..shell("yes")
+    })
+    .await;
+    assert_eq!(finished.ending, Ending::TooMuchOutput);
+    let finished = finish(shell("seq 1000 >&2")).await;
+    assert_eq!(finished.stderr.len(), 100);
+    assert!(text(&finished.stderr).ends_with("999\n1000\n"));
+}
+
+#[tokio::test]
+async fn a_late_process_is_asked_and_then_killed() {
+    let polite = Command {
+        timeout: Duration::from_millis(200),
+        ..shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done")
+    };
+    // Pid 1 of its namespace is this shell, which handles TERM.
+    let finished = finish(polite).await;
+    assert_eq!(
+        (finished.ending, text(&finished.stdout)),
+        (Ending::TimedOut, "bye\n")
+    );
+    let stubborn = Command {
+        timeout: Duration::from_millis(200),
+        ..shell("trap '' TERM; sleep 4711.1")
+    };
+    assert_eq!(finish(stubborn).await.ending, Ending::TimedOut);
+    assert!(gone("4711.1"));
+}
+
+#[tokio::test]
+async fn nothing_outlives_the_process_that_started_it() {
+    let script = "sleep 4711.2 & setsid sleep 4711.2 & (setsid sh -c 'sleep 4711.2 & sleep 4711.2' &) ; echo done";
+    let finished = finish(shell(script)).await;
+    assert_eq!(
+        (finished.ending, text(&finished.stdout)),
+        (Ending::Exited(0), "done\n")
+    );
+    assert!(gone("4711.2"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_abandoned_leaves_nothing() {
+    let call = run(shell("setsid sleep 4711.3 & sleep 4711.3"), |_| ());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), call)
+            .await
+            .is_err()
+    );
+    assert!(gone("4711.3"));
+}
+
+#[tokio::test]
+async fn a_process_without_a_namespace_is_swept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let env = vec![
+        ("PATH".into(), "/usr/bin:/bin".into()),
+        ("TMPDIR".into(), folder.path().into()),
+    ];
+    let script = "setsid sleep 4711.4 & (setsid sh -c 'sleep 4711.4' &) ; echo done";
+    let finished = finish(Command {
+        contained: false,
+        env,
+        ..shell(script)
+    })
+    .await;
+    assert_eq!(finished.ending, Ending::Exited(0));
+    assert!(gone("4711.4"));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_an_error() {
+    let command = Command {
+        program: Path::new("/nonexistent").into(),
+        ..shell("")
+    };
+    let problem = run(command, |_| ()).await.err().expect("no program");
+    assert_eq!(
+        problem.to_string(),
+        "executing the program: No such file or directory (os error 2)"
+    );
+}

@@ -1,0 +1,126 @@
+//! What one run may use, and what it says when it used that up.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::units::{ByteSize, TimeLimit};
+
+/// The limits of one run. Each ends the run when it is crossed, and nothing in the script can catch that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Memory of the script's instance: its linear memory, tables and exception heap together.
+    pub memory: ByteSize,
+    /// Time that the script itself computes; waiting for actions is not counted.
+    pub cpu: TimeLimit,
+    /// Wall-clock time for the whole run, actions included.
+    pub wall: TimeLimit,
+    /// Bytes that the script prints.
+    pub output: ByteSize,
+    /// Actions that the script calls, one after the other or side by side. `kael.*` is not counted.
+    pub calls: u32,
+    /// Actions in flight at the same time. More of them wait their turn; that is no error.
+    pub parallel: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(256),
+            cpu: TimeLimit::from_secs(60),
+            wall: TimeLimit::from_secs(15 * 60),
+            output: ByteSize::mib(16),
+            calls: 100_000,
+            parallel: 32,
+        }
+    }
+}
+
+/// A limit that was crossed: which one, what was allowed, and what was used.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LimitHit {
+    /// The script's memory; the size it asked for in all.
+    Memory {
+        /// What was allowed.
+        allowed: ByteSize,
+        /// What the script would have had with what it asked for.
+        wanted: ByteSize,
+    },
+    /// The script's computing time.
+    Cpu {
+        /// What was allowed.
+        allowed: TimeLimit,
+        /// What was used.
+        used: Duration,
+    },
+    /// The run's time.
+    Wall {
+        /// What was allowed.
+        allowed: TimeLimit,
+    },
+    /// What the script printed.
+    Output {
+        /// What was allowed.
+        allowed: ByteSize,
+    },
+    /// The number of actions called.
+    Calls {
+        /// What was allowed.
+        allowed: u32,
+    },
+}
+
+impl LimitHit {
+    /// The limit's name: `memory`, `cpu`, `timeout`, `output`, `calls`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "memory",
+            Self::Cpu { .. } => "cpu",
+            Self::Wall { .. } => "timeout",
+            Self::Output { .. } => "output",
+            Self::Calls { .. } => "calls",
+        }
+    }
+
+    /// The option of `kael-host` that sets the limit.
+    #[must_use]
+    pub fn option(&self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "--max-memory",
+            Self::Cpu { .. } => "--max-cpu",
+            Self::Wall { .. } => "--timeout",
+            Self::Output { .. } => "--max-output",
+            Self::Calls { .. } => "--max-calls",
+        }
+    }
+}
+
+impl fmt::Display for LimitHit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { allowed, wanted } => {
+                write!(
+                    f,
+                    "the script needs more memory than the {allowed} it may use (it asked for {wanted})"
+                )
+            }
+            Self::Cpu { allowed, used } => {
+                write!(
+                    f,
+                    "the script computed for {:.1}s, and may for {allowed}",
+                    used.as_secs_f64()
+                )
+            }
+            Self::Wall { allowed } => {
+                write!(f, "the run took longer than the {allowed} it may take")
+            }
+            Self::Output { allowed } => {
+                write!(f, "the script printed more than the {allowed} it may print")
+            }
+            Self::Calls { allowed } => write!(
+                f,
+                "the script called more than the {allowed} actions it may call"
+            ),
+        }
+    }
+}

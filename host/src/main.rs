@@ -1,0 +1,7 @@
+//! The program `kael-host`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kael_host::cli::main()
+}

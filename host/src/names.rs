@@ -1,0 +1,117 @@
+//! Names of actions, valid once made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// The prefix of names that are the host's own.
+pub const RESERVED: &str = "kael";
+
+/// The dotted name of an action: `prometheus.query`.
+///
+/// Parts of ASCII letters, digits, `_` and `-`, joined by dots; at most 200 bytes; never `kael` or below it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionName(Arc<str>);
+
+/// Why a text is no name of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// A character that names do not have, an empty part, or too long.
+    #[error(
+        "`{0}` is not a name for an action: use letters, digits, `_` and `-`, at most 200 of them"
+    )]
+    Malformed(String),
+    /// A name of the host's own.
+    #[error("`{0}` is not a name for an action: names that start with `kael` are Kael's own")]
+    Reserved(String),
+}
+
+impl ActionName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// When it is malformed or reserved.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let part = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        if text.len() > 200 || !text.split('.').all(part) {
+            return Err(NameError::Malformed(text.chars().take(200).collect()));
+        }
+        if text.split('.').next() == Some(RESERVED) {
+            return Err(NameError::Reserved(text.to_owned()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ActionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for ActionName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The candidate that looks most like `name`, when one is close enough to be meant.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if name.len() > 200 {
+        return None;
+    }
+    let scored = candidates.map(|candidate| (strsim::osa_distance(name, candidate), candidate));
+    let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
+    (edits <= 1 + name.len() / 6).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dotted_words() {
+        assert!(ActionName::new("prometheus.query-range_2").is_ok());
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            "a.",
+            "a b",
+            "a\nb",
+            "a/../b",
+            "é",
+            "--x y",
+            &"x".repeat(201),
+        ] {
+            assert!(
+                matches!(ActionName::new(bad), Err(NameError::Malformed(_))),
+                "{bad}"
+            );
+        }
+        assert!(matches!(
+            ActionName::new("kael.print"),
+            Err(NameError::Reserved(_))
+        ));
+        assert!(matches!(
+            ActionName::new("kael"),
+            Err(NameError::Reserved(_))
+        ));
+        assert!(ActionName::new("kaels.print").is_ok());
+    }
+}

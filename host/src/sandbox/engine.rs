@@ -1,0 +1,159 @@
+//! The compiled guest, ready to be instantiated: loaded once, shared by every run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use thiserror::Error;
+use wasmtime::component::{Component, HasData, Linker};
+use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::bindings::{Guest, GuestPre};
+use super::state::State;
+use super::tuning;
+
+/// How often a running script is interrupted, to look at its limits and let others run.
+const TICK: Duration = Duration::from_millis(5);
+
+/// The one interface that the guest may import.
+const IMPORT: &str = "kael:engine/actions@0.1.0";
+
+/// The guest as machine code, compiled when the host was built.
+static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kael-guest.cwasm"));
+
+/// The machine cannot run the guest.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// wasmtime refused.
+    #[error("the sandbox cannot be set up on this machine: {0:#}")]
+    Wasmtime(wasmtime::Error),
+    /// The guest that was compiled in is not the one it should be.
+    #[error("the guest imports {0:?} instead of the one interface it may")]
+    Imports(Vec<String>),
+}
+
+/// Makes instances of the guest.
+pub struct Sandbox {
+    pub(super) engine: Engine,
+    pub(super) guest: GuestPre<State>,
+    pub(super) ticker: Ticker,
+}
+
+struct Own;
+
+impl HasData for Own {
+    type Data<'a> = &'a mut State;
+}
+
+impl Sandbox {
+    /// Sets up for at most `instances` at the same time. A run needs one; loading a repo needs one.
+    ///
+    /// # Errors
+    /// When the address space or the system does not allow it.
+    pub fn new(instances: u32) -> Result<Self, EngineError> {
+        Self::set_up(instances)
+            .map_err(EngineError::Wasmtime)?
+            .checked()
+    }
+
+    #[expect(unsafe_code, reason = "machine code can only be loaded on trust")]
+    fn set_up(instances: u32) -> wasmtime::Result<(Self, Vec<String>)> {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(instances)
+            .total_core_instances(instances * 8)
+            .total_memories(instances)
+            .total_tables(instances * 8)
+            .total_stacks(instances)
+            .total_gc_heaps(instances)
+            .max_memory_size(4 << 30);
+        let mut config = tuning::config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config)?;
+        // SAFETY: the bytes are this crate's own build script's, compiled by the same wasmtime, which checks version
+        // and settings once more.
+        let component = unsafe { Component::deserialize(&engine, COMPILED)? };
+        let imports = component
+            .component_type()
+            .imports(&engine)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let mut linker = Linker::<State>::new(&engine);
+        Guest::add_to_linker::<State, Own>(&mut linker, |state| state)?;
+        let guest = GuestPre::new(linker.instantiate_pre(&component)?)?;
+        let ticker = Ticker::start(&engine);
+        Ok((
+            Self {
+                engine,
+                guest,
+                ticker,
+            },
+            imports,
+        ))
+    }
+}
+
+trait Checked {
+    fn checked(self) -> Result<Sandbox, EngineError>;
+}
+
+impl Checked for (Sandbox, Vec<String>) {
+    fn checked(self) -> Result<Sandbox, EngineError> {
+        if self.1 == [IMPORT] {
+            Ok(self.0)
+        } else {
+            Err(EngineError::Imports(self.1))
+        }
+    }
+}
+
+/// Moves the engine's epoch on while something runs, and sleeps while nothing does.
+pub(super) struct Ticker {
+    running: Arc<AtomicUsize>,
+    thread: Option<Thread>,
+}
+
+/// Something runs as long as this lives.
+pub(super) struct Running(Arc<AtomicUsize>);
+
+impl Ticker {
+    fn start(engine: &Engine) -> Self {
+        let running = Arc::new(AtomicUsize::new(0));
+        let (engine, count) = (engine.weak(), running.clone());
+        let tick = move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                if count.load(Ordering::Acquire) == 0 {
+                    // Looks again now and then, so that the thread ends when the engine has.
+                    thread::park_timeout(Duration::from_secs(5));
+                } else {
+                    thread::sleep(TICK);
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("kael-ticker".to_owned())
+            .spawn(tick)
+            .ok();
+        Self {
+            running,
+            thread: thread.map(|handle| handle.thread().clone()),
+        }
+    }
+
+    pub(super) fn run(&self) -> Running {
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0
+            && let Some(thread) = &self.thread
+        {
+            thread.unpark();
+        }
+        Running(self.running.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,90 @@
+//! Bounds the memory of one instance: the sum of all that its store allocates.
+
+use wasmtime::ResourceLimiter;
+
+use crate::units::ByteSize;
+
+/// What a table's element takes of the host's memory, in bytes.
+const ELEMENT: usize = 8;
+
+/// Counts memories, tables and the exception heap together.
+pub(super) struct Limiter {
+    allowed: u64,
+    used: u64,
+    peak: u64,
+    /// The sum that was last refused. The guest collects its garbage then and asks again; it traps when that was in vain.
+    refused: Option<u64>,
+}
+
+impl Limiter {
+    pub(super) fn new(allowed: ByteSize) -> Self {
+        Self {
+            allowed: allowed.bytes(),
+            used: 0,
+            peak: 0,
+            refused: None,
+        }
+    }
+
+    /// The most that was ever in use.
+    pub(super) fn peak(&self) -> ByteSize {
+        ByteSize::new(self.peak)
+    }
+
+    pub(super) fn refused(&self) -> Option<ByteSize> {
+        self.refused.map(ByteSize::new)
+    }
+
+    fn grow(&mut self, current: usize, desired: usize) -> bool {
+        let wanted = self
+            .used
+            .saturating_add(desired.saturating_sub(current) as u64);
+        if wanted > self.allowed {
+            self.refused = Some(wanted);
+            return false;
+        }
+        self.used = wanted;
+        self.peak = self.peak.max(wanted);
+        true
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(current, desired))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        Ok(fits
+            && self.grow(
+                current.saturating_mul(ELEMENT),
+                desired.saturating_mul(ELEMENT),
+            ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_bounded() {
+        let mut limiter = Limiter::new(ByteSize::new(1000));
+        assert!(limiter.memory_growing(0, 600, None).expect("no error"));
+        assert!(limiter.table_growing(0, 50, None).expect("no error"));
+        assert!(!limiter.memory_growing(600, 700, None).expect("no error"));
+        assert_eq!(limiter.refused(), Some(ByteSize::new(1100)));
+        assert_eq!(limiter.peak(), ByteSize::new(1000));
+    }
+}

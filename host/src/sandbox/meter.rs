@@ -1,0 +1,95 @@
+//! Measures the time that a run computes: what passes while its future is polled, and not while it waits.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Shared by the run and whatever looks at its limits.
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    origin: Instant,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Nanoseconds of all polls that are over.
+    spent: AtomicU64,
+    /// When the poll that is going on began, in nanoseconds after the origin, plus one; none is going on when zero.
+    since: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            shared: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.origin.elapsed().as_nanos() as u64
+    }
+
+    /// What was computed so far.
+    pub(super) fn spent(&self) -> Duration {
+        let going_on = match self.shared.since.load(Relaxed) {
+            0 => 0,
+            since => self.now().saturating_sub(since - 1),
+        };
+        Duration::from_nanos(self.shared.spent.load(Relaxed) + going_on)
+    }
+
+    /// The future, measured.
+    pub(super) fn measure<F>(&self, future: F) -> Measured<F> {
+        Measured {
+            meter: self.clone(),
+            future: Box::pin(future),
+        }
+    }
+}
+
+pub(super) struct Measured<F> {
+    meter: Meter,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Measured<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let began = self.meter.now();
+        self.meter.shared.since.store(began + 1, Relaxed);
+        let poll = self.future.as_mut().poll(context);
+        self.meter.shared.since.store(0, Relaxed);
+        self.meter
+            .shared
+            .spent
+            .fetch_add(self.meter.now() - began, Relaxed);
+        poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_is_not_counted() {
+        let meter = Meter::new();
+        meter
+            .measure(async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(20) {}
+                assert!(meter.spent() >= Duration::from_millis(20));
+            })
+            .await;
+        assert!(
+            meter.spent() >= Duration::from_millis(20)
+                && meter.spent() < Duration::from_millis(250)
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! The script's side: instances of the guest, one a run, within limits, whose only way out is the gate.
+
+mod bindings;
+mod engine;
+mod limiter;
+mod meter;
+mod output;
+mod state;
+mod tuning;
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+pub use engine::{EngineError, Sandbox};
+pub use output::Output;
+
+use bindings::Guest;
+use bindings::exports::kael::engine::runtime::{self, Stage};
+use meter::Meter;
+use state::{State, Stop};
+
+use crate::catalog::{Location, RawDefinition};
+use crate::dispatch::{Dispatcher, Record};
+use crate::failure::ErrorKind;
+use crate::limits::{LimitHit, Limits};
+use crate::repo::Bundle;
+use crate::units::ByteSize;
+
+/// A script and what it is given.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// How errors name it.
+    pub name: String,
+    /// Its text.
+    pub source: String,
+    /// The global `arg`.
+    pub args: Vec<String>,
+    /// Whether the value that it returns is wanted.
+    pub want_result: bool,
+}
+
+/// An error that nothing in Lua caught. All of it is text of a script's making.
+#[derive(Debug, Clone)]
+pub struct ScriptError {
+    /// What was going on.
+    pub stage: ErrorStage,
+    /// The error as text.
+    pub message: String,
+    /// The Lua frames, innermost first.
+    pub traceback: Vec<String>,
+    /// Set when the error is a failed action: its name and the kind of failure.
+    pub action: Option<(String, ErrorKind)>,
+}
+
+/// What was going on when an error ended the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorStage {
+    /// The actions repo was loading.
+    Repo,
+    /// The script was being compiled.
+    Syntax,
+    /// The script was running.
+    Script,
+    /// The value that it returned was being turned into JSON.
+    Output,
+}
+
+/// How an instance ended.
+#[derive(Debug, Clone)]
+pub enum Ending<T> {
+    /// It answered.
+    Done(T),
+    /// An error that nothing caught.
+    Failed(ScriptError),
+    /// A limit.
+    Limit(LimitHit),
+    /// The reader of the output is gone.
+    OutputClosed,
+    /// A bug in Kael, in words.
+    Fault(String),
+}
+
+/// What an instance used.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    /// Time that the script computed.
+    pub cpu: Duration,
+    /// From the start to the end.
+    pub wall: Duration,
+    /// The most memory that was in use.
+    pub memory: ByteSize,
+    /// Bytes printed.
+    pub output: u64,
+    /// Actions called.
+    pub calls: u32,
+}
+
+/// The end of an instance, what it used, and what it called.
+#[derive(Debug, Clone)]
+pub struct Report<T> {
+    /// How it ended.
+    pub ending: Ending<T>,
+    /// What it used.
+    pub usage: Usage,
+    /// Every call of an action, in the order in which they ended.
+    pub calls: Vec<Record>,
+}
+
+impl Sandbox {
+    /// Evaluates an actions repo in an instance of its own and returns what it defines.
+    pub async fn load_repo(
+        &self,
+        repo: &Bundle,
+        limits: &Limits,
+        output: Output,
+    ) -> Report<Vec<RawDefinition>> {
+        let modules = modules(repo);
+        let ask = async move |store: &mut Store<State>, guest: &Guest| {
+            guest
+                .kael_engine_runtime()
+                .call_load_repo(store, &modules)
+                .await
+        };
+        let report = self.answer(limits, output, None, ask).await;
+        report.map(|definitions| {
+            let raw = |d: runtime::Definition| RawDefinition {
+                name: d.name,
+                location: Location {
+                    file: d.file,
+                    line: d.line,
+                },
+                body: d.body,
+            };
+            definitions.into_iter().map(raw).collect()
+        })
+    }
+
+    /// Runs a script in an instance of its own; the result is JSON text, when it was wanted.
+    pub async fn run_script(
+        &self,
+        repo: Option<&Bundle>,
+        script: Script,
+        limits: &Limits,
+        output: Output,
+        dispatcher: Arc<Dispatcher>,
+    ) -> Report<Option<String>> {
+        let modules = repo.map(modules);
+        let script = runtime::Script {
+            name: script.name,
+            source: script.source,
+            args: script.args,
+            want_result: script.want_result,
+        };
+        let ask = async move |store: &mut Store<State>, guest: &Guest| {
+            guest
+                .kael_engine_runtime()
+                .call_run_script(store, modules.as_deref(), &script)
+                .await
+        };
+        self.answer(limits, output, Some(dispatcher), ask).await
+    }
+
+    /// Makes an instance, asks it one thing within the limits, and throws it away.
+    async fn answer<T>(
+        &self,
+        limits: &Limits,
+        output: Output,
+        dispatcher: Option<Arc<Dispatcher>>,
+        ask: impl AsyncFnOnce(
+            &mut Store<State>,
+            &Guest,
+        ) -> wasmtime::Result<Result<T, runtime::ScriptError>>,
+    ) -> Report<T> {
+        let (start, meter) = (Instant::now(), Meter::new());
+        let _running = self.ticker.run();
+        let state = State::new(limits, meter.clone(), output.clone(), dispatcher, seed());
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| {
+            let state = store.data_mut();
+            match state.over_cpu() {
+                Some(hit) => {
+                    state.stop = Some(Stop::Limit(hit));
+                    Ok(UpdateDeadline::Interrupt)
+                }
+                None => Ok(UpdateDeadline::YieldCustom(
+                    1,
+                    Box::pin(tokio::task::yield_now()),
+                )),
+            }
+        });
+        let asking = async {
+            let guest = self.guest.instantiate_async(&mut store).await?;
+            ask(&mut store, &guest).await
+        };
+        // Epochs stop only guest code; this covers the waiting, too.
+        let answer = tokio::time::timeout(limits.wall.duration(), meter.measure(asking)).await;
+        let state = store.data_mut();
+        state.shut_down().await;
+        let mut ending = match answer {
+            Err(_) => Ending::Limit(LimitHit::Wall {
+                allowed: limits.wall,
+            }),
+            Ok(Ok(Ok(value))) => Ending::Done(value),
+            Ok(Ok(Err(error))) => Ending::Failed(script_error(error)),
+            Ok(Err(trap)) => stopped(state, &trap),
+        };
+        let left = limits.wall.duration().saturating_sub(start.elapsed());
+        if !matches!(tokio::time::timeout(left, output.flush()).await, Ok(Ok(())))
+            && matches!(ending, Ending::Done(_))
+        {
+            ending = Ending::OutputClosed;
+        }
+        let usage = Usage {
+            cpu: meter.spent(),
+            wall: start.elapsed(),
+            memory: state.limiter.peak(),
+            output: state.printed,
+            calls: state.calls,
+        };
+        let calls =
+            std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
+        Report {
+            ending,
+            usage,
+            calls,
+        }
+    }
+}
+
+impl<T> Report<T> {
+    fn map<U>(self, f: impl FnOnce(T) -> U) -> Report<U> {
+        let ending = match self.ending {
+            Ending::Done(value) => Ending::Done(f(value)),
+            Ending::Failed(error) => Ending::Failed(error),
+            Ending::Limit(hit) => Ending::Limit(hit),
+            Ending::OutputClosed => Ending::OutputClosed,
+            Ending::Fault(fault) => Ending::Fault(fault),
+        };
+        Report {
+            ending,
+            usage: self.usage,
+            calls: self.calls,
+        }
+    }
+}
+
+/// What a trap means.
+fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
+    match (&state.stop, trap.downcast_ref::<Trap>()) {
+        (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone()),
+        (Some(Stop::OutputClosed), _) => Ending::OutputClosed,
+        (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),
+        (None, Some(Trap::UnreachableCodeReached | Trap::AllocationTooLarge))
+            if state.limiter.refused().is_some() =>
+        {
+            let (allowed, wanted) = (
+                state.limits.memory,
+                state.limiter.refused().unwrap_or(state.limits.memory),
+            );
+            Ending::Limit(LimitHit::Memory { allowed, wanted })
+        }
+        (None, Some(Trap::StackOverflow)) => Ending::Failed(ScriptError {
+            stage: ErrorStage::Script,
+            message: "stack overflow".to_owned(),
+            traceback: Vec::new(),
+            action: None,
+        }),
+        (None, _) => Ending::Fault(format!("the guest trapped: {trap:?}")),
+    }
+}
+
+fn script_error(error: runtime::ScriptError) -> ScriptError {
+    ScriptError {
+        stage: match error.stage {
+            Stage::Repo => ErrorStage::Repo,
+            Stage::Syntax => ErrorStage::Syntax,
+            Stage::Script => ErrorStage::Script,
+            Stage::Output => ErrorStage::Output,
+        },
+        message: error.message,
+        traceback: error.traceback,
+        action: error
+            .action
+            .map(|(name, kind)| (name, state::from_wit(kind))),
+    }
+}
+
+fn modules(repo: &Bundle) -> Vec<runtime::Module> {
+    let module = |module: &crate::repo::Module| runtime::Module {
+        name: module.name.clone(),
+        path: module.path.clone(),
+        display: module.display.clone(),
+        source: module.source.clone(),
+    };
+    repo.modules.iter().map(module).collect()
+}
+
+/// A number that no script can foresee, for `math.random`.
+fn seed() -> i64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0_u64).cast_signed()
+}

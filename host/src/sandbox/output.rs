@@ -1,0 +1,106 @@
+//! Where the script's output goes: to a writer through a thread of its own, or kept in memory.
+//!
+//! A writer may block for as long as its reader likes; a run must still end at its limits. So the run waits for the
+//! thread, and not for the writer.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Pieces of output that may wait to be written.
+const QUEUE: usize = 64;
+
+/// A sink for what scripts print.
+#[derive(Clone)]
+pub struct Output(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Writer(mpsc::Sender<Message>),
+    Memory(Arc<Mutex<String>>),
+}
+
+enum Message {
+    Text(String),
+    /// Answered when everything before it was written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The reader is gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closed;
+
+impl Output {
+    /// Writes to `writer`, flushed whenever nothing more waits to be written.
+    pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
+        let (sender, mut inbox) = mpsc::channel(QUEUE);
+        let body = move || {
+            while let Some(message) = inbox.blocking_recv() {
+                if write(&mut writer, message).is_err()
+                    || (inbox.is_empty() && writer.flush().is_err())
+                {
+                    return; // dropping the inbox tells the run
+                }
+            }
+        };
+        // Without a thread the inbox is gone and every print says that the output is closed.
+        thread::Builder::new()
+            .name("kael-output".to_owned())
+            .spawn(body)
+            .ok();
+        Self(Kind::Writer(sender))
+    }
+
+    /// Keeps what is printed.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self(Kind::Memory(Arc::default()))
+    }
+
+    /// What was kept so far.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        match &self.0 {
+            Kind::Memory(text) => text.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Kind::Writer(_) => String::new(),
+        }
+    }
+
+    pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
+        match &self.0 {
+            Kind::Writer(writer) => writer.send(Message::Text(text)).await.map_err(|_| Closed),
+            Kind::Memory(kept) => {
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until everything that was printed has been written.
+    pub(super) async fn flush(&self) -> Result<(), Closed> {
+        let Kind::Writer(writer) = &self.0 else {
+            return Ok(());
+        };
+        let (reply, written) = oneshot::channel();
+        writer
+            .send(Message::Flush(reply))
+            .await
+            .map_err(|_| Closed)?;
+        written.await.map_err(|_| Closed)
+    }
+}
+
+fn write(writer: &mut impl Write, message: Message) -> io::Result<()> {
+    match message {
+        Message::Text(text) => writer.write_all(text.as_bytes()),
+        Message::Flush(reply) => {
+            writer.flush()?;
+            reply.send(()).ok();
+            Ok(())
+        }
+    }
+}

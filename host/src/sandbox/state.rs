@@ -1,0 +1,274 @@
+//! What the host keeps for one instance, and how it answers `run-action`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::bindings::kael::engine::actions::{
+    ActionError as WitError, Call, Completion, ErrorKind as WitKind, Host,
+};
+use super::limiter::Limiter;
+use super::meter::Meter;
+use super::output::{Closed, Output};
+use crate::dispatch::{Dispatcher, Record};
+use crate::failure::{ActionError, ErrorKind};
+use crate::limits::{LimitHit, Limits};
+
+type Outcome = Result<String, WitError>;
+
+/// What ended an instance from the host's side.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    Limit(LimitHit),
+    /// The reader of the output is gone.
+    OutputClosed,
+    /// The guest broke the rules of the boundary.
+    Fault(&'static str),
+}
+
+/// One instance's side of the gate.
+pub(super) struct State {
+    pub(super) limiter: Limiter,
+    pub(super) meter: Meter,
+    pub(super) limits: Limits,
+    pub(super) output: Output,
+    /// None while a repo loads: then there is nothing to call.
+    pub(super) dispatcher: Option<Arc<Dispatcher>>,
+    pub(super) records: Arc<Mutex<Vec<Record>>>,
+    pub(super) stop: Option<Stop>,
+    pub(super) calls: u32,
+    pub(super) printed: u64,
+    seed: i64,
+    turns: Arc<Semaphore>,
+    in_flight: JoinSet<(u32, Outcome)>,
+    by_id: HashMap<u32, AbortHandle>,
+}
+
+impl State {
+    pub(super) fn new(
+        limits: &Limits,
+        meter: Meter,
+        output: Output,
+        dispatcher: Option<Arc<Dispatcher>>,
+        seed: i64,
+    ) -> Self {
+        Self {
+            limiter: Limiter::new(limits.memory),
+            meter,
+            output,
+            dispatcher,
+            records: Arc::default(),
+            stop: None,
+            calls: 0,
+            printed: 0,
+            seed,
+            turns: Arc::new(Semaphore::new(limits.parallel as usize)),
+            in_flight: JoinSet::new(),
+            by_id: HashMap::new(),
+            limits: limits.clone(),
+        }
+    }
+
+    /// The limit on computing time, when it is reached.
+    pub(super) fn over_cpu(&self) -> Option<LimitHit> {
+        let (allowed, used) = (self.limits.cpu, self.meter.spent());
+        (used >= allowed.duration()).then_some(LimitHit::Cpu { allowed, used })
+    }
+
+    /// Ends everything that is still in flight and waits for that.
+    pub(super) async fn shut_down(&mut self) {
+        self.in_flight.shutdown().await;
+    }
+
+    fn end(&mut self, stop: Stop) -> wasmtime::Error {
+        self.stop = Some(stop);
+        wasmtime::Trap::Interrupt.into()
+    }
+
+    /// Answers one of the host's own names at once.
+    async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
+        match name {
+            "kael.print" => {
+                self.print(params).await?;
+                Ok(Ok("null".to_owned()))
+            }
+            "kael.clock" => {
+                let wall = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0.0, |since| since.as_secs_f64());
+                let cpu = self.meter.spent().as_secs_f64();
+                Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
+            }
+            "kael.seed" => Ok(Ok(self.seed.to_string())),
+            _ => Ok(Err(to_wit(ActionError::new(
+                ErrorKind::UnknownAction,
+                "no such action",
+            )))),
+        }
+    }
+
+    async fn print(&mut self, mut text: String) -> wasmtime::Result<()> {
+        let left = self.limits.output.bytes() - self.printed;
+        let over = text.len() as u64 > left;
+        if over {
+            // What still fits is printed, up to a whole character.
+            text.truncate(
+                (0..=left as usize)
+                    .rev()
+                    .find(|at| text.is_char_boundary(*at))
+                    .unwrap_or(0),
+            );
+        }
+        self.printed += text.len() as u64;
+        if let Err(Closed) = self.output.print(text).await {
+            return Err(self.end(Stop::OutputClosed));
+        }
+        if over {
+            let hit = LimitHit::Output {
+                allowed: self.limits.output,
+            };
+            return Err(self.end(Stop::Limit(hit)));
+        }
+        Ok(())
+    }
+
+    /// Counts a call and makes the future that answers it, in its turn.
+    fn call(
+        &mut self,
+        name: String,
+        params: String,
+    ) -> wasmtime::Result<impl Future<Output = Outcome> + Send + 'static> {
+        if self.calls == self.limits.calls {
+            let hit = LimitHit::Calls {
+                allowed: self.limits.calls,
+            };
+            return Err(self.end(Stop::Limit(hit)));
+        }
+        self.calls += 1;
+        let (dispatcher, turns, records) = (
+            self.dispatcher.clone(),
+            self.turns.clone(),
+            self.records.clone(),
+        );
+        Ok(async move {
+            let Some(dispatcher) = dispatcher else {
+                let message = "actions cannot be called while the actions repo loads";
+                return Err(to_wit(ActionError::new(ErrorKind::Unavailable, message)));
+            };
+            // Held until the call is done; never closed.
+            let _turn = turns.acquire().await;
+            let (outcome, record) = dispatcher.call(&name, &params).await;
+            records
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(record);
+            outcome.map_err(to_wit)
+        })
+    }
+
+    fn completed(
+        &mut self,
+        joined: Result<(u32, Outcome), tokio::task::JoinError>,
+    ) -> wasmtime::Result<Option<Completion>> {
+        match joined {
+            Ok((id, outcome)) => Ok(self.by_id.remove(&id).map(|_| Completion { id, outcome })),
+            Err(problem) if problem.is_cancelled() => Ok(None),
+            Err(_) => Err(self.end(Stop::Fault("the host's answer to a call panicked"))),
+        }
+    }
+}
+
+impl Host for State {
+    async fn run_action(
+        &mut self,
+        submit: Vec<Call>,
+        cancel: Vec<u32>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        for id in cancel {
+            if let Some(call) = self.by_id.remove(&id) {
+                call.abort();
+            }
+        }
+        let mut done = Vec::new();
+        let alone = wait && submit.len() == 1 && self.by_id.is_empty();
+        for Call { id, name, params } in submit {
+            if self.by_id.contains_key(&id)
+                || done
+                    .iter()
+                    .any(|completion: &Completion| completion.id == id)
+            {
+                return Err(self.end(Stop::Fault(
+                    "the guest used the number of a call that is in flight",
+                )));
+            }
+            if name.starts_with("kael.") {
+                done.push(Completion {
+                    id,
+                    outcome: self.own(&name, params).await?,
+                });
+            } else if alone {
+                // One call and nothing beside it: what most scripts do all the time.
+                done.push(Completion {
+                    id,
+                    outcome: self.call(name, params)?.await,
+                });
+            } else {
+                let answer = self.call(name, params)?;
+                let task = self.in_flight.spawn(async move { (id, answer.await) });
+                self.by_id.insert(id, task);
+            }
+        }
+        while let Some(joined) = self.in_flight.try_join_next() {
+            done.extend(self.completed(joined)?);
+        }
+        while wait && done.is_empty() {
+            if self.by_id.is_empty() {
+                return Err(self.end(Stop::Fault("the guest waits with nothing in flight")));
+            }
+            if let Some(joined) = self.in_flight.join_next().await {
+                done.extend(self.completed(joined)?);
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// The error as it crosses the boundary.
+fn to_wit(error: ActionError) -> WitError {
+    let kind = match error.kind {
+        ErrorKind::UnknownAction => WitKind::UnknownAction,
+        ErrorKind::InvalidParams => WitKind::InvalidParams,
+        ErrorKind::Denied => WitKind::Denied,
+        ErrorKind::Timeout => WitKind::Timeout,
+        ErrorKind::Failed => WitKind::Failed,
+        ErrorKind::BadOutput => WitKind::BadOutput,
+        ErrorKind::Unavailable => WitKind::Unavailable,
+        ErrorKind::Cancelled => WitKind::Cancelled,
+    };
+    let detail = error
+        .detail
+        .and_then(|detail| serde_json::to_string(&detail).ok());
+    WitError {
+        kind,
+        message: error.message,
+        detail,
+    }
+}
+
+/// The kind of an error that came back out of the guest.
+pub(super) fn from_wit(kind: WitKind) -> ErrorKind {
+    match kind {
+        WitKind::UnknownAction => ErrorKind::UnknownAction,
+        WitKind::InvalidParams => ErrorKind::InvalidParams,
+        WitKind::Denied => ErrorKind::Denied,
+        WitKind::Timeout => ErrorKind::Timeout,
+        WitKind::Failed => ErrorKind::Failed,
+        WitKind::BadOutput => ErrorKind::BadOutput,
+        WitKind::Unavailable => ErrorKind::Unavailable,
+        WitKind::Cancelled => ErrorKind::Cancelled,
+    }
+}

@@ -1,0 +1,18 @@
+//! The settings of wasmtime that decide how the guest is compiled: the same when the host is built and when it runs.
+
+use wasmtime::Config;
+
+/// Settings that the compiled guest must have been compiled with.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    // Lua's errors are wasm exceptions.
+    config.wasm_exceptions(true);
+    // Cheaper than fuel, and certain: every loop and every function looks at the epoch.
+    config.epoch_interruption(true);
+    // One plain synchronous import carries everything; the young async runtime of the component model stays out.
+    config.concurrency_support(false);
+    // Lua counts its own C calls and stops well before this.
+    config.max_wasm_stack(1 << 20);
+    config.async_stack_size(2 << 20);
+    config
+}
