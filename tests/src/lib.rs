@@ -1,0 +1,227 @@
+//! A session with `kael-host` as a user would have it: files, a command line, and what came of it.
+
+mod program;
+mod ran;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+pub use program::{Program, workspace};
+pub use ran::Ran;
+
+/// A folder of files and a command line to be run in it.
+pub struct Kael {
+    folder: TempDir,
+    before: Vec<String>,
+    after: Vec<String>,
+    env: Vec<(String, String)>,
+    stdin: Vec<u8>,
+    actions: Vec<(String, String)>,
+}
+
+impl Default for Kael {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Kael {
+    /// An empty folder, real envyr, and a data folder of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let data = folder.path().join("data").display().to_string();
+        let envyr = Program::get().envyr.display().to_string();
+        let env = [("KAEL_DATA", data), ("KAEL_ENVYR", envyr)]
+            .map(|(name, value)| (name.to_owned(), value));
+        Self {
+            folder,
+            before: Vec::new(),
+            after: Vec::new(),
+            env: env.into(),
+            stdin: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Where the session takes place.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file below the folder.
+    #[must_use]
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        write(&self.path().join(path), content.as_ref());
+        self
+    }
+
+    /// Writes a file that can be executed.
+    #[must_use]
+    pub fn program(self, path: &str, content: &str) -> Self {
+        let path = self.path().join(path);
+        write(&path, content.as_bytes());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        self
+    }
+
+    /// Defines the action `t.NAME` of the repo `actions`: `fields` are Lua, for `define_action`.
+    #[must_use]
+    pub fn define(mut self, name: &str, fields: &str) -> Self {
+        self.actions.push((name.to_owned(), fields.to_owned()));
+        self
+    }
+
+    /// Defines `t.NAME` as a shell script, with more fields if they are given.
+    #[must_use]
+    pub fn shell(self, name: &str, fields: &str, code: &str) -> Self {
+        let fields = format!(
+            r#"source = "../impl", entrypoint = "{name}.sh", executor = "native", {fields}"#
+        );
+        self.program(&format!("impl/{name}.sh"), &format!("#!/bin/sh\n{code}\n"))
+            .define(name, &fields)
+    }
+
+    /// Options before the command.
+    #[must_use]
+    pub fn option(mut self, words: &[&str]) -> Self {
+        self.before
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// The command and its words.
+    #[must_use]
+    pub fn words(mut self, words: &[&str]) -> Self {
+        self.after
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// `run` with options.
+    #[must_use]
+    pub fn run_with(self, options: &[&str]) -> Self {
+        self.words(&["run"]).words(options)
+    }
+
+    /// Sets a variable for the host.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What the host reads from stdin.
+    #[must_use]
+    pub fn stdin(mut self, text: &str) -> Self {
+        self.stdin = text.as_bytes().to_vec();
+        self
+    }
+
+    /// Runs a script: `run script.lua`, after the options that were given.
+    #[must_use]
+    pub fn script(self, source: &str) -> Ran {
+        let session = self.file("script.lua", source);
+        let session = if session.after.is_empty() {
+            session.words(&["run"])
+        } else {
+            session
+        };
+        session.words(&["script.lua"]).ends()
+    }
+
+    /// Runs the command to its end.
+    #[must_use]
+    pub fn ends(self) -> Ran {
+        let child = self.start();
+        let output = child.wait_with_output().expect("the host ends");
+        Ran::new(output, self.folder)
+    }
+
+    /// Starts the command and leaves it running.
+    #[must_use]
+    pub fn start(&self) -> Child {
+        self.write_repo();
+        let mut command = Command::new(&Program::get().host);
+        command.current_dir(self.path());
+        command
+            .env_remove("KAEL_ACTIONS")
+            .env_remove("KAEL_FETCH_ENV")
+            .env_remove("RUST_BACKTRACE");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if !self.actions.is_empty() {
+            command.args(["--actions", "actions"]);
+        }
+        command.args(&self.before).args(&self.after);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the host starts");
+        // A host that ended before it read everything is not this line's business.
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(&self.stdin)
+            .ok();
+        child
+    }
+
+    fn write_repo(&self) {
+        if self.actions.is_empty() {
+            return;
+        }
+        let fields = self
+            .actions
+            .iter()
+            .map(|(name, fields)| format!("t.{name} = define_action({{ {fields} }})\n"));
+        let source = format!(
+            "local t = {{}}\n{}return {{ t = t }}\n",
+            fields.collect::<String>()
+        );
+        let path = self.path().join("actions/init.lua");
+        // Another host of this session may be reading it.
+        if fs::read_to_string(&path).ok().as_ref() != Some(&source) {
+            write(&path, source.as_bytes());
+        }
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    fs::write(path, content).expect("a file");
+}
+
+/// Whether a process of this machine has the text in its command line.
+#[must_use]
+pub fn alive(marker: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines
+        .into_iter()
+        .any(|line| String::from_utf8_lossy(&line).contains(marker))
+}
+
+/// Waits, at most two seconds, until no process has the text in its command line.
+#[must_use]
+pub fn gone(marker: &str) -> bool {
+    (0..40).any(|round| {
+        if round > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        !alive(marker)
+    })
+}
+
+/// A path below the workspace.
+#[must_use]
+pub fn project(path: &str) -> PathBuf {
+    workspace().join(path)
+}

@@ -1,0 +1,2 @@
+-- The tree that scripts see as `actions`.
+return { text = require("text") }

@@ -1,0 +1,3 @@
+return {
+  wordcount = require("text.wordcount"),
+}

@@ -1,0 +1,259 @@
+//! The command line: where scripts come from, what is printed, and how it ends.
+
+use kael_tests::{Kael, gone};
+
+#[test]
+fn a_script_comes_from_a_file_stdin_or_the_command_line() {
+    Kael::new().script("print('hi', 1)").prints("hi\t1\n");
+    Kael::new()
+        .run_with(&["-"])
+        .stdin("print(2)")
+        .ends()
+        .prints("2\n");
+    Kael::new()
+        .run_with(&["-e", "print(3)"])
+        .ends()
+        .prints("3\n");
+}
+
+#[test]
+fn what_follows_the_script_is_its_own() {
+    let script = "print(arg[0], #arg, table.concat(arg, ' '), ...)";
+    let args = ["script.lua", "--json", "-e", "x", "--", "-v", "--max-cpu"];
+    Kael::new()
+        .file("script.lua", script)
+        .run_with(&args)
+        .ends()
+        .prints("script.lua\t6\t--json -e x -- -v --max-cpu\t--json\t-e\tx\t--\t-v\t--max-cpu\n");
+    Kael::new()
+        .run_with(&["-e", "print(...)", "a", "-b"])
+        .ends()
+        .prints("a\t-b\n");
+}
+
+#[test]
+fn a_script_that_cannot_be_read_is_named() {
+    let run = |path| {
+        Kael::new()
+            .file("folder/x", "")
+            .file("bytes.lua", b"a\n\xff")
+            .run_with(&[path])
+            .ends()
+    };
+    run("none.lua").fails(2, "Error: no such script: `none.lua`\n");
+    run("folder").fails(2, "Error: the script `folder` is a folder\n");
+    run("bytes.lua").fails(
+        2,
+        "Error: the script `bytes.lua` is not UTF-8 text (line 2)\n",
+    );
+    Kael::new().run_with(&[]).ends().fails_with(
+        2,
+        "Error: no script was given: name a file, `-` for stdin, or use -e CODE",
+    );
+    run("--jsno").fails_with(2, "Error: unexpected argument `--jsno` (see kael-host run --help; a file can be named ./--jsno)");
+}
+
+#[test]
+fn an_error_has_its_line_and_its_frames() {
+    Kael::new()
+        .script("local x =\n= 5")
+        .fails(1, "Error: script.lua:2: unexpected symbol near '='\n");
+    Kael::new().script("local function f()\n  error('boom')\nend\nf()").fails(
+        1,
+        "Error: script.lua:2: boom\n  script.lua:2: in local 'f'\n  script.lua:4: in main chunk\n",
+    );
+}
+
+#[test]
+fn nothing_in_an_error_drives_the_terminal_or_fakes_a_message() {
+    Kael::new()
+        .script("error('a\\27[31mb\\rc\\nError: fake', 0)")
+        .fails(
+            1,
+            "Error: a\\u{1b}[31mb\\u{d}c\n  Error: fake\n  script.lua:1: in main chunk\n",
+        );
+}
+
+#[test]
+fn without_a_repo_the_first_use_of_actions_says_so() {
+    Kael::new()
+        .file("actions/init.lua", "return {}")
+        .script("print(1)")
+        .prints("1\n");
+    Kael::new()
+        .script("print(1)\nlocal x = actions.a")
+        .fails_with(
+            1,
+            "Error: script.lua:2: no actions repo was given: use --actions DIR or set KAEL_ACTIONS",
+        );
+}
+
+#[test]
+fn a_json_report_holds_the_run() {
+    let ran = Kael::new()
+        .shell("add", "", r#"sed 's/.*"a":\([0-9]*\).*/{"sum":\1}/'"#)
+        .run_with(&["--json"])
+        .script("print('hi') return { actions.t.add({ a = 4 }).sum, 1.0 }");
+    let report: serde_json::Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["output"], "hi\n");
+    assert_eq!(report["result"].to_string(), "[4,1.0]");
+    assert_eq!(report["calls"][0]["action"], "t.add");
+    assert_eq!(report["calls"][0]["outcome"], "ok");
+    assert!(report["calls"][0]["ms"].as_f64().is_some_and(|ms| ms > 0.0));
+    assert_eq!(report["usage"]["calls"], 1);
+    assert!(
+        report["usage"]["memory_bytes"]
+            .as_u64()
+            .is_some_and(|bytes| bytes > 100_000)
+    );
+    assert_eq!(report["error"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_json_report_holds_the_error() {
+    let ran = Kael::new()
+        .shell("no", "", "echo bad >&2; exit 3")
+        .run_with(&["--json"])
+        .script("actions.t.no({})");
+    let report: serde_json::Value = serde_json::from_str(&ran.exits(6).stdout).expect("JSON");
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["exit_code"], 6);
+    assert_eq!(report["error"]["kind"], "failed");
+    assert_eq!(report["error"]["action"], "t.no");
+    assert_eq!(report["error"]["message"], "t.no failed: bad");
+    assert_eq!(
+        report["error"]["traceback"][0],
+        "script.lua:1: in main chunk"
+    );
+}
+
+#[test]
+fn a_result_that_json_cannot_hold_is_an_error_of_the_report_alone() {
+    Kael::new().script("return print").prints("");
+    let ran = Kael::new()
+        .run_with(&["--json"])
+        .script("return { f = print }");
+    let report: serde_json::Value = serde_json::from_str(&ran.exits(1).stdout).expect("JSON");
+    assert_eq!(
+        report["error"]["message"],
+        "script.lua: the value that the script returned: $.f is a function, which JSON cannot hold"
+    );
+}
+
+#[test]
+fn verbose_says_what_was_called() {
+    let ran = Kael::new()
+        .shell("ok", "", "echo 1")
+        .option(&["-v"])
+        .script("actions.t.ok({})");
+    ran.exits(0).says("t.ok").says("outcome=\"ok\"");
+}
+
+#[test]
+fn a_closed_stdout_ends_the_run_quietly() {
+    let session = Kael::new().run_with(&["-e", "while true do print('y') end"]);
+    let mut child = session.start();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(141), &b""[..])
+    );
+}
+
+#[test]
+fn an_interrupt_ends_the_run_and_all_that_it_started() {
+    let session = Kael::new()
+        .shell(
+            "nap",
+            "",
+            "touch ../started; setsid sleep 4812.5 & sleep 4812.5",
+        )
+        .run_with(&[
+            "-e",
+            "parallel(function() actions.t.nap({}) end, function() actions.t.nap({}) end)",
+        ]);
+    let child = session.start();
+    let started = session.path().join("started");
+    while !started.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "Error: the run was ended by signal 2\n"
+    );
+    assert!(gone("4812.5"));
+}
+
+#[test]
+fn a_killed_host_leaves_nothing_behind() {
+    let session = Kael::new()
+        .shell(
+            "nap",
+            "",
+            "touch ../started; setsid sleep 4812.6 & sleep 4812.6",
+        )
+        .run_with(&["-e", "actions.t.nap({})"]);
+    let mut child = session.start();
+    while !session.path().join("started").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().expect("a signal");
+    child.wait().expect("it ends");
+    assert!(gone("4812.6"));
+}
+
+#[test]
+fn setup_says_that_envyr_is_there() {
+    let ran = Kael::new()
+        .env(
+            "KAEL_DATA",
+            &kael_tests::project("target/test-data")
+                .display()
+                .to_string(),
+        )
+        .words(&["setup"])
+        .ends();
+    assert!(
+        ran.exits(0).stdout.starts_with("envyr 0.4.2 is ready: "),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn help_and_version_are_there() {
+    let help = Kael::new().words(&["run", "--help"]).ends();
+    for word in [
+        "--max-memory",
+        "--max-cpu",
+        "--timeout",
+        "--max-output",
+        "--max-calls",
+        "--max-parallel",
+        "--deny",
+        "Examples:",
+    ] {
+        assert!(help.exits(0).stdout.contains(word), "{word}");
+    }
+    assert!(
+        Kael::new()
+            .words(&["--version"])
+            .ends()
+            .exits(0)
+            .stdout
+            .starts_with("kael-host ")
+    );
+    Kael::new().words(&["runn"]).ends().exits(2);
+}

@@ -1,0 +1,52 @@
+//! The guest that is checked in: current, and with the one import it may have.
+
+#[path = "../../guest/builder/src/inputs.rs"]
+mod inputs;
+
+use kael_tests::{project, workspace};
+use wasmparser::{Parser, Payload};
+
+fn component() -> Vec<u8> {
+    std::fs::read(project("guest/kael-guest.wasm")).expect("the guest is checked in")
+}
+
+#[test]
+fn the_component_imports_run_action_and_nothing_else() {
+    let component = component();
+    let mut imports = Vec::new();
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(&component) {
+        match payload.expect("a component") {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                imports.extend(
+                    section
+                        .into_iter()
+                        .map(|import| import.expect("an import").name.name.to_owned()),
+                );
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(imports, ["kael:engine/actions@0.1.0"]);
+}
+
+#[test]
+fn the_component_was_built_from_these_sources() {
+    let component = component();
+    let noted = Parser::new(0)
+        .parse_all(&component)
+        .find_map(|payload| match payload {
+            Ok(Payload::CustomSection(section)) if section.name() == inputs::SECTION => {
+                Some(String::from_utf8_lossy(section.data()).into_owned())
+            }
+            _ => None,
+        });
+    let current = inputs::digest(workspace()).expect("the sources");
+    assert_eq!(
+        noted.as_deref(),
+        Some(current.as_str()),
+        "the guest is stale: run guest/build.sh"
+    );
+}

@@ -1,0 +1,10 @@
+//! kael-host from outside: each test is a session that a user could have.
+
+mod actions;
+mod architecture;
+mod cli;
+mod definitions;
+mod examples;
+mod guest;
+mod limits;
+mod sources;
