@@ -29,6 +29,7 @@ home=${CARGO_HOME:-$HOME/.cargo}
 remap="--remap-path-prefix=$PWD=/kael --remap-path-prefix=$home=/cargo --remap-path-prefix=$toolchain=/toolchain"
 export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -ffile-prefix-map=$PWD=/kael -ffile-prefix-map=$home=/cargo"
 (
+  unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS # they would take the place of these
   export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$guest_rustflags $remap"
   export CARGO_TARGET_DIR="$PWD/target/guest"
   # shellcheck disable=SC2086 # an empty or a single word

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -102,6 +103,11 @@ impl Repo {
             Ending::Fault(fault) => Err(AppError::Fault(fault)),
         }
     }
+}
+
+/// Waits for what an abandoned run still has to clean up, such as containers.
+pub fn finish(within: Duration) {
+    envyr::finish(within);
 }
 
 /// Runs one script.

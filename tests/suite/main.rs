@@ -4,6 +4,7 @@ mod actions;
 mod architecture;
 mod cli;
 mod definitions;
+mod docker;
 mod examples;
 mod guest;
 mod limits;

@@ -94,6 +94,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     });
     // Ends what was in flight, with all that it started.
     runtime.shutdown_timeout(SHUTDOWN);
+    app::finish(SHUTDOWN);
     match over {
         Over::Ran(report) => {
             let (code, problem) = (

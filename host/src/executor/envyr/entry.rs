@@ -18,6 +18,9 @@ pub(super) struct Entry {
     pub(super) interpreter: String,
 }
 
+/// The interpreter of a program that needs none: it runs what it is given.
+const BY_ITSELF: &str = "/usr/bin/env";
+
 /// Looks at what a definition names within its source (canonical).
 pub(super) fn find(source: &Path, definition: &Definition) -> Result<Entry, ActionError> {
     let folder = match &definition.subdir {
@@ -38,6 +41,12 @@ pub(super) fn find(source: &Path, definition: &Definition) -> Result<Entry, Acti
     let said = says(&path)?;
     let language = definition.language.or(said.as_ref().map(|said| said.0));
     let interpreter = definition.interpreter.clone().or(said.map(|said| said.1));
+    // A program that runs by itself is found by its path, and not on `PATH`.
+    let file = if interpreter.as_deref() == Some(BY_ITSELF) {
+        format!("./{}", file.trim_start_matches("./"))
+    } else {
+        file
+    };
     let (language, interpreter) = match (language, interpreter) {
         (Some(language), Some(interpreter)) => (language, interpreter),
         (Some(language), None) => (language, default_interpreter(language).to_owned()),
@@ -113,7 +122,7 @@ fn says(path: &Path) -> Result<Option<(Language, String)>, ActionError> {
         return Ok(match by_extension {
             Some(language) => Some((language, default_interpreter(language).to_owned())),
             // A program of its own: `env` runs it as it is.
-            None if executable() => Some((Language::Other, "/usr/bin/env --".to_owned())),
+            None if executable() => Some((Language::Other, BY_ITSELF.to_owned())),
             None => None,
         });
     };
@@ -162,7 +171,7 @@ fn default_interpreter(language: Language) -> &'static str {
         Language::Python => "/usr/bin/env python3",
         Language::Node => "/usr/bin/env node",
         Language::Shell => "/bin/sh",
-        Language::Other => "/usr/bin/env --",
+        Language::Other => BY_ITSELF,
     }
 }
 
@@ -276,7 +285,7 @@ mod tests {
         let entry = find(&root, &definition(json!({"entrypoint": "f"}))).expect("an entry");
         assert_eq!(
             (entry.language, entry.interpreter.as_str()),
-            (Language::Other, "/usr/bin/env --")
+            (Language::Other, "/usr/bin/env")
         );
     }
 

@@ -1,5 +1,6 @@
 //! Runs implementations through envyr, and works around what it does not do itself.
 
+mod docker;
 mod entry;
 mod outcome;
 mod source;
@@ -8,6 +9,7 @@ mod variables;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -15,13 +17,14 @@ use tokio::sync::OnceCell;
 pub use tool::{REMEDY, VERSION, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
-use super::process::{self, Command};
+use super::process::{self, Command, Ending, Finished};
 use super::{Execute, Execution, Invocation};
-use crate::catalog::{Definition, Executor};
+use crate::catalog::{Executor, Language};
 use crate::environment::Environment;
-use crate::failure::ActionError;
+use crate::failure::{ActionError, ErrorKind};
 use entry::Entry;
 use source::Preparer;
+use variables::Variables;
 
 /// Bytes of stdout that a result may have.
 const STDOUT_CAP: usize = 64 << 20;
@@ -45,6 +48,8 @@ pub struct Envyr {
     repo: PathBuf,
     /// Looked for when the first action runs.
     found: OnceCell<Found>,
+    /// Looked for when the first action with `executor = "docker"` runs.
+    engine: OnceCell<docker::Engine>,
 }
 
 #[derive(Clone)]
@@ -64,6 +69,7 @@ impl Envyr {
             data,
             repo,
             found: OnceCell::new(),
+            engine: OnceCell::new(),
         }
     }
 
@@ -81,63 +87,171 @@ impl Envyr {
     }
 
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
-        let definition = invocation.definition;
-        if definition.executor == Executor::Docker {
-            return Err(ActionError::unavailable(
-                "the docker executor is not available in this version",
-                None,
-            ));
-        }
         let found = self.found().await?;
-        let entry = self.prepared(definition, found).await?;
-        let temporary = temporary_folder()?;
-        let mut env = variables::scrubbed(
+        let preparer = self.preparer(found);
+        let definition = invocation.definition;
+        let folder = preparer.fetch(&definition.source).await?;
+        let entry = entry::find(&folder, definition)?;
+        match definition.executor {
+            Executor::Native => self.run_native(invocation, found, &preparer, &entry).await,
+            Executor::Docker => self.run_docker(invocation, found, &preparer, &entry).await,
+        }
+    }
+
+    async fn run_native(
+        &self,
+        invocation: Invocation<'_>,
+        found: &Found,
+        preparer: &Preparer<'_>,
+        entry: &Entry,
+    ) -> Result<Vec<u8>, ActionError> {
+        preparer.prepare(entry).await?;
+        let definition = invocation.definition;
+        let env = variables::scrubbed(
             &self.environment,
             &found.path,
             entry.language,
             &definition.env,
         );
-        env.push(("TMPDIR".into(), temporary.path().into()));
-        let command = Command {
-            program: found.envyr.clone(),
-            args: native_arguments(&self.data, &entry),
-            env,
-            folder: entry.folder.clone(),
-            stdin: invocation.params.into_bytes(),
-            timeout: definition.timeout.duration(),
-            stdout_cap: STDOUT_CAP,
-            stderr_tail: STDERR_TAIL,
-            contained: true,
-        };
-        let finished = process::run(command, |_| ()).await;
-        let finished = finished.map_err(|problem| {
-            ActionError::unavailable(format!("starting envyr: {problem}"), None)
-        })?;
+        let args = native_arguments(&self.data, entry);
+        let timeout = definition.timeout.duration();
+        let finished = self
+            .start(
+                found,
+                entry,
+                args,
+                env,
+                invocation.params,
+                timeout,
+                true,
+                |_| (),
+            )
+            .await?;
         outcome::read(finished, definition.timeout, STDOUT_CAP)
     }
 
-    async fn prepared(&self, definition: &Definition, found: &Found) -> Result<Entry, ActionError> {
-        let mut fetch_names: Vec<String> = FETCH_DEFAULTS.map(str::to_owned).into();
-        fetch_names.extend(self.settings.fetch_env.iter().cloned());
-        let language = definition
-            .language
-            .unwrap_or(crate::catalog::Language::Other);
-        let mut env = variables::scrubbed(&self.environment, &found.path, language, &fetch_names);
+    async fn run_docker(
+        &self,
+        invocation: Invocation<'_>,
+        found: &Found,
+        preparer: &Preparer<'_>,
+        entry: &Entry,
+    ) -> Result<Vec<u8>, ActionError> {
+        let engine = self.engine.get_or_try_init(async || {
+            let (environment, path, data) = (
+                self.environment.clone(),
+                found.path.clone(),
+                self.data.clone(),
+            );
+            let looking = tokio::task::spawn_blocking(move || {
+                docker::Engine::find(&environment, &path, &data)
+            });
+            looking
+                .await
+                .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
+        });
+        let engine = engine.await?;
+        let definition = invocation.definition;
+        let tag = docker::image_tag(entry)?;
+        let env = variables::scrubbed(
+            &self.environment,
+            &found.path,
+            entry.language,
+            &definition.env,
+        );
+        let args = docker::arguments(&self.data, entry, definition, &self.environment, &tag)?;
+        // The Dockerfile has one place in the source, so one image is built from it at a time.
+        let built = preparer.image(entry, &tag).await?;
+        let timeout = definition.timeout.duration() + docker::BUILD_TIME;
+        let container = docker::Container::new(engine.clone());
+        let env = engine.environment(env);
+        let on_start = |pid| container.started(pid);
+        let finished = self
+            .start(
+                found,
+                entry,
+                args,
+                env,
+                invocation.params,
+                timeout,
+                false,
+                on_start,
+            )
+            .await?;
+        if matches!(finished.ending, Ending::Exited(_)) {
+            container.ended();
+        }
+        let outcome = outcome::read(finished, definition.timeout, STDOUT_CAP);
+        if outcome
+            .as_ref()
+            .err()
+            .is_none_or(|error| error.kind != ErrorKind::Unavailable)
+        {
+            built.note();
+        }
+        outcome
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the two executors differ in, each with a name at the call"
+    )]
+    async fn start(
+        &self,
+        found: &Found,
+        entry: &Entry,
+        args: Vec<OsString>,
+        mut env: Variables,
+        params: String,
+        timeout: Duration,
+        contained: bool,
+        on_start: impl FnOnce(i32),
+    ) -> Result<Finished, ActionError> {
+        let temporary = temporary_folder()?;
+        env.push(("TMPDIR".into(), temporary.path().into()));
+        let command = Command {
+            program: found.envyr.clone(),
+            args,
+            env,
+            folder: entry.folder.clone(),
+            stdin: params.into_bytes(),
+            timeout,
+            stdout_cap: STDOUT_CAP,
+            stderr_tail: STDERR_TAIL,
+            contained,
+        };
+        let finished = process::run(command, on_start).await;
+        finished
+            .map_err(|problem| ActionError::unavailable(format!("starting envyr: {problem}"), None))
+    }
+
+    fn preparer<'a>(&'a self, found: &'a Found) -> Preparer<'a> {
+        let names = FETCH_DEFAULTS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(self.settings.fetch_env.iter().cloned());
+        let mut env = variables::scrubbed(
+            &self.environment,
+            &found.path,
+            Language::Other,
+            &names.collect::<Vec<_>>(),
+        );
         if self.environment.get("GIT_SSH_COMMAND").is_none() {
             // A question about a host key would wait for an answer for ever.
             env.push(("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into()));
         }
-        let preparer = Preparer {
+        Preparer {
             envyr: &found.envyr,
             data: &self.data,
             env,
             repo: &self.repo,
-        };
-        let folder = preparer.fetch(&definition.source).await?;
-        let entry = entry::find(&folder, definition)?;
-        preparer.prepare(&entry).await?;
-        Ok(entry)
+        }
     }
+}
+
+/// Waits for what abandoned calls still have to clean up.
+pub fn finish(within: Duration) {
+    docker::finish(within);
 }
 
 impl Execute for Envyr {

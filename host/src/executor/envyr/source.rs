@@ -136,6 +136,19 @@ impl Preparer<'_> {
         Ok(())
     }
 
+    /// Waits for its turn to build an image, unless it was built before; the turn lasts as long as what is returned.
+    pub(super) async fn image(&self, entry: &Entry, tag: &str) -> Result<Image, ActionError> {
+        let key = digest(&[&entry.folder.to_string_lossy(), "image"]);
+        let stamp = self.data.join("images").join(format!("{key}-{tag}"));
+        if stamp.exists() {
+            return Ok(Image { stamp, _lock: None });
+        }
+        let lock = self.lock(&key).await?;
+        // Built by another meanwhile: then nobody needs to wait for this one.
+        let lock = (!stamp.exists()).then_some(lock);
+        Ok(Image { stamp, _lock: lock })
+    }
+
     async fn envyr(
         &self,
         args: Vec<OsString>,
@@ -207,6 +220,21 @@ impl Preparer<'_> {
             .map_err(io::Error::other)
             .and_then(|locked| locked);
         locked.map_err(|problem| local(&path, &problem))
+    }
+}
+
+/// An image that is being built, or was.
+pub(super) struct Image {
+    stamp: PathBuf,
+    _lock: Option<File>,
+}
+
+impl Image {
+    /// It is there now.
+    pub(super) fn note(&self) {
+        // When this is lost, the next call takes a turn that it need not take.
+        self.stamp.parent().map(fs::create_dir_all).transpose().ok();
+        fs::write(&self.stamp, "").ok();
     }
 }
 
