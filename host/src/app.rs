@@ -70,8 +70,10 @@ fn join(problems: &[DefinitionError]) -> String {
 
 /// An actions repo that was read and evaluated.
 pub struct Repo {
-    bundle: Bundle,
-    catalog: Arc<Catalog>,
+    /// Its Lua files, for the script's instance.
+    pub bundle: Bundle,
+    /// What it defines.
+    pub catalog: Arc<Catalog>,
 }
 
 impl Repo {
@@ -83,10 +85,16 @@ impl Repo {
         sandbox: &Sandbox,
         folder: &Path,
         limits: &Limits,
-        output: Output,
+        output: &Output,
     ) -> Result<Self, AppError> {
         let bundle = Bundle::read(folder)?;
-        match sandbox.load_repo(&bundle, limits, output).await.ending {
+        // The script's instance evaluates the repo again: what it prints is to be seen once.
+        let printed = Output::in_memory();
+        let report = sandbox.load_repo(&bundle, limits, printed.clone()).await;
+        if !matches!(report.ending, Ending::Done(_)) {
+            output.forward(&printed).await;
+        }
+        match report.ending {
             Ending::Done(definitions) => {
                 let catalog = Catalog::new(&definitions).map_err(AppError::Definitions)?;
                 Ok(Self {
@@ -122,7 +130,7 @@ pub async fn run_script(
     // One instance for the repo, then one for the script.
     let sandbox = Sandbox::new(2)?;
     let repo = match &settings.actions {
-        Some(folder) => Some(Repo::load(&sandbox, folder, &settings.limits, output.clone()).await?),
+        Some(folder) => Some(Repo::load(&sandbox, folder, &settings.limits, &output).await?),
         None => None,
     };
     let catalog = repo

@@ -257,3 +257,25 @@ fn help_and_version_are_there() {
     );
     Kael::new().words(&["runn"]).ends().exits(2);
 }
+
+#[test]
+fn time_comes_through_the_gate_in_utc() {
+    Kael::new()
+        .env("TZ", "Asia/Tokyo")
+        .script(
+            "print(os.date('%Y-%m-%d %H:%M', 86400), os.time({ year = 2020, month = 1, day = 1, hour = 0 }))
+             print(os.time() > 1.7e9, math.abs(os.time() - os.time(os.date('*t'))) <= 1, os.clock() < 5, os.difftime(5, 3))",
+        )
+        .prints("1970-01-02 00:00\t1577836800\ntrue\ttrue\ttrue\t2.0\n");
+}
+
+#[test]
+fn random_numbers_differ_from_run_to_run() {
+    let roll = || {
+        Kael::new()
+            .script("print(math.random(1 << 60))")
+            .stdout
+            .clone()
+    };
+    assert_ne!(roll(), roll());
+}

@@ -121,3 +121,11 @@ fn the_script_gets_proxies_and_no_definitions() {
         .script("print(define_action, type(actions.t.ok), actions.has('t.ok'), pcall(require, 'script'))")
         .exits(0);
 }
+
+#[test]
+fn what_a_repo_prints_is_seen_once_also_when_it_fails() {
+    let print = "print('loading')";
+    load(&[("init.lua", &format!("{print} return {{}}"))]).prints("loading\nran\n");
+    let ran = load(&[("init.lua", &format!("{print} error('no')"))]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, "loading\n"));
+}

@@ -193,3 +193,26 @@ fn a_clone_that_failed_is_tried_again() {
     );
     with_repository(session).ends().prints("one\n");
 }
+
+#[test]
+fn tools_that_prepare_a_source_do_not_write_into_its_results() {
+    Kael::new()
+        .file("py/requirements.txt", "# nothing\n")
+        .file("py/p.py", PYTHON)
+        .file(
+            "node/package.json",
+            r#"{ "name": "n", "version": "1.0.0", "main": "n.js" }"#,
+        )
+        .file("node/n.js", NODE)
+        .file("node/other.js", "")
+        .define(
+            "p",
+            "source = '../py', entrypoint = 'p.py', executor = 'native'",
+        )
+        .define(
+            "n",
+            "source = '../node', entrypoint = 'n.js', executor = 'native'",
+        )
+        .script("for _ = 1, 2 do print(actions.t.p({}).by, actions.t.n({}).by) end")
+        .prints("python\tnode\npython\tnode\n");
+}

@@ -68,6 +68,12 @@ impl Output {
         }
     }
 
+    /// Writes what another sink kept. A reader that is gone has no use for it.
+    pub async fn forward(&self, kept: &Self) {
+        self.print(kept.kept()).await.ok();
+        self.flush().await.ok();
+    }
+
     pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
         match &self.0 {
             Kind::Writer(writer) => writer.send(Message::Text(text)).await.map_err(|_| Closed),

@@ -82,7 +82,7 @@ fn launch(
         match spawn::spawn(&order.program, containment, host) {
             Ok(started) => {
                 if containment == Containment::Session {
-                    tracing::warn!(
+                    tracing::info!(
                         "this machine refuses PID namespaces: {last}; processes are swept instead"
                     );
                 }
