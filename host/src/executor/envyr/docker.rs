@@ -76,7 +76,7 @@ impl Engine {
             };
             match engine.client(&["ps"]).output() {
                 Ok(output) if output.status.success() && name == "docker" => return Ok(engine),
-                Ok(output) if output.status.success() => return engine.as_docker(data),
+                Ok(output) if output.status.success() => return engine.aliased(data),
                 Ok(output) => {
                     let stderr = String::from_utf8_lossy(&output.stderr);
                     said.push(format!(
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// Podman by the name of docker, in front of everything else on `PATH`.
-    fn as_docker(self, data: &Path) -> Result<Self, ActionError> {
+    fn aliased(self, data: &Path) -> Result<Self, ActionError> {
         let folder = data.join("podman");
         let link = folder.join("docker");
         let make = || {
