@@ -24,8 +24,27 @@ unsafe extern "C" fn allocate(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null; ALIGN is a
-    // power of two and wasm32's sizes stay below `isize::MAX` because `new` is checked.
+    // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null.
+    unsafe {
+        let got = resize(block, old, new);
+        let held = if block.is_null() { 0 } else { old };
+        if !got.is_null() {
+            // What was refused before was there after all, once the garbage was gone.
+            REFUSED_SIZE.store(0, Relaxed);
+        } else if new > held {
+            let same = REFUSED_SIZE.swap(new, Relaxed) == new;
+            if REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr() && same {
+                give_up();
+            }
+        }
+        got
+    }
+}
+
+/// # Safety
+/// `block` is null or came from here with the size `old`.
+unsafe fn resize(block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+    // SAFETY: the caller's promise; ALIGN is a power of two, and sizes stay below `isize::MAX` because `new` is checked.
     unsafe {
         if new == 0 {
             if !block.is_null() {
@@ -34,27 +53,29 @@ unsafe extern "C" fn allocate(
             return std::ptr::null_mut();
         }
         if new > isize::MAX as usize - ALIGN {
-            core::arch::wasm32::unreachable();
+            return std::ptr::null_mut();
         }
-        let got = if block.is_null() {
-            System.alloc(Layout::from_size_align_unchecked(new, ALIGN))
+        if block.is_null() {
+            System
+                .alloc(Layout::from_size_align_unchecked(new, ALIGN))
+                .cast()
         } else {
-            System.realloc(
-                block.cast(),
-                Layout::from_size_align_unchecked(old, ALIGN),
-                new,
-            )
-        };
-        if got.is_null() && new > if block.is_null() { 0 } else { old } {
-            let again = REFUSED_SIZE.swap(new, Relaxed) == new
-                && REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr();
-            if again {
-                core::arch::wasm32::unreachable();
-            }
-            REFUSED_BLOCK.store(block.addr(), Relaxed);
+            System
+                .realloc(
+                    block.cast(),
+                    Layout::from_size_align_unchecked(old, ALIGN),
+                    new,
+                )
+                .cast()
         }
-        got.cast()
     }
+}
+
+/// Ends the run. The host knows that it is for want of memory by what it refused last; a request that no memory could
+/// ever hold was not put to it yet.
+fn give_up() -> ! {
+    core::arch::wasm32::memory_grow(0, 65_535);
+    core::arch::wasm32::unreachable()
 }
 
 /// What the C library's string buffers (`string.rep`, `table.concat`) allocate with: they do not ask twice, and raise an
@@ -65,15 +86,19 @@ unsafe extern "C" fn allocate_box(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: as for `allocate`; `state` is the state that asked, inside a C function of its own, where a collection is
+    // SAFETY: as for `resize`; `state` is the state that asked, inside a C function of its own, where a collection is
     // allowed. It does not move or free the block, which Lua knows as a live userdata.
     unsafe {
-        let got = allocate(std::ptr::null_mut(), block, old, new);
+        let got = resize(block, old, new);
         if !got.is_null() || new == 0 {
             return got;
         }
         ffi::lua_gc(state.cast(), ffi::LUA_GCCOLLECT);
-        allocate(std::ptr::null_mut(), block, old, new)
+        let got = resize(block, old, new);
+        if got.is_null() {
+            give_up();
+        }
+        got
     }
 }
 

@@ -92,6 +92,15 @@ pub(crate) fn cancel(id: u32) {
     CANCEL.with_borrow_mut(|cancel| cancel.push(id));
 }
 
+/// Enters the host for what was cancelled, so that it ends now.
+pub(crate) fn flush_cancelled() {
+    if CANCEL.with_borrow(Vec::is_empty) {
+        return;
+    }
+    let arrived = enter(&[], false);
+    COMPLETED.with_borrow_mut(|kept| kept.extend(arrived.into_iter().map(|c| (c.id, c.outcome))));
+}
+
 #[cfg(target_arch = "wasm32")]
 mod transport {
     pub(super) use crate::bindings::kael::engine::actions::run_action;

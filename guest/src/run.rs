@@ -65,7 +65,7 @@ fn module_table(lua: &Lua, modules: &[Module]) -> LuaResult<LuaTable> {
 
 fn definition(table: &LuaTable) -> LuaResult<Definition> {
     Ok(Definition {
-        name: table.raw_get("name")?,
+        names: table.raw_get("names")?,
         file: text(table, "file")?,
         line: table.raw_get("line")?,
         body: table.raw_get("body")?,

@@ -149,6 +149,13 @@ fn natives(lua: &Lua) -> LuaResult<LuaTable> {
         })?,
     )?;
     natives.raw_set(
+        "flush_cancelled",
+        lua.create_function(|_, ()| {
+            gate::flush_cancelled();
+            Ok(())
+        })?,
+    )?;
+    natives.raw_set(
         "print",
         lua.create_function(|_, text: LuaString| {
             // Bytes that are not UTF-8 cannot cross; they arrive as U+FFFD.

@@ -264,8 +264,8 @@ fn shell_action(hello: &Path, envyr: &Path, data: &Path) -> Result<(f64, f64)> {
     };
     let through = || {
         let start = Instant::now();
-        let (outcome, _) =
-            runtime.block_on(dispatcher.call("text.wordcount", "{\"text\":\"a b\"}"));
+        let outcome =
+            runtime.block_on(dispatcher.call("text.wordcount", "{\"text\":\"a b\"}", &|_| ()));
         outcome?;
         Ok(start.elapsed())
     };

@@ -107,7 +107,8 @@ impl Repo {
                 repo: folder.display().to_string(),
                 hit,
             }),
-            Ending::OutputClosed => Err(AppError::OutputClosed),
+            // What a repo prints while it loads is kept in memory.
+            Ending::OutputClosed | Ending::OutputFailed(_) => Err(AppError::OutputClosed),
             Ending::Fault(fault) => Err(AppError::Fault(fault)),
         }
     }
@@ -141,6 +142,13 @@ pub async fn run_script(
         .as_ref()
         .map(|repo| repo.bundle.root.clone())
         .unwrap_or_default();
+    let names: Vec<_> = catalog
+        .iter()
+        .flat_map(|(_, definition)| &definition.names)
+        .collect();
+    for pattern in settings.policy.idle(&names) {
+        tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
+    }
     let envyr = Envyr::new(settings.envyr.clone(), settings.environment.clone(), root);
     let dispatcher = Arc::new(Dispatcher::new(
         catalog,

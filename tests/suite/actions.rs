@@ -65,6 +65,7 @@ fn every_way_to_fail_has_its_kind() {
             "no such metric",
         ),
         ("exit 3", "", "failed", "exited with status 3"),
+        ("printf refused >&2; exit 3", "", "failed", "refused"),
         ("kill -9 $$", "", "failed", "was ended by signal 9"),
         (
             "echo junk",
@@ -219,7 +220,7 @@ fn what_the_policy_denies_does_not_run() {
     let ran = Kael::new()
         .shell("drop", "", "touch ../dropped; echo 1")
         .shell("look", "", "echo 2")
-        .run_with(&["--deny", "x.*", "--deny", "t.dr*"])
+        .run_with(&["--deny", "t.dr*"])
         .script("print(actions.t.look({})) actions.t.drop({})");
     ran.fails_with(
         4,
@@ -227,6 +228,109 @@ fn what_the_policy_denies_does_not_run() {
     );
     assert_eq!(ran.stdout, "2\n");
     assert!(!ran.path().join("dropped").exists());
+}
+
+#[test]
+fn an_action_with_two_names_is_denied_by_either() {
+    let repo =
+        "local d = define_action({ source = '../impl', entrypoint = 'a.sh', executor = 'native' })
+                return { aaa = d, prod = { delete = d } }";
+    for call in ["actions.prod.delete({})", "actions.aaa({})"] {
+        Kael::new()
+            .program("impl/a.sh", "echo 1")
+            .file("actions/init.lua", repo)
+            .option(&["--actions", "actions"])
+            .run_with(&["--deny", "prod.delete"])
+            .script(call)
+            .fails_with(
+                4,
+                "Error: aaa failed: denied by the policy (--deny prod.delete)",
+            );
+    }
+}
+
+#[test]
+fn a_pattern_that_denies_nothing_is_pointed_out() {
+    let ran = Kael::new()
+        .shell("a", "", "echo 1")
+        .run_with(&["--deny", "t.b"])
+        .script("actions.t.a({})");
+    ran.exits(0)
+        .says("--deny t.b matches no action of the repo");
+}
+
+#[test]
+fn the_losers_of_a_race_end_before_the_script_goes_on() {
+    let ran = Kael::new()
+        .shell("slow", "", "sleep 1; touch ../late; echo 1")
+        .shell("quick", "", "echo 2")
+        .script(
+            "race(function() actions.t.slow({}) end, function() actions.t.quick({}) end)
+             local stop = os.clock() + 2 while os.clock() < stop do end",
+        );
+    ran.exits(0);
+    assert!(!ran.path().join("late").exists());
+}
+
+#[test]
+fn a_call_that_was_cancelled_is_recorded() {
+    let ran = Kael::new()
+        .shell("slow", "", "sleep 60")
+        .shell("quick", "", "echo 2")
+        .run_with(&["--json"])
+        .script("race(function() actions.t.slow({}) end, function() actions.t.quick({}) end)");
+    let report: serde_json::Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
+    let mut calls: Vec<_> = report["calls"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .map(|call| format!("{} {}", call["action"], call["outcome"]))
+        .collect();
+    calls.sort();
+    assert_eq!(calls, [r#""t.quick" "ok""#, r#""t.slow" "cancelled""#]);
+}
+
+#[test]
+fn a_failure_is_reported_as_it_was_and_not_as_the_script_says() {
+    Kael::new()
+        .shell("a", "", "echo no >&2; exit 1")
+        .script("local _, e = pcall(actions.t.a, {}) e.kind, e.action, e.message = 'denied', 'b', 'by the policy' error(e)")
+        .fails_with(6, "Error: t.a failed: no");
+}
+
+#[test]
+fn parameters_that_wait_for_their_turn_are_bounded() {
+    let session = Kael::new()
+        .shell("nap", "", "sleep 0.02; echo 1")
+        .file(
+            "script.lua",
+            "local s, fs = ('x'):rep(4 << 20), {} for i = 1, 100 do fs[i] = function() return actions.t.nap({ s = s }) end end print(#parallel(fs))",
+        )
+        .run_with(&["--max-parallel", "1", "--max-memory", "64MiB", "script.lua"]);
+    let child = session.start();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0_u64;
+    while let Ok(text) = std::fs::read_to_string(&status) {
+        let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:")) else {
+            break;
+        };
+        peak = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse().ok())
+            .unwrap_or(peak)
+            .max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        (
+            String::from_utf8_lossy(&output.stdout).as_ref(),
+            String::from_utf8_lossy(&output.stderr).as_ref()
+        ),
+        ("100\n", "")
+    );
+    assert!(peak > 0 && peak < 300 << 10, "{peak} KiB");
 }
 
 #[test]

@@ -279,3 +279,29 @@ fn random_numbers_differ_from_run_to_run() {
     };
     assert_ne!(roll(), roll());
 }
+
+#[test]
+fn a_full_disk_is_no_closed_reader() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let output = std::process::Command::new(&kael_tests::Program::get().host)
+        .args(["run", "-e", "print(1)"])
+        .stdout(full)
+        .output()
+        .expect("it ends");
+    assert_eq!(output.status.code(), Some(74));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "Error: the output cannot be written: No space left on device (os error 28)\n"
+    );
+}
+
+#[test]
+fn a_closed_stderr_changes_nothing() {
+    let session = Kael::new().run_with(&["-e", "error('x')"]);
+    let mut child = session.start();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}

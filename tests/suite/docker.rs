@@ -144,9 +144,11 @@ fn a_cancelled_call_kills_its_container() {
     ran.prints("2\t1\n");
     let name = fs::read_to_string(ran.path().join("bin/name")).expect("it ran");
     let (prefix, _) = name.trim().rsplit_once('-').expect("envyr-PID-SECONDS");
-    assert_eq!(
-        call(&ran, "ps -aq"),
-        format!("ps -aq --filter name={prefix}-")
+    let looked = format!("ps -aq --filter name={prefix}- --filter ancestor=envyr-");
+    assert!(
+        call(&ran, "ps -aq").starts_with(&looked),
+        "{}",
+        call(&ran, "ps -aq")
     );
     assert_eq!(call(&ran, "kill "), "kill c0ffee");
     assert!(gone("4815.2"));

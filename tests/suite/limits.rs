@@ -23,6 +23,7 @@ fn memory() {
         "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
         "local s = ('x'):rep(1000) while true do s = s .. s end",
         "string.rep('x', 1e9)",
+        "string.rep('x', 3000000000)",
         "local t = {} for i = 1, 1e9 do t[i] = i end",
         "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(print) end",
         "local t = {} for i = 1, 1e5 do t[i] = ('x'):rep(1000) .. i end table.concat(t)",
@@ -153,4 +154,22 @@ fn a_repo_that_hits_a_limit_is_an_invalid_repo() {
         .ends()
         .exits(3)
         .says("Error: the actions repo `actions` reached a limit while it loaded: the script computed for 0.2s, and may for 200ms");
+}
+
+#[test]
+fn a_size_that_was_refused_once_can_be_had_again() {
+    Kael::new()
+        .script("local keep = ('k'):rep(100 << 20) for i = 1, 60 do local t = table.create(3 << 20) end print('ok')")
+        .prints("ok\n");
+}
+
+#[test]
+fn less_memory_than_a_sandbox_needs_is_a_limit_too() {
+    Kael::new()
+        .run_with(&["--max-memory", "1MiB", "-e", ""])
+        .ends()
+        .fails_with(
+            5,
+            "Error: the script needs more memory than the 1 MiB it may use (it asked for 1.6 MiB)",
+        );
 }

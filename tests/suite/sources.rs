@@ -216,3 +216,59 @@ fn tools_that_prepare_a_source_do_not_write_into_its_results() {
         .script("for _ = 1, 2 do print(actions.t.p({}).by, actions.t.n({}).by) end")
         .prints("python\tnode\npython\tnode\n");
 }
+
+#[test]
+fn node_modules_are_made_once() {
+    let session = Kael::new()
+        .file(
+            "node/package.json",
+            r#"{ "name": "n", "version": "1.0.0" }"#,
+        )
+        .file("node/n.js", NODE)
+        .define(
+            "n",
+            "source = '../node', entrypoint = 'n.js', executor = 'native'",
+        )
+        .run_with(&["-e", "print(actions.t.n({}).by)"]);
+    let made = session.path().join("node/node_modules");
+    for round in 0..3 {
+        assert!(
+            session
+                .start()
+                .wait_with_output()
+                .expect("it ends")
+                .status
+                .success()
+        );
+        let mark = made.join("mark");
+        assert_eq!(mark.exists(), round > 0, "round {round}");
+        std::fs::write(mark, "").expect("a file");
+    }
+}
+
+#[test]
+fn node_modules_that_were_there_are_left_alone() {
+    let session = Kael::new()
+        .file(
+            "node/package.json",
+            r#"{ "name": "n", "version": "1.0.0" }"#,
+        )
+        .file("node/node_modules/own/index.js", "module.exports = 7")
+        .file("node/n.js", "console.log(require('own'))")
+        .define(
+            "n",
+            "source = '../node', entrypoint = 'n.js', executor = 'native'",
+        )
+        .run_with(&["-e", "print(actions.t.n({}))"]);
+    for version in ["1.0.0", "1.0.1"] {
+        let manifest = format!(r#"{{ "name": "n", "version": "{version}" }}"#);
+        std::fs::write(session.path().join("node/package.json"), manifest).expect("a file");
+        let output = session.start().wait_with_output().expect("it ends");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "7\n",
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}

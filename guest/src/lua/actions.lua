@@ -17,7 +17,7 @@ local function define_action(body, ...)
   local text, problem = encode(body, false)
   if not text then fail("define_action: " .. problem) end
   local file, line = caller()
-  local definition = { file = file or "?", line = line or 0, body = text }
+  local definition = { file = file or "?", line = line or 0, body = text, names = {} }
   definitions[#definitions + 1] = definition
   local function callable(params, ...)
     local name = definition.name
@@ -76,6 +76,7 @@ local function walk(node, prefix, seen)
     if definition_of[value] then
       local definition = definition_of[value]
       definition.name = definition.name or name
+      definition.names[#definition.names + 1] = name
       known[name] = true
       candidates[#candidates + 1] = name
     elseif type(value) == "table" and not seen[value] then

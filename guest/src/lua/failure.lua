@@ -30,6 +30,7 @@ failure_mt.__index = methods
 -- The error value of a failed action.
 function kael.failure(action, kind, message, detail)
   local e = setmetatable({ action = action, kind = kind, message = message, detail = detail or {} }, failure_mt)
-  failures[e] = true
+  -- The fields are the script's to change; what is reported of an error that nothing catches is this.
+  failures[e] = { action = action, kind = kind, text = text_of(e) }
   return e
 end

@@ -5,12 +5,13 @@ local type, error, ipairs, fail, gsub, find, sub, concat, remove, setmetatable =
 local load, loaded, package = kael.load, package.loaded, package
 
 local bundle = {}
-local stack = {} -- names being loaded, outermost first
+local running = coroutine.running
+local stack = {} -- modules being loaded, outermost first, each with the coroutine that loads it
 -- Closed when a loader ends, by an error too, and after the error's traceback was taken.
 local unwind = {
   __close = function(entry)
     for i = #stack, 1, -1 do
-      if stack[i] == entry.name then return remove(stack, i) end
+      if stack[i] == entry then return remove(stack, i) end
     end
   end,
 }
@@ -26,11 +27,12 @@ function kael.set_bundle(modules)
   for _, module in ipairs(modules) do bundle[module.name] = module end
 end
 
-local function chain_to(name)
+local function chain_to(name, thread)
   local names, on = {}, false
   for i = 1, #stack do
-    on = on or stack[i] == name
-    if on then names[#names + 1] = stack[i] end
+    local entry = stack[i]
+    on = on or entry.name == name and entry.thread == thread
+    if on and entry.thread == thread then names[#names + 1] = entry.name end
   end
   names[#names + 1] = name
   return concat(names, " -> ")
@@ -44,8 +46,12 @@ function require(name)
   if type(name) ~= "string" then fail("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")") end
   local value = loaded[name]
   if value ~= nil then return value end
+  -- Another branch of a `parallel` may be loading it, too: that is no loop, and the first to be done is kept.
+  local thread = running()
   for i = 1, #stack do
-    if stack[i] == name then fail("loop of requires: " .. chain_to(name)) end
+    if stack[i].name == name and stack[i].thread == thread then
+      fail("loop of requires: " .. chain_to(name, thread))
+    end
   end
   local preload = package.preload
   local loader, extra = type(preload) == "table" and preload[name] or nil, ":preload:"
@@ -61,11 +67,11 @@ function require(name)
     if not loader then error(problem, 0) end
     extra = module.path
   end
-  stack[#stack + 1] = name
-  local _ <close> = setmetatable({ name = name }, unwind)
+  local entry <close> = setmetatable({ name = name, thread = thread }, unwind)
+  stack[#stack + 1] = entry
   local kael_main_chunk = loader -- `frames` knows the name
   local result = kael_main_chunk(name, extra)
-  if result ~= nil then loaded[name] = result end
+  if loaded[name] == nil and result ~= nil then loaded[name] = result end
   if loaded[name] == nil then loaded[name] = true end
   return loaded[name], extra
 end

@@ -1,7 +1,7 @@
 -- The two things the host asks for: evaluate a repo, run a script. Both report their errors as values.
 local kael = ...
-local type, tostring, ipairs, getmetatable, rawget, rawequal, pcall, xpcall, unpack =
-  type, tostring, ipairs, getmetatable, rawget, rawequal, pcall, xpcall, table.unpack
+local type, tostring, ipairs, getmetatable, rawequal, pcall, xpcall, unpack =
+  type, tostring, ipairs, getmetatable, rawequal, pcall, xpcall, table.unpack
 local raw_traceback, frames, failures = kael.raw_traceback, kael.frames, kael.failures
 local randomseed = math.randomseed
 
@@ -24,9 +24,8 @@ local function report(problem)
   local branch = kael.branch_trace
   if branch and rawequal(branch.error, problem) then trace = branch.trace .. "\n" .. trace end
   local made = { message = text_of(problem), traceback = frames(trace), problem = problem }
-  if failures[problem] then
-    made.action, made.kind = tostring(rawget(problem, "action")), tostring(rawget(problem, "kind"))
-  end
+  local failure = failures[problem]
+  if failure then made.message, made.action, made.kind = failure.text, failure.action, failure.kind end
   reports[made] = true
   return made
 end

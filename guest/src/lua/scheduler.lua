@@ -5,7 +5,8 @@
 -- one that passes the scheduler's yields up and hides them from the resumer. Where a yield is not possible (a sort's
 -- comparator, a gsub callback, a metamethod called from C) the action blocks, and `parallel` runs a loop of its own.
 local kael = ...
-local call, submit, wait, cancel, failure = kael.call, kael.submit, kael.wait, kael.cancel, kael.failure
+local call, submit, wait, cancel, flush_cancelled, failure =
+  kael.call, kael.submit, kael.wait, kael.cancel, kael.flush_cancelled, kael.failure
 local raw_traceback = kael.raw_traceback
 local create, resume0, yield0, status0, close0, isyieldable =
   coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close, coroutine.isyieldable
@@ -139,6 +140,7 @@ local function finish(branch, ok, value)
   if group.race then
     group.winner = branch.i
     kill(group)
+    flush_cancelled()
   end
   if group.left == 0 and group.parent then
     group.parent.inner = nil

@@ -3,10 +3,10 @@
 use super::{REPO, definitions, module, output, problem, run_in};
 use crate::bindings::kael::engine::actions::ErrorKind;
 
-fn defined(source: &str) -> Vec<(Option<String>, u32)> {
+fn defined(source: &str) -> Vec<(Vec<String>, u32)> {
     let list = definitions(&[module("init", "init.lua", source)]).expect("the repo loads");
     list.into_iter()
-        .map(|definition| (definition.name, definition.line))
+        .map(|definition| (definition.names, definition.line))
         .collect()
 }
 
@@ -22,13 +22,13 @@ fn the_tree_gives_the_names() {
     let list = definitions(&[module("init", "init.lua", source)]).expect("the repo loads");
     let seen: Vec<_> = list
         .iter()
-        .map(|d| (d.name.as_deref(), d.file.as_str(), d.line, d.body.as_str()))
+        .map(|d| (d.names.join(" "), d.file.as_str(), d.line, d.body.as_str()))
         .collect();
     assert_eq!(
         seen,
         [
-            (Some("a"), "repo/init.lua", 1, r#"{"x":1}"#),
-            (Some("n.b"), "repo/init.lua", 2, r#"{"y":{}}"#)
+            ("a".to_owned(), "repo/init.lua", 1, r#"{"x":1}"#),
+            ("n.b".to_owned(), "repo/init.lua", 2, r#"{"y":{}}"#)
         ]
     );
 }
@@ -36,12 +36,12 @@ fn the_tree_gives_the_names() {
 #[test]
 fn what_is_reached_twice_is_named_once_and_cycles_end() {
     let source = "local a = define_action {}\nlocal t = { z = a, b = a }\nt.self = t\nt.also = { t }\nreturn t";
-    assert_eq!(defined(source), [(Some("b".to_owned()), 1)]);
+    assert_eq!(defined(source), [(vec!["b".to_owned(), "z".to_owned()], 1)]);
 }
 
 #[test]
 fn what_the_tree_does_not_hold_has_no_name() {
-    assert_eq!(defined("define_action {} return {}"), [(None, 1)]);
+    assert_eq!(defined("define_action {} return {}"), [(Vec::new(), 1)]);
     let repo = "local hidden = define_action {}\nreturn { call = function() local r = hidden {} return r end }";
     let problem =
         run_in(&[module("init", "init.lua", repo)], "actions.call()").expect_err("no name");
@@ -166,4 +166,16 @@ fn parameters_are_one_table_that_json_can_hold() {
         Some(("t.echo".to_owned(), ErrorKind::InvalidParams))
     );
     assert_eq!(output("return actions.t.echo()"), "{}");
+}
+
+#[test]
+fn what_is_reported_of_a_failure_is_not_the_scripts_to_change() {
+    let problem = problem(
+        "local _, e = pcall(actions.t.fail, {}) e.action, e.kind, e.message = 'x.y', 'denied', 'by the policy' error(e)",
+    );
+    assert_eq!(problem.message, "t.fail failed: connection refused");
+    assert_eq!(
+        problem.action,
+        Some(("t.fail".to_owned(), ErrorKind::Failed))
+    );
 }

@@ -104,3 +104,18 @@ fn preloaded_modules_come_first() {
         Ok("\"x:preload:\"")
     );
 }
+
+#[test]
+fn two_branches_may_load_a_module_that_waits() {
+    let files = [
+        (
+            "init",
+            "init.lua",
+            &super::REPO.replace("return { t = t }", "T = t return { t = t }")[..],
+        ),
+        ("slow", "slow.lua", "T.sleep { ms = 5 } return { n = 1 }"),
+    ];
+    let source = "local a, b = parallel(function() return require('slow') end, function() return require('slow') end)
+                  return { a == b, a.n }";
+    assert_eq!(run(&files, source).as_deref(), Ok("[true,1]"));
+}

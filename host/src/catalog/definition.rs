@@ -84,8 +84,9 @@ impl Language {
 /// One action.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// None when the tree that `init.lua` returns does not hold it: then nothing can call it.
-    pub name: Option<ActionName>,
+    /// Every name that the tree which `init.lua` returns gives it. It is called by the first; without one nothing can
+    /// call it.
+    pub names: Vec<ActionName>,
     /// Where it was defined.
     pub location: Location,
     /// Where its implementation comes from.
@@ -117,19 +118,17 @@ impl Definition {
             location: at.clone(),
             problem,
         };
-        let name = raw
-            .name
-            .as_deref()
-            .map(ActionName::new)
-            .transpose()
-            .map_err(|e| fail(e.to_string()))?;
+        let names = raw.names.iter().map(|name| ActionName::new(name));
+        let names = names
+            .collect::<Result<_, _>>()
+            .map_err(|problem| fail(problem.to_string()))?;
         let body = json::parse(raw.body.as_bytes()).map_err(|problem| fail(problem.to_string()))?;
         let Value::Object(body) = body else {
             return Err(fail("expected a table with names, got a list".to_owned()));
         };
         let mut fields = Fields::new(at, body);
         let definition = Self {
-            name,
+            names,
             location: at.clone(),
             source: source(&mut fields)?,
             entrypoint: inner_path(&mut fields, "entrypoint")?,
@@ -301,7 +300,7 @@ mod tests {
             line: 3,
         };
         Definition::parse(&RawDefinition {
-            name: Some("a.b".into()),
+            names: vec!["a.b".into()],
             location,
             body: body.into(),
         })

@@ -13,8 +13,8 @@ use crate::names::{self, ActionName};
 /// One call of `define_action`, as the catalog's instance reported it.
 #[derive(Debug, Clone)]
 pub struct RawDefinition {
-    /// The dotted name that the repo's tree gives it, if it holds it.
-    pub name: Option<String>,
+    /// The dotted names that the repo's tree gives it; it is called by the first.
+    pub names: Vec<String>,
     /// Where `define_action` was called.
     pub location: Location,
     /// The table that was passed, as JSON text.
@@ -37,7 +37,14 @@ impl Catalog {
         for raw in raw {
             match Definition::parse(raw) {
                 Ok(definition) => {
-                    if let Some(name) = definition.name.clone() {
+                    let Some(name) = definition.names.first().cloned() else {
+                        continue;
+                    };
+                    if let Some(other) = catalog.actions.get(&name) {
+                        let problem = format!("`{name}` is defined at {}, too", other.location);
+                        let location = definition.location;
+                        problems.push(DefinitionError { location, problem });
+                    } else {
                         catalog.actions.insert(name, definition);
                     }
                 }

@@ -15,7 +15,7 @@ use crate::units::{ByteSize, TimeLimit};
 #[command(
     after_help = "Example:\n  kael-host --actions ./actions run script.lua\n\nExit codes: 0 success, 1 the script \
 failed, 2 usage, 3 the actions repo is invalid, 4 denied, 5 a limit was reached, 6 an action failed and nothing caught \
-it, 70 a bug in Kael, 128+n ended by a signal."
+it, 70 a bug in Kael, 74 the output could not be written, 128+n ended by a signal."
 )]
 pub(super) struct Args {
     #[command(flatten)]

@@ -20,6 +20,8 @@ pub(super) const LIMIT: u8 = 5;
 pub(super) const ACTION_FAILED: u8 = 6;
 /// A bug in Kael.
 pub(super) const BUG: u8 = 70;
+/// The output could not be written, as sysexits.h numbers it.
+pub(super) const OUTPUT_FAILED: u8 = 74;
 /// Added to the number of the signal that ended the run.
 pub(super) const SIGNAL: u8 = 128;
 /// The reader of the output left, as SIGPIPE says it.
@@ -32,6 +34,7 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
         Ending::Failed(error) => of_script_error(error),
         Ending::Limit(_) => LIMIT,
         Ending::OutputClosed => OUTPUT_CLOSED,
+        Ending::OutputFailed(_) => OUTPUT_FAILED,
         Ending::Fault(_) => BUG,
     }
 }

@@ -52,6 +52,7 @@ fn log(args: &Args) {
         .with_ansi(false)
         .without_time()
         .with_target(false)
+        .log_internal_errors(false)
         .finish();
     // Only ever set here, once.
     tracing::subscriber::set_global_default(subscriber).ok();

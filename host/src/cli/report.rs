@@ -1,5 +1,7 @@
 //! How the end of a run looks: for a person on stderr, or as one JSON document on stdout.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
 use super::text::{visible, with_causes};
@@ -35,6 +37,13 @@ impl Problem {
             Ending::Done(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
             Ending::Limit(hit) => Some(Self::of_limit(hit, hit.to_string())),
+            Ending::OutputFailed(problem) => {
+                let message = format!("the output cannot be written: {problem}");
+                Some(Self {
+                    kind: "output",
+                    ..Self::usage(message)
+                })
+            }
             Ending::Fault(fault) => Some(Self::bug(fault)),
         }
     }
@@ -105,7 +114,8 @@ impl Problem {
         if let (Some(hint), false) = (&self.hint, quiet) {
             text.push_str(&format!("hint: {}\n", visible(hint)));
         }
-        eprint!("{text}");
+        // Where the reader of stderr has left there is nobody to tell.
+        std::io::stderr().write_all(text.as_bytes()).ok();
     }
 
     fn json(&self) -> Value {

@@ -53,29 +53,27 @@ impl Dispatcher {
         }
     }
 
-    /// Answers one call with the result as JSON text. Dropping the future ends what the action has started.
+    /// Answers one call with the result as JSON text, and hands its record to `keep`, when it is abandoned too.
+    /// Dropping the future ends what the action has started.
     ///
     /// # Errors
     /// Whatever a script is to see of a failure.
-    pub async fn call(&self, name: &str, params: &str) -> (Result<String, ActionError>, Record) {
-        let start = Instant::now();
-        let mut digest = String::new();
-        let outcome = self.steps(name, params, &mut digest).await;
-        let failed = outcome.as_ref().err().map(|error| error.kind);
-        let record = Record {
-            name: shown(name),
-            digest,
-            failed,
-            duration: start.elapsed(),
+    pub async fn call(
+        &self,
+        name: &str,
+        params: &str,
+        keep: &(dyn Fn(Record) + Send + Sync),
+    ) -> Result<String, ActionError> {
+        let mut recording = Recording {
+            name,
+            digest: String::new(),
+            start: Instant::now(),
+            failed: Some(ErrorKind::Cancelled),
+            keep,
         };
-        tracing::info!(
-            target: "kael::action",
-            name = record.name,
-            params = record.digest,
-            outcome = failed.map_or("ok", ErrorKind::name),
-            ms = record.duration.as_millis() as u64,
-        );
-        (outcome, record)
+        let outcome = self.steps(name, params, &mut recording.digest).await;
+        recording.failed = outcome.as_ref().err().map(|error| error.kind);
+        outcome
     }
 
     async fn steps(
@@ -107,18 +105,48 @@ impl Dispatcher {
         })
     }
 
+    /// A definition with several names is denied by any of them.
     fn authorize(&self, definition: &Definition) -> Result<(), ActionError> {
         match definition
-            .name
-            .as_ref()
-            .and_then(|name| self.policy.denies(name))
+            .names
+            .iter()
+            .find_map(|name| self.policy.denies(name))
         {
             None => Ok(()),
-            Some(pattern) => Err(ActionError::new(
-                ErrorKind::Denied,
-                format!("denied by the policy (--deny {})", pattern.as_str()),
-            )),
+            Some(pattern) => {
+                let message = format!("denied by the policy (--deny {})", pattern.as_str());
+                Err(ActionError::new(ErrorKind::Denied, message))
+            }
         }
+    }
+}
+
+/// A call until it has ended: then, however that was, it is recorded.
+struct Recording<'a> {
+    name: &'a str,
+    digest: String,
+    start: Instant,
+    /// How it ended; a call that is dropped was abandoned.
+    failed: Option<ErrorKind>,
+    keep: &'a (dyn Fn(Record) + Send + Sync),
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        let record = Record {
+            name: shown(self.name),
+            digest: std::mem::take(&mut self.digest),
+            failed: self.failed,
+            duration: self.start.elapsed(),
+        };
+        tracing::info!(
+            target: "kael::action",
+            name = record.name,
+            params = record.digest,
+            outcome = record.failed.map_or("ok", ErrorKind::name),
+            ms = record.duration.as_millis() as u64,
+        );
+        (self.keep)(record);
     }
 }
 

@@ -35,11 +35,17 @@ impl Limiter {
         self.refused.map(ByteSize::new)
     }
 
-    fn grow(&mut self, current: usize, desired: usize) -> bool {
-        let wanted = self
-            .used
-            .saturating_add(desired.saturating_sub(current) as u64);
-        if wanted > self.allowed {
+    /// Whether something may grow from `current` to `desired` units, and never past `maximum`.
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+        unit: usize,
+    ) -> bool {
+        let more = desired.saturating_sub(current).saturating_mul(unit);
+        let wanted = self.used.saturating_add(more as u64);
+        if wanted > self.allowed || maximum.is_some_and(|maximum| desired > maximum) {
             self.refused = Some(wanted);
             return false;
         }
@@ -56,7 +62,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(current, desired))
+        Ok(self.grow(current, desired, maximum, 1))
     }
 
     fn table_growing(
@@ -65,12 +71,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = maximum.is_none_or(|maximum| desired <= maximum);
-        Ok(fits
-            && self.grow(
-                current.saturating_mul(ELEMENT),
-                desired.saturating_mul(ELEMENT),
-            ))
+        Ok(self.grow(current, desired, maximum, ELEMENT))
     }
 }
 

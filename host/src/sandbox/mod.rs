@@ -78,6 +78,8 @@ pub enum Ending<T> {
     Limit(LimitHit),
     /// The reader of the output is gone.
     OutputClosed,
+    /// The output cannot be written: a full disk.
+    OutputFailed(String),
     /// A bug in Kael, in words.
     Fault(String),
 }
@@ -126,7 +128,7 @@ impl Sandbox {
         let report = self.answer(limits, output, None, ask).await;
         report.map(|definitions| {
             let raw = |d: runtime::Definition| RawDefinition {
-                name: d.name,
+                names: d.names,
                 location: Location {
                     file: d.file,
                     line: d.line,
@@ -208,11 +210,17 @@ impl Sandbox {
             Ok(Ok(Err(error))) => Ending::Failed(script_error(error)),
             Ok(Err(trap)) => stopped(state, &trap),
         };
-        let left = limits.wall.duration().saturating_sub(start.elapsed());
-        if !matches!(tokio::time::timeout(left, output.flush()).await, Ok(Ok(())))
-            && matches!(ending, Ending::Done(_))
-        {
-            ending = Ending::OutputClosed;
+        if matches!(ending, Ending::Done(_)) {
+            let left = limits.wall.duration().saturating_sub(start.elapsed());
+            match tokio::time::timeout(left, output.flush()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(closed)) => ending = output_ended(&closed),
+                Err(_) => {
+                    ending = Ending::Limit(LimitHit::Wall {
+                        allowed: limits.wall,
+                    })
+                }
+            }
         }
         let usage = Usage {
             cpu: meter.spent(),
@@ -238,6 +246,7 @@ impl<T> Report<T> {
             Ending::Failed(error) => Ending::Failed(error),
             Ending::Limit(hit) => Ending::Limit(hit),
             Ending::OutputClosed => Ending::OutputClosed,
+            Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {
@@ -252,15 +261,12 @@ impl<T> Report<T> {
 fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
     match (&state.stop, trap.downcast_ref::<Trap>()) {
         (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone()),
-        (Some(Stop::OutputClosed), _) => Ending::OutputClosed,
+        (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),
-        (None, Some(Trap::UnreachableCodeReached | Trap::AllocationTooLarge))
-            if state.limiter.refused().is_some() =>
-        {
-            let (allowed, wanted) = (
-                state.limits.memory,
-                state.limiter.refused().unwrap_or(state.limits.memory),
-            );
+        // A guest that is refused memory traps; one that does not even fit is not made.
+        (None, Some(Trap::UnreachableCodeReached) | None) if state.limiter.refused().is_some() => {
+            let allowed = state.limits.memory;
+            let wanted = state.limiter.refused().unwrap_or(allowed);
             Ending::Limit(LimitHit::Memory { allowed, wanted })
         }
         (None, Some(Trap::StackOverflow)) => Ending::Failed(ScriptError {
@@ -270,6 +276,13 @@ fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
             action: None,
         }),
         (None, _) => Ending::Fault(format!("the guest trapped: {trap:?}")),
+    }
+}
+
+fn output_ended<T>(closed: &output::Closed) -> Ending<T> {
+    match &closed.0 {
+        None => Ending::OutputClosed,
+        Some(problem) => Ending::OutputFailed(problem.clone()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! thread, and not for the writer.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ pub struct Output(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Writer(mpsc::Sender<Message>),
+    Writer(mpsc::Sender<Message>, Arc<OnceLock<io::Error>>),
     Memory(Arc<Mutex<String>>),
 }
 
@@ -28,19 +28,33 @@ enum Message {
     Flush(oneshot::Sender<()>),
 }
 
-/// The reader is gone.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Closed;
+/// The output takes no more: its reader is gone, or what the system said.
+#[derive(Debug, Clone)]
+pub(super) struct Closed(pub(super) Option<String>);
+
+impl Closed {
+    fn new(why: &OnceLock<io::Error>) -> Self {
+        let problem = why
+            .get()
+            .filter(|problem| problem.kind() != io::ErrorKind::BrokenPipe);
+        Self(problem.map(ToString::to_string))
+    }
+}
 
 impl Output {
     /// Writes to `writer`, flushed whenever nothing more waits to be written.
     pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
         let (sender, mut inbox) = mpsc::channel(QUEUE);
+        let why = Arc::new(OnceLock::new());
+        let note = why.clone();
         let body = move || {
             while let Some(message) = inbox.blocking_recv() {
-                if write(&mut writer, message).is_err()
-                    || (inbox.is_empty() && writer.flush().is_err())
+                let written = write(&mut writer, message);
+                let idle = inbox.is_empty();
+                if let Err(problem) =
+                    written.and_then(|()| if idle { writer.flush() } else { Ok(()) })
                 {
+                    note.set(problem).ok();
                     return; // dropping the inbox tells the run
                 }
             }
@@ -50,7 +64,7 @@ impl Output {
             .name("kael-output".to_owned())
             .spawn(body)
             .ok();
-        Self(Kind::Writer(sender))
+        Self(Kind::Writer(sender, why))
     }
 
     /// Keeps what is printed.
@@ -64,7 +78,7 @@ impl Output {
     pub fn kept(&self) -> String {
         match &self.0 {
             Kind::Memory(text) => text.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            Kind::Writer(_) => String::new(),
+            Kind::Writer(..) => String::new(),
         }
     }
 
@@ -76,7 +90,10 @@ impl Output {
 
     pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
         match &self.0 {
-            Kind::Writer(writer) => writer.send(Message::Text(text)).await.map_err(|_| Closed),
+            Kind::Writer(writer, why) => writer
+                .send(Message::Text(text))
+                .await
+                .map_err(|_| Closed::new(why)),
             Kind::Memory(kept) => {
                 kept.lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -88,15 +105,15 @@ impl Output {
 
     /// Waits until everything that was printed has been written.
     pub(super) async fn flush(&self) -> Result<(), Closed> {
-        let Kind::Writer(writer) = &self.0 else {
+        let Kind::Writer(writer, why) = &self.0 else {
             return Ok(());
         };
         let (reply, written) = oneshot::channel();
         writer
             .send(Message::Flush(reply))
             .await
-            .map_err(|_| Closed)?;
-        written.await.map_err(|_| Closed)
+            .map_err(|_| Closed::new(why))?;
+        written.await.map_err(|_| Closed::new(why))
     }
 }
 

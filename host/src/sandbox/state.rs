@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::bindings::kael::engine::actions::{
@@ -19,14 +19,24 @@ use crate::limits::{LimitHit, Limits};
 
 type Outcome = Result<String, WitError>;
 
+/// How a call ended, and its turn: results that the guest has not taken yet count as in flight, which bounds them.
+type Answer = (Outcome, Option<OwnedSemaphorePermit>);
+
 /// What ended an instance from the host's side.
 #[derive(Debug, Clone)]
 pub(super) enum Stop {
     Limit(LimitHit),
-    /// The reader of the output is gone.
-    OutputClosed,
+    /// The output takes no more.
+    OutputClosed(Closed),
     /// The guest broke the rules of the boundary.
     Fault(&'static str),
+}
+
+/// A call that was started and whose outcome the guest has not taken.
+struct InFlight {
+    task: AbortHandle,
+    /// Bytes of its parameters.
+    params: u64,
 }
 
 /// One instance's side of the gate.
@@ -43,8 +53,10 @@ pub(super) struct State {
     pub(super) printed: u64,
     seed: i64,
     turns: Arc<Semaphore>,
-    in_flight: JoinSet<(u32, Outcome)>,
-    by_id: HashMap<u32, AbortHandle>,
+    in_flight: JoinSet<(u32, Answer)>,
+    by_id: HashMap<u32, InFlight>,
+    /// Bytes of the parameters of all calls in flight.
+    held: u64,
 }
 
 impl State {
@@ -68,6 +80,7 @@ impl State {
             turns: Arc::new(Semaphore::new(limits.parallel as usize)),
             in_flight: JoinSet::new(),
             by_id: HashMap::new(),
+            held: 0,
             limits: limits.clone(),
         }
     }
@@ -123,8 +136,8 @@ impl State {
             );
         }
         self.printed += text.len() as u64;
-        if let Err(Closed) = self.output.print(text).await {
-            return Err(self.end(Stop::OutputClosed));
+        if let Err(closed) = self.output.print(text).await {
+            return Err(self.end(Stop::OutputClosed(closed)));
         }
         if over {
             let hit = LimitHit::Output {
@@ -140,7 +153,7 @@ impl State {
         &mut self,
         name: String,
         params: String,
-    ) -> wasmtime::Result<impl Future<Output = Outcome> + Send + 'static> {
+    ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
         if self.calls == self.limits.calls {
             let hit = LimitHit::Calls {
                 allowed: self.limits.calls,
@@ -156,25 +169,34 @@ impl State {
         Ok(async move {
             let Some(dispatcher) = dispatcher else {
                 let message = "actions cannot be called while the actions repo loads";
-                return Err(to_wit(ActionError::new(ErrorKind::Unavailable, message)));
+                let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
+                return (Err(error), None);
             };
-            // Held until the call is done; never closed.
-            let _turn = turns.acquire().await;
-            let (outcome, record) = dispatcher.call(&name, &params).await;
-            records
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(record);
-            outcome.map_err(to_wit)
+            // Never closed.
+            let turn = turns.acquire_owned().await.ok();
+            let keep = |record| {
+                records
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(record)
+            };
+            let outcome = dispatcher.call(&name, &params, &keep).await.map_err(to_wit);
+            (outcome, turn)
         })
+    }
+
+    fn forget(&mut self, id: u32) -> Option<InFlight> {
+        let call = self.by_id.remove(&id)?;
+        self.held -= call.params;
+        Some(call)
     }
 
     fn completed(
         &mut self,
-        joined: Result<(u32, Outcome), tokio::task::JoinError>,
+        joined: Result<(u32, Answer), tokio::task::JoinError>,
     ) -> wasmtime::Result<Option<Completion>> {
         match joined {
-            Ok((id, outcome)) => Ok(self.by_id.remove(&id).map(|_| Completion { id, outcome })),
+            Ok((id, (outcome, _turn))) => Ok(self.forget(id).map(|_| Completion { id, outcome })),
             Err(problem) if problem.is_cancelled() => Ok(None),
             Err(_) => Err(self.end(Stop::Fault("the host's answer to a call panicked"))),
         }
@@ -189,8 +211,8 @@ impl Host for State {
         wait: bool,
     ) -> wasmtime::Result<Vec<Completion>> {
         for id in cancel {
-            if let Some(call) = self.by_id.remove(&id) {
-                call.abort();
+            if let Some(call) = self.forget(id) {
+                call.task.abort();
             }
         }
         let mut done = Vec::new();
@@ -214,12 +236,26 @@ impl Host for State {
                 // One call and nothing beside it: what most scripts do all the time.
                 done.push(Completion {
                     id,
-                    outcome: self.call(name, params)?.await,
+                    outcome: self.call(name, params)?.await.0,
                 });
             } else {
+                // What waits for its turn is held here, and not by the guest: no more of it than the guest may hold.
+                let bytes = params.len() as u64;
+                while self.held + bytes > self.limits.memory.bytes() && !self.by_id.is_empty() {
+                    if let Some(joined) = self.in_flight.join_next().await {
+                        done.extend(self.completed(joined)?);
+                    }
+                }
+                self.held += bytes;
                 let answer = self.call(name, params)?;
                 let task = self.in_flight.spawn(async move { (id, answer.await) });
-                self.by_id.insert(id, task);
+                self.by_id.insert(
+                    id,
+                    InFlight {
+                        task,
+                        params: bytes,
+                    },
+                );
             }
         }
         while let Some(joined) = self.in_flight.try_join_next() {

@@ -127,6 +127,13 @@ impl Engine {
         command
     }
 
+    /// Whether an image is there; it may be asked from time to time.
+    pub(super) fn has(&self, image: &str) -> bool {
+        let filter = format!("reference={image}");
+        let output = self.client(&["images", "-q", "--filter", &filter]).output();
+        output.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
+    }
+
     /// The environment of envyr: what the engine's client needs, and the action's variables by value.
     pub(super) fn environment(&self, scrubbed: Variables) -> Variables {
         let own =
@@ -202,6 +209,16 @@ fn in_image(entry: &Entry) -> Result<(&str, String), ActionError> {
     ))
 }
 
+/// The name that envyr gives the image of a folder.
+pub(super) fn image_name(entry: &Entry, tag: &str) -> String {
+    let folder = entry
+        .folder
+        .to_string_lossy()
+        .replace(['/', '.'], "-")
+        .to_lowercase();
+    format!("envyr{folder}:{tag}")
+}
+
 /// What tells images apart. envyr names them after the folder and the tag alone, so the tag says the rest: what is run,
 /// by what, and every file of the folder.
 pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
@@ -244,17 +261,22 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<Vec<u8>, [u8; 32]>) 
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
             collect(root, &path, files)?;
-        } else if kind.is_file() {
-            let mut hash = Sha256::new();
-            io::copy(&mut fs::File::open(&path)?, &mut hash)?;
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .as_os_str()
-                .as_encoded_bytes()
-                .to_vec();
-            files.insert(name, hash.finalize().into());
+            continue;
         }
+        let mut hash = Sha256::new();
+        if kind.is_symlink() {
+            hash.update(fs::read_link(&path)?.as_os_str().as_encoded_bytes());
+        } else if kind.is_file() {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mut file = fs::File::open(&path)?;
+            hash.update(file.metadata()?.permissions().mode().to_le_bytes());
+            io::copy(&mut file, &mut hash)?;
+        }
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        files.insert(
+            name.as_os_str().as_encoded_bytes().to_vec(),
+            hash.finalize().into(),
+        );
     }
     Ok(())
 }
@@ -262,14 +284,16 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<Vec<u8>, [u8; 32]>) 
 /// Ends the container of a call that is abandoned: it is not in the process group of its client.
 pub(super) struct Container {
     engine: Engine,
+    image: String,
     /// envyr's pid, which is part of the container's name; zero before it was started and after it ended by itself.
     pid: AtomicI32,
 }
 
 impl Container {
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(super) fn new(engine: Engine, image: String) -> Self {
         Self {
             engine,
+            image,
             pid: AtomicI32::new(0),
         }
     }
@@ -293,10 +317,10 @@ impl Drop for Container {
         if pid == 0 {
             return;
         }
-        let engine = self.engine.clone();
+        let (engine, image) = (self.engine.clone(), self.image.clone());
         ENDING.fetch_add(1, Ordering::AcqRel);
         let end = move || {
-            end_container(&engine, pid);
+            end_container(&engine, &image, pid);
             ENDING.fetch_sub(1, Ordering::AcqRel);
         };
         if thread::Builder::new()
@@ -310,10 +334,13 @@ impl Drop for Container {
 }
 
 /// The engine may still be making it when its client is gone, so it is looked for more than once.
-fn end_container(engine: &Engine, pid: i32) {
-    let filter = format!("name=envyr-{pid}-");
+fn end_container(engine: &Engine, image: &str, pid: i32) {
+    // Another Kael in a container of its own may have the same pid; its image is another.
+    let (name, image) = (format!("name=envyr-{pid}-"), format!("ancestor={image}"));
     for _ in 0..5 {
-        let found = engine.client(&["ps", "-aq", "--filter", &filter]).output();
+        let found = engine
+            .client(&["ps", "-aq", "--filter", &name, "--filter", &image])
+            .output();
         let ids = found
             .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
             .unwrap_or_default();

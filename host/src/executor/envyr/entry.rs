@@ -8,7 +8,7 @@ use crate::catalog::{Definition, Language};
 use crate::failure::ActionError;
 
 /// An implementation whose files have been looked at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The folder that envyr is to run in, canonical.
     pub(super) folder: PathBuf,
@@ -223,7 +223,7 @@ mod tests {
             line: 1,
         };
         let raw = RawDefinition {
-            name: Some("a".into()),
+            names: vec!["a".into()],
             location,
             body: body.to_string(),
         };

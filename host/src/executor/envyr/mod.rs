@@ -152,7 +152,11 @@ impl Envyr {
         });
         let engine = engine.await?;
         let definition = invocation.definition;
-        let tag = docker::image_tag(entry)?;
+        let looked_at = entry.clone();
+        let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
+        let tag =
+            tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
+        let image = docker::image_name(entry, &tag);
         let env = variables::scrubbed(
             &self.environment,
             &found.path,
@@ -161,31 +165,39 @@ impl Envyr {
         );
         let args = docker::arguments(&self.data, entry, definition, &self.environment, &tag)?;
         // The Dockerfile has one place in the source, so one image is built from it at a time.
-        let built = preparer.image(entry, &tag).await?;
+        let mut built = preparer.image(entry, &tag).await?;
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
-        let container = docker::Container::new(engine.clone());
+        let container = docker::Container::new(engine.clone(), image.clone());
         let env = engine.environment(env);
         let on_start = |pid| container.started(pid);
-        let finished = self
-            .start(
-                found,
-                entry,
-                args,
-                env,
-                invocation.params,
-                timeout,
-                false,
-                on_start,
-            )
-            .await?;
-        if matches!(finished.ending, Ending::Exited(_)) {
+        let running = self.start(
+            found,
+            entry,
+            args,
+            env,
+            invocation.params,
+            timeout,
+            false,
+            on_start,
+        );
+        tokio::pin!(running);
+        let finished = loop {
+            tokio::select! {
+                finished = &mut running => break finished?,
+                // The build is over before the run is; those who wait for the first need not wait for the second.
+                there = appears(engine, &image), if built.missing() => if there { built.note() },
+            }
+        };
+        let ended = matches!(finished.ending, Ending::Exited(_));
+        if ended {
             container.ended();
         }
         let outcome = outcome::read(finished, definition.timeout, STDOUT_CAP);
-        if outcome
-            .as_ref()
-            .err()
-            .is_none_or(|error| error.kind != ErrorKind::Unavailable)
+        if ended
+            && outcome
+                .as_ref()
+                .err()
+                .is_none_or(|error| error.kind != ErrorKind::Unavailable)
         {
             built.note();
         }
@@ -247,6 +259,15 @@ impl Envyr {
             repo: &self.repo,
         }
     }
+}
+
+/// Looks for an image in a while.
+async fn appears(engine: &docker::Engine, image: &str) -> bool {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (engine, image) = (engine.clone(), image.to_owned());
+    tokio::task::spawn_blocking(move || engine.has(&image))
+        .await
+        .unwrap_or(false)
 }
 
 /// Waits for what abandoned calls still have to clean up.

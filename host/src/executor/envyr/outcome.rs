@@ -55,10 +55,9 @@ pub(super) fn read(
         }
         Ending::Exited(_) | Ending::Signaled(_) => {}
     }
-    let (own, last) = split_last_line(&stderr);
-    match status(last) {
-        Some(Status::TimedOut) => timed_out(own.to_owned()),
-        Some(status) => {
+    match split_status(&stderr) {
+        Some((own, Status::TimedOut)) => timed_out(own.to_owned()),
+        Some((own, status)) => {
             let said = said_on_stdout(&finished.stdout).or_else(|| last_words(own));
             let (exit_code, signal, ended) = match status {
                 Status::Exited(code) => (Some(code), None, format!("exited with status {code}")),
@@ -95,35 +94,30 @@ pub(super) fn read(
     }
 }
 
-/// envyr's last word is the last line of stderr; what is before it is the action's.
-fn split_last_line(stderr: &str) -> (&str, &str) {
-    let trimmed = stderr.trim_end_matches('\n');
-    match trimmed.rfind('\n') {
-        Some(at) => (&stderr[..=at], &trimmed[at + 1..]),
-        None => ("", trimmed),
+/// Tells the action's own stderr from the status that envyr writes behind it; the action need not have ended its last
+/// line.
+fn split_status(stderr: &str) -> Option<(&str, Status)> {
+    let text = stderr.trim_end_matches('\n');
+    let last_line = text.rfind('\n').map_or(0, |at| at + 1);
+    if let Some(at) = text[last_line..].rfind("Error: Container execution timed out after ") {
+        return Some((&stderr[..last_line + at], Status::TimedOut));
     }
-}
-
-fn status(line: &str) -> Option<Status> {
-    let text = line.strip_prefix("Error: ")?;
-    if text.starts_with("Container execution timed out after ") {
-        return Some(Status::TimedOut);
-    }
-    let status = ["Process", "Container"].iter().find_map(|who| {
-        text.strip_prefix(who)?
-            .strip_prefix(" exited with non-zero status: ")
+    let (at, said) = ["Process", "Container"].iter().find_map(|who| {
+        let words = format!("Error: {who} exited with non-zero status: ");
+        let at = last_line + text[last_line..].rfind(&words)?;
+        Some((at, &text[at + words.len()..]))
     })?;
     let number = |name: &str| {
-        status
-            .strip_prefix(name)?
+        said.strip_prefix(name)?
             .strip_prefix('(')?
             .strip_suffix(')')?
             .parse()
             .ok()
     };
-    number("Exited")
+    let status = number("Exited")
         .map(Status::Exited)
-        .or_else(|| number("Signaled").map(Status::Signaled))
+        .or_else(|| number("Signaled").map(Status::Signaled))?;
+    Some((&stderr[..at], status))
 }
 
 /// The `error` of a JSON object on stdout.
@@ -173,6 +167,11 @@ mod tests {
     fn the_message_is_the_best_there_is() {
         let exited = "Error: Process exited with non-zero status: Exited(42)\n";
         for (stdout, stderr, message) in [
+            (
+                "",
+                format!("connection refused{exited}"),
+                "connection refused",
+            ),
             (
                 r#"{"error":"no such metric"}"#,
                 format!("noise\n{exited}"),

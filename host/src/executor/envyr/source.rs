@@ -63,7 +63,7 @@ impl Preparer<'_> {
             return Ok(clone.into());
         }
         // A clone that was stopped half-way stays broken until it is deleted.
-        fs::remove_dir_all(&root).ok();
+        remove(&root).await?;
         fs::create_dir_all(&root).map_err(|problem| local(&root, &problem))?;
         let (spelt, rewrite) = spell(url);
         let mut args: Vec<OsString> = vec!["--root".into(), root.as_os_str().to_owned()];
@@ -105,13 +105,15 @@ impl Preparer<'_> {
             self.data.join("prepared").join(format!("{key}.busy")),
         );
         let made = entry.folder.join(made);
-        let content: Vec<String> = manifests
-            .iter()
-            .map(|name| fs::read_to_string(entry.folder.join(name)).unwrap_or_default())
-            .collect();
-        let wanted = digest(&content.iter().map(String::as_str).collect::<Vec<_>>());
-        let current =
-            || made.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted);
+        // npm writes one of its manifests itself, so this is asked again when it is done.
+        let wanted = || {
+            let read =
+                |name: &&str| fs::read_to_string(entry.folder.join(name)).unwrap_or_default();
+            let content: Vec<String> = manifests.iter().map(read).collect();
+            digest(&content.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let noted = || fs::read_to_string(&stamp).unwrap_or_default();
+        let current = || made.exists() && noted().split(' ').next() == Some(&wanted());
         if current() {
             return Ok(());
         }
@@ -121,17 +123,24 @@ impl Preparer<'_> {
         }
         fs::create_dir_all(self.data.join("prepared"))
             .map_err(|problem| local(self.data, &problem))?;
-        if busy.exists() || (stamp.exists() && entry.language == Language::Node) {
-            // Begun here and never finished; or made for another package.json, and npm is not asked again while it is there.
-            fs::remove_dir_all(&made).ok();
+        // Begun here and never finished; or made here for other manifests, and npm is not asked while it is there. What
+        // was there before Kael came is its owner's.
+        let own = !made.exists() || busy.exists() || noted().ends_with(" own");
+        if busy.exists() || (own && entry.language == Language::Node) {
+            remove(&made).await?;
         }
-        fs::write(&busy, "").map_err(|problem| local(&busy, &problem))?;
+        if own {
+            fs::write(&busy, "").map_err(|problem| local(&busy, &problem))?;
+        }
         let mut args: Vec<OsString> = vec!["--root".into(), self.data.join("envyr").into()];
         args.extend(idle_run(entry.language.name()).map(OsString::from));
         args.push(entry.folder.as_os_str().to_owned());
         self.envyr(args, self.env.clone(), "preparing the source failed")
             .await?;
-        write_whole(&stamp, wanted.as_bytes()).map_err(|problem| local(&stamp, &problem))?;
+        // npm makes no folder where there is nothing to put into it, and would be asked at every call.
+        fs::create_dir_all(&made).map_err(|problem| local(&made, &problem))?;
+        let note = format!("{} {}", wanted(), if own { "own" } else { "found" });
+        write_whole(&stamp, note.as_bytes()).map_err(|problem| local(&stamp, &problem))?;
         fs::remove_file(&busy).ok();
         Ok(())
     }
@@ -141,12 +150,12 @@ impl Preparer<'_> {
         let key = digest(&[&entry.folder.to_string_lossy(), "image"]);
         let stamp = self.data.join("images").join(format!("{key}-{tag}"));
         if stamp.exists() {
-            return Ok(Image { stamp, _lock: None });
+            return Ok(Image { stamp, lock: None });
         }
         let lock = self.lock(&key).await?;
         // Built by another meanwhile: then nobody needs to wait for this one.
         let lock = (!stamp.exists()).then_some(lock);
-        Ok(Image { stamp, _lock: lock })
+        Ok(Image { stamp, lock })
     }
 
     async fn envyr(
@@ -168,7 +177,8 @@ impl Preparer<'_> {
             timeout: PREPARE_TIMEOUT,
             stdout_cap: 64 << 20,
             stderr_tail: 64 << 10,
-            contained: true,
+            // In a user namespace root's files seem to be nobody's, and ssh refuses its own configuration.
+            contained: rustix::process::geteuid().is_root(),
         };
         let finished = process::run(command, |_| ())
             .await
@@ -226,15 +236,21 @@ impl Preparer<'_> {
 /// An image that is being built, or was.
 pub(super) struct Image {
     stamp: PathBuf,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Image {
-    /// It is there now.
-    pub(super) fn note(&self) {
+    /// Whether it is not known to be there.
+    pub(super) fn missing(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// It is there now: others need not wait any longer.
+    pub(super) fn note(&mut self) {
         // When this is lost, the next call takes a turn that it need not take.
         self.stamp.parent().map(fs::create_dir_all).transpose().ok();
         fs::write(&self.stamp, "").ok();
+        self.lock = None;
     }
 }
 
@@ -306,6 +322,20 @@ fn find_clone(root: &Path) -> Option<PathBuf> {
             .collect();
     }
     None
+}
+
+/// Deletes a folder. What was killed while it wrote there may take a moment to be gone.
+async fn remove(folder: &Path) -> Result<(), ActionError> {
+    let mut rounds = 0;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Ok(()) => return Ok(()),
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(problem) if rounds == 100 => return Err(local(folder, &problem)),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+        rounds += 1;
+    }
 }
 
 /// Written beside and moved in, so that nobody reads half of it.

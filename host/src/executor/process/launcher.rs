@@ -31,12 +31,8 @@ pub(super) async fn start(program: Program, contained: bool) -> io::Result<(Star
                     Ok(host) => launch(&order, host, &mut allowed),
                     Err(problem) => Err((*problem).into()),
                 };
-                // Nobody waits for it any more: dropping the answer closes the pipes, and the caller's guard never
-                // existed, so end it here.
-                if let Err(Ok((started, _))) = order.reply.send(started) {
-                    super::kill(&started.pidfd);
-                    super::reap(&started.pidfd);
-                }
+                // When nobody waits for it any more, dropping it ends it.
+                order.reply.send(started).ok();
             }
         };
         // Without the thread no order is answered, and `start` says so.
@@ -77,6 +73,7 @@ fn launch(
         Containment::Namespace { user: true },
         Containment::Session,
     ];
+    let mut refused = false;
     let mut last = io::Error::other("no containment");
     for containment in ladder {
         match spawn::spawn(&order.program, containment, host) {
@@ -86,10 +83,21 @@ fn launch(
                         "this machine refuses PID namespaces: {last}; processes are swept instead"
                     );
                 }
-                *allowed = Some(containment);
+                if refused || containment == ladder[0] {
+                    *allowed = Some(containment);
+                }
                 return Ok((started, containment));
             }
-            Err(problem) => last = problem,
+            Err(problem) => {
+                // What was refused once will be again; anything else may have passed by the next time.
+                refused = matches!(
+                    problem.kind(),
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::InvalidInput
+                        | io::ErrorKind::Unsupported
+                );
+                last = problem;
+            }
         }
     }
     Err(last)

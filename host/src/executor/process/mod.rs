@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
-use spawn::{Containment, Program};
+use spawn::{Containment, Program, Started};
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -95,12 +95,11 @@ pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Res
     let (started, containment) = launcher::start(program, command.contained).await?;
     on_start(started.pid);
     let process = Process {
-        pidfd: spawn::watch(started.pidfd)?,
-        pid: started.pid,
+        ended: spawn::watch(started.pidfd.try_clone()?)?,
         marker: (containment == Containment::Session)
             .then_some(marker)
             .flatten(),
-        ended: false,
+        started,
     };
     process
         .supervise(deadline, command, stdin, stdout, stderr)
@@ -108,11 +107,11 @@ pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Res
 }
 
 struct Process {
-    pidfd: AsyncFd<OwnedFd>,
-    pid: i32,
+    /// Readable when the process has ended.
+    ended: AsyncFd<OwnedFd>,
     /// A value in the environment of all that the process started, where nothing better holds them together.
     marker: Option<OsString>,
-    ended: bool,
+    started: Started,
 }
 
 impl Process {
@@ -147,7 +146,7 @@ impl Process {
                         true => within = Some(true),
                         false => break Some(Ending::TooMuchOutput),
                     },
-                    _ = self.pidfd.readable() => break None,
+                    _ = self.ended.readable() => break None,
                     () = tokio::time::sleep_until(deadline) => break Some(Ending::TimedOut),
                 }
             };
@@ -160,8 +159,8 @@ impl Process {
                 cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
             }
         };
-        let status = reap(self.pidfd.get_ref());
-        self.ended = true;
+        let status = self.started.reap();
+        self.marker = None;
         let ending = cause.unwrap_or(status);
         Ok(Finished {
             ending,
@@ -173,19 +172,18 @@ impl Process {
     /// Ends what is left of it: politely when it is late, at once otherwise.
     async fn end(&self, cause: Option<Ending>) {
         if cause == Some(Ending::TimedOut) {
-            signal_group(self.pid, Signal::TERM);
-            tokio::time::timeout(GRACE, self.pidfd.readable())
+            signal_group(self.started.pid, Signal::TERM);
+            tokio::time::timeout(GRACE, self.ended.readable())
                 .await
                 .ok();
         }
         self.kill_all();
         // Killed or gone by itself: the pidfd says so, and the pid is not reused before it is reaped.
-        self.pidfd.readable().await.ok();
+        self.ended.readable().await.ok();
     }
 
     fn kill_all(&self) {
-        kill(self.pidfd.get_ref());
-        signal_group(self.pid, Signal::KILL);
+        self.started.kill();
         if let Some(marker) = &self.marker {
             sweep::kill_marked(marker);
         }
@@ -194,13 +192,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        self.kill_all();
-        if let Ok(pidfd) = self.pidfd.get_ref().try_clone() {
-            // It is dying; waiting for that is not the caller's business.
-            std::thread::spawn(move || reap(&pidfd));
+        // `started` ends the process and its group; what called `setsid` where there is no namespace is found here.
+        if let Some(marker) = self.marker.take() {
+            self.started.kill();
+            sweep::kill_marked(&marker);
         }
     }
 }

@@ -14,8 +14,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_char, c_int, c_void};
+use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::Ending;
 
 /// How a process is kept together with all that it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +44,44 @@ pub(crate) struct Program {
     pub(crate) stderr: OwnedFd,
 }
 
-/// A process that was started.
+/// A process that was started. Dropping it ends the process.
 pub(crate) struct Started {
     pub(crate) pidfd: OwnedFd,
     /// As Kael sees it; also the process group.
     pub(crate) pid: i32,
+    /// It was reaped: its pid may be another's by now.
+    reaped: bool,
+}
+
+impl Started {
+    /// Ends it and all of its group, at once.
+    pub(crate) fn kill(&self) {
+        super::kill(&self.pidfd);
+        super::signal_group(self.pid, Signal::KILL);
+    }
+
+    /// Waits for its end and takes its status.
+    pub(crate) fn reap(&mut self) -> Ending {
+        self.reaped = true;
+        super::reap(&self.pidfd)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        self.kill();
+        if let Ok(pidfd) = self.pidfd.try_clone() {
+            // It is dying; waiting for that is not the caller's business.
+            let reap = move || super::reap(&pidfd);
+            std::thread::Builder::new()
+                .name("kael-reaper".to_owned())
+                .spawn(reap)
+                .ok();
+        }
+    }
 }
 
 /// What the child needs between `clone` and `execve`, made before, because it may not allocate.
@@ -120,11 +156,15 @@ pub(crate) fn spawn(
     }
     // SAFETY: the kernel opened this descriptor for us and nothing else knows of it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    let started = Started { pidfd, pid };
+    let mut started = Started {
+        pidfd,
+        pid,
+        reaped: false,
+    };
     match plan.errno.load(Ordering::Acquire) {
         0 => Ok(started),
         errno => {
-            super::reap(&started.pidfd);
+            started.reap();
             let problem = io::Error::from_raw_os_error(errno);
             let step = Step::name(plan.step.load(Ordering::Acquire));
             Err(io::Error::new(problem.kind(), format!("{step}: {problem}")))
