@@ -4,20 +4,27 @@ use kael_tests::Kael;
 
 /// Runs code that tries to survive, within `limits`.
 #[track_caller]
-fn crosses(limits: &[&str], code: &str, message: &str, hint: &str) {
+fn crosses(limits: &[&str], code: &str, (start, end): (&str, &str), hint: &str) {
     let source = format!(
         "local function work()\n{code}\nend\nwhile true do\n  pcall(work)\n  xpcall(work, print)\n  coroutine.wrap(work)()\nend"
     );
     let ran = Kael::new().run_with(limits).script(&source);
     ran.exits(5).no_panic();
     let lines: Vec<&str> = ran.stderr.lines().collect();
-    assert!(lines[0].starts_with(message), "{}", ran.stderr);
+    assert!(
+        lines[0].starts_with(start) && lines[0].ends_with(end),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(lines[1..], [hint], "{}", ran.stderr);
 }
 
 #[test]
 fn memory() {
-    let message = "Error: the script needs more memory than the 32 MiB it may use (it asked for ";
+    let message = (
+        "Error: the script needs more memory than the 32 MiB it may use (it asked for ",
+        ")",
+    );
     let hint = "hint: --max-memory allows more";
     for code in [
         "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
@@ -47,7 +54,7 @@ fn garbage_is_collected_before_memory_is_refused() {
 #[test]
 fn cpu() {
     let (message, hint) = (
-        "Error: the script computed for 0.",
+        ("Error: the script computed for ", "s, and may for 200ms"),
         "hint: --max-cpu allows more",
     );
     for code in [
@@ -79,7 +86,7 @@ fn wall() {
     crosses(
         &["--timeout", "300ms"],
         "while true do end",
-        "Error: the run took longer than the 300ms it may take",
+        ("Error: the run took longer than the 300ms it may take", ""),
         hint,
     );
     let start = std::time::Instant::now();
@@ -117,7 +124,7 @@ fn calls() {
 #[test]
 fn calls_beyond_the_parallel_limit_wait_their_turn_outside_their_own_timeout() {
     let ran = Kael::new()
-        .shell("nap", "timeout = 2", "sleep 0.7; echo 1")
+        .shell("nap", "timeout = 3", "sleep 0.7; echo 1")
         .run_with(&["--max-parallel", "1"])
         .script("local fs = {} for i = 1, 5 do fs[i] = function() return actions.t.nap({}) end end print(table.concat(parallel(fs), ' '))");
     ran.prints("1 1 1 1 1\n");
@@ -153,7 +160,7 @@ fn a_repo_that_hits_a_limit_is_an_invalid_repo() {
         .run_with(&["--max-cpu", "200ms", "-e", ""])
         .ends()
         .exits(3)
-        .says("Error: the actions repo `actions` reached a limit while it loaded: the script computed for 0.2s, and may for 200ms");
+        .says("Error: the actions repo `actions` reached a limit while it loaded: the script computed for ");
 }
 
 #[test]
