@@ -16,6 +16,7 @@ use kael_host::environment::Environment;
 use kael_host::executor::envyr::{Envyr, Settings, tools_folder};
 use kael_host::executor::{Execute, Execution, Invocation};
 use kael_host::limits::Limits;
+use kael_host::repo::Bundle;
 use kael_host::sandbox::{Ending, Output, Sandbox, Script};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -44,6 +45,15 @@ struct Bench {
 impl Bench {
     /// Runs a script to its end and says how long that took.
     fn run(&self, executor: Arc<dyn Execute>, source: &str) -> Result<Duration> {
+        self.run_with(Some(&self.repo.bundle), executor, source)
+    }
+
+    fn run_with(
+        &self,
+        bundle: Option<&Bundle>,
+        executor: Arc<dyn Execute>,
+        source: &str,
+    ) -> Result<Duration> {
         let catalog = self.repo.catalog.clone();
         let dispatcher = Arc::new(Dispatcher::new(catalog, Policy::default(), executor));
         let script = Script {
@@ -53,7 +63,6 @@ impl Bench {
             want_result: false,
         };
         let output = Output::in_memory();
-        let bundle = Some(&self.repo.bundle);
         let start = Instant::now();
         let running = self
             .sandbox
@@ -156,15 +165,20 @@ fn main() -> Result<()> {
     };
     let echo: Arc<dyn Execute> = Arc::new(Echo(Duration::ZERO));
 
-    let fresh = median(
-        (0..2000)
-            .map(|_| bench.run(echo.clone(), "return 1"))
-            .collect::<Result<_>>()?,
+    let fresh = |bundle| -> Result<f64> {
+        let run = |_| bench.run_with(bundle, echo.clone(), "return 1");
+        Ok(median((0..3000).map(run).collect::<Result<_>>()?).as_secs_f64() * 1e6)
+    };
+    let (bare, with_repo) = (fresh(None)?, fresh(Some(&bench.repo.bundle))?);
+    row(
+        "fresh sandbox to first result",
+        &format!("{bare:.1} µs"),
+        "100 µs",
     );
     row(
-        "fresh sandbox and repo to first result",
-        &format!("{:.1} µs", fresh.as_secs_f64() * 1e6),
-        "100 µs",
+        "the same with a repo of one action",
+        &format!("{with_repo:.1} µs"),
+        "",
     );
 
     let object = "{ name = ('x'):rep(60), n = 12345, ok = true, list = { 1, 2, 3 } }";
