@@ -11,6 +11,8 @@ pub struct Program {
     pub host: PathBuf,
     /// The real envyr, of the version that Kael is pinned to.
     pub envyr: PathBuf,
+    /// The data folder that envyr was installed into.
+    pub data: PathBuf,
 }
 
 /// The folder of the workspace.
@@ -27,8 +29,9 @@ impl Program {
         static PROGRAM: OnceLock<Program> = OnceLock::new();
         PROGRAM.get_or_init(|| {
             let host = build();
-            let envyr = set_up(&host);
-            Self { host, envyr }
+            let data = set_up(&host);
+            let envyr = data.join("tools/bin/envyr");
+            Self { host, envyr, data }
         })
     }
 }
@@ -74,5 +77,5 @@ fn set_up(host: &Path) -> PathBuf {
         "setup failed: {}",
         String::from_utf8_lossy(&setup.stderr)
     );
-    data.join("tools/bin/envyr")
+    data
 }

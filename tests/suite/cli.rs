@@ -216,20 +216,53 @@ fn a_killed_host_leaves_nothing_behind() {
 
 #[test]
 fn setup_says_that_envyr_is_there() {
-    let ran = Kael::new()
-        .env(
-            "KAEL_DATA",
-            &kael_tests::project("target/test-data")
-                .display()
-                .to_string(),
-        )
-        .words(&["setup"])
-        .ends();
+    let data = kael_tests::Program::get().data.display().to_string();
+    let ran = Kael::new().env("KAEL_DATA", &data).words(&["setup"]).ends();
     assert!(
         ran.exits(0).stdout.starts_with("envyr 0.4.2 is ready: "),
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn a_repo_can_be_named_by_the_environment() {
+    Kael::new()
+        .file("repo/init.lua", "return { version = 7 }")
+        .env("KAEL_ACTIONS", "repo")
+        .run_with(&["-e", "print(actions.version)"])
+        .ends()
+        .prints("7\n");
+}
+
+#[test]
+fn quiet_says_the_error_alone() {
+    Kael::new()
+        .option(&["-q"])
+        .run_with(&["--max-output", "1B", "-e", "print('xx')"])
+        .ends()
+        .fails(
+            5,
+            "Error: the script printed more than the 1 B it may print\n",
+        );
+}
+
+#[test]
+fn a_polite_end_has_its_signal() {
+    let session = Kael::new().run_with(&["-e", "print('on') while true do end"]);
+    let mut child = session.start();
+    let mut first = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut first).expect("it runs");
+    let pid = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(143));
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub struct Envyr {
 struct Found {
     envyr: PathBuf,
     path: OsString,
+    fetch_env: Variables,
 }
 
 impl Envyr {
@@ -81,7 +82,12 @@ impl Envyr {
                 &self.environment,
             )?;
             let path = variables::path_without_envyr(&self.environment, &self.data);
-            Ok(Found { envyr, path })
+            let fetch_env = self.fetch_env(&path);
+            Ok(Found {
+                envyr,
+                path,
+                fetch_env,
+            })
         };
         self.found.get_or_try_init(find).await
     }
@@ -92,9 +98,21 @@ impl Envyr {
         let definition = invocation.definition;
         let folder = preparer.fetch(&definition.source).await?;
         let entry = entry::find(&folder, definition)?;
+        let env = variables::scrubbed(
+            &self.environment,
+            &found.path,
+            entry.language,
+            &definition.env,
+        );
         match definition.executor {
-            Executor::Native => self.run_native(invocation, found, &preparer, &entry).await,
-            Executor::Docker => self.run_docker(invocation, found, &preparer, &entry).await,
+            Executor::Native => {
+                self.run_native(invocation, found, &preparer, &entry, env)
+                    .await
+            }
+            Executor::Docker => {
+                self.run_docker(invocation, found, &preparer, &entry, env)
+                    .await
+            }
         }
     }
 
@@ -104,15 +122,10 @@ impl Envyr {
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
+        env: Variables,
     ) -> Result<Vec<u8>, ActionError> {
         preparer.prepare(entry).await?;
         let definition = invocation.definition;
-        let env = variables::scrubbed(
-            &self.environment,
-            &found.path,
-            entry.language,
-            &definition.env,
-        );
         let args = native_arguments(&self.data, entry);
         let timeout = definition.timeout.duration();
         let finished = self
@@ -136,6 +149,7 @@ impl Envyr {
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
+        env: Variables,
     ) -> Result<Vec<u8>, ActionError> {
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
@@ -157,12 +171,6 @@ impl Envyr {
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
-        let env = variables::scrubbed(
-            &self.environment,
-            &found.path,
-            entry.language,
-            &definition.env,
-        );
         let args = docker::arguments(&self.data, entry, definition, &self.environment, &tag)?;
         // The Dockerfile has one place in the source, so one image is built from it at a time.
         let mut built = preparer.image(entry, &tag).await?;
@@ -238,26 +246,26 @@ impl Envyr {
     }
 
     fn preparer<'a>(&'a self, found: &'a Found) -> Preparer<'a> {
-        let names = FETCH_DEFAULTS
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(self.settings.fetch_env.iter().cloned());
-        let mut env = variables::scrubbed(
-            &self.environment,
-            &found.path,
-            Language::Other,
-            &names.collect::<Vec<_>>(),
-        );
+        Preparer {
+            envyr: &found.envyr,
+            data: &self.data,
+            env: &found.fetch_env,
+            repo: &self.repo,
+        }
+    }
+
+    /// What fetching and preparing see: the scrubbed environment, and the variables for fetching.
+    fn fetch_env(&self, path: &OsStr) -> Variables {
+        let usual = FETCH_DEFAULTS.iter().map(|name| (*name).to_owned());
+        let names: Vec<String> = usual
+            .chain(self.settings.fetch_env.iter().cloned())
+            .collect();
+        let mut env = variables::scrubbed(&self.environment, path, Language::Other, &names);
         if self.environment.get("GIT_SSH_COMMAND").is_none() {
             // A question about a host key would wait for an answer for ever.
             env.push(("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into()));
         }
-        Preparer {
-            envyr: &found.envyr,
-            data: &self.data,
-            env,
-            repo: &self.repo,
-        }
+        env
     }
 }
 

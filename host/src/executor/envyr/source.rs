@@ -26,7 +26,7 @@ pub(super) struct Preparer<'a> {
     pub(super) envyr: &'a Path,
     pub(super) data: &'a Path,
     /// The scrubbed environment and the variables for fetching.
-    pub(super) env: Variables,
+    pub(super) env: &'a Variables,
     /// A relative source is looked for from here.
     pub(super) repo: &'a Path,
 }
