@@ -130,6 +130,14 @@ pub(crate) fn adopt(lua: &Lua) {
     }
 }
 
+/// Runs what may not be disturbed by finalisers: a request of Rust's that is refused meanwhile fails at once.
+pub(crate) fn without_collecting<T>(work: impl FnOnce() -> T) -> T {
+    let before = COLLECTING.swap(true, Relaxed);
+    let answer = work();
+    COLLECTING.store(before, Relaxed);
+    answer
+}
+
 /// Rust's own allocator: a refused request makes Lua collect its garbage, too.
 struct Collecting;
 

@@ -33,14 +33,10 @@ fn enter(submit: &[Call], wait: bool) -> Vec<Completion> {
     })
 }
 
-fn next_call(name: &str, params: String) -> Call {
+fn next_call(name: String, params: String) -> Call {
     let id = NEXT_ID.get();
     NEXT_ID.set(id.wrapping_add(1));
-    Call {
-        id,
-        name: name.to_owned(),
-        params,
-    }
+    Call { id, name, params }
 }
 
 /// Enters the host and keeps all that came back but the outcome of `id`.
@@ -57,7 +53,7 @@ fn enter_for(id: u32, submit: &[Call], wait: bool) -> Option<Outcome> {
 }
 
 /// Runs one action and waits for it.
-pub(crate) fn call(name: &str, params: String) -> Outcome {
+pub(crate) fn call(name: String, params: String) -> Outcome {
     let call = next_call(name, params);
     let id = call.id;
     let mut submit = Some(call);
@@ -69,7 +65,7 @@ pub(crate) fn call(name: &str, params: String) -> Outcome {
 }
 
 /// Starts an action: its outcome when it was done at once, else the number to recognise its completion by.
-pub(crate) fn submit(name: &str, params: String) -> Result<u32, Outcome> {
+pub(crate) fn submit(name: String, params: String) -> Result<u32, Outcome> {
     let call = next_call(name, params);
     let id = call.id;
     enter_for(id, &[call], false).map_or(Ok(id), Err)

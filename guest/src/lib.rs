@@ -5,7 +5,9 @@
 mod convert;
 mod exported;
 mod gate;
+mod natives;
 mod run;
+mod suggest;
 mod vm;
 
 #[cfg(target_arch = "wasm32")]

@@ -84,7 +84,7 @@ extern "C" fn __imported_wasi_snapshot_preview1_clock_time_get(
     _precision: i64,
     time: *mut u64,
 ) -> i32 {
-    let (wall, _cpu) = crate::vm::clock();
+    let (wall, _cpu) = crate::natives::clock();
     // SAFETY: the C library passes the address of one of its locals.
     unsafe { *time = (wall * 1e9) as u64 };
     OK

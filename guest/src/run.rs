@@ -5,7 +5,8 @@ use mlua::prelude::*;
 use crate::bindings::exports::kael::engine::runtime::{
     Definition, Module, Script, ScriptError, Stage,
 };
-use crate::vm::{Vm, kind_of};
+use crate::natives::kind_of;
+use crate::vm::Vm;
 
 pub(crate) fn load_repo(vm: &Vm, modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
     let answer = (|| {

@@ -1,12 +1,12 @@
-//! JSON text to a Lua value, built while it is parsed.
+//! JSON text to a Lua value, built on the stack while it is parsed.
 
+use std::ffi::c_int;
 use std::fmt;
 
-use mlua::Value;
-use mlua::prelude::*;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Arrays, MAX_DEPTH};
+use super::MAX_DEPTH;
+use super::stack::Stack;
 
 /// What a `null` inside an object becomes. In an array it is always `json.null`, so that no index moves.
 #[derive(Clone, Copy, PartialEq)]
@@ -17,122 +17,181 @@ pub(crate) enum Nulls {
     Kept,
 }
 
-/// Decodes one JSON document; an error says what is wrong and where, by line and column.
+/// Elements or entries that wait on the stack until a table of the right size is made for them.
+const BATCH: c_int = 16;
+
+/// Decodes one JSON document and pushes it; an error says what is wrong and where, by line and column.
 ///
 /// Integers of 64 bits stay integers, numbers with a fraction or an exponent are floats. A `null` document is nil.
-pub(crate) fn decode(
-    lua: &Lua,
-    arrays: &Arrays,
-    text: &[u8],
-    nulls: Nulls,
-) -> Result<Value, String> {
+pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result<(), String> {
+    let top = stack.top();
+    let answer = document(stack, text, nulls);
+    if let Err(problem) = answer {
+        stack.cut(top);
+        return Err(problem.to_string());
+    }
+    if nulls == Nulls::Absent && stack.is_null(-1) {
+        stack.cut(top);
+        stack.push_nil();
+    }
+    Ok(())
+}
+
+fn document(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> serde_json::Result<()> {
     let mut parser = serde_json::Deserializer::from_slice(text);
     // `Node` has a limit of its own.
     parser.disable_recursion_limit();
+    room(stack)?;
     let node = Node {
-        lua,
-        arrays,
+        stack,
         nulls,
         depth: 0,
     };
-    let value = node
-        .deserialize(&mut parser)
-        .map_err(|problem| problem.to_string())?;
-    parser.end().map_err(|problem| problem.to_string())?;
-    Ok(match value {
-        value if value == Value::NULL && nulls == Nulls::Absent => Value::Nil,
-        value => value,
-    })
+    node.deserialize(&mut parser)?;
+    parser.end()
 }
 
-#[derive(Clone, Copy)]
-struct Node<'a> {
-    lua: &'a Lua,
-    arrays: &'a Arrays,
+/// Room for what one level of a document puts on the stack.
+fn room<E: Error>(stack: &mut Stack<'_>) -> Result<(), E> {
+    if stack.reserve(2 * BATCH + 8) {
+        Ok(())
+    } else {
+        Err(E::custom(
+            "nests deeper than the stack of the script allows",
+        ))
+    }
+}
+
+/// Pushes one value.
+struct Node<'a, 'b> {
+    stack: &'a mut Stack<'b>,
     nulls: Nulls,
     depth: usize,
 }
 
-impl Node<'_> {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
+impl<'b> Node<'_, 'b> {
+    fn enter<E: Error>(&mut self) -> Result<c_int, E> {
         if self.depth == MAX_DEPTH {
             return Err(E::custom(format_args!("nests deeper than {MAX_DEPTH}")));
         }
-        Ok(Self {
+        room(self.stack)?;
+        // Where the table will be.
+        self.stack.push_nil();
+        Ok(self.stack.top())
+    }
+
+    fn inner(&mut self) -> Node<'_, 'b> {
+        Node {
+            stack: self.stack,
+            nulls: self.nulls,
             depth: self.depth + 1,
-            ..self
-        })
+        }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for Node<'_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.stack.push_boolean(value);
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value))
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.stack.push_integer(value);
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        // Past 2^63-1 Lua itself reads a decimal number as a float.
-        Ok(i64::try_from(value).map_or(Value::Number(value as f64), Value::Integer))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Number(value))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        self.lua
-            .create_string(value)
-            .map(Value::String)
-            .map_err(E::custom)
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::NULL)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let table = self.lua.create_table().map_err(A::Error::custom)?;
-        let mut index = 0_i64;
-        while let Some(value) = elements.next_element_seed(inner)? {
-            index += 1;
-            table.raw_set(index, value).map_err(A::Error::custom)?;
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        match i64::try_from(value) {
+            Ok(value) => self.stack.push_integer(value),
+            // Past 2^63-1 Lua itself reads a decimal number as a float.
+            Err(_) => self.stack.push_number(value as f64),
         }
-        self.arrays.mark(&table).map_err(A::Error::custom)?;
-        Ok(Value::Table(table))
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let table = self.lua.create_table().map_err(A::Error::custom)?;
-        while let Some(key) = entries.next_key_seed(inner)? {
-            let value = entries.next_value_seed(inner)?;
-            // The last of two equal keys holds, also when it is null.
-            let value = if value == Value::NULL && self.nulls == Nulls::Absent {
-                Value::Nil
-            } else {
-                value
-            };
-            table.raw_set(key, value).map_err(A::Error::custom)?;
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.stack.push_number(value);
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.stack.push_string(value);
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.stack.push_null();
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        let table = self.enter()?;
+        let mut count = 0;
+        while count < BATCH && elements.next_element_seed(self.inner())?.is_some() {
+            count += 1;
         }
-        Ok(Value::Table(table))
+        self.stack.put_table(table, count, 0);
+        for index in (1..=count).rev() {
+            self.stack.set_element(table, index.into());
+        }
+        if count == BATCH {
+            let mut index = i64::from(count);
+            while elements.next_element_seed(self.inner())?.is_some() {
+                index += 1;
+                self.stack.set_element(table, index);
+            }
+        }
+        self.stack.mark_array(table);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        let table = self.enter()?;
+        let mut count = 0;
+        while count < BATCH && self.entry(&mut entries)? {
+            count += 1;
+        }
+        self.stack.put_table(table, 0, count);
+        // In their order: the last of two equal keys holds, also when it is null.
+        for entry in 0..count {
+            self.stack.push_copies(table + 1 + 2 * entry);
+            self.stack.set_pair(table);
+        }
+        self.stack.cut(table);
+        if count == BATCH {
+            while self.entry(&mut entries)? {
+                self.stack.set_pair(table);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node<'_, '_> {
+    /// Pushes the next entry of an object, its key and its value; false after the last.
+    fn entry<'de, A: MapAccess<'de>>(&mut self, entries: &mut A) -> Result<bool, A::Error> {
+        if entries.next_key_seed(self.inner())?.is_none() {
+            return Ok(false);
+        }
+        entries.next_value_seed(self.inner())?;
+        if self.nulls == Nulls::Absent && self.stack.is_null(-1) {
+            self.stack.cut(self.stack.top() - 1);
+            self.stack.push_nil();
+        }
+        Ok(true)
     }
 }

@@ -1,233 +1,112 @@
 //! A Lua value to JSON text. What JSON cannot hold is an error that names its place: `$.rows[3].value`.
 
+use std::ffi::{c_int, c_void};
 use std::fmt::Write as _;
+use std::io;
 
-use mlua::Value;
-use mlua::prelude::*;
+use super::MAX_DEPTH;
+use super::stack::{Slot, Stack};
 
-use super::{Arrays, MAX_DEPTH};
-
-/// Encodes a value; object keys come sorted, so equal values have equal text.
-pub(crate) fn encode(
-    lua: &Lua,
-    arrays: &Arrays,
-    value: &Value,
-    pretty: bool,
-) -> Result<String, String> {
-    let mut encoder = Encoder {
-        lua,
-        arrays,
-        out: Vec::new(),
-        path: Vec::new(),
-        open: Vec::new(),
-        pretty,
+/// Encodes the value in a slot; object keys come sorted, so equal values have equal text.
+pub(crate) fn encode(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<String, String> {
+    let text = match attempt(stack, at, pretty) {
+        Err(Fault::Memory) => {
+            // Lua may hold what is no longer needed; when that does not help, the run is over its limit.
+            stack.collect();
+            attempt(stack, at, pretty)
+        }
+        answer => answer,
     };
-    encoder.value(value)?;
-    String::from_utf8(encoder.out).map_err(|_| "the text is not UTF-8".to_owned())
+    match text {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| "$ is not UTF-8".to_owned()),
+        Err(Fault::Refused(refusal)) => Err(refusal.to_string()),
+        // Ends the run.
+        Err(Fault::Memory) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>()),
+    }
 }
 
 /// Encodes the parameters of an action.
-pub(crate) fn encode_params(lua: &Lua, arrays: &Arrays, params: &Value) -> Result<String, String> {
-    encode(lua, arrays, params, false).map_err(|problem| format!("parameter {problem}"))
+pub(crate) fn encode_params(stack: &mut Stack<'_>, at: c_int) -> Result<String, String> {
+    encode(stack, at, false).map_err(|problem| format!("parameter {problem}"))
+}
+
+fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fault> {
+    let top = stack.top();
+    let mut encoder = Encoder {
+        stack,
+        out: Out(Vec::new()),
+        open: Vec::new(),
+        fields: Vec::new(),
+        spare: Vec::new(),
+        pretty,
+    };
+    let answer = without_collecting(|| {
+        // Most documents are small: room for one of them saves growing by and by.
+        let room = encoder.out.0.try_reserve(256);
+        room.map_err(|_| Fault::Memory)
+            .and_then(|()| encoder.value(at))
+    });
+    let text = std::mem::take(&mut encoder.out.0);
+    encoder.stack.cut(top);
+    answer.map(|()| text)
+}
+
+/// A refused allocation is an error meanwhile, and no reason to collect garbage.
+fn without_collecting<T>(walk: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "wasm32")]
+    return crate::alloc::without_collecting(walk);
+    #[cfg(not(target_arch = "wasm32"))]
+    walk()
+}
+
+enum Fault {
+    /// There is not enough of it now.
+    Memory,
+    Refused(Box<Refusal>),
+}
+
+/// What JSON cannot hold, and where it is.
+struct Refusal {
+    problem: String,
+    /// The way to the root: the innermost step first.
+    path: Vec<Step>,
 }
 
 enum Step {
-    Key(LuaString),
-    Index(usize),
+    Key(String),
+    Index(i64),
 }
 
-struct Encoder<'a> {
-    lua: &'a Lua,
-    arrays: &'a Arrays,
-    out: Vec<u8>,
-    /// The way from the root to the value at hand.
-    path: Vec<Step>,
-    /// The tables on that way: one that is met again is a cycle.
-    open: Vec<*const std::ffi::c_void>,
-    pretty: bool,
+fn refuse<T>(problem: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Refused(Box::new(Refusal {
+        problem: problem.into(),
+        path: Vec::new(),
+    })))
 }
 
-impl Encoder<'_> {
-    fn value(&mut self, value: &Value) -> Result<(), String> {
-        match value {
-            Value::Nil => self.put(b"null"),
-            value if *value == Value::NULL => self.put(b"null"),
-            Value::Boolean(true) => self.put(b"true"),
-            Value::Boolean(false) => self.put(b"false"),
-            Value::Integer(integer) => self.scalar(integer),
-            Value::Number(number) if number.is_finite() => self.scalar(number),
-            Value::Number(number) => {
-                let what = if number.is_nan() { "NaN" } else { "infinity" };
-                Err(self.refuse(&format!("is {what}, which JSON cannot hold")))
-            }
-            Value::String(text) => self.string(text),
-            Value::Table(table) => self.table(table),
-            other => Err(self.refuse(&format!(
-                "is a {}, which JSON cannot hold",
-                other.type_name()
-            ))),
+impl Fault {
+    fn under(mut self, step: impl FnOnce() -> Step) -> Self {
+        if let Self::Refused(refusal) = &mut self {
+            refusal.path.push(step());
         }
+        self
     }
+}
 
-    fn put(&mut self, bytes: &[u8]) -> Result<(), String> {
-        if self.out.try_reserve(bytes.len()).is_err() {
-            // Lua may hold what is no longer needed; when that does not help, the run is over its limit.
-            self.lua
-                .gc_collect()
-                .map_err(|problem| problem.to_string())?;
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn scalar<T: serde::Serialize>(&mut self, value: &T) -> Result<(), String> {
-        serde_json::to_writer(&mut self.out, value).map_err(|problem| problem.to_string())
-    }
-
-    fn string(&mut self, text: &LuaString) -> Result<(), String> {
-        let bytes = text.as_bytes();
-        let Ok(text) = std::str::from_utf8(&bytes) else {
-            return Err(self.refuse("is a string that is not UTF-8"));
-        };
-        self.out
-            .try_reserve(text.len() + 2)
-            .or_else(|_| self.lua.gc_collect())
-            .map_err(|problem| problem.to_string())?;
-        self.scalar(&text)
-    }
-
-    fn table(&mut self, table: &LuaTable) -> Result<(), String> {
-        let pointer = table.to_pointer();
-        if self.open.contains(&pointer) {
-            return Err(self.refuse("contains itself"));
-        }
-        if self.open.len() == MAX_DEPTH {
-            return Err(self.refuse(&format!("nests deeper than {MAX_DEPTH}")));
-        }
-        self.open.push(pointer);
-        match self.classify(table)? {
-            Shape::Array(length) => self.array(table, length)?,
-            Shape::Object(keys) => self.object(table, keys)?,
-        }
-        self.open.pop();
-        Ok(())
-    }
-
-    /// Looks at every key: 1 to n make an array, strings an object, and anything else has no JSON.
-    fn classify(&mut self, table: &LuaTable) -> Result<Shape, String> {
-        let length = table.raw_len();
-        let marked = self.arrays.is_marked(table);
-        let mut keys = Vec::new();
-        let mut indices = 0;
-        for pair in table.pairs::<Value, Value>() {
-            match pair.map_err(|problem| problem.to_string())?.0 {
-                Value::String(key) => {
-                    if marked || indices > 0 {
-                        return Err(self.refuse("mixes a list with named keys"));
-                    }
-                    keys.push(key);
-                }
-                Value::Integer(index) if index >= 1 && index as u64 <= length as u64 => {
-                    if !keys.is_empty() {
-                        return Err(self.refuse("mixes a list with named keys"));
-                    }
-                    indices += 1;
-                }
-                Value::Integer(index) => {
-                    return Err(self.refuse(&format!(
-                        "is a list with a hole: it has [{index}] after {length} elements"
-                    )));
-                }
-                other => {
-                    return Err(self.refuse(&format!(
-                        "has a key that is a {}, and JSON keys are strings",
-                        other.type_name()
-                    )));
-                }
-            }
-        }
-        if indices != length {
-            return Err(self.refuse(&format!(
-                "is a list with a hole: {indices} of {length} elements are there"
-            )));
-        }
-        if marked || length > 0 {
-            return Ok(Shape::Array(length));
-        }
-        #[expect(
-            clippy::unnecessary_sort_by,
-            reason = "a key would borrow from what is moved"
-        )]
-        keys.sort_unstable_by(|a, b| a.as_bytes().cmp(&b.as_bytes()));
-        Ok(Shape::Object(keys))
-    }
-
-    fn array(&mut self, table: &LuaTable, length: usize) -> Result<(), String> {
-        self.put(b"[")?;
-        for index in 1..=length {
-            self.separate(index == 1)?;
-            self.path.push(Step::Index(index));
-            let value: Value = table
-                .raw_get(index)
-                .map_err(|problem| problem.to_string())?;
-            self.value(&value)?;
-            self.path.pop();
-        }
-        self.close(length == 0, b"]")
-    }
-
-    fn object(&mut self, table: &LuaTable, keys: Vec<LuaString>) -> Result<(), String> {
-        self.put(b"{")?;
-        let empty = keys.is_empty();
-        for (at, key) in keys.into_iter().enumerate() {
-            self.separate(at == 0)?;
-            let value: Value = table.raw_get(&key).map_err(|problem| problem.to_string())?;
-            self.path.push(Step::Key(key.clone()));
-            self.string(&key)?;
-            self.put(if self.pretty { b": " } else { b":" })?;
-            self.value(&value)?;
-            self.path.pop();
-        }
-        self.close(empty, b"}")
-    }
-
-    fn separate(&mut self, first: bool) -> Result<(), String> {
-        if !first {
-            self.put(b",")?;
-        }
-        if self.pretty {
-            self.new_line(self.open.len())
-        } else {
-            Ok(())
-        }
-    }
-
-    fn close(&mut self, empty: bool, bracket: &[u8]) -> Result<(), String> {
-        if self.pretty && !empty {
-            self.new_line(self.open.len() - 1)?;
-        }
-        self.put(bracket)
-    }
-
-    fn new_line(&mut self, indent: usize) -> Result<(), String> {
-        self.put(b"\n")?;
-        (0..indent).try_for_each(|_| self.put(b"  "))
-    }
-
-    fn refuse(&self, problem: &str) -> String {
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = String::from("$");
-        for step in &self.path {
+        for step in self.path.iter().rev() {
             match step {
-                Step::Index(index) => _ = write!(text, "[{index}]"),
+                Step::Index(index) => write!(text, "[{index}]")?,
                 Step::Key(key) => {
-                    let key = key.to_string_lossy();
                     let plain = !key.is_empty()
                         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-                    _ = if plain {
-                        write!(text, ".{key}")
+                    if plain {
+                        write!(text, ".{key}")?;
                     } else {
-                        write!(text, "[{key:?}]")
-                    };
+                        write!(text, "[{key:?}]")?;
+                    }
                 }
             }
             if text.len() > 300 {
@@ -235,13 +114,314 @@ impl Encoder<'_> {
                 break;
             }
         }
-        text.push(' ');
-        text.push_str(problem);
-        text
+        write!(f, "{text} {}", self.problem)
     }
 }
 
-enum Shape {
-    Array(usize),
-    Object(Vec<LuaString>),
+/// The text so far. It grows only while there is memory.
+struct Out(Vec<u8>);
+
+impl io::Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .try_reserve(bytes.len())
+            .map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An entry of an object, in the text so far.
+struct Field {
+    start: usize,
+    /// The text of the key without its quotes.
+    key: std::ops::Range<usize>,
+    end: usize,
+}
+
+/// Nothing here makes Lua collect garbage: a finaliser could change a table that is being walked.
+struct Encoder<'a, 'b> {
+    stack: &'a mut Stack<'b>,
+    out: Out,
+    /// The tables on the way to the value at hand: one that is met again is a cycle.
+    open: Vec<*const c_void>,
+    /// The entries of the objects on that way.
+    fields: Vec<Field>,
+    spare: Vec<u8>,
+    pretty: bool,
+}
+
+impl Encoder<'_, '_> {
+    fn value(&mut self, at: c_int) -> Result<(), Fault> {
+        match self.stack.slot(at) {
+            Slot::Nil | Slot::Null => self.put(b"null"),
+            Slot::Boolean(true) => self.put(b"true"),
+            Slot::Boolean(false) => self.put(b"false"),
+            Slot::Integer(integer) => self.scalar(&integer),
+            Slot::Number(number) if number.is_finite() => self.scalar(&number),
+            Slot::Number(number) => {
+                let what = if number.is_nan() { "NaN" } else { "infinity" };
+                refuse(format!("is {what}, which JSON cannot hold"))
+            }
+            Slot::String => self.string(at),
+            Slot::Table => self.table(at),
+            Slot::Other(name) => refuse(format!("is a {name}, which JSON cannot hold")),
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        io::Write::write_all(&mut self.out, bytes).map_err(|_| Fault::Memory)
+    }
+
+    fn scalar<T: serde::Serialize>(&mut self, value: &T) -> Result<(), Fault> {
+        serde_json::to_writer(&mut self.out, value).map_err(|_| Fault::Memory)
+    }
+
+    fn string(&mut self, at: c_int) -> Result<(), Fault> {
+        let bytes = self.stack.bytes(at);
+        let out = &mut self.out.0;
+        out.try_reserve(bytes.len() + 2)
+            .map_err(|_| Fault::Memory)?;
+        if is_plain(bytes) {
+            out.push(b'"');
+            out.extend_from_slice(bytes);
+            out.push(b'"');
+            return Ok(());
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return refuse("is a string that is not UTF-8");
+        };
+        serde_json::to_writer(&mut self.out, text).map_err(|_| Fault::Memory)
+    }
+
+    fn table(&mut self, at: c_int) -> Result<(), Fault> {
+        let identity = self.stack.identity(at);
+        if self.open.contains(&identity) {
+            return refuse("contains itself");
+        }
+        if self.open.len() == MAX_DEPTH {
+            return refuse(format!("nests deeper than {MAX_DEPTH}"));
+        }
+        if !self.stack.reserve(4) {
+            return refuse("nests deeper than the stack of the script allows");
+        }
+        self.open.try_reserve(1).map_err(|_| Fault::Memory)?;
+        self.open.push(identity);
+        let length = self.stack.length(at);
+        if length > 0 || self.stack.is_array(at) {
+            self.array(at, length)?;
+        } else {
+            self.object(at)?;
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Elements come in order as long as Lua keeps them as a list, which is nearly always.
+    fn array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
+        let start = self.out.0.len();
+        self.put(b"[")?;
+        let mut index = 0;
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            if index == length || !self.stack.is_index(-2, index + 1) {
+                self.stack.cut(self.stack.top() - 2);
+                self.out.0.truncate(start);
+                return self.scattered_array(table, length);
+            }
+            index += 1;
+            self.element(index)?;
+        }
+        if index < length {
+            return refuse(format!(
+                "is a list with a hole: {index} of {length} elements are there"
+            ));
+        }
+        self.close(length == 0, b"]")
+    }
+
+    /// Looks at every key first: 1 to n make an array, and anything else has no JSON.
+    fn scattered_array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
+        let (mut indices, mut names) = (0, false);
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            match self.stack.slot(-2) {
+                Slot::String => names = true,
+                Slot::Integer(index) if (1..=length).contains(&index) => indices += 1,
+                Slot::Integer(index) => return hole(index, length),
+                other => return bad_key(other),
+            }
+            self.stack.cut(self.stack.top() - 1);
+        }
+        if names {
+            return refuse("mixes a list with named keys");
+        }
+        if indices != length {
+            return refuse(format!(
+                "is a list with a hole: {indices} of {length} elements are there"
+            ));
+        }
+        self.put(b"[")?;
+        for index in 1..=length {
+            self.stack.push_element(table, index);
+            self.element(index)?;
+        }
+        self.close(false, b"]")
+    }
+
+    /// Writes the value on top as the element of a list, and pops it.
+    fn element(&mut self, index: i64) -> Result<(), Fault> {
+        if index > 1 {
+            self.put(b",")?;
+        }
+        if self.pretty {
+            self.new_line(self.open.len())?;
+        }
+        let top = self.stack.top();
+        self.value(top)
+            .map_err(|fault| fault.under(|| Step::Index(index)))?;
+        self.stack.cut(top - 1);
+        Ok(())
+    }
+
+    fn object(&mut self, table: c_int) -> Result<(), Fault> {
+        self.put(b"{")?;
+        let (start, first) = (self.out.0.len(), self.fields.len());
+        self.stack.push_nil();
+        while self.stack.next(table) {
+            if !self.stack.is_string(-2) {
+                return match self.stack.slot(-2) {
+                    Slot::Integer(index) => hole(index, 0),
+                    other => bad_key(other),
+                };
+            }
+            let top = self.stack.top();
+            self.field(top)
+                .map_err(|fault| fault.under(|| Step::Key(self.stack.text(top - 1))))?;
+            self.stack.cut(top - 1);
+        }
+        if self.fields.len() == first {
+            return self.put(b"}");
+        }
+        self.sort(start, first)?;
+        // The last comma.
+        self.out.0.pop();
+        self.close(false, b"}")
+    }
+
+    /// Writes the key and the value on top of the stack, with a comma behind.
+    fn field(&mut self, top: c_int) -> Result<(), Fault> {
+        let start = self.out.0.len();
+        if self.pretty {
+            self.new_line(self.open.len())?;
+        }
+        let quote = self.out.0.len();
+        self.string(top - 1)?;
+        let key = quote + 1..self.out.0.len() - 1;
+        self.put(if self.pretty { b": " } else { b":" })?;
+        self.value(top)?;
+        self.put(b",")?;
+        self.fields.try_reserve(1).map_err(|_| Fault::Memory)?;
+        self.fields.push(Field {
+            start,
+            key,
+            end: self.out.0.len(),
+        });
+        Ok(())
+    }
+
+    /// Puts the entries of the innermost object in the order of their keys.
+    fn sort(&mut self, start: usize, first: usize) -> Result<(), Fault> {
+        let text = &mut self.out.0;
+        let fields = &mut self.fields[first..];
+        let by_key = |a: &Field, b: &Field| text[a.key.clone()].cmp(&text[b.key.clone()]);
+        if !fields.is_sorted_by(|a, b| by_key(a, b).is_le()) {
+            fields.sort_unstable_by(by_key);
+            self.spare.clear();
+            self.spare
+                .try_reserve(text.len() - start)
+                .map_err(|_| Fault::Memory)?;
+            for field in &*fields {
+                self.spare.extend_from_slice(&text[field.start..field.end]);
+            }
+            text[start..].copy_from_slice(&self.spare);
+        }
+        self.fields.truncate(first);
+        Ok(())
+    }
+
+    fn close(&mut self, empty: bool, bracket: &[u8]) -> Result<(), Fault> {
+        if self.pretty && !empty {
+            self.new_line(self.open.len() - 1)?;
+        }
+        self.put(bracket)
+    }
+
+    fn new_line(&mut self, indent: usize) -> Result<(), Fault> {
+        self.put(b"\n")?;
+        (0..indent).try_for_each(|_| self.put(b"  "))
+    }
+}
+
+/// Whether a string is ASCII and stands in JSON as it is: no control character, quote or backslash.
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // A high bit for each byte that is zero, exact as long as no byte is above 127; those are looked at, too.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let bad = |word: u64| {
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        (word | control | quote | backslash) & HIGH
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().all(|word| bad(u64::from_ne_bytes(*word)) == 0)
+        && rest
+            .iter()
+            .all(|byte| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\'))
+}
+
+fn hole<T>(index: i64, length: i64) -> Result<T, Fault> {
+    refuse(format!(
+        "is a list with a hole: it has [{index}] after {length} elements"
+    ))
+}
+
+fn bad_key<T>(key: Slot) -> Result<T, Fault> {
+    let name = match key {
+        Slot::Boolean(_) => "boolean",
+        Slot::Number(_) => "number",
+        Slot::Table => "table",
+        Slot::Null => "userdata",
+        Slot::Other(name) => name,
+        Slot::Nil | Slot::Integer(_) | Slot::String => "value",
+    };
+    refuse(format!(
+        "has a key that is a {name}, and JSON keys are strings"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn plain_text_is_what_json_writes_as_it_is() {
+        for byte in 0..=255_u8 {
+            for at in [0, 3, 7, 8, 10] {
+                let mut bytes = *b"plain text!";
+                bytes[at] = byte;
+                let same = std::str::from_utf8(&bytes).is_ok_and(|text| {
+                    let json = serde_json::to_string(text).expect("JSON");
+                    text.is_ascii() && json == format!("\"{text}\"")
+                });
+                assert_eq!(is_plain(&bytes), same, "{bytes:?}");
+            }
+        }
+    }
 }

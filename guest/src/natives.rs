@@ -1,0 +1,256 @@
+//! What only the runtime's own Lua files see: JSON, the gate, and what the gate answers at once.
+
+use std::ffi::c_int;
+
+use mlua::prelude::*;
+use mlua::{LightUserData, Value};
+
+use crate::bindings::kael::engine::actions::{ActionError, ErrorKind};
+use crate::convert::stack::{self, Native, Slot, Stack};
+use crate::convert::{self, Nulls};
+use crate::gate::{self, Outcome};
+use crate::suggest::nearest;
+
+/// Makes the table of natives that the runtime's files are given.
+pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
+    let natives = lua.create_table()?;
+    let array_mt = lua.create_table()?;
+    array_mt.raw_set("__name", "json.array")?;
+    let null_mt = lua.create_table()?;
+    null_mt.raw_set(
+        "__tostring",
+        lua.create_function(|_, _: LuaValue| Ok("json.null"))?,
+    )?;
+    null_mt.raw_set("__metatable", false)?;
+    lua.set_type_metatable::<LightUserData>(Some(null_mt));
+    natives.raw_set("null", Value::NULL)?;
+    natives.raw_set("encode", stack::function::<Encode>(lua, &array_mt)?)?;
+    natives.raw_set("decode", stack::function::<Decode>(lua, &array_mt)?)?;
+    natives.raw_set("call", stack::function::<Call>(lua, &array_mt)?)?;
+    natives.raw_set("submit", stack::function::<Submit>(lua, &array_mt)?)?;
+    natives.raw_set("wait", stack::function::<Wait>(lua, &array_mt)?)?;
+    natives.raw_set("print", stack::function::<Print>(lua, &array_mt)?)?;
+    natives.raw_set("clock", stack::function::<Clock>(lua, &array_mt)?)?;
+    natives.raw_set("seed", stack::function::<Seed>(lua, &array_mt)?)?;
+    natives.raw_set("array_mt", array_mt)?;
+    natives.raw_set(
+        "cancel",
+        lua.create_function(|_, id: u32| {
+            gate::cancel(id);
+            Ok(())
+        })?,
+    )?;
+    natives.raw_set(
+        "flush_cancelled",
+        lua.create_function(|_, ()| {
+            gate::flush_cancelled();
+            Ok(())
+        })?,
+    )?;
+    natives.raw_set(
+        "nearest",
+        lua.create_function(|_, (name, candidates): (LuaString, LuaTable)| {
+            let name = name.to_string_lossy();
+            let all: Vec<String> = candidates
+                .sequence_values::<String>()
+                .collect::<LuaResult<_>>()?;
+            Ok(nearest(&name, &all).map(str::to_owned))
+        })?,
+    )?;
+    Ok(natives)
+}
+
+/// `encode(value, pretty)`: the text, or nil and what is wrong.
+struct Encode;
+
+impl Native for Encode {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let pretty = stack.slot(2) == Slot::Boolean(true);
+        stack.cut(1);
+        match convert::encode(stack, 1, pretty) {
+            Ok(text) => {
+                stack.push_string(text);
+                1
+            }
+            Err(problem) => {
+                stack.push_nil();
+                stack.push_string(problem);
+                2
+            }
+        }
+    }
+}
+
+/// `decode(text, null)`: true and the value, or false and what is wrong. Nulls of objects are kept if `null` is given.
+struct Decode;
+
+impl Native for Decode {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let nulls = match stack.slot(2) {
+            Slot::Nil => Nulls::Absent,
+            _ => Nulls::Kept,
+        };
+        let text = stack.bytes(1).to_vec();
+        stack.push_boolean(true);
+        if let Err(problem) = convert::decode(stack, &text, nulls) {
+            stack.push_boolean(false);
+            stack.push_string(problem);
+        }
+        2
+    }
+}
+
+/// `call(name, params)`: runs an action and waits for it; what `settle` pushes.
+struct Call;
+
+impl Native for Call {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let outcome = match convert::encode_params(stack, 2) {
+            Ok(params) => gate::call(stack.text(1), params),
+            Err(problem) => Err(invalid(problem)),
+        };
+        settle(stack, outcome)
+    }
+}
+
+/// `submit(name, params)`: starts an action. Its number, or nil and what `settle` pushes when it was done at once.
+struct Submit;
+
+impl Native for Submit {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let submitted = match convert::encode_params(stack, 2) {
+            Ok(params) => gate::submit(stack.text(1), params),
+            Err(problem) => Err(Err(invalid(problem))),
+        };
+        match submitted {
+            Ok(id) => {
+                stack.push_integer(id.into());
+                1
+            }
+            Err(outcome) => {
+                stack.push_nil();
+                1 + settle(stack, outcome)
+            }
+        }
+    }
+}
+
+/// `wait()`: the number of an action that has completed, and what `settle` pushes.
+struct Wait;
+
+impl Native for Wait {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let (id, outcome) = gate::wait();
+        stack.push_integer(id.into());
+        1 + settle(stack, outcome)
+    }
+}
+
+/// `print(text)`. Bytes that are not UTF-8 cannot cross; they arrive as U+FFFD.
+struct Print;
+
+impl Native for Print {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        gate::call("kael.print".to_owned(), stack.text(1)).ok();
+        0
+    }
+}
+
+/// `clock()`: the time in seconds since the epoch, and the CPU time that the run has used, in seconds.
+struct Clock;
+
+impl Native for Clock {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let (wall, cpu) = clock();
+        stack.push_number(wall);
+        stack.push_number(cpu);
+        2
+    }
+}
+
+/// `seed()`: a number that no script can foresee.
+struct Seed;
+
+impl Native for Seed {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let seed = gate::call("kael.seed".to_owned(), String::new()).ok();
+        stack.push_integer(seed.and_then(|text| text.parse().ok()).unwrap_or(0));
+        1
+    }
+}
+
+/// Pushes an outcome as the values that the scheduler passes on: `true, result` or `false, kind, message, detail`.
+fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
+    let error = match outcome {
+        Ok(text) => {
+            stack.push_boolean(true);
+            match convert::decode(stack, text.as_bytes(), Nulls::Absent) {
+                Ok(()) => return 2,
+                Err(problem) => ActionError {
+                    kind: ErrorKind::BadOutput,
+                    message: format!("bad result: {problem}"),
+                    detail: None,
+                },
+            }
+        }
+        Err(error) => error,
+    };
+    stack.push_boolean(false);
+    stack.push_string(kind_name(error.kind));
+    stack.push_string(&error.message);
+    let detail = error.detail.unwrap_or_default();
+    if convert::decode(stack, detail.as_bytes(), Nulls::Absent).is_err() {
+        stack.push_nil();
+    }
+    4
+}
+
+fn invalid(problem: String) -> ActionError {
+    ActionError {
+        kind: ErrorKind::InvalidParams,
+        message: problem,
+        detail: None,
+    }
+}
+
+/// The kinds as a script sees them.
+const KINDS: [(ErrorKind, &str); 8] = [
+    (ErrorKind::UnknownAction, "unknown_action"),
+    (ErrorKind::InvalidParams, "invalid_params"),
+    (ErrorKind::Denied, "denied"),
+    (ErrorKind::Timeout, "timeout"),
+    (ErrorKind::Failed, "failed"),
+    (ErrorKind::BadOutput, "bad_output"),
+    (ErrorKind::Unavailable, "unavailable"),
+    (ErrorKind::Cancelled, "cancelled"),
+];
+
+fn kind_name(kind: ErrorKind) -> &'static str {
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or("failed", |(_, name)| name)
+}
+
+/// The kind of a name that a script sees; scripts can change the field, so it may be none of them.
+pub(crate) fn kind_of(name: &str) -> ErrorKind {
+    KINDS
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map_or(ErrorKind::Failed, |(kind, _)| *kind)
+}
+
+/// The time in seconds since the epoch, and the CPU time that the run has used, in seconds; zero before a run begins.
+pub(crate) fn clock() -> (f64, f64) {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        wall: f64,
+        cpu: f64,
+    }
+    if !gate::is_open() {
+        return (0.0, 0.0);
+    }
+    let answer = gate::call("kael.clock".to_owned(), String::new()).ok();
+    let clock: Option<Answer> = answer.and_then(|text| serde_json::from_str(&text).ok());
+    clock.map_or((0.0, 0.0), |clock| (clock.wall, clock.cpu))
+}
