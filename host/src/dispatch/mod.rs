@@ -161,9 +161,15 @@ fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> 
     if params.len() > MAX_PARAMS {
         return Err(too_large());
     }
-    let params = match json::parse(params.as_bytes())
-        .map_err(|problem| invalid(format!("bad parameters: {problem}")))?
+    let bad = |problem: json::JsonError| invalid(format!("bad parameters: {problem}"));
+    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
+    if definition.defaults.is_empty()
+        && definition.locked.is_empty()
+        && json::is_canonical_object(params.as_bytes()).map_err(bad)?
     {
+        return Ok(params.to_owned());
+    }
+    let params = match json::parse(params.as_bytes()).map_err(bad)? {
         Value::Object(params) => params,
         Value::Array(_) => {
             return Err(invalid(
@@ -194,14 +200,19 @@ fn bound(stdout: Vec<u8>) -> Result<String, ActionError> {
 }
 
 fn digest_of(params: &str) -> String {
-    Sha256::digest(params.as_bytes())[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
+    let digest = Sha256::digest(params.as_bytes());
+    let digits = digest[..8].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
         .collect()
 }
 
 /// A name that a hostile guest may have made up, cut to what a line can hold.
 fn shown(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.len() <= 100 && name.bytes().all(plain) {
+        return name.to_owned();
+    }
     let mut shown: String = name
         .chars()
         .take(100)

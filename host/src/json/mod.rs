@@ -1,7 +1,11 @@
 //! JSON that came from elsewhere: parsed once, with a bound on its depth.
 
+mod canonical;
+
 use serde_json::Value;
 use thiserror::Error;
+
+use canonical::Canonical;
 
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -31,8 +35,14 @@ pub(crate) fn check(text: Vec<u8>) -> Result<String, JsonError> {
     Ok(text)
 }
 
+/// Whether a document is an object whose keys ascend at every level, and so has no key twice: nobody can read it in
+/// another way than Kael does. Its numbers are in range.
+pub(crate) fn is_canonical_object(text: &[u8]) -> Result<bool, JsonError> {
+    Ok(matches!(deserialize(text)?, Canonical::Object))
+}
+
 fn deserialize<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, JsonError> {
-    if depth(text) > MAX_DEPTH {
+    if brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH {
         return Err(JsonError::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_slice(text);
@@ -41,6 +51,13 @@ fn deserialize<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, JsonE
     let value = T::deserialize(&mut parser)?;
     parser.end()?;
     Ok(value)
+}
+
+/// At least as many as the levels of a document, and quickly counted.
+fn brackets(text: &[u8]) -> usize {
+    text.iter()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count()
 }
 
 /// The deepest nesting of brackets outside strings; exact for valid documents.
@@ -75,6 +92,34 @@ mod tests {
             check("[".repeat(129).into()),
             Err(JsonError::TooDeep)
         ));
+    }
+
+    #[test]
+    fn what_has_one_reading_is_canonical() {
+        for text in [
+            "{}",
+            r#"{"a":1,"b":[{"a":1.5,"é":null},{"a":true}],"c":{}}"#,
+            r#"{"\u0061":1,"b":2}"#,
+        ] {
+            assert!(
+                is_canonical_object(text.as_bytes()).expect("valid"),
+                "{text}"
+            );
+        }
+        for text in [
+            "[]",
+            "1",
+            r#"{"b":1,"a":2}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":[[{"x":1,"x":1}]]}"#,
+        ] {
+            assert!(
+                !is_canonical_object(text.as_bytes()).expect("valid"),
+                "{text}"
+            );
+        }
+        assert!(is_canonical_object(br#"{"a":1e999}"#).is_err());
     }
 
     #[test]
