@@ -9,7 +9,8 @@ use thiserror::Error;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::dispatch::{Dispatcher, Policy};
 use crate::environment::Environment;
-use crate::executor::envyr::{self, Envyr};
+use crate::executor::Executors;
+use crate::executor::envyr;
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
@@ -149,11 +150,11 @@ pub async fn run_script(
     for pattern in settings.policy.idle(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
-    let envyr = Envyr::new(settings.envyr.clone(), settings.environment.clone(), root);
+    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
     let dispatcher = Arc::new(Dispatcher::new(
         catalog,
         settings.policy.clone(),
-        Arc::new(envyr),
+        Arc::new(executors),
     ));
     let bundle = repo.as_ref().map(|repo| &repo.bundle);
     Ok(sandbox

@@ -54,6 +54,9 @@ pub struct Detail {
     /// The end of what it wrote to stderr.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// The functions of WebAssembly that were running when it trapped, innermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<String>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -4,6 +4,7 @@
 //! then `repo`, then the small ones below them.
 
 pub mod app;
+mod bounds;
 pub mod catalog;
 pub mod cli;
 pub mod dispatch;

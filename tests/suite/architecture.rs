@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["dispatch"],
     &["executor"],
     &[
+        "bounds",
         "catalog",
         "repo",
         "environment",

@@ -9,3 +9,4 @@ mod examples;
 mod guest;
 mod limits;
 mod sources;
+mod wasm;

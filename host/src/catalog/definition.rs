@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::RawDefinition;
 use super::fields::{DefinitionError, Fields};
+use super::grants::Grants;
+use super::limits::ActionLimits;
 use crate::json;
 use crate::names::ActionName;
 use crate::units::TimeLimit;
@@ -53,6 +55,8 @@ pub enum Executor {
     Native,
     /// envyr, in a container.
     Docker,
+    /// Kael itself, in an instance of WebAssembly.
+    Wasm,
 }
 
 /// The language of an entry point, in envyr's terms.
@@ -109,6 +113,10 @@ pub struct Definition {
     pub language: Option<Language>,
     /// Only where the entry point does not say.
     pub interpreter: Option<String>,
+    /// What one call may use.
+    pub limits: ActionLimits,
+    /// What an instance of WebAssembly is given.
+    pub grants: Grants,
 }
 
 impl Definition {
@@ -127,20 +135,40 @@ impl Definition {
             return Err(fail("expected a table with names, got a list".to_owned()));
         };
         let mut fields = Fields::new(at, body);
+        let source = source(&mut fields)?;
+        let executor = executor(&mut fields)?;
+        let (limits, grants) = if executor == Executor::Wasm {
+            only_native(&fields)?;
+            (
+                ActionLimits::parse(&mut fields)?,
+                Grants::parse(&mut fields)?,
+            )
+        } else {
+            Grants::refuse(&mut fields)?;
+            (ActionLimits::default(), Grants::default())
+        };
         let definition = Self {
             names,
             location: at.clone(),
-            source: source(&mut fields)?,
+            source,
             entrypoint: inner_path(&mut fields, "entrypoint")?,
             subdir: inner_path(&mut fields, "subdir")?,
-            executor: executor(&mut fields)?,
+            executor,
             defaults: fields.object("defaults")?,
             locked: fields.object("locked")?,
-            env: variables(&mut fields)?,
+            env: variables(&mut fields, executor)?,
             timeout: fields.time("timeout")?.unwrap_or(DEFAULT_TIMEOUT),
             language: language(&mut fields)?,
             interpreter: interpreter(&mut fields)?,
+            limits,
+            grants,
         };
+        if executor == Executor::Wasm && definition.entrypoint.is_none() {
+            return Err(fields.error(
+                "entrypoint",
+                "is missing: executor \"wasm\" wants the file named",
+            ));
+        }
         fields.finish()?;
         if let Some(path) = overlap(&definition.defaults, &definition.locked) {
             return Err(fail(format!(
@@ -212,13 +240,25 @@ fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
     match fields.required_string("executor")?.as_str() {
         "native" => Ok(Executor::Native),
         "docker" => Ok(Executor::Docker),
+        "wasm" => Ok(Executor::Wasm),
         other => Err(fields.error(
             "executor",
             &format!(
-                "`{}` is none of \"native\", \"docker\"",
+                "`{}` is none of \"native\", \"docker\", \"wasm\"",
                 other.escape_debug()
             ),
         )),
+    }
+}
+
+/// What says how a program of the machine is started has no meaning for WebAssembly.
+fn only_native(fields: &Fields<'_>) -> Result<(), DefinitionError> {
+    match ["type", "interpreter"]
+        .into_iter()
+        .find(|field| fields.has(field))
+    {
+        Some(field) => Err(fields.error(field, "is not for executor \"wasm\"")),
+        None => Ok(()),
     }
 }
 
@@ -257,7 +297,7 @@ fn interpreter(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionErro
     Ok(text)
 }
 
-fn variables(fields: &mut Fields<'_>) -> Result<Vec<String>, DefinitionError> {
+fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>, DefinitionError> {
     let names = fields.strings("env")?;
     for name in &names {
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -267,7 +307,7 @@ fn variables(fields: &mut Fields<'_>) -> Result<Vec<String>, DefinitionError> {
                 &format!("`{}` is not the name of a variable", name.escape_debug()),
             ));
         }
-        if OWN_VARIABLES.contains(&name.as_str()) {
+        if executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str()) {
             return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
         }
     }
@@ -293,6 +333,7 @@ fn overlap(defaults: &Map<String, Value>, locked: &Map<String, Value>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::ByteSize;
 
     fn parse(body: &str) -> Result<Definition, String> {
         let location = Location {
@@ -374,7 +415,7 @@ mod tests {
             ),
             (
                 r#"{"source":"x","executor":"lambda"}"#,
-                "field 'executor' `lambda` is none of \"native\", \"docker\"",
+                "field 'executor' `lambda` is none of \"native\", \"docker\", \"wasm\"",
             ),
             (
                 r#"{"source":"x","executor":"native","timeuot":5}"#,
@@ -458,6 +499,106 @@ mod tests {
             ),
         ] {
             assert_eq!(with(extra).expect_err(extra), format!("{at}{problem}"));
+        }
+    }
+
+    #[test]
+    fn a_wasm_action_is_given_what_its_fields_name() {
+        let body = r#"{"source":"x","entrypoint":"a.wasm","executor":"wasm","env":["PATH"],
+            "limits":{"memory":"64MiB","cpu":"5s"},"network":["Prometheus.internal:9090"],
+            "dirs":{"/out":{"path":"/srv/out","mode":"read-write"},"/data":{"path":"./data"}},
+            "sha256":"E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"}"#;
+        let definition = parse(body).expect("valid");
+        assert_eq!(definition.limits.memory, Some(ByteSize::mib(64)));
+        assert_eq!(definition.limits.cpu, Some(TimeLimit::from_secs(5)));
+        let network: Vec<_> = definition
+            .grants
+            .network
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(network, ["prometheus.internal:9090"]);
+        let dirs = definition.grants.dirs.iter();
+        let dirs: Vec<_> = dirs
+            .map(|dir| (dir.seen_as.as_str(), dir.writable))
+            .collect();
+        assert_eq!(dirs, [("/data", false), ("/out", true)]);
+        assert!(
+            definition
+                .grants
+                .sha256
+                .is_some_and(|digest| digest.starts_with("e3b0"))
+        );
+    }
+
+    #[test]
+    fn each_field_of_a_wasm_action_is_checked() {
+        let at = "actions/a.lua:3: define_action: ";
+        let path = "must be named by an absolute path without '.' and '..', such as \"/data\"";
+        for (extra, problem) in [
+            (r#""dirs":["/data"]"#, "field 'dirs' must be a table with names, got a list".to_owned()),
+            (r#""dirs":{"data":{"path":"x"}}"#, format!("field 'dirs[\"data\"]' {path}")),
+            (r#""dirs":{"/a/../b":{"path":"x"}}"#, format!("field 'dirs[\"/a/../b\"]' {path}")),
+            (r#""dirs":{"/a/":{"path":"x"}}"#, format!("field 'dirs[\"/a/\"]' {path}")),
+            (
+                r#""dirs":{"/a":"x"}"#,
+                "field 'dirs[\"/a\"]' must be a table such as { path = \"./data\", mode = \"read\" }".to_owned(),
+            ),
+            (r#""dirs":{"/a":{"mode":"read"}}"#, "field 'dirs[\"/a\"].path' is missing".to_owned()),
+            (
+                r#""dirs":{"/a":{"path":"x","mode":"rw"}}"#,
+                "field 'dirs[\"/a\"].mode' `rw` is none of \"read\", \"read-write\"".to_owned(),
+            ),
+            (
+                r#""dirs":{"/a":{"path":"x","mod":"read"}}"#,
+                "unknown field 'dirs[\"/a\"].mod' (did you mean 'mode'?)".to_owned(),
+            ),
+            (
+                r#""network":["x"]"#,
+                "field 'network' `x` is not a destination: it has no port (write it like `host:443`, `192.0.2.7:443`, \
+                 `[2001:db8::7]:443` or `10.0.0.0/8:443`)"
+                    .to_owned(),
+            ),
+            (r#""network":"x:1""#, "field 'network' must be a list of strings, got a string".to_owned()),
+            (
+                r#""sha256":"abc""#,
+                "field 'sha256' must be 64 hexadecimal digits, as `sha256sum` prints them".to_owned(),
+            ),
+            (
+                r#""limits":{"memory":64}"#,
+                "field 'limits.memory' must be a text such as \"64MiB\", got a number".to_owned(),
+            ),
+            (
+                r#""limits":{"memory":"64"}"#,
+                "field 'limits.memory' `64` is not a size (write it like `64KiB`, `256MiB` or `1GiB`)".to_owned(),
+            ),
+            (
+                r#""limits":{"processes":5}"#,
+                "field 'limits.processes' is for native actions: with executor \"wasm\" there is `memory` and `cpu`".to_owned(),
+            ),
+            (r#""limits":{"mem":"64MiB"}"#, "unknown field 'limits.mem'".to_owned()),
+            (r#""type":"other""#, "field 'type' is not for executor \"wasm\"".to_owned()),
+        ] {
+            let body = format!(r#"{{"source":"x","entrypoint":"a.wasm","executor":"wasm",{extra}}}"#);
+            assert_eq!(parse(&body).expect_err(extra), format!("{at}{problem}"));
+        }
+        let problem = parse(r#"{"source":"x","executor":"wasm"}"#).expect_err("no file");
+        assert_eq!(
+            problem,
+            format!("{at}field 'entrypoint' is missing: executor \"wasm\" wants the file named")
+        );
+        for field in [
+            r#""dirs":{}"#,
+            r#""network":[]"#,
+            r#""sha256":"""#,
+            r#""limits":{}"#,
+        ] {
+            let name = field.split('"').nth(1).expect("a name");
+            let problem = with(&format!(",{field}")).expect_err(field);
+            assert_eq!(
+                problem,
+                format!("{at}field '{name}' is for executor \"wasm\" only")
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::definition::Location;
 use crate::names;
-use crate::units::TimeLimit;
+use crate::units::{ByteSize, TimeLimit, UnitError};
 
 /// A definition that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -19,6 +19,8 @@ pub struct DefinitionError {
 
 pub(super) struct Fields<'a> {
     location: &'a Location,
+    /// The field that these are within, and a dot.
+    prefix: String,
     rest: Map<String, Value>,
     /// Every field that was asked for, for suggestions.
     known: Vec<String>,
@@ -28,13 +30,33 @@ impl<'a> Fields<'a> {
     pub(super) fn new(location: &'a Location, body: Map<String, Value>) -> Self {
         Self {
             location,
+            prefix: String::new(),
             rest: body,
             known: Vec::new(),
         }
     }
 
+    /// The fields of a table within a field.
+    pub(super) fn within(&self, field: String, body: Map<String, Value>) -> Self {
+        Self {
+            prefix: format!("{}{field}.", self.prefix),
+            ..Self::new(self.location, body)
+        }
+    }
+
+    /// The fields of the table that a field holds.
+    pub(super) fn inner(&mut self, field: &str) -> Result<Option<Self>, DefinitionError> {
+        let body = self.object(field)?;
+        Ok((!body.is_empty()).then(|| self.within(field.to_owned(), body)))
+    }
+
+    /// Whether a field is there that was not taken yet.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.rest.contains_key(field)
+    }
+
     pub(super) fn error(&self, field: &str, problem: &str) -> DefinitionError {
-        self.problem(format!("field '{field}' {problem}"))
+        self.problem(format!("field '{}{field}' {problem}", self.prefix))
     }
 
     fn problem(&self, problem: String) -> DefinitionError {
@@ -121,6 +143,18 @@ impl<'a> Fields<'a> {
             .map_err(|problem| self.error(field, &problem.to_string()))
     }
 
+    pub(super) fn size(&mut self, field: &str) -> Result<Option<ByteSize>, DefinitionError> {
+        let Some(text) = self.take(field) else {
+            return Ok(None);
+        };
+        let Value::String(text) = text else {
+            return Err(self.wrong_type(field, "a text such as \"64MiB\"", &text));
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|problem: UnitError| self.error(field, &problem.to_string()))
+    }
+
     /// Whatever was not asked for is unknown.
     pub(super) fn finish(self) -> Result<(), DefinitionError> {
         let Some(field) = self.rest.keys().next() else {
@@ -130,7 +164,11 @@ impl<'a> Fields<'a> {
         let hint = near
             .map(|near| format!(" (did you mean '{near}'?)"))
             .unwrap_or_default();
-        Err(self.problem(format!("unknown field '{}'{hint}", field.escape_debug())))
+        Err(self.problem(format!(
+            "unknown field '{}{}'{hint}",
+            self.prefix,
+            field.escape_debug()
+        )))
     }
 }
 

@@ -1,12 +1,18 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
 mod definition;
+mod destination;
 mod fields;
+mod grants;
+mod limits;
 
 use std::collections::BTreeMap;
 
 pub use definition::{Definition, Executor, Language, Location, Source};
+pub use destination::{Destination, DestinationError, Host};
 pub use fields::DefinitionError;
+pub use grants::{Folder, Grants};
+pub use limits::ActionLimits;
 
 use crate::names::{self, ActionName};
 

@@ -2,11 +2,23 @@
 
 pub mod envyr;
 mod process;
+pub mod wasm;
+mod words;
 
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use crate::catalog::Definition;
+use crate::catalog::{Definition, Executor};
+use crate::environment::Environment;
 use crate::failure::ActionError;
+use envyr::Envyr;
+use wasm::Wasm;
+
+/// Bytes of stdout that a result may have.
+const STDOUT_CAP: usize = 64 << 20;
+/// Bytes of stderr that are kept: the last ones.
+const STDERR_TAIL: usize = 64 << 10;
 
 /// One call of an implementation.
 pub struct Invocation<'a> {
@@ -23,4 +35,29 @@ pub type Execution<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ActionError
 pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
+}
+
+/// Every executor of one actions repo; the definition says which is used.
+pub struct Executors {
+    envyr: Arc<Envyr>,
+    wasm: Wasm,
+}
+
+impl Executors {
+    /// Executors for the repo in the folder `repo`. None of them does anything before its first call.
+    #[must_use]
+    pub fn new(settings: envyr::Settings, environment: Environment, repo: PathBuf) -> Self {
+        let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
+        let wasm = Wasm::new(envyr.clone(), environment, repo);
+        Self { envyr, wasm }
+    }
+}
+
+impl Execute for Executors {
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
+        match invocation.definition.executor {
+            Executor::Native | Executor::Docker => self.envyr.execute(invocation),
+            Executor::Wasm => self.wasm.execute(invocation),
+        }
+    }
 }

@@ -1,10 +1,5 @@
 //! The compiled guest, ready to be instantiated: loaded once, shared by every run.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, Thread};
-use std::time::Duration;
-
 use thiserror::Error;
 use wasmtime::component::{Component, HasData, Linker};
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -12,9 +7,7 @@ use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationCon
 use super::bindings::{Guest, GuestPre};
 use super::state::State;
 use super::tuning;
-
-/// How often a running script is interrupted, to look at its limits and let others run.
-const TICK: Duration = Duration::from_millis(5);
+use crate::bounds::Ticker;
 
 /// Bytes of a memory or a table that stay in place from one run to the next, set back to what they were.
 const KEEP_RESIDENT: usize = 1 << 20;
@@ -76,6 +69,9 @@ impl Sandbox {
             .table_keep_resident(KEEP_RESIDENT)
             .async_stack_keep_resident(64 << 10);
         let mut config = tuning::config();
+        // Actions have a compiler where it is built in; scripts never meet it.
+        #[cfg(feature = "compiler")]
+        config.enable_compiler(false);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         // SAFETY: the bytes are this crate's own build script's, compiled by the same wasmtime, which checks version
@@ -112,56 +108,5 @@ impl Checked for (Sandbox, Vec<String>) {
         } else {
             Err(EngineError::Imports(self.1))
         }
-    }
-}
-
-/// Moves the engine's epoch on while something runs, and sleeps while nothing does.
-pub(super) struct Ticker {
-    running: Arc<AtomicUsize>,
-    thread: Option<Thread>,
-}
-
-/// Something runs as long as this lives.
-pub(super) struct Running(Arc<AtomicUsize>);
-
-impl Ticker {
-    fn start(engine: &Engine) -> Self {
-        let running = Arc::new(AtomicUsize::new(0));
-        let (engine, count) = (engine.weak(), running.clone());
-        let tick = move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                if count.load(Ordering::Acquire) == 0 {
-                    // Looks again now and then, so that the thread ends when the engine has.
-                    thread::park_timeout(Duration::from_secs(5));
-                } else {
-                    thread::sleep(TICK);
-                }
-            }
-        };
-        let thread = thread::Builder::new()
-            .name("kael-ticker".to_owned())
-            .spawn(tick)
-            .ok();
-        Self {
-            running,
-            thread: thread.map(|handle| handle.thread().clone()),
-        }
-    }
-
-    pub(super) fn run(&self) -> Running {
-        if self.running.fetch_add(1, Ordering::AcqRel) == 0
-            && let Some(thread) = &self.thread
-        {
-            thread.unpark();
-        }
-        Running(self.running.clone())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -2,8 +2,6 @@
 
 mod bindings;
 mod engine;
-mod limiter;
-mod meter;
 mod output;
 mod state;
 mod tuning;
@@ -18,9 +16,9 @@ pub use output::Output;
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime::{self, Stage};
-use meter::Meter;
 use state::{State, Stop};
 
+use crate::bounds::Meter;
 use crate::catalog::{Location, RawDefinition};
 use crate::dispatch::{Dispatcher, Record};
 use crate::failure::ErrorKind;

@@ -10,9 +10,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, ErrorKind as WitKind, Host,
 };
-use super::limiter::Limiter;
-use super::meter::Meter;
 use super::output::{Closed, Output};
+use crate::bounds::{Limiter, Meter};
 use crate::dispatch::{Dispatcher, Record};
 use crate::failure::{ActionError, ErrorKind};
 use crate::limits::{LimitHit, Limits};

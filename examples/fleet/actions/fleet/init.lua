@@ -1,6 +1,6 @@
 local M = {}
 
--- Every action of this namespace is a Python script in ../impl and reads the files in ../data.
+-- Python scripts in ../impl that read the files in ../data.
 local function script(name, fields)
   local definition = {
     source = "../impl",
@@ -12,7 +12,14 @@ local function script(name, fields)
   return define_action(definition)
 end
 
-M.tenants = script("tenants")
+-- WebAssembly, built from ../tenants: it runs in Kael itself, and sees the one folder that it is given.
+M.tenants = define_action({
+  source = "../impl",
+  entrypoint = "tenants.wasm",
+  executor = "wasm",
+  dirs = { ["/data"] = { path = "../data", mode = "read" } },
+  timeout = "5s",
+})
 M.costs = script("costs", { defaults = { currency = "EUR" } })
 M.metrics = script("metrics", { defaults = { metric = "requests" }, locked = { resolution = "1h" } })
 

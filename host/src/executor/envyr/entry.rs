@@ -70,7 +70,7 @@ fn unavailable(message: String) -> ActionError {
 }
 
 /// The path of something in `folder`, which may not lead out of the source, through a symbolic link either.
-fn inside(
+pub(in crate::executor) fn inside(
     source: &Path,
     folder: &Path,
     relative: &str,
@@ -95,7 +95,7 @@ fn inside(
 }
 
 /// The operating system's words without its number.
-pub(super) fn brief(problem: &std::io::Error) -> String {
+pub(in crate::executor) fn brief(problem: &std::io::Error) -> String {
     let text = problem.to_string();
     text.split(" (os error")
         .next()

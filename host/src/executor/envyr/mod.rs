@@ -14,22 +14,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+pub(super) use entry::{brief, inside};
 pub use tool::{REMEDY, VERSION, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
 use super::process::{self, Command, Ending, Finished};
-use super::{Execute, Execution, Invocation};
-use crate::catalog::{Executor, Language};
+use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
+use crate::catalog::{Executor, Language, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
 use entry::Entry;
 use source::Preparer;
 use variables::Variables;
-
-/// Bytes of stdout that a result may have.
-const STDOUT_CAP: usize = 64 << 20;
-/// Bytes of stderr that are kept: the last ones.
-const STDERR_TAIL: usize = 64 << 10;
 
 /// What the user settled about envyr.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +88,14 @@ impl Envyr {
         self.found.get_or_try_init(find).await
     }
 
+    /// Brings a source to this machine: its folder, canonical. Only a repository needs envyr.
+    pub(super) async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
+        match source {
+            Source::Folder(path) => source::folder(&self.repo, path),
+            Source::Git { .. } => self.preparer(self.found().await?).fetch(source).await,
+        }
+    }
+
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let found = self.found().await?;
         let preparer = self.preparer(found);
@@ -105,6 +109,11 @@ impl Envyr {
             &definition.env,
         );
         match definition.executor {
+            // Never sent here.
+            Executor::Wasm => Err(ActionError::unavailable(
+                "envyr does not run WebAssembly",
+                None,
+            )),
             Executor::Native => {
                 self.run_native(invocation, found, &preparer, &entry, env)
                     .await

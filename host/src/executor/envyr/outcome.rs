@@ -1,8 +1,7 @@
 //! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
 
-use serde_json::Value;
-
 use crate::executor::process::{Ending, Finished};
+use crate::executor::words::{last_words, said_on_stdout};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::units::{ByteSize, TimeLimit};
 
@@ -70,7 +69,7 @@ pub(super) fn read(
                 exit_code,
                 signal,
                 stderr: own.to_owned(),
-                hint: None,
+                ..Detail::default()
             };
             failed(ErrorKind::Failed, said.unwrap_or(ended), detail)
         }
@@ -118,27 +117,6 @@ fn split_status(stderr: &str) -> Option<(&str, Status)> {
         .map(Status::Exited)
         .or_else(|| number("Signaled").map(Status::Signaled))?;
     Some((&stderr[..at], status))
-}
-
-/// The `error` of a JSON object on stdout.
-fn said_on_stdout(stdout: &[u8]) -> Option<String> {
-    let Value::Object(mut said) = crate::json::parse(stdout).ok()? else {
-        return None;
-    };
-    match said.remove("error")? {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// The last line of a stream that says something.
-fn last_words(stderr: &str) -> Option<String> {
-    let line = stderr
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty())?;
-    Some(line.chars().take(500).collect())
 }
 
 #[cfg(test)]

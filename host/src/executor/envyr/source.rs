@@ -35,17 +35,7 @@ impl Preparer<'_> {
     /// The source's folder on this machine, canonical.
     pub(super) async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
         match source {
-            Source::Folder(path) => {
-                let path = self.repo.join(path);
-                path.canonicalize().map_err(|problem| {
-                    let message = format!(
-                        "the source {} cannot be opened: {}",
-                        path.display(),
-                        super::entry::brief(&problem)
-                    );
-                    ActionError::unavailable(message, None)
-                })
-            }
+            Source::Folder(path) => folder(self.repo, path),
             Source::Git { url, tag } => self.clone_once(url, tag.as_deref()).await,
         }
     }
@@ -231,6 +221,19 @@ impl Preparer<'_> {
             .and_then(|locked| locked);
         locked.map_err(|problem| local(&path, &problem))
     }
+}
+
+/// A folder of this machine, canonical; a relative one is looked for from the repo.
+pub(super) fn folder(repo: &Path, path: &Path) -> Result<PathBuf, ActionError> {
+    let path = repo.join(path);
+    path.canonicalize().map_err(|problem| {
+        let message = format!(
+            "the source {} cannot be opened: {}",
+            path.display(),
+            super::entry::brief(&problem)
+        );
+        ActionError::unavailable(message, None)
+    })
 }
 
 /// An image that is being built, or was.

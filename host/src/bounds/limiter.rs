@@ -8,7 +8,7 @@ use crate::units::ByteSize;
 const ELEMENT: usize = 8;
 
 /// Counts memories, tables and the exception heap together.
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     allowed: u64,
     used: u64,
     peak: u64,
@@ -17,7 +17,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(allowed: ByteSize) -> Self {
+    pub(crate) fn new(allowed: ByteSize) -> Self {
         Self {
             allowed: allowed.bytes(),
             used: 0,
@@ -27,11 +27,11 @@ impl Limiter {
     }
 
     /// The most that was ever in use.
-    pub(super) fn peak(&self) -> ByteSize {
+    pub(crate) fn peak(&self) -> ByteSize {
         ByteSize::new(self.peak)
     }
 
-    pub(super) fn refused(&self) -> Option<ByteSize> {
+    pub(crate) fn refused(&self) -> Option<ByteSize> {
         self.refused.map(ByteSize::new)
     }
 

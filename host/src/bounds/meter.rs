@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Shared by the run and whatever looks at its limits.
 #[derive(Debug, Clone)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     origin: Instant,
     shared: Arc<Shared>,
 }
@@ -22,7 +22,7 @@ struct Shared {
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             origin: Instant::now(),
             shared: Arc::default(),
@@ -34,7 +34,7 @@ impl Meter {
     }
 
     /// What was computed so far.
-    pub(super) fn spent(&self) -> Duration {
+    pub(crate) fn spent(&self) -> Duration {
         let going_on = match self.shared.since.load(Relaxed) {
             0 => 0,
             since => self.now().saturating_sub(since - 1),
@@ -43,7 +43,7 @@ impl Meter {
     }
 
     /// The future, measured.
-    pub(super) fn measure<F>(&self, future: F) -> Measured<F> {
+    pub(crate) fn measure<F>(&self, future: F) -> Measured<F> {
         Measured {
             meter: self.clone(),
             future: Box::pin(future),
@@ -51,7 +51,7 @@ impl Meter {
     }
 }
 
-pub(super) struct Measured<F> {
+pub(crate) struct Measured<F> {
     meter: Meter,
     future: Pin<Box<F>>,
 }

@@ -1,0 +1,10 @@
+//! What bounds an instance of WebAssembly, a script's or an action's: its memory, its computing time, and the ticks at
+//! which it is made to look.
+
+mod limiter;
+mod meter;
+mod ticker;
+
+pub(crate) use limiter::Limiter;
+pub(crate) use meter::Meter;
+pub(crate) use ticker::Ticker;

@@ -1,0 +1,64 @@
+//! Ticks: what runs in an engine is interrupted at each, to look at its limits and let others run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+/// How often.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Moves the engine's epoch on while something runs, and sleeps while nothing does.
+pub(crate) struct Ticker {
+    running: Arc<AtomicUsize>,
+    thread: Option<Thread>,
+}
+
+/// Something runs as long as this lives.
+pub(crate) struct Running(Arc<AtomicUsize>);
+
+impl Ticker {
+    /// Starts the thread; it ends a while after the engine.
+    pub(crate) fn start(engine: &Engine) -> Self {
+        let running = Arc::new(AtomicUsize::new(0));
+        let (engine, count) = (engine.weak(), running.clone());
+        let tick = move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                if count.load(Ordering::Acquire) == 0 {
+                    // Looks again now and then, so that the thread ends when the engine has.
+                    thread::park_timeout(Duration::from_secs(5));
+                } else {
+                    thread::sleep(TICK);
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("kael-ticker".to_owned())
+            .spawn(tick)
+            .ok();
+        Self {
+            running,
+            thread: thread.map(|handle| handle.thread().clone()),
+        }
+    }
+
+    /// Keeps it moving for as long as what is returned lives.
+    pub(crate) fn run(&self) -> Running {
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0
+            && let Some(thread) = &self.thread
+        {
+            thread.unpark();
+        }
+        Running(self.running.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,249 @@
+//! Compiled files on disk, so that each is compiled once on a machine.
+//!
+//! What is read from here becomes machine code that the host runs, so nothing is believed without proof: the folder and
+//! its files are this user's alone, and each entry starts with a code that only who can read the folder's secret can make,
+//! over its name and all its bytes. Anything else is as if it were not there.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, Mac as _};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use sha2::Sha256;
+
+/// Bytes of the secret, and of the code that it makes.
+const SECRET: usize = 32;
+/// More than a compiled file of the largest size that is taken.
+const MAX_ENTRY: u64 = 4 << 30;
+
+/// The folder, open.
+pub(super) struct Cache {
+    folder: OwnedFd,
+    path: PathBuf,
+    secret: [u8; SECRET],
+}
+
+impl Cache {
+    /// Opens the folder, which is made when there is none.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        match rustix::fs::mkdirat(CWD, path, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        owned(&folder, FileType::Directory)?;
+        let mut cache = Self {
+            folder,
+            path: path.to_owned(),
+            secret: [0; SECRET],
+        };
+        cache.secret = cache.secret()?;
+        Ok(cache)
+    }
+
+    /// Waits for its turn to make an entry; the turn lasts as long as the file is open, or the process lives.
+    pub(super) fn lock(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(
+            &self.folder,
+            format!("{name}.lock"),
+            flags,
+            Mode::RUSR | Mode::WUSR,
+        )?;
+        let file = File::from(file);
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// An entry, if there is one and it is whole and this machine's user's own.
+    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let mut bytes = match self.bytes(name) {
+            Ok(bytes) => bytes,
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return None,
+            Err(problem) => {
+                tracing::warn!("{}/{name} is not used: {problem}", self.path.display());
+                return None;
+            }
+        };
+        if bytes.len() < SECRET
+            || self
+                .mac(name, &bytes[SECRET..])
+                .verify_slice(&bytes[..SECRET])
+                .is_err()
+        {
+            tracing::warn!(
+                "{}/{name} is damaged or was not written by Kael; it is made anew",
+                self.path.display()
+            );
+            return None;
+        }
+        bytes.drain(..SECRET);
+        Some(bytes)
+    }
+
+    /// Makes an entry: written beside and moved in, so that nobody reads half of it.
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let code = self.mac(name, content).finalize().into_bytes();
+        self.put(name, &[&code, content])
+    }
+
+    fn put(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        // Whoever writes an entry has its lock, so one name for the half of it does.
+        let beside = format!("{name}.new");
+        let flags =
+            OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, &beside, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut file = File::from(file);
+        let write = || {
+            for part in parts {
+                file.write_all(part)?;
+            }
+            rustix::fs::renameat(&self.folder, &beside, &self.folder, name).map_err(io::Error::from)
+        };
+        let mut write = write;
+        let outcome = write();
+        if outcome.is_err() {
+            rustix::fs::unlinkat(&self.folder, &beside, AtFlags::empty()).ok();
+        }
+        outcome
+    }
+
+    fn bytes(&self, name: &str) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, name, flags, Mode::empty())?;
+        owned(&file, FileType::RegularFile)?;
+        let mut bytes = Vec::new();
+        File::from(file).take(MAX_ENTRY).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The folder's secret, made by whoever comes first.
+    fn secret(&self) -> io::Result<[u8; SECRET]> {
+        let _lock = self.lock("secret")?;
+        let known = match self.bytes("secret") {
+            Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(problem),
+            known => known.ok().and_then(|bytes| bytes.try_into().ok()),
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let mut secret = [0; SECRET];
+        File::open("/dev/urandom")?.read_exact(&mut secret)?;
+        self.put("secret", &[&secret])?;
+        Ok(secret)
+    }
+
+    fn mac(&self, name: &str, content: &[u8]) -> Hmac<Sha256> {
+        // HMAC takes a key of any length; this one has the length of its output.
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.secret).unwrap_or_else(|_| unreachable!());
+        mac.update(&(name.len() as u64).to_le_bytes());
+        mac.update(name.as_bytes());
+        mac.update(content);
+        mac
+    }
+}
+
+/// What is open is of this kind, this user's, and nobody else can write to it.
+fn owned(file: &OwnedFd, kind: FileType) -> io::Result<()> {
+    let stat = rustix::fs::fstat(file)?;
+    let own = rustix::process::geteuid().as_raw();
+    let problem = if FileType::from_raw_mode(stat.st_mode) != kind {
+        "it is something else than it should be"
+    } else if stat.st_uid != own {
+        "it belongs to another user"
+    } else if stat.st_mode & 0o022 != 0 {
+        "others can write to it (chmod go-w, or delete it)"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, PathBuf, Cache) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("data/wasm");
+        let cache = Cache::open(&path).expect("opens");
+        (folder, path, cache)
+    }
+
+    #[test]
+    fn what_was_written_is_read_by_the_next_process_too() {
+        let (_keep, path, cache) = cache();
+        assert!(cache.read("a").is_none());
+        cache.write("a", b"code").expect("writes");
+        assert_eq!(cache.read("a").as_deref(), Some(&b"code"[..]));
+        let again = Cache::open(&path).expect("opens");
+        assert_eq!(again.read("a").as_deref(), Some(&b"code"[..]));
+        assert_eq!(
+            path.metadata().expect("there").permissions().mode() & 0o777,
+            0o700
+        );
+        assert_eq!(
+            path.join("secret")
+                .metadata()
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn an_entry_that_was_touched_is_none() {
+        let (_keep, path, cache) = cache();
+        cache.write("a", b"code").expect("writes");
+        cache.write("b", b"other").expect("writes");
+        let good = fs::read(path.join("a")).expect("there");
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(path.join("a"), &bad).expect("writes");
+            assert!(cache.read("a").is_none(), "byte {at}");
+            fs::write(path.join("a"), &good[..at]).expect("writes");
+            assert!(cache.read("a").is_none(), "{at} bytes");
+        }
+        // A good entry of another name.
+        fs::copy(path.join("b"), path.join("a")).expect("copies");
+        assert!(cache.read("a").is_none());
+        // One that another user's Kael, or another machine's, made.
+        let (_other, elsewhere, foreign) = self::cache();
+        foreign.write("a", b"code").expect("writes");
+        fs::copy(elsewhere.join("a"), path.join("a")).expect("copies");
+        assert!(cache.read("a").is_none());
+        fs::write(path.join("a"), &good).expect("writes");
+        assert!(cache.read("a").is_some());
+    }
+
+    #[test]
+    fn a_place_that_others_can_write_to_is_not_used() {
+        let (_keep, path, cache) = cache();
+        cache.write("a", b"code").expect("writes");
+        fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0o622)).expect("a mode");
+        assert!(cache.read("a").is_none());
+        fs::rename(path.join("a"), path.join("b")).expect("renames");
+        symlink("b", path.join("a")).expect("a link");
+        assert!(cache.read("a").is_none());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("a mode");
+        assert!(Cache::open(&path).is_err());
+        fs::remove_dir_all(&path).expect("removed");
+        let elsewhere = path.with_file_name("elsewhere");
+        fs::create_dir(&elsewhere).expect("a folder");
+        symlink(&elsewhere, &path).expect("a link");
+        assert!(Cache::open(&path).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! The engine of all actions that are WebAssembly, apart from that of scripts: made when the first is called.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, component};
+
+use super::instance::State;
+use super::{lookup, settings};
+use crate::bounds::Ticker;
+use crate::failure::ActionError;
+
+/// Instances at the same time; more wait, outside their timeout.
+const INSTANCES: u32 = 64;
+/// Core instances, and tables, that a component may have: its modules and the glue between them.
+const PARTS: u32 = 16;
+
+/// Memories that a component may have: most have one, those that were composed of two have two.
+const MEMORIES: u32 = 2;
+
+/// What files are compiled with, linked against, and run in.
+pub(super) struct Engine {
+    pub(super) engine: wasmtime::Engine,
+    pub(super) components: component::Linker<State>,
+    pub(super) modules: wasmtime::Linker<State>,
+    pub(super) ticker: Ticker,
+    pub(super) turns: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// Sets it up; that takes address space and no memory.
+    pub(super) fn new() -> Result<Self, ActionError> {
+        Self::set_up().map_err(|problem| {
+            let message = format!("WebAssembly cannot be run on this machine: {problem:#}");
+            ActionError::unavailable(message, None)
+        })
+    }
+
+    fn set_up() -> wasmtime::Result<Self> {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(INSTANCES)
+            .total_core_instances(INSTANCES * PARTS)
+            .max_core_instances_per_component(PARTS)
+            .total_memories(INSTANCES * MEMORIES)
+            .max_memories_per_component(MEMORIES)
+            .total_tables(INSTANCES * PARTS)
+            .max_tables_per_component(PARTS)
+            .total_stacks(INSTANCES)
+            .total_gc_heaps(INSTANCES)
+            .max_memory_size(4 << 30);
+        let mut config = settings::config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = wasmtime::Engine::new(&config)?;
+        let mut components = component::Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut components)?;
+        components.allow_shadowing(true);
+        lookup::add_to_linker(&mut components)?;
+        let mut modules = wasmtime::Linker::new(&engine);
+        wasmtime_wasi::p1::add_to_linker_async(&mut modules, |state: &mut State| &mut state.wasi)?;
+        let ticker = Ticker::start(&engine);
+        Ok(Self {
+            engine,
+            components,
+            modules,
+            ticker,
+            turns: Arc::new(Semaphore::new(INSTANCES as usize)),
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
+//!
+//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world what its definition
+//! names: `world` makes that, `reach` and `lookup` guard the network. `library` makes files ready to run, with `cache`
+//! for what was compiled before; `instance` runs one, and `outcome` says what its end means.
+
+mod cache;
+mod command;
+mod compile;
+mod engine;
+mod instance;
+mod library;
+mod lookup;
+mod outcome;
+mod pipes;
+mod reach;
+mod settings;
+mod world;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+use super::envyr::{Envyr, inside};
+use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
+use crate::catalog::Definition;
+use crate::environment::Environment;
+use crate::failure::{ActionError, ErrorKind};
+use crate::units::ByteSize;
+use command::Command;
+use engine::Engine;
+use instance::{Allowed, Ended};
+use library::Library;
+use outcome::Traces;
+use pipes::Pipe;
+use reach::Reach;
+use world::Streams;
+
+/// Memory of an instance when its definition does not say.
+const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
+
+/// Runs the WASI commands of one actions repo.
+pub struct Wasm {
+    /// Fetches sources.
+    envyr: Arc<Envyr>,
+    environment: Environment,
+    repo: PathBuf,
+    library: Library,
+    /// Made when the first action runs.
+    engine: OnceCell<Arc<Engine>>,
+}
+
+impl Wasm {
+    /// An executor for the repo in the folder `repo`; `envyr` fetches what is in git.
+    #[must_use]
+    pub fn new(envyr: Arc<Envyr>, environment: Environment, repo: PathBuf) -> Self {
+        let library = Library::new(environment.data_folder().join("wasm"));
+        Self {
+            envyr,
+            environment,
+            repo,
+            library,
+            engine: OnceCell::new(),
+        }
+    }
+
+    async fn engine(&self) -> Result<&Arc<Engine>, ActionError> {
+        let make = async || Engine::new().map(Arc::new);
+        self.engine.get_or_try_init(make).await
+    }
+
+    /// The definition's file, ready to run, if it is given all that it needs.
+    async fn command(
+        &self,
+        engine: &Arc<Engine>,
+        definition: &Definition,
+    ) -> Result<Arc<Command>, ActionError> {
+        let source = self.envyr.fetch(&definition.source).await?;
+        let folder = match &definition.subdir {
+            None => source.clone(),
+            Some(subdir) => inside(&source, &source, subdir, "subdir")?,
+        };
+        // Definitions for this executor have one.
+        let name = definition.entrypoint.as_deref().unwrap_or_default();
+        let path = inside(&source, &folder, name, "entrypoint")?;
+        let pinned = definition.grants.sha256.as_deref();
+        let command = self.library.command(engine, &path, name, pinned).await?;
+        match command.missing(&definition.grants) {
+            None => Ok(command),
+            Some(missing) => {
+                let (imports, field) = (missing.imports.join(", "), missing.field);
+                let message =
+                    format!("`{name}` imports what its definition does not give: {imports}");
+                let hint = format!("`{field}` in the definition gives it");
+                Err(ActionError::unavailable(message, Some(hint)))
+            }
+        }
+    }
+
+    async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+        let definition = invocation.definition;
+        let engine = self.engine().await?;
+        let command = self.command(engine, definition).await?;
+        let (stdout, stderr) = (Pipe::capped(STDOUT_CAP), Pipe::tail(STDERR_TAIL));
+        let streams = Streams {
+            stdin: invocation.params.into_bytes(),
+            stdout: stdout.clone(),
+            stderr: stderr.clone(),
+        };
+        let reach = Reach::new(&definition.grants.network);
+        let wasi = world::make(definition, &self.environment, &self.repo, streams, &reach)?;
+        let allowed = Allowed {
+            memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
+            cpu: definition.limits.cpu,
+        };
+        // Never closed.
+        let turn = engine.turns.clone().acquire_owned().await.ok();
+        let running = {
+            let (engine, reach) = (engine.clone(), reach.clone());
+            async move {
+                let ended = instance::run(&engine, &command, wasi, reach, allowed).await;
+                drop(turn);
+                ended
+            }
+        };
+        // A task of its own: what it computes is not the script's computing.
+        let task = Task(tokio::spawn(running));
+        let ended = task.within(definition.timeout.duration()).await;
+        let traces = Traces {
+            stdout: stdout.take(),
+            overflowed: stdout.overflowed(),
+            stderr: stderr.take(),
+            refused: reach.refused(),
+        };
+        match ended {
+            None => Err(outcome::timed_out(definition.timeout, &traces)),
+            Some(Ok(ended)) => outcome::read(ended, allowed, traces),
+            Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
+        }
+    }
+}
+
+impl Execute for Wasm {
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
+        Box::pin(self.run(invocation))
+    }
+}
+
+/// An instance that is running; dropping this ends it, at the next tick.
+struct Task(JoinHandle<Ended>);
+
+impl Task {
+    /// None when it was late.
+    async fn within(
+        mut self,
+        time: std::time::Duration,
+    ) -> Option<Result<Ended, tokio::task::JoinError>> {
+        tokio::time::timeout(time, &mut self.0).await.ok()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,20 @@
+//! `command IN.wat OUT.wasm` assembles a WASI command that was written by hand; `command IN.wasm OUT.wasm` makes a
+//! component of one that is a core module.
+
+use std::error::Error;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut words = env::args().skip(1);
+    let (Some(from), Some(to)) = (words.next(), words.next()) else {
+        return Err("which file, and where does the other go?".into());
+    };
+    let file = fs::read(&from)?;
+    let made = if from.ends_with(".wat") {
+        wat::parse_bytes(&file)?.into_owned()
+    } else {
+        kael_tests::component(&file)
+    };
+    fs::write(to, made)?;
+    Ok(())
+}
