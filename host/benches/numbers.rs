@@ -14,7 +14,7 @@ use kael_host::app::Repo;
 use kael_host::dispatch::{Dispatcher, Policy};
 use kael_host::environment::Environment;
 use kael_host::executor::envyr::{Envyr, Settings, tools_folder};
-use kael_host::executor::{Execute, Execution, Invocation};
+use kael_host::executor::{Execute, Execution, Executors, Invocation};
 use kael_host::limits::Limits;
 use kael_host::repo::Bundle;
 use kael_host::sandbox::{Ending, Output, Sandbox, Script};
@@ -214,6 +214,18 @@ fn main() -> Result<()> {
     );
     row("envyr shell action", &measured, "1.10 x");
 
+    let warm = wasm_action(&workspace, &data)?;
+    row(
+        "no-op wasm action, warm, through the gate",
+        &format!("{:.1} µs", warm * 1e3),
+        "150 µs",
+    );
+    row(
+        "the same against the shell action",
+        &format!("1/{:.0}", through / warm),
+        "1/10",
+    );
+
     let rss = peak_rss(host, &hello, &envyr, &data)?;
     row("peak RSS of hello", &format!("{rss:.1} MiB"), "40 MiB");
     Ok(())
@@ -284,6 +296,29 @@ fn shell_action(hello: &Path, envyr: &Path, data: &Path) -> Result<(f64, f64)> {
         Ok(start.elapsed())
     };
     in_turns(200, by_hand, through)
+}
+
+/// One call of the example's action that returns its parameters, in milliseconds; the first compiles it.
+fn wasm_action(workspace: &Path, data: &Path) -> Result<f64> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let environment = Environment::new([("KAEL_DATA".into(), data.as_os_str().to_owned())]);
+    let sandbox = Sandbox::new(2)?;
+    let actions = workspace.join("examples/wasm-action/actions");
+    let output = Output::in_memory();
+    let repo = runtime.block_on(Repo::load(&sandbox, &actions, &Limits::default(), &output))?;
+    let executors = Executors::new(Settings::default(), environment, actions.canonicalize()?);
+    let dispatcher = Dispatcher::new(repo.catalog.clone(), Policy::default(), Arc::new(executors));
+    let call = |_| {
+        let start = Instant::now();
+        runtime.block_on(dispatcher.call("echo", "{}", &|_| ()))?;
+        Ok(start.elapsed())
+    };
+    call(0)?;
+    let times = (0..3000).map(call).collect::<Result<_>>()?;
+    Ok(median(times).as_secs_f64() * 1e3)
 }
 
 /// The most memory that the host had, in MiB, as Python's `resource` tells it.

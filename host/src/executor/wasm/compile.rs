@@ -28,14 +28,15 @@ pub(super) fn compile(_: &Engine, _: &[u8], _: Format) -> Result<Vec<u8>, String
 
 /// Loads what [`compile`] made; nothing else may be given.
 pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compiled, String> {
-    // SAFETY: the bytes come from `compile` in this process, or from an entry of the cache. An entry is read into
-    // memory first, where nobody else can change it, and then checked against a code over all its bytes that only a
-    // Kael of this user can have made. wasmtime itself looks at version, settings and the processor's features.
     let compiled = match format {
         Format::Component => {
+            // SAFETY: the bytes come from `compile` in this process, or from an entry of the cache. An entry is read
+            // into memory first, where nobody else can change it, and then checked against a code over all its bytes
+            // that only a Kael of this user can have made. wasmtime itself looks at version, settings and processor.
             unsafe { Component::deserialize(&engine.engine, code) }.map(Compiled::Component)
         }
         Format::Module => {
+            // SAFETY: as above.
             unsafe { Module::deserialize(&engine.engine, code) }.map(Compiled::Module)
         }
     };

@@ -12,8 +12,11 @@ use crate::failure::ActionError;
 
 /// Instances at the same time; more wait, outside their timeout.
 const INSTANCES: u32 = 64;
-/// Core instances, and tables, that a component may have: its modules and the glue between them.
-const PARTS: u32 = 16;
+/// Core instances, and tables, that a component may have: its modules and the glue between them. Those of an interpreter
+/// with its libraries have dozens.
+const PARTS: u32 = 64;
+/// Elements of a table: the functions of a large program. They take address space until they are used.
+const ELEMENTS: usize = 1 << 20;
 
 /// Memories that a component may have: most have one, those that were composed of two have two.
 const MEMORIES: u32 = 2;
@@ -45,6 +48,7 @@ impl Engine {
             .max_memories_per_component(MEMORIES)
             .total_tables(INSTANCES * PARTS)
             .max_tables_per_component(PARTS)
+            .table_elements(ELEMENTS)
             .total_stacks(INSTANCES)
             .total_gc_heaps(INSTANCES)
             .max_memory_size(4 << 30);

@@ -91,10 +91,10 @@ impl Wasm {
             None => Ok(command),
             Some(missing) => {
                 let (imports, field) = (missing.imports.join(", "), missing.field);
-                let message =
-                    format!("`{name}` imports what its definition does not give: {imports}");
-                let hint = format!("`{field}` in the definition gives it");
-                Err(ActionError::unavailable(message, Some(hint)))
+                let message = format!(
+                    "`{name}` needs `{field}` in its definition, for what it imports: {imports}"
+                );
+                Err(ActionError::unavailable(message, None))
             }
         }
     }
