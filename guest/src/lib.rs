@@ -29,5 +29,51 @@ mod bindings {
     export!(Component);
 }
 
+/// For the fuzz targets: JSON to Lua and back.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use mlua::Value;
+    use mlua::prelude::*;
+
+    /// Levels that a document may nest.
+    pub const MAX_DEPTH: usize = crate::convert::MAX_DEPTH;
+
+    /// A Lua state for values to pass through.
+    pub struct Converter {
+        lua: Lua,
+        natives: LuaTable,
+    }
+
+    impl Converter {
+        /// A fresh state.
+        #[must_use]
+        pub fn new() -> Self {
+            let lua = Lua::new();
+            let natives = crate::natives::table(&lua).expect("the natives");
+            Self { lua, natives }
+        }
+
+        /// The document as Lua would write it, compact and pretty.
+        pub fn there_and_back(&self, text: &[u8]) -> Result<(String, String), String> {
+            let run = || -> LuaResult<Result<(String, String), String>> {
+                let decode: LuaFunction = self.natives.get("decode")?;
+                let encode: LuaFunction = self.natives.get("encode")?;
+                let text = self.lua.create_string(text)?;
+                let (ok, value): (bool, Value) = decode.call((text, true))?;
+                if !ok {
+                    return Ok(Err(value.to_string()?));
+                }
+                let compact: (Option<String>, Option<String>) = encode.call((&value, false))?;
+                let pretty: (Option<String>, Option<String>) = encode.call((&value, true))?;
+                Ok(match (compact, pretty) {
+                    ((Some(compact), _), (Some(pretty), _)) => Ok((compact, pretty)),
+                    ((_, problem), _) => Err(problem.unwrap_or_default()),
+                })
+            };
+            run().expect("Lua raises nothing")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

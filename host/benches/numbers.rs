@@ -290,8 +290,11 @@ fn shell_action(hello: &Path, envyr: &Path, data: &Path) -> Result<(f64, f64)> {
     };
     let through = || {
         let start = Instant::now();
-        let outcome =
-            runtime.block_on(dispatcher.call("text.wordcount", "{\"text\":\"a b\"}", &|_| ()));
+        let outcome = runtime.block_on(dispatcher.call(
+            "text.wordcount",
+            "{\"text\":\"a b\"}".into(),
+            &|_| (),
+        ));
         outcome?;
         Ok(start.elapsed())
     };
@@ -313,7 +316,7 @@ fn wasm_action(workspace: &Path, data: &Path) -> Result<f64> {
     let dispatcher = Dispatcher::new(repo.catalog.clone(), Policy::default(), Arc::new(executors));
     let call = |_| {
         let start = Instant::now();
-        runtime.block_on(dispatcher.call("echo", "{}", &|_| ()))?;
+        runtime.block_on(dispatcher.call("echo", "{}".into(), &|_| ()))?;
         Ok(start.elapsed())
     };
     call(0)?;

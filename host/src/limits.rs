@@ -56,11 +56,15 @@ pub enum LimitHit {
     Wall {
         /// What was allowed.
         allowed: TimeLimit,
+        /// What it had taken when it was ended.
+        used: Duration,
     },
     /// What the script printed.
     Output {
         /// What was allowed.
         allowed: ByteSize,
+        /// What it would have printed with the text that was too much.
+        wanted: ByteSize,
     },
     /// The number of actions called.
     Calls {
@@ -111,11 +115,18 @@ impl fmt::Display for LimitHit {
                     used.as_secs_f64()
                 )
             }
-            Self::Wall { allowed } => {
-                write!(f, "the run took longer than the {allowed} it may take")
+            Self::Wall { allowed, used } => {
+                let used = used.as_secs_f64();
+                write!(
+                    f,
+                    "the run took longer than the {allowed} it may take (it was ended after {used:.1}s)"
+                )
             }
-            Self::Output { allowed } => {
-                write!(f, "the script printed more than the {allowed} it may print")
+            Self::Output { allowed, wanted } => {
+                write!(
+                    f,
+                    "the script printed more than the {allowed} it may print (it was about to have printed {wanted})"
+                )
             }
             Self::Calls { allowed } => write!(
                 f,

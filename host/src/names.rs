@@ -75,9 +75,13 @@ pub(crate) fn nearest<'a>(
     if name.len() > 200 {
         return None;
     }
-    let scored = candidates.map(|candidate| (strsim::osa_distance(name, candidate), candidate));
+    // No edits make up for a larger difference in length than those that are forgiven.
+    let forgiven = 1 + name.len() / 6;
+    let scored = candidates
+        .filter(|candidate| candidate.chars().count().abs_diff(name.chars().count()) <= forgiven)
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate));
     let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
-    (edits <= 1 + name.len() / 6).then_some(best)
+    (edits <= forgiven).then_some(best)
 }
 
 #[cfg(test)]

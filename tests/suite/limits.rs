@@ -86,7 +86,10 @@ fn wall() {
     crosses(
         &["--timeout", "300ms"],
         "while true do end",
-        ("Error: the run took longer than the 300ms it may take", ""),
+        (
+            "Error: the run took longer than the 300ms it may take (it was ended after ",
+            "s)",
+        ),
         hint,
     );
     let start = std::time::Instant::now();
@@ -94,10 +97,9 @@ fn wall() {
         .shell("nap", "", "sleep 4813.1")
         .run_with(&["--timeout", "300ms"])
         .script("pcall(actions.t.nap, {})");
-    ran.fails(
-        5,
-        "Error: the run took longer than the 300ms it may take\nhint: --timeout allows more\n",
-    );
+    ran.exits(5)
+        .says("Error: the run took longer than the 300ms it may take (it was ended after ")
+        .says("\nhint: --timeout allows more\n");
     assert!(start.elapsed() < std::time::Duration::from_secs(20));
     assert!(kael_tests::gone("4813.1"));
 }
@@ -107,7 +109,7 @@ fn output() {
     let ran = Kael::new()
         .run_with(&["--max-output", "1KiB"])
         .script("while true do pcall(print, ('é'):rep(50)) end");
-    ran.fails(5, "Error: the script printed more than the 1 KiB it may print\nhint: --max-output allows more\n");
+    ran.fails(5, "Error: the script printed more than the 1 KiB it may print (it was about to have printed 1.1 KiB)\nhint: --max-output allows more\n");
     assert!(ran.stdout.len() <= 1024 && ran.stdout.len() > 900);
 }
 
@@ -175,8 +177,6 @@ fn less_memory_than_a_sandbox_needs_is_a_limit_too() {
     Kael::new()
         .run_with(&["--max-memory", "1MiB", "-e", ""])
         .ends()
-        .fails_with(
-            5,
-            "Error: the script needs more memory than the 1 MiB it may use (it asked for 1.6 MiB)",
-        );
+        .exits(5)
+        .says("Error: the script needs more memory than the 1 MiB it may use (it asked for 1.");
 }

@@ -16,24 +16,37 @@ local function text_of(problem)
   return "(error object is a " .. type(problem) .. " value)"
 end
 
--- An error on its way out, with the frames that it passed.
-local reports = setmetatable({}, { __mode = "k" })
+-- Errors on their way out, with the frames that they passed: the last few, as `load` asks this handler for its word, too.
+-- The error itself goes on unchanged: what closing variables and `load` see is no handle on what will be reported.
+local KEPT <const> = 8
+local kept, newest = {}, 0
 local function report(problem)
-  if reports[problem] then return problem end
+  if problem == nil then problem = "<no error object>" end -- as Lua says it
+  if type(problem) ~= "string" then
+    for i = 1, #kept do
+      if rawequal(kept[i].problem, problem) then return problem end -- raised again
+    end
+  end
   local trace = raw_traceback(nil, 2)
   local branch = kael.branch_trace
-  if branch and rawequal(branch.error, problem) then trace = branch.trace .. "\n" .. trace end
+  if branch and branch.trace and rawequal(branch.error, problem) then trace = branch.trace .. "\n" .. trace end
   local made = { message = text_of(problem), traceback = frames(trace), problem = problem }
   local failure = failures[problem]
   if failure then made.message, made.action, made.kind = failure.text, failure.action, failure.kind end
-  reports[made] = true
-  return made
+  newest = newest % KEPT + 1
+  kept[newest] = made
+  return problem
+end
+local function reported(problem)
+  for i = 0, KEPT - 1 do
+    local made = kept[(newest - 1 - i) % KEPT + 1]
+    if made and rawequal(made.problem, problem) then return made end
+  end
+  return { message = text_of(problem), traceback = {} }
 end
 
 local function staged(stage, made)
-  made.stage = stage
-  made.problem = nil
-  return nil, made
+  return nil, { stage = stage, message = made.message, traceback = made.traceback, action = made.action, kind = made.kind }
 end
 
 function kael.load_repo(modules)
@@ -42,14 +55,14 @@ function kael.load_repo(modules)
   local ok, result = xpcall(kael.load_tree, report, modules)
   kael.watch_lines(false)
   if ok then return result end
-  return staged("repo", result)
+  return staged("repo", reported(result))
 end
 
 function kael.run_script(modules, script)
   randomseed(kael.seed())
   if modules then
     local ok, result = xpcall(kael.load_tree, report, modules)
-    if not ok then return staged("repo", result) end
+    if not ok then return staged("repo", reported(result)) end
   else
     kael.no_repo()
   end
@@ -58,7 +71,7 @@ function kael.run_script(modules, script)
   local main, problem = kael.compile(script.source, script.name)
   if not main then return staged("syntax", { message = problem, traceback = {} }) end
   local ok, result = xpcall(main, report, unpack(script.args))
-  if not ok then return staged("script", result) end
+  if not ok then return staged("script", reported(result)) end
   if not script.want_result then return "" end
   local text
   text, problem = kael.encode(result, false)

@@ -8,8 +8,10 @@ local kael = ...
 local call, submit, wait, cancel, flush_cancelled, failure =
   kael.call, kael.submit, kael.wait, kael.cancel, kael.flush_cancelled, kael.failure
 local raw_traceback = kael.raw_traceback
-local create, resume0, yield0, status0, close0, isyieldable =
-  coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close, coroutine.isyieldable
+local create, resume0, yield0, status0, close0, isyieldable, running =
+  coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close, coroutine.isyieldable,
+  coroutine.running
+local fail = kael.fail
 local unpack, select, error, type, getmetatable, rawequal, tostring =
   table.unpack, select, error, type, getmetatable, rawequal, tostring
 
@@ -18,7 +20,7 @@ local reachable = false -- every resume between here and the scheduler's loop ca
 local live = 0 -- branches that exist now
 local queue -- branches ready to go on, of the loop that is running
 local waiting = {} -- call id -> branch
-local busy = setmetatable({}, { __mode = "k" }) -- the script's coroutine whose action is in flight
+local busy = setmetatable({}, { __mode = "k" }) -- a coroutine that waits for the scheduler, and is nobody's to resume
 
 -- Runs an action; called by the callables of `actions`.
 function kael.act(name, params)
@@ -73,8 +75,15 @@ end
 function coroutine.status(co)
   return busy[co] and "normal" or status0(co)
 end
-function coroutine.close(co)
-  if busy[co] then error("cannot close a normal coroutine", 2) end
+function coroutine.close(...)
+  local current, main = running()
+  local co = current
+  if select("#", ...) > 0 then co = ... end
+  if type(co) ~= "thread" then fail("bad argument #1 to 'close' (thread expected, got " .. type(co) .. ")") end
+  if busy[co] then fail("cannot close a normal coroutine") end
+  if co == current and main then fail("cannot close the main thread") end
+  local status = status0(co)
+  if status == "normal" then fail("cannot close a normal coroutine") end
   return close0(co)
 end
 
@@ -158,9 +167,12 @@ local function after(branch, ok, mark, what)
   end
   if status0(branch.co) == "dead" then return finish(branch, true, mark) end
   if mark ~= MARK then
+    local group = branch.group
+    if not group.failed or branch.i < group.failed then remember(group, branch.co, nil) end
     close0(branch.co)
     return finish(branch, false, "attempt to yield from outside a coroutine")
   end
+  busy[branch.co] = true
   if type(what) == "table" then
     if what.left == 0 then
       push(branch.group.queue, branch)
@@ -177,6 +189,7 @@ end
 local function drain()
   for branch in pop, queue do
     reachable = true
+    busy[branch.co] = nil
     after(branch, resume0(branch.co, branch[1], branch[2], branch[3], branch[4]))
   end
 end

@@ -11,10 +11,13 @@ use super::grants::Grants;
 use super::limits::ActionLimits;
 use crate::json;
 use crate::names::ActionName;
-use crate::units::TimeLimit;
+use crate::units::{ByteSize, TimeLimit};
 
 /// How long an action may take when its definition does not say.
 const DEFAULT_TIMEOUT: TimeLimit = TimeLimit::from_secs(300);
+
+/// One definition's table may have this many bytes as JSON.
+const MAX_BODY: usize = 1 << 20;
 
 /// Variables that Kael itself sets for an action.
 const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
@@ -130,6 +133,15 @@ impl Definition {
         let names = names
             .collect::<Result<_, _>>()
             .map_err(|problem| fail(problem.to_string()))?;
+        if raw.body.len() > MAX_BODY {
+            let (has, may) = (
+                ByteSize::new(raw.body.len() as u64),
+                ByteSize::new(MAX_BODY as u64),
+            );
+            return Err(fail(format!(
+                "the table has {has} as JSON, and may have {may}"
+            )));
+        }
         let body = json::parse(raw.body.as_bytes()).map_err(|problem| fail(problem.to_string()))?;
         let Value::Object(body) = body else {
             return Err(fail("expected a table with names, got a list".to_owned()));

@@ -15,6 +15,10 @@ pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 
 use crate::names::{self, ActionName};
+use crate::units::ByteSize;
+
+/// All definitions of a repo together may have this many bytes as JSON; as trees of values they take more room.
+const MAX_TOTAL: usize = 16 << 20;
 
 /// One call of `define_action`, as the catalog's instance reported it.
 #[derive(Debug, Clone)]
@@ -40,7 +44,16 @@ impl Catalog {
     /// All that is wrong with the definitions, in the order in which they were made.
     pub fn new(raw: &[RawDefinition]) -> Result<Self, Vec<DefinitionError>> {
         let (mut catalog, mut problems) = (Self::default(), Vec::new());
+        let mut total = 0;
         for raw in raw {
+            total += raw.body.len();
+            if total > MAX_TOTAL {
+                let most = ByteSize::new(MAX_TOTAL as u64);
+                let problem = format!("the definitions of the repo have more than {most} as JSON");
+                let location = raw.location.clone();
+                problems.push(DefinitionError { location, problem });
+                break;
+            }
             match Definition::parse(raw) {
                 Ok(definition) => {
                     let Some(name) = definition.names.first().cloned() else {

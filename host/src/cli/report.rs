@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::text::{visible, with_causes};
+use super::text::{visible, visible_json, with_causes};
 use crate::app::AppError;
 use crate::failure::ErrorKind;
 use crate::limits::{LimitHit, Limits};
@@ -138,12 +140,11 @@ pub(super) fn json(
     limits: &Limits,
     exit_code: u8,
 ) -> String {
+    // The guest made it from a value, so it is JSON, and stays the text that it is; anything else would be a bug that
+    // shows as null.
     let result = match report.map(|report| &report.ending) {
-        // The guest made it from a value, so it is JSON; anything else would be a bug that shows as null.
-        Some(Ending::Done(Some(text))) => {
-            crate::json::parse(text.as_bytes()).unwrap_or(Value::Null)
-        }
-        _ => Value::Null,
+        Some(Ending::Done(Some(text))) => serde_json::from_str(text).unwrap_or(RawValue::NULL),
+        _ => RawValue::NULL,
     };
     let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
         json!({
@@ -162,24 +163,38 @@ pub(super) fn json(
             "calls": report.usage.calls,
         })
     });
-    let document = json!({
-        "ok": problem.is_none(),
-        "exit_code": exit_code,
-        "result": result,
-        "output": output,
-        "calls": calls.collect::<Vec<_>>(),
-        "usage": usage,
-        "limits": {
+    let document = Document {
+        calls: calls.collect(),
+        error: problem.map(Problem::json),
+        exit_code,
+        limits: json!({
             "cpu_ms": millis(limits.cpu.duration()),
             "wall_ms": millis(limits.wall.duration()),
             "memory_bytes": limits.memory.bytes(),
             "output_bytes": limits.output.bytes(),
             "calls": limits.calls,
             "parallel": limits.parallel,
-        },
-        "error": problem.map(Problem::json),
-    });
-    format!("{document:#}\n")
+        }),
+        ok: problem.is_none(),
+        output,
+        result,
+        usage,
+    };
+    // Nothing in it can fail to be JSON.
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    format!("{}\n", visible_json(&text))
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    calls: Vec<Value>,
+    error: Option<Value>,
+    exit_code: u8,
+    limits: Value,
+    ok: bool,
+    output: &'a str,
+    result: &'a RawValue,
+    usage: Option<Value>,
 }
 
 fn millis(duration: std::time::Duration) -> f64 {

@@ -1,7 +1,7 @@
 //! `kael-host run`.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{Run, Shared};
 use super::exit;
 use super::report::{self, Problem};
+use super::text::Terminal;
 use crate::app::{self, AppError, Settings};
 use crate::dispatch::{Pattern, Policy};
 use crate::environment::Environment;
@@ -67,6 +68,8 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     };
     let output = if run.json {
         Output::in_memory()
+    } else if io::stdout().is_terminal() {
+        Output::to_writer(Terminal(io::stdout()))
     } else {
         Output::to_writer(io::stdout())
     };

@@ -2,25 +2,64 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 
 /// Makes control characters visible, so that nothing can move the cursor, colour the screen or rewrite a line.
 /// Line breaks stay, with what follows them indented: it cannot pass for a message of Kael's own.
 pub(super) fn visible(text: &str) -> String {
+    escaped(text, "\n  ")
+}
+
+fn escaped(text: &str, line_break: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' => out.push_str("\n  "),
+            '\n' => out.push_str(line_break),
             '\t' => out.push(c),
-            c if c.is_control() || is_bidi(c) => _ = write!(out, "{}", c.escape_unicode()),
+            c if drives(c) => _ = write!(out, "{}", c.escape_unicode()),
             c => out.push(c),
         }
     }
     out
 }
 
+/// JSON in which such characters are escapes too: as they are, a terminal would obey them.
+pub(super) fn visible_json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    for c in document.chars() {
+        match c {
+            // All of them are below U+10000, and outside strings a document has none but line breaks.
+            c if drives(c) && c != '\n' => _ = write!(out, "\\u{:04x}", c as u32),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A terminal, for the script's own output: lines and tabs pass, what drives a terminal is shown.
+pub(super) struct Terminal<W>(pub(super) W);
+
+impl<W: io::Write> io::Write for Terminal<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Each write is whole characters: a print, or what is left of it at the limit.
+        let text = escaped(&String::from_utf8_lossy(bytes), "\n");
+        self.0.write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Characters that move the cursor, colour the screen, or reorder what stands around them.
+fn drives(c: char) -> bool {
+    c.is_control() || is_bidi(c)
+}
+
 /// Characters that reorder what stands around them.
 fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// An error and its causes in one line.
@@ -45,5 +84,12 @@ mod tests {
             "a\\u{1b}[31mb\\u{d}\\u{9b}c\\u{202e}"
         );
         assert_eq!(visible("x\nError: fake\ty é"), "x\n  Error: fake\ty é");
+        assert_eq!(
+            visible_json("{\n \"a\u{9b}\": \"é\u{202e}\u{7f}\"}"),
+            "{\n \"a\\u009b\": \"é\\u202e\\u007f\"}"
+        );
+        let mut terminal = Terminal(Vec::new());
+        io::Write::write_all(&mut terminal, "a\tb\x1b[2J\nc\r".as_bytes()).expect("written");
+        assert_eq!(terminal.0, b"a\tb\\u{1b}[2J\nc\\u{d}");
     }
 }

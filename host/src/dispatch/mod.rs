@@ -6,10 +6,10 @@
 mod merge;
 mod policy;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use policy::{Pattern, Policy};
@@ -17,10 +17,15 @@ pub use policy::{Pattern, Policy};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};
-use crate::json;
+use crate::json::{self, JsonError};
+use merge::MergeError;
 
 /// Parameters of one call may have this many bytes, as the script sent them and merged.
 const MAX_PARAMS: usize = 64 << 20;
+/// Parameters whose keys have to be sorted may hold this many values: that is done in a tree, which takes room.
+const MAX_UNSORTED: usize = 100_000;
+/// Documents from this size on are merged and checked on a thread of their own: other runs go on meanwhile.
+const LARGE: usize = 256 << 10;
 
 /// Answers calls with the actions of one catalog.
 pub struct Dispatcher {
@@ -61,7 +66,7 @@ impl Dispatcher {
     pub async fn call(
         &self,
         name: &str,
-        params: &str,
+        params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
         let mut recording = Recording {
@@ -79,16 +84,22 @@ impl Dispatcher {
     async fn steps(
         &self,
         name: &str,
-        params: &str,
+        params: String,
         digest: &mut String,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
-        let params = merged(definition, params)?;
-        *digest = digest_of(&params);
+        let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
+        let merging = move || {
+            let definition = catalog.get(&own).ok_or_else(interrupted)?;
+            let params = merged(definition, &params)?;
+            Ok((digest_of(&params), params))
+        };
+        let (made, params) = aside(size, merging).await?;
+        *digest = made;
         self.authorize(definition)?;
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
-        bound(stdout)
+        aside(stdout.len(), move || bound(stdout)).await
     }
 
     fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
@@ -150,6 +161,24 @@ impl Drop for Recording<'_> {
     }
 }
 
+/// Does work that takes as long as a document is large, and lets others have the thread when that is long.
+async fn aside<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
+) -> Result<T, ActionError> {
+    if size < LARGE {
+        return work();
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(interrupted()))
+}
+
+/// What only a bug or the end of the host can bring about.
+fn interrupted() -> ActionError {
+    ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
+}
+
 fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> {
     let invalid = |message: String| ActionError::new(ErrorKind::InvalidParams, message);
     let too_large = || {
@@ -161,31 +190,48 @@ fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> 
     if params.len() > MAX_PARAMS {
         return Err(too_large());
     }
-    let bad = |problem: json::JsonError| invalid(format!("bad parameters: {problem}"));
-    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
-    if definition.defaults.is_empty()
-        && definition.locked.is_empty()
-        && json::is_canonical_object(params.as_bytes()).map_err(bad)?
-    {
-        return Ok(params.to_owned());
-    }
-    let params = match json::parse(params.as_bytes()).map_err(bad)? {
-        Value::Object(params) => params,
-        Value::Array(_) => {
+    let bad = |problem: JsonError| invalid(format!("bad parameters: {problem}"));
+    let look = json::check(params).map_err(bad)?;
+    match params.trim_start().as_bytes().first() {
+        Some(b'{') => {}
+        Some(b'[') => {
             return Err(invalid(
                 "parameters must be a table with names, got a list".to_owned(),
             ));
         }
         _ => return Err(invalid("parameters must be a table with names".to_owned())),
-    };
-    let merged = merge::merge(&definition.defaults, params, &definition.locked)
-        .map_err(|path| invalid(format!("parameter `{path}` is locked by the team")))?;
-    let text = Value::Object(merged).to_string();
+    }
+    let canonical = canonical(params, &look)?;
+    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
+    if definition.defaults.is_empty() && definition.locked.is_empty() {
+        return Ok(canonical.into_owned());
+    }
+    let merged = merge::merge(&definition.defaults, &canonical, &definition.locked);
+    let text = merged.map_err(|problem| match problem {
+        MergeError::Locked(path) => invalid(format!("parameter `{path}` is locked by the team")),
+        MergeError::Syntax(problem) => bad(JsonError::Syntax(problem)),
+    })?;
     if text.len() > MAX_PARAMS {
         Err(too_large())
     } else {
         Ok(text)
     }
+}
+
+/// A document that nobody can read in another way: the last of equal keys holds, and keys ascend.
+fn canonical<'a>(text: &'a str, look: &json::Look) -> Result<Cow<'a, str>, ActionError> {
+    if look.canonical {
+        return Ok(Cow::Borrowed(text)); // as the guest writes them
+    }
+    let invalid = |message: String| ActionError::new(ErrorKind::InvalidParams, message);
+    if look.values > MAX_UNSORTED {
+        return Err(invalid(format!(
+            "parameters of more than {MAX_UNSORTED} values must have their keys sorted, and each once"
+        )));
+    }
+    let tree = json::parse(text.as_bytes());
+    tree.map(|tree| Cow::Owned(tree.to_string()))
+        .map_err(|problem| invalid(format!("bad parameters: {problem}")))
 }
 
 /// What an action prints is one JSON document.
@@ -196,7 +242,15 @@ fn bound(stdout: Vec<u8>) -> Result<String, ActionError> {
             "printed nothing, and a result is one JSON value on stdout".to_owned(),
         ));
     }
-    json::check(stdout).map_err(|problem| bad(format!("printed what is not JSON: {problem}")))
+    let checked = json::text(stdout).and_then(|text| json::check(&text).map(|_| text));
+    checked.map_err(|problem| match problem {
+        JsonError::TooMany | JsonError::TooDeep => {
+            bad(format!("printed a document that is too large: {problem}"))
+        }
+        JsonError::Syntax(_) | JsonError::NotText(_) => {
+            bad(format!("printed what is not JSON: {problem}"))
+        }
+    })
 }
 
 fn digest_of(params: &str) -> String {
@@ -205,6 +259,29 @@ fn digest_of(params: &str) -> String {
     digits
         .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
         .collect()
+}
+
+/// For the fuzz targets: whether a text is a document, and parameters merged by hand.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use serde_json::{Map, Value};
+
+    /// Whether the gate takes the document.
+    pub fn check(text: &str) -> Result<(), String> {
+        let looked = crate::json::check(text);
+        looked.map(|_| ()).map_err(|problem| problem.to_string())
+    }
+
+    /// Parameters over defaults.
+    pub fn merge(
+        defaults: &Map<String, Value>,
+        params: &str,
+        locked: &Map<String, Value>,
+    ) -> Result<String, String> {
+        let look = crate::json::check(params).map_err(|problem| problem.to_string())?;
+        let params = super::canonical(params, &look).map_err(|problem| problem.message)?;
+        super::merge::merge(defaults, &params, locked).map_err(|problem| format!("{problem:?}"))
+    }
 }
 
 /// A name that a hostile guest may have made up, cut to what a line can hold.

@@ -1,15 +1,29 @@
 //! What an implementation says of its own failure, on either of its streams.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+/// Bytes that a message of an action's own may have.
+const MAX_MESSAGE: usize = 4 << 10;
 
 /// The `error` of a JSON object on stdout.
 pub(super) fn said_on_stdout(stdout: &[u8]) -> Option<String> {
-    let Value::Object(mut said) = crate::json::parse(stdout).ok()? else {
-        return None;
-    };
-    match said.remove("error")? {
-        Value::String(text) => Some(text),
-        _ => None,
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        error: Cow<'a, str>,
+    }
+    // The rest of the object may be large: it is passed over.
+    let said: Said<'_> = serde_json::from_slice(stdout).ok()?;
+    Some(shortened(&said.error))
+}
+
+/// A message is for a person: what is longer than they would read is cut.
+fn shortened(text: &str) -> String {
+    match text.floor_char_boundary(MAX_MESSAGE) {
+        end if end == text.len() => text.to_owned(),
+        end => format!("{}... ({} bytes in all)", &text[..end], text.len()),
     }
 }
 

@@ -1,56 +1,237 @@
-//! JSON that came from elsewhere: parsed once, with a bound on its depth.
+//! JSON that came from elsewhere: bounded in bytes, in depth and in values, and held as text wherever text is enough.
+//!
+//! A tree of values takes many times the room of its text; so what only passes through is checked and never built.
 
-mod canonical;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
 
+use serde::Deserializer as _;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
-use canonical::Canonical;
-
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
 pub(crate) const MAX_DEPTH: usize = 128;
+
+/// Values that a document may hold, keys included: in Lua each takes at least 16 bytes, however short its text.
+pub(crate) const MAX_VALUES: usize = 4 << 20;
 
 /// Why a text is not a document that Kael takes.
 #[derive(Debug, Error)]
 pub(crate) enum JsonError {
     #[error("{0}")]
-    Syntax(#[from] serde_json::Error),
+    Syntax(serde_json::Error),
     #[error("it nests deeper than {MAX_DEPTH}")]
     TooDeep,
+    #[error("it holds more than {MAX_VALUES} values")]
+    TooMany,
     #[error("it is not UTF-8 (byte {0})")]
     NotText(usize),
 }
 
-/// Parses one document.
+/// Parses one document into a tree. Only for what is small: a tree takes up to 30 times the room of its text.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    deserialize(text)
-}
-
-/// Checks that some bytes are one document, without building it.
-pub(crate) fn check(text: Vec<u8>) -> Result<String, JsonError> {
-    // What is skipped over is not looked at byte by byte.
-    let text = String::from_utf8(text)
-        .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))?;
-    deserialize::<serde::de::IgnoredAny>(text.as_bytes())?;
-    Ok(text)
-}
-
-/// Whether a document is an object whose keys ascend at every level, and so has no key twice: nobody can read it in
-/// another way than Kael does. Its numbers are in range.
-pub(crate) fn is_canonical_object(text: &[u8]) -> Result<bool, JsonError> {
-    Ok(matches!(deserialize(text)?, Canonical::Object))
-}
-
-fn deserialize<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T, JsonError> {
     if brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH {
         return Err(JsonError::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_slice(text);
     // serde_json's own limit is one level lower; the depth is known by now.
     parser.disable_recursion_limit();
-    let value = T::deserialize(&mut parser)?;
-    parser.end()?;
+    let value = serde::Deserialize::deserialize(&mut parser).map_err(JsonError::Syntax)?;
+    parser.end().map_err(JsonError::Syntax)?;
     Ok(value)
+}
+
+/// What is known of a document without building it.
+pub(crate) struct Look {
+    /// Keys ascend in every object of it, and so none is there twice: nobody can read it in another way than Kael does.
+    pub(crate) canonical: bool,
+    /// How many values it holds, keys included.
+    pub(crate) values: usize,
+}
+
+/// Checks that a text is one document that the guest can take: every number and every string is looked at, none is kept.
+pub(crate) fn check(text: &str) -> Result<Look, JsonError> {
+    if brackets(text.as_bytes()) > MAX_DEPTH && depth(text.as_bytes()) > MAX_DEPTH {
+        return Err(JsonError::TooDeep);
+    }
+    let (left, ascending) = (Cell::new(MAX_VALUES), Cell::new(true));
+    let mut parser = serde_json::Deserializer::from_str(text);
+    parser.disable_recursion_limit();
+    let value = Checked {
+        left: &left,
+        ascending: &ascending,
+    };
+    let checked = value.deserialize(&mut parser).and_then(|()| parser.end());
+    checked.map_err(|problem| match left.get() {
+        0 => JsonError::TooMany,
+        _ => JsonError::Syntax(problem),
+    })?;
+    Ok(Look {
+        canonical: ascending.get(),
+        values: MAX_VALUES - left.get(),
+    })
+}
+
+/// Some bytes as text, which every document is.
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
+    String::from_utf8(bytes)
+        .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))
+}
+
+/// Any value, counted.
+#[derive(Clone, Copy)]
+struct Checked<'a> {
+    left: &'a Cell<usize>,
+    ascending: &'a Cell<bool>,
+}
+
+impl Checked<'_> {
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        match self.left.get() {
+            0 | 1 => {
+                self.left.set(0);
+                Err(E::custom("too many values"))
+            }
+            left => {
+                self.left.set(left - 1);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, parser: D) -> Result<(), D::Error> {
+        parser.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.count()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        self.count()?;
+        while elements.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        self.count()?;
+        let mut last: Option<Cow<'de, str>> = None;
+        while let Some(Key(key)) = entries.next_key()? {
+            self.count()?;
+            if last.is_some_and(|last| last >= key) {
+                self.ascending.set(false);
+            }
+            last = Some(key);
+            entries.next_value_seed(self)?;
+        }
+        Ok(())
+    }
+}
+
+/// A key, borrowed from the document unless it has escapes.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
+    }
+}
+
+/// Looks at an object's entries in their order, each value as the text that it is.
+pub(crate) fn entries<'a, E>(
+    object: &'a str,
+    mut look: impl FnMut(&str, &'a str) -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: From<serde_json::Error>,
+{
+    struct Entries<'f, F>(&'f mut F);
+    impl<'de, F, E> Visitor<'de> for Entries<'_, F>
+    where
+        F: FnMut(&str, &'de str) -> Result<(), E>,
+    {
+        type Value = Result<(), E>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            while let Some(key) = entries.next_key::<String>()? {
+                let value: &serde_json::value::RawValue = entries.next_value()?;
+                if let Err(problem) = (self.0)(&key, value.get()) {
+                    // The rest is of no interest; the parser would miss the end of the object.
+                    while entries
+                        .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
+                        .is_some()
+                    {}
+                    return Ok(Err(problem));
+                }
+            }
+            Ok(Ok(()))
+        }
+
+        fn visit_unit<X: serde::de::Error>(self) -> Result<Self::Value, X> {
+            Err(X::custom("expected an object"))
+        }
+    }
+    let mut parser = serde_json::Deserializer::from_str(object);
+    parser.disable_recursion_limit();
+    parser
+        .deserialize_map(Entries(&mut look))
+        .map_err(|problem| E::from(serde_json::Error::custom(problem)))?
 }
 
 /// At least as many as the levels of a document, and quickly counted.
@@ -87,53 +268,74 @@ mod tests {
     #[test]
     fn depth_counts_brackets_outside_strings() {
         assert_eq!(depth(br#"{"a[[[":["\"[",{}]}"#), 3);
-        assert!(check(format!("{}{}", "[".repeat(128), "]".repeat(128)).into()).is_ok());
-        assert!(matches!(
-            check("[".repeat(129).into()),
-            Err(JsonError::TooDeep)
-        ));
+        assert!(check(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_ok());
+        assert!(matches!(check(&"[".repeat(129)), Err(JsonError::TooDeep)));
     }
 
     #[test]
     fn what_has_one_reading_is_canonical() {
-        for text in [
-            "{}",
-            r#"{"a":1,"b":[{"a":1.5,"é":null},{"a":true}],"c":{}}"#,
-            r#"{"\u0061":1,"b":2}"#,
+        for (text, expected) in [
+            ("{}", true),
+            (
+                r#"{"a":1,"b":[{"a":1.5,"é":null},{"a":true}],"c":{}}"#,
+                true,
+            ),
+            (r#"{"\u0061":1,"b":2}"#, true),
+            (r#"{"b":1,"a":2}"#, false),
+            (r#"{"a":1,"a":2}"#, false),
+            (r#"{"a":1,"\u0061":2}"#, false),
+            (r#"{"a":[[{"x":1,"x":1}]]}"#, false),
         ] {
-            assert!(
-                is_canonical_object(text.as_bytes()).expect("valid"),
-                "{text}"
-            );
+            let look = check(text).expect("valid");
+            assert_eq!(look.canonical, expected, "{text}");
         }
-        for text in [
-            "[]",
-            "1",
-            r#"{"b":1,"a":2}"#,
-            r#"{"a":1,"a":2}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"a":[[{"x":1,"x":1}]]}"#,
-        ] {
-            assert!(
-                !is_canonical_object(text.as_bytes()).expect("valid"),
-                "{text}"
-            );
-        }
-        assert!(is_canonical_object(br#"{"a":1e999}"#).is_err());
+        assert_eq!(check(r#"{"a":[1,{}]}"#).expect("valid").values, 5);
     }
 
     #[test]
     fn one_document_and_no_more() {
-        assert!(check(b" [1] ".to_vec()).is_ok());
+        assert!(check(" [1] ").is_ok());
         for bad in [
-            &b""[..],
-            b"1 2",
-            b"\xef\xbb\xbf1",
-            b"nul",
-            b"\"\xff\"",
-            b"[1,]",
+            "",
+            "1 2",
+            "\u{feff}1",
+            "nul",
+            "[1,]",
+            "[1e999]",
+            r#"["\ud800"]"#,
+            r#"{"\udc00":1}"#,
+            "-1e400",
         ] {
-            assert!(check(bad.to_vec()).is_err(), "{bad:?}");
+            assert!(check(bad).is_err(), "{bad:?}");
         }
+        assert!(matches!(
+            text(b"\"\xff\"".to_vec()),
+            Err(JsonError::NotText(1))
+        ));
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let list = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
+        assert!(check(&list(MAX_VALUES - 1)).is_ok());
+        assert!(matches!(
+            check(&list(MAX_VALUES + 1)),
+            Err(JsonError::TooMany)
+        ));
+    }
+
+    #[test]
+    fn entries_come_in_order_as_text() {
+        let mut seen = Vec::new();
+        let looked = entries::<serde_json::Error>(
+            r#"{"b":[1, 2],"a\n":{"x":1.50},"b":null}"#,
+            |key, value| {
+                seen.push(format!("{key}={value}"));
+                Ok(())
+            },
+        );
+        assert!(looked.is_ok());
+        assert_eq!(seen, ["b=[1, 2]", "a\n={\"x\":1.50}", "b=null"]);
+        assert!(entries::<serde_json::Error>("[1]", |_, _| Ok(())).is_err());
     }
 }

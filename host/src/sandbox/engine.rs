@@ -58,7 +58,8 @@ impl Sandbox {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
             .total_core_instances(instances * 8)
-            .total_memories(instances)
+            // The heap for exceptions is a memory of the pool, too, from the first error on.
+            .total_memories(instances * 2)
             .total_tables(instances * 8)
             .total_stacks(instances)
             .total_gc_heaps(instances)

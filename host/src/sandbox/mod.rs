@@ -26,6 +26,11 @@ use crate::limits::{LimitHit, Limits};
 use crate::repo::Bundle;
 use crate::units::ByteSize;
 
+/// Bytes that the message of an error may have; frames that its traceback may have, and bytes of each.
+const MAX_MESSAGE: usize = 64 << 10;
+const MAX_FRAMES: usize = 100;
+const MAX_FRAME: usize = 1 << 10;
+
 /// A script and what it is given.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -198,11 +203,13 @@ impl Sandbox {
         };
         // Epochs stop only guest code; this covers the waiting, too.
         let answer = tokio::time::timeout(limits.wall.duration(), meter.measure(asking)).await;
+        let took = start.elapsed();
         let state = store.data_mut();
         state.shut_down().await;
         let mut ending = match answer {
             Err(_) => Ending::Limit(LimitHit::Wall {
                 allowed: limits.wall,
+                used: took,
             }),
             Ok(Ok(Ok(value))) => Ending::Done(value),
             Ok(Ok(Err(error))) => Ending::Failed(script_error(error)),
@@ -216,6 +223,7 @@ impl Sandbox {
                 Err(_) => {
                     ending = Ending::Limit(LimitHit::Wall {
                         allowed: limits.wall,
+                        used: start.elapsed(),
                     })
                 }
             }
@@ -255,6 +263,49 @@ impl<T> Report<T> {
     }
 }
 
+/// For the fuzz targets: the host's side of `run-action` without a guest.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::bindings::kael::engine::actions::{Call, Host as _};
+    use super::*;
+
+    /// One entry of `run-action`: calls as id, name and parameters; ids to cancel; whether to wait.
+    pub type Entry = (Vec<(u32, String, String)>, Vec<u32>, bool);
+
+    /// Enters once for every list, until an entry ends the run.
+    ///
+    /// # Panics
+    /// When an answer breaks the rules of the boundary.
+    pub async fn enter(entries: Vec<Entry>, limits: &Limits, dispatcher: Arc<Dispatcher>) {
+        let output = Output::in_memory();
+        let mut state = State::new(limits, Meter::new(), output, Some(dispatcher), 0);
+        let mut open = std::collections::HashSet::new();
+        for (submit, cancel, wait) in entries {
+            cancel.iter().for_each(|id| _ = open.remove(id));
+            open.extend(submit.iter().map(|(id, ..)| *id));
+            let submit = submit
+                .into_iter()
+                .map(|(id, name, params)| Call { id, name, params });
+            match state.run_action(submit.collect(), cancel, wait).await {
+                Ok(completions) => {
+                    assert!(
+                        !wait || !completions.is_empty(),
+                        "a wait was answered by nothing"
+                    );
+                    for completion in completions {
+                        assert!(open.remove(&completion.id), "an answer to no call");
+                    }
+                }
+                Err(_) => {
+                    assert!(state.stop.is_some(), "the run ended without a reason");
+                    break;
+                }
+            }
+        }
+        state.shut_down().await;
+    }
+}
+
 /// What a trap means.
 fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
     match (&state.stop, trap.downcast_ref::<Trap>()) {
@@ -284,7 +335,18 @@ fn output_ended<T>(closed: &output::Closed) -> Ending<T> {
     }
 }
 
+/// Text of a script's making, cut to what a person would read: the limit on output bounds what it prints, not this.
+fn cut(mut text: String, most: usize) -> String {
+    let length = text.len();
+    if length > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(&format!("... ({} in all)", ByteSize::new(length as u64)));
+    }
+    text
+}
+
 fn script_error(error: runtime::ScriptError) -> ScriptError {
+    let frames = error.traceback.into_iter().take(MAX_FRAMES);
     ScriptError {
         stage: match error.stage {
             Stage::Repo => ErrorStage::Repo,
@@ -292,8 +354,8 @@ fn script_error(error: runtime::ScriptError) -> ScriptError {
             Stage::Script => ErrorStage::Script,
             Stage::Output => ErrorStage::Output,
         },
-        message: error.message,
-        traceback: error.traceback,
+        message: cut(error.message, MAX_MESSAGE),
+        traceback: frames.map(|frame| cut(frame, MAX_FRAME)).collect(),
         action: error
             .action
             .map(|(name, kind)| (name, state::from_wit(kind))),

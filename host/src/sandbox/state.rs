@@ -15,6 +15,7 @@ use crate::bounds::{Limiter, Meter};
 use crate::dispatch::{Dispatcher, Record};
 use crate::failure::{ActionError, ErrorKind};
 use crate::limits::{LimitHit, Limits};
+use crate::units::ByteSize;
 
 type Outcome = Result<String, WitError>;
 
@@ -124,6 +125,7 @@ impl State {
 
     async fn print(&mut self, mut text: String) -> wasmtime::Result<()> {
         let left = self.limits.output.bytes() - self.printed;
+        let wanted = ByteSize::new(self.printed + text.len() as u64);
         let over = text.len() as u64 > left;
         if over {
             // What still fits is printed, up to a whole character.
@@ -141,6 +143,7 @@ impl State {
         if over {
             let hit = LimitHit::Output {
                 allowed: self.limits.output,
+                wanted,
             };
             return Err(self.end(Stop::Limit(hit)));
         }
@@ -179,7 +182,7 @@ impl State {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(record)
             };
-            let outcome = dispatcher.call(&name, &params, &keep).await.map_err(to_wit);
+            let outcome = dispatcher.call(&name, params, &keep).await.map_err(to_wit);
             (outcome, turn)
         })
     }
@@ -305,5 +308,81 @@ pub(super) fn from_wit(kind: WitKind) -> ErrorKind {
         WitKind::BadOutput => ErrorKind::BadOutput,
         WitKind::Unavailable => ErrorKind::Unavailable,
         WitKind::Cancelled => ErrorKind::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What only a guest that is no longer Kael's own could do.
+
+    use super::*;
+
+    fn state() -> State {
+        let limits = Limits {
+            output: ByteSize::new(100),
+            ..Limits::default()
+        };
+        State::new(&limits, Meter::new(), Output::in_memory(), None, 7)
+    }
+
+    fn call(id: u32, name: &str) -> Call {
+        Call {
+            id,
+            name: name.into(),
+            params: "{}".into(),
+        }
+    }
+
+    fn fault(state: &State) -> &'static str {
+        match state.stop {
+            Some(Stop::Fault(fault)) => fault,
+            _ => panic!("{:?}", state.stop),
+        }
+    }
+
+    #[tokio::test]
+    async fn waiting_for_nothing_ends_the_run() {
+        let mut state = state();
+        assert!(state.run_action(vec![], vec![], true).await.is_err());
+        assert_eq!(fault(&state), "the guest waits with nothing in flight");
+    }
+
+    #[tokio::test]
+    async fn a_number_used_twice_ends_the_run() {
+        for names in [
+            ["kael.seed", "kael.seed"],
+            ["t.a", "t.b"],
+            ["t.a", "kael.seed"],
+        ] {
+            let mut state = state();
+            let calls = names.map(|name| call(1, name)).into();
+            assert!(state.run_action(calls, vec![], true).await.is_err());
+            assert_eq!(
+                fault(&state),
+                "the guest used the number of a call that is in flight"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_never_submitted_is_cancelled_without_a_word() {
+        let mut state = state();
+        let cancel = vec![0, 1, u32::MAX, u32::MAX];
+        let done = state.run_action(vec![], cancel, false).await;
+        assert!(done.is_ok_and(|done| done.is_empty()) && state.stop.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_hosts_own_names_are_few() {
+        let mut state = state();
+        for name in ["kael.", "kael.exit", "kael.print ", "kael.seed.x"] {
+            let done = state.run_action(vec![call(1, name)], vec![], true).await;
+            let done = done.expect("an answer");
+            assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::UnknownAction));
+        }
+        // While a repo loads there is nothing to call.
+        let done = state.run_action(vec![call(2, "t.a")], vec![], true).await;
+        let done = done.expect("an answer");
+        assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::Unavailable));
     }
 }

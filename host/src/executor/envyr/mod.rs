@@ -292,6 +292,21 @@ pub fn finish(within: Duration) {
     docker::finish(within);
 }
 
+/// For the fuzz targets: what the end of an envyr process means.
+#[cfg(fuzzing)]
+pub fn read_for_fuzzing(
+    code: i32,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+) -> Result<Vec<u8>, ActionError> {
+    let finished = Finished {
+        ending: Ending::Exited(code),
+        stdout,
+        stderr,
+    };
+    outcome::read(finished, crate::units::TimeLimit::from_secs(60), STDOUT_CAP)
+}
+
 impl Execute for Envyr {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         Box::pin(self.run(invocation))
