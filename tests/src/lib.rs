@@ -174,7 +174,8 @@ impl Kael {
         child
     }
 
-    fn write_repo(&self) {
+    /// Writes the repo of what was defined; `start` does, too.
+    pub fn write_repo(&self) {
         if self.actions.is_empty() {
             return;
         }

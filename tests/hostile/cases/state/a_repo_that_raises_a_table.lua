@@ -1,0 +1,6 @@
+-- An error that is no text is told by its type.
+-- ends: repo 3
+-- message: (error object is a table value)
+print("not reached")
+---- actions/init.lua
+error(setmetatable({}, { __tostring = function() error("again") end }))

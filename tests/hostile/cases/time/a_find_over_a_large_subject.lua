@@ -1,0 +1,7 @@
+-- A plain search for what is nearly there, everywhere.
+-- options: --max-cpu 200ms
+-- ends: limit 5
+-- message: the script computed for *s, and may for 200ms
+local subject, what = ("a"):rep(1 << 22), ("a"):rep(1 << 21) .. "b"
+print(subject:find(what, 1, true))
+print(subject:find(what, 1, true))

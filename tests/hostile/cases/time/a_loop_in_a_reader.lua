@@ -1,0 +1,5 @@
+-- options: --max-cpu 200ms
+-- ends: limit 5
+-- message: the script computed for *s, and may for 200ms
+load(function() while true do end end)
+print("not reached")

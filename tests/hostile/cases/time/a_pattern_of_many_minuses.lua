@@ -1,0 +1,4 @@
+-- options: --max-cpu 200ms
+-- ends: limit 5
+-- message: the script computed for *s, and may for 200ms
+print(pcall(string.find, ("a"):rep(100000), (".-"):rep(30) .. "b"))

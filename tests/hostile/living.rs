@@ -1,0 +1,245 @@
+//! A host that lives through every case: one sandbox, one process, and a good script that must always run.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use kael_host::app::{AppError, Repo};
+use kael_host::dispatch::{Dispatcher, Pattern, Policy};
+use kael_host::environment::Environment;
+use kael_host::executor::envyr::{Envyr, Settings};
+use kael_host::limits::Limits;
+use kael_host::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
+use kael_tests::{Kael, Program};
+use tokio::runtime::Runtime;
+
+/// What a good script sees of its world: the same after every case.
+const GOOD: &str = r#"
+local function names(t)
+  local list = {}
+  for k, v in next, t do list[#list + 1] = tostring(k) .. "=" .. type(v) end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+local world = { names(_G), names(string), names(table), names(coroutine), names(package.loaded), names(getmetatable("")),
+  tostring(getmetatable(_G)), tostring(getmetatable(print)), tostring(getmetatable(1)), names(getmetatable(json.array())) }
+assert(("x"):rep(3):upper() == "XXX" and string.format("%5.1f", 2.25) == "  2.2" and ("a,b"):find(",", 1, true) == 2)
+assert(select(2, pcall(error, "e")) == "e" and not pcall(function() return actions.no_such end))
+local list = { 3, 1, 2 }
+table.sort(list)
+local answers = { parallel(function() return actions.t.echo({ n = 1 }).n end, function() return list[2] end) }
+print("well", answers[1], answers[2], json.encode(list), #world)
+return world
+"#;
+
+/// A sandbox and what it needs.
+pub(crate) struct Host {
+    sandbox: Sandbox,
+    runtime: Runtime,
+    good: Kael,
+    /// What the good script said before anything hostile ran.
+    world: String,
+}
+
+/// How a run ended, in the words of the program's report.
+pub(crate) struct Ended {
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) output: String,
+    /// The script's value as JSON.
+    pub(crate) result: String,
+}
+
+impl Host {
+    pub(crate) fn get() -> &'static Self {
+        static HOST: OnceLock<Host> = OnceLock::new();
+        HOST.get_or_init(Self::start)
+    }
+
+    /// A host of its own.
+    pub(crate) fn start() -> Self {
+        let good = Kael::new()
+            .shell("echo", "", "cat")
+            .file("script.lua", GOOD);
+        good.write_repo();
+        let mut host = Self {
+            sandbox: Sandbox::new(8).expect("a sandbox"),
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                // Threads for blocking work are idle for seconds otherwise, and would be counted as leaks.
+                .thread_keep_alive(Duration::from_millis(200))
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+            good,
+            world: String::new(),
+        };
+        host.world = host.good_run().result;
+        assert!(host.world.contains("actions=table"), "{}", host.world);
+        host
+    }
+
+    fn good_run(&self) -> Ended {
+        let ended = self.run(
+            self.good.path(),
+            &["--timeout".to_owned(), "60s".to_owned()],
+        );
+        assert_eq!(
+            (ended.kind.as_str(), ended.output.as_str()),
+            ("ok", "well\t1\t2\t[1,2,3]\t10\n"),
+            "{}",
+            ended.message
+        );
+        ended
+    }
+
+    /// A good script runs at once and sees nothing of what was before it.
+    #[track_caller]
+    pub(crate) fn is_well(&self) {
+        assert_eq!(
+            self.good_run().result,
+            self.world,
+            "a run left something behind"
+        );
+    }
+
+    /// Runs `script.lua` of a session, with `actions` when it is there.
+    pub(crate) fn run(&self, folder: &Path, options: &[String]) -> Ended {
+        self.runtime.block_on(self.running(folder, options))
+    }
+
+    /// The future of a run.
+    pub(crate) async fn running(&self, folder: &Path, options: &[String]) -> Ended {
+        let (limits, policy) = read(options);
+        let output = Output::in_memory();
+        let source = fs::read_to_string(folder.join("script.lua")).expect("a script");
+        let shown = folder.display().to_string();
+        // The program names the repo as it was typed, and runs in the folder.
+        let plain = |text: &str| {
+            text.replace(&format!("{shown}/"), "")
+                .replace(&shown, "DIR")
+        };
+        let ended = |kind: &str, message: String, result: String| Ended {
+            kind: kind.to_owned(),
+            message: plain(&message),
+            output: plain(&output.kept()),
+            result,
+        };
+        let actions = folder.join("actions");
+        let repo = if actions.exists() {
+            match Repo::load(&self.sandbox, &actions, &limits, &output).await {
+                Ok(repo) => Some(repo),
+                Err(problem) => {
+                    let kind = if matches!(problem, AppError::Limit { .. }) {
+                        "limit"
+                    } else {
+                        "repo"
+                    };
+                    return ended(kind, problem.to_string(), String::new());
+                }
+            }
+        } else {
+            None
+        };
+        let catalog = repo
+            .as_ref()
+            .map(|repo| repo.catalog.clone())
+            .unwrap_or_default();
+        let root = repo
+            .as_ref()
+            .map(|repo| repo.bundle.root.clone())
+            .unwrap_or_default();
+        let executor = Arc::new(Envyr::new(settings(), environment(folder), root));
+        let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
+        let script = Script {
+            name: "script.lua".to_owned(),
+            source,
+            args: Vec::new(),
+            want_result: true,
+        };
+        let bundle = repo.as_ref().map(|repo| &repo.bundle);
+        let running = self
+            .sandbox
+            .run_script(bundle, script, &limits, output.clone(), dispatcher);
+        match running.await.ending {
+            Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
+            Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
+            Ending::Limit(hit) => ended("limit", hit.to_string(), String::new()),
+            other => ended("bug", format!("{other:?}"), String::new()),
+        }
+    }
+
+    /// For tests that have futures of their own.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+fn kind(error: &ScriptError) -> &'static str {
+    match (error.stage, &error.action) {
+        (ErrorStage::Repo, _) => "repo",
+        (ErrorStage::Syntax, _) => "syntax",
+        (ErrorStage::Output, _) => "result",
+        (ErrorStage::Script, None) => "script",
+        (ErrorStage::Script, Some((_, kind))) => kind.name(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        envyr: Some(Program::get().envyr.clone()),
+        fetch_env: Vec::new(),
+    }
+}
+
+fn environment(folder: &Path) -> Environment {
+    let variables = [
+        ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+        ("HOME", folder.as_os_str().to_owned()),
+        ("KAEL_DATA", folder.join("data").into_os_string()),
+    ];
+    Environment::new(variables.map(|(name, value)| (name.into(), value)))
+}
+
+/// The options of `kael-host run` that cases use.
+fn read(options: &[String]) -> (Limits, Policy) {
+    let (mut limits, mut policy) = (Limits::default(), Policy::default());
+    for pair in options.chunks_exact(2) {
+        let value = pair[1].as_str();
+        match pair[0].as_str() {
+            "--max-memory" => limits.memory = value.parse().expect("a size"),
+            "--max-cpu" => limits.cpu = value.parse().expect("a time"),
+            "--timeout" => limits.wall = value.parse().expect("a time"),
+            "--max-output" => limits.output = value.parse().expect("a size"),
+            "--max-calls" => limits.calls = value.parse().expect("a number"),
+            "--max-parallel" => limits.parallel = value.parse().expect("a number"),
+            "--deny" => policy.deny.push(Pattern::new(value)),
+            other => panic!("which option is {other}?"),
+        }
+    }
+    (limits, policy)
+}
+
+/// Waits, at most two seconds, until no process but this one has the text in its environment or command line.
+pub(crate) fn gone(marker: &str) -> bool {
+    let own = std::process::id().to_string();
+    let holds = |path: std::path::PathBuf| {
+        fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(marker))
+    };
+    let alive = || {
+        fs::read_dir("/proc")
+            .expect("/proc")
+            .flatten()
+            .filter(|process| process.file_name().to_string_lossy() != own)
+            .any(|process| {
+                holds(process.path().join("environ")) || holds(process.path().join("cmdline"))
+            })
+    };
+    (0..40).any(|round| {
+        if round > 0 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        !alive()
+    })
+}

@@ -1,0 +1,95 @@
+//! Hostile scripts, actions and repos change nothing: every case ends as it says, and the host goes on.
+//!
+//! A file below `cases/` is a test, named by its path; its header says how it must end. Each runs twice: by the program,
+//! for what a user sees, and within this process, which lives through all of them and must run a good script at once
+//! after every one. What a file cannot say is code in the other modules.
+//!
+//!     cargo test -p kael-tests --test hostile                      # all
+//!     cargo test -p kael-tests --test hostile memory/              # those whose name holds this
+
+mod case;
+mod living;
+mod memory;
+mod repo;
+mod terminal;
+mod together;
+
+use std::fs;
+use std::path::Path;
+
+use kael_tests::project;
+use libtest_mimic::{Arguments, Trial};
+
+use case::Case;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Each case runs the program and then itself; more at once would only wait for each other.
+    arguments.test_threads.get_or_insert(2);
+    let folder = project("tests/hostile/cases");
+    let mut trials = Vec::new();
+    cases(&folder, &folder, &mut trials);
+    trials.extend(repo::trials());
+    trials.extend(terminal::trials());
+    trials.extend(together::trials());
+    trials.extend(memory::trials());
+    let names = trials
+        .iter()
+        .map(|trial| trial.name().to_owned())
+        .collect::<Vec<_>>();
+    trials.push(trial(
+        "security/every_test_of_the_table_exists",
+        move || table(&names),
+    ));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn cases(folder: &Path, root: &Path, trials: &mut Vec<Trial>) {
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .expect("the cases are there")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            cases(&path, root, trials);
+            continue;
+        }
+        let name = path
+            .strip_prefix(root)
+            .expect("below")
+            .with_extension("")
+            .display()
+            .to_string();
+        trials.push(trial(&name, move || Case::read(&path).run()));
+    }
+}
+
+/// SECURITY.md names tests: each is there.
+fn table(names: &[String]) {
+    let text = fs::read_to_string(project("SECURITY.md")).expect("it is there");
+    let rows = text.split("## Hostile classes").nth(1).expect("the table");
+    let rows = rows.split("\n## ").next().expect("its end");
+    let patterns: Vec<&str> = rows
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.contains('/') && !word.contains(' ') && !word.starts_with('.'))
+        .collect();
+    assert!(patterns.len() > 50, "{patterns:?}");
+    for pattern in patterns {
+        assert!(
+            names.iter().any(|name| case::matches(pattern, name)),
+            "SECURITY.md names `{pattern}`, and there is no such test"
+        );
+    }
+    assert!(names.len() >= 120);
+}
+
+/// A test that fails by a panic, as tests do.
+fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}

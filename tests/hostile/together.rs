@@ -1,0 +1,257 @@
+//! Runs beside each other and after each other: what one does is nothing to the next.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use kael_tests::Kael;
+use libtest_mimic::Trial;
+
+use crate::living::{self, Host};
+use crate::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("between/fresh_memory", fresh_memory),
+        trial("between/as_many_runs_as_the_sandbox_is_made_for", as_many),
+        trial("between/good_runs_beside_hostile_ones", beside),
+        trial(
+            "between/a_large_document_beside_a_small_run",
+            large_document,
+        ),
+        trial("between/a_host_ended_by_int_amid_fifty_actions", || {
+            ended_by("INT", 130)
+        }),
+        trial("between/a_host_ended_by_term_amid_fifty_actions", || {
+            ended_by("TERM", 143)
+        }),
+        trial("between/a_host_ended_by_kill_amid_fifty_actions", || {
+            ended_by("KILL", 137)
+        }),
+        trial("between/two_tags_of_one_source_at_once", two_tags),
+    ]
+}
+
+fn session(source: &str) -> Kael {
+    Kael::new().file("script.lua", source)
+}
+
+/// An instance's memory is zero where nothing was written, whatever the run before it left in the slot.
+fn fresh_memory() {
+    // One instance: every run is in the same slot.
+    let host = Host::start();
+    let secret = "local kept = {} for i = 1, 50000 do kept[i] = 'a secret of the run before ' .. i end return #kept";
+    assert_eq!(host.run(session(secret).path(), &[]).result, "50000");
+    // Room that was asked for and not written to, as far as a script can see any.
+    let look = "local found = 0
+        for _, s in ipairs({ string.pack('z', ''), table.concat(table.create(1000)), ('x'):rep(0), string.pack('!8 i1 i8', 1, 2),
+          string.pack('<i1 Xi8', 1), string.pack('c1000', ''), string.pack('>!16 i1 !16 i16', 1, 2) }) do
+          if s:find('secret', 1, true) then found = found + 1 end
+        end
+        local t = table.create(100000, 100000)
+        for i = 1, 100000 do if t[i] ~= nil then found = found + 1 end end
+        for k in next, t do found = found + 1 end
+        return found";
+    for _ in 0..10 {
+        assert_eq!(host.run(session(look).path(), &[]).result, "0");
+    }
+}
+
+/// A sandbox holds as many runs as it was made for, also when all of them raise errors, which need room of their own.
+fn as_many() {
+    let host = Host::start();
+    let source =
+        "local stop = os.clock() + 0.05 while os.clock() < stop do pcall(error, {}) end return 1";
+    let session = session(source);
+    let ended = host
+        .runtime()
+        .block_on(futures((0..8).map(|_| host.running(session.path(), &[]))));
+    for ended in ended {
+        assert_eq!(
+            (ended.kind.as_str(), ended.result.as_str()),
+            ("ok", "1"),
+            "{}",
+            ended.message
+        );
+    }
+    host.is_well();
+}
+
+/// Good scripts run while others exhaust whatever they are allowed.
+fn beside() {
+    let host = Host::get();
+    let hostile = [
+        "while true do end",
+        "local t = {} while true do t[#t + 1] = {} end",
+        "while true do pcall(error, ('x'):rep(1000)) end",
+        "local s = ('a'):rep(100000) s:find(('.-'):rep(30) .. 'b')",
+    ];
+    let options: Vec<String> = ["--max-cpu", "1s", "--max-memory", "32MiB"]
+        .map(str::to_owned)
+        .into();
+    let good = session("return 6 * 7");
+    host.runtime().block_on(async {
+        let sessions: Vec<Kael> = hostile.iter().map(|source| session(source)).collect();
+        let hostile = futures(
+            sessions
+                .iter()
+                .map(|session| host.running(session.path(), &options)),
+        );
+        let good = async {
+            for _ in 0..20 {
+                let ended = host.running(good.path(), &[]).await;
+                assert_eq!(
+                    (ended.kind.as_str(), ended.result.as_str()),
+                    ("ok", "42"),
+                    "{}",
+                    ended.message
+                );
+            }
+        };
+        let (ended, ()) = tokio::join!(hostile, good);
+        for ended in ended {
+            assert_eq!(ended.kind, "limit", "{}", ended.message);
+        }
+    });
+    host.is_well();
+}
+
+/// All of some futures, polled in turn.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut done = true;
+        for (future, output) in &mut pending {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => done = false,
+                }
+            }
+        }
+        if done {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    pending
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
+/// While the host merges, checks and hands on documents of tens of megabytes, it answers others.
+fn large_document() {
+    let host = Host::get();
+    let large = Kael::new()
+        .shell("echo", "defaults = { a = { b = 1 } }", "cat")
+        .file("script.lua", "local l = table.create(2000000) for i = 1, 2000000 do l[i] = 0 end return #actions.t.echo({ l = l, s = ('0123456789'):rep(2000000) }).l");
+    large.write_repo();
+    let options: Vec<String> = ["--max-memory", "1GiB"].map(str::to_owned).into();
+    let good = session("return 1");
+    host.runtime().block_on(async {
+        let large = host.running(large.path(), &options);
+        tokio::pin!(large);
+        let mut quick = 0;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut large => break ended,
+                ended = host.running(good.path(), &[]) => {
+                    assert_eq!(ended.result, "1", "{}", ended.message);
+                    quick += 1;
+                }
+            }
+        };
+        assert_eq!(
+            (ended.kind.as_str(), ended.result.as_str()),
+            ("ok", "2000000"),
+            "{}",
+            ended.message
+        );
+        assert!(quick > 0);
+    });
+    host.is_well();
+}
+
+/// However the host ends, nothing of its actions is left two seconds later.
+fn ended_by(signal: &str, code: i32) {
+    use std::os::unix::process::ExitStatusExt as _;
+    let source =
+        "local fs = {} for i = 1, 50 do fs[i] = function() actions.t.slow({}) end end parallel(fs)";
+    let session = Kael::new()
+        .shell("slow", "", "touch ../up.$$.$(cat /proc/sys/kernel/random/uuid); trap '' TERM INT; setsid sleep 1000 & (setsid sleep 1000 &); sleep 1000 & wait")
+        .file("script.lua", source);
+    let folder = session.path().display().to_string();
+    let session = session
+        .env("HOME", &folder)
+        .run_with(&["--max-parallel", "50", "script.lua"]);
+    let mut child = session.start();
+    let start = Instant::now();
+    let up = || {
+        std::fs::read_dir(session.path())
+            .expect("the session")
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("up."))
+            .count()
+    };
+    while up() < 50 {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} of 50 actions have begun",
+            up()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(child.id().to_string())
+        .status();
+    assert!(killed.expect("kill starts").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(
+        status.code().or(status.signal().map(|n| 128 + n)),
+        Some(code)
+    );
+    assert!(living::gone(&folder), "something of the run is alive");
+    Host::get().is_well();
+}
+
+/// Two runs of one source at two tags do not see each other's code.
+fn two_tags() {
+    let git = "set -e; cd repo; git init -q -b main; git config user.email x@x; git config user.name x; \
+        for v in one two; do printf '#!/bin/sh\\necho \"\\\"%s\\\"\"\\n' $v > a.sh; git add a.sh; git commit -qm $v; git tag $v; done";
+    let session = Kael::new().file("repo/.keep", "");
+    let made = Command::new("sh")
+        .args(["-c", git])
+        .current_dir(session.path())
+        .output()
+        .expect("git");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let source = format!("file://{}/repo", session.path().display());
+    let define = |tag: &str| {
+        format!(
+            "define_action({{ source = '{source}', tag = '{tag}', entrypoint = 'a.sh', executor = 'native' }})"
+        )
+    };
+    let session = session
+        .file("actions/init.lua", format!("return {{ t = {{ one = {}, two = {} }} }}", define("one"), define("two")))
+        .file(
+            "script.lua",
+            "local fs = {} for i = 1, 16 do fs[i] = i % 2 == 0 and function() return actions.t.one({}) end or function() return actions.t.two({}) end end
+             return table.concat(parallel(fs), ' ')",
+        );
+    let ended = Host::get().run(session.path(), &[]);
+    let expected = ["two one"; 8].join(" ");
+    assert_eq!(
+        (ended.kind.as_str(), ended.result.as_str()),
+        ("ok", format!("\"{expected}\"").as_str()),
+        "{}",
+        ended.message
+    );
+    Host::get().is_well();
+}
