@@ -24,6 +24,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What the script may call.
     pub policy: Policy,
+    /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
+    pub typed: Policy,
     /// Which envyr, and what fetching may see.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
@@ -147,7 +149,7 @@ pub async fn run_script(
         .iter()
         .flat_map(|(_, definition)| &definition.names)
         .collect();
-    for pattern in settings.policy.idle(&names) {
+    for pattern in settings.typed.idle(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
     let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);

@@ -7,6 +7,7 @@ pub mod app;
 mod bounds;
 pub mod catalog;
 pub mod cli;
+pub mod config;
 pub mod dispatch;
 pub mod environment;
 pub mod executor;

@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 6] = [
     &[
         "bounds",
         "catalog",
+        "config",
         "repo",
         "environment",
         "failure",

@@ -3,6 +3,7 @@
 mod actions;
 mod architecture;
 mod cli;
+mod config;
 mod definitions;
 mod docker;
 mod examples;

@@ -1,11 +1,15 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
 mod args;
+mod config;
 mod exit;
 mod report;
 mod run;
+mod settings;
 mod setup;
+mod terminal;
 mod text;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,8 @@ pub fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Config(config) => config::run(&args.shared, &config, &environment),
+        Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()

@@ -4,8 +4,11 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
+use super::args::Shared;
+use super::terminal::say_json;
 use super::text::{visible, with_causes};
 use crate::app::AppError;
+use crate::config::ConfigError;
 use crate::failure::ErrorKind;
 use crate::limits::{LimitHit, Limits};
 use crate::sandbox::{Ending, ErrorStage, Report, ScriptError};
@@ -62,6 +65,14 @@ impl Problem {
         })
     }
 
+    pub(super) fn of_config_error(error: &ConfigError) -> Self {
+        Self {
+            kind: "config",
+            hint: error.hint.clone(),
+            ..Self::usage(error.to_string())
+        }
+    }
+
     fn of_script_error(error: &ScriptError) -> Self {
         let (kind, action) = match (&error.stage, &error.action) {
             (ErrorStage::Repo, _) => ("repo", None),
@@ -116,6 +127,18 @@ impl Problem {
         }
         // Where the reader of stderr has left there is nobody to tell.
         std::io::stderr().write_all(text.as_bytes()).ok();
+    }
+
+    /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
+    pub(super) fn report(&self, shared: &Shared, as_json: bool, code: u8) -> u8 {
+        if as_json {
+            return say_json(
+                &json!({ "ok": false, "exit_code": code, "error": self.json() }),
+                code,
+            );
+        }
+        self.print(shared.quiet);
+        code
     }
 
     fn json(&self) -> Value {

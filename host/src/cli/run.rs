@@ -10,10 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{Run, Shared};
 use super::exit;
 use super::report::{self, Problem};
-use crate::app::{self, AppError, Settings};
-use crate::dispatch::{Pattern, Policy};
+use super::settings;
+use crate::app::{self, AppError};
 use crate::environment::Environment;
-use crate::executor::envyr;
 use crate::limits::Limits;
 use crate::sandbox::{Output, Report, Script};
 use crate::units::ByteSize;
@@ -32,7 +31,14 @@ enum Over {
 }
 
 pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u8 {
-    let limits = limits(&run);
+    let config = match settings::config(shared, &run.bounds, &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            let (problem, limits) = (Problem::of_config_error(&error), Limits::default());
+            return finish(&run, shared, &limits, None, Some(problem), "", exit::CONFIG);
+        }
+    };
+    let limits = config.limits();
     let script = match script(&run) {
         Ok(script) => script,
         Err(message) => {
@@ -47,24 +53,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             );
         }
     };
-    let settings = Settings {
-        actions: shared
-            .actions
-            .clone()
-            .or_else(|| environment.path("KAEL_ACTIONS")),
-        limits: limits.clone(),
-        policy: Policy {
-            deny: run.deny.iter().map(|text| Pattern::new(text)).collect(),
-        },
-        envyr: envyr::Settings {
-            envyr: shared
-                .envyr
-                .clone()
-                .or_else(|| environment.path("KAEL_ENVYR")),
-            fetch_env: fetch_env(shared, &environment),
-        },
-        environment,
-    };
+    let settings = settings::settings(&config, &run.bounds, environment);
     let output = if run.json {
         Output::in_memory()
     } else {
@@ -85,11 +74,13 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     };
     let over = runtime.block_on(async {
         tokio::select! {
+            // Listening first: a signal may come as soon as the script has printed something.
+            biased;
+            number = interrupted() => Over::Signal(number),
             ran = app::run_script(&settings, script, output.clone()) => match ran {
                 Ok(report) => Over::Ran(report),
                 Err(problem) => Over::NotBegun(problem),
             },
-            number = interrupted() => Over::Signal(number),
         }
     });
     // Ends what was in flight, with all that it started.
@@ -171,38 +162,6 @@ async fn interrupted() -> u8 {
         return std::future::pending().await;
     }
     futures_util::future::select_all(waits).await.0
-}
-
-/// What was typed, else what the environment says.
-fn fetch_env(shared: &Shared, environment: &Environment) -> Vec<String> {
-    let said = || {
-        environment
-            .get("KAEL_FETCH_ENV")
-            .map(|names| names.to_string_lossy().into_owned())
-            .unwrap_or_default()
-    };
-    let names = if shared.fetch_env.is_empty() {
-        said()
-    } else {
-        shared.fetch_env.join(",")
-    };
-    names
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn limits(run: &Run) -> Limits {
-    Limits {
-        memory: run.max_memory,
-        cpu: run.max_cpu,
-        wall: run.timeout,
-        output: run.max_output,
-        calls: run.max_calls,
-        parallel: run.max_parallel,
-    }
 }
 
 /// The script that was named, read.

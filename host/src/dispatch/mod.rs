@@ -114,7 +114,7 @@ impl Dispatcher {
         {
             None => Ok(()),
             Some(pattern) => {
-                let message = format!("denied by the policy (--deny {})", pattern.as_str());
+                let message = format!("denied by the policy (deny {})", pattern.as_str());
                 Err(ActionError::new(ErrorKind::Denied, message))
             }
         }

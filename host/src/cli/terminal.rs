@@ -1,0 +1,61 @@
+//! How things look on stdout: aligned, and coloured where a person reads it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::exit;
+use super::text::visible;
+use crate::environment::Environment;
+
+/// A look that a text can have on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Strong,
+    Faint,
+    Good,
+    Bad,
+}
+
+/// Whether colour is wanted, decided once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    /// Colour on a terminal that can show it, unless `NO_COLOR` says otherwise.
+    pub(super) fn new(environment: &Environment) -> Self {
+        let dumb = environment.get("TERM").is_none_or(|term| term == "dumb");
+        Self(io::stdout().is_terminal() && !dumb && environment.get("NO_COLOR").is_none())
+    }
+
+    /// A text of whoever's making, made harmless, in a look.
+    pub(super) fn text(self, look: Look, text: &str) -> String {
+        let (text, code) = (
+            visible(text),
+            match look {
+                Look::Strong => 1,
+                Look::Faint => 2,
+                Look::Good => 32,
+                Look::Bad => 31,
+            },
+        );
+        if self.0 && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text
+        }
+    }
+}
+
+/// Writes to stdout and says with which exit code that ends.
+pub(super) fn say(text: &str, code: u8) -> u8 {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => code,
+        Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
+        Err(_) => exit::OUTPUT_FAILED,
+    }
+}
+
+/// Writes one JSON document to stdout.
+pub(super) fn say_json(value: &serde_json::Value, code: u8) -> u8 {
+    say(&format!("{value:#}\n"), code)
+}
