@@ -9,5 +9,6 @@ mod docker;
 mod examples;
 mod guest;
 mod limits;
+mod schemas;
 mod sources;
 mod wasm;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::RawDefinition;
+use super::contract::Contract;
 use super::fields::{DefinitionError, Fields};
 use super::grants::Grants;
 use super::limits::ActionLimits;
@@ -93,6 +94,8 @@ pub struct Definition {
     pub names: Vec<ActionName>,
     /// Where it was defined.
     pub location: Location,
+    /// What it says to those who call it.
+    pub contract: Contract,
     /// Where its implementation comes from.
     pub source: Source,
     /// The file to run, relative to `subdir`; envyr's choice when there is none.
@@ -150,6 +153,7 @@ impl Definition {
         let definition = Self {
             names,
             location: at.clone(),
+            contract: Contract::parse(&mut fields)?,
             source,
             entrypoint: inner_path(&mut fields, "entrypoint")?,
             subdir: inner_path(&mut fields, "subdir")?,
@@ -169,6 +173,9 @@ impl Definition {
                 "is missing: executor \"wasm\" wants the file named",
             ));
         }
+        definition
+            .contract
+            .check_set(&fields, &definition.defaults, &definition.locked)?;
         fields.finish()?;
         if let Some(path) = overlap(&definition.defaults, &definition.locked) {
             return Err(fail(format!(

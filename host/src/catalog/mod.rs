@@ -1,18 +1,23 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
+mod contract;
 mod definition;
 mod destination;
 mod fields;
 mod grants;
 mod limits;
+mod schema;
+mod shorthand;
 
 use std::collections::BTreeMap;
 
+pub use contract::Contract;
 pub use definition::{Definition, Executor, Language, Location, Source};
 pub use destination::{Destination, DestinationError, Host};
 pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
+pub use schema::{Mistakes, Schema};
 
 use crate::names::{self, ActionName};
 

@@ -1,6 +1,6 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, authorize, run, bound, record. Each is a function of values; only `run` touches the world. The gate
+//! lookup, merge, validate, authorize, run, bound, record. Each is a function of values; only `run` touches the world. The gate
 //! does not know that the sandbox exists.
 
 mod merge;
@@ -21,6 +21,9 @@ use crate::json;
 
 /// Parameters of one call may have this many bytes, as the script sent them and merged.
 const MAX_PARAMS: usize = 64 << 20;
+
+/// Bytes from which on a document is looked at on a thread of its own.
+const LARGE: usize = 256 << 10;
 
 /// Answers calls with the actions of one catalog.
 pub struct Dispatcher {
@@ -83,12 +86,56 @@ impl Dispatcher {
         digest: &mut String,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
-        let params = merged(definition, params)?;
+        let params = self.merge(definition, name, params).await?;
         *digest = digest_of(&params);
         self.authorize(definition)?;
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
-        bound(stdout)
+        self.bound(definition, name, stdout).await
+    }
+
+    /// Merges and validates; a large document on a thread of its own, so that other runs are not held up.
+    async fn merge(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: &str,
+    ) -> Result<String, ActionError> {
+        if params.len() < LARGE {
+            return merged(definition, params);
+        }
+        let params = params.to_owned();
+        self.aside(name, move |definition| merged(definition, &params))
+            .await
+    }
+
+    /// Checks a result; a large one on a thread of its own.
+    async fn bound(
+        &self,
+        definition: &Definition,
+        name: &str,
+        stdout: Vec<u8>,
+    ) -> Result<String, ActionError> {
+        if stdout.len() < LARGE {
+            return bound(definition, stdout);
+        }
+        self.aside(name, move |definition| bound(definition, stdout))
+            .await
+    }
+
+    async fn aside<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Definition) -> Result<T, ActionError> + Send + 'static,
+    ) -> Result<T, ActionError> {
+        let (catalog, name) = (self.catalog.clone(), name.to_owned());
+        let working = tokio::task::spawn_blocking(move || match catalog.get(&name) {
+            Some(definition) => work(definition),
+            None => Err(ActionError::new(ErrorKind::UnknownAction, "no such action")),
+        });
+        working
+            .await
+            .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
     }
 
     fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
@@ -162,9 +209,10 @@ fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> 
         return Err(too_large());
     }
     let bad = |problem: json::JsonError| invalid(format!("bad parameters: {problem}"));
-    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
+    // Nothing to put under or over them, nothing to hold them to, and nothing in them that could be read in two ways: they go as they came.
     if definition.defaults.is_empty()
         && definition.locked.is_empty()
+        && definition.contract.params.is_none()
         && json::is_canonical_object(params.as_bytes()).map_err(bad)?
     {
         return Ok(params.to_owned());
@@ -180,7 +228,13 @@ fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> 
     };
     let merged = merge::merge(&definition.defaults, params, &definition.locked)
         .map_err(|path| invalid(format!("parameter `{path}` is locked by the team")))?;
-    let text = Value::Object(merged).to_string();
+    let mut merged = Value::Object(merged);
+    if let Some(schema) = &definition.contract.params {
+        schema
+            .check(&mut merged)
+            .map_err(|mistakes| invalid(mistakes.told("the parameters", "parameter ")))?;
+    }
+    let text = merged.to_string();
     if text.len() > MAX_PARAMS {
         Err(too_large())
     } else {
@@ -188,15 +242,26 @@ fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> 
     }
 }
 
-/// What an action prints is one JSON document.
-fn bound(stdout: Vec<u8>) -> Result<String, ActionError> {
+/// What an action prints is one JSON document, and what its definition promises.
+fn bound(definition: &Definition, stdout: Vec<u8>) -> Result<String, ActionError> {
     let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
     if stdout.iter().all(u8::is_ascii_whitespace) {
         return Err(bad(
             "printed nothing, and a result is one JSON value on stdout".to_owned(),
         ));
     }
-    json::check(stdout).map_err(|problem| bad(format!("printed what is not JSON: {problem}")))
+    let no_json = |problem| bad(format!("printed what is not JSON: {problem}"));
+    let text = json::check(stdout).map_err(no_json)?;
+    if let Some(schema) = &definition.contract.returns {
+        let value = json::parse(text.as_bytes()).map_err(no_json)?;
+        schema.check_exactly(&value).map_err(|mistakes| {
+            bad(format!(
+                "returned what its definition does not promise: {}",
+                mistakes.told("the result", "")
+            ))
+        })?;
+    }
+    Ok(text)
 }
 
 fn digest_of(params: &str) -> String {
