@@ -90,6 +90,24 @@ impl Repo {
         limits: &Limits,
         output: &Output,
     ) -> Result<Self, AppError> {
+        let (repo, problems) = Self::inspect(sandbox, folder, limits, output).await?;
+        if problems.is_empty() {
+            Ok(repo)
+        } else {
+            Err(AppError::Definitions(problems))
+        }
+    }
+
+    /// The same with what is right of it, and all that is wrong with its definitions.
+    ///
+    /// # Errors
+    /// When it cannot be read or evaluated.
+    pub async fn inspect(
+        sandbox: &Sandbox,
+        folder: &Path,
+        limits: &Limits,
+        output: &Output,
+    ) -> Result<(Self, Vec<DefinitionError>), AppError> {
         let bundle = Bundle::read(folder)?;
         // The script's instance evaluates the repo again: what it prints is to be seen once.
         let printed = Output::in_memory();
@@ -99,11 +117,9 @@ impl Repo {
         }
         match report.ending {
             Ending::Done(definitions) => {
-                let catalog = Catalog::new(&definitions).map_err(AppError::Definitions)?;
-                Ok(Self {
-                    bundle,
-                    catalog: Arc::new(catalog),
-                })
+                let (catalog, problems) = Catalog::collect(&definitions);
+                let catalog = Arc::new(catalog);
+                Ok((Self { bundle, catalog }, problems))
             }
             Ending::Failed(error) => Err(AppError::Load(error)),
             Ending::Limit(hit) => Err(AppError::Limit {
@@ -115,6 +131,31 @@ impl Repo {
             Ending::Fault(fault) => Err(AppError::Fault(fault)),
         }
     }
+}
+
+/// Reads and evaluates the repo in `folder`, for looking at it.
+///
+/// # Errors
+/// When it cannot be read or evaluated.
+pub async fn inspect(
+    folder: &Path,
+    limits: &Limits,
+) -> Result<(Repo, Vec<DefinitionError>), AppError> {
+    let sandbox = Sandbox::new(2)?;
+    Repo::inspect(&sandbox, folder, limits, &Output::in_memory()).await
+}
+
+/// The executor of a repo's actions.
+#[must_use]
+pub fn envyr(settings: &Settings, root: PathBuf) -> Envyr {
+    Envyr::new(settings.envyr.clone(), settings.environment.clone(), root)
+}
+
+/// The gate to a repo's actions.
+#[must_use]
+pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
+    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
+    Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
 }
 
 /// Waits for what an abandoned run still has to clean up, such as containers.
@@ -141,10 +182,6 @@ pub async fn run_script(
         .as_ref()
         .map(|repo| repo.catalog.clone())
         .unwrap_or_default();
-    let root = repo
-        .as_ref()
-        .map(|repo| repo.bundle.root.clone())
-        .unwrap_or_default();
     let names: Vec<_> = catalog
         .iter()
         .flat_map(|(_, definition)| &definition.names)
@@ -152,12 +189,8 @@ pub async fn run_script(
     for pattern in settings.typed.idle(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
-    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
-    let dispatcher = Arc::new(Dispatcher::new(
-        catalog,
-        settings.policy.clone(),
-        Arc::new(executors),
-    ));
+    let root = repo.as_ref().map(|repo| repo.bundle.root.clone());
+    let dispatcher = Arc::new(dispatcher(settings, catalog, root.unwrap_or_default()));
     let bundle = repo.as_ref().map(|repo| &repo.bundle);
     Ok(sandbox
         .run_script(bundle, script, &settings.limits, output, dispatcher)

@@ -1,6 +1,7 @@
 //! kael-host from outside: each test is a session that a user could have.
 
 mod actions;
+mod adapters;
 mod architecture;
 mod cli;
 mod config;
@@ -11,4 +12,5 @@ mod guest;
 mod limits;
 mod schemas;
 mod sources;
+mod tools;
 mod wasm;

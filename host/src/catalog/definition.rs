@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::RawDefinition;
+use super::adapter::Adapter;
 use super::contract::Contract;
 use super::fields::{DefinitionError, Fields};
 use super::grants::Grants;
@@ -60,6 +61,18 @@ pub enum Executor {
     Wasm,
 }
 
+impl Executor {
+    /// The name that definitions use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
 /// The language of an entry point, in envyr's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -96,6 +109,8 @@ pub struct Definition {
     pub location: Location,
     /// What it says to those who call it.
     pub contract: Contract,
+    /// How its program takes parameters and gives its result.
+    pub adapter: Adapter,
     /// Where its implementation comes from.
     pub source: Source,
     /// The file to run, relative to `subdir`; envyr's choice when there is none.
@@ -123,6 +138,16 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether the team names a parameter, in whichever place.
+    #[must_use]
+    pub fn names_parameter(&self, name: &str) -> bool {
+        let schema = self.contract.params.as_ref();
+        let properties = schema.and_then(|schema| schema.document().get("properties"));
+        self.defaults.contains_key(name)
+            || self.locked.contains_key(name)
+            || properties.is_some_and(|all| all.get(name).is_some())
+    }
+
     pub(super) fn parse(raw: &RawDefinition) -> Result<Self, DefinitionError> {
         let at = &raw.location;
         let fail = |problem: String| DefinitionError {
@@ -154,6 +179,7 @@ impl Definition {
             names,
             location: at.clone(),
             contract: Contract::parse(&mut fields)?,
+            adapter: Adapter::parse(&mut fields)?,
             source,
             entrypoint: inner_path(&mut fields, "entrypoint")?,
             subdir: inner_path(&mut fields, "subdir")?,

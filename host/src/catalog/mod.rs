@@ -1,5 +1,6 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
+mod adapter;
 mod contract;
 mod definition;
 mod destination;
@@ -11,6 +12,7 @@ mod shorthand;
 
 use std::collections::BTreeMap;
 
+pub use adapter::{Adapter, Input, Output};
 pub use contract::Contract;
 pub use definition::{Definition, Executor, Language, Location, Source};
 pub use destination::{Destination, DestinationError, Host};
@@ -36,6 +38,7 @@ pub struct RawDefinition {
 #[derive(Debug, Default)]
 pub struct Catalog {
     actions: BTreeMap<ActionName, Definition>,
+    unnamed: Vec<Location>,
 }
 
 impl Catalog {
@@ -44,11 +47,23 @@ impl Catalog {
     /// # Errors
     /// All that is wrong with the definitions, in the order in which they were made.
     pub fn new(raw: &[RawDefinition]) -> Result<Self, Vec<DefinitionError>> {
+        let (catalog, problems) = Self::collect(raw);
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What is right, and all that is wrong.
+    #[must_use]
+    pub fn collect(raw: &[RawDefinition]) -> (Self, Vec<DefinitionError>) {
         let (mut catalog, mut problems) = (Self::default(), Vec::new());
         for raw in raw {
             match Definition::parse(raw) {
                 Ok(definition) => {
                     let Some(name) = definition.names.first().cloned() else {
+                        catalog.unnamed.push(definition.location);
                         continue;
                     };
                     if let Some(other) = catalog.actions.get(&name) {
@@ -62,11 +77,13 @@ impl Catalog {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() {
-            Ok(catalog)
-        } else {
-            Err(problems)
-        }
+        (catalog, problems)
+    }
+
+    /// Where actions are defined that the tree does not hold.
+    #[must_use]
+    pub fn unnamed(&self) -> &[Location] {
+        &self.unnamed
     }
 
     /// The action of that name.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use super::actions::args::Actions;
 use crate::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
@@ -47,6 +48,7 @@ pub(super) struct Shared {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<Run>),
+    Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
     Setup(Setup),

@@ -1,7 +1,9 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
+mod actions;
 mod args;
 mod config;
+mod drive;
 mod exit;
 mod report;
 mod run;
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),

@@ -9,7 +9,7 @@ use super::terminal::say_json;
 use super::text::{visible, with_causes};
 use crate::app::AppError;
 use crate::config::ConfigError;
-use crate::failure::ErrorKind;
+use crate::failure::{ActionError, ErrorKind};
 use crate::limits::{LimitHit, Limits};
 use crate::sandbox::{Ending, ErrorStage, Report, ScriptError};
 
@@ -63,6 +63,38 @@ impl Problem {
                 ..Self::usage(with_causes(error))
             },
         })
+    }
+
+    pub(super) fn no_threads(problem: &std::io::Error) -> Self {
+        Self::usage(format!(
+            "the threads of the runtime cannot be started: {problem}"
+        ))
+    }
+
+    pub(super) fn signal(number: u8) -> Self {
+        Self::usage(format!("the run was ended by signal {number}"))
+    }
+
+    /// The same with a hint.
+    pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn of_action(name: &str, error: &ActionError) -> Self {
+        // A name that there is not names itself.
+        let message = match error.kind {
+            ErrorKind::UnknownAction => error.message.clone(),
+            _ => format!("{name} failed: {}", error.message),
+        };
+        Self {
+            kind: error.kind.name(),
+            action: Some(name.to_owned()),
+            hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
+            ..Self::usage(message)
+        }
     }
 
     pub(super) fn of_config_error(error: &ConfigError) -> Self {
@@ -141,7 +173,7 @@ impl Problem {
         code
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json!({
             "kind": self.kind,
             "message": self.message,

@@ -3,11 +3,9 @@
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
-
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Run, Shared};
+use super::drive::{Driven, drive};
 use super::exit;
 use super::report::{self, Problem};
 use super::settings;
@@ -19,9 +17,6 @@ use crate::units::ByteSize;
 
 /// A script may be this large.
 const MAX_SCRIPT: u64 = 16 << 20;
-
-/// How long the end of a run may take to clean up behind itself.
-const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// What there is to report when the run is over.
 enum Over {
@@ -59,33 +54,16 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     } else {
         Output::to_writer(io::stdout())
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
+    let ran = drive(app::run_script(&settings, script, output.clone()));
+    let over = match ran {
+        Ok(Driven::Done(Ok(report))) => Over::Ran(report),
+        Ok(Driven::Done(Err(problem))) => Over::NotBegun(problem),
+        Ok(Driven::Signal(number)) => Over::Signal(number),
         Err(problem) => {
-            let problem = Problem::usage(format!(
-                "the threads of the runtime cannot be started: {problem}"
-            ));
+            let problem = Problem::no_threads(&problem);
             return finish(&run, shared, &limits, None, Some(problem), "", exit::BUG);
         }
     };
-    let over = runtime.block_on(async {
-        tokio::select! {
-            // Listening first: a signal may come as soon as the script has printed something.
-            biased;
-            number = interrupted() => Over::Signal(number),
-            ran = app::run_script(&settings, script, output.clone()) => match ran {
-                Ok(report) => Over::Ran(report),
-                Err(problem) => Over::NotBegun(problem),
-            },
-        }
-    });
-    // Ends what was in flight, with all that it started.
-    runtime.shutdown_timeout(SHUTDOWN);
-    app::finish(SHUTDOWN);
     match over {
         Over::Ran(report) => {
             let (code, problem) = (
@@ -107,7 +85,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             finish(&run, shared, &limits, None, problem, &output.kept(), code)
         }
         Over::Signal(number) => {
-            let problem = Problem::usage(format!("the run was ended by signal {number}"));
+            let problem = Problem::signal(number);
             finish(
                 &run,
                 shared,
@@ -139,29 +117,6 @@ fn finish(
         problem.print(shared.quiet);
     }
     code
-}
-
-/// The number of the signal that asks the program to end.
-async fn interrupted() -> u8 {
-    let kinds = [
-        (SignalKind::interrupt(), 2),
-        (SignalKind::terminate(), 15),
-        (SignalKind::hangup(), 1),
-    ];
-    let mut waits = Vec::new();
-    for (kind, number) in kinds {
-        // Where a signal cannot be listened for, it does what it always does.
-        if let Ok(mut listener) = signal(kind) {
-            waits.push(Box::pin(async move {
-                listener.recv().await;
-                number
-            }));
-        }
-    }
-    if waits.is_empty() {
-        return std::future::pending().await;
-    }
-    futures_util::future::select_all(waits).await.0
 }
 
 /// The script that was named, read.

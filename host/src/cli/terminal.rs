@@ -45,6 +45,15 @@ impl Paint {
     }
 }
 
+/// Characters that fit on a line: those of the terminal, or as many as there are.
+pub(super) fn width() -> usize {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return usize::MAX / 2;
+    }
+    rustix::termios::tcgetwinsize(&out).map_or(80, |size| usize::from(size.ws_col).max(40))
+}
+
 /// Writes to stdout and says with which exit code that ends.
 pub(super) fn say(text: &str, code: u8) -> u8 {
     let mut out = io::stdout();

@@ -1,5 +1,6 @@
 //! How an implementation runs.
 
+mod adapters;
 pub mod envyr;
 mod process;
 pub mod wasm;

@@ -153,7 +153,7 @@ pub(super) fn arguments(
     data: &Path,
     entry: &Entry,
     definition: &Definition,
-    environment: &Environment,
+    names: &[&str],
     tag: &str,
 ) -> Result<Vec<OsString>, ActionError> {
     let (interpreter, file) = in_image(entry)?;
@@ -161,12 +161,8 @@ pub(super) fn arguments(
     let mut args: Vec<OsString> = vec!["--root".into(), data.join("envyr").into()];
     args.extend(["run", "--executor", "docker", "--autogen", "--timeout"].map(OsString::from));
     args.push(seconds.to_string().into());
-    // A variable that is not set would arrive empty.
-    for name in definition
-        .env
-        .iter()
-        .filter(|name| environment.get(name).is_some())
-    {
+    // Only such as are set: another would arrive empty.
+    for name in names {
         args.push(format!("--env-map={name}").into());
     }
     for (option, value) in [

@@ -18,9 +18,10 @@ pub(super) use entry::{brief, inside};
 pub use tool::{REMEDY, VERSION, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
+use super::adapters::{self, Given};
 use super::process::{self, Command, Ending, Finished};
 use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
-use crate::catalog::{Executor, Language, Source};
+use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
 use entry::Entry;
@@ -34,6 +35,19 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
+}
+
+/// What there is of an action's implementation.
+#[derive(Debug, Clone)]
+pub struct Implementation {
+    /// The folder that it runs from.
+    pub folder: PathBuf,
+    /// The entry point, relative to the folder.
+    pub file: String,
+    /// Its language.
+    pub language: Language,
+    /// What runs it.
+    pub interpreter: String,
 }
 
 /// Runs implementations of one actions repo.
@@ -96,65 +110,92 @@ impl Envyr {
         }
     }
 
+    /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
+    /// fetched yet.
+    ///
+    /// # Errors
+    /// When the source or its entry point is not there.
+    pub async fn look(
+        &self,
+        definition: &Definition,
+        fetch: bool,
+    ) -> Result<Option<Implementation>, ActionError> {
+        let folder = match &definition.source {
+            Source::Git { url, tag } if !fetch => {
+                match source::fetched(&self.data, url, tag.as_deref()) {
+                    Some(folder) => folder,
+                    None => return Ok(None),
+                }
+            }
+            source => self.fetch(source).await?,
+        };
+        if definition.executor == Executor::Wasm {
+            return wasm_file(folder, definition).map(Some);
+        }
+        let entry = entry::find(&folder, definition)?;
+        Ok(Some(Implementation {
+            folder: entry.folder,
+            file: entry.file,
+            language: entry.language,
+            interpreter: entry.interpreter,
+        }))
+    }
+
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+        let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
         let found = self.found().await?;
         let preparer = self.preparer(found);
-        let definition = invocation.definition;
         let folder = preparer.fetch(&definition.source).await?;
         let entry = entry::find(&folder, definition)?;
-        let env = variables::scrubbed(
+        let mut env = variables::scrubbed(
             &self.environment,
             &found.path,
             entry.language,
             &definition.env,
         );
-        match definition.executor {
+        env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
+        let stdout = match definition.executor {
             // Never sent here.
-            Executor::Wasm => Err(ActionError::unavailable(
-                "envyr does not run WebAssembly",
-                None,
-            )),
+            Executor::Wasm => {
+                let message = "envyr does not run WebAssembly";
+                return Err(ActionError::unavailable(message, None));
+            }
             Executor::Native => {
-                self.run_native(invocation, found, &preparer, &entry, env)
-                    .await
+                self.run_native(definition, given, found, &preparer, &entry, env)
+                    .await?
             }
             Executor::Docker => {
-                self.run_docker(invocation, found, &preparer, &entry, env)
-                    .await
+                self.run_docker(definition, given, found, &preparer, &entry, env)
+                    .await?
             }
-        }
+        };
+        adapters::take(definition.adapter.output, stdout, STDOUT_CAP)
     }
 
     async fn run_native(
         &self,
-        invocation: Invocation<'_>,
+        definition: &Definition,
+        given: Given,
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
         env: Variables,
     ) -> Result<Vec<u8>, ActionError> {
         preparer.prepare(entry).await?;
-        let definition = invocation.definition;
-        let args = native_arguments(&self.data, entry);
+        let mut args = native_arguments(&self.data, entry);
+        args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
         let finished = self
-            .start(
-                found,
-                entry,
-                args,
-                env,
-                invocation.params,
-                timeout,
-                true,
-                |_| (),
-            )
+            .start(found, entry, args, env, given.stdin, timeout, true, |_| ())
             .await?;
         outcome::read(finished, definition.timeout, STDOUT_CAP)
     }
 
     async fn run_docker(
         &self,
-        invocation: Invocation<'_>,
+        definition: &Definition,
+        given: Given,
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
@@ -174,13 +215,20 @@ impl Envyr {
                 .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
         });
         let engine = engine.await?;
-        let definition = invocation.definition;
         let looked_at = entry.clone();
         let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
-        let args = docker::arguments(&self.data, entry, definition, &self.environment, &tag)?;
+        let names: Vec<&str> = definition
+            .env
+            .iter()
+            .map(String::as_str)
+            .filter(|name| self.environment.get(name).is_some())
+            .chain(given.env.iter().map(|(name, _)| name.as_str()))
+            .collect();
+        let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
+        args.extend(behind_dashes(&given));
         // The Dockerfile has one place in the source, so one image is built from it at a time.
         let mut built = preparer.image(entry, &tag).await?;
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
@@ -192,7 +240,7 @@ impl Envyr {
             entry,
             args,
             env,
-            invocation.params,
+            given.stdin,
             timeout,
             false,
             on_start,
@@ -296,6 +344,34 @@ impl Execute for Envyr {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         Box::pin(self.run(invocation))
     }
+}
+
+/// The file of an action that runs without envyr.
+fn wasm_file(source: PathBuf, definition: &Definition) -> Result<Implementation, ActionError> {
+    let folder = match &definition.subdir {
+        None => source.clone(),
+        Some(subdir) => inside(&source, &source, subdir, "subdir")?,
+    };
+    let file = definition.entrypoint.clone().unwrap_or_default();
+    inside(&source, &folder, &file, "entrypoint")?;
+    Ok(Implementation {
+        folder,
+        file,
+        language: Language::Other,
+        interpreter: "WebAssembly, in this process".to_owned(),
+    })
+}
+
+/// What envyr hands on to the program as it stands, words that look like its own options included.
+fn behind_dashes(given: &Given) -> Vec<OsString> {
+    if given.args.is_empty() {
+        return Vec::new();
+    }
+    ["--"]
+        .into_iter()
+        .chain(given.args.iter().map(String::as_str))
+        .map(OsString::from)
+        .collect()
 }
 
 /// The order in which envyr takes its arguments: its lists swallow what stands behind them.
