@@ -7,16 +7,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::catalog::{Catalog, DefinitionError};
-use crate::dispatch::{Dispatcher, Policy};
+use crate::dispatch::{Cache, CacheUse, Dispatcher, Policy, Recorder, Rehearsal};
 use crate::environment::Environment;
 use crate::executor::Executors;
-use crate::executor::envyr;
+use crate::executor::envyr::{self, Envyr};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
 
 /// What one command was told.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The folder of the actions repo; without one a script runs with no actions.
     pub actions: Option<PathBuf>,
@@ -26,6 +26,12 @@ pub struct Settings {
     pub policy: Policy,
     /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
     pub typed: Policy,
+    /// What is done with results that may be used again.
+    pub cache: CacheUse,
+    /// Answers calls instead of running them.
+    pub rehearsal: Option<Arc<Rehearsal>>,
+    /// Writes down the answers.
+    pub recorder: Option<Arc<Recorder>>,
     /// Which envyr, and what fetching may see.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
@@ -154,13 +160,46 @@ pub fn envyr(settings: &Settings, root: PathBuf) -> Envyr {
 /// The gate to a repo's actions.
 #[must_use]
 pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
+    let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
     let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
     Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
+        .with_cache(cache)
+        .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
 }
 
 /// Waits for what an abandoned run still has to clean up, such as containers.
 pub fn finish(within: Duration) {
     envyr::finish(within);
+}
+
+/// Evaluates a Lua file that returns a value, with no actions at all: the value as JSON text.
+///
+/// # Errors
+/// Whatever is wrong with it, in words.
+pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<String, String> {
+    let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
+    let script = Script {
+        name: name.to_owned(),
+        source,
+        args: Vec::new(),
+        want_result: true,
+    };
+    let idle = Envyr::new(
+        envyr::Settings::default(),
+        Environment::default(),
+        PathBuf::new(),
+    );
+    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(idle));
+    let report = sandbox
+        .run_script(None, script, limits, Output::in_memory(), Arc::new(none))
+        .await;
+    match report.ending {
+        Ending::Done(value) => Ok(value.unwrap_or_default()),
+        Ending::Failed(error) => Err(error.message),
+        Ending::Limit(hit) => Err(hit.to_string()),
+        Ending::OutputClosed => Err("the output was closed".to_owned()),
+        Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
+    }
 }
 
 /// Runs one script.

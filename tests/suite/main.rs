@@ -10,6 +10,8 @@ mod docker;
 mod examples;
 mod guest;
 mod limits;
+mod rehearsal;
+mod reuse;
 mod schemas;
 mod sources;
 mod tools;

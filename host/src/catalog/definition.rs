@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::RawDefinition;
 use super::adapter::Adapter;
@@ -11,6 +12,7 @@ use super::contract::Contract;
 use super::fields::{DefinitionError, Fields};
 use super::grants::Grants;
 use super::limits::ActionLimits;
+use super::reuse::Reuse;
 use crate::json;
 use crate::names::ActionName;
 use crate::units::TimeLimit;
@@ -111,6 +113,10 @@ pub struct Definition {
     pub contract: Contract,
     /// How its program takes parameters and gives its result.
     pub adapter: Adapter,
+    /// When results are used again and failures tried again.
+    pub reuse: Reuse,
+    /// The SHA-256 of all that the definition says, in hexadecimal.
+    pub digest: String,
     /// Where its implementation comes from.
     pub source: Source,
     /// The file to run, relative to `subdir`; envyr's choice when there is none.
@@ -162,6 +168,7 @@ impl Definition {
         let Value::Object(body) = body else {
             return Err(fail("expected a table with names, got a list".to_owned()));
         };
+        let digest = digest(&body);
         let mut fields = Fields::new(at, body);
         let source = source(&mut fields)?;
         let executor = executor(&mut fields)?;
@@ -180,6 +187,8 @@ impl Definition {
             location: at.clone(),
             contract: Contract::parse(&mut fields)?,
             adapter: Adapter::parse(&mut fields)?,
+            reuse: Reuse::parse(&mut fields)?,
+            digest,
             source,
             entrypoint: inner_path(&mut fields, "entrypoint")?,
             subdir: inner_path(&mut fields, "subdir")?,
@@ -210,6 +219,13 @@ impl Definition {
         }
         Ok(definition)
     }
+}
+
+/// Keys are sorted, so the same words have the same digest.
+fn digest(body: &Map<String, Value>) -> String {
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {

@@ -7,6 +7,8 @@ mod destination;
 mod fields;
 mod grants;
 mod limits;
+mod made_up;
+mod reuse;
 mod schema;
 mod shorthand;
 
@@ -19,6 +21,8 @@ pub use destination::{Destination, DestinationError, Host};
 pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
+pub use made_up::made_up;
+pub use reuse::{Retry, Reuse};
 pub use schema::{Mistakes, Schema};
 
 use crate::names::{self, ActionName};

@@ -62,6 +62,12 @@ impl Schema {
         &self.document
     }
 
+    /// A value that it would take, as far as that is simple.
+    #[must_use]
+    pub fn made_up(&self) -> Value {
+        super::made_up(&self.document, 0)
+    }
+
     /// Checks a value. Where a list is wanted and an empty table is there, it becomes an empty list: Lua writes both
     /// alike.
     ///

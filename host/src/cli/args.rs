@@ -51,6 +51,7 @@ pub(super) enum Command {
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
+    Cache(Cache),
     Setup(Setup),
 }
 
@@ -79,6 +80,16 @@ pub(super) struct Run {
     /// Print one JSON report when the run is over: result, output, calls, usage, error.
     #[arg(long)]
     pub(super) json: bool,
+    /// Run no action: print what each would have been called with, and answer it from --answers, its `example`, or a
+    /// value made from its `returns`.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Answers for --dry-run: what --record wrote, JSON, or a Lua file that returns results by action.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(super) answers: Option<PathBuf>,
+    /// Write the answers of all actions to a file (mode 0600), for --answers.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(super) record: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }
@@ -89,6 +100,12 @@ pub(super) struct Bounds {
     /// Deny the actions whose name matches; `*` stands for any text. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(super) deny: Vec<String>,
+    /// Neither use nor keep results of actions with `cache`.
+    #[arg(long, conflicts_with = "refresh")]
+    pub(super) no_cache: bool,
+    /// Run actions with `cache` anew, and keep their results.
+    #[arg(long)]
+    pub(super) refresh: bool,
     /// Memory that the script may use [default: 256MiB].
     #[arg(long, value_name = "SIZE")]
     pub(super) max_memory: Option<ByteSize>,
@@ -157,4 +174,34 @@ pub(super) struct Trust {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Look at or delete the results that actions with `cache` have left.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  kael-host cache ls\n  kael-host cache clear db.query")]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Print every kept result: its action, age, the time it may still be used, size and repo.
+    #[command(after_help = "Example:\n  kael-host cache ls --json")]
+    Ls {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete kept results.
+    #[command(after_help = "Example:\n  kael-host cache clear db.query")]
+    Clear {
+        /// Only those of this action.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
 }

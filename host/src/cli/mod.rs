@@ -2,9 +2,11 @@
 
 mod actions;
 mod args;
+mod cache;
 mod config;
 mod drive;
 mod exit;
+mod rehearse;
 mod report;
 mod run;
 mod settings;
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
+        Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()

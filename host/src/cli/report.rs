@@ -185,14 +185,14 @@ impl Problem {
     }
 }
 
-/// The report of a run as one JSON document, ended by a line break.
+/// The report of a run as one JSON document.
 pub(super) fn json(
     report: Option<&Report<Option<String>>>,
     problem: Option<&Problem>,
     output: &str,
     limits: &Limits,
     exit_code: u8,
-) -> String {
+) -> Value {
     let result = match report.map(|report| &report.ending) {
         // The guest made it from a value, so it is JSON; anything else would be a bug that shows as null.
         Some(Ending::Done(Some(text))) => {
@@ -217,7 +217,7 @@ pub(super) fn json(
             "calls": report.usage.calls,
         })
     });
-    let document = json!({
+    json!({
         "ok": problem.is_none(),
         "exit_code": exit_code,
         "result": result,
@@ -233,8 +233,7 @@ pub(super) fn json(
             "parallel": limits.parallel,
         },
         "error": problem.map(Problem::json),
-    });
-    format!("{document:#}\n")
+    })
 }
 
 fn millis(duration: std::time::Duration) -> f64 {

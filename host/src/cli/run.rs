@@ -1,14 +1,19 @@
 //! `kael-host run`.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::PoisonError;
+
+use serde_json::Value;
 
 use super::args::{Run, Shared};
 use super::drive::{Driven, drive};
 use super::exit;
+use super::rehearse::{self, Calls};
 use super::report::{self, Problem};
 use super::settings;
+use super::terminal::say_json;
 use crate::app::{self, AppError};
 use crate::environment::Environment;
 use crate::limits::Limits;
@@ -26,20 +31,23 @@ enum Over {
 }
 
 pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u8 {
+    let asked = Asked {
+        run: &run,
+        shared,
+        planned: Calls::default(),
+    };
     let config = match settings::config(shared, &run.bounds, &environment) {
         Ok(config) => config,
         Err(error) => {
             let (problem, limits) = (Problem::of_config_error(&error), Limits::default());
-            return finish(&run, shared, &limits, None, Some(problem), "", exit::CONFIG);
+            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
         }
     };
     let limits = config.limits();
     let script = match script(&run) {
         Ok(script) => script,
         Err(message) => {
-            return finish(
-                &run,
-                shared,
+            return asked.finish(
                 &limits,
                 None,
                 Some(Problem::usage(message)),
@@ -48,7 +56,11 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             );
         }
     };
-    let settings = settings::settings(&config, &run.bounds, environment);
+    let mut settings = settings::settings(&config, &run.bounds, environment);
+    if let Err(message) = rehearse::prepare(&run, &asked.planned, &mut settings) {
+        let problem = Some(Problem::usage(message));
+        return asked.finish(&limits, None, problem, "", exit::USAGE);
+    }
     let output = if run.json {
         Output::in_memory()
     } else {
@@ -61,7 +73,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
         Ok(Driven::Signal(number)) => Over::Signal(number),
         Err(problem) => {
             let problem = Problem::no_threads(&problem);
-            return finish(&run, shared, &limits, None, Some(problem), "", exit::BUG);
+            return asked.finish(&limits, None, Some(problem), "", exit::BUG);
         }
     };
     match over {
@@ -70,25 +82,25 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
                 exit::of_ending(&report.ending),
                 Problem::of_ending(&report.ending),
             );
-            finish(
-                &run,
-                shared,
-                &limits,
-                Some(&report),
-                problem,
-                &output.kept(),
-                code,
-            )
+            let made_up = settings.rehearsal.and_then(|dry| dry.last_made_up());
+            let problem = match (problem, made_up) {
+                (Some(problem), Some((action, from))) if code != exit::LIMIT => {
+                    Some(problem.hinted(format!(
+                        "the answer of {action} was {}: give another with --answers",
+                        from.words()
+                    )))
+                }
+                (problem, _) => problem,
+            };
+            asked.finish(&limits, Some(&report), problem, &output.kept(), code)
         }
         Over::NotBegun(error) => {
             let (code, problem) = (exit::of_app_error(&error), Problem::of_app_error(&error));
-            finish(&run, shared, &limits, None, problem, &output.kept(), code)
+            asked.finish(&limits, None, problem, &output.kept(), code)
         }
         Over::Signal(number) => {
             let problem = Problem::signal(number);
-            finish(
-                &run,
-                shared,
+            asked.finish(
                 &limits,
                 None,
                 Some(problem),
@@ -99,24 +111,36 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     }
 }
 
-fn finish(
-    run: &Run,
-    shared: &Shared,
-    limits: &Limits,
-    report: Option<&Report<Option<String>>>,
-    problem: Option<Problem>,
-    output: &str,
-    code: u8,
-) -> u8 {
-    if run.json {
-        let text = report::json(report, problem.as_ref(), output, limits, code);
-        if io::stdout().write_all(text.as_bytes()).is_err() {
-            return exit::OUTPUT_CLOSED;
+/// What was asked for, and so how the end of it looks.
+struct Asked<'a> {
+    run: &'a Run,
+    shared: &'a Shared,
+    /// What a dry run has planned.
+    planned: Calls,
+}
+
+impl Asked<'_> {
+    fn finish(
+        &self,
+        limits: &Limits,
+        report: Option<&Report<Option<String>>>,
+        problem: Option<Problem>,
+        output: &str,
+        code: u8,
+    ) -> u8 {
+        if self.run.json {
+            let mut document = report::json(report, problem.as_ref(), output, limits, code);
+            if self.run.dry_run {
+                let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+                document["planned"] = Value::Array(planned.clone());
+            }
+            return say_json(&document, code);
         }
-    } else if let Some(problem) = problem {
-        problem.print(shared.quiet);
+        if let Some(problem) = problem {
+            problem.print(self.shared.quiet);
+        }
+        code
     }
-    code
 }
 
 /// The script that was named, read.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::{Bounds, Shared};
 use crate::app::Settings;
 use crate::config::{Config, ConfigError, Key, Value};
-use crate::dispatch::{Pattern, Policy};
+use crate::dispatch::{CacheUse, Pattern, Policy};
 use crate::environment::Environment;
 use crate::executor::envyr;
 
@@ -54,6 +54,13 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
         limits: config.limits(),
         policy: policy(&config.list(Key::Deny)),
         typed: policy(&bounds.deny),
+        cache: match (bounds.no_cache, bounds.refresh) {
+            (true, _) => CacheUse::Off,
+            (false, true) => CacheUse::Refresh,
+            (false, false) => CacheUse::Normal,
+        },
+        rehearsal: None,
+        recorder: None,
         envyr: envyr::Settings {
             envyr: config.path(Key::Envyr),
             fetch_env: config.list(Key::FetchEnv),

@@ -1,8 +1,11 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, validate, authorize, run, bound, record. Each is a function of values; only `run` touches the world. The gate
+//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`
+//! and the cache touch the world. The gate
 //! does not know that the sandbox exists.
 
+pub mod answers;
+pub mod cache;
 mod merge;
 mod policy;
 
@@ -12,6 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub use answers::{Answers, Planned, Recorder, Rehearsal};
+pub use cache::{Cache, CacheUse};
 pub use policy::{Pattern, Policy};
 
 use crate::catalog::{Catalog, Definition};
@@ -30,6 +35,15 @@ pub struct Dispatcher {
     catalog: Arc<Catalog>,
     policy: Policy,
     executor: Arc<dyn Execute>,
+    cache: Option<Cache>,
+    rehearsal: Option<Arc<Rehearsal>>,
+    recorder: Option<Arc<Recorder>>,
+}
+
+/// Where a result is kept, and what is there.
+struct Kept {
+    file: String,
+    result: Option<String>,
 }
 
 /// One call, for the record.
@@ -53,6 +67,32 @@ impl Dispatcher {
             catalog,
             policy,
             executor,
+            cache: None,
+            rehearsal: None,
+            recorder: None,
+        }
+    }
+
+    /// The same for a dry run, and with a record of the answers.
+    #[must_use]
+    pub fn with_answers(
+        self,
+        rehearsal: Option<Arc<Rehearsal>>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
+        Self {
+            rehearsal,
+            recorder,
+            ..self
+        }
+    }
+
+    /// The same with a cache for the actions whose definition says so.
+    #[must_use]
+    pub fn with_cache(self, cache: Cache) -> Self {
+        Self {
+            cache: Some(cache),
+            ..self
         }
     }
 
@@ -89,9 +129,174 @@ impl Dispatcher {
         let params = self.merge(definition, name, params).await?;
         *digest = digest_of(&params);
         self.authorize(definition)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            return self.rehearse(rehearsal, definition, name, params).await;
+        }
+        let Some(recorder) = &self.recorder else {
+            return self.perform(definition, name, params).await;
+        };
+        let outcome = self.perform(definition, name, params.clone()).await;
+        if let Err(problem) = recorder.add(name, &params, &outcome) {
+            tracing::warn!("the answer of {name} is not recorded: {problem}");
+        }
+        outcome
+    }
+
+    /// Answers a call without running anything, and tells what would have been run.
+    async fn rehearse(
+        &self,
+        rehearsal: &Rehearsal,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let invocation = Invocation {
+            definition,
+            params: params.clone(),
+        };
+        let plan = self.executor.plan(invocation).await?;
+        let (from, answer) = match rehearsal.given(name, &params) {
+            Some(given) => (answers::From::File, given),
+            None => {
+                let (from, value) = answers::own(definition);
+                (from, Ok(value))
+            }
+        };
+        let answer = match answer {
+            Ok(value) => self
+                .bound(definition, name, value.to_string().into_bytes())
+                .await
+                .map_err(|error| ActionError {
+                    message: format!(
+                        "the answer of the dry run ({}): {}",
+                        from.words(),
+                        error.message
+                    ),
+                    ..error
+                }),
+            Err(error) => Err(error),
+        };
+        let planned = Planned {
+            action: name.to_owned(),
+            params,
+            command: plan.command,
+            note: plan.note,
+            env: plan.env,
+            from,
+            answer,
+        };
+        rehearsal.told(&planned);
+        planned.answer
+    }
+
+    /// Runs an action, or uses a result that is kept.
+    async fn perform(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let kept = self.cached(definition, &params).await;
+        if let Some(result) = kept.as_ref().and_then(|kept| kept.result.clone()) {
+            tracing::debug!("{name}: a kept result is used");
+            return Ok(result);
+        }
+        let result = self.attempts(definition, name, params).await?;
+        if let Some(kept) = kept {
+            self.keep(definition, name, kept.file, &result).await;
+        }
+        Ok(result)
+    }
+
+    /// Runs it, again if it fails in a way that its definition has foreseen.
+    async fn attempts(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let mut failed = 0;
+        loop {
+            let again = definition
+                .reuse
+                .retry
+                .as_ref()
+                .filter(|retry| failed + 1 < retry.attempts);
+            let Some(retry) = again else {
+                return self.attempt(definition, name, params).await;
+            };
+            let error = match self.attempt(definition, name, params.clone()).await {
+                Err(error) if retry.on.contains(&error.kind) => error,
+                outcome => return outcome,
+            };
+            failed += 1;
+            let wait = retry.wait(failed, chance());
+            tracing::info!(
+                "{name}: attempt {failed} of {} failed ({}), the next in {:.1}s",
+                retry.attempts,
+                error.kind.name(),
+                wait.as_secs_f64()
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
         self.bound(definition, name, stdout).await
+    }
+
+    /// Where the result of a call is kept, and the result when it is there. None when it is not to be kept, or cannot
+    /// be: a cache is no reason to fail.
+    async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
+        definition.reuse.cache?;
+        let cache = self.cache.as_ref().filter(|cache| !cache.is_off())?.clone();
+        let key = match cache.key() {
+            Ok(key) => key,
+            Err(problem) => {
+                tracing::warn!("results are not kept: {problem}");
+                return None;
+            }
+        };
+        let fingerprint = self.executor.fingerprint(definition, key).await.ok()?;
+        let mut hash = Sha256::new();
+        for part in [
+            env!("CARGO_PKG_VERSION"),
+            &definition.digest,
+            definition.executor.name(),
+            &fingerprint,
+            params,
+        ] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let file = cache::hex(&hash.finalize());
+        if !cache.is_read() {
+            return Some(Kept { file, result: None });
+        }
+        let looking = tokio::task::spawn_blocking(move || {
+            let result = cache.get(&file);
+            Kept { file, result }
+        });
+        looking.await.ok()
+    }
+
+    async fn keep(&self, definition: &Definition, name: &str, file: String, result: &str) {
+        let (Some(cache), Some(ttl)) = (self.cache.clone(), definition.reuse.cache) else {
+            return;
+        };
+        let (name, result) = (name.to_owned(), result.to_owned());
+        let keeping =
+            tokio::task::spawn_blocking(move || cache.put(&file, &name, &result, ttl.duration()));
+        if let Ok(Err(problem)) = keeping.await {
+            tracing::warn!("results are not kept: {problem}");
+        }
     }
 
     /// Merges and validates; a large document on a thread of its own, so that other runs are not held up.
@@ -262,6 +467,12 @@ fn bound(definition: &Definition, stdout: Vec<u8>) -> Result<String, ActionError
         })?;
     }
     Ok(text)
+}
+
+/// A number from 0 to 1 that nobody can foresee.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    (RandomState::new().hash_one(0_u64) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn digest_of(params: &str) -> String {

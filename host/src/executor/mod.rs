@@ -32,10 +32,34 @@ pub struct Invocation<'a> {
 /// A future of what an implementation printed.
 pub type Execution<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ActionError>> + Send + 'a>>;
 
+/// A future of what a result depends on.
+pub type Fingerprint<'a> = Pin<Box<dyn Future<Output = Result<String, ActionError>> + Send + 'a>>;
+
+/// What would be run.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The command line, as far as it is known.
+    pub command: Vec<String>,
+    /// Why it is not known further.
+    pub note: Option<String>,
+    /// The names of all variables that the implementation would see.
+    pub env: Vec<String>,
+}
+
+/// A future of what would be run.
+pub type Planning<'a> = Pin<Box<dyn Future<Output = Result<Plan, ActionError>> + Send + 'a>>;
+
 /// Something that runs implementations.
 pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
+
+    /// What a call would run. Nothing is run, and nothing fetched.
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a>;
+
+    /// What a result depends on beside the definition and the parameters: the version of the source, and the variables
+    /// that `env` names, hashed with `key`. Changes when any of it does.
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a>;
 }
 
 /// Every executor of one actions repo; the definition says which is used.
@@ -58,7 +82,15 @@ impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         match invocation.definition.executor {
             Executor::Native | Executor::Docker => self.envyr.execute(invocation),
-            Executor::Wasm => self.wasm.execute(invocation),
+            Executor::Wasm => Box::pin(self.wasm.run(invocation)),
         }
+    }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        self.envyr.plan(invocation)
+    }
+
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        self.envyr.fingerprint(definition, key)
     }
 }

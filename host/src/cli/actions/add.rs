@@ -13,7 +13,7 @@ pub(super) fn run(session: &Session<'_>, add: Add) -> u8 {
 }
 
 fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings(&[])?;
+    let (settings, folder) = session.settings()?;
     let wanted = Wanted {
         source: add.source,
         namespace: add.namespace,

@@ -79,6 +79,12 @@ pub(in crate::cli) struct Exec {
     /// All parameters as one JSON object. Without this and --param they are read from stdin, unless that is a terminal.
     #[arg(long, value_name = "JSON", conflicts_with = "param")]
     pub(in crate::cli) params: Option<String>,
+    /// Neither use nor keep a result.
+    #[arg(long, conflicts_with = "refresh")]
+    pub(in crate::cli) no_cache: bool,
+    /// Run it anew, and keep its result.
+    #[arg(long)]
+    pub(in crate::cli) refresh: bool,
     /// Deny the actions whose name matches. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(in crate::cli) deny: Vec<String>,

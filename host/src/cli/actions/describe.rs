@@ -32,7 +32,7 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
         let problem = Problem::of_action(name, &error).hinted("see kael-host actions list");
         return Err(session.fail(&problem, exit::USAGE));
     };
-    let (settings, _) = session.settings(&[])?;
+    let (settings, _) = session.settings()?;
     let looked =
         session.wait(app::envyr(&settings, repo.bundle.root.clone()).look(definition, false))?;
     if session.json {

@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
 }
 
 fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings(&[])?;
+    let (settings, folder) = session.settings()?;
     let usage = |problem: Problem| session.fail(&problem, exit::USAGE);
     let editor = ["VISUAL", "EDITOR"]
         .iter()

@@ -9,6 +9,7 @@ use super::args::Exec;
 use super::{Ended, Session, code};
 use crate::app;
 use crate::catalog::{Catalog, Schema};
+use crate::cli::args::Bounds;
 use crate::cli::exit;
 use crate::cli::report::Problem;
 use crate::cli::terminal::{say, say_json};
@@ -23,7 +24,12 @@ pub(super) fn run(session: &Session<'_>, exec: &Exec) -> u8 {
 }
 
 fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings(&exec.deny)?;
+    let (settings, folder) = session.settings_with(Bounds {
+        deny: exec.deny.clone(),
+        no_cache: exec.no_cache,
+        refresh: exec.refresh,
+        ..Bounds::default()
+    })?;
     let usage = |message: String| session.fail(&Problem::usage(message), exit::USAGE);
     let given = given(exec).map_err(usage)?;
     let record: Mutex<Option<Record>> = Mutex::new(None);

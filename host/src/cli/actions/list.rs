@@ -24,7 +24,7 @@ fn listed(session: &Session<'_>) -> Result<u8, Ended> {
 
 /// The repo, if it is valid.
 pub(super) fn load(session: &Session<'_>) -> Result<Repo, Ended> {
-    let (settings, folder) = session.settings(&[])?;
+    let (settings, folder) = session.settings()?;
     let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
     match loaded {
         Ok((repo, problems)) if problems.is_empty() => Ok(repo),

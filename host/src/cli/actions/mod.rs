@@ -59,11 +59,11 @@ impl Session<'_> {
     }
 
     /// The settings, and the repo that they name.
-    fn settings(&self, deny: &[String]) -> Result<(Settings, PathBuf), Ended> {
-        let bounds = Bounds {
-            deny: deny.to_vec(),
-            ..Bounds::default()
-        };
+    fn settings(&self) -> Result<(Settings, PathBuf), Ended> {
+        self.settings_with(Bounds::default())
+    }
+
+    fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
         let config = settings::config(self.shared, &bounds, self.environment)
             .map_err(|error| self.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
         let settings = settings::settings(&config, &bounds, self.environment.clone());

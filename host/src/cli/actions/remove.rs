@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
 }
 
 fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings(&[])?;
+    let (settings, folder) = session.settings()?;
     let repo = list::load(session)?;
     let usage = |problem: Problem| session.fail(&problem, exit::USAGE);
     if let (Some(definition), false) = (repo.catalog.get(name), yes) {

@@ -12,7 +12,7 @@ use crate::cli::terminal::{Look, say, say_json};
 
 pub(super) fn run(session: &Session<'_>, fetch: bool) -> u8 {
     let validated = || {
-        let (settings, folder) = session.settings(&[])?;
+        let (settings, folder) = session.settings()?;
         check_and_tell(session, &settings, &folder, fetch)
     };
     code(validated())

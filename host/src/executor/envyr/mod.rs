@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -20,7 +21,9 @@ pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
 use super::process::{self, Command, Ending, Finished};
-use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
+use super::{
+    Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP,
+};
 use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
@@ -141,6 +144,93 @@ impl Envyr {
         }))
     }
 
+    /// The command line of a call, without any of its effects.
+    async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
+        let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
+        if definition.executor == Executor::Wasm {
+            return self.planned_here(definition, given).await;
+        }
+        // To rehearse, nothing need be installed.
+        let found = tool::find(
+            self.settings.envyr.as_deref(),
+            &self.data,
+            &self.environment,
+        );
+        let program = found.map_or_else(|_| "envyr".into(), |path| path.display().to_string());
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let entry = match self.look(definition, false).await {
+            Ok(Some(found)) => Ok(Entry {
+                folder: found.folder,
+                file: found.file,
+                language: found.language,
+                interpreter: found.interpreter,
+            }),
+            Ok(None) => Err("the repository was not fetched yet".to_owned()),
+            Err(problem) => Err(problem.message),
+        };
+        let language = entry
+            .as_ref()
+            .map_or(Language::Other, |entry| entry.language);
+        let scrubbed = variables::scrubbed(&self.environment, path, language, &definition.env);
+        let mut env: Vec<String> = scrubbed
+            .iter()
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .chain(given.env.iter().map(|(name, _)| name.clone()))
+            .chain(["TMPDIR".to_owned()])
+            .collect();
+        env.sort();
+        let (args, note) = match (entry, definition.executor) {
+            (Err(why), _) => (Vec::new(), Some(why)),
+            // Planned above.
+            (Ok(_), Executor::Wasm) => (Vec::new(), None),
+            (Ok(entry), Executor::Native) => (native_arguments(&self.data, &entry), None),
+            (Ok(entry), Executor::Docker) => {
+                let names: Vec<&str> = self.mapped(definition, &given);
+                let tag = docker::image_tag(&entry)?;
+                (
+                    docker::arguments(&self.data, &entry, definition, &names, &tag)?,
+                    None,
+                )
+            }
+        };
+        let args = args.into_iter().chain(behind_dashes(&given));
+        let words = args.map(|word| word.to_string_lossy().into_owned());
+        Ok(Plan {
+            command: [program].into_iter().chain(words).collect(),
+            note,
+            env,
+        })
+    }
+
+    /// The same for an action that runs without envyr.
+    async fn planned_here(
+        &self,
+        definition: &Definition,
+        given: Given,
+    ) -> Result<Plan, ActionError> {
+        let file = definition.entrypoint.clone().unwrap_or_default();
+        let note = match self.look(definition, false).await {
+            Ok(Some(_)) => "runs in this process".to_owned(),
+            Ok(None) => "the repository was not fetched yet".to_owned(),
+            Err(problem) => problem.message,
+        };
+        let names = self.mapped(definition, &given);
+        Ok(Plan {
+            env: names.into_iter().map(str::to_owned).collect(),
+            command: [file].into_iter().chain(given.args).collect(),
+            note: Some(note),
+        })
+    }
+
+    /// The variables that a container gets from its client.
+    fn mapped<'a>(&self, definition: &'a Definition, given: &'a Given) -> Vec<&'a str> {
+        let set = |name: &&str| self.environment.get(name).is_some();
+        let own = definition.env.iter().map(String::as_str).filter(set);
+        own.chain(given.env.iter().map(|(name, _)| name.as_str()))
+            .collect()
+    }
+
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = adapters::give(definition, invocation.params)?;
@@ -220,13 +310,7 @@ impl Envyr {
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
-        let names: Vec<&str> = definition
-            .env
-            .iter()
-            .map(String::as_str)
-            .filter(|name| self.environment.get(name).is_some())
-            .chain(given.env.iter().map(|(name, _)| name.as_str()))
-            .collect();
+        let names = self.mapped(definition, &given);
         let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
         args.extend(behind_dashes(&given));
         // The Dockerfile has one place in the source, so one image is built from it at a time.
@@ -343,6 +427,43 @@ pub fn finish(within: Duration) {
 impl Execute for Envyr {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         Box::pin(self.run(invocation))
+    }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        Box::pin(self.planned(invocation))
+    }
+
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        Box::pin(async move {
+            let folder = self.fetch(&definition.source).await?;
+            let mut hash = Sha256::new();
+            hash.update(VERSION);
+            // An action may use any file of its source, not only those beside its entry point.
+            let reading = tokio::task::spawn_blocking(move || docker::contents(&folder)).await;
+            let files = reading.unwrap_or_else(|problem| {
+                Err(ActionError::unavailable(problem.to_string(), None))
+            })?;
+            for (name, digest) in files {
+                hash.update(name.len().to_le_bytes());
+                hash.update(name);
+                hash.update(digest);
+            }
+            for name in &definition.env {
+                let mut keyed = Sha256::new();
+                keyed.update(key);
+                let value = self.environment.get(name);
+                keyed.update([u8::from(value.is_some())]);
+                keyed.update(value.unwrap_or_default().as_encoded_bytes());
+                hash.update(name.len().to_le_bytes());
+                hash.update(name);
+                hash.update(Sha256::digest(keyed.finalize()));
+            }
+            Ok(hash
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect())
+        })
     }
 }
 

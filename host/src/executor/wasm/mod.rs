@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::adapters;
 use super::envyr::{Envyr, inside};
-use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
+use super::{Invocation, STDERR_TAIL, STDOUT_CAP};
 use crate::catalog::Definition;
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
@@ -100,7 +100,8 @@ impl Wasm {
         }
     }
 
-    async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+    /// Runs one to its end. Dropping the future ends the instance.
+    pub(super) async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = adapters::give(definition, invocation.params)?;
         let engine = self.engine().await?;
@@ -144,12 +145,6 @@ impl Wasm {
             }
             Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
         }
-    }
-}
-
-impl Execute for Wasm {
-    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
-        Box::pin(self.run(invocation))
     }
 }
 
