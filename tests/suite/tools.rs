@@ -104,7 +104,7 @@ fn validate_finds_everything_at_once() {
         ran.exits(3).stdout.replace(&real, "DIR"),
         "actions/init.lua:2: error: a: entrypoint `b.sh` is not in DIR/impl: no such file or directory\n\
          actions/init.lua:3: error: b: the source DIR/actions/../nowhere cannot be opened: no such file or directory\n\
-         actions/init.lua:4: error: field 'executor' `nativ` is none of \"native\", \"docker\"\n\
+         actions/init.lua:4: error: field 'executor' `nativ` is none of \"native\", \"docker\", \"wasm\"\n\
          actions/init.lua:5: error: field 'params' `n` \"int\" is no type (did you mean \"integer\"?)\n\
          actions/init.lua:6: error: field 'defaults' does not fit 'params': `n` must be an integer, got a string\n\
          actions/init.lua:7: note: f: its repository was not fetched yet, and so not checked (--fetch does that)\n\

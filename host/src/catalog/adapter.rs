@@ -45,8 +45,11 @@ const INPUTS: &str = "\"json\", \"args\", \"positional\", \"env\"";
 
 impl Adapter {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        let (input, order) = (fields.string("input")?, fields.strings("args_order")?);
-        let output = match fields.string("output")?.as_deref() {
+        // All are taken before one may be wrong: what was not taken is unknown.
+        let (input, order) = (fields.string("input"), fields.strings("args_order"));
+        let output = fields.string("output");
+        let (input, order, output) = (input?, order?, output?);
+        let output = match output.as_deref() {
             None | Some("json") => Output::Json,
             Some("text") => Output::Text,
             Some("lines") => Output::Lines,

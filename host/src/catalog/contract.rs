@@ -23,10 +23,12 @@ pub struct Contract {
 
 impl Contract {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        let description = fields.string("description")?;
-        let params = schema(fields, "params", true)?;
-        let returns = schema(fields, "returns", false)?;
+        // All are taken before one may be wrong: what was not taken is unknown.
+        let description = fields.string("description");
+        let params = schema(fields, "params", true);
+        let returns = schema(fields, "returns", false);
         let example = fields.value("example");
+        let (description, params, returns) = (description?, params?, returns?);
         if let (Some(example), Some(returns)) = (&example, &returns)
             && let Err(mistakes) = returns.check(&mut example.clone())
         {

@@ -78,7 +78,7 @@ impl Catalog {
                         catalog.actions.insert(name, definition);
                     }
                 }
-                Err(problem) => problems.push(problem),
+                Err(wrong) => problems.extend(wrong),
             }
         }
         (catalog, problems)

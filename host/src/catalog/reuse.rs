@@ -54,9 +54,11 @@ impl Retry {
 
 impl Reuse {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
+        // Both are taken before either may be wrong: what was not taken is unknown.
+        let (cache, retry) = (fields.time("cache"), retry(fields));
         Ok(Self {
-            cache: fields.time("cache")?,
-            retry: retry(fields)?,
+            cache: cache?,
+            retry: retry?,
         })
     }
 }
