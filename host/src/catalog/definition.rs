@@ -179,10 +179,8 @@ impl Definition {
         let by = executor.unwrap_or(Executor::Native);
         let granted = match executor {
             Some(Executor::Wasm) => only_native(&fields).and_then(|()| {
-                let (limits, grants) = (
-                    ActionLimits::parse(&mut fields),
-                    Grants::parse(&mut fields),
-                );
+                let (limits, grants) =
+                    (ActionLimits::parse(&mut fields), Grants::parse(&mut fields));
                 Ok((limits?, grants?))
             }),
             Some(_) => Grants::refuse(&mut fields).map(|()| Default::default()),
@@ -676,6 +674,8 @@ mod tests {
                 format!("{at}field '{name}' is for executor \"wasm\" only")
             );
         }
+    }
+
     #[test]
     fn all_that_is_wrong_with_a_definition_comes_out_at_once() {
         let at = "actions/a.lua:3: define_action: ";
@@ -688,10 +688,7 @@ mod tests {
                 problem.split('\'').nth(1).expect("a field").to_owned()
             })
             .collect();
-        assert_eq!(
-            fields,
-            ["source", "input", "cache", "timeout", "zzz"]
-        );
+        assert_eq!(fields, ["source", "input", "cache", "timeout", "zzz"]);
     }
 
     #[test]

@@ -54,12 +54,17 @@ pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
 
-    /// What a call would run. Nothing is run, and nothing fetched.
-    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a>;
+    /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
+    fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
+        Box::pin(std::future::ready(Ok(Plan::default())))
+    }
 
     /// What a result depends on beside the definition and the parameters: the version of the source, and the variables
-    /// that `env` names, hashed with `key`. Changes when any of it does.
-    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a>;
+    /// that `env` names, hashed with `key`. Changes when any of it does. An error means that results cannot be kept.
+    fn fingerprint<'a>(&'a self, _definition: &'a Definition, _key: [u8; 32]) -> Fingerprint<'a> {
+        let error = ActionError::unavailable("its source has no version", None);
+        Box::pin(std::future::ready(Err(error)))
+    }
 }
 
 /// Every executor of one actions repo; the definition says which is used.

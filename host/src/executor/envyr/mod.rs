@@ -21,9 +21,7 @@ pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
 use super::process::{self, Command, Ending, Finished};
-use super::{
-    Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP,
-};
+use super::{Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP};
 use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
