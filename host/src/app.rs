@@ -7,16 +7,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::catalog::{Catalog, DefinitionError};
-use crate::dispatch::{Dispatcher, Policy};
+use crate::dispatch::{Cache, CacheUse, Dispatcher, Policy, Recorder, Rehearsal};
 use crate::environment::Environment;
 use crate::executor::Executors;
-use crate::executor::envyr;
+use crate::executor::envyr::{self, Envyr};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
 
 /// What one command was told.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The folder of the actions repo; without one a script runs with no actions.
     pub actions: Option<PathBuf>,
@@ -24,6 +24,14 @@ pub struct Settings {
     pub limits: Limits,
     /// What the script may call.
     pub policy: Policy,
+    /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
+    pub typed: Policy,
+    /// What is done with results that may be used again.
+    pub cache: CacheUse,
+    /// Answers calls instead of running them.
+    pub rehearsal: Option<Arc<Rehearsal>>,
+    /// Writes down the answers.
+    pub recorder: Option<Arc<Recorder>>,
     /// Which envyr, and what fetching may see.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
@@ -88,6 +96,24 @@ impl Repo {
         limits: &Limits,
         output: &Output,
     ) -> Result<Self, AppError> {
+        let (repo, problems) = Self::inspect(sandbox, folder, limits, output).await?;
+        if problems.is_empty() {
+            Ok(repo)
+        } else {
+            Err(AppError::Definitions(problems))
+        }
+    }
+
+    /// The same with what is right of it, and all that is wrong with its definitions.
+    ///
+    /// # Errors
+    /// When it cannot be read or evaluated.
+    pub async fn inspect(
+        sandbox: &Sandbox,
+        folder: &Path,
+        limits: &Limits,
+        output: &Output,
+    ) -> Result<(Self, Vec<DefinitionError>), AppError> {
         let bundle = Bundle::read(folder)?;
         // The script's instance evaluates the repo again: what it prints is to be seen once.
         let printed = Output::in_memory();
@@ -97,11 +123,9 @@ impl Repo {
         }
         match report.ending {
             Ending::Done(definitions) => {
-                let catalog = Catalog::new(&definitions).map_err(AppError::Definitions)?;
-                Ok(Self {
-                    bundle,
-                    catalog: Arc::new(catalog),
-                })
+                let (catalog, problems) = Catalog::collect(&definitions);
+                let catalog = Arc::new(catalog);
+                Ok((Self { bundle, catalog }, problems))
             }
             Ending::Failed(error) => Err(AppError::Load(error)),
             Ending::Limit(hit) => Err(AppError::Limit {
@@ -115,9 +139,67 @@ impl Repo {
     }
 }
 
+/// Reads and evaluates the repo in `folder`, for looking at it.
+///
+/// # Errors
+/// When it cannot be read or evaluated.
+pub async fn inspect(
+    folder: &Path,
+    limits: &Limits,
+) -> Result<(Repo, Vec<DefinitionError>), AppError> {
+    let sandbox = Sandbox::new(2)?;
+    Repo::inspect(&sandbox, folder, limits, &Output::in_memory()).await
+}
+
+/// The executor of a repo's actions.
+#[must_use]
+pub fn envyr(settings: &Settings, root: PathBuf) -> Envyr {
+    Envyr::new(settings.envyr.clone(), settings.environment.clone(), root)
+}
+
+/// The gate to a repo's actions.
+#[must_use]
+pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
+    let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
+    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
+    Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
+        .with_cache(cache)
+        .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
+}
+
 /// Waits for what an abandoned run still has to clean up, such as containers.
 pub fn finish(within: Duration) {
     envyr::finish(within);
+}
+
+/// Evaluates a Lua file that returns a value, with no actions at all: the value as JSON text.
+///
+/// # Errors
+/// Whatever is wrong with it, in words.
+pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<String, String> {
+    let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
+    let script = Script {
+        name: name.to_owned(),
+        source,
+        args: Vec::new(),
+        want_result: true,
+    };
+    let idle = Envyr::new(
+        envyr::Settings::default(),
+        Environment::default(),
+        PathBuf::new(),
+    );
+    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(idle));
+    let report = sandbox
+        .run_script(None, script, limits, Output::in_memory(), Arc::new(none))
+        .await;
+    match report.ending {
+        Ending::Done(value) => Ok(value.unwrap_or_default()),
+        Ending::Failed(error) => Err(error.message),
+        Ending::Limit(hit) => Err(hit.to_string()),
+        Ending::OutputClosed => Err("the output was closed".to_owned()),
+        Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
+    }
 }
 
 /// Runs one script.
@@ -139,23 +221,15 @@ pub async fn run_script(
         .as_ref()
         .map(|repo| repo.catalog.clone())
         .unwrap_or_default();
-    let root = repo
-        .as_ref()
-        .map(|repo| repo.bundle.root.clone())
-        .unwrap_or_default();
     let names: Vec<_> = catalog
         .iter()
         .flat_map(|(_, definition)| &definition.names)
         .collect();
-    for pattern in settings.policy.idle(&names) {
+    for pattern in settings.typed.idle(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
-    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
-    let dispatcher = Arc::new(Dispatcher::new(
-        catalog,
-        settings.policy.clone(),
-        Arc::new(executors),
-    ));
+    let root = repo.as_ref().map(|repo| repo.bundle.root.clone());
+    let dispatcher = Arc::new(dispatcher(settings, catalog, root.unwrap_or_default()));
     let bundle = repo.as_ref().map(|repo| &repo.bundle);
     Ok(sandbox
         .run_script(bundle, script, &settings.limits, output, dispatcher)

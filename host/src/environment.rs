@@ -44,18 +44,28 @@ impl Environment {
             .filter(move |(name, _)| starts(name))
     }
 
+    /// The folder of the user's own configuration: `kael` in the XDG configuration folder.
+    #[must_use]
+    pub fn config_folder(&self) -> PathBuf {
+        self.base("XDG_CONFIG_HOME", ".config").join("kael")
+    }
+
     /// Kael's data folder: `KAEL_DATA`, else `kael` in the XDG data folder.
     #[must_use]
     pub fn data_folder(&self) -> PathBuf {
         if let Some(folder) = self.path("KAEL_DATA") {
             return folder;
         }
-        let base = self.path("XDG_DATA_HOME").filter(|path| path.is_absolute());
-        let home = || {
+        self.base("XDG_DATA_HOME", ".local/share").join("kael")
+    }
+
+    /// A base folder as XDG names it: relative ones do not count.
+    fn base(&self, variable: &str, below_home: &str) -> PathBuf {
+        let base = self.path(variable).filter(|path| path.is_absolute());
+        base.unwrap_or_else(|| {
             self.path("HOME")
                 .unwrap_or_else(|| PathBuf::from("/"))
-                .join(".local/share")
-        };
-        base.unwrap_or_else(home).join("kael")
+                .join(below_home)
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! Why an action has no result, as scripts and reports see it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The kinds of failure; their names are what a script finds in `err.kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The catalog holds no action of that name.
@@ -43,7 +43,8 @@ impl ErrorKind {
 }
 
 /// What is known of the process of a failed action.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Detail {
     /// The action's own exit code.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,14 @@
 //! Runs Lua scripts that you did not write: a sandbox whose only way out is the actions that a team defined.
 //!
-//! Modules build on each other in one direction: `cli`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
+//! Modules build on each other in one direction: `cli`, `authoring`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
 //! then `repo`, then the small ones below them.
 
 pub mod app;
+pub mod authoring;
 mod bounds;
 pub mod catalog;
 pub mod cli;
+pub mod config;
 pub mod dispatch;
 pub mod environment;
 pub mod executor;

@@ -29,6 +29,14 @@ pub enum UnitError {
         /// The range in words.
         range: &'static str,
     },
+    /// Not a whole number, or none in the range.
+    #[error("`{text}` is not a whole number from 1 to {max}")]
+    NoCount {
+        /// What was written.
+        text: String,
+        /// The largest.
+        max: u32,
+    },
 }
 
 const TIME_EXAMPLES: &str = "`60`, `60s`, `5m`, `1.5h` or `250ms`";
@@ -179,6 +187,33 @@ impl fmt::Display for ByteSize {
         } else {
             write!(f, "{amount:.1} {unit}")
         }
+    }
+}
+
+/// A whole number from 1 to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count<const MAX: u32>(u32);
+
+impl<const MAX: u32> Count<MAX> {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MAX: u32> FromStr for Count<MAX> {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let number = text.trim().parse().ok();
+        number
+            .filter(|number| (1..=MAX).contains(number))
+            .map(Self)
+            .ok_or_else(|| UnitError::NoCount {
+                text: text.to_owned(),
+                max: MAX,
+            })
     }
 }
 

@@ -37,8 +37,14 @@ impl Kael {
         let folder = TempDir::new().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
         let envyr = Program::get().envyr.display().to_string();
-        let env = [("KAEL_DATA", data), ("KAEL_ENVYR", envyr)]
-            .map(|(name, value)| (name.to_owned(), value));
+        // Nor is the developer's own configuration anybody's business here.
+        let config = folder.path().join("config").display().to_string();
+        let env = [
+            ("KAEL_DATA", data),
+            ("KAEL_ENVYR", envyr),
+            ("XDG_CONFIG_HOME", config),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
         Self {
             folder,
             before: Vec::new(),
@@ -147,17 +153,7 @@ impl Kael {
     /// Starts the command and leaves it running.
     #[must_use]
     pub fn start(&self) -> Child {
-        self.write_repo();
-        let mut command = Command::new(&Program::get().host);
-        command.current_dir(self.path());
-        command
-            .env_remove("KAEL_ACTIONS")
-            .env_remove("KAEL_FETCH_ENV")
-            .env_remove("RUST_BACKTRACE");
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if !self.actions.is_empty() {
-            command.args(["--actions", "actions"]);
-        }
+        let mut command = self.command();
         command.args(&self.before).args(&self.after);
         command
             .stdin(Stdio::piped())
@@ -172,6 +168,24 @@ impl Kael {
             .write_all(&self.stdin)
             .ok();
         child
+    }
+
+    /// kael-host in this session's folder and environment, without a command yet.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        self.write_repo();
+        let mut command = Command::new(&Program::get().host);
+        command.current_dir(self.path());
+        let own = std::env::vars_os().map(|(name, _)| name);
+        for name in own.filter(|name| name.as_encoded_bytes().starts_with(b"KAEL_")) {
+            command.env_remove(name);
+        }
+        command.env_remove("RUST_BACKTRACE");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if !self.actions.is_empty() {
+            command.args(["--actions", "actions"]);
+        }
+        command
     }
 
     /// Writes the repo of what was defined; `start` does, too.

@@ -5,8 +5,9 @@ use std::path::Path;
 use kael_tests::project;
 
 /// From the top: a module may use those behind it.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["cli"],
+    &["authoring"],
     &["app"],
     &["sandbox"],
     &["dispatch"],
@@ -14,6 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &[
         "bounds",
         "catalog",
+        "config",
         "repo",
         "environment",
         "failure",

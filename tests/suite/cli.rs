@@ -321,6 +321,7 @@ fn a_full_disk_is_no_closed_reader() {
         .expect("/dev/full");
     let output = std::process::Command::new(&kael_tests::Program::get().host)
         .args(["run", "-e", "print(1)"])
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .stdout(full)
         .output()
         .expect("it ends");

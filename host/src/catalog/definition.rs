@@ -4,11 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::RawDefinition;
+use super::adapter::Adapter;
+use super::contract::Contract;
 use super::fields::{DefinitionError, Fields};
 use super::grants::Grants;
 use super::limits::ActionLimits;
+use super::reuse::Reuse;
 use crate::json;
 use crate::names::ActionName;
 use crate::units::{ByteSize, TimeLimit};
@@ -62,6 +66,18 @@ pub enum Executor {
     Wasm,
 }
 
+impl Executor {
+    /// The name that definitions use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
 /// The language of an entry point, in envyr's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -96,6 +112,14 @@ pub struct Definition {
     pub names: Vec<ActionName>,
     /// Where it was defined.
     pub location: Location,
+    /// What it says to those who call it.
+    pub contract: Contract,
+    /// How its program takes parameters and gives its result.
+    pub adapter: Adapter,
+    /// When results are used again and failures tried again.
+    pub reuse: Reuse,
+    /// The SHA-256 of all that the definition says, in hexadecimal.
+    pub digest: String,
     /// Where its implementation comes from.
     pub source: Source,
     /// The file to run, relative to `subdir`; envyr's choice when there is none.
@@ -123,7 +147,17 @@ pub struct Definition {
 }
 
 impl Definition {
-    pub(super) fn parse(raw: &RawDefinition) -> Result<Self, DefinitionError> {
+    /// Whether the team names a parameter, in whichever place.
+    #[must_use]
+    pub fn names_parameter(&self, name: &str) -> bool {
+        let schema = self.contract.params.as_ref();
+        let properties = schema.and_then(|schema| schema.document().get("properties"));
+        self.defaults.contains_key(name)
+            || self.locked.contains_key(name)
+            || properties.is_some_and(|all| all.get(name).is_some())
+    }
+
+    pub(super) fn parse(raw: &RawDefinition) -> Result<Self, Vec<DefinitionError>> {
         let at = &raw.location;
         let fail = |problem: String| DefinitionError {
             location: at.clone(),
@@ -132,68 +166,105 @@ impl Definition {
         let names = raw.names.iter().map(|name| ActionName::new(name));
         let names = names
             .collect::<Result<_, _>>()
-            .map_err(|problem| fail(problem.to_string()))?;
+            .map_err(|problem| vec![fail(problem.to_string())])?;
         if raw.body.len() > MAX_BODY {
             let (has, may) = (
                 ByteSize::new(raw.body.len() as u64),
                 ByteSize::new(MAX_BODY as u64),
             );
-            return Err(fail(format!(
+            return Err(vec![fail(format!(
                 "the table has {has} as JSON, and may have {may}"
-            )));
+            ))]);
         }
-        let body = json::parse(raw.body.as_bytes()).map_err(|problem| fail(problem.to_string()))?;
+        let body =
+            json::parse(raw.body.as_bytes()).map_err(|problem| vec![fail(problem.to_string())])?;
         let Value::Object(body) = body else {
-            return Err(fail("expected a table with names, got a list".to_owned()));
+            let problem = "expected a table with names, got a list".to_owned();
+            return Err(vec![fail(problem)]);
         };
+        let digest = digest(&body);
         let mut fields = Fields::new(at, body);
-        let source = source(&mut fields)?;
-        let executor = executor(&mut fields)?;
-        let (limits, grants) = if executor == Executor::Wasm {
-            only_native(&fields)?;
-            (
-                ActionLimits::parse(&mut fields)?,
-                Grants::parse(&mut fields)?,
-            )
-        } else {
-            Grants::refuse(&mut fields)?;
-            (ActionLimits::default(), Grants::default())
+        // What is wrong with one field is noted and the next is looked at: one check shows all.
+        let mut wrong = Vec::new();
+        let source = noted(&mut wrong, source(&mut fields));
+        let executor = noted(&mut wrong, executor(&mut fields));
+        let by = executor.unwrap_or(Executor::Native);
+        let granted = match executor {
+            Some(Executor::Wasm) => only_native(&fields).and_then(|()| {
+                let (limits, grants) =
+                    (ActionLimits::parse(&mut fields), Grants::parse(&mut fields));
+                Ok((limits?, grants?))
+            }),
+            Some(_) => Grants::refuse(&mut fields).map(|()| Default::default()),
+            None => Ok(Default::default()),
         };
+        let granted = noted(&mut wrong, granted);
+        // Where these were not taken, they seem to be unknown.
+        let all_taken = executor.is_some() && granted.is_some();
+        let (limits, grants) = granted.unwrap_or_default();
         let definition = Self {
             names,
             location: at.clone(),
-            source,
-            entrypoint: inner_path(&mut fields, "entrypoint")?,
-            subdir: inner_path(&mut fields, "subdir")?,
-            executor,
-            defaults: fields.object("defaults")?,
-            locked: fields.object("locked")?,
-            env: variables(&mut fields, executor)?,
-            timeout: fields.time("timeout")?.unwrap_or(DEFAULT_TIMEOUT),
-            language: language(&mut fields)?,
-            interpreter: interpreter(&mut fields)?,
+            contract: noted(&mut wrong, Contract::parse(&mut fields)).unwrap_or_default(),
+            adapter: noted(&mut wrong, Adapter::parse(&mut fields)).unwrap_or_default(),
+            reuse: noted(&mut wrong, Reuse::parse(&mut fields)).unwrap_or_default(),
+            digest,
+            source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
+            entrypoint: noted(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
+            subdir: noted(&mut wrong, inner_path(&mut fields, "subdir")).flatten(),
+            executor: by,
+            defaults: noted(&mut wrong, fields.object("defaults")).unwrap_or_default(),
+            locked: noted(&mut wrong, fields.object("locked")).unwrap_or_default(),
+            env: noted(&mut wrong, variables(&mut fields, by)).unwrap_or_default(),
+            timeout: noted(&mut wrong, fields.time("timeout"))
+                .flatten()
+                .unwrap_or(DEFAULT_TIMEOUT),
+            language: noted(&mut wrong, language(&mut fields)).flatten(),
+            interpreter: noted(&mut wrong, interpreter(&mut fields)).flatten(),
             limits,
             grants,
         };
-        if executor == Executor::Wasm && definition.entrypoint.is_none() {
-            return Err(fields.error(
+        if by == Executor::Wasm && definition.entrypoint.is_none() {
+            wrong.push(fields.error(
                 "entrypoint",
                 "is missing: executor \"wasm\" wants the file named",
             ));
         }
-        fields.finish()?;
-        if let Some(path) = overlap(&definition.defaults, &definition.locked) {
-            return Err(fail(format!(
+        let (defaults, locked) = (&definition.defaults, &definition.locked);
+        let fits = definition.contract.check_set(&fields, defaults, locked);
+        noted(&mut wrong, fits);
+        if let Some(path) = overlap(defaults, locked) {
+            wrong.push(fail(format!(
                 "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
             )));
         }
-        Ok(definition)
+        if all_taken {
+            noted(&mut wrong, fields.finish());
+        }
+        if wrong.is_empty() {
+            Ok(definition)
+        } else {
+            Err(wrong)
+        }
     }
 }
 
+/// What is right; what is wrong is kept for later.
+fn noted<T>(wrong: &mut Vec<DefinitionError>, result: Result<T, DefinitionError>) -> Option<T> {
+    result.map_err(|problem| wrong.push(problem)).ok()
+}
+
+/// Keys are sorted, so the same words have the same digest.
+fn digest(body: &Map<String, Value>) -> String {
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
-    let text = fields.required_string("source")?;
-    let tag = fields.string("tag")?;
+    // Both are taken before either may be wrong: what was not taken is unknown.
+    let (text, tag) = (fields.required_string("source"), fields.string("tag"));
+    let (text, tag) = (text?, tag?);
     if text.starts_with('-') || text.contains(['\0', '\n']) {
         return Err(fields.error(
             "source",
@@ -357,7 +428,10 @@ mod tests {
             location,
             body: body.into(),
         })
-        .map_err(|problem| problem.to_string())
+        .map_err(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            all.join("\n")
+        })
     }
 
     fn with(extra: &str) -> Result<Definition, String> {
@@ -612,6 +686,21 @@ mod tests {
                 format!("{at}field '{name}' is for executor \"wasm\" only")
             );
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_definition_comes_out_at_once() {
+        let at = "actions/a.lua:3: define_action: ";
+        let body = r#"{"source":5,"tag":"v1","executor":"native","timeout":"soon","input":5,"args_order":["a"],"cache":"x","retry":5,"zzz":1}"#;
+        let fields: Vec<String> = parse(body)
+            .expect_err("wrong")
+            .lines()
+            .map(|line| {
+                let problem = line.strip_prefix(at).expect("a place");
+                problem.split('\'').nth(1).expect("a field").to_owned()
+            })
+            .collect();
+        assert_eq!(fields, ["source", "input", "cache", "timeout", "zzz"]);
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl<'a> Fields<'a> {
         self.error(field, &format!("must be {expected}, got {}", describe(got)))
     }
 
+    /// Whatever stands there.
+    pub(super) fn value(&mut self, field: &str) -> Option<Value> {
+        self.take(field)
+    }
+
     fn take(&mut self, field: &str) -> Option<Value> {
         self.known.push(field.to_owned());
         self.rest.remove(field)
@@ -173,7 +178,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A value's type in the words of Lua.
-fn describe(value: &Value) -> &'static str {
+pub(super) fn describe(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -1,18 +1,29 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
+mod adapter;
+mod contract;
 mod definition;
 mod destination;
 mod fields;
 mod grants;
 mod limits;
+mod made_up;
+mod reuse;
+mod schema;
+mod shorthand;
 
 use std::collections::BTreeMap;
 
+pub use adapter::{Adapter, Input, Output};
+pub use contract::Contract;
 pub use definition::{Definition, Executor, Language, Location, Source};
 pub use destination::{Destination, DestinationError, Host};
 pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
+pub use made_up::made_up;
+pub use reuse::{Retry, Reuse};
+pub use schema::{Mistakes, Schema};
 
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;
@@ -35,6 +46,7 @@ pub struct RawDefinition {
 #[derive(Debug, Default)]
 pub struct Catalog {
     actions: BTreeMap<ActionName, Definition>,
+    unnamed: Vec<Location>,
 }
 
 impl Catalog {
@@ -43,6 +55,17 @@ impl Catalog {
     /// # Errors
     /// All that is wrong with the definitions, in the order in which they were made.
     pub fn new(raw: &[RawDefinition]) -> Result<Self, Vec<DefinitionError>> {
+        let (catalog, problems) = Self::collect(raw);
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// What is right, and all that is wrong.
+    #[must_use]
+    pub fn collect(raw: &[RawDefinition]) -> (Self, Vec<DefinitionError>) {
         let (mut catalog, mut problems) = (Self::default(), Vec::new());
         let mut total = 0;
         for raw in raw {
@@ -57,6 +80,7 @@ impl Catalog {
             match Definition::parse(raw) {
                 Ok(definition) => {
                     let Some(name) = definition.names.first().cloned() else {
+                        catalog.unnamed.push(definition.location);
                         continue;
                     };
                     if let Some(other) = catalog.actions.get(&name) {
@@ -67,14 +91,16 @@ impl Catalog {
                         catalog.actions.insert(name, definition);
                     }
                 }
-                Err(problem) => problems.push(problem),
+                Err(wrong) => problems.extend(wrong),
             }
         }
-        if problems.is_empty() {
-            Ok(catalog)
-        } else {
-            Err(problems)
-        }
+        (catalog, problems)
+    }
+
+    /// Where actions are defined that the tree does not hold.
+    #[must_use]
+    pub fn unnamed(&self) -> &[Location] {
+        &self.unnamed
     }
 
     /// The action of that name.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use super::actions::args::Actions;
 use crate::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
@@ -14,7 +15,7 @@ use crate::units::{ByteSize, TimeLimit};
 #[command(name = "kael-host", version, arg_required_else_help = true)]
 #[command(
     after_help = "Example:\n  kael-host --actions ./actions run script.lua\n\nExit codes: 0 success, 1 the script \
-failed, 2 usage, 3 the actions repo is invalid, 4 denied, 5 a limit was reached, 6 an action failed and nothing caught \
+failed, 2 usage, 3 the configuration or the actions repo is invalid, 4 denied, 5 a limit was reached, 6 an action failed and nothing caught \
 it, 70 a bug in Kael, 74 the output could not be written, 128+n ended by a signal."
 )]
 pub(super) struct Args {
@@ -47,6 +48,10 @@ pub(super) struct Shared {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<Run>),
+    Actions(Actions),
+    Config(Box<Config>),
+    Trust(Trust),
+    Cache(Cache),
     Setup(Setup),
 }
 
@@ -75,27 +80,50 @@ pub(super) struct Run {
     /// Print one JSON report when the run is over: result, output, calls, usage, error.
     #[arg(long)]
     pub(super) json: bool,
+    /// Run no action: print what each would have been called with, and answer it from --answers, its `example`, or a
+    /// value made from its `returns`.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Answers for --dry-run: what --record wrote, JSON, or a Lua file that returns results by action.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(super) answers: Option<PathBuf>,
+    /// Write the answers of all actions to a file (mode 0600), for --answers.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// What a run may do and use. Each has a key in the configuration, too.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Bounds {
     /// Deny the actions whose name matches; `*` stands for any text. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(super) deny: Vec<String>,
-    /// Memory that the script may use.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-    pub(super) max_memory: ByteSize,
-    /// Time that the script may compute; waiting for actions is not counted.
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub(super) max_cpu: TimeLimit,
-    /// Time that the run may take in all.
-    #[arg(long, value_name = "TIME", default_value = "15m")]
-    pub(super) timeout: TimeLimit,
-    /// Output that the script may print.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
-    pub(super) max_output: ByteSize,
-    /// Actions that the script may call.
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(super) max_calls: u32,
-    /// Actions in flight at the same time; more of them wait their turn.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(super) max_parallel: u32,
+    /// Neither use nor keep results of actions with `cache`.
+    #[arg(long, conflicts_with = "refresh")]
+    pub(super) no_cache: bool,
+    /// Run actions with `cache` anew, and keep their results.
+    #[arg(long)]
+    pub(super) refresh: bool,
+    /// Memory that the script may use [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_memory: Option<ByteSize>,
+    /// Time that the script may compute; waiting for actions is not counted [default: 60s].
+    #[arg(long, value_name = "TIME")]
+    pub(super) max_cpu: Option<TimeLimit>,
+    /// Time that the run may take in all [default: 15m].
+    #[arg(long, value_name = "TIME")]
+    pub(super) timeout: Option<TimeLimit>,
+    /// Output that the script may print [default: 16MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_output: Option<ByteSize>,
+    /// Actions that the script may call [default: 100000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(super) max_calls: Option<u32>,
+    /// Actions in flight at the same time; more of them wait their turn [default: 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) max_parallel: Option<u32>,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.
@@ -108,4 +136,72 @@ pub(super) struct Setup {
     /// Install again even when it is there.
     #[arg(long)]
     pub(super) force: bool,
+}
+
+/// Print every setting with its value and where it came from.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  kael-host config\n\nFlags beat KAEL_* variables, which beat the project's kael.yaml (found upwards from the \
+working folder), which beats the user's file ($XDG_CONFIG_HOME/kael/config.yaml, else ~/.config/kael/config.yaml). `deny` adds up. \
+Keys of a file: actions_path, envyr, fetch_env, deny, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
+)]
+pub(super) struct Config {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// Obey a project's kael.yaml as it is now. Read it first.
+///
+/// A file that is not trusted may make limits stricter, and nothing else. Trust is for one absolute path and one
+/// SHA-256: an edited file is to be trusted anew.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host trust\n  kael-host trust --revoke ./kael.yaml\n  kael-host trust --list"
+)]
+pub(super) struct Trust {
+    /// The file [default: the nearest kael.yaml upwards from the working folder].
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Trust it no longer.
+    #[arg(long, conflicts_with = "list")]
+    pub(super) revoke: bool,
+    /// Print the files that are trusted.
+    #[arg(long, conflicts_with = "file")]
+    pub(super) list: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Look at or delete the results that actions with `cache` have left.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  kael-host cache ls\n  kael-host cache clear db.query")]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Print every kept result: its action, age, the time it may still be used, size and repo.
+    #[command(after_help = "Example:\n  kael-host cache ls --json")]
+    Ls {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete kept results.
+    #[command(after_help = "Example:\n  kael-host cache clear db.query")]
+    Clear {
+        /// Only those of this action.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
 }

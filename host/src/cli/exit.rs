@@ -43,15 +43,20 @@ fn of_script_error(error: &ScriptError) -> u8 {
     match (error.stage, &error.action) {
         (ErrorStage::Repo, _) => CONFIG,
         (ErrorStage::Syntax | ErrorStage::Output, _) | (ErrorStage::Script, None) => SCRIPT_FAILED,
-        (ErrorStage::Script, Some((_, kind))) => match kind {
-            ErrorKind::UnknownAction | ErrorKind::InvalidParams => SCRIPT_FAILED,
-            ErrorKind::Denied => DENIED,
-            ErrorKind::Timeout
-            | ErrorKind::Failed
-            | ErrorKind::BadOutput
-            | ErrorKind::Unavailable
-            | ErrorKind::Cancelled => ACTION_FAILED,
-        },
+        (ErrorStage::Script, Some((_, kind))) => of_kind(*kind),
+    }
+}
+
+/// The code for an action that failed and that nothing caught.
+pub(super) fn of_kind(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::UnknownAction | ErrorKind::InvalidParams => SCRIPT_FAILED,
+        ErrorKind::Denied => DENIED,
+        ErrorKind::Timeout
+        | ErrorKind::Failed
+        | ErrorKind::BadOutput
+        | ErrorKind::Unavailable
+        | ErrorKind::Cancelled => ACTION_FAILED,
     }
 }
 

@@ -1,11 +1,19 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
+mod actions;
 mod args;
+mod cache;
+mod config;
+mod drive;
 mod exit;
+mod rehearse;
 mod report;
 mod run;
+mod settings;
 mod setup;
+mod terminal;
 mod text;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -34,6 +42,10 @@ pub fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
+        Command::Config(config) => config::run(&args.shared, &config, &environment),
+        Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
+        Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()

@@ -6,9 +6,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::text::{visible, visible_json, with_causes};
+use super::args::Shared;
+use super::terminal::say_json;
+use super::text::{visible, with_causes};
 use crate::app::AppError;
-use crate::failure::ErrorKind;
+use crate::config::ConfigError;
+use crate::failure::{ActionError, ErrorKind};
 use crate::limits::{LimitHit, Limits};
 use crate::sandbox::{Ending, ErrorStage, Report, ScriptError};
 
@@ -62,6 +65,46 @@ impl Problem {
                 ..Self::usage(with_causes(error))
             },
         })
+    }
+
+    pub(super) fn no_threads(problem: &std::io::Error) -> Self {
+        Self::usage(format!(
+            "the threads of the runtime cannot be started: {problem}"
+        ))
+    }
+
+    pub(super) fn signal(number: u8) -> Self {
+        Self::usage(format!("the run was ended by signal {number}"))
+    }
+
+    /// The same with a hint.
+    pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn of_action(name: &str, error: &ActionError) -> Self {
+        // A name that there is not names itself.
+        let message = match error.kind {
+            ErrorKind::UnknownAction => error.message.clone(),
+            _ => format!("{name} failed: {}", error.message),
+        };
+        Self {
+            kind: error.kind.name(),
+            action: Some(name.to_owned()),
+            hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
+            ..Self::usage(message)
+        }
+    }
+
+    pub(super) fn of_config_error(error: &ConfigError) -> Self {
+        Self {
+            kind: "config",
+            hint: error.hint.clone(),
+            ..Self::usage(error.to_string())
+        }
     }
 
     fn of_script_error(error: &ScriptError) -> Self {
@@ -120,7 +163,19 @@ impl Problem {
         std::io::stderr().write_all(text.as_bytes()).ok();
     }
 
-    fn json(&self) -> Value {
+    /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
+    pub(super) fn report(&self, shared: &Shared, as_json: bool, code: u8) -> u8 {
+        if as_json {
+            return say_json(
+                &json!({ "ok": false, "exit_code": code, "error": self.json() }),
+                code,
+            );
+        }
+        self.print(shared.quiet);
+        code
+    }
+
+    pub(super) fn json(&self) -> Value {
         json!({
             "kind": self.kind,
             "message": self.message,
@@ -132,14 +187,14 @@ impl Problem {
     }
 }
 
-/// The report of a run as one JSON document, ended by a line break.
-pub(super) fn json(
-    report: Option<&Report<Option<String>>>,
+/// The report of a run as one JSON document.
+pub(super) fn json<'a>(
+    report: Option<&'a Report<Option<String>>>,
     problem: Option<&Problem>,
-    output: &str,
+    output: &'a str,
     limits: &Limits,
     exit_code: u8,
-) -> String {
+) -> Document<'a> {
     // The guest made it from a value, so it is JSON, and stays the text that it is; anything else would be a bug that
     // shows as null.
     let result = match report.map(|report| &report.ending) {
@@ -163,7 +218,7 @@ pub(super) fn json(
             "calls": report.usage.calls,
         })
     });
-    let document = Document {
+    Document {
         calls: calls.collect(),
         error: problem.map(Problem::json),
         exit_code,
@@ -177,22 +232,24 @@ pub(super) fn json(
         }),
         ok: problem.is_none(),
         output,
+        planned: None,
         result,
         usage,
-    };
-    // Nothing in it can fail to be JSON.
-    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    format!("{}\n", visible_json(&text))
+    }
 }
 
+/// The report of a run.
 #[derive(Serialize)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     calls: Vec<Value>,
     error: Option<Value>,
     exit_code: u8,
     limits: Value,
     ok: bool,
     output: &'a str,
+    /// What a dry run has planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) planned: Option<Vec<Value>>,
     result: &'a RawValue,
     usage: Option<Value>,
 }

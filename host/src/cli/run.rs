@@ -1,29 +1,26 @@
 //! `kael-host run`.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
-use std::time::Duration;
-
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::PoisonError;
 
 use super::args::{Run, Shared};
+use super::drive::{Driven, drive};
 use super::exit;
+use super::rehearse::{self, Calls};
 use super::report::{self, Problem};
+use super::settings;
+use super::terminal::say_json;
 use super::text::Terminal;
-use crate::app::{self, AppError, Settings};
-use crate::dispatch::{Pattern, Policy};
+use crate::app::{self, AppError};
 use crate::environment::Environment;
-use crate::executor::envyr;
 use crate::limits::Limits;
 use crate::sandbox::{Output, Report, Script};
 use crate::units::ByteSize;
 
 /// A script may be this large.
 const MAX_SCRIPT: u64 = 16 << 20;
-
-/// How long the end of a run may take to clean up behind itself.
-const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// What there is to report when the run is over.
 enum Over {
@@ -33,13 +30,23 @@ enum Over {
 }
 
 pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u8 {
-    let limits = limits(&run);
+    let asked = Asked {
+        run: &run,
+        shared,
+        planned: Calls::default(),
+    };
+    let config = match settings::config(shared, &run.bounds, &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            let (problem, limits) = (Problem::of_config_error(&error), Limits::default());
+            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
+        }
+    };
+    let limits = config.limits();
     let script = match script(&run) {
         Ok(script) => script,
         Err(message) => {
-            return finish(
-                &run,
-                shared,
+            return asked.finish(
                 &limits,
                 None,
                 Some(Problem::usage(message)),
@@ -48,24 +55,11 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             );
         }
     };
-    let settings = Settings {
-        actions: shared
-            .actions
-            .clone()
-            .or_else(|| environment.path("KAEL_ACTIONS")),
-        limits: limits.clone(),
-        policy: Policy {
-            deny: run.deny.iter().map(|text| Pattern::new(text)).collect(),
-        },
-        envyr: envyr::Settings {
-            envyr: shared
-                .envyr
-                .clone()
-                .or_else(|| environment.path("KAEL_ENVYR")),
-            fetch_env: fetch_env(shared, &environment),
-        },
-        environment,
-    };
+    let mut settings = settings::settings(&config, &run.bounds, environment);
+    if let Err(message) = rehearse::prepare(&run, &asked.planned, &mut settings) {
+        let problem = Some(Problem::usage(message));
+        return asked.finish(&limits, None, problem, "", exit::USAGE);
+    }
     let output = if run.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
@@ -73,56 +67,41 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     } else {
         Output::to_writer(io::stdout())
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
+    let ran = drive(app::run_script(&settings, script, output.clone()));
+    let over = match ran {
+        Ok(Driven::Done(Ok(report))) => Over::Ran(report),
+        Ok(Driven::Done(Err(problem))) => Over::NotBegun(problem),
+        Ok(Driven::Signal(number)) => Over::Signal(number),
         Err(problem) => {
-            let problem = Problem::usage(format!(
-                "the threads of the runtime cannot be started: {problem}"
-            ));
-            return finish(&run, shared, &limits, None, Some(problem), "", exit::BUG);
+            let problem = Problem::no_threads(&problem);
+            return asked.finish(&limits, None, Some(problem), "", exit::BUG);
         }
     };
-    let over = runtime.block_on(async {
-        tokio::select! {
-            ran = app::run_script(&settings, script, output.clone()) => match ran {
-                Ok(report) => Over::Ran(report),
-                Err(problem) => Over::NotBegun(problem),
-            },
-            number = interrupted() => Over::Signal(number),
-        }
-    });
-    // Ends what was in flight, with all that it started.
-    runtime.shutdown_timeout(SHUTDOWN);
-    app::finish(SHUTDOWN);
     match over {
         Over::Ran(report) => {
             let (code, problem) = (
                 exit::of_ending(&report.ending),
                 Problem::of_ending(&report.ending),
             );
-            finish(
-                &run,
-                shared,
-                &limits,
-                Some(&report),
-                problem,
-                &output.kept(),
-                code,
-            )
+            let made_up = settings.rehearsal.and_then(|dry| dry.last_made_up());
+            let problem = match (problem, made_up) {
+                (Some(problem), Some((action, from))) if code != exit::LIMIT => {
+                    Some(problem.hinted(format!(
+                        "the answer of {action} was {}: give another with --answers",
+                        from.words()
+                    )))
+                }
+                (problem, _) => problem,
+            };
+            asked.finish(&limits, Some(&report), problem, &output.kept(), code)
         }
         Over::NotBegun(error) => {
             let (code, problem) = (exit::of_app_error(&error), Problem::of_app_error(&error));
-            finish(&run, shared, &limits, None, problem, &output.kept(), code)
+            asked.finish(&limits, None, problem, &output.kept(), code)
         }
         Over::Signal(number) => {
-            let problem = Problem::usage(format!("the run was ended by signal {number}"));
-            finish(
-                &run,
-                shared,
+            let problem = Problem::signal(number);
+            asked.finish(
                 &limits,
                 None,
                 Some(problem),
@@ -133,78 +112,35 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     }
 }
 
-fn finish(
-    run: &Run,
-    shared: &Shared,
-    limits: &Limits,
-    report: Option<&Report<Option<String>>>,
-    problem: Option<Problem>,
-    output: &str,
-    code: u8,
-) -> u8 {
-    if run.json {
-        let text = report::json(report, problem.as_ref(), output, limits, code);
-        if io::stdout().write_all(text.as_bytes()).is_err() {
-            return exit::OUTPUT_CLOSED;
+/// What was asked for, and so how the end of it looks.
+struct Asked<'a> {
+    run: &'a Run,
+    shared: &'a Shared,
+    /// What a dry run has planned.
+    planned: Calls,
+}
+
+impl Asked<'_> {
+    fn finish(
+        &self,
+        limits: &Limits,
+        report: Option<&Report<Option<String>>>,
+        problem: Option<Problem>,
+        output: &str,
+        code: u8,
+    ) -> u8 {
+        if self.run.json {
+            let mut document = report::json(report, problem.as_ref(), output, limits, code);
+            if self.run.dry_run {
+                let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+                document.planned = Some(planned.clone());
+            }
+            return say_json(&document, code);
         }
-    } else if let Some(problem) = problem {
-        problem.print(shared.quiet);
-    }
-    code
-}
-
-/// The number of the signal that asks the program to end.
-async fn interrupted() -> u8 {
-    let kinds = [
-        (SignalKind::interrupt(), 2),
-        (SignalKind::terminate(), 15),
-        (SignalKind::hangup(), 1),
-    ];
-    let mut waits = Vec::new();
-    for (kind, number) in kinds {
-        // Where a signal cannot be listened for, it does what it always does.
-        if let Ok(mut listener) = signal(kind) {
-            waits.push(Box::pin(async move {
-                listener.recv().await;
-                number
-            }));
+        if let Some(problem) = problem {
+            problem.print(self.shared.quiet);
         }
-    }
-    if waits.is_empty() {
-        return std::future::pending().await;
-    }
-    futures_util::future::select_all(waits).await.0
-}
-
-/// What was typed, else what the environment says.
-fn fetch_env(shared: &Shared, environment: &Environment) -> Vec<String> {
-    let said = || {
-        environment
-            .get("KAEL_FETCH_ENV")
-            .map(|names| names.to_string_lossy().into_owned())
-            .unwrap_or_default()
-    };
-    let names = if shared.fetch_env.is_empty() {
-        said()
-    } else {
-        shared.fetch_env.join(",")
-    };
-    names
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn limits(run: &Run) -> Limits {
-    Limits {
-        memory: run.max_memory,
-        cpu: run.max_cpu,
-        wall: run.timeout,
-        output: run.max_output,
-        calls: run.max_calls,
-        parallel: run.max_parallel,
+        code
     }
 }
 

@@ -1,29 +1,27 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, authorize, run, bound, record. Each is a function of values; only `run` touches the world. The gate
-//! does not know that the sandbox exists.
+//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`
+//! and the cache touch the world. The gate does not know that the sandbox exists.
 
+pub mod answers;
+pub mod cache;
+mod documents;
 mod merge;
 mod policy;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+pub use answers::{Answers, Planned, Recorder, Rehearsal};
+pub use cache::{Cache, CacheUse};
 pub use policy::{Pattern, Policy};
 
 use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};
-use crate::json::{self, JsonError};
-use merge::MergeError;
 
-/// Parameters of one call may have this many bytes, as the script sent them and merged.
-const MAX_PARAMS: usize = 64 << 20;
-/// Parameters whose keys have to be sorted may hold this many values: that is done in a tree, which takes room.
-const MAX_UNSORTED: usize = 100_000;
 /// Documents from this size on are merged and checked on a thread of their own: other runs go on meanwhile.
 const LARGE: usize = 256 << 10;
 
@@ -32,6 +30,15 @@ pub struct Dispatcher {
     catalog: Arc<Catalog>,
     policy: Policy,
     executor: Arc<dyn Execute>,
+    cache: Option<Cache>,
+    rehearsal: Option<Arc<Rehearsal>>,
+    recorder: Option<Arc<Recorder>>,
+}
+
+/// Where a result is kept, and what is there.
+struct Kept {
+    file: String,
+    result: Option<String>,
 }
 
 /// One call, for the record.
@@ -55,6 +62,32 @@ impl Dispatcher {
             catalog,
             policy,
             executor,
+            cache: None,
+            rehearsal: None,
+            recorder: None,
+        }
+    }
+
+    /// The same for a dry run, and with a record of the answers.
+    #[must_use]
+    pub fn with_answers(
+        self,
+        rehearsal: Option<Arc<Rehearsal>>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
+        Self {
+            rehearsal,
+            recorder,
+            ..self
+        }
+    }
+
+    /// The same with a cache for the actions whose definition says so.
+    #[must_use]
+    pub fn with_cache(self, cache: Cache) -> Self {
+        Self {
+            cache: Some(cache),
+            ..self
         }
     }
 
@@ -91,15 +124,198 @@ impl Dispatcher {
         let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
         let merging = move || {
             let definition = catalog.get(&own).ok_or_else(interrupted)?;
-            let params = merged(definition, &params)?;
+            let params = documents::merged(definition, &params)?;
             Ok((digest_of(&params), params))
         };
         let (made, params) = aside(size, merging).await?;
         *digest = made;
         self.authorize(definition)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            return self.rehearse(rehearsal, definition, name, params).await;
+        }
+        let Some(recorder) = &self.recorder else {
+            return self.perform(definition, name, params).await;
+        };
+        let outcome = self.perform(definition, name, params.clone()).await;
+        if let Err(problem) = recorder.add(name, &params, &outcome) {
+            tracing::warn!("the answer of {name} is not recorded: {problem}");
+        }
+        outcome
+    }
+
+    /// Answers a call without running anything, and tells what would have been run.
+    async fn rehearse(
+        &self,
+        rehearsal: &Rehearsal,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let invocation = Invocation {
+            definition,
+            params: params.clone(),
+        };
+        let plan = self.executor.plan(invocation).await?;
+        let (from, answer) = match rehearsal.given(name, &params) {
+            Some(given) => (answers::From::File, given),
+            None => {
+                let (from, value) = answers::own(definition);
+                (from, Ok(value))
+            }
+        };
+        let answer = match answer {
+            Ok(value) => self
+                .bound(definition, name, value.to_string().into_bytes())
+                .await
+                .map_err(|error| ActionError {
+                    message: format!(
+                        "the answer of the dry run ({}): {}",
+                        from.words(),
+                        error.message
+                    ),
+                    ..error
+                }),
+            Err(error) => Err(error),
+        };
+        let planned = Planned {
+            action: name.to_owned(),
+            params,
+            command: plan.command,
+            note: plan.note,
+            env: plan.env,
+            from,
+            answer,
+        };
+        rehearsal.told(&planned);
+        planned.answer
+    }
+
+    /// Runs an action, or uses a result that is kept.
+    async fn perform(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let kept = self.cached(definition, &params).await;
+        if let Some(result) = kept.as_ref().and_then(|kept| kept.result.clone()) {
+            tracing::debug!("{name}: a kept result is used");
+            return Ok(result);
+        }
+        let result = self.attempts(definition, name, params).await?;
+        if let Some(kept) = kept {
+            self.keep(definition, name, kept.file, &result).await;
+        }
+        Ok(result)
+    }
+
+    /// Runs it, again if it fails in a way that its definition has foreseen.
+    async fn attempts(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let mut failed = 0;
+        loop {
+            let again = definition
+                .reuse
+                .retry
+                .as_ref()
+                .filter(|retry| failed + 1 < retry.attempts);
+            let Some(retry) = again else {
+                return self.attempt(definition, name, params).await;
+            };
+            let error = match self.attempt(definition, name, params.clone()).await {
+                Err(error) if retry.on.contains(&error.kind) => error,
+                outcome => return outcome,
+            };
+            failed += 1;
+            let wait = retry.wait(failed, chance());
+            tracing::info!(
+                "{name}: attempt {failed} of {} failed ({}), the next in {:.1}s",
+                retry.attempts,
+                error.kind.name(),
+                wait.as_secs_f64()
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
-        aside(stdout.len(), move || bound(stdout)).await
+        self.bound(definition, name, stdout).await
+    }
+
+    /// Where the result of a call is kept, and the result when it is there. None when it is not to be kept, or cannot
+    /// be: a cache is no reason to fail.
+    async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
+        definition.reuse.cache?;
+        let cache = self.cache.as_ref().filter(|cache| !cache.is_off())?.clone();
+        let key = match cache.key() {
+            Ok(key) => key,
+            Err(problem) => {
+                tracing::warn!("results are not kept: {problem}");
+                return None;
+            }
+        };
+        let fingerprint = self.executor.fingerprint(definition, key).await.ok()?;
+        let mut hash = Sha256::new();
+        for part in [
+            env!("CARGO_PKG_VERSION"),
+            &definition.digest,
+            definition.executor.name(),
+            &fingerprint,
+            params,
+        ] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let file = cache::hex(&hash.finalize());
+        if !cache.is_read() {
+            return Some(Kept { file, result: None });
+        }
+        let looking = tokio::task::spawn_blocking(move || {
+            let result = cache.get(&file);
+            Kept { file, result }
+        });
+        looking.await.ok()
+    }
+
+    async fn keep(&self, definition: &Definition, name: &str, file: String, result: &str) {
+        let (Some(cache), Some(ttl)) = (self.cache.clone(), definition.reuse.cache) else {
+            return;
+        };
+        let (name, result) = (name.to_owned(), result.to_owned());
+        let keeping =
+            tokio::task::spawn_blocking(move || cache.put(&file, &name, &result, ttl.duration()));
+        if let Ok(Err(problem)) = keeping.await {
+            tracing::warn!("results are not kept: {problem}");
+        }
+    }
+
+    /// Checks a result.
+    async fn bound(
+        &self,
+        definition: &Definition,
+        name: &str,
+        stdout: Vec<u8>,
+    ) -> Result<String, ActionError> {
+        if definition.contract.returns.is_none() {
+            return aside(stdout.len(), move || documents::bound(None, stdout)).await;
+        }
+        let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), stdout.len());
+        let checking = move || {
+            let definition = catalog.get(&own).ok_or_else(interrupted)?;
+            documents::bound(definition.contract.returns.as_deref(), stdout)
+        };
+        aside(size, checking).await
     }
 
     fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
@@ -125,7 +341,7 @@ impl Dispatcher {
         {
             None => Ok(()),
             Some(pattern) => {
-                let message = format!("denied by the policy (--deny {})", pattern.as_str());
+                let message = format!("denied by the policy (deny {})", pattern.as_str());
                 Err(ActionError::new(ErrorKind::Denied, message))
             }
         }
@@ -179,78 +395,10 @@ fn interrupted() -> ActionError {
     ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
 }
 
-fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> {
-    let invalid = |message: String| ActionError::new(ErrorKind::InvalidParams, message);
-    let too_large = || {
-        invalid(format!(
-            "the parameters are larger than {} MiB",
-            MAX_PARAMS >> 20
-        ))
-    };
-    if params.len() > MAX_PARAMS {
-        return Err(too_large());
-    }
-    let bad = |problem: JsonError| invalid(format!("bad parameters: {problem}"));
-    let look = json::check(params).map_err(bad)?;
-    match params.trim_start().as_bytes().first() {
-        Some(b'{') => {}
-        Some(b'[') => {
-            return Err(invalid(
-                "parameters must be a table with names, got a list".to_owned(),
-            ));
-        }
-        _ => return Err(invalid("parameters must be a table with names".to_owned())),
-    }
-    let canonical = canonical(params, &look)?;
-    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
-    if definition.defaults.is_empty() && definition.locked.is_empty() {
-        return Ok(canonical.into_owned());
-    }
-    let merged = merge::merge(&definition.defaults, &canonical, &definition.locked);
-    let text = merged.map_err(|problem| match problem {
-        MergeError::Locked(path) => invalid(format!("parameter `{path}` is locked by the team")),
-        MergeError::Syntax(problem) => bad(JsonError::Syntax(problem)),
-    })?;
-    if text.len() > MAX_PARAMS {
-        Err(too_large())
-    } else {
-        Ok(text)
-    }
-}
-
-/// A document that nobody can read in another way: the last of equal keys holds, and keys ascend.
-fn canonical<'a>(text: &'a str, look: &json::Look) -> Result<Cow<'a, str>, ActionError> {
-    if look.canonical {
-        return Ok(Cow::Borrowed(text)); // as the guest writes them
-    }
-    let invalid = |message: String| ActionError::new(ErrorKind::InvalidParams, message);
-    if look.values > MAX_UNSORTED {
-        return Err(invalid(format!(
-            "parameters of more than {MAX_UNSORTED} values must have their keys sorted, and each once"
-        )));
-    }
-    let tree = json::parse(text.as_bytes());
-    tree.map(|tree| Cow::Owned(tree.to_string()))
-        .map_err(|problem| invalid(format!("bad parameters: {problem}")))
-}
-
-/// What an action prints is one JSON document.
-fn bound(stdout: Vec<u8>) -> Result<String, ActionError> {
-    let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
-    if stdout.iter().all(u8::is_ascii_whitespace) {
-        return Err(bad(
-            "printed nothing, and a result is one JSON value on stdout".to_owned(),
-        ));
-    }
-    let checked = json::text(stdout).and_then(|text| json::check(&text).map(|_| text));
-    checked.map_err(|problem| match problem {
-        JsonError::TooMany | JsonError::TooDeep => {
-            bad(format!("printed a document that is too large: {problem}"))
-        }
-        JsonError::Syntax(_) | JsonError::NotText(_) => {
-            bad(format!("printed what is not JSON: {problem}"))
-        }
-    })
+/// A number from 0 to 1 that nobody can foresee.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    (RandomState::new().hash_one(0_u64) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn digest_of(params: &str) -> String {
@@ -279,7 +427,8 @@ pub mod fuzzing {
         locked: &Map<String, Value>,
     ) -> Result<String, String> {
         let look = crate::json::check(params).map_err(|problem| problem.to_string())?;
-        let params = super::canonical(params, &look).map_err(|problem| problem.message)?;
+        let params =
+            super::documents::canonical(params, &look).map_err(|problem| problem.message)?;
         super::merge::merge(defaults, &params, locked).map_err(|problem| format!("{problem:?}"))
     }
 }

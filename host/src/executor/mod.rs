@@ -1,5 +1,6 @@
 //! How an implementation runs.
 
+mod adapters;
 pub mod envyr;
 mod process;
 pub mod wasm;
@@ -31,10 +32,39 @@ pub struct Invocation<'a> {
 /// A future of what an implementation printed.
 pub type Execution<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ActionError>> + Send + 'a>>;
 
+/// A future of what a result depends on.
+pub type Fingerprint<'a> = Pin<Box<dyn Future<Output = Result<String, ActionError>> + Send + 'a>>;
+
+/// What would be run.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The command line, as far as it is known.
+    pub command: Vec<String>,
+    /// Why it is not known further.
+    pub note: Option<String>,
+    /// The names of all variables that the implementation would see.
+    pub env: Vec<String>,
+}
+
+/// A future of what would be run.
+pub type Planning<'a> = Pin<Box<dyn Future<Output = Result<Plan, ActionError>> + Send + 'a>>;
+
 /// Something that runs implementations.
 pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
+
+    /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
+    fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
+        Box::pin(std::future::ready(Ok(Plan::default())))
+    }
+
+    /// What a result depends on beside the definition and the parameters: the version of the source, and the variables
+    /// that `env` names, hashed with `key`. Changes when any of it does. An error means that results cannot be kept.
+    fn fingerprint<'a>(&'a self, _definition: &'a Definition, _key: [u8; 32]) -> Fingerprint<'a> {
+        let error = ActionError::unavailable("its source has no version", None);
+        Box::pin(std::future::ready(Err(error)))
+    }
 }
 
 /// Every executor of one actions repo; the definition says which is used.
@@ -57,7 +87,15 @@ impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         match invocation.definition.executor {
             Executor::Native | Executor::Docker => self.envyr.execute(invocation),
-            Executor::Wasm => self.wasm.execute(invocation),
+            Executor::Wasm => Box::pin(self.wasm.run(invocation)),
         }
+    }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        self.envyr.plan(invocation)
+    }
+
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        self.envyr.fingerprint(definition, key)
     }
 }

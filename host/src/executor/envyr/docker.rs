@@ -35,7 +35,13 @@ const ENGINE_VARIABLES: [&str; 8] = [
 ];
 
 /// Files of a source that are not its own: envyr's, and what is made from other files.
-const NOT_CONTENT: [&str; 4] = [".git", ".envyr", ".dockerignore", "node_modules"];
+const NOT_CONTENT: [&str; 5] = [
+    ".git",
+    ".envyr",
+    ".dockerignore",
+    "node_modules",
+    "__pycache__",
+];
 
 /// A container engine that works.
 #[derive(Debug, Clone)]
@@ -153,7 +159,7 @@ pub(super) fn arguments(
     data: &Path,
     entry: &Entry,
     definition: &Definition,
-    environment: &Environment,
+    names: &[&str],
     tag: &str,
 ) -> Result<Vec<OsString>, ActionError> {
     let (interpreter, file) = in_image(entry)?;
@@ -161,12 +167,8 @@ pub(super) fn arguments(
     let mut args: Vec<OsString> = vec!["--root".into(), data.join("envyr").into()];
     args.extend(["run", "--executor", "docker", "--autogen", "--timeout"].map(OsString::from));
     args.push(seconds.to_string().into());
-    // A variable that is not set would arrive empty.
-    for name in definition
-        .env
-        .iter()
-        .filter(|name| environment.get(name).is_some())
-    {
+    // Only such as are set: another would arrive empty.
+    for name in names {
         args.push(format!("--env-map={name}").into());
     }
     for (option, value) in [
@@ -222,13 +224,7 @@ pub(super) fn image_name(entry: &Entry, tag: &str) -> String {
 /// What tells images apart. envyr names them after the folder and the tag alone, so the tag says the rest: what is run,
 /// by what, and every file of the folder.
 pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
-    let mut files = BTreeMap::new();
-    collect(&entry.folder, &entry.folder, &mut files).map_err(|problem| {
-        ActionError::unavailable(
-            format!("reading {}: {problem}", entry.folder.display()),
-            None,
-        )
-    })?;
+    let files = contents(&entry.folder)?;
     let mut hash = Sha256::new();
     for part in [
         entry.file.as_str(),
@@ -250,6 +246,15 @@ pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     ))
+}
+
+/// The digest of every file of a source, by its path.
+pub(super) fn contents(folder: &Path) -> Result<BTreeMap<Vec<u8>, [u8; 32]>, ActionError> {
+    let mut files = BTreeMap::new();
+    collect(folder, folder, &mut files).map_err(|problem| {
+        ActionError::unavailable(format!("reading {}: {problem}", folder.display()), None)
+    })?;
+    Ok(files)
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<Vec<u8>, [u8; 32]>) -> io::Result<()> {

@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -18,9 +19,10 @@ pub(super) use entry::{brief, inside};
 pub use tool::{REMEDY, VERSION, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
+use super::adapters::{self, Given};
 use super::process::{self, Command, Ending, Finished};
-use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
-use crate::catalog::{Executor, Language, Source};
+use super::{Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP};
+use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
 use entry::Entry;
@@ -34,6 +36,19 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
+}
+
+/// What there is of an action's implementation.
+#[derive(Debug, Clone)]
+pub struct Implementation {
+    /// The folder that it runs from.
+    pub folder: PathBuf,
+    /// The entry point, relative to the folder.
+    pub file: String,
+    /// Its language.
+    pub language: Language,
+    /// What runs it.
+    pub interpreter: String,
 }
 
 /// Runs implementations of one actions repo.
@@ -96,65 +111,179 @@ impl Envyr {
         }
     }
 
+    /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
+    /// fetched yet.
+    ///
+    /// # Errors
+    /// When the source or its entry point is not there.
+    pub async fn look(
+        &self,
+        definition: &Definition,
+        fetch: bool,
+    ) -> Result<Option<Implementation>, ActionError> {
+        let folder = match &definition.source {
+            Source::Git { url, tag } if !fetch => {
+                match source::fetched(&self.data, url, tag.as_deref()) {
+                    Some(folder) => folder,
+                    None => return Ok(None),
+                }
+            }
+            source => self.fetch(source).await?,
+        };
+        if definition.executor == Executor::Wasm {
+            return wasm_file(folder, definition).map(Some);
+        }
+        let entry = entry::find(&folder, definition)?;
+        Ok(Some(Implementation {
+            folder: entry.folder,
+            file: entry.file,
+            language: entry.language,
+            interpreter: entry.interpreter,
+        }))
+    }
+
+    /// The command line of a call, without any of its effects.
+    async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
+        let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
+        if definition.executor == Executor::Wasm {
+            return self.planned_here(definition, given).await;
+        }
+        // To rehearse, nothing need be installed.
+        let found = tool::find(
+            self.settings.envyr.as_deref(),
+            &self.data,
+            &self.environment,
+        );
+        let program = found.map_or_else(|_| "envyr".into(), |path| path.display().to_string());
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let entry = match self.look(definition, false).await {
+            Ok(Some(found)) => Ok(Entry {
+                folder: found.folder,
+                file: found.file,
+                language: found.language,
+                interpreter: found.interpreter,
+            }),
+            Ok(None) => Err("the repository was not fetched yet".to_owned()),
+            Err(problem) => Err(problem.message),
+        };
+        let language = entry
+            .as_ref()
+            .map_or(Language::Other, |entry| entry.language);
+        let scrubbed = variables::scrubbed(&self.environment, path, language, &definition.env);
+        let mut env: Vec<String> = scrubbed
+            .iter()
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .chain(given.env.iter().map(|(name, _)| name.clone()))
+            .chain(["TMPDIR".to_owned()])
+            .collect();
+        env.sort();
+        let (args, note) = match (entry, definition.executor) {
+            (Err(why), _) => (Vec::new(), Some(why)),
+            // Planned above.
+            (Ok(_), Executor::Wasm) => (Vec::new(), None),
+            (Ok(entry), Executor::Native) => (native_arguments(&self.data, &entry), None),
+            (Ok(entry), Executor::Docker) => {
+                let names: Vec<&str> = self.mapped(definition, &given);
+                let tag = docker::image_tag(&entry)?;
+                (
+                    docker::arguments(&self.data, &entry, definition, &names, &tag)?,
+                    None,
+                )
+            }
+        };
+        let args = args.into_iter().chain(behind_dashes(&given));
+        let words = args.map(|word| word.to_string_lossy().into_owned());
+        Ok(Plan {
+            command: [program].into_iter().chain(words).collect(),
+            note,
+            env,
+        })
+    }
+
+    /// The same for an action that runs without envyr.
+    async fn planned_here(
+        &self,
+        definition: &Definition,
+        given: Given,
+    ) -> Result<Plan, ActionError> {
+        let file = definition.entrypoint.clone().unwrap_or_default();
+        let note = match self.look(definition, false).await {
+            Ok(Some(_)) => "runs in this process".to_owned(),
+            Ok(None) => "the repository was not fetched yet".to_owned(),
+            Err(problem) => problem.message,
+        };
+        let names = self.mapped(definition, &given);
+        Ok(Plan {
+            env: names.into_iter().map(str::to_owned).collect(),
+            command: [file].into_iter().chain(given.args).collect(),
+            note: Some(note),
+        })
+    }
+
+    /// The variables that a container gets from its client.
+    fn mapped<'a>(&self, definition: &'a Definition, given: &'a Given) -> Vec<&'a str> {
+        let set = |name: &&str| self.environment.get(name).is_some();
+        let own = definition.env.iter().map(String::as_str).filter(set);
+        own.chain(given.env.iter().map(|(name, _)| name.as_str()))
+            .collect()
+    }
+
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+        let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
         let found = self.found().await?;
         let preparer = self.preparer(found);
-        let definition = invocation.definition;
         let folder = preparer.fetch(&definition.source).await?;
         let entry = entry::find(&folder, definition)?;
-        let env = variables::scrubbed(
+        let mut env = variables::scrubbed(
             &self.environment,
             &found.path,
             entry.language,
             &definition.env,
         );
-        match definition.executor {
+        env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
+        let stdout = match definition.executor {
             // Never sent here.
-            Executor::Wasm => Err(ActionError::unavailable(
-                "envyr does not run WebAssembly",
-                None,
-            )),
+            Executor::Wasm => {
+                let message = "envyr does not run WebAssembly";
+                return Err(ActionError::unavailable(message, None));
+            }
             Executor::Native => {
-                self.run_native(invocation, found, &preparer, &entry, env)
-                    .await
+                self.run_native(definition, given, found, &preparer, &entry, env)
+                    .await?
             }
             Executor::Docker => {
-                self.run_docker(invocation, found, &preparer, &entry, env)
-                    .await
+                self.run_docker(definition, given, found, &preparer, &entry, env)
+                    .await?
             }
-        }
+        };
+        adapters::take(definition.adapter.output, stdout, STDOUT_CAP)
     }
 
     async fn run_native(
         &self,
-        invocation: Invocation<'_>,
+        definition: &Definition,
+        given: Given,
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
         env: Variables,
     ) -> Result<Vec<u8>, ActionError> {
         preparer.prepare(entry).await?;
-        let definition = invocation.definition;
-        let args = native_arguments(&self.data, entry);
+        let mut args = native_arguments(&self.data, entry);
+        args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
         let finished = self
-            .start(
-                found,
-                entry,
-                args,
-                env,
-                invocation.params,
-                timeout,
-                true,
-                |_| (),
-            )
+            .start(found, entry, args, env, given.stdin, timeout, true, |_| ())
             .await?;
         outcome::read(finished, definition.timeout, STDOUT_CAP)
     }
 
     async fn run_docker(
         &self,
-        invocation: Invocation<'_>,
+        definition: &Definition,
+        given: Given,
         found: &Found,
         preparer: &Preparer<'_>,
         entry: &Entry,
@@ -174,13 +303,14 @@ impl Envyr {
                 .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
         });
         let engine = engine.await?;
-        let definition = invocation.definition;
         let looked_at = entry.clone();
         let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
-        let args = docker::arguments(&self.data, entry, definition, &self.environment, &tag)?;
+        let names = self.mapped(definition, &given);
+        let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
+        args.extend(behind_dashes(&given));
         // The Dockerfile has one place in the source, so one image is built from it at a time.
         let mut built = preparer.image(entry, &tag).await?;
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
@@ -192,7 +322,7 @@ impl Envyr {
             entry,
             args,
             env,
-            invocation.params,
+            given.stdin,
             timeout,
             false,
             on_start,
@@ -311,6 +441,71 @@ impl Execute for Envyr {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         Box::pin(self.run(invocation))
     }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        Box::pin(self.planned(invocation))
+    }
+
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        Box::pin(async move {
+            let folder = self.fetch(&definition.source).await?;
+            let mut hash = Sha256::new();
+            hash.update(VERSION);
+            // An action may use any file of its source, not only those beside its entry point.
+            let reading = tokio::task::spawn_blocking(move || docker::contents(&folder)).await;
+            let files = reading.unwrap_or_else(|problem| {
+                Err(ActionError::unavailable(problem.to_string(), None))
+            })?;
+            for (name, digest) in files {
+                hash.update(name.len().to_le_bytes());
+                hash.update(name);
+                hash.update(digest);
+            }
+            for name in &definition.env {
+                let mut keyed = Sha256::new();
+                keyed.update(key);
+                let value = self.environment.get(name);
+                keyed.update([u8::from(value.is_some())]);
+                keyed.update(value.unwrap_or_default().as_encoded_bytes());
+                hash.update(name.len().to_le_bytes());
+                hash.update(name);
+                hash.update(Sha256::digest(keyed.finalize()));
+            }
+            Ok(hash
+                .finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect())
+        })
+    }
+}
+
+/// The file of an action that runs without envyr.
+fn wasm_file(source: PathBuf, definition: &Definition) -> Result<Implementation, ActionError> {
+    let folder = match &definition.subdir {
+        None => source.clone(),
+        Some(subdir) => inside(&source, &source, subdir, "subdir")?,
+    };
+    let file = definition.entrypoint.clone().unwrap_or_default();
+    inside(&source, &folder, &file, "entrypoint")?;
+    Ok(Implementation {
+        folder,
+        file,
+        language: Language::Other,
+        interpreter: "WebAssembly, in this process".to_owned(),
+    })
+}
+
+/// What envyr hands on to the program as it stands, words that look like its own options included.
+fn behind_dashes(given: &Given) -> Vec<OsString> {
+    if given.args.is_empty() {
+        return Vec::new();
+    }
+    ["--"]
+        .into_iter()
+        .chain(given.args.iter().map(String::as_str))
+        .map(OsString::from)
+        .collect()
 }
 
 /// The order in which envyr takes its arguments: its lists swallow what stands behind them.

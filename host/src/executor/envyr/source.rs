@@ -236,6 +236,13 @@ pub(super) fn folder(repo: &Path, path: &Path) -> Result<PathBuf, ActionError> {
     })
 }
 
+/// A git source that was fetched before.
+pub(super) fn fetched(data: &Path, url: &str, tag: Option<&str>) -> Option<PathBuf> {
+    let key = digest(&[url, tag.unwrap_or_default()]);
+    let ready = data.join("sources").join(key).join("ready");
+    fs::read_to_string(ready).ok().map(PathBuf::from)
+}
+
 /// An image that is being built, or was.
 pub(super) struct Image {
     stamp: PathBuf,

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use super::adapters;
 use super::envyr::{Envyr, inside};
-use super::{Execute, Execution, Invocation, STDERR_TAIL, STDOUT_CAP};
+use super::{Invocation, STDERR_TAIL, STDOUT_CAP};
 use crate::catalog::Definition;
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
@@ -99,13 +100,15 @@ impl Wasm {
         }
     }
 
-    async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+    /// Runs one to its end. Dropping the future ends the instance.
+    pub(super) async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
         let (stdout, stderr) = (Pipe::capped(STDOUT_CAP), Pipe::tail(STDERR_TAIL));
         let streams = Streams {
-            stdin: invocation.params.into_bytes(),
+            given,
             stdout: stdout.clone(),
             stderr: stderr.clone(),
         };
@@ -136,15 +139,12 @@ impl Wasm {
         };
         match ended {
             None => Err(outcome::timed_out(definition.timeout, &traces)),
-            Some(Ok(ended)) => outcome::read(ended, allowed, traces),
+            Some(Ok(ended)) => {
+                let stdout = outcome::read(ended, allowed, traces)?;
+                adapters::take(definition.adapter.output, stdout, STDOUT_CAP)
+            }
             Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
         }
-    }
-}
-
-impl Execute for Wasm {
-    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
-        Box::pin(self.run(invocation))
     }
 }
 

@@ -8,12 +8,14 @@ use super::pipes::Pipe;
 use super::reach::Reach;
 use crate::catalog::Definition;
 use crate::environment::Environment;
+use crate::executor::adapters::Given;
 use crate::executor::envyr::brief;
 use crate::failure::ActionError;
 
 /// The streams of one call.
 pub(super) struct Streams {
-    pub(super) stdin: Vec<u8>,
+    /// What it is given: its stdin, arguments and variables.
+    pub(super) given: Given,
     pub(super) stdout: Pipe,
     pub(super) stderr: Pipe,
 }
@@ -27,7 +29,14 @@ pub(super) fn make(
     reach: &Reach,
 ) -> Result<WasiP1Ctx, ActionError> {
     let mut wasi = WasiCtx::builder();
-    wasi.stdin(MemoryInputPipe::new(streams.stdin))
+    let given = streams.given;
+    if !given.args.is_empty() {
+        // The first is the program's own name, as everywhere.
+        wasi.arg(definition.entrypoint.as_deref().unwrap_or_default())
+            .args(&given.args);
+    }
+    wasi.envs(&given.env);
+    wasi.stdin(MemoryInputPipe::new(given.stdin))
         .stdout(streams.stdout)
         .stderr(streams.stderr);
     for name in &definition.env {

@@ -1,0 +1,543 @@
+//! What parameters and results look like: JSON Schema, compiled once, and every mistake in words.
+
+use std::fmt;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use super::fields::describe;
+use crate::names;
+
+/// Mistakes that are told one by one.
+const MAX_MISTAKES: usize = 20;
+/// Characters of what one mistake says.
+const MAX_TEXT: usize = 200;
+/// Documents with more values than this tell their first mistake only: the library would collect them all.
+const MANY_VALUES: usize = 20_000;
+/// Bytes that a compiled `pattern` may have.
+const MAX_PATTERN: usize = 1 << 20;
+
+/// A compiled schema.
+pub struct Schema {
+    document: Value,
+    validator: Validator,
+    /// Whether telling what is wrong may mean telling what is wrong with each of several alternatives.
+    alternatives: bool,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.document.fmt(f)
+    }
+}
+
+impl Schema {
+    /// Compiles a JSON Schema. Nothing is fetched, and patterns take time in proportion to the text.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its place.
+    pub(super) fn compile(document: Value) -> Result<Self, String> {
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
+            .build(&document)
+            .map_err(|problem| in_schema(&problem))?;
+        let text = document.to_string();
+        let alternatives = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
+            .iter()
+            .any(|keyword| text.contains(keyword));
+        Ok(Self {
+            document,
+            validator,
+            alternatives,
+        })
+    }
+
+    /// The schema as JSON Schema.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// A value that it would take, as far as that is simple.
+    #[must_use]
+    pub fn made_up(&self) -> Value {
+        super::made_up(&self.document, 0)
+    }
+
+    /// Checks a value. Where a list is wanted and an empty table is there, it becomes an empty list: Lua writes both
+    /// alike.
+    ///
+    /// # Errors
+    /// Every mistake, bounded in number and length.
+    pub fn check(&self, value: &mut Value) -> Result<(), Mistakes> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        loop {
+            let lists = self.empty_lists(value);
+            if lists.is_empty() {
+                break;
+            }
+            for pointer in lists {
+                if let Some(place) = value.pointer_mut(&pointer) {
+                    *place = Value::Array(Vec::new());
+                }
+            }
+        }
+        self.check_exactly(value)
+    }
+
+    /// Checks a value as it is.
+    ///
+    /// # Errors
+    /// Every mistake, bounded in number and length.
+    pub fn check_exactly(&self, value: &Value) -> Result<(), Mistakes> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        Err(self.mistakes(value, |_| true))
+    }
+
+    /// Checks what is there and not what is missing: a script may give that.
+    pub(super) fn check_part(&self, value: &Value) -> Result<(), Mistakes> {
+        let whole_only = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Required { .. }
+                    | Kind::MinProperties { .. }
+                    | Kind::AnyOf { .. }
+                    | Kind::OneOfNotValid { .. }
+                    | Kind::OneOfMultipleValid { .. }
+                    | Kind::Not { .. }
+            )
+        };
+        let mistakes = self.mistakes(value, |problem| !whole_only(problem.kind()));
+        if mistakes.list.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    fn mistakes(&self, value: &Value, keep: impl Fn(&ValidationError<'_>) -> bool) -> Mistakes {
+        if count_up_to(value, MANY_VALUES) < MANY_VALUES {
+            let problems = self.validator.iter_errors(value).filter(keep);
+            let (mut list, mut more) = (Vec::new(), 0);
+            for problem in problems {
+                if list.len() < MAX_MISTAKES {
+                    list.push(self.mistake(&problem));
+                } else {
+                    more += 1;
+                }
+            }
+            return Mistakes { list, more };
+        }
+        let first = if self.alternatives {
+            let text = "must fit the schema, and there is too much of it to say where it does not"
+                .to_owned();
+            Some((String::new(), text))
+        } else {
+            let problem = self.validator.validate(value).err().filter(keep);
+            problem.map(|problem| self.mistake(&problem))
+        };
+        Mistakes {
+            list: first.into_iter().collect(),
+            more: 0,
+        }
+    }
+
+    /// The places of empty tables where only a list would do.
+    fn empty_lists(&self, value: &Value) -> Vec<String> {
+        if count_up_to(value, MANY_VALUES) >= MANY_VALUES {
+            return Vec::new();
+        }
+        let wants_list = |kind: &Kind| match kind {
+            Kind::Type { kind } => {
+                accepts(kind, JsonType::Array) && !accepts(kind, JsonType::Object)
+            }
+            _ => false,
+        };
+        self.validator
+            .iter_errors(value)
+            .filter(|problem| wants_list(problem.kind()))
+            .filter(|problem| problem.instance().as_object().is_some_and(|t| t.is_empty()))
+            .map(|problem| problem.instance_path().as_str().to_owned())
+            .collect()
+    }
+
+    fn mistake(&self, problem: &ValidationError<'_>) -> (String, String) {
+        let path = dotted(problem.instance_path().as_str());
+        let got = problem.instance();
+        let inside = |key: &str| match path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        match problem.kind() {
+            Kind::Required { property } => {
+                let key = property.as_str().unwrap_or_default();
+                (cut(&inside(key)), "is missing".to_owned())
+            }
+            Kind::AdditionalProperties { unexpected }
+            | Kind::UnevaluatedProperties { unexpected } => {
+                let known = self.properties(problem.schema_path().as_str());
+                let first = unexpected.first().map(String::as_str).unwrap_or_default();
+                let near = names::nearest(first, known.iter().map(String::as_str));
+                let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+                let others = match unexpected.len() {
+                    0 | 1 => String::new(),
+                    n => format!(", nor are {} more", n - 1),
+                };
+                let text = format!("is not known{}{others}", hint.unwrap_or_default());
+                (cut(&inside(first)), cut(&text))
+            }
+            kind => (cut(&path), cut(&expected(kind, got, problem))),
+        }
+    }
+
+    /// The properties that stand beside the keyword at this place of the schema.
+    fn properties(&self, keyword: &str) -> Vec<String> {
+        let beside = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let properties = self
+            .document
+            .pointer(&format!("{beside}/properties"))
+            .and_then(Value::as_object);
+        properties
+            .map(|properties| properties.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+/// What is wrong with a value: where, and what was expected there. An empty place is the value itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    /// At least one.
+    pub list: Vec<(String, String)>,
+    /// How many are not in the list.
+    pub more: usize,
+}
+
+impl Mistakes {
+    /// All of them in one text: `parameter `limit` must be an integer, got a string; …`. `whole` names the value, `part`
+    /// what is inside it.
+    #[must_use]
+    pub fn told(&self, whole: &str, part: &str) -> String {
+        let mut texts: Vec<String> = self
+            .list
+            .iter()
+            .map(|(path, text)| match path.as_str() {
+                "" => format!("{whole} {text}"),
+                path => format!("{part}`{path}` {text}"),
+            })
+            .collect();
+        if self.more > 0 {
+            texts.push(format!("and {} more", self.more));
+        }
+        texts.join("; ")
+    }
+}
+
+fn expected(kind: &Kind, got: &Value, problem: &ValidationError<'_>) -> String {
+    match kind {
+        Kind::Type { kind } => format!("must be {}, got {}", types(kind), describe(got)),
+        Kind::Enum { options } => format!("must be one of {}, got {}", brief(options), brief(got)),
+        Kind::Constant { expected_value } => {
+            format!("must be {}, got {}", brief(expected_value), brief(got))
+        }
+        Kind::Minimum { limit } => format!("must be at least {limit}, got {}", brief(got)),
+        Kind::Maximum { limit } => format!("must be at most {limit}, got {}", brief(got)),
+        Kind::ExclusiveMinimum { limit } => {
+            format!("must be more than {limit}, got {}", brief(got))
+        }
+        Kind::ExclusiveMaximum { limit } => {
+            format!("must be less than {limit}, got {}", brief(got))
+        }
+        Kind::MultipleOf { multiple_of } => {
+            format!("must be a multiple of {multiple_of}, got {}", brief(got))
+        }
+        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinItems { limit } => format!("must have at least {limit} elements"),
+        Kind::MaxItems { limit } => format!("must have at most {limit} elements"),
+        Kind::MinProperties { limit } => format!("must have at least {limit} fields"),
+        Kind::MaxProperties { limit } => format!("must have at most {limit} fields"),
+        Kind::UniqueItems => "must not hold an element twice".to_owned(),
+        Kind::Pattern { pattern } => format!("must match {pattern}, got {}", brief(got)),
+        Kind::Format { format } => format!("must be a {format}, got {}", brief(got)),
+        Kind::FalseSchema => "must not be there".to_owned(),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+            format!("fits none of its alternatives, got {}", brief(got))
+        }
+        Kind::OneOfMultipleValid { .. } => "fits more than one of its alternatives".to_owned(),
+        Kind::Not { schema } => format!("must not be {}", brief(schema)),
+        // The value itself may be large; what it is said of stands in front.
+        _ => problem.masked_with("it").to_string(),
+    }
+}
+
+/// What is wrong with the schema itself.
+fn in_schema(problem: &ValidationError<'_>) -> String {
+    let place = dotted(problem.instance_path().as_str());
+    let at = if place.is_empty() {
+        String::new()
+    } else {
+        format!("`{}` ", cut(&place))
+    };
+    let text = match problem.kind() {
+        Kind::Referencing(_) | Kind::Custom { .. } => problem.to_string(),
+        Kind::AnyOf { .. } if place.ends_with("type") || place == "type" => format!(
+            "{} is no type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
+            brief(problem.instance())
+        ),
+        Kind::Format { format } if format == "regex" => format!(
+            "{} is not a pattern that Kael takes (no look-around, no back-references)",
+            brief(problem.instance())
+        ),
+        kind => expected(kind, problem.instance(), problem),
+    };
+    format!("is no valid schema: {at}{}", cut(&text))
+}
+
+fn accepts(kind: &TypeKind, wanted: JsonType) -> bool {
+    match kind {
+        TypeKind::Single(one) => *one == wanted,
+        TypeKind::Multiple(set) => set.iter().any(|one| one == wanted),
+    }
+}
+
+fn types(kind: &TypeKind) -> String {
+    let names: Vec<&str> = match kind {
+        TypeKind::Single(one) => vec![type_name(*one)],
+        TypeKind::Multiple(set) => set.iter().map(type_name).collect(),
+    };
+    names.join(" or ")
+}
+
+fn type_name(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "a boolean",
+        JsonType::Integer => "an integer",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "a table with names",
+        JsonType::String => "a string",
+    }
+}
+
+/// A value in few characters.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Array(elements) if elements.len() <= 20 => {
+            let parts: Vec<String> = elements.iter().map(brief).collect();
+            parts.join(", ")
+        }
+        Value::Array(_) | Value::Object(_) => describe(value).to_owned(),
+        Value::String(text) if text.chars().nth(60).is_some() => {
+            let start: String = text.chars().take(60).collect();
+            format!("{start:?}...")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `a.b[0]` for `/a/b/0`.
+fn dotted(pointer: &str) -> String {
+    let mut out = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            // Lua counts from 1.
+            let index = part.parse::<u64>().map_or(part, |n| (n + 1).to_string());
+            out.push_str(&format!("[{index}]"));
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part);
+        }
+        if out.len() > 4 * MAX_TEXT {
+            break;
+        }
+    }
+    out
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}...", &text[..at]),
+    }
+}
+
+/// How many values a document has, counted no further than `most`.
+fn count_up_to(value: &Value, most: usize) -> usize {
+    let (mut count, mut rest) = (1, vec![value]);
+    while let Some(value) = rest.pop() {
+        count += match value {
+            Value::Array(elements) => elements.len(),
+            Value::Object(fields) => fields.len(),
+            _ => 0,
+        };
+        if count >= most {
+            return most;
+        }
+        match value {
+            Value::Array(elements) => rest.extend(elements),
+            Value::Object(fields) => rest.extend(fields.values()),
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problem(schema: Value, mut value: Value) -> String {
+        Schema::compile(schema)
+            .expect("a schema")
+            .check(&mut value)
+            .expect_err("it does not fit")
+            .told("the parameters", "parameter ")
+    }
+
+    #[test]
+    fn every_mistake_has_its_place_and_what_was_expected() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "url": { "type": "string", "pattern": "^https://" },
+                "limit": { "type": "integer", "minimum": 1, "maximum": 20 },
+                "tags": { "type": "array", "items": { "type": "string" } },
+                "mode": { "enum": ["fast", "slow"] },
+                "auth": { "type": "object", "required": ["user"], "properties": { "user": {} }, "additionalProperties": false },
+            },
+            "required": ["url"],
+            "additionalProperties": false,
+        });
+        for (value, expected) in [
+            (json!({}), "parameter `url` is missing"),
+            (
+                json!({"url": 5, "limit": "x"}),
+                "parameter `limit` must be an integer, got a string; parameter `url` must be a string, got a number",
+            ),
+            (
+                json!({"url": "https://", "limit": 40}),
+                "parameter `limit` must be at most 20, got 40",
+            ),
+            (
+                json!({"url": "ftp://x"}),
+                "parameter `url` must match ^https://, got \"ftp://x\"",
+            ),
+            (
+                json!({"url": "https://", "tags": ["a", 5]}),
+                "parameter `tags[2]` must be a string, got a number",
+            ),
+            (
+                json!({"url": "https://", "mode": "fats"}),
+                "parameter `mode` must be one of \"fast\", \"slow\", got \"fats\"",
+            ),
+            (
+                json!({"url": "https://", "limti": 1}),
+                "parameter `limti` is not known (did you mean `limit`?)",
+            ),
+            (
+                json!({"url": "https://", "auth": {"usr": 1, "user": 2}}),
+                "parameter `auth.usr` is not known (did you mean `user`?)",
+            ),
+            (
+                json!({"url": "https://", "auth": {}}),
+                "parameter `auth.user` is missing",
+            ),
+            (
+                json!([1]),
+                "the parameters must be a table with names, got a list",
+            ),
+        ] {
+            assert_eq!(problem(schema.clone(), value), expected);
+        }
+    }
+
+    #[test]
+    fn an_empty_table_is_an_empty_list_where_one_is_wanted() {
+        let list = json!({ "type": "array" });
+        let schema = json!({ "properties": { "a": list, "o": { "properties": { "l": list } } } });
+        let schema = Schema::compile(schema).expect("a schema");
+        let mut value = json!({ "a": {}, "o": { "l": {} } });
+        assert_eq!(schema.check(&mut value), Ok(()));
+        assert_eq!(value, json!({ "a": [], "o": { "l": [] } }));
+        assert!(schema.check(&mut json!({ "a": { "x": 1 } })).is_err());
+        assert!(schema.check_exactly(&json!({ "a": {} })).is_err());
+    }
+
+    #[test]
+    fn what_is_said_is_bounded() {
+        let schema = json!({ "type": "array", "items": { "type": "string" } });
+        let text = problem(schema.clone(), json!((0..100).collect::<Vec<_>>()));
+        assert!(text.ends_with("; and 80 more"), "{text}");
+        let text = problem(schema.clone(), json!((0..50_000).collect::<Vec<_>>()));
+        assert_eq!(text, "parameter `[1]` must be a string, got a number");
+        let schema = json!({ "anyOf": [schema, { "type": "object" }] });
+        let text = problem(schema, json!((0..50_000).collect::<Vec<_>>()));
+        assert_eq!(
+            text,
+            "the parameters must fit the schema, and there is too much of it to say where it does not"
+        );
+        let long = "x".repeat(10_000);
+        let schema = json!({ "additionalProperties": false });
+        assert!(problem(schema, json!({ long.clone(): 1 })).len() < 500);
+        assert!(problem(json!({ "enum": ["a"] }), json!(long)).len() < 500);
+    }
+
+    #[test]
+    fn what_is_no_schema_is_refused_with_its_place() {
+        for (schema, start) in [
+            (
+                json!({ "properties": { "a": { "type": "strin" } } }),
+                "is no valid schema: `properties.a.type` \"strin\" is no type of JSON Schema: ",
+            ),
+            (
+                json!({ "properties": { "a": { "minimum": "x" } } }),
+                "is no valid schema: `properties.a.minimum` must be a number, got a string",
+            ),
+            (
+                json!({ "$ref": "https://example.org/schema.json" }),
+                "is no valid schema: ",
+            ),
+            (
+                json!({ "$ref": "file:///etc/passwd" }),
+                "is no valid schema: ",
+            ),
+            (json!({ "pattern": "(?=x)" }), "is no valid schema: "),
+            (
+                json!({ "pattern": "(((x{100}){100}){100}){100}" }),
+                "is no valid schema: ",
+            ),
+            (
+                json!({ "format": "no-such-format" }),
+                "is no valid schema: ",
+            ),
+        ] {
+            let problem = Schema::compile(schema.clone()).expect_err("no schema");
+            assert!(problem.starts_with(start), "{schema}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_no_mistake_of_a_part() {
+        let schema = json!({
+            "properties": { "a": { "type": "string" }, "b": { "type": "integer" } },
+            "required": ["a", "b"],
+        });
+        let schema = Schema::compile(schema).expect("a schema");
+        assert_eq!(schema.check_part(&json!({ "a": "x" })), Ok(()));
+        assert!(schema.check_part(&json!({ "b": "x" })).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Runs what waits to its end, or to the signal that asks the program to end.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app;
+
+/// How long the end may take to clean up behind itself.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// How it ended.
+pub(super) enum Driven<T> {
+    Done(T),
+    /// The number of the signal.
+    Signal(u8),
+}
+
+/// Drives a future; what it had in flight when a signal came is ended with all that it started.
+pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let driven = runtime.block_on(async {
+        tokio::select! {
+            // Listening first: a signal may come as soon as the script has printed something.
+            biased;
+            number = interrupted() => Driven::Signal(number),
+            done = future => Driven::Done(done),
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN);
+    app::finish(SHUTDOWN);
+    Ok(driven)
+}
+
+/// The number of the signal that asks the program to end.
+async fn interrupted() -> u8 {
+    let kinds = [
+        (SignalKind::interrupt(), 2),
+        (SignalKind::terminate(), 15),
+        (SignalKind::hangup(), 1),
+    ];
+    let mut waits = Vec::new();
+    for (kind, number) in kinds {
+        // Where a signal cannot be listened for, it does what it always does.
+        if let Ok(mut listener) = signal(kind) {
+            waits.push(Box::pin(async move {
+                listener.recv().await;
+                number
+            }));
+        }
+    }
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
+    futures_util::future::select_all(waits).await.0
+}

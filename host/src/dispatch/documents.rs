@@ -1,0 +1,133 @@
+//! The two documents of a call: parameters, merged and held to their schema, and the result. Both are checked as text;
+//! a tree is built only where a schema or the order of keys asks for one, and then of a bounded size.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::merge::{self, MergeError};
+use crate::catalog::{Definition, Schema};
+use crate::failure::{ActionError, ErrorKind};
+use crate::json::{self, JsonError};
+
+/// Parameters of one call may have this many bytes, as the script sent them and merged.
+pub(super) const MAX_PARAMS: usize = 64 << 20;
+/// Documents that have to be a tree may hold this many values: each takes many times the room of its text.
+const MAX_TREE: usize = 100_000;
+
+/// The parameters that an action is called with, as canonical JSON text.
+pub(super) fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> {
+    if params.len() > MAX_PARAMS {
+        return Err(too_large());
+    }
+    let look = json::check(params).map_err(bad_params)?;
+    match params.trim_start().as_bytes().first() {
+        Some(b'{') => {}
+        Some(b'[') => {
+            return Err(invalid(
+                "parameters must be a table with names, got a list".to_owned(),
+            ));
+        }
+        _ => return Err(invalid("parameters must be a table with names".to_owned())),
+    }
+    let canonical = canonical(params, &look)?;
+    // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
+    let text = if definition.defaults.is_empty() && definition.locked.is_empty() {
+        canonical.into_owned()
+    } else {
+        let merged = merge::merge(&definition.defaults, &canonical, &definition.locked);
+        merged.map_err(|problem| match problem {
+            MergeError::Locked(path) => {
+                invalid(format!("parameter `{path}` is locked by the team"))
+            }
+            MergeError::Syntax(problem) => bad_params(JsonError::Syntax(problem)),
+        })?
+    };
+    let text = match &definition.contract.params {
+        Some(schema) => {
+            let mut tree =
+                tree(&text).map_err(|problem| invalid(format!("the parameters {problem}")))?;
+            schema
+                .check(&mut tree)
+                .map_err(|mistakes| invalid(mistakes.told("the parameters", "parameter ")))?;
+            tree.to_string()
+        }
+        None => text,
+    };
+    if text.len() > MAX_PARAMS {
+        Err(too_large())
+    } else {
+        Ok(text)
+    }
+}
+
+/// A document that nobody can read in another way: the last of equal keys holds, and keys ascend.
+pub(super) fn canonical<'a>(text: &'a str, look: &json::Look) -> Result<Cow<'a, str>, ActionError> {
+    if look.canonical {
+        return Ok(Cow::Borrowed(text)); // as the guest writes them
+    }
+    if look.values > MAX_TREE {
+        return Err(invalid(format!(
+            "parameters of more than {MAX_TREE} values must have their keys sorted, and each once"
+        )));
+    }
+    let tree = json::parse(text.as_bytes());
+    tree.map(|tree| Cow::Owned(tree.to_string()))
+        .map_err(bad_params)
+}
+
+/// What an action prints is one JSON document, and what its definition promises.
+pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, ActionError> {
+    let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
+    if stdout.iter().all(u8::is_ascii_whitespace) {
+        return Err(bad(
+            "printed nothing, and a result is one JSON value on stdout".to_owned(),
+        ));
+    }
+    let checked = json::text(stdout).and_then(|text| json::check(&text).map(|_| text));
+    let text = checked.map_err(|problem| match problem {
+        JsonError::TooMany | JsonError::TooDeep => {
+            bad(format!("printed a document that is too large: {problem}"))
+        }
+        JsonError::Syntax(_) | JsonError::NotText(_) => {
+            bad(format!("printed what is not JSON: {problem}"))
+        }
+    })?;
+    if let Some(schema) = schema {
+        let tree = tree(&text).map_err(|problem| bad(format!("the result {problem}")))?;
+        schema.check_exactly(&tree).map_err(|mistakes| {
+            bad(format!(
+                "returned what its definition does not promise: {}",
+                mistakes.told("the result", "")
+            ))
+        })?;
+    }
+    Ok(text)
+}
+
+/// What a schema is held against.
+fn tree(text: &str) -> Result<Value, String> {
+    let look = json::check(text).map_err(|problem| problem.to_string())?;
+    if look.values > MAX_TREE {
+        return Err(format!(
+            "of an action with a schema may hold {MAX_TREE} values, and these are {}",
+            look.values
+        ));
+    }
+    json::parse(text.as_bytes()).map_err(|problem| problem.to_string())
+}
+
+fn invalid(message: String) -> ActionError {
+    ActionError::new(ErrorKind::InvalidParams, message)
+}
+
+fn bad_params(problem: JsonError) -> ActionError {
+    invalid(format!("bad parameters: {problem}"))
+}
+
+fn too_large() -> ActionError {
+    invalid(format!(
+        "the parameters are larger than {} MiB",
+        MAX_PARAMS >> 20
+    ))
+}
