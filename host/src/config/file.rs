@@ -111,8 +111,11 @@ enum Given {
     Many(Vec<String>),
 }
 
+/// The line of an entry, its key, and what stands behind it.
+type Entry = (usize, String, Given);
+
 /// The entries of a flat mapping. Read event by event, so that neither nesting nor aliases cost anything.
-fn entries(text: &str) -> Result<Vec<(usize, String, Given)>, (usize, String)> {
+fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let mut parser = Parser::new_from_str(text);
     let mut next = || match parser.next_event() {
         Some(Ok((event, span))) => Ok((event, span.start.line())),
