@@ -103,7 +103,8 @@ fn a_stricter_limit_of_an_untrusted_project_holds() {
     let ran = session(&[("kael.yaml", "max_output: 1KiB\n")])
         .run_with(&["-e", "print(('x'):rep(2000))"])
         .ends();
-    ran.fails(5, "Error: the script printed more than the 1 KiB it may print\nhint: --max-output allows more\n");
+    ran.exits(5)
+        .says("Error: the script printed more than the 1 KiB it may print (");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_definition_that_is_returned_at_once_has_its_line() {
     ])
     .fails(
         3,
-        "Error: repo/a.lua:2: define_action: field 'source' must be a string, got a number\n",
+        "Error: repo/a.lua:2: define_action: field 'source' must be a string, got a number\n  repo/a.lua:2: define_action: field 'executor' is missing\n",
     );
     load(&[
         ("init.lua", "return { a = require('a') }"),

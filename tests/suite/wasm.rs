@@ -95,7 +95,7 @@ fn a_module_and_a_component_take_parameters_and_return_results() {
         "invalid_params\tparameter `tenant` is locked by the team",
     );
     let ran = asks(both("").run_with(&["--deny", "t.*"]), "{ ['do'] = 'echo' }");
-    ran.prints(&"denied\tdenied by the policy (--deny t.*)\n".repeat(2));
+    ran.prints(&"denied\tdenied by the policy (deny t.*)\n".repeat(2));
     let large = both("").script("local s = ('x'):rep(5000000) for _, a in ipairs({ actions.t.m, actions.t.c }) do print(#a({ ['do'] = 'echo', s = s }).s) end");
     large.prints("5000000\n5000000\n");
 }
@@ -232,10 +232,8 @@ fn the_run_ends_what_it_started() {
     let ran = both("")
         .run_with(&["--timeout", "400ms"])
         .script("pcall(actions.t.m, { ['do'] = 'spin' })");
-    ran.fails(
-        5,
-        "Error: the run took longer than the 400ms it may take\nhint: --timeout allows more\n",
-    );
+    ran.exits(5)
+        .says("Error: the run took longer than the 400ms it may take (");
     let session = both("").script("print(race(function() return actions.t.m({ ['do'] = 'spin' }) end, function() return actions.t.c({ ['do'] = 'echo' })['do'] end))");
     session.prints("2\techo\n");
     assert!(start.elapsed() < std::time::Duration::from_secs(60));

@@ -64,6 +64,16 @@ pub(super) fn give(definition: &Definition, params: String) -> Result<Given, Act
             ..Given::default()
         });
     }
+    let too_much = || {
+        refused(format!(
+            "the parameters have more than the {} KiB that arguments and variables may have",
+            MAX_WORDS >> 10
+        ))
+    };
+    // No tree is made of what could never be passed; as JSON it may take more room than as words.
+    if params.len() > 8 * MAX_WORDS {
+        return Err(too_much());
+    }
     let Ok(Value::Object(params)) = crate::json::parse(params.as_bytes()) else {
         return Err(refused("the parameters are no table".to_owned()));
     };
@@ -95,10 +105,7 @@ pub(super) fn give(definition: &Definition, params: String) -> Result<Given, Act
         .iter()
         .chain(given.env.iter().map(|(_, value)| value));
     if words.map(|word| word.len() + 16).sum::<usize>() > MAX_WORDS {
-        return Err(refused(format!(
-            "the parameters have more than the {} KiB that arguments and variables may have",
-            MAX_WORDS >> 10
-        )));
+        return Err(too_much());
     }
     Ok(given)
 }

@@ -3,8 +3,8 @@
 -- action: drop | cat
 -- options: --deny t.drop
 -- ends: denied 4
--- message: t.drop failed: denied by the policy (--deny t.drop)
--- output: false\tt.drop failed: denied by the policy (--deny t.drop)\n
+-- message: t.drop failed: denied by the policy (deny t.drop)
+-- output: false\tt.drop failed: denied by the policy (deny t.drop)\n
 actions.t.safe = actions.t.drop
 actions.t.echo = actions.t.drop
 print(pcall(actions.t.safe, {}))
