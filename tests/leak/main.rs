@@ -129,15 +129,9 @@ fn inner() {
         end.memory <= start.memory + MARGIN_KIB,
         "memory: {start:?} {end:?}"
     );
-    let counts = |counts: &Counts| {
-        (
-            counts.threads,
-            counts.descriptors,
-            counts.children,
-            counts.folders,
-        )
-    };
-    assert_eq!(counts(&end), counts(&start));
+    // Threads of the runtime that have had nothing to do for a while end: there may be fewer.
+    assert!(end.threads <= start.threads, "threads: {start:?} {end:?}");
+    assert_eq!(end.descriptors, start.descriptors);
     assert_eq!((end.children, end.folders), (0, 0));
 }
 

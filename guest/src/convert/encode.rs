@@ -338,7 +338,13 @@ impl Encoder<'_, '_> {
     fn sort(&mut self, start: usize, first: usize) -> Result<(), Fault> {
         let text = &mut self.out.0;
         let fields = &mut self.fields[first..];
-        let by_key = |a: &Field, b: &Field| text[a.key.clone()].cmp(&text[b.key.clone()]);
+        let by_key = |a: &Field, b: &Field| {
+            let (a, b) = (&text[a.key.clone()], &text[b.key.clone()]);
+            if a.contains(&b'\\') || b.contains(&b'\\') {
+                return unescaped(a).cmp(&unescaped(b));
+            }
+            a.cmp(b)
+        };
         if !fields.is_sorted_by(|a, b| by_key(a, b).is_le()) {
             fields.sort_unstable_by(by_key);
             self.spare.clear();
@@ -384,6 +390,12 @@ fn is_plain(bytes: &[u8]) -> bool {
         && rest
             .iter()
             .all(|byte| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\'))
+}
+
+/// A key as it is without its escapes, by which the keys are sorted.
+fn unescaped(key: &[u8]) -> String {
+    let quoted = [b"\"", key, b"\""].concat();
+    serde_json::from_slice(&quoted).unwrap_or_default()
 }
 
 fn hole<T>(index: i64, length: i64) -> Result<T, Fault> {

@@ -200,6 +200,17 @@ fn keys_are_sorted_by_their_text_at_every_level() {
 }
 
 #[test]
+fn escaped_keys_are_sorted_as_what_they_are() {
+    let lua = state();
+    let text = r#"{ ["a=b"] = 1, ["a\0b"] = 2, ['a"'] = 3, ["a\n"] = 4, ["a\t"] = 5, ["a#"] = 6 }"#;
+    let value: Value = lua.load(text).eval().expect("valid Lua");
+    assert_eq!(
+        encode(&lua, &value, false).expect("encodes"),
+        r#"{"a\u0000b":2,"a\t":5,"a\n":4,"a\"":3,"a#":6,"a=b":1}"#
+    );
+}
+
+#[test]
 fn a_list_whose_elements_lie_about_is_a_list() {
     let lua = state();
     let code = "local t = {} for i = 40, 1, -1 do t[i] = i end return t";

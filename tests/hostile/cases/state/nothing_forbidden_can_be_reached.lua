@@ -1,6 +1,6 @@
 -- Everything that can be reached from the globals, metatables included, holds none of what was taken away.
 -- ends: ok 0
--- output: true\t1\t_G.package.loaded.table.remove\n
+-- output: true\t1\ttable.remove\n
 local forbidden = { getregistry = 1, sethook = 1, getupvalue = 1, setupvalue = 1, upvalueid = 1, upvaluejoin = 1,
   getinfo = 1, getlocal = 1, setlocal = 1, setuservalue = 1, dump = 1, dofile = 1, loadfile = 1, io = 1, popen = 1,
   open = 1, execute = 1, exit = 1, getenv = 1, remove = 1, rename = 1, tmpname = 1, setlocale = 1, loadlib = 1,
@@ -23,4 +23,5 @@ local function walk(value, path)
   if type(mt) == "table" then walk(mt, path .. "<mt>") end
 end
 walk(_G, "_G")
-print(tables > 8, #found, table.concat(found, " "))
+-- The table is reached by two ways, and which is first is chance.
+print(tables > 8, #found, (table.concat(found, " "):match("table%.remove$")))
