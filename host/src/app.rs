@@ -9,11 +9,20 @@ use thiserror::Error;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::dispatch::{Dispatcher, Policy};
 use crate::environment::Environment;
-use crate::executor::Executors;
-use crate::executor::envyr;
+use crate::executor::{self, Executors, envyr};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
+
+/// What happens where this machine cannot confine actions as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Confinement {
+    /// Nothing runs.
+    Required,
+    /// They run under what there is.
+    #[default]
+    BestEffort,
+}
 
 /// What one command was told.
 #[derive(Debug, Clone)]
@@ -24,6 +33,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What the script may call.
     pub policy: Policy,
+    /// Whether actions run where a part of their confinement is lacking.
+    pub confinement: Confinement,
     /// Which envyr, and what fetching may see.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
@@ -53,6 +64,9 @@ pub enum AppError {
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
     Definitions(Vec<DefinitionError>),
+    /// The confinement of actions is required and not to be had; part by part.
+    #[error("the confinement of actions is required, and this machine lacks {}", .0.join(", "))]
+    Confinement(Vec<String>),
     /// The reader of the output left while the repo loaded.
     #[error("the output was closed")]
     OutputClosed,
@@ -129,6 +143,12 @@ pub async fn run_script(
     script: Script,
     output: Output,
 ) -> Result<Report<Option<String>>, AppError> {
+    if settings.confinement == Confinement::Required {
+        let missing = executor::missing_confinement().await;
+        if !missing.is_empty() {
+            return Err(AppError::Confinement(missing));
+        }
+    }
     // One instance for the repo, then one for the script.
     let sandbox = Sandbox::new(2)?;
     let repo = match &settings.actions {

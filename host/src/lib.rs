@@ -8,6 +8,7 @@ mod bounds;
 pub mod catalog;
 pub mod cli;
 pub mod dispatch;
+pub mod doctor;
 pub mod environment;
 pub mod executor;
 pub mod failure;

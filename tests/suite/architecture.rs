@@ -7,7 +7,7 @@ use kael_tests::project;
 /// From the top: a module may use those behind it.
 const LAYERS: [&[&str]; 6] = [
     &["cli"],
-    &["app"],
+    &["app", "doctor"],
     &["sandbox"],
     &["dispatch"],
     &["executor"],

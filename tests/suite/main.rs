@@ -3,10 +3,14 @@
 mod actions;
 mod architecture;
 mod cli;
+mod confinement;
 mod definitions;
 mod docker;
+mod doctor;
 mod examples;
 mod guest;
 mod limits;
+mod orphans;
+mod result_file;
 mod sources;
 mod wasm;

@@ -1,5 +1,6 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
+mod confinement;
 mod definition;
 mod destination;
 mod fields;

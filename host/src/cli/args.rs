@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::units::{ByteSize, TimeLimit};
 
@@ -48,6 +48,7 @@ pub(super) struct Shared {
 pub(super) enum Command {
     Run(Box<Run>),
     Setup(Setup),
+    Doctor(Doctor),
 }
 
 /// Run a script.
@@ -78,6 +79,9 @@ pub(super) struct Run {
     /// Deny the actions whose name matches; `*` stands for any text. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(super) deny: Vec<String>,
+    /// Whether actions run where a part of their confinement is lacking [env: KAEL_CONFINEMENT] [default: best-effort].
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(super) confinement: Option<Confinement>,
     /// Memory that the script may use.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     pub(super) max_memory: ByteSize,
@@ -96,6 +100,25 @@ pub(super) struct Run {
     /// Actions in flight at the same time; more of them wait their turn.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) max_parallel: u32,
+}
+
+/// How much of their confinement actions need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Confinement {
+    /// All of it, or nothing runs.
+    Required,
+    /// What the machine offers; `kael-host doctor` says what that is.
+    BestEffort,
+}
+
+/// Look at what this machine has of what Kael needs.
+///
+/// Exit code 1 when something is missing that nothing goes without.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Print the findings as one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.

@@ -1,6 +1,7 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
 mod args;
+mod doctor;
 mod exit;
 mod report;
 mod run;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{Run, Shared};
+use clap::ValueEnum as _;
+
+use super::args::{self, Run, Shared};
 use super::exit;
 use super::report::{self, Problem};
-use crate::app::{self, AppError, Settings};
+use crate::app::{self, AppError, Confinement, Settings};
 use crate::dispatch::{Pattern, Policy};
 use crate::environment::Environment;
 use crate::executor::envyr;
@@ -47,6 +49,13 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             );
         }
     };
+    let confinement = match confinement(run.confinement, &environment) {
+        Ok(confinement) => confinement,
+        Err(message) => {
+            let problem = Some(Problem::usage(message));
+            return finish(&run, shared, &limits, None, problem, "", exit::USAGE);
+        }
+    };
     let settings = Settings {
         actions: shared
             .actions
@@ -56,13 +65,8 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
         policy: Policy {
             deny: run.deny.iter().map(|text| Pattern::new(text)).collect(),
         },
-        envyr: envyr::Settings {
-            envyr: shared
-                .envyr
-                .clone()
-                .or_else(|| environment.path("KAEL_ENVYR")),
-            fetch_env: fetch_env(shared, &environment),
-        },
+        confinement,
+        envyr: envyr_settings(shared, &environment),
         environment,
     };
     let output = if run.json {
@@ -171,6 +175,38 @@ async fn interrupted() -> u8 {
         return std::future::pending().await;
     }
     futures_util::future::select_all(waits).await.0
+}
+
+/// What was typed, else what the environment says, of envyr.
+pub(super) fn envyr_settings(shared: &Shared, environment: &Environment) -> envyr::Settings {
+    envyr::Settings {
+        envyr: shared
+            .envyr
+            .clone()
+            .or_else(|| environment.path("KAEL_ENVYR")),
+        fetch_env: fetch_env(shared, environment),
+    }
+}
+
+/// What was typed, else what the environment says.
+pub(super) fn confinement(
+    typed: Option<args::Confinement>,
+    environment: &Environment,
+) -> Result<Confinement, String> {
+    let said = || match environment.get("KAEL_CONFINEMENT") {
+        None => Ok(args::Confinement::BestEffort),
+        Some(said) => {
+            let said = said.to_string_lossy();
+            args::Confinement::from_str(&said, false).map_err(|_| {
+                let said = said.escape_debug();
+                format!("KAEL_CONFINEMENT `{said}` is none of \"required\", \"best-effort\"")
+            })
+        }
+    };
+    Ok(match typed.map_or_else(said, Ok)? {
+        args::Confinement::Required => Confinement::Required,
+        args::Confinement::BestEffort => Confinement::BestEffort,
+    })
 }
 
 /// What was typed, else what the environment says.
