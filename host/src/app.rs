@@ -7,10 +7,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::catalog::{Catalog, DefinitionError};
+use crate::config::Confinement;
 use crate::dispatch::{Cache, CacheUse, Dispatcher, Policy, Recorder, Rehearsal};
 use crate::environment::Environment;
-use crate::executor::Executors;
 use crate::executor::envyr::{self, Envyr};
+use crate::executor::{self, Executors};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub rehearsal: Option<Arc<Rehearsal>>,
     /// Writes down the answers.
     pub recorder: Option<Arc<Recorder>>,
+    /// Whether actions run where a part of their confinement is lacking.
+    pub confinement: Confinement,
     /// Which envyr, and what fetching may see.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
@@ -61,6 +64,9 @@ pub enum AppError {
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
     Definitions(Vec<DefinitionError>),
+    /// The confinement of actions is required and not to be had; part by part.
+    #[error("the confinement of actions is required, and this machine lacks {}", .0.join(", "))]
+    Confinement(Vec<String>),
     /// The reader of the output left while the repo loaded.
     #[error("the output was closed")]
     OutputClosed,
@@ -211,6 +217,12 @@ pub async fn run_script(
     script: Script,
     output: Output,
 ) -> Result<Report<Option<String>>, AppError> {
+    if settings.confinement == Confinement::Required {
+        let missing = executor::missing_confinement().await;
+        if !missing.is_empty() {
+            return Err(AppError::Confinement(missing));
+        }
+    }
     // One instance for the repo, then one for the script.
     let sandbox = Sandbox::new(2)?;
     let repo = match &settings.actions {

@@ -135,3 +135,30 @@ impl fmt::Display for LimitHit {
         }
     }
 }
+
+/// What the processes of one action may use. Each limit but `processes` is of every process by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// Memory that a process writes to and shares with no other.
+    pub memory: ByteSize,
+    /// Computing time of a process, in whole seconds: what is begun counts.
+    pub cpu: TimeLimit,
+    /// The size of a file that is written.
+    pub file_size: ByteSize,
+    /// Processes and threads at the same time.
+    pub processes: u32,
+    /// Files, pipes and sockets that a process has open.
+    pub open_files: u32,
+}
+
+impl Default for ProcessLimits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(2048),
+            cpu: TimeLimit::from_secs(300),
+            file_size: ByteSize::mib(1024),
+            processes: 256,
+            open_files: 1024,
+        }
+    }
+}

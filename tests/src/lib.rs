@@ -61,6 +61,15 @@ impl Kael {
         self.folder.path()
     }
 
+    /// Makes a folder for what actions write: its path, and the field of a definition that lets them.
+    #[must_use]
+    pub fn state(&self) -> (String, String) {
+        let folder = self.path().join("state");
+        fs::create_dir_all(&folder).expect("a folder");
+        let fields = format!("writable = {{ '{}' }}", folder.display());
+        (folder.display().to_string(), fields)
+    }
+
     /// Writes a file below the folder.
     #[must_use]
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {

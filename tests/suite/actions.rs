@@ -258,15 +258,21 @@ fn a_pattern_that_denies_nothing_is_pointed_out() {
 
 #[test]
 fn the_losers_of_a_race_end_before_the_script_goes_on() {
-    let ran = Kael::new()
-        .shell("slow", "", "sleep 2; touch ../late; echo 1")
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let ran = session
+        .shell(
+            "slow",
+            &fields,
+            &format!("sleep 2; touch {state}/late; echo 1"),
+        )
         .shell("quick", "", "echo 2")
         .script(
             "race(function() actions.t.slow({}) end, function() actions.t.quick({}) end)
              local stop = os.clock() + 3 while os.clock() < stop do end",
         );
     ran.exits(0);
-    assert!(!ran.path().join("late").exists());
+    assert!(!ran.path().join("state/late").exists());
 }
 
 #[test]
@@ -333,11 +339,15 @@ fn parameters_that_wait_for_their_turn_are_bounded() {
 #[test]
 fn branches_run_side_by_side() {
     // Each waits until all three have begun.
-    let meet = "touch ../in.$$; while [ $(ls ../in.* | wc -l) -lt 3 ]; do sleep 0.05; done; cat";
-    Kael::new()
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let meet = format!(
+        "touch {state}/in.$$; while [ $(ls {state}/in.* | wc -l) -lt 3 ]; do sleep 0.05; done; cat"
+    );
+    session
         .shell(
             "meet",
-            "timeout = 30",
+            &format!("timeout = 30, {fields}"),
             &meet.replace("$$", "$(cat /proc/sys/kernel/random/uuid)"),
         )
         .script(

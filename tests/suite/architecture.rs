@@ -8,7 +8,7 @@ use kael_tests::project;
 const LAYERS: [&[&str]; 7] = [
     &["cli"],
     &["authoring"],
-    &["app"],
+    &["app", "doctor"],
     &["sandbox"],
     &["dispatch"],
     &["executor"],

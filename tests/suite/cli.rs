@@ -164,18 +164,15 @@ fn a_closed_stdout_ends_the_run_quietly() {
 
 #[test]
 fn an_interrupt_ends_the_run_and_all_that_it_started() {
-    let session = Kael::new()
-        .shell(
-            "nap",
-            "",
-            "touch ../started; setsid sleep 4812.5 & sleep 4812.5",
-        )
-        .run_with(&[
-            "-e",
-            "parallel(function() actions.t.nap({}) end, function() actions.t.nap({}) end)",
-        ]);
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let nap = format!("touch {state}/started; setsid sleep 4812.5 & sleep 4812.5");
+    let session = session.shell("nap", &fields, &nap).run_with(&[
+        "-e",
+        "parallel(function() actions.t.nap({}) end, function() actions.t.nap({}) end)",
+    ]);
     let child = session.start();
-    let started = session.path().join("started");
+    let started = session.path().join("state/started");
     while !started.exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -198,15 +195,14 @@ fn an_interrupt_ends_the_run_and_all_that_it_started() {
 
 #[test]
 fn a_killed_host_leaves_nothing_behind() {
-    let session = Kael::new()
-        .shell(
-            "nap",
-            "",
-            "touch ../started; setsid sleep 4812.6 & sleep 4812.6",
-        )
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let nap = format!("touch {state}/started; setsid sleep 4812.6 & sleep 4812.6");
+    let session = session
+        .shell("nap", &fields, &nap)
         .run_with(&["-e", "actions.t.nap({})"]);
     let mut child = session.start();
-    while !session.path().join("started").exists() {
+    while !session.path().join("state/started").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     child.kill().expect("a signal");

@@ -8,12 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::RawDefinition;
 use super::adapter::Adapter;
+use super::confinement;
 use super::contract::Contract;
 use super::fields::{DefinitionError, Fields};
 use super::grants::Grants;
 use super::limits::ActionLimits;
 use super::reuse::Reuse;
 use crate::json;
+use crate::limits::ProcessLimits;
 use crate::names::ActionName;
 use crate::units::{ByteSize, TimeLimit};
 
@@ -136,6 +138,10 @@ pub struct Definition {
     pub env: Vec<String>,
     /// How long one call may take.
     pub timeout: TimeLimit,
+    /// What its processes may use, with `executor = "native"`.
+    pub process_limits: ProcessLimits,
+    /// Files and folders that it may write, beside its `TMPDIR`: absolute, below `~/`, or relative to the actions repo.
+    pub writable: Vec<String>,
     /// Only where the entry point does not say.
     pub language: Option<Language>,
     /// Only where the entry point does not say.
@@ -189,6 +195,12 @@ impl Definition {
         let source = noted(&mut wrong, source(&mut fields));
         let executor = noted(&mut wrong, executor(&mut fields));
         let by = executor.unwrap_or(Executor::Native);
+        let process_limits = match executor {
+            Some(Executor::Native | Executor::Docker) => {
+                noted(&mut wrong, confinement::limits(&mut fields, by)).unwrap_or_default()
+            }
+            Some(Executor::Wasm) | None => ProcessLimits::default(),
+        };
         let granted = match executor {
             Some(Executor::Wasm) => only_native(&fields).and_then(|()| {
                 let (limits, grants) =
@@ -219,6 +231,8 @@ impl Definition {
             timeout: noted(&mut wrong, fields.time("timeout"))
                 .flatten()
                 .unwrap_or(DEFAULT_TIMEOUT),
+            process_limits,
+            writable: noted(&mut wrong, confinement::writable(&mut fields, by)).unwrap_or_default(),
             language: noted(&mut wrong, language(&mut fields)).flatten(),
             interpreter: noted(&mut wrong, interpreter(&mut fields)).flatten(),
             limits,
@@ -516,6 +530,14 @@ mod tests {
                 "field 'tag' is for git sources, and the source is a folder",
             ),
             (
+                r#"{"source":"x","executor":"docker","limits":{"memory":"1GiB"}}"#,
+                "field 'limits' is for native actions: a container is bounded by its engine",
+            ),
+            (
+                r#"{"source":"x","executor":"docker","writable":["x"]}"#,
+                "field 'writable' is for native actions: a container is bounded by its engine",
+            ),
+            (
                 r#"{"source":"git@a:b","executor":"native","tag":"--x"}"#,
                 "field 'tag' `--x` is not a tag, branch or commit",
             ),
@@ -559,6 +581,56 @@ mod tests {
                 r#","env":["PATH"]"#,
                 "field 'env' `PATH` is always set by Kael itself",
             ),
+            (
+                r#","limits":5"#,
+                "field 'limits' must be a table with names, got a number",
+            ),
+            (
+                r#","limits":{"memroy":"1GiB"}"#,
+                "unknown field 'limits.memroy' (did you mean 'memory'?)",
+            ),
+            (
+                r#","limits":{"memory":1073741824}"#,
+                "field 'limits.memory' must be a text such as \"64MiB\", got a number",
+            ),
+            (
+                r#","limits":{"memory":"1"}"#,
+                "field 'limits.memory' `1` is not a size (write it like `64KiB`, `256MiB` or `1GiB`)",
+            ),
+            (
+                r#","limits":{"memory":"1KiB"}"#,
+                "field 'limits.memory' must be at least 16 MiB, got 1 KiB",
+            ),
+            (
+                r#","limits":{"file_size":"9999TiB"}"#,
+                "field 'limits.file_size' `9999TiB` is out of range: a size is from 1 byte to 1 TiB",
+            ),
+            (
+                r#","limits":{"cpu":0}"#,
+                "field 'limits.cpu' `0` is out of range: a time is from 1 millisecond to 366 days",
+            ),
+            (
+                r#","limits":{"processes":-1}"#,
+                "field 'limits.processes' must be a whole number from 4 to 100000, got -1",
+            ),
+            (
+                r#","limits":{"processes":"many"}"#,
+                "field 'limits.processes' must be a whole number from 4 to 100000, got a string",
+            ),
+            (
+                r#","limits":{"open_files":1e9}"#,
+                "field 'limits.open_files' must be a whole number from 16 to 1000000, got 1000000000.0",
+            ),
+            (
+                r#","writable":"x""#,
+                "field 'writable' must be a list of strings, got a string",
+            ),
+            (
+                r#","writable":["a/../../x"]"#,
+                "field 'writable' `a/../../x` may not hold '..': name what is outside of the actions folder by its whole path",
+            ),
+            (r#","writable":["/"]"#, "field 'writable' `/` is too much"),
+            (r#","writable":[""]"#, "field 'writable' `` is not a path"),
             (
                 r#","type":"perl""#,
                 "field 'type' `perl` is none of \"python\", \"node\", \"shell\", \"other\"",

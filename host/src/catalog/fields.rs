@@ -1,5 +1,7 @@
 //! Takes the fields of a definition one by one; what is wrong or left over is an error at the definition's line.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -158,6 +160,25 @@ impl<'a> Fields<'a> {
         text.parse()
             .map(Some)
             .map_err(|problem: UnitError| self.error(field, &problem.to_string()))
+    }
+
+    /// A whole number in a range.
+    pub(super) fn whole(
+        &mut self,
+        field: &str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, DefinitionError> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Number(number)) => number
+                .as_u64()
+                .and_then(|number| u32::try_from(number).ok())
+                .filter(|number| range.contains(number))
+                .map(Some)
+                .ok_or_else(|| self.error(field, &format!("must be {expected}, got {number}"))),
+            Some(other) => Err(self.wrong_type(field, &expected, &other)),
+        }
     }
 
     /// Whatever was not asked for is unknown.

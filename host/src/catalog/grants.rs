@@ -30,7 +30,7 @@ pub struct Grants {
 }
 
 /// The fields that only `executor = "wasm"` has.
-const FIELDS: [&str; 4] = ["dirs", "network", "sha256", "limits"];
+const FIELDS: [&str; 3] = ["dirs", "network", "sha256"];
 
 impl Grants {
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {

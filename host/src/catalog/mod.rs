@@ -1,6 +1,7 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
 mod adapter;
+mod confinement;
 mod contract;
 mod definition;
 mod destination;

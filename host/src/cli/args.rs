@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 
 use super::actions::args::Actions;
+use crate::config::Confinement;
 use crate::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
@@ -53,6 +54,7 @@ pub(super) enum Command {
     Trust(Trust),
     Cache(Cache),
     Setup(Setup),
+    Doctor(Doctor),
 }
 
 /// Run a script.
@@ -106,6 +108,9 @@ pub(super) struct Bounds {
     /// Run actions with `cache` anew, and keep their results.
     #[arg(long)]
     pub(super) refresh: bool,
+    /// Whether actions run where a part of their confinement is lacking [default: best-effort].
+    #[arg(long, value_name = "required|best-effort")]
+    pub(super) confinement: Option<Confinement>,
     /// Memory that the script may use [default: 256MiB].
     #[arg(long, value_name = "SIZE")]
     pub(super) max_memory: Option<ByteSize>,
@@ -124,6 +129,16 @@ pub(super) struct Bounds {
     /// Actions in flight at the same time; more of them wait their turn [default: 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) max_parallel: Option<u32>,
+}
+
+/// Look at what this machine has of what Kael needs.
+///
+/// Exit code 1 when something is missing that nothing goes without.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Print the findings as one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.

@@ -84,6 +84,7 @@ fn json(config: &Config) -> Json {
                 Value::Size(size) => json!(size.bytes()),
                 Value::Time(time) => json!(time.duration().as_secs_f64()),
                 Value::Count(count) => json!(count),
+                Value::Confinement(confinement) => json!(confinement.to_string()),
             });
             let origin = match setting.map(|setting| &setting.origin) {
                 None => json!({ "kind": "none" }),

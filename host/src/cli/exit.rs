@@ -66,6 +66,7 @@ pub(super) fn of_app_error(error: &AppError) -> u8 {
         AppError::Engine(_) | AppError::Fault(_) => BUG,
         AppError::Repo(_)
         | AppError::Load(_)
+        | AppError::Confinement(_)
         | AppError::Limit { .. }
         | AppError::Definitions(_) => CONFIG,
         AppError::OutputClosed => OUTPUT_CLOSED,

@@ -4,6 +4,7 @@ mod actions;
 mod args;
 mod cache;
 mod config;
+mod doctor;
 mod drive;
 mod exit;
 mod rehearse;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
+        Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()

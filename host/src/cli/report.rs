@@ -60,6 +60,11 @@ impl Problem {
             AppError::Limit { hit, .. } => Self::of_limit(hit, error.to_string()),
             AppError::Fault(fault) => Self::bug(fault),
             AppError::Engine(_) => Self::bug(&with_causes(error)),
+            AppError::Confinement(_) => Self {
+                kind: "confinement",
+                hint: Some("kael-host doctor says what would help".to_owned()),
+                ..Self::usage(error.to_string())
+            },
             AppError::Repo(_) | AppError::Definitions(_) => Self {
                 kind: "repo",
                 ..Self::usage(with_causes(error))

@@ -32,6 +32,7 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
         (Key::Envyr, shared.envyr.clone().map(Value::Path)),
         (Key::FetchEnv, list(&trimmed)),
         (Key::Deny, list(&bounds.deny)),
+        (Key::Confinement, bounds.confinement.map(Value::Confinement)),
         (Key::MaxMemory, bounds.max_memory.map(Value::Size)),
         (Key::MaxCpu, bounds.max_cpu.map(Value::Time)),
         (Key::Timeout, bounds.timeout.map(Value::Time)),
@@ -53,6 +54,7 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
         actions: config.path(Key::ActionsPath),
         limits: config.limits(),
         policy: policy(&config.list(Key::Deny)),
+        confinement: config.confinement(),
         typed: policy(&bounds.deny),
         cache: match (bounds.no_cache, bounds.refresh) {
             (true, _) => CacheUse::Off,
@@ -61,10 +63,15 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
         },
         rehearsal: None,
         recorder: None,
-        envyr: envyr::Settings {
-            envyr: config.path(Key::Envyr),
-            fetch_env: config.list(Key::FetchEnv),
-        },
+        envyr: envyr(config),
         environment,
+    }
+}
+
+/// What was said of envyr.
+pub(super) fn envyr(config: &Config) -> envyr::Settings {
+    envyr::Settings {
+        envyr: config.path(Key::Envyr),
+        fetch_env: config.list(Key::FetchEnv),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::Confinement;
 use crate::units::{ByteSize, Count, TimeLimit};
 
 /// One thing that can be configured.
@@ -14,6 +15,7 @@ pub enum Key {
     Envyr,
     FetchEnv,
     Deny,
+    Confinement,
     MaxMemory,
     MaxCpu,
     Timeout,
@@ -24,11 +26,12 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ActionsPath,
         Self::Envyr,
         Self::FetchEnv,
         Self::Deny,
+        Self::Confinement,
         Self::MaxMemory,
         Self::MaxCpu,
         Self::Timeout,
@@ -61,6 +64,7 @@ impl Key {
             Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
             Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
+            Self::Confinement => ("confinement", "--confinement", "KAEL_CONFINEMENT"),
             Self::MaxMemory => ("max_memory", "--max-memory", "KAEL_MAX_MEMORY"),
             Self::MaxCpu => ("max_cpu", "--max-cpu", "KAEL_MAX_CPU"),
             Self::Timeout => ("timeout", "--timeout", "KAEL_TIMEOUT"),
@@ -76,12 +80,13 @@ impl Key {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// Whether it is a limit: then less is stricter.
+    /// Whether it is a limit, or orders what is stricter first: then less is stricter.
     #[must_use]
     pub fn is_limit(self) -> bool {
         matches!(
             self,
-            Self::MaxMemory
+            Self::Confinement
+                | Self::MaxMemory
                 | Self::MaxCpu
                 | Self::Timeout
                 | Self::MaxOutput
@@ -108,6 +113,7 @@ impl Key {
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
             Self::FetchEnv | Self::Deny => Value::List(vec![text.to_owned()]),
+            Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
             Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
             Self::MaxCalls => Value::Count(amount::<Count<10_000_000>>(text)?.get()),
@@ -129,6 +135,8 @@ pub enum Value {
     Time(TimeLimit),
     /// A number of things.
     Count(u32),
+    /// How much of their confinement actions need.
+    Confinement(Confinement),
 }
 
 impl fmt::Display for Value {
@@ -139,6 +147,7 @@ impl fmt::Display for Value {
             Self::Size(size) => size.fmt(f),
             Self::Time(time) => time.fmt(f),
             Self::Count(count) => count.fmt(f),
+            Self::Confinement(confinement) => confinement.fmt(f),
         }
     }
 }

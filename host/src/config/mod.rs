@@ -4,6 +4,7 @@
 //! that one more pattern never forgets the others. The project's file is somebody else's until it is trusted: until
 //! then it may make limits stricter, and nothing else.
 
+mod confinement;
 mod file;
 mod keys;
 mod trust;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use confinement::Confinement;
 pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 
@@ -229,6 +231,15 @@ impl Config {
         }
     }
 
+    /// Whether actions run where a part of their confinement is lacking.
+    #[must_use]
+    pub fn confinement(&self) -> Confinement {
+        match self.get(Key::Confinement).map(|setting| &setting.value) {
+            Some(Value::Confinement(confinement)) => *confinement,
+            _ => Confinement::default(),
+        }
+    }
+
     /// The limits of a run.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -253,6 +264,7 @@ fn defaults() -> BTreeMap<Key, Setting> {
     [
         (Key::FetchEnv, Value::List(Vec::new())),
         (Key::Deny, Value::List(Vec::new())),
+        (Key::Confinement, Value::Confinement(Confinement::default())),
         (Key::MaxMemory, Value::Size(limits.memory)),
         (Key::MaxCpu, Value::Time(limits.cpu)),
         (Key::Timeout, Value::Time(limits.wall)),

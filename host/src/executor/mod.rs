@@ -3,8 +3,12 @@
 mod adapters;
 pub mod envyr;
 mod process;
+mod result_file;
+mod temporary;
 pub mod wasm;
 mod words;
+
+pub(crate) use process::{Containment, Counting, Machine};
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -20,6 +24,16 @@ use wasm::Wasm;
 const STDOUT_CAP: usize = 64 << 20;
 /// Bytes of stderr that are kept: the last ones.
 const STDERR_TAIL: usize = 64 << 10;
+
+/// What native actions run under on this machine.
+pub(crate) async fn machine() -> Machine {
+    Machine::ask().await
+}
+
+/// What this machine lacks of the confinement of native actions, part by part.
+pub async fn missing_confinement() -> Vec<String> {
+    machine().await.missing()
+}
 
 /// One call of an implementation.
 pub struct Invocation<'a> {

@@ -122,6 +122,11 @@ impl Engine {
         Ok(Self { path, ..self })
     }
 
+    /// The engine's client.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     fn client(&self, words: &[&str]) -> Blocking {
         let mut command = Blocking::new(&self.program);
         command

@@ -1,33 +1,38 @@
 //! Runs implementations through envyr, and works around what it does not do itself.
 
+mod crossed;
 mod docker;
 mod entry;
 mod outcome;
 mod source;
 mod tool;
 mod variables;
+mod writable;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 pub(super) use entry::{brief, inside};
-pub use tool::{REMEDY, VERSION, tools_folder};
+pub use tool::{REMEDY, VERSION, find, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
-use super::process::{self, Command, Ending, Finished};
+use super::process::{self, Command, Ending, Finished, Isolation, Opened};
+use super::result_file;
+use super::temporary::{self, Temporary};
 use super::{Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP};
-use crate::catalog::{Definition, Executor, Language, Source};
+use crate::catalog::{Definition, Executor, Language, Output, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
+use crate::limits::ProcessLimits;
 use entry::Entry;
 use source::Preparer;
 use variables::Variables;
+use writable::Places;
 
 /// What the user settled about envyr.
 #[derive(Debug, Clone, Default)]
@@ -274,10 +279,36 @@ impl Envyr {
         let mut args = native_arguments(&self.data, entry);
         args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
-        let finished = self
-            .start(found, entry, args, env, given.stdin, timeout, true, |_| ())
+        let places = Places {
+            repo: &self.repo,
+            data: &self.data,
+            home: self.environment.path("HOME"),
+        };
+        let mut writable = writable::named(definition, &places)?;
+        writable.push(writable::notes(entry)?);
+        let (finished, temporary) = self
+            .start(
+                found,
+                entry,
+                args,
+                env,
+                given.stdin,
+                timeout,
+                Some((writable, definition.process_limits.clone())),
+                |_| (),
+            )
             .await?;
-        outcome::read(finished, definition.timeout, STDOUT_CAP)
+        let stdout = outcome::read(
+            finished,
+            definition.timeout,
+            Some(&definition.process_limits),
+            STDOUT_CAP,
+        )?;
+        match definition.adapter.output {
+            Output::Json => result_file::follow(stdout, temporary).await,
+            // Text that happens to look like a reference to a file is text.
+            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => Ok(stdout),
+        }
     }
 
     async fn run_docker(
@@ -324,11 +355,11 @@ impl Envyr {
             env,
             given.stdin,
             timeout,
-            false,
+            None,
             on_start,
         );
         tokio::pin!(running);
-        let finished = loop {
+        let (finished, _) = loop {
             tokio::select! {
                 finished = &mut running => break finished?,
                 // The build is over before the run is; those who wait for the first need not wait for the second.
@@ -339,7 +370,7 @@ impl Envyr {
         if ended {
             container.ended();
         }
-        let outcome = outcome::read(finished, definition.timeout, STDOUT_CAP);
+        let outcome = outcome::read(finished, definition.timeout, None, STDOUT_CAP);
         if ended
             && outcome
                 .as_ref()
@@ -348,7 +379,10 @@ impl Envyr {
         {
             built.note();
         }
-        outcome
+        match definition.adapter.output {
+            Output::Json => outcome.and_then(result_file::refuse),
+            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => outcome,
+        }
     }
 
     #[expect(
@@ -363,11 +397,15 @@ impl Envyr {
         mut env: Variables,
         params: String,
         timeout: Duration,
-        contained: bool,
+        confined: Option<(Vec<Opened>, ProcessLimits)>,
         on_start: impl FnOnce(i32),
-    ) -> Result<Finished, ActionError> {
-        let temporary = temporary_folder()?;
+    ) -> Result<(Finished, Temporary), ActionError> {
+        let temporary = Temporary::new()?;
         env.push(("TMPDIR".into(), temporary.path().into()));
+        let (isolation, writable, limits) = match confined {
+            Some((writable, limits)) => (Isolation::Strongest, Some(writable), Some(limits)),
+            None => (Isolation::Client, None, None),
+        };
         let command = Command {
             program: found.envyr.clone(),
             args,
@@ -377,11 +415,14 @@ impl Envyr {
             timeout,
             stdout_cap: STDOUT_CAP,
             stderr_tail: STDERR_TAIL,
-            contained,
+            isolation,
+            writable,
+            limits,
         };
-        let finished = process::run(command, on_start).await;
-        finished
-            .map_err(|problem| ActionError::unavailable(format!("starting envyr: {problem}"), None))
+        let finished = process::run(command, on_start).await.map_err(|problem| {
+            ActionError::unavailable(format!("starting envyr: {problem}"), None)
+        })?;
+        Ok((finished, temporary))
     }
 
     fn preparer<'a>(&'a self, found: &'a Found) -> Preparer<'a> {
@@ -417,9 +458,22 @@ async fn appears(engine: &docker::Engine, image: &str) -> bool {
         .unwrap_or(false)
 }
 
+/// Finds a container engine that answers.
+///
+/// # Errors
+/// When there is none.
+pub fn find_engine(environment: &Environment, data: &Path) -> Result<PathBuf, ActionError> {
+    let path = variables::path_without_envyr(environment, data);
+    docker::Engine::find(environment, &path, data).map(|engine| engine.program().to_owned())
+}
+
 /// Waits for what abandoned calls still have to clean up.
 pub fn finish(within: Duration) {
-    docker::finish(within);
+    let deadline = Instant::now() + within;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    process::finish(left());
+    docker::finish(left());
+    temporary::finish(left());
 }
 
 /// For the fuzz targets: what the end of an envyr process means.
@@ -522,14 +576,4 @@ fn native_arguments(data: &Path, entry: &Entry) -> Vec<OsString> {
     }
     args.push(entry.folder.as_os_str().to_owned());
     args
-}
-
-/// A folder that is removed with all that is in it.
-fn temporary_folder() -> Result<TempDir, ActionError> {
-    tempfile::Builder::new()
-        .prefix("kael-")
-        .tempdir()
-        .map_err(|problem| {
-            ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
-        })
 }

@@ -1,22 +1,27 @@
 //! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
 
+use super::crossed::crossed;
 use crate::executor::process::{Ending, Finished};
 use crate::executor::words::{last_words, said_on_stdout};
 use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::limits::ProcessLimits;
 use crate::units::{ByteSize, TimeLimit};
 
 /// How the action's process ended, from the last line that envyr writes to stderr.
 #[derive(Debug, PartialEq, Eq)]
-enum Status {
+pub(super) enum Status {
     Exited(i32),
     Signaled(i32),
     TimedOut,
 }
 
+const LIMITS_HINT: &str = "`limits` of the definition says what the action may use";
+
 /// The action's stdout, or why there is none.
 pub(super) fn read(
     finished: Finished,
     timeout: TimeLimit,
+    limits: Option<&ProcessLimits>,
     stdout_cap: usize,
 ) -> Result<Vec<u8>, ActionError> {
     let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
@@ -54,7 +59,15 @@ pub(super) fn read(
         }
         Ending::Exited(_) | Ending::Signaled(_) => {}
     }
-    match split_status(&stderr) {
+    let split = split_status(&stderr);
+    let (own, status) = match &split {
+        Some((own, status)) => (*own, Some(status)),
+        None => (stderr.as_str(), None),
+    };
+    let reached = limits.and_then(|limits| crossed(limits, finished.usage, status, own));
+    let hint = reached.is_some().then(|| LIMITS_HINT.to_owned());
+    let reached = reached.map(|limit| format!("reached its limit on {limit}"));
+    match split {
         Some((own, Status::TimedOut)) => timed_out(own.to_owned()),
         Some((own, status)) => {
             let said = said_on_stdout(&finished.stdout).or_else(|| last_words(own));
@@ -69,9 +82,23 @@ pub(super) fn read(
                 exit_code,
                 signal,
                 stderr: own.to_owned(),
+                hint,
                 ..Detail::default()
             };
-            failed(ErrorKind::Failed, said.unwrap_or(ended), detail)
+            let message = match (reached, said) {
+                (Some(reached), Some(said)) => format!("{reached}: {said}"),
+                (Some(message), None) | (None, Some(message)) => message,
+                (None, None) => ended,
+            };
+            failed(ErrorKind::Failed, message, detail)
+        }
+        None if reached.is_some() => {
+            let detail = Detail {
+                stderr: own.to_owned(),
+                hint,
+                ..Detail::default()
+            };
+            failed(ErrorKind::Failed, reached.unwrap_or_default(), detail)
         }
         None => {
             let message = match (last_words(&stderr), finished.ending) {
@@ -122,10 +149,12 @@ fn split_status(stderr: &str) -> Option<(&str, Status)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::process::Usage;
 
     fn finished(ending: Ending, stdout: &str, stderr: &str) -> Finished {
         Finished {
             ending,
+            usage: Usage::default(),
             stdout: stdout.into(),
             stderr: stderr.into(),
         }
@@ -135,6 +164,7 @@ mod tests {
         let error = read(
             finished(ending, stdout, stderr),
             TimeLimit::from_secs(60),
+            Some(&ProcessLimits::default()),
             64 << 20,
         )
         .expect_err("it failed");

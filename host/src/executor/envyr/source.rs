@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,11 +15,22 @@ use sha2::{Digest as _, Sha256};
 use super::entry::Entry;
 use super::variables::Variables;
 use crate::catalog::{Language, Source};
-use crate::executor::process::{self, Command, Ending};
+use crate::executor::process::{self, Command, Ending, Isolation, Opened};
+use crate::executor::temporary::Temporary;
 use crate::failure::{ActionError, Detail, ErrorKind};
 
 /// A clone, a virtual environment and its packages may take this long.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Bytes of a manifest that are looked at.
+const MANIFEST_CAP: u64 = 16 << 20;
+
+/// Where tools keep what they downloaded: one folder for every source.
+const CACHES: [(&str, &str); 3] = [
+    ("PIP_CACHE_DIR", "pip"),
+    ("NPM_CONFIG_CACHE", "npm"),
+    ("XDG_CACHE_HOME", "other"),
+];
 
 /// Runs envyr for its side effects.
 pub(super) struct Preparer<'a> {
@@ -67,7 +78,7 @@ impl Preparer<'_> {
         if let Some(rewrite) = rewrite {
             add_git_setting(&mut env, &rewrite.0, &rewrite.1);
         }
-        self.envyr(args, env, &format!("fetching {url} failed"))
+        self.envyr(args, env, None, &format!("fetching {url} failed"))
             .await?;
         let clone = find_clone(&root).ok_or_else(|| {
             ActionError::unavailable(
@@ -97,8 +108,7 @@ impl Preparer<'_> {
         let made = entry.folder.join(made);
         // npm writes one of its manifests itself, so this is asked again when it is done.
         let wanted = || {
-            let read =
-                |name: &&str| fs::read_to_string(entry.folder.join(name)).unwrap_or_default();
+            let read = |name: &&str| manifest(&entry.folder.join(name));
             let content: Vec<String> = manifests.iter().map(read).collect();
             digest(&content.iter().map(String::as_str).collect::<Vec<_>>())
         };
@@ -125,7 +135,16 @@ impl Preparer<'_> {
         let mut args: Vec<OsString> = vec!["--root".into(), self.data.join("envyr").into()];
         args.extend(idle_run(entry.language.name()).map(OsString::from));
         args.push(entry.folder.as_os_str().to_owned());
-        self.envyr(args, self.env.clone(), "preparing the source failed")
+        // Packages run code of their own when they are installed: that reaches this source and caches of its own.
+        let caches = self.data.join("caches").join(&key);
+        let mut env = self.env.clone();
+        for (variable, tool) in CACHES {
+            env.push((variable.into(), caches.join(tool).into()));
+        }
+        fs::create_dir_all(&caches).map_err(|problem| local(&caches, &problem))?;
+        let open = |path: &Path| Opened::new(path).map_err(|problem| local(path, &problem));
+        let writable = vec![open(&entry.folder)?, open(&caches)?];
+        self.envyr(args, env, Some(writable), "preparing the source failed")
             .await?;
         // npm makes no folder where there is nothing to put into it, and would be asked at every call.
         fs::create_dir_all(&made).map_err(|problem| local(&made, &problem))?;
@@ -152,9 +171,10 @@ impl Preparer<'_> {
         &self,
         args: Vec<OsString>,
         mut env: Variables,
+        writable: Option<Vec<Opened>>,
         what: &str,
     ) -> Result<(), ActionError> {
-        let temporary = super::temporary_folder()?;
+        let temporary = Temporary::new()?;
         env.push(("TMPDIR".into(), temporary.path().into()));
         fs::create_dir_all(self.data.join("envyr"))
             .map_err(|problem| local(self.data, &problem))?;
@@ -167,8 +187,10 @@ impl Preparer<'_> {
             timeout: PREPARE_TIMEOUT,
             stdout_cap: 64 << 20,
             stderr_tail: 64 << 10,
-            // In a user namespace root's files seem to be nobody's, and ssh refuses its own configuration.
-            contained: rustix::process::geteuid().is_root(),
+            // ssh refuses a configuration that seems to be nobody's.
+            isolation: Isolation::SameUser,
+            writable,
+            limits: None,
         };
         let finished = process::run(command, |_| ())
             .await
@@ -241,6 +263,18 @@ pub(super) fn fetched(data: &Path, url: &str, tag: Option<&str>) -> Option<PathB
     let key = digest(&[url, tag.unwrap_or_default()]);
     let ready = data.join("sources").join(key).join("ready");
     fs::read_to_string(ready).ok().map(PathBuf::from)
+}
+
+/// The start of a manifest, which what was installed may have replaced: by a pipe that nobody writes to, or by a file
+/// without end.
+fn manifest(path: &Path) -> String {
+    let mut content = Vec::new();
+    if path.is_file()
+        && let Ok(file) = File::open(path)
+    {
+        file.take(MANIFEST_CAP).read_to_end(&mut content).ok();
+    }
+    String::from_utf8_lossy(&content).into_owned()
 }
 
 /// An image that is being built, or was.

@@ -22,7 +22,7 @@ pub fn tools_folder(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When there is none, or it is another version.
-pub(super) fn find(
+pub fn find(
     named: Option<&Path>,
     data: &Path,
     environment: &Environment,

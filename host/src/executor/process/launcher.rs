@@ -9,96 +9,120 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use tokio::sync::oneshot;
 
 use super::spawn::{self, Containment, Program, Started};
+use super::sweep;
 
-struct Order {
-    program: Program,
-    contained: bool,
-    reply: oneshot::Sender<io::Result<(Started, Containment)>>,
+enum Order {
+    Start(Box<Program>, oneshot::Sender<io::Result<Started>>),
+    Probe(oneshot::Sender<Found>),
 }
 
-/// Starts a program, contained as well as this machine allows, or as the leader of a session.
-pub(super) async fn start(program: Program, contained: bool) -> io::Result<(Started, Containment)> {
-    static LAUNCHER: OnceLock<Sender<Order>> = OnceLock::new();
+/// The strongest PID namespace that this machine allows, or `Session`; and why not a stronger one.
+type Found = (Containment, String);
+
+/// What is known for good.
+static KNOWN: OnceLock<Found> = OnceLock::new();
+
+/// Starts a program.
+pub(super) async fn start(program: Program) -> io::Result<Started> {
     let (reply, answer) = oneshot::channel();
+    send(Order::Start(Box::new(program), reply))?;
+    answer.await.map_err(|_| gone())?
+}
+
+/// Asks what PID namespace there is, once.
+pub(super) async fn namespace() -> Found {
+    if let Some(known) = KNOWN.get() {
+        return known.clone();
+    }
+    let (reply, answer) = oneshot::channel();
+    let none = |problem: io::Error| (Containment::Session, problem.to_string());
+    match send(Order::Probe(reply)) {
+        Ok(()) => answer.await.unwrap_or_else(|_| none(gone())),
+        Err(problem) => none(problem),
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread that starts processes is gone")
+}
+
+fn send(order: Order) -> io::Result<()> {
+    static LAUNCHER: OnceLock<Sender<Order>> = OnceLock::new();
     let launcher = LAUNCHER.get_or_init(|| {
         let (orders, inbox) = channel::<Order>();
         let body = move || {
             spawn::block_signals();
             let host = pidfd_open(getpid(), PidfdFlags::empty());
-            let mut allowed = None;
             for order in inbox {
-                let started = match &host {
-                    Ok(host) => launch(&order, host, &mut allowed),
-                    Err(problem) => Err((*problem).into()),
-                };
-                // When nobody waits for it any more, dropping it ends it.
-                order.reply.send(started).ok();
+                match (order, &host) {
+                    // When nobody waits for it any more, dropping it ends it.
+                    (Order::Start(program, reply), Ok(host)) => {
+                        let start = || spawn::spawn(&program, host);
+                        reply.send(sweep::note(start)).ok();
+                    }
+                    (Order::Probe(reply), Ok(host)) => {
+                        reply.send(probe(host)).ok();
+                    }
+                    (Order::Start(_, reply), Err(problem)) => {
+                        reply.send(Err((*problem).into())).ok();
+                    }
+                    (Order::Probe(reply), Err(problem)) => {
+                        reply.send((Containment::Session, problem.to_string())).ok();
+                    }
+                }
             }
         };
-        // Without the thread no order is answered, and `start` says so.
+        // Without the thread no order is answered, and that is said.
         std::thread::Builder::new()
             .name("kael-launcher".to_owned())
             .spawn(body)
             .ok();
         orders
     });
-    let gone = || io::Error::other("the thread that starts processes is gone");
-    launcher
-        .send(Order {
-            program,
-            contained,
-            reply,
-        })
-        .map_err(|_| gone())?;
-    answer.await.map_err(|_| gone())?
+    launcher.send(order).map_err(|_| gone())
 }
 
-/// Tries the strongest containment first and remembers what this machine refuses.
-fn launch(
-    order: &Order,
-    host: &OwnedFd,
-    allowed: &mut Option<Containment>,
-) -> io::Result<(Started, Containment)> {
-    if !order.contained {
-        return spawn::spawn(&order.program, Containment::Session, host)
-            .map(|s| (s, Containment::Session));
-    }
-    if let Some(containment) = *allowed {
-        return spawn::spawn(&order.program, containment, host)
-            .map(|started| (started, containment));
-    }
+/// Tries the strongest first and remembers what this machine allows.
+fn probe(host: &OwnedFd) -> Found {
     let root = rustix::process::geteuid().is_root();
+    let with = |user, read_only| Containment::Namespace { user, read_only };
     let ladder = [
-        Containment::Namespace { user: !root },
-        Containment::Namespace { user: true },
-        Containment::Session,
+        with(!root, true),
+        with(true, true),
+        with(!root, false),
+        with(true, false),
     ];
-    let mut refused = false;
-    let mut last = io::Error::other("no containment");
+    let mut why = String::new();
+    let mut lasting = true;
     for containment in ladder {
-        match spawn::spawn(&order.program, containment, host) {
-            Ok(started) => {
-                if containment == Containment::Session {
-                    tracing::info!(
-                        "this machine refuses PID namespaces: {last}; processes are swept instead"
-                    );
-                }
-                if refused || containment == ladder[0] {
-                    *allowed = Some(containment);
-                }
-                return Ok((started, containment));
+        match spawn::probe(containment, host) {
+            Ok(()) => {
+                return remember((containment, why), lasting);
             }
             Err(problem) => {
                 // What was refused once will be again; anything else may have passed by the next time.
-                refused = matches!(
+                lasting &= matches!(
                     problem.kind(),
                     io::ErrorKind::PermissionDenied
                         | io::ErrorKind::InvalidInput
                         | io::ErrorKind::Unsupported
                 );
-                last = problem;
+                if why.is_empty() {
+                    why = match problem.raw_os_error() {
+                        // In the kernel's words there would be no space left on a device.
+                        Some(libc::ENOSPC) => "there may be no more namespaces".to_owned(),
+                        _ => problem.to_string(),
+                    };
+                }
             }
         }
     }
-    Err(last)
+    remember((Containment::Session, why), lasting)
+}
+
+fn remember(found: Found, lasting: bool) -> Found {
+    if lasting {
+        KNOWN.get_or_init(|| found.clone());
+    }
+    found
 }

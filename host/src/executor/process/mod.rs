@@ -1,8 +1,14 @@
 //! One process from its command line to its outcome, within its bounds, and nothing of it left afterwards.
 
+mod bounds;
+mod cgroup;
+mod child;
+mod hold;
 mod launcher;
+mod machine;
 mod spawn;
 mod sweep;
+mod writes;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -11,15 +17,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid,
-};
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
-use spawn::{Containment, Program, Started};
+use crate::limits::ProcessLimits;
+use cgroup::{Group, Places};
+use hold::{Groups, Held};
+pub(crate) use machine::{Counting, Machine};
+pub(crate) use spawn::Containment;
+use spawn::{Confined, Program};
+pub(crate) use writes::Opened;
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -44,8 +54,23 @@ pub(crate) struct Command {
     pub(crate) stdout_cap: usize,
     /// Bytes of stderr that are kept: the last ones.
     pub(crate) stderr_tail: usize,
-    /// Whether a PID namespace is wanted. A container's client must be seen by its pid.
-    pub(crate) contained: bool,
+    /// How it is kept together with what it starts.
+    pub(crate) isolation: Isolation,
+    /// All that it may write, beside what its `TMPDIR` holds. Without it: whatever its user may.
+    pub(crate) writable: Option<Vec<Opened>>,
+    /// What it may use.
+    pub(crate) limits: Option<ProcessLimits>,
+}
+
+/// How a process is kept together with what it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// As well as this machine can.
+    Strongest,
+    /// Without a user namespace, in which root's files seem to be nobody's.
+    SameUser,
+    /// As a client of something else that must be able to see it by its pid: it leads a session.
+    Client,
 }
 
 /// How a process ended.
@@ -57,15 +82,51 @@ pub(crate) enum Ending {
     TooMuchOutput,
 }
 
+/// What a process used, with those that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    /// How often one more process was refused.
+    pub(crate) refused: u64,
+}
+
+impl Usage {
+    fn of(usage: &libc::rusage) -> Self {
+        let time = |time: libc::timeval| {
+            let (seconds, micros) = (time.tv_sec.max(0), time.tv_usec.max(0));
+            Duration::from_secs(seconds as u64) + Duration::from_micros(micros as u64)
+        };
+        Self {
+            cpu: time(usage.ru_utime) + time(usage.ru_stime),
+            refused: 0,
+        }
+    }
+}
+
 /// What came of it.
 pub(crate) struct Finished {
     pub(crate) ending: Ending,
+    pub(crate) usage: Usage,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
 }
 
+/// Waits until what abandoned calls started has ended, or the time is over.
+pub(crate) fn finish(within: Duration) {
+    hold::finish(within);
+}
+
 /// Runs a process to its end. Dropping the future kills it and all that it started.
 pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
+    let containment = machine::containment(command.isolation).await;
+    run_in(containment, command, on_start).await
+}
+
+async fn run_in(
+    containment: Containment,
+    command: Command,
+    on_start: impl FnOnce(i32),
+) -> io::Result<Finished> {
     let deadline = Instant::now() + command.timeout;
     let (stdin, stdin_end) = outgoing()?;
     let (stdout, stdout_end) = incoming()?;
@@ -75,6 +136,8 @@ pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Res
         .iter()
         .find(|(name, _)| name == "TMPDIR")
         .map(|(_, value)| value.clone());
+    let groups = groups(containment, command.limits.as_ref())?;
+    let doors = [&groups.holding, &groups.counting].into_iter().flatten();
     let program = Program {
         path: c_string(command.program.as_os_str())?,
         args: [command.program.as_os_str()]
@@ -91,32 +154,82 @@ pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Res
         stdin: stdin_end,
         stdout: stdout_end,
         stderr: stderr_end,
+        containment,
+        groups: doors.map(Group::door).collect::<io::Result<_>>()?,
+        limits: match &command.limits {
+            Some(limits) => {
+                let user = matches!(containment, Containment::Namespace { user: true, .. });
+                bounds::resources(limits, user && groups.counting.is_none())
+            }
+            None => Vec::new(),
+        },
+        confined: match &command.writable {
+            Some(writable) => Some(confined(writable, marker.as_deref())?),
+            None => None,
+        },
     };
-    let (started, containment) = launcher::start(program, command.contained).await?;
+    let started = launcher::start(program).await?;
     on_start(started.pid);
     let process = Process {
         ended: spawn::watch(started.pidfd.try_clone()?)?,
-        marker: (containment == Containment::Session)
-            .then_some(marker)
-            .flatten(),
-        started,
+        held: Held::new(started, containment, groups, marker),
     };
     process
         .supervise(deadline, command, stdin, stdout, stderr)
         .await
 }
 
+/// The groups for one call. One group does for both where the hierarchy is the same.
+fn groups(containment: Containment, limits: Option<&ProcessLimits>) -> io::Result<Groups> {
+    let places = Places::get();
+    let named = |problem: io::Error| {
+        io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+    };
+    let mut groups = Groups::default();
+    if containment == Containment::Group
+        && let Some(place) = &places.kill
+    {
+        groups.holding = Some(Group::new(place).map_err(named)?);
+    }
+    let Some(limits) = limits else {
+        return Ok(groups);
+    };
+    let most = bounds::with_envyr(limits);
+    let counted = groups.holding.as_ref().map(|group| group.allow(most));
+    if !matches!(counted, Some(Ok(())))
+        && let Some(place) = &places.pids
+        && (groups.holding.is_none() || places.kill.as_ref() != Some(place))
+    {
+        let group = Group::new(place).map_err(named)?;
+        group.allow(most).map_err(named)?;
+        groups.counting = Some(group);
+    }
+    Ok(groups)
+}
+
+/// Its `TMPDIR`, and what else it may write.
+fn confined(writable: &[Opened], temporary: Option<&OsStr>) -> io::Result<Confined> {
+    let temporary = Opened::new(temporary.unwrap_or_default().as_ref())?;
+    let all = writable.iter().chain([&temporary]);
+    Ok(Confined {
+        ruleset: writes::ruleset(all)?,
+        writable: writable
+            .iter()
+            .map(|opened| c_string(opened.path.as_os_str()))
+            .collect::<io::Result<_>>()?,
+        temporary: c_string(temporary.path.as_os_str())?,
+    })
+}
+
 struct Process {
     /// Readable when the process has ended.
     ended: AsyncFd<OwnedFd>,
-    /// A value in the environment of all that the process started, where nothing better holds them together.
-    marker: Option<OsString>,
-    started: Started,
+    held: Held,
 }
 
 impl Process {
     async fn supervise(
-        mut self,
+        self,
         deadline: Instant,
         command: Command,
         mut stdin: pipe::Sender,
@@ -159,11 +272,10 @@ impl Process {
                 cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
             }
         };
-        let status = self.started.reap();
-        self.marker = None;
-        let ending = cause.unwrap_or(status);
+        let (status, usage) = self.held.reap();
         Ok(Finished {
-            ending,
+            ending: cause.unwrap_or(status),
+            usage,
             stdout: out,
             stderr: err.bytes,
         })
@@ -172,31 +284,14 @@ impl Process {
     /// Ends what is left of it: politely when it is late, at once otherwise.
     async fn end(&self, cause: Option<Ending>) {
         if cause == Some(Ending::TimedOut) {
-            signal_group(self.started.pid, Signal::TERM);
+            signal_group(self.held.group().unwrap_or_default(), Signal::TERM);
             tokio::time::timeout(GRACE, self.ended.readable())
                 .await
                 .ok();
         }
-        self.kill_all();
+        self.held.kill();
         // Killed or gone by itself: the pidfd says so, and the pid is not reused before it is reaped.
         self.ended.readable().await.ok();
-    }
-
-    fn kill_all(&self) {
-        self.started.kill();
-        if let Some(marker) = &self.marker {
-            sweep::kill_marked(marker);
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // `started` ends the process and its group; what called `setsid` where there is no namespace is found here.
-        if let Some(marker) = self.marker.take() {
-            self.started.kill();
-            sweep::kill_marked(&marker);
-        }
     }
 }
 
@@ -207,25 +302,6 @@ fn kill(pidfd: &OwnedFd) {
 fn signal_group(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         rustix::process::kill_process_group(pid, signal).ok();
-    }
-}
-
-/// Waits for a process that is ending and takes its status.
-fn reap(pidfd: &OwnedFd) -> Ending {
-    use std::os::fd::AsFd as _;
-    loop {
-        match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
-            Ok(Some(status)) => return ending(&status),
-            Err(rustix::io::Errno::INTR) => {}
-            Ok(None) | Err(_) => return Ending::Signaled(libc::SIGKILL),
-        }
-    }
-}
-
-fn ending(status: &WaitIdStatus) -> Ending {
-    match status.exit_status() {
-        Some(code) => Ending::Exited(code),
-        None => Ending::Signaled(status.terminating_signal().unwrap_or(libc::SIGKILL)),
     }
 }
 

@@ -1,16 +1,17 @@
 //! Starts a process as pid 1 of a PID namespace of its own, so that its end is the end of all it started.
 //!
 //! Double forks, `setsid` and daemons change nothing: when pid 1 is gone, the kernel kills the rest. The namespace has
-//! a `/proc` of its own. Where the kernel refuses (no root, no user namespaces) the process leads a session instead.
+//! a `/proc` of its own. Where the kernel refuses (no root, no user namespaces) `leftover` says what is done instead.
 #![expect(
     unsafe_code,
     reason = "clone(2) with namespaces has no safe wrapper that also hands back a pidfd"
 )]
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_char, c_int, c_void};
@@ -18,17 +19,24 @@ use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::Ending;
+use super::child::{Mount, Plan, Step, child};
+use super::{Ending, Usage, sweep};
 
-/// How a process is kept together with all that it starts.
+/// How a process is kept together with all that it starts, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Containment {
-    /// Pid 1 of a PID namespace.
+    /// Pid 1 of a PID namespace, which has mounts of its own.
     Namespace {
         /// A user namespace comes with it, because Kael is not root.
         user: bool,
+        /// What a confined process may not write can be mounted read-only.
+        read_only: bool,
     },
-    /// The leader of a session. What calls `setsid` escapes; see `sweep`.
+    /// A group of cgroup v2, ended by its `cgroup.kill`.
+    Group,
+    /// What it starts comes back to it, and then to the host, which ends it.
+    Subreaper,
+    /// The leader of a session. What calls `setsid` is looked for by its environment.
     Session,
 }
 
@@ -42,6 +50,23 @@ pub(crate) struct Program {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    pub(crate) containment: Containment,
+    /// The `cgroup.procs` of the groups that it joins.
+    pub(crate) groups: Vec<OwnedFd>,
+    /// Resources by their numbers, and what is allowed.
+    pub(crate) limits: Vec<(c_int, libc::rlimit64)>,
+    /// None where it may write whatever its user may.
+    pub(crate) confined: Option<Confined>,
+}
+
+/// What a confined process may write.
+pub(crate) struct Confined {
+    /// A Landlock ruleset; none where the kernel has no Landlock.
+    pub(crate) ruleset: Option<OwnedFd>,
+    /// Files and folders.
+    pub(crate) writable: Vec<CString>,
+    /// Seen as `/dev/shm`, too.
+    pub(crate) temporary: CString,
 }
 
 /// A process that was started. Dropping it ends the process.
@@ -51,6 +76,8 @@ pub(crate) struct Started {
     pub(crate) pid: i32,
     /// It was reaped: its pid may be another's by now.
     reaped: bool,
+    /// `sweep` knows of it.
+    pub(super) noted: bool,
 }
 
 impl Started {
@@ -61,58 +88,32 @@ impl Started {
     }
 
     /// Waits for its end and takes its status.
-    pub(crate) fn reap(&mut self) -> Ending {
+    pub(crate) fn reap(&mut self) -> (Ending, Usage) {
         self.reaped = true;
-        super::reap(&self.pidfd)
+        reap(&self.pidfd)
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if self.reaped {
-            return;
+        if !self.reaped {
+            self.kill();
+            self.reap();
         }
-        self.kill();
-        if let Ok(pidfd) = self.pidfd.try_clone() {
-            // It is dying; waiting for that is not the caller's business.
-            let reap = move || super::reap(&pidfd);
-            std::thread::Builder::new()
-                .name("kael-reaper".to_owned())
-                .spawn(reap)
-                .ok();
+        if self.noted {
+            sweep::forget(self.pid);
         }
     }
 }
 
-/// What the child needs between `clone` and `execve`, made before, because it may not allocate.
-struct Plan {
-    path: *const c_char,
-    argv: *const *const c_char,
-    envp: *const *const c_char,
-    folder: *const c_char,
-    stdio: [RawFd; 3],
-    host: RawFd,
-    containment: Containment,
-    uid_map: CString,
-    gid_map: CString,
-    /// The errno of the step that failed, and which it was.
-    errno: AtomicI32,
-    step: AtomicI32,
-}
-
 /// Starts the program. Must be called from a thread that lives as long as the host and blocks every signal: the
 /// process is killed when that thread ends, and shares the host's memory until it executes the program.
-pub(crate) fn spawn(
-    program: &Program,
-    containment: Containment,
-    host: &OwnedFd,
-) -> io::Result<Started> {
+pub(crate) fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
     let argv = pointers(&program.args);
     let envp = pointers(&program.env);
-    // SAFETY: these calls have no preconditions.
-    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    let map = |id: u32| CString::new(format!("{id} {id} 1\n")).unwrap_or_default();
-    let plan = Plan {
+    let confined = program.confined.as_ref();
+    let mounts = confined.map(mounts).unwrap_or_default();
+    start(&Plan {
         path: program.path.as_ptr(),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
@@ -122,15 +123,72 @@ pub(crate) fn spawn(
             program.stdout.as_raw_fd(),
             program.stderr.as_raw_fd(),
         ],
-        host: host.as_raw_fd(),
-        containment,
-        uid_map: map(uid),
-        gid_map: map(gid),
-        errno: AtomicI32::new(0),
-        step: AtomicI32::new(0),
+        groups: program.groups.iter().map(|fd| fd.as_raw_fd()).collect(),
+        limits: program.limits.clone(),
+        confined: confined.is_some(),
+        ruleset: confined
+            .and_then(|confined| confined.ruleset.as_ref())
+            .map_or(-1, |fd| fd.as_raw_fd()),
+        mounts,
+        ..Plan::new(program.containment, host)
+    })
+}
+
+/// Whether a process can be contained like that; it ends before it executes anything.
+pub(crate) fn probe(containment: Containment, host: &OwnedFd) -> io::Result<()> {
+    let plan = Plan {
+        confined: true,
+        ..Plan::new(containment, host)
     };
+    start(&plan).map(|mut started| {
+        started.reap();
+    })
+}
+
+fn mounts(confined: &Confined) -> Vec<Mount> {
+    let at = |from: &CString, to: *const c_char, optional| Mount {
+        from: from.as_ptr(),
+        to,
+        optional,
+        tree: AtomicI32::new(-1),
+    };
+    let mut mounts = vec![
+        at(&confined.temporary, confined.temporary.as_ptr(), false),
+        at(&confined.temporary, c"/dev/shm".as_ptr(), true),
+    ];
+    let writable = confined.writable.iter();
+    mounts.extend(writable.map(|path| at(path, path.as_ptr(), false)));
+    mounts
+}
+
+impl Plan {
+    fn new(containment: Containment, host: &OwnedFd) -> Self {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        let map = |id: u32| CString::new(format!("{id} {id} 1\n")).unwrap_or_default();
+        Self {
+            path: ptr::null(),
+            argv: ptr::null(),
+            envp: ptr::null(),
+            folder: ptr::null(),
+            stdio: [-1; 3],
+            host: host.as_raw_fd(),
+            containment,
+            uid_map: map(uid.as_raw()),
+            gid_map: map(gid.as_raw()),
+            groups: Vec::new(),
+            limits: Vec::new(),
+            confined: false,
+            ruleset: -1,
+            mounts: Vec::new(),
+            errno: AtomicI32::new(0),
+            step: AtomicI32::new(0),
+        }
+    }
+}
+
+fn start(plan: &Plan) -> io::Result<Started> {
     let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    if let Containment::Namespace { user } = containment {
+    if let Containment::Namespace { user, .. } = plan.containment {
         flags |= libc::CLONE_NEWPID | libc::CLONE_NEWNS;
         if user {
             flags |= libc::CLONE_NEWUSER;
@@ -147,7 +205,7 @@ pub(crate) fn spawn(
             child,
             top.cast::<c_void>(),
             flags,
-            (&raw const plan).cast_mut().cast::<c_void>(),
+            ptr::from_ref(plan).cast_mut().cast::<c_void>(),
             &raw mut pidfd,
         )
     };
@@ -160,6 +218,7 @@ pub(crate) fn spawn(
         pidfd,
         pid,
         reaped: false,
+        noted: false,
     };
     match plan.errno.load(Ordering::Acquire) {
         0 => Ok(started),
@@ -180,111 +239,38 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
         .collect()
 }
 
-/// The steps of the child that can fail.
-struct Step;
-
-impl Step {
-    const USER: i32 = 1;
-    const PROC: i32 = 2;
-    const STDIO: i32 = 3;
-    const FOLDER: i32 = 4;
-    const EXEC: i32 = 5;
-
-    fn name(step: i32) -> &'static str {
-        match step {
-            Self::USER => "mapping the user",
-            Self::PROC => "mounting /proc",
-            Self::STDIO => "wiring stdin, stdout and stderr",
-            Self::FOLDER => "entering the folder",
-            _ => "executing the program",
-        }
-    }
-}
-
-extern "C" fn child(plan: *mut c_void) -> c_int {
-    // SAFETY: `spawn` passes its plan, which outlives this function. Everything called below is a system call: no
-    // allocation, no lock, nothing of the host's memory changed but the two atomics of the plan.
-    unsafe {
-        let plan = &*plan.cast::<Plan>();
-        let fail = |step: i32| -> ! {
-            plan.step.store(step, Ordering::Release);
-            plan.errno
-                .store(*libc::__errno_location(), Ordering::Release);
-            libc::_exit(127)
+/// Waits for a process that is ending and takes its status, and what it used together with those it waited for.
+fn reap(pidfd: &OwnedFd) -> (Ending, Usage) {
+    // SAFETY: both are plain data, for which zeroes are values.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    loop {
+        // SAFETY: the system call, unlike its wrapper, has a fifth argument; it writes to the two that are handed to it.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_waitid,
+                libc::P_PIDFD,
+                pidfd.as_raw_fd(),
+                &raw mut info,
+                libc::WEXITED,
+                &raw mut usage,
+            )
         };
-        // Handlers of the host must not run here: all signals are blocked, and none has a handler when they no longer are.
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        if done == 0 {
+            break;
         }
-        libc::setsid();
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        // The host may have died before that: then its pidfd is readable.
-        let mut host = libc::pollfd {
-            fd: plan.host,
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        if libc::poll(&raw mut host, 1, 0) > 0 {
-            libc::_exit(127);
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return (Ending::Signaled(libc::SIGKILL), Usage::default());
         }
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        if let Containment::Namespace { user } = plan.containment {
-            if user
-                && !(write(c"/proc/self/setgroups", c"deny")
-                    && write(c"/proc/self/uid_map", &plan.uid_map)
-                    && write(c"/proc/self/gid_map", &plan.gid_map))
-            {
-                fail(Step::USER);
-            }
-            let private = libc::MS_REC | libc::MS_PRIVATE;
-            let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-            if libc::mount(
-                ptr::null(),
-                c"/".as_ptr(),
-                ptr::null(),
-                private,
-                ptr::null(),
-            ) != 0
-                || libc::mount(
-                    c"proc".as_ptr(),
-                    c"/proc".as_ptr(),
-                    c"proc".as_ptr(),
-                    flags,
-                    ptr::null(),
-                ) != 0
-            {
-                fail(Step::PROC);
-            }
-        }
-        for (target, fd) in plan.stdio.iter().enumerate() {
-            // The host's descriptors are all above 2: it was started with its own stdio open.
-            if libc::dup2(*fd, target as c_int) < 0 {
-                fail(Step::STDIO);
-            }
-        }
-        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
-        if libc::chdir(plan.folder) != 0 {
-            fail(Step::FOLDER);
-        }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        libc::execve(plan.path, plan.argv, plan.envp);
-        fail(Step::EXEC)
     }
-}
-
-/// # Safety
-/// As for `child`: only system calls.
-unsafe fn write(path: &CStr, text: &CStr) -> bool {
-    // SAFETY: both are valid C strings.
-    unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-        let length = text.count_bytes();
-        let done = fd >= 0 && libc::write(fd, text.as_ptr().cast(), length) == length.cast_signed();
-        libc::close(fd);
-        done
-    }
+    // SAFETY: waitid filled in the part for SIGCHLD.
+    let status = unsafe { info.si_status() };
+    let ending = if info.si_code == libc::CLD_EXITED {
+        Ending::Exited(status)
+    } else {
+        Ending::Signaled(status)
+    };
+    (ending, Usage::of(&usage))
 }
 
 /// A pidfd that can be waited for: it is readable when the process has ended.
@@ -301,4 +287,17 @@ pub(crate) fn block_signals() {
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, ptr::null_mut());
     }
+}
+
+/// The version of Landlock that the kernel offers, from 1; asked by the system call. Nothing where it has none.
+pub(crate) fn landlock_version() -> Option<i64> {
+    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+    static VERSION: OnceLock<i64> = OnceLock::new();
+    let version = VERSION.get_or_init(|| {
+        let none = ptr::null::<c_void>();
+        let flags = LANDLOCK_CREATE_RULESET_VERSION;
+        // SAFETY: with this flag and no attributes the system call does nothing but answer.
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0_usize, flags) }
+    });
+    (*version > 0).then_some(*version)
 }

@@ -14,7 +14,9 @@ fn shell(script: &str) -> Command {
         timeout: Duration::from_secs(20),
         stdout_cap: 1 << 20,
         stderr_tail: 100,
-        contained: true,
+        isolation: Isolation::Strongest,
+        writable: None,
+        limits: None,
     }
 }
 
@@ -132,13 +134,57 @@ async fn a_process_without_a_namespace_is_swept() {
     ];
     let script = "setsid sleep 4711.4 & (setsid sh -c 'sleep 4711.4' &) ; echo done";
     let finished = finish(Command {
-        contained: false,
+        isolation: Isolation::Client,
         env,
         ..shell(script)
     })
     .await;
     assert_eq!(finished.ending, Ending::Exited(0));
     assert!(gone("4711.4"));
+}
+
+/// What leaves its session, its parent and its environment behind, in every order.
+const ESCAPES: &str = "setsid sleep MARK & (setsid env -i /bin/sh -c '/usr/bin/sleep MARK & /usr/bin/sleep MARK' &) ; \
+    (env -i /usr/bin/setsid /usr/bin/sleep MARK &) ; sleep 0.2; echo done";
+
+/// Ended by itself, ended late, and abandoned: nothing is left of it.
+async fn holds(containment: Containment, marker: &str) {
+    let script = ESCAPES.replace("MARK", marker);
+    let finished = run_in(containment, shell(&script), |_| ()).await;
+    let finished = finished.expect("it starts");
+    assert_eq!(
+        (finished.ending, text(&finished.stdout)),
+        (Ending::Exited(0), "done\n")
+    );
+    assert!(gone(marker), "{containment:?}, ended by itself");
+    let endless = format!("{script}; sleep {marker}");
+    let late = Command {
+        timeout: Duration::from_millis(600),
+        ..shell(&endless)
+    };
+    let finished = run_in(containment, late, |_| ()).await;
+    assert_eq!(finished.expect("it starts").ending, Ending::TimedOut);
+    assert!(gone(marker), "{containment:?}, late");
+    let call = run_in(containment, shell(&endless), |_| ());
+    let abandoned = tokio::time::timeout(Duration::from_millis(600), call).await;
+    assert!(
+        abandoned.is_err() && gone(marker),
+        "{containment:?}, abandoned"
+    );
+}
+
+#[tokio::test]
+async fn a_control_group_holds_what_a_namespace_would() {
+    // Where there is none that this user may write, `doctor` says so and a sweep does it.
+    if Places::get().kill.is_some() {
+        holds(Containment::Group, "4711.5").await;
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_finds_what_comes_back_to_the_host() {
+    sweep::become_subreaper().expect("a prctl");
+    holds(Containment::Subreaper, "4711.6").await;
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! What a definition says of what its processes may use and write.
+
+use std::ops::RangeInclusive;
+
+use super::definition::Executor;
+use super::fields::{DefinitionError, Fields};
+use crate::limits::ProcessLimits;
+use crate::units::ByteSize;
+
+/// Less than these, and envyr itself or an interpreter would not start.
+const LEAST_MEMORY: ByteSize = ByteSize::mib(16);
+const LEAST_FILE: ByteSize = ByteSize::new(64 << 10);
+const PROCESSES: RangeInclusive<u32> = 4..=100_000;
+const OPEN_FILES: RangeInclusive<u32> = 16..=1_000_000;
+
+/// Reads `limits`.
+pub(super) fn limits(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+) -> Result<ProcessLimits, DefinitionError> {
+    let usual = ProcessLimits::default();
+    let Some(mut inner) = fields.inner("limits")? else {
+        return Ok(usual);
+    };
+    native_only(fields, "limits", executor)?;
+    let limits = ProcessLimits {
+        memory: size(&mut inner, "memory", LEAST_MEMORY)?.unwrap_or(usual.memory),
+        cpu: inner.time("cpu")?.unwrap_or(usual.cpu),
+        file_size: size(&mut inner, "file_size", LEAST_FILE)?.unwrap_or(usual.file_size),
+        processes: inner
+            .whole("processes", PROCESSES)?
+            .unwrap_or(usual.processes),
+        open_files: inner
+            .whole("open_files", OPEN_FILES)?
+            .unwrap_or(usual.open_files),
+    };
+    inner.finish()?;
+    Ok(limits)
+}
+
+fn size(
+    fields: &mut Fields<'_>,
+    field: &str,
+    least: ByteSize,
+) -> Result<Option<ByteSize>, DefinitionError> {
+    match fields.size(field)? {
+        Some(size) if size < least => {
+            Err(fields.error(field, &format!("must be at least {least}, got {size}")))
+        }
+        size => Ok(size),
+    }
+}
+
+/// Reads `writable`. What the paths lead to is looked at when the action runs.
+pub(super) fn writable(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+) -> Result<Vec<String>, DefinitionError> {
+    let paths = fields.strings("writable")?;
+    if !paths.is_empty() {
+        native_only(fields, "writable", executor)?;
+    }
+    for path in &paths {
+        let shown = path.escape_debug();
+        if path.is_empty() || path.contains(|c: char| c.is_control()) {
+            return Err(fields.error("writable", &format!("`{shown}` is not a path")));
+        }
+        if path.split('/').any(|part| part == "..") {
+            let problem = format!(
+                "`{shown}` may not hold '..': name what is outside of the actions folder by its whole path"
+            );
+            return Err(fields.error("writable", &problem));
+        }
+        if path == "/" || path == "~" || path == "~/" {
+            return Err(fields.error("writable", &format!("`{shown}` is too much")));
+        }
+    }
+    Ok(paths)
+}
+
+fn native_only(
+    fields: &Fields<'_>,
+    field: &str,
+    executor: Executor,
+) -> Result<(), DefinitionError> {
+    match executor {
+        Executor::Native => Ok(()),
+        Executor::Docker => {
+            let problem = "is for native actions: a container is bounded by its engine";
+            Err(fields.error(field, problem))
+        }
+        Executor::Wasm => {
+            let problem = "is for native actions: with executor \"wasm\" there is `dirs`";
+            Err(fields.error(field, problem))
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a process does between `clone` and `execve`: it makes its namespaces its own, gives up what it may not use, and
+//! becomes the program.
+#![expect(
+    unsafe_code,
+    reason = "between clone(2) with CLONE_VM and execve(2) nothing but system calls may happen, and few have safe wrappers"
+)]
+
+use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use libc::{c_char, c_int, c_long, c_void};
+
+use super::spawn::Containment;
+
+/// Made before, because the child may not allocate.
+pub(super) struct Plan {
+    /// Null for a child that only shows that it could be contained.
+    pub(super) path: *const c_char,
+    pub(super) argv: *const *const c_char,
+    pub(super) envp: *const *const c_char,
+    pub(super) folder: *const c_char,
+    pub(super) stdio: [RawFd; 3],
+    pub(super) host: RawFd,
+    pub(super) containment: Containment,
+    pub(super) uid_map: CString,
+    pub(super) gid_map: CString,
+    /// The `cgroup.procs` of the groups to join.
+    pub(super) groups: Vec<RawFd>,
+    pub(super) limits: Vec<(c_int, libc::rlimit64)>,
+    /// Capabilities beyond those of `KEPT` are given up, and what stands outside `mounts` is read-only.
+    pub(super) confined: bool,
+    /// A Landlock ruleset, or -1.
+    pub(super) ruleset: RawFd,
+    /// What stays writable where all else is mounted read-only.
+    pub(super) mounts: Vec<Mount>,
+    /// The errno of the step that failed, and which it was.
+    pub(super) errno: AtomicI32,
+    pub(super) step: AtomicI32,
+}
+
+/// A file or folder that is seen, writable, at some path.
+pub(super) struct Mount {
+    pub(super) from: *const c_char,
+    pub(super) to: *const c_char,
+    /// Where `to` may be missing.
+    pub(super) optional: bool,
+    pub(super) tree: AtomicI32,
+}
+
+/// The steps that can fail.
+pub(super) struct Step;
+
+impl Step {
+    pub(super) const USER: i32 = 1;
+    pub(super) const PROC: i32 = 2;
+    pub(super) const READ_ONLY: i32 = 3;
+    pub(super) const GROUP: i32 = 4;
+    pub(super) const LIMITS: i32 = 5;
+    pub(super) const CAPABILITIES: i32 = 6;
+    pub(super) const LANDLOCK: i32 = 7;
+    pub(super) const STDIO: i32 = 8;
+    pub(super) const FOLDER: i32 = 9;
+    pub(super) const EXEC: i32 = 10;
+
+    pub(super) fn name(step: i32) -> &'static str {
+        match step {
+            Self::USER => "mapping the user",
+            Self::PROC => "mounting /proc",
+            Self::READ_ONLY => "mounting the file system read-only",
+            Self::GROUP => "joining its control group",
+            Self::LIMITS => "setting its limits",
+            Self::CAPABILITIES => "giving up capabilities",
+            Self::LANDLOCK => "entering its Landlock domain",
+            Self::STDIO => "wiring stdin, stdout and stderr",
+            Self::FOLDER => "entering the folder",
+            _ => "executing the program",
+        }
+    }
+}
+
+/// Capabilities that an action keeps when Kael runs as root, by their numbers in capabilities(7): files of all owners
+/// (0, 1, 3, 4), signals to its own (5), other users (6, 7), low ports and ping (10, 13). Without the rest it cannot
+/// raise its limits, mount, load modules, trace, make devices or change the machine's settings.
+const KEPT: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 13;
+
+pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes its plan, which outlives this function. Everything called below is a system call: no
+    // allocation, no lock, nothing of the host's memory changed but the atomics of the plan.
+    unsafe {
+        let plan = &*plan.cast::<Plan>();
+        let fail = |step: i32| -> ! {
+            plan.step.store(step, Ordering::Release);
+            plan.errno
+                .store(*libc::__errno_location(), Ordering::Release);
+            libc::_exit(127)
+        };
+        // Handlers of the host must not run here: all signals are blocked, and none has a handler when they no longer are.
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::setsid();
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        // The host may have died before that: then its pidfd is readable.
+        let mut host = libc::pollfd {
+            fd: plan.host,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        if libc::poll(&raw mut host, 1, 0) > 0 {
+            libc::_exit(127);
+        }
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if plan.containment == Containment::Subreaper {
+            libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        }
+        for group in &plan.groups {
+            // The kernel takes zero for the process that writes it.
+            if libc::write(*group, c"0".as_ptr().cast(), 1) != 1 {
+                fail(Step::GROUP);
+            }
+        }
+        if let Containment::Namespace { user, read_only } = plan.containment {
+            if user
+                && !(write(c"/proc/self/setgroups", c"deny")
+                    && write(c"/proc/self/uid_map", &plan.uid_map)
+                    && write(c"/proc/self/gid_map", &plan.gid_map))
+            {
+                fail(Step::USER);
+            }
+            if !own_proc() {
+                fail(Step::PROC);
+            }
+            if read_only && plan.confined && !all_read_only(&plan.mounts) {
+                fail(Step::READ_ONLY);
+            }
+        }
+        if plan.path.is_null() {
+            libc::_exit(0);
+        }
+        for (target, fd) in plan.stdio.iter().enumerate() {
+            // The host's descriptors are all above 2: it was started with its own stdio open.
+            if libc::dup2(*fd, target as c_int) < 0 {
+                fail(Step::STDIO);
+            }
+        }
+        if libc::chdir(plan.folder) != 0 {
+            fail(Step::FOLDER);
+        }
+        if plan.confined && libc::geteuid() == 0 && !give_up_capabilities() {
+            fail(Step::CAPABILITIES);
+        }
+        if plan.ruleset >= 0
+            && libc::syscall(libc::SYS_landlock_restrict_self, plan.ruleset, 0_u32) != 0
+        {
+            fail(Step::LANDLOCK);
+        }
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
+        for (resource, limit) in &plan.limits {
+            let limit: *const libc::rlimit64 = limit;
+            let old = ptr::null_mut::<libc::rlimit64>();
+            if libc::syscall(libc::SYS_prlimit64, 0, *resource, limit, old) != 0 {
+                fail(Step::LIMITS);
+            }
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        libc::execve(plan.path, plan.argv, plan.envp);
+        fail(Step::EXEC)
+    }
+}
+
+/// # Safety
+/// As for `child`, and in a mount namespace of its own.
+unsafe fn own_proc() -> bool {
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let (root, proc, none) = (c"/".as_ptr(), c"proc".as_ptr(), ptr::null());
+    // SAFETY: all are valid C strings or null.
+    unsafe {
+        libc::mount(none, root, none, private, ptr::null()) == 0
+            && libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null()) == 0
+    }
+}
+
+/// Makes every mount read-only but clones of `mounts`, which are put in their places afterwards: so they keep the flags
+/// that they had. Landlock knows nothing of modes, owners, times and attributes; this keeps them as they are.
+///
+/// # Safety
+/// As for `child`, and in a mount namespace of its own.
+unsafe fn all_read_only(mounts: &[Mount]) -> bool {
+    let clone = libc::OPEN_TREE_CLONE | libc::AT_RECURSIVE as u32;
+    // SAFETY: the paths are valid C strings, and the attributes a `mount_attr` whose size is said.
+    unsafe {
+        for mount in mounts {
+            let tree = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, mount.from, clone);
+            if tree < 0 {
+                return false;
+            }
+            mount.tree.store(tree as i32, Ordering::Relaxed);
+        }
+        let mut attributes: libc::mount_attr = std::mem::zeroed();
+        attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+        let root = c"/".as_ptr();
+        let all = libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            root,
+            libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        );
+        if all != 0 {
+            return false;
+        }
+        for mount in mounts {
+            let tree = mount.tree.load(Ordering::Relaxed);
+            let here: c_long = libc::syscall(
+                libc::SYS_move_mount,
+                tree,
+                c"".as_ptr(),
+                libc::AT_FDCWD,
+                mount.to,
+                libc::MOVE_MOUNT_F_EMPTY_PATH,
+            );
+            if here != 0 && !mount.optional {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// # Safety
+/// As for `child`.
+unsafe fn give_up_capabilities() -> bool {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: c_int,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    // _LINUX_CAPABILITY_VERSION_3: two words of 32 capabilities each.
+    let mut header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
+    let word = |kept: u32| Data {
+        effective: kept,
+        permitted: kept,
+        inheritable: 0,
+    };
+    let none = Data {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    };
+    let mut had = [none; 2];
+    // SAFETY: the two structures are those of capset(2), which reads them.
+    unsafe {
+        for capability in 0..64 {
+            if KEPT & (1 << capability) == 0 {
+                // What the kernel does not know, or this user never had, need not be dropped.
+                libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
+            }
+        }
+        if libc::syscall(libc::SYS_capget, &raw mut header, &raw mut had) != 0 {
+            return false;
+        }
+        // Root of a container may have fewer than these.
+        let data = [word(had[0].permitted & KEPT as u32), word(0)];
+        libc::syscall(libc::SYS_capset, &raw const header, &raw const data) == 0
+    }
+}
+
+/// # Safety
+/// As for `child`: only system calls.
+unsafe fn write(path: &CStr, text: &CStr) -> bool {
+    // SAFETY: both are valid C strings.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        let length = text.count_bytes();
+        let done = fd >= 0 && libc::write(fd, text.as_ptr().cast(), length) == length.cast_signed();
+        libc::close(fd);
+        done
+    }
+}

@@ -1,0 +1,124 @@
+//! A result that an action left in a file of its `TMPDIR`: `{"_file": "path"}` on its stdout.
+//!
+//! The file is looked up and read through a handle on that folder, when every process of the call has ended.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::temporary::Temporary;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use serde_json::Value;
+
+use crate::failure::{ActionError, ErrorKind};
+use crate::json;
+use crate::units::ByteSize;
+
+/// Bytes that such a file may have, as stdout may.
+const CAP: u64 = 64 << 20;
+/// A document that names a file is not longer than this.
+const LONGEST: usize = 16 << 10;
+
+/// The result: what was printed, or what the file that it names holds. The folder is removed afterwards.
+pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<u8>, ActionError> {
+    let Some(path) = named(&stdout) else {
+        return Ok(stdout);
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        read(temporary.path(), &path)
+            .map_err(|problem| bad(format!("_file `{}` {problem}", path.escape_debug())))
+    });
+    let read = reading.await;
+    read.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
+}
+
+/// For executors whose files are not here.
+pub(super) fn refuse(stdout: Vec<u8>) -> Result<Vec<u8>, ActionError> {
+    match named(&stdout) {
+        None => Ok(stdout),
+        Some(path) => Err(bad(format!(
+            "_file `{}` is gone with its container: print the result, or use executor = \"native\"",
+            path.escape_debug()
+        ))),
+    }
+}
+
+fn bad(message: String) -> ActionError {
+    ActionError::new(ErrorKind::BadOutput, message)
+}
+
+/// The path in a document that has exactly this one key, with a text.
+fn named(stdout: &[u8]) -> Option<String> {
+    if stdout.len() > LONGEST || !stdout.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let Ok(Value::Object(mut said)) = json::parse(stdout) else {
+        return None;
+    };
+    match (said.len(), said.remove("_file")?) {
+        (1, Value::String(path)) => Some(path),
+        _ => None,
+    }
+}
+
+fn read(temporary: &Path, path: &str) -> Result<Vec<u8>, String> {
+    let words = |problem: io::Error| {
+        let text = problem.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        format!("cannot be read: {}", text.to_lowercase())
+    };
+    let real = temporary.canonicalize().map_err(words)?;
+    let relative = match Path::new(path) {
+        path if path.is_absolute() => path
+            .strip_prefix(temporary)
+            .or_else(|_| path.strip_prefix(&real))
+            .map_err(|_| "is not in the TMPDIR of the call".to_owned())?,
+        path => path,
+    };
+    let folder = Dir::open_ambient_dir(&real, ambient_authority()).map_err(words)?;
+    let mut options = OpenOptions::new();
+    // A pipe that nobody writes to must not be waited for.
+    options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = folder.open_with(relative, &options).map_err(|problem| {
+        // What leads out is refused by cap-std itself, in these words of its own.
+        if problem.raw_os_error().is_none() && problem.kind() == io::ErrorKind::PermissionDenied {
+            return "leads out of the TMPDIR of the call".to_owned();
+        }
+        words(problem)
+    })?;
+    if !file.metadata().map_err(words)?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
+    let mut content = Vec::new();
+    file.take(CAP + 1)
+        .read_to_end(&mut content)
+        .map_err(words)?;
+    if content.len() as u64 > CAP {
+        return Err(format!("has more than {}", ByteSize::new(CAP)));
+    }
+    json::text(content)
+        .and_then(|text| json::check(&text).map(|_| text.into_bytes()))
+        .map_err(|problem| format!("holds what is not JSON: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_document_with_that_key_alone_names_a_file() {
+        assert_eq!(named(br#" {"_file":"x"} "#).as_deref(), Some("x"));
+        for other in [
+            &br#"{"_file":"x","more":1}"#[..],
+            br#"{"_file":5}"#,
+            br#"["_file"]"#,
+            br#"{"file":"x"}"#,
+            b"{",
+            b"",
+        ] {
+            assert_eq!(named(other), None);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The temporary folder of one call, removed with all that is in it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::failure::ActionError;
+
+/// A folder that only this user can enter. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Temporary(TempDir);
+
+impl Temporary {
+    pub(super) fn new() -> Result<Self, ActionError> {
+        let made = tempfile::Builder::new().prefix("kael-").tempdir();
+        made.map(Self).map_err(|problem| {
+            ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Folders that are still being removed.
+static REMOVING: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        self.0.disable_cleanup(true);
+        if fs::remove_dir_all(self.path()).is_ok() {
+            return;
+        }
+        let path = self.path().to_owned();
+        REMOVING.fetch_add(1, Ordering::AcqRel);
+        let remove = move || {
+            if let Err(problem) = insist(&path) {
+                let path = path.display();
+                tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
+            }
+            REMOVING.fetch_sub(1, Ordering::AcqRel);
+        };
+        let thread = thread::Builder::new().name("kael-remover".to_owned());
+        if thread.spawn(remove).is_err() {
+            REMOVING.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Waits until every folder has been removed, or the time is over.
+pub(super) fn finish(within: Duration) {
+    let deadline = Instant::now() + within;
+    while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
+fn insist(path: &Path) -> io::Result<()> {
+    let mut rounds = 0;
+    loop {
+        open_up(path).ok();
+        match fs::remove_dir_all(path) {
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(_) if rounds < 100 => thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+        rounds += 1;
+    }
+}
+
+/// Gives back the right to enter every folder. Symbolic links are no folders.
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_were_closed_are_removed_too() {
+        let temporary = Temporary::new().expect("a folder");
+        let path = temporary.path().to_owned();
+        fs::create_dir_all(path.join("a/b")).expect("folders");
+        fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0)).expect("a mode");
+        drop(temporary);
+        finish(Duration::from_secs(5));
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,348 @@
+//! What an action's processes can reach, and what they may use. On a machine that lacks a part of the confinement the
+//! tests of that part hold `doctor` to saying so.
+
+use kael_tests::{Kael, Ran};
+use serde_json::Value;
+
+/// What `doctor` found of one thing.
+fn doctor(name: &str) -> Value {
+    let ran = Kael::new().words(&["doctor", "--json"]).ends();
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("a list");
+    let finding = findings.iter().find(|finding| finding["name"] == name);
+    finding
+        .unwrap_or_else(|| panic!("no {name}: {report}"))
+        .clone()
+}
+
+/// Whether this machine has a part of the confinement; where it has not, `doctor` says so, and what helps.
+fn has(name: &str) -> bool {
+    let finding = doctor(name);
+    let here = finding["status"] == "ok";
+    assert!(here || finding["remedy"].is_string(), "{finding}");
+    here
+}
+
+fn has_read_only() -> bool {
+    has("landlock") || has("namespace")
+}
+
+#[test]
+fn an_action_writes_nowhere_but_into_its_temporary_folder() {
+    if !has_read_only() {
+        return;
+    }
+    let session = Kael::new()
+        .file("neighbour/a.sh", "echo 1")
+        .file("home/x", "")
+        .file("data/x", "");
+    let there = session.path().display().to_string();
+    let places = [
+        "impl/x",
+        "neighbour/a.sh",
+        "home/x",
+        "data/x",
+        "actions/init.lua",
+        "new",
+    ];
+    let tries: String = places
+        .iter()
+        .map(|place| format!("(echo bad >> {there}/{place}) 2>/dev/null && echo '{place}' >&2; "))
+        .collect();
+    let tries = format!(
+        "{tries} rm -f {there}/home/x 2>/dev/null && echo removed >&2; mv {there}/home {there}/moved 2>/dev/null && echo moved >&2
+         ln -s /etc \"$TMPDIR/etc\"; (echo bad > \"$TMPDIR/etc/kael-was-here\") 2>/dev/null && echo link >&2
+         echo x > /dev/null; echo y > \"$TMPDIR/y\"; mkdir \"$TMPDIR/d\"; mv \"$TMPDIR/y\" \"$TMPDIR/d/y\"; cat \"$TMPDIR/d/y\" >/dev/null || echo tmp >&2
+         echo '\"done\"'"
+    );
+    let home = format!("{there}/home");
+    let ran = session
+        .env("HOME", &home)
+        .shell("a", "", &format!("exec 2>&1; {tries}"))
+        .script("print(actions.t.a({}))");
+    ran.prints("done\n");
+    for place in &places[1..5] {
+        let text = std::fs::read_to_string(ran.path().join(place)).expect("a file");
+        assert!(!text.contains("bad"), "{place}");
+    }
+}
+
+#[test]
+fn modes_owners_and_times_of_other_files_stay() {
+    // Landlock has no say in these; mounts that are read-only have.
+    let namespace = doctor("namespace");
+    if namespace["status"] != "ok" {
+        return;
+    }
+    let session = Kael::new().file("neighbour/a.sh", "echo 1");
+    let file = session.path().join("neighbour/a.sh").display().to_string();
+    let code = format!(
+        "chmod 0 {file} 2>/dev/null && exit 3; touch -d 2001-01-01 {file} 2>/dev/null && exit 4; echo '\"kept\"'"
+    );
+    session
+        .shell("a", "", &code)
+        .script("print(actions.t.a({}))")
+        .prints("kept\n");
+}
+
+#[test]
+fn what_a_definition_names_is_writable() {
+    let session = Kael::new()
+        .file("actions/notes/.keep", "")
+        .file("log", "1\n");
+    let (state, _) = session.state();
+    let log = session.path().join("log").display().to_string();
+    let fields = format!("writable = {{ '{state}', '{log}', 'notes', '~/cache' }}");
+    let notes = session.path().join("actions/notes").display().to_string();
+    let code = format!(
+        "mkdir {state}/d && echo a > {state}/d/f && mv {state}/d/f {state}/g && echo 2 >> {log} && echo n > {notes}/n && echo c > ~/cache/c && echo 1"
+    );
+    let home = session.path().join("home").display().to_string();
+    let ran = session
+        .file("home/cache/.keep", "")
+        .env("HOME", &home)
+        .shell("a", &fields, &code)
+        .script("print(actions.t.a({}))");
+    ran.prints("1\n");
+    let read = |path: &str| std::fs::read_to_string(ran.path().join(path)).expect(path);
+    let written = ["state/g", "log", "actions/notes/n", "home/cache/c"].map(read);
+    assert_eq!(written, ["a\n", "1\n2\n", "n\n", "c\n"]);
+}
+
+#[test]
+fn what_cannot_be_writable_is_refused_when_it_is_used() {
+    let session = |path: &str| {
+        Kael::new()
+            .shell("a", &format!("writable = {{ '{path}' }}"), "echo 1")
+            .script("actions.t.a({})")
+    };
+    for (path, problem) in [
+        ("nowhere", "does not exist: make it before the action runs"),
+        (".", "holds the actions repo, which no action may rewrite"),
+        ("/proc/sys", "belongs to the kernel"),
+    ] {
+        session(path).fails_with(
+            6,
+            &format!("Error: t.a failed: actions/init.lua:2: field 'writable' `{path}` {problem}"),
+        );
+    }
+    let own = Kael::new().file("data/x", "");
+    let data = own.path().join("data").display().to_string();
+    own.shell("a", &format!("writable = {{ '{data}' }}"), "echo 1")
+        .script("actions.t.a({})")
+        .says("is where Kael keeps its own things")
+        .exits(6);
+}
+
+#[test]
+fn a_bad_limit_is_an_error_at_its_line() {
+    for (fields, problem) in [
+        (
+            "limits = { memory = 0 }",
+            "field 'limits.memory' must be a text such as \"64MiB\", got a number",
+        ),
+        (
+            "limits = { processes = -5 }",
+            "field 'limits.processes' must be a whole number from 4 to 100000, got -5",
+        ),
+        (
+            "limits = { cpu = 'soon' }",
+            "field 'limits.cpu' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
+        ),
+        (
+            "limits = { memroy = '1GiB' }",
+            "unknown field 'limits.memroy' (did you mean 'memory'?)",
+        ),
+        (
+            "writable = { '../x' }",
+            "field 'writable' `../x` may not hold '..': name what is outside of the actions folder by its whole path",
+        ),
+        (
+            "writable = 5",
+            "field 'writable' must be a list of strings, got a number",
+        ),
+    ] {
+        Kael::new().shell("a", fields, "echo 1").script("").fails(
+            3,
+            &format!("Error: actions/init.lua:2: define_action: {problem}\n"),
+        );
+    }
+}
+
+/// Runs a shell action with limits and tells the kind and message of its failure.
+fn limited(limits: &str, code: &str) -> Ran {
+    Kael::new()
+        .shell("a", &format!("limits = {{ {limits} }}"), code)
+        .script("local ok, e = pcall(actions.t.a, {}) print(ok and 'ok' or e.kind .. ': ' .. e.message)")
+}
+
+#[test]
+fn each_limit_is_named_when_it_is_reached() {
+    limited("cpu = '1s'", "while :; do :; done").prints("failed: reached its limit on cpu (1s)\n");
+    limited("cpu = '1s'", "trap '' XCPU; while :; do :; done")
+        .prints("failed: reached its limit on cpu (1s)\n");
+    limited(
+        "file_size = '1MiB'",
+        "exec head -c 2000000 /dev/zero > \"$TMPDIR/x\"",
+    )
+    .prints("failed: reached its limit on file_size (1 MiB)\n");
+    limited(
+        "memory = '64MiB'",
+        "python3 -c 'x = bytearray(200 << 20)' 2>&1 | tail -n 1 >&2; exit 1",
+    )
+    .prints("failed: reached its limit on memory (64 MiB): MemoryError\n");
+    limited(
+        "open_files = 32",
+        "python3 -c 'a = [open(\"/dev/null\") for _ in range(100)]' 2>&1 | tail -n 1 >&2; exit 1",
+    )
+    .prints("failed: reached its limit on open_files (32): OSError: [Errno 24] Too many open files: '/dev/null'\n");
+}
+
+#[test]
+fn a_fork_bomb_stays_within_its_limit_on_processes() {
+    if !has("processes") {
+        return;
+    }
+    // The shell gives up when it may not fork.
+    let ran = limited(
+        "processes = 20",
+        "for i in $(seq 100); do sleep 4815.1 & done; wait",
+    );
+    assert!(
+        ran.exits(0)
+            .stdout
+            .starts_with("failed: reached its limit on processes (20)"),
+        "{}",
+        ran.stdout
+    );
+    assert!(kael_tests::gone("4815.1"));
+}
+
+#[test]
+fn limits_cannot_be_raised_from_inside() {
+    limited(
+        "open_files = 32",
+        "ulimit -n 4096 2>/dev/null && exit 3; printf '\"%s %s\"' \"$(ulimit -n)\" \"$(ulimit -c)\" > \"$TMPDIR/r\"; [ \"$(cat $TMPDIR/r)\" = '\"32 0\"' ] && echo 1",
+    )
+    .prints("ok\n");
+}
+
+#[test]
+fn node_and_python_work_within_the_usual_limits() {
+    Kael::new()
+        .file("impl/n.js", "new WebAssembly.Memory({ initial: 1 }); console.log(JSON.stringify('node'))")
+        .file(
+            "impl/p.py",
+            "from multiprocessing import Pool\nif __name__ == '__main__':\n    with Pool(2) as p: print(sum(p.map(abs, [-1, -2])))\n",
+        )
+        .define("n", "source = '../impl', entrypoint = 'n.js', executor = 'native'")
+        .define("p", "source = '../impl', entrypoint = 'p.py', executor = 'native'")
+        .script("print(actions.t.n({}), actions.t.p({}))")
+        .prints("node\t3\n");
+}
+
+#[test]
+fn nothing_of_the_host_is_inherited_or_seen() {
+    // 0, 1, 2 and the one that ls has open on the folder; and no process but its own, so nobody's environment.
+    let session = Kael::new().env("SECRET", "kael-secret-1").shell(
+        "a",
+        "",
+        "n=$(ls /proc/self/fd | wc -l); s=$(cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c kael-secret-1); echo \"[$n, $s]\"",
+    );
+    let ran = session.script("local r = actions.t.a({}) print(r[1], r[2])");
+    if doctor("namespace")["status"] == "ok" {
+        ran.prints("4\t0\n");
+    } else {
+        assert!(ran.exits(0).stdout.starts_with("4\t"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn signals_and_abstract_sockets_do_not_leave_the_call() {
+    if !has("landlock")
+        || doctor("landlock")["detail"]
+            .as_str()
+            .is_some_and(|d| d.contains("signals are not"))
+    {
+        return;
+    }
+    use std::os::linux::net::SocketAddrExt as _;
+    let name = format!("kael-test-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("an address");
+    let _listener = std::os::unix::net::UnixListener::bind_addr(&address).expect("a socket");
+    let code = format!(
+        "import socket, json\ns = socket.socket(socket.AF_UNIX)\ntry:\n    s.connect('\\0{name}'); print('\"connected\"')\nexcept PermissionError:\n    print('\"refused\"')\n"
+    );
+    Kael::new()
+        .file("impl/p.py", code)
+        .define(
+            "p",
+            "source = '../impl', entrypoint = 'p.py', executor = 'native'",
+        )
+        .script("print(actions.t.p({}))")
+        .prints("refused\n");
+}
+
+#[test]
+fn the_temporary_folder_is_removed_whatever_is_in_it() {
+    let code = "mkdir -p \"$TMPDIR/a/b\"; echo x > \"$TMPDIR/a/b/c\"; ln -s / \"$TMPDIR/root\"; chmod 0 \"$TMPDIR/a/b\" \"$TMPDIR/a\"; printf '\"%s\"' \"$TMPDIR\"";
+    let ran = Kael::new()
+        .shell("a", "", code)
+        .script("print(actions.t.a({}))");
+    let folder = ran.exits(0).stdout.trim().to_owned();
+    assert!(
+        folder.contains("kael-") && !std::path::Path::new(&folder).exists(),
+        "{folder}"
+    );
+}
+
+#[test]
+fn packages_of_one_source_cannot_write_into_another_while_they_are_installed() {
+    if !has_read_only() {
+        return;
+    }
+    let session = Kael::new().file("neighbour/a.sh", "echo 1");
+    let file = session.path().join("neighbour/a.sh").display().to_string();
+    let manifest = format!(
+        r#"{{ "name": "n", "version": "1.0.0", "scripts": {{ "postinstall": "echo bad >> {file} || echo refused > mark" }} }}"#
+    );
+    let ran = session
+        .file("node/package.json", manifest)
+        .file("node/n.js", "console.log(1)")
+        .define(
+            "n",
+            "source = '../node', entrypoint = 'n.js', executor = 'native'",
+        )
+        .script("print(actions.t.n({}))");
+    ran.prints("1\n");
+    assert!(ran.path().join("node/mark").exists());
+    let kept = std::fs::read_to_string(ran.path().join("neighbour/a.sh")).expect("a file");
+    assert_eq!(kept, "echo 1");
+}
+
+#[test]
+fn required_confinement_runs_or_names_what_is_missing() {
+    let session = || Kael::new().shell("a", "", "echo 1");
+    let script = "print(actions.t.a({}))";
+    let ran = session()
+        .run_with(&["--confinement", "required"])
+        .script(script);
+    if ["namespace", "landlock", "processes"].into_iter().all(has) {
+        ran.prints("1\n");
+    } else {
+        ran.exits(3)
+            .says("Error: the confinement of actions is required, and this machine lacks ");
+    }
+    session()
+        .env("KAEL_CONFINEMENT", "strict")
+        .script(script)
+        .fails(
+            2,
+            "Error: KAEL_CONFINEMENT `strict` is none of \"required\", \"best-effort\"\n",
+        );
+    session()
+        .env("KAEL_CONFINEMENT", "required")
+        .run_with(&["--confinement", "best-effort"])
+        .script(script)
+        .prints("1\n");
+}
