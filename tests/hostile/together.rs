@@ -179,8 +179,10 @@ fn ended_by(signal: &str, code: i32) {
     use std::os::unix::process::ExitStatusExt as _;
     let source =
         "local fs = {} for i = 1, 50 do fs[i] = function() actions.t.slow({}) end end parallel(fs)";
-    let session = Kael::new()
-        .shell("slow", "", "touch ../up.$$.$(cat /proc/sys/kernel/random/uuid); trap '' TERM INT; setsid sleep 1000 & (setsid sleep 1000 &); sleep 1000 & wait")
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let session = session
+        .shell("slow", &fields, "touch ../state/up.$$.$(cat /proc/sys/kernel/random/uuid); trap '' TERM INT; setsid sleep 1000 & (setsid sleep 1000 &); sleep 1000 & wait")
         .file("script.lua", source);
     let folder = session.path().display().to_string();
     let session = session
@@ -189,8 +191,8 @@ fn ended_by(signal: &str, code: i32) {
     let mut child = session.start();
     let start = Instant::now();
     let up = || {
-        std::fs::read_dir(session.path())
-            .expect("the session")
+        std::fs::read_dir(&state)
+            .expect("a folder")
             .flatten()
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("up."))
             .count()

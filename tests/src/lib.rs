@@ -70,6 +70,14 @@ impl Kael {
         (folder.display().to_string(), fields)
     }
 
+    /// Makes an empty file below the folder, and gives the field of a definition that lets actions write it.
+    #[must_use]
+    pub fn writable(&self, name: &str) -> String {
+        let file = self.path().join(name);
+        write(&file, b"");
+        format!("writable = {{ '{}' }}", file.display())
+    }
+
     /// Writes a file below the folder.
     #[must_use]
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {

@@ -337,8 +337,8 @@ fn required_confinement_runs_or_names_what_is_missing() {
         .env("KAEL_CONFINEMENT", "strict")
         .script(script)
         .fails(
-            2,
-            "Error: KAEL_CONFINEMENT `strict` is none of \"required\", \"best-effort\"\n",
+            3,
+            "Error: KAEL_CONFINEMENT: `strict` is none of \"required\", \"best-effort\"\n",
         );
     session()
         .env("KAEL_CONFINEMENT", "required")

@@ -5,18 +5,22 @@ use kael_tests::Kael;
 /// Counts its runs in a file beside it, and answers with the count.
 const COUNT: &str = "echo x >> ../count; echo $(($(wc -l < ../count)))";
 
-struct Session(Kael);
+/// A session, and the field that lets its action count.
+struct Session(Kael, String);
 
 impl Session {
     fn new(fields: &str) -> Self {
-        Self(Kael::new().program("impl/a.sh", &format!("#!/bin/sh\n{COUNT}\n"))).define(fields)
+        let session = Kael::new().program("impl/a.sh", &format!("#!/bin/sh\n{COUNT}\n"));
+        let writable = session.writable("count");
+        Self(session, writable).define(fields)
     }
 
     fn define(self, fields: &str) -> Self {
+        let writable = &self.1;
         let text = format!(
-            "return {{ a = define_action({{ source = '../impl', entrypoint = 'a.sh', executor = 'native', {fields} }}) }}"
+            "return {{ a = define_action({{ source = '../impl', entrypoint = 'a.sh', executor = 'native', {writable}, {fields} }}) }}"
         );
-        Self(self.0.file("actions/init.lua", text))
+        Self(self.0.file("actions/init.lua", text), self.1)
     }
 
     fn run(&self, options: &[&str], call: &str, variable: &str) -> String {
@@ -60,7 +64,7 @@ fn a_result_is_used_again_until_something_that_it_depends_on_changes() {
         (run("{ q = 1 }").as_str(), run("{ q = 1 }").as_str()),
         ("6", "6")
     );
-    let session = Session(session.0.file("impl/lib.txt", "new"));
+    let session = Session(session.0.file("impl/lib.txt", "new"), session.1);
     assert_eq!(session.run(&[], "{ q = 1 }", "t"), "7");
     let listed = session.cache(&["ls", "--json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
@@ -100,12 +104,20 @@ fn nothing_is_kept_in_the_open_and_no_secret_at_all() {
 #[test]
 fn a_failure_is_never_kept() {
     let code = "echo x >> ../count; [ $(wc -l < ../count) -gt 1 ] || exit 3; echo 5";
-    Kael::new()
-        .shell("a", "cache = 300", code)
+    let session = Kael::new();
+    let writable = session.writable("count");
+    session
+        .shell("a", &format!("cache = 300, {writable}"), code)
         .script("print(pcall(actions.t.a, {})) print(actions.t.a({}), actions.t.a({})) local f = actions.t.a({})")
         .prints("false\tt.a failed: exited with status 3\n5\t5\n");
-    let ran = Kael::new()
-        .shell("a", "cache = 300, returns = 'string'", COUNT)
+    let session = Kael::new();
+    let writable = session.writable("count");
+    let ran = session
+        .shell(
+            "a",
+            &format!("cache = 300, returns = 'string', {writable}"),
+            COUNT,
+        )
         .script("for _ = 1, 2 do local _, e = pcall(actions.t.a, {}) print(e.kind) end");
     ran.prints("bad_output\nbad_output\n");
     assert_eq!(
@@ -123,8 +135,10 @@ fn a_flaky_action_is_tried_again() {
         let code = format!(
             "echo x >> ../count; n=$(wc -l < ../count); [ $n -ge {good_from} ] || {{ echo no $n >&2; exit 3; }}; echo $n"
         );
-        Kael::new()
-            .shell("a", fields, &code)
+        let session = Kael::new();
+        let writable = session.writable("count");
+        session
+            .shell("a", &format!("{fields}, {writable}"), &code)
             .script("local ok, r = pcall(actions.t.a, {}) print(ok, ok and r or r.message)")
     };
     flaky("retry = { attempts = 3, backoff = '10ms' }", 3).prints("true\t3\n");

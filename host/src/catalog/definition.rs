@@ -745,12 +745,7 @@ mod tests {
             problem,
             format!("{at}field 'entrypoint' is missing: executor \"wasm\" wants the file named")
         );
-        for field in [
-            r#""dirs":{}"#,
-            r#""network":[]"#,
-            r#""sha256":"""#,
-            r#""limits":{}"#,
-        ] {
+        for field in [r#""dirs":{}"#, r#""network":[]"#, r#""sha256":"""#] {
             let name = field.split('"').nth(1).expect("a name");
             let problem = with(&format!(",{field}")).expect_err(field);
             assert_eq!(
