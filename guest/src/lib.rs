@@ -7,6 +7,7 @@ mod exported;
 mod gate;
 mod natives;
 mod run;
+mod session;
 mod suggest;
 mod vm;
 

@@ -4,15 +4,18 @@ use mlua::prelude::*;
 
 use crate::natives;
 
-/// A Lua state that is ready for its one call.
+/// A Lua state that is ready for its one call, or for a session.
 pub(crate) struct Vm {
     pub(crate) lua: Lua,
     pub(crate) load_repo: LuaFunction,
     pub(crate) run_script: LuaFunction,
+    pub(crate) open_session: LuaFunction,
+    pub(crate) evaluate: LuaFunction,
+    pub(crate) complete: LuaFunction,
 }
 
 /// The runtime's Lua files in the order in which they build on each other.
-const RUNTIME: [&str; 7] = [
+const RUNTIME: [&str; 8] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/scheduler.lua"),
@@ -20,6 +23,7 @@ const RUNTIME: [&str; 7] = [
     include_str!("lua/require.lua"),
     include_str!("lua/helpers.lua"),
     include_str!("lua/run.lua"),
+    include_str!("lua/session.lua"),
 ];
 
 impl Vm {
@@ -35,6 +39,9 @@ impl Vm {
         Ok(Self {
             load_repo: natives.get("load_repo")?,
             run_script: natives.get("run_script")?,
+            open_session: natives.get("open_session")?,
+            evaluate: natives.get("evaluate")?,
+            complete: natives.get("complete")?,
             lua,
         })
     }

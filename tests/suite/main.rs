@@ -14,6 +14,7 @@ mod guest;
 mod limits;
 mod orphans;
 mod rehearsal;
+mod repl;
 mod result_file;
 mod reuse;
 mod schemas;

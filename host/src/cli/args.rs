@@ -49,6 +49,7 @@ pub(super) struct Shared {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<Run>),
+    Repl(Box<Repl>),
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
@@ -92,6 +93,24 @@ pub(super) struct Run {
     /// Write the answers of all actions to a file (mode 0600), for --answers.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// Type Lua and see what it gives, in the sandbox that scripts have.
+///
+/// Values are printed, variables stay. The limits hold for each input. What is read from a pipe is evaluated the same way,
+/// without prompt or banner; the exit code is that of the last error.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions repl\n  echo 'actions.text.wordcount({ text = \"a b\" }).words' | \
+kael-host --actions ./actions repl\n\n\
+:help tells the rest. The history is kept in the data folder, for its owner alone."
+)]
+pub(super) struct Repl {
+    /// Neither read nor write the history.
+    #[arg(long)]
+    pub(super) no_history: bool,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod drive;
 mod exit;
 mod rehearse;
+mod repl;
 mod report;
 mod run;
 mod settings;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),

@@ -180,7 +180,8 @@ fn argument(word: &OsString) -> Result<String, String> {
         .map_err(|word| format!("the argument `{}` is not UTF-8", word.to_string_lossy()))
 }
 
-fn file(path: &Path) -> Result<String, String> {
+/// The text of a script in a file.
+pub(super) fn file(path: &Path) -> Result<String, String> {
     let shown = path.display().to_string();
     let metadata = path.metadata().map_err(|problem| match problem.kind() {
         io::ErrorKind::NotFound => format!("no such script: `{shown}`"),
