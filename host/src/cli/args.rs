@@ -56,6 +56,8 @@ pub(super) enum Command {
     Cache(Cache),
     Setup(Setup),
     Doctor(Doctor),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Run a script.
@@ -158,6 +160,29 @@ pub(super) struct Doctor {
     /// Print the findings as one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Print a script that makes a shell complete kael-host's commands and options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host completions bash > ~/.local/share/bash-completion/completions/kael-host\n  kael-host completions zsh \
+> ~/.zfunc/_kael-host\n  kael-host completions fish > ~/.config/fish/completions/kael-host.fish"
+)]
+pub(super) struct Completions {
+    /// Which shell.
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Print the man page, or write one for every command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host man | man -l -\n  kael-host man -o ~/.local/share/man/man1"
+)]
+pub(super) struct Man {
+    /// Write a page for every command into this folder.
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.

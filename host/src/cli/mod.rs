@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod drive;
 mod exit;
+mod generated;
 mod rehearse;
 mod repl;
 mod report;
@@ -50,6 +51,8 @@ pub fn main() -> ExitCode {
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
+        Command::Completions(shell) => generated::completions(&shell),
+        Command::Man(man) => generated::man(&args.shared, &man),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()
