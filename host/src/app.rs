@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::activity::Kind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::config::Confinement;
 use crate::dispatch::{Cache, CacheUse, Dispatcher, Policy, Recorder, Rehearsal};
@@ -171,6 +172,7 @@ pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> 
     let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
     let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
     Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
+        .with_activity(settings.envyr.activity.clone())
         .with_cache(cache)
         .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
 }
@@ -223,6 +225,7 @@ pub async fn run_script(
     let sandbox = Sandbox::new(2)?;
     let (repo, dispatcher) = begin(settings, &sandbox, &output).await?;
     let bundle = repo.as_ref().map(|repo| &repo.bundle);
+    let _running = settings.envyr.activity.begin(Kind::Script, &script.name);
     Ok(sandbox
         .run_script(bundle, script, &settings.limits, output, dispatcher)
         .await)
@@ -241,7 +244,11 @@ async fn begin(
         }
     }
     let repo = match &settings.actions {
-        Some(folder) => Some(Repo::load(sandbox, folder, &settings.limits, output).await?),
+        Some(folder) => {
+            let board = &settings.envyr.activity;
+            let _loading = board.begin(Kind::Repo, "loading the actions repo");
+            Some(Repo::load(sandbox, folder, &settings.limits, output).await?)
+        }
         None => None,
     };
     let catalog = repo

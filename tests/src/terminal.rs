@@ -20,6 +20,7 @@ pub struct Terminal {
     child: Child,
     /// All that was shown, without what moves the cursor and paints.
     pub text: String,
+    all: Vec<u8>,
     /// The end of a control sequence that was cut in two.
     raw: Vec<u8>,
     /// How much of the text was looked at.
@@ -82,6 +83,7 @@ impl Terminal {
             shown,
             child,
             text: String::new(),
+            all: Vec::new(),
             raw: Vec::new(),
             seen: 0,
         }
@@ -115,6 +117,12 @@ impl Terminal {
         }
     }
 
+    /// All that was shown so far, as it came.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.all
+    }
+
     /// The number of its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -133,6 +141,7 @@ impl Terminal {
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        self.all.extend_from_slice(bytes);
         self.raw.extend_from_slice(bytes);
         let (text, rest) = plain(&self.raw);
         self.text.push_str(&text);

@@ -10,6 +10,7 @@ mod definitions;
 mod docker;
 mod doctor;
 mod examples;
+mod feel;
 mod generated;
 mod guest;
 mod limits;

@@ -69,7 +69,7 @@ pub(super) enum Command {
 )]
 #[command(
     after_help = "Examples:\n  kael-host --actions ./actions run report.lua --since 7d\n  kael-host run -e \
-'print(1 + 1)'\n  generate | kael-host run --json -"
+'print(1 + 1)'\n  generate | kael-host run --json -\n  kael-host run --watch --trace trace.json report.lua"
 )]
 pub(super) struct Run {
     /// Run this code instead of a file.
@@ -95,6 +95,12 @@ pub(super) struct Run {
     /// Write the answers of all actions to a file (mode 0600), for --answers.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(super) record: Option<PathBuf>,
+    /// Run again whenever the script or a Lua file of the actions repo changes.
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Write the run to a file (mode 0600) in Chrome's trace format: open it in ui.perfetto.dev or chrome://tracing.
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod drive;
 mod exit;
 mod generated;
+mod progress;
 mod rehearse;
 mod repl;
 mod report;
@@ -16,7 +17,9 @@ mod settings;
 mod setup;
 mod terminal;
 mod text;
+mod trace;
 mod trust;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -44,7 +47,7 @@ pub fn main() -> ExitCode {
     log(&args);
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
-        Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Run(run) => run::run(&args.shared, &run, environment),
         Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
@@ -67,7 +70,7 @@ fn log(args: &Args) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::Beside(std::io::stderr()))
         .with_ansi(false)
         .without_time()
         .with_target(false)

@@ -13,10 +13,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::actions::describe;
 use super::args::{Repl, Shared};
+use super::progress::{self, Beside};
 use super::report::Problem;
 use super::terminal::Paint;
 use super::text::Terminal;
 use super::{drive, exit, run, settings};
+use crate::activity::Activity;
 use crate::app::session::Session;
 use crate::app::{self, AppError};
 use crate::environment::Environment;
@@ -37,9 +39,13 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     };
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
     let history = environment.data_folder().join("history");
-    let settings = settings::settings(&config, &arguments.bounds, environment.clone());
+    let mut settings = settings::settings(&config, &arguments.bounds, environment.clone());
+    let progress = progress::is_wanted(shared, &environment);
+    if progress {
+        settings.envyr.activity = Activity::on(false);
+    }
     let output = if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(io::stdout()))
+        Output::to_writer(Terminal(Beside(io::stdout())))
     } else {
         Output::to_writer(io::stdout())
     };
@@ -74,6 +80,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
             shared,
             paint: Paint::new(&environment),
             interactive,
+            progress,
             session,
             signals,
             reader,
@@ -144,6 +151,8 @@ struct Talk<'a> {
     shared: &'a Shared,
     paint: Paint,
     interactive: bool,
+    /// Whether it is shown what takes long.
+    progress: bool,
     session: Session,
     signals: Signals,
     reader: Reader,
@@ -295,6 +304,7 @@ impl Talk<'_> {
                 () = tokio::time::sleep(GRACE) => {}
             }
         };
+        let shown = progress::show(&self.session.settings().envyr.activity, self.progress);
         let report = {
             let evaluating = self.session.evaluate(chunk, stop);
             tokio::select! {
@@ -304,6 +314,7 @@ impl Talk<'_> {
                 report = evaluating => Ok(report),
             }
         };
+        drop(shown);
         let report = match report {
             Ok(report) => report,
             Err(number) => return Next::End(ended(self.shared, number)),
