@@ -189,3 +189,81 @@ fn only_a_file_can_be_watched() {
             .fails(2, "Error: --watch needs a script in a file\n");
     }
 }
+
+#[test]
+fn an_error_shows_the_line_that_is_at_fault() {
+    Kael::new().script("local t = {}\n\tprint(t.fleet.size)").fails(
+        1,
+        "Error: script.lua:2: attempt to index a nil value (field 'fleet')\n    2 |  print(t.fleet.size)\n      |          ^^^^^\n  script.lua:2: in main chunk\n",
+    );
+    let repo = || {
+        Kael::new()
+            .shell("no", "", "echo bad >&2; exit 3")
+            .file("script.lua", "\nactions.t.no({})")
+    };
+    repo().run_with(&["script.lua"]).ends().fails(
+        6,
+        "Error: t.no failed: bad\n  script.lua:2: in main chunk\n    2 | actions.t.no({})\n",
+    );
+    let ran = repo().run_with(&["--json", "script.lua"]).ends();
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(
+        report["error"]["source"],
+        serde_json::json!({ "file": "script.lua", "line": 2, "text": "actions.t.no({})" })
+    );
+}
+
+#[test]
+fn a_definition_and_a_key_are_shown_where_they_stand() {
+    let session = || {
+        Kael::new().file(
+            "actions/init.lua",
+            "return {\n  a = define_action({\n    source = '.',\n    executor = 'native',\n    timeuot = 5,\n  }),\n}",
+        )
+    };
+    let wrong = "Error: actions/init.lua:2: define_action: unknown field 'timeuot' (did you mean 'timeout'?)\n    5 |     timeuot = 5,\n      |     ^^^^^^^\n";
+    session()
+        .option(&["--actions", "actions"])
+        .script("")
+        .fails(3, wrong);
+    session()
+        .option(&["--actions", "actions"])
+        .words(&["actions", "list"])
+        .ends()
+        .fails(3, wrong);
+    Kael::new()
+        .file("kael.yaml", "max_cpu: 1s\nmax_memroy: 1MiB\n")
+        .words(&["config"])
+        .ends()
+        .fails(
+            3,
+            "Error: DIR/kael.yaml:2: unknown key `max_memroy` (did you mean `max_memory`?)\n    2 | max_memroy: 1MiB\n      | ^^^^^^^^^^\n",
+        );
+}
+
+#[test]
+fn the_repl_shows_the_lines_that_were_typed() {
+    let ran = Kael::new()
+        .file("lib.lua", "x = 1\nerror('in the file')")
+        .words(&["repl"])
+        .stdin("function f()\n  return none.x\nend\n:load lib.lua\nf()\n")
+        .ends();
+    ran.fails(
+        1,
+        "Error: lib.lua:2: in the file\n    2 | error('in the file')\n  lib.lua:2: in main chunk\n\
+         Error: stdin:2: attempt to index a nil value (global 'none')\n    2 |   return none.x\n      |          ^^^^\n  stdin:2: in function 'f'\n",
+    );
+}
+
+#[test]
+fn a_message_quotes_no_file_that_kael_has_not_read_itself() {
+    let ran = Kael::new()
+        .file("secret.txt", "the secret\n")
+        .script("error('secret.txt:1: look\\nsecret.txt:1: look\\n/etc/passwd:1: look', 0)");
+    ran.exits(1);
+    assert!(
+        !ran.stderr.contains("the secret") && !ran.stderr.contains("root:"),
+        "{}",
+        ran.stderr
+    );
+}

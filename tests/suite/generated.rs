@@ -10,7 +10,7 @@ fn a_shell_takes_the_completions_and_completes_with_them() {
     let script = ran.path().join("kael-host.bash");
     std::fs::write(&script, &ran.exits(0).stdout).expect("a file");
     let ask = "source ./kael-host.bash; COMP_WORDS=(kael-host run --max-c); COMP_CWORD=2
-        _kael-host kael-host --max-c run; echo \"${COMPREPLY[*]}\"";
+        _kael__host kael-host --max-c run; echo \"${COMPREPLY[*]}\"";
     let bash = Command::new("bash")
         .args(["--norc", "-c", ask])
         .current_dir(ran.path())

@@ -19,7 +19,10 @@ pub(super) fn completions(completions: &Completions) -> u8 {
         "kael-host",
         &mut script,
     );
-    say(&String::from_utf8_lossy(&script), exit::SUCCESS)
+    // clap_complete 4.6 takes the hyphen of our name for the place between a command and its subcommand, in the labels that
+    // bash jumps to and not where it jumps from.
+    let script = String::from_utf8_lossy(&script).replace("kael__subcmd__host", "kael__host");
+    say(&script, exit::SUCCESS)
 }
 
 pub(super) fn man(shared: &Shared, man: &Man) -> u8 {

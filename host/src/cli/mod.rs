@@ -6,6 +6,7 @@ mod cache;
 mod config;
 mod doctor;
 mod drive;
+mod excerpt;
 mod exit;
 mod generated;
 mod progress;

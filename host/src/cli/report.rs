@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::args::Shared;
+use super::excerpt::Texts;
 use super::terminal::say_json;
 use super::text::{visible, with_causes};
 use crate::app::AppError;
@@ -23,6 +24,7 @@ pub(super) struct Problem {
     action: Option<String>,
     limit: Option<&'static str>,
     hint: Option<String>,
+    texts: Texts,
 }
 
 impl Problem {
@@ -34,6 +36,7 @@ impl Problem {
             action: None,
             limit: None,
             hint: None,
+            texts: Texts::default(),
         }
     }
 
@@ -82,6 +85,11 @@ impl Problem {
         Self::usage(format!("the run was ended by signal {number}"))
     }
 
+    /// The same with texts that it may quote.
+    pub(super) fn quoting(self, texts: Texts) -> Self {
+        Self { texts, ..self }
+    }
+
     /// The same with a hint.
     pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
         Self {
@@ -108,6 +116,10 @@ impl Problem {
         Self {
             kind: "config",
             hint: error.hint.clone(),
+            texts: error
+                .texts
+                .iter()
+                .fold(Texts::default(), |all, (name, text)| all.and(name, text)),
             ..Self::usage(error.to_string())
         }
     }
@@ -131,8 +143,8 @@ impl Problem {
             message: error.message.clone(),
             traceback: error.traceback.clone(),
             action: action.map(|(name, _)| name),
-            limit: None,
             hint,
+            ..Self::usage(String::new())
         }
     }
 
@@ -157,9 +169,23 @@ impl Problem {
 
     /// Writes it to stderr.
     pub(super) fn print(&self, quiet: bool) {
-        let mut text = format!("Error: {}\n", visible(&self.message));
+        let mut text = "Error: ".to_owned();
+        let mut quoted = false;
+        for (number, line) in self.message.split('\n').enumerate() {
+            let indent = if number == 0 { "" } else { "  " };
+            text.push_str(&format!("{indent}{}\n", visible(line)));
+            if let Some(excerpt) = self.texts.find(line) {
+                text.push_str(&excerpt.lines());
+                quoted = true;
+            }
+        }
         for frame in &self.traceback {
             text.push_str(&format!("  {}\n", visible(frame)));
+            // A message that names no place has come about in the innermost frame.
+            if let (false, Some(excerpt)) = (quoted, self.texts.find(frame)) {
+                text.push_str(&excerpt.lines());
+                quoted = true;
+            }
         }
         if let (Some(hint), false) = (&self.hint, quiet) {
             text.push_str(&format!("hint: {}\n", visible(hint)));
@@ -181,6 +207,9 @@ impl Problem {
     }
 
     pub(super) fn json(&self) -> Value {
+        let lines = self.message.split('\n');
+        let mut lines = lines.chain(self.traceback.iter().map(String::as_str));
+        let excerpt = lines.find_map(|line| self.texts.find(line));
         json!({
             "kind": self.kind,
             "message": self.message,
@@ -188,6 +217,7 @@ impl Problem {
             "action": self.action,
             "limit": self.limit,
             "hint": self.hint,
+            "source": excerpt.map(|found| json!({ "file": found.file, "line": found.line, "text": found.text })),
         })
     }
 }

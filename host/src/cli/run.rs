@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 
 use super::args::{Run, Shared};
 use super::drive::{Driven, drive};
+use super::excerpt::Texts;
 use super::exit;
 use super::progress::{self, Beside};
 use super::rehearse::{self, Calls};
@@ -127,6 +128,11 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     } else {
         Output::to_writer(io::stdout())
     };
+    let (name, source) = (script.name.clone(), script.source.clone());
+    let texts = || {
+        let texts = Texts::default().and(&name, &source);
+        texts.and_repo(settings.actions.as_deref())
+    };
     let shown = progress::show(&settings.envyr.activity, progress);
     let ran = drive(app::run_script(&settings, script, output.clone()));
     drop(shown);
@@ -146,9 +152,12 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Over::Ran(report) => {
             let (code, problem) = (
                 exit::of_ending(&report.ending),
-                Problem::of_ending(&report.ending),
+                Problem::of_ending(&report.ending).map(|problem| problem.quoting(texts())),
             );
-            let made_up = settings.rehearsal.and_then(|dry| dry.last_made_up());
+            let made_up = settings
+                .rehearsal
+                .as_ref()
+                .and_then(|dry| dry.last_made_up());
             let problem = match (problem, made_up) {
                 (Some(problem), Some((action, from))) if code != exit::LIMIT => {
                     Some(problem.hinted(format!(
@@ -161,7 +170,8 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             asked.finish(&limits, Some(&report), problem, &output.kept(), code)
         }
         Over::NotBegun(error) => {
-            let (code, problem) = (exit::of_app_error(&error), Problem::of_app_error(&error));
+            let code = exit::of_app_error(&error);
+            let problem = Problem::of_app_error(&error).map(|problem| problem.quoting(texts()));
             asked.finish(&limits, None, problem, &output.kept(), code)
         }
         Over::Signal(number) => {

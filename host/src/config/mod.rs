@@ -70,11 +70,25 @@ pub struct ConfigError {
     pub problems: Vec<String>,
     /// What would help.
     pub hint: Option<String>,
+    /// The files that the problems are in: their names, and what was read of them.
+    pub texts: Vec<(String, String)>,
 }
 
 impl ConfigError {
     fn new(problems: Vec<String>, hint: Option<String>) -> Self {
-        Self { problems, hint }
+        let texts = Vec::new();
+        Self {
+            problems,
+            hint,
+            texts,
+        }
+    }
+
+    /// The same with the file that it is in.
+    fn within(mut self, file: &file::Text) -> Self {
+        let name = file.path.display().to_string();
+        self.texts.push((name, file.text.clone()));
+        self
     }
 
     fn one(problem: String) -> Self {
@@ -115,7 +129,8 @@ impl Config {
             files: Vec::new(),
         };
         if let Some(text) = file::read(&environment.config_folder().join("config.yaml"))? {
-            for line in file::parse(&text, home.as_deref())? {
+            let lines = file::parse(&text, home.as_deref());
+            for line in lines.map_err(|error| error.within(&text))? {
                 config.set_from_file(&text.path, line);
             }
             config.files.push(Source {
@@ -126,9 +141,12 @@ impl Config {
         if let Some(text) = project_file(folder)? {
             let standing =
                 Trust::read(&environment.data_folder())?.standing(&text.path, &text.text);
-            let lines = file::parse(&text, home.as_deref())?;
+            let lines = file::parse(&text, home.as_deref());
+            let lines = lines.map_err(|error| error.within(&text))?;
             if standing != Standing::Trusted {
-                config.only_stricter(&text.path, &lines, standing)?;
+                config
+                    .only_stricter(&text.path, &lines, standing)
+                    .map_err(|error| error.within(&text))?;
             }
             for line in lines {
                 config.set_from_file(&text.path, line);

@@ -51,6 +51,7 @@ impl Trust {
                 path.display()
             )],
             hint: Some("delete it to trust nothing, then trust anew with kael-host trust".into()),
+            texts: Vec::new(),
         };
         let opened = File::options()
             .read(true)

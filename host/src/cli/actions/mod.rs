@@ -14,12 +14,14 @@ use std::path::PathBuf;
 
 use super::args::{Bounds, Shared};
 use super::drive::{Driven, drive};
+use super::excerpt::Texts;
 use super::exit;
 use super::report::Problem;
 use super::settings;
 use super::terminal::Paint;
 use crate::app::{AppError, Settings};
 use crate::authoring::ChangeError;
+use crate::config::Key;
 use crate::environment::Environment;
 use args::{Actions, Command};
 
@@ -92,7 +94,12 @@ impl Session<'_> {
     fn app_error(&self, error: &AppError) -> Ended {
         let code = exit::of_app_error(error);
         match Problem::of_app_error(error) {
-            Some(problem) => self.fail(&problem, code),
+            Some(problem) => {
+                let config = settings::config(self.shared, &Bounds::default(), self.environment);
+                let repo = config.ok().and_then(|config| config.path(Key::ActionsPath));
+                let texts = Texts::default().and_repo(repo.as_deref());
+                self.fail(&problem.quoting(texts), code)
+            }
             None => Ended(code),
         }
     }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::actions::describe;
 use super::args::{Repl, Shared};
+use super::excerpt::Texts;
 use super::progress::{self, Beside};
 use super::report::Problem;
 use super::terminal::Paint;
@@ -44,6 +45,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     if progress {
         settings.envyr.activity = Activity::on(false);
     }
+    let folder = settings.actions.clone();
     let output = if io::stdout().is_terminal() {
         Output::to_writer(Terminal(Beside(io::stdout())))
     } else {
@@ -68,7 +70,10 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         };
         let session = match session {
             Ok(session) => session,
-            Err(error) => return Ok(not_begun(shared, &error)),
+            Err(error) => {
+                let texts = Texts::default().and_repo(folder.as_deref());
+                return Ok(not_begun(shared, &error, texts));
+            }
         };
         let reader = if interactive {
             let history = (!arguments.no_history).then_some(history);
@@ -86,6 +91,8 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
             reader,
             pending: String::new(),
             line: 1,
+            typed: Vec::new(),
+            loaded: Texts::default(),
             last: exit::SUCCESS,
         };
         Ok(talk.go_on().await)
@@ -106,8 +113,9 @@ fn ended(shared: &Shared, number: u8) -> u8 {
     exit::SIGNAL + number
 }
 
-fn not_begun(shared: &Shared, error: &AppError) -> u8 {
+fn not_begun(shared: &Shared, error: &AppError, texts: Texts) -> u8 {
     if let Some(problem) = Problem::of_app_error(error) {
+        let problem = problem.quoting(texts);
         problem.print(shared.quiet);
     }
     exit::of_app_error(error)
@@ -160,6 +168,9 @@ struct Talk<'a> {
     pending: String,
     /// The number of the first line of what comes next.
     line: u32,
+    /// All that was typed, each line in its place, and the files that were loaded: for what errors quote.
+    typed: Vec<String>,
+    loaded: Texts,
     /// The exit code of the last error.
     last: u8,
 }
@@ -258,6 +269,11 @@ impl Talk<'_> {
     }
 
     async fn take(&mut self, line: String) -> Next {
+        if self.pending.is_empty() {
+            // What was dropped has left its place to what came in its stead.
+            self.typed.truncate(self.line as usize - 1);
+        }
+        self.typed.extend(line.split('\n').map(str::to_owned));
         if self.pending.is_empty() && command::is_command(&line) {
             self.line += 1;
             return match Command::parse(&line) {
@@ -273,10 +289,14 @@ impl Talk<'_> {
         self.evaluate(source, ChunkUse::Input, None).await
     }
 
+    /// How errors name what was typed.
+    fn own_name(&self) -> &'static str {
+        if self.interactive { "repl" } else { "stdin" }
+    }
+
     fn chunk(&self, source: String, use_as: ChunkUse, name: Option<String>) -> Chunk {
-        let own = if self.interactive { "repl" } else { "stdin" };
         Chunk {
-            name: name.unwrap_or_else(|| own.to_owned()),
+            name: name.unwrap_or_else(|| self.own_name().to_owned()),
             line: self.line,
             source,
             use_as,
@@ -332,7 +352,7 @@ impl Talk<'_> {
             Some(report) => {
                 let code = exit::of_ending(&report.ending);
                 let next = match Problem::of_ending(&report.ending) {
-                    Some(problem) => self.complain(&problem, code),
+                    Some(problem) => self.complain(&problem.quoting(self.texts()), code),
                     None => Next::Line,
                 };
                 match report.ending {
@@ -347,12 +367,20 @@ impl Talk<'_> {
         next
     }
 
+    fn texts(&self) -> Texts {
+        let texts = self
+            .loaded
+            .clone()
+            .and(self.own_name(), &self.typed.join("\n"));
+        texts.and_repo(self.session.settings().actions.as_deref())
+    }
+
     async fn begin_anew(&mut self) -> Next {
         let note = "The session's variables are lost. A new one has begun, with the repo loaded.\n";
         io::stderr().write_all(note.as_bytes()).ok();
         match self.session.revive().await {
             Ok(()) => Next::Line,
-            Err(error) => Next::End(not_begun(self.shared, &error)),
+            Err(error) => Next::End(not_begun(self.shared, &error, self.texts())),
         }
     }
 
@@ -378,7 +406,7 @@ impl Talk<'_> {
                 Err(error) => {
                     let code = exit::of_app_error(&error);
                     match Problem::of_app_error(&error) {
-                        Some(problem) => self.complain(&problem, code),
+                        Some(problem) => self.complain(&problem.quoting(self.texts()), code),
                         None => Next::End(code),
                     }
                 }
@@ -386,6 +414,7 @@ impl Talk<'_> {
             Command::Load(path) => match run::file(&path) {
                 Ok(source) => {
                     let name = path.display().to_string();
+                    self.loaded.set(&name, &source);
                     self.evaluate(source, ChunkUse::File, Some(name)).await
                 }
                 Err(message) => self.complain(&Problem::usage(message), exit::USAGE),
