@@ -60,6 +60,8 @@ pub enum AppError {
         repo: String,
         /// Which.
         hit: LimitHit,
+        /// The Lua frames that were running.
+        frames: Vec<String>,
     },
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
@@ -134,9 +136,10 @@ impl Repo {
                 Ok((Self { bundle, catalog }, problems))
             }
             Ending::Failed(error) => Err(AppError::Load(error)),
-            Ending::Limit(hit) => Err(AppError::Limit {
+            Ending::Limit(hit, frames) => Err(AppError::Limit {
                 repo: folder.display().to_string(),
                 hit,
+                frames,
             }),
             // What a repo prints while it loads is kept in memory.
             Ending::OutputClosed | Ending::OutputFailed(_) => Err(AppError::OutputClosed),
@@ -202,7 +205,7 @@ pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<Str
     match report.ending {
         Ending::Done(value) => Ok(value.unwrap_or_default()),
         Ending::Failed(error) => Err(error.message),
-        Ending::Limit(hit) => Err(hit.to_string()),
+        Ending::Limit(hit, _) => Err(hit.to_string()),
         Ending::OutputClosed => Err("the output was closed".to_owned()),
         Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
     }

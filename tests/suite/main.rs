@@ -9,6 +9,7 @@ mod confinement;
 mod definitions;
 mod docker;
 mod doctor;
+mod ended;
 mod examples;
 mod guest;
 mod limits;

@@ -41,7 +41,7 @@ impl Problem {
         match ending {
             Ending::Done(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
-            Ending::Limit(hit) => Some(Self::of_limit(hit, hit.to_string())),
+            Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
             Ending::OutputFailed(problem) => {
                 let message = format!("the output cannot be written: {problem}");
                 Some(Self {
@@ -57,7 +57,7 @@ impl Problem {
         Some(match error {
             AppError::OutputClosed => return None,
             AppError::Load(error) => Self::of_script_error(error),
-            AppError::Limit { hit, .. } => Self::of_limit(hit, error.to_string()),
+            AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
             AppError::Fault(fault) => Self::bug(fault),
             AppError::Engine(_) => Self::bug(&with_causes(error)),
             AppError::Confinement(_) => Self {
@@ -136,11 +136,12 @@ impl Problem {
         }
     }
 
-    fn of_limit(hit: &LimitHit, message: String) -> Self {
+    fn of_limit(hit: &LimitHit, message: String, frames: &[String]) -> Self {
         let hint = Some(format!("{} allows more", hit.option()));
         Self {
             kind: "limit",
             limit: Some(hit.name()),
+            traceback: frames.to_vec(),
             hint,
             ..Self::usage(message)
         }

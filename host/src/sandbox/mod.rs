@@ -5,11 +5,12 @@ mod engine;
 mod output;
 mod state;
 mod tuning;
+mod whereabouts;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, WasmCoreDump};
 
 pub use engine::{EngineError, Sandbox};
 pub use output::Output;
@@ -30,6 +31,9 @@ use crate::units::ByteSize;
 const MAX_MESSAGE: usize = 64 << 10;
 const MAX_FRAMES: usize = 100;
 const MAX_FRAME: usize = 1 << 10;
+
+/// How much later than its limit on time a run is ended, should all else have failed.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// A script and what it is given.
 #[derive(Debug, Clone)]
@@ -77,8 +81,8 @@ pub enum Ending<T> {
     Done(T),
     /// An error that nothing caught.
     Failed(ScriptError),
-    /// A limit.
-    Limit(LimitHit),
+    /// A limit, and the Lua frames that were running, innermost first, as far as they are known.
+    Limit(LimitHit, Vec<String>),
     /// The reader of the output is gone.
     OutputClosed,
     /// The output cannot be written: a full disk.
@@ -186,7 +190,7 @@ impl Sandbox {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| {
             let state = store.data_mut();
-            match state.over_cpu() {
+            match state.out_of_time() {
                 Some(hit) => {
                     state.stop = Some(Stop::Limit(hit));
                     Ok(UpdateDeadline::Interrupt)
@@ -201,33 +205,26 @@ impl Sandbox {
             let guest = self.guest.instantiate_async(&mut store).await?;
             ask(&mut store, &guest).await
         };
-        // Epochs stop only guest code; this covers the waiting, too.
-        let answer = tokio::time::timeout(limits.wall.duration(), meter.measure(asking)).await;
-        let took = start.elapsed();
-        let state = store.data_mut();
-        state.shut_down().await;
+        // The state ends the run in time, where the guest computes and where it waits, and with its frames. Beside those
+        // two there is nothing that takes long; should there be, this ends it.
+        let latest = limits.wall.duration().saturating_add(LATEST);
+        let answer = tokio::time::timeout(latest, meter.measure(asking)).await;
+        store.data_mut().shut_down().await;
         let mut ending = match answer {
-            Err(_) => Ending::Limit(LimitHit::Wall {
-                allowed: limits.wall,
-                used: took,
-            }),
+            Err(_) => Ending::Limit(store.data().late(), Vec::new()),
             Ok(Ok(Ok(value))) => Ending::Done(value),
             Ok(Ok(Err(error))) => Ending::Failed(script_error(error)),
-            Ok(Err(trap)) => stopped(state, &trap),
+            Ok(Err(trap)) => stopped(store.as_context_mut(), &trap),
         };
         if matches!(ending, Ending::Done(_)) {
             let left = limits.wall.duration().saturating_sub(start.elapsed());
             match tokio::time::timeout(left, output.flush()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(closed)) => ending = output_ended(&closed),
-                Err(_) => {
-                    ending = Ending::Limit(LimitHit::Wall {
-                        allowed: limits.wall,
-                        used: start.elapsed(),
-                    })
-                }
+                Err(_) => ending = Ending::Limit(store.data().late(), Vec::new()),
             }
         }
+        let state = store.data_mut();
         let usage = Usage {
             cpu: meter.spent(),
             wall: start.elapsed(),
@@ -250,7 +247,7 @@ impl<T> Report<T> {
         let ending = match self.ending {
             Ending::Done(value) => Ending::Done(f(value)),
             Ending::Failed(error) => Ending::Failed(error),
-            Ending::Limit(hit) => Ending::Limit(hit),
+            Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
             Ending::Fault(fault) => Ending::Fault(fault),
@@ -307,21 +304,26 @@ pub mod fuzzing {
 }
 
 /// What a trap means.
-fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
+fn stopped<T>(mut store: StoreContextMut<'_, State>, trap: &wasmtime::Error) -> Ending<T> {
+    let frames = match trap.downcast_ref::<WasmCoreDump>() {
+        Some(dump) => whereabouts::frames(dump, &mut store),
+        None => Vec::new(),
+    };
+    let state = store.data();
     match (&state.stop, trap.downcast_ref::<Trap>()) {
-        (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone()),
+        (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone(), frames),
         (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),
         // A guest that is refused memory traps; one that does not even fit is not made.
         (None, Some(Trap::UnreachableCodeReached) | None) if state.limiter.refused().is_some() => {
             let allowed = state.limits.memory;
             let wanted = state.limiter.refused().unwrap_or(allowed);
-            Ending::Limit(LimitHit::Memory { allowed, wanted })
+            Ending::Limit(LimitHit::Memory { allowed, wanted }, frames)
         }
         (None, Some(Trap::StackOverflow)) => Ending::Failed(ScriptError {
             stage: ErrorStage::Script,
             message: "stack overflow".to_owned(),
-            traceback: Vec::new(),
+            traceback: frames,
             action: None,
         }),
         (None, _) => Ending::Fault(format!("the guest trapped: {trap:?}")),
