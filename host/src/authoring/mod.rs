@@ -3,6 +3,8 @@
 pub mod check;
 pub mod draft;
 pub mod lua;
+mod outline;
+pub mod script;
 pub mod starter;
 mod tree;
 

@@ -49,6 +49,7 @@ pub(super) struct Shared {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<Run>),
+    Check(Check),
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
@@ -94,6 +95,21 @@ pub(super) struct Run {
     pub(super) record: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bounds: Bounds,
+}
+
+/// Find what is wrong with scripts without running them.
+///
+/// Looks at the syntax, at actions that there are not, at parameters that are literals and do not fit, and at globals that
+/// nothing has set. Prints every problem with file, line and column; exit code 1 when there is one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host --actions ./actions check report.lua")]
+pub(super) struct Check {
+    /// The scripts, `-` for stdin.
+    #[arg(value_name = "SCRIPT", required = true)]
+    pub(super) scripts: Vec<OsString>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// What a run may do and use. Each has a key in the configuration, too.
