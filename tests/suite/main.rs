@@ -20,4 +20,5 @@ mod reuse;
 mod schemas;
 mod sources;
 mod tools;
+mod types;
 mod wasm;

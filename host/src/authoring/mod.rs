@@ -7,6 +7,7 @@ mod outline;
 pub mod script;
 pub mod starter;
 mod tree;
+pub mod types;
 
 use std::fs;
 use std::io;

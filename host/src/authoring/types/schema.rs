@@ -9,9 +9,41 @@ const MAX_DEPTH: usize = 8;
 /// Alternatives that are written out.
 const MAX_ALTERNATIVES: usize = 40;
 
-/// The type of what a schema takes.
+/// The type of parameters that a schema takes: null is `json.null` there.
 pub(super) fn of(schema: &Value) -> String {
     any_of(schema, 0)
+}
+
+/// The type of a result that a schema takes: null is nil there.
+pub(super) fn of_result(schema: &Value) -> String {
+    any_of(&without_null(schema), 0)
+}
+
+fn without_null(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let nil = |(key, value): (&String, &Value)| {
+                let value = match (key.as_str(), value) {
+                    ("type", Value::String(name)) if name == "null" => Value::from("nil"),
+                    ("type", Value::Array(names)) => {
+                        let name = |name: &Value| {
+                            if name == "null" {
+                                "nil".into()
+                            } else {
+                                name.clone()
+                            }
+                        };
+                        names.iter().map(name).collect()
+                    }
+                    _ => without_null(value),
+                };
+                (key.clone(), value)
+            };
+            Value::Object(fields.iter().map(nil).collect())
+        }
+        Value::Array(elements) => elements.iter().map(without_null).collect(),
+        other => other.clone(),
+    }
 }
 
 fn any_of(schema: &Value, depth: usize) -> String {
@@ -45,6 +77,7 @@ fn named(schema: &Value, name: &str, depth: usize) -> String {
     match name {
         "string" | "integer" | "number" | "boolean" => name.to_owned(),
         "null" => "kael.Null".to_owned(),
+        "nil" => "nil".to_owned(),
         "array" => match schema.get("items") {
             Some(items) if items.is_object() => list_of(&any_of(items, depth + 1)),
             _ => "any[]".to_owned(),
@@ -57,7 +90,10 @@ fn named(schema: &Value, name: &str, depth: usize) -> String {
 /// A table, written in place.
 fn object(schema: &Value, depth: usize) -> String {
     let none = Map::new();
-    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    let properties = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .unwrap_or(&none);
     if properties.is_empty() {
         return match schema.get("additionalProperties") {
             Some(values) if values.is_object() => {
@@ -68,7 +104,11 @@ fn object(schema: &Value, depth: usize) -> String {
     }
     let required = required(schema);
     let field = |(name, schema): (&String, &Value)| {
-        let missing = if required.contains(&name.as_str()) { "" } else { "?" };
+        let missing = if required.contains(&name.as_str()) {
+            ""
+        } else {
+            "?"
+        };
         format!("{}{missing}: {}", key(name), any_of(schema, depth + 1))
     };
     let fields: Vec<String> = properties.iter().map(field).collect();
@@ -78,7 +118,11 @@ fn object(schema: &Value, depth: usize) -> String {
 /// The names of what a table must have.
 pub(super) fn required(schema: &Value) -> Vec<&str> {
     let names = schema.get("required").and_then(Value::as_array);
-    names.into_iter().flatten().filter_map(Value::as_str).collect()
+    names
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// A name of a field: as it is, or in brackets.
@@ -95,12 +139,12 @@ pub(super) fn like(value: &Value) -> String {
     match value {
         Value::Null => "any".to_owned(),
         Value::Bool(_) => "boolean".to_owned(),
-        Value::Number(number) if number.is_f64() => "number".to_owned(),
         Value::Number(_) => "number".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(elements) => {
             let first = elements.first().map(like);
-            let alike = first.filter(|first| elements.iter().all(|element| like(element) == *first));
+            let alike =
+                first.filter(|first| elements.iter().all(|element| like(element) == *first));
             list_of(&alike.unwrap_or_else(|| "any".to_owned()))
         }
         Value::Object(_) => "table".to_owned(),
@@ -158,11 +202,17 @@ mod tests {
         for (schema, expected) in [
             (json!({ "type": "string" }), "string"),
             (json!({ "type": ["string", "null"] }), "string|kael.Null"),
-            (json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] } }), "(string|integer)[]"),
+            (
+                json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] } }),
+                "(string|integer)[]",
+            ),
             (json!({ "enum": ["a", "b", 5, true] }), "\"a\"|\"b\"|5|true"),
             (json!({ "enum": ["a\n---@class Evil"] }), "string"),
             (json!({ "type": "object" }), "table"),
-            (json!({ "type": "object", "additionalProperties": { "type": "number" } }), "table<string, number>"),
+            (
+                json!({ "type": "object", "additionalProperties": { "type": "number" } }),
+                "table<string, number>",
+            ),
             (
                 json!({ "properties": { "a": { "type": "integer" }, "b-c": {} }, "required": ["a"] }),
                 "{ a: integer, [\"b-c\"]?: any }",
@@ -172,6 +222,10 @@ mod tests {
         ] {
             assert_eq!(of(&schema), expected, "{schema}");
         }
+        assert_eq!(
+            of_result(&json!({ "type": ["string", "null"] })),
+            "string|nil"
+        );
         assert_eq!(like(&json!(["a", "b"])), "string[]");
         assert_eq!(like(&json!(["a", 1])), "any[]");
     }
