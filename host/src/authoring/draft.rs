@@ -158,6 +158,7 @@ async fn implementation(
             line: 0,
         },
         body: body.to_string(),
+        problem: None,
     };
     let catalog = Catalog::new(&[raw]).map_err(|problems| {
         let all: Vec<String> = problems

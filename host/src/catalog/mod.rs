@@ -41,6 +41,8 @@ pub struct RawDefinition {
     pub location: Location,
     /// The table that was passed, as JSON text.
     pub body: String,
+    /// Why what was passed is no such table.
+    pub problem: Option<String>,
 }
 
 /// The actions of a repo.
