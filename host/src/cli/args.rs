@@ -149,9 +149,14 @@ pub(super) struct Bounds {
 
 /// Look at what this machine has of what Kael needs.
 ///
-/// Exit code 1 when something is missing that nothing goes without.
+/// Exit code 1 when something is missing that nothing goes without, or what there is cannot be used: a configuration or an
+/// actions repo that is invalid.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host doctor --fix")]
 pub(super) struct Doctor {
+    /// Do what can be done: install envyr, make folders, set modes of Kael's own folders. Says what it did.
+    #[arg(long)]
+    pub(super) fix: bool,
     /// Print the findings as one JSON document.
     #[arg(long)]
     pub(super) json: bool,

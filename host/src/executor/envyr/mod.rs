@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 pub(super) use entry::{brief, inside};
-pub use tool::{REMEDY, VERSION, find, tools_folder};
+pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
