@@ -157,18 +157,18 @@ pub async fn inspect(
     Repo::inspect(&sandbox, folder, limits, &Output::in_memory()).await
 }
 
-/// The executor of a repo's actions.
+/// The executors of a repo's actions.
 #[must_use]
-pub fn envyr(settings: &Settings, root: PathBuf) -> Envyr {
-    Envyr::new(settings.envyr.clone(), settings.environment.clone(), root)
+pub fn executors(settings: &Settings, root: PathBuf) -> Executors {
+    Executors::new(settings.envyr.clone(), settings.environment.clone(), root)
 }
 
 /// The gate to a repo's actions.
 #[must_use]
 pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
     let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
-    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
-    Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
+    let executors = Arc::new(executors(settings, root));
+    Dispatcher::new(catalog, settings.policy.clone(), executors)
         .with_cache(cache)
         .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
 }

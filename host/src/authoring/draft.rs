@@ -171,7 +171,7 @@ async fn implementation(
     let definition: &Definition = catalog
         .get("new")
         .ok_or_else(|| unfit("the definition was lost".to_owned()))?;
-    let looked = app::envyr(settings, repo.bundle.root.clone())
+    let looked = app::executors(settings, repo.bundle.root.clone())
         .look(definition, true)
         .await;
     let found = looked.map_err(|problem| {
