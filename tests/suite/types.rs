@@ -88,12 +88,12 @@ t.query = define_action({
   returns = { points = { { value = "number", name = "string|null" } } },
   defaults = { mode = "fast" }, locked = { tenant = "acme" },
 })
---- Runs what was written by hand.
 ---@class t.Options
 ---@field name string
 ---@field deep { n: integer }
----@param opts t.Options
----@return integer
+
+--- Runs what was written by hand.
+---@type fun(opts: t.Options): integer
 t.own = define_action({ source = "../impl", executor = "native", entrypoint = "a.sh", params = { x = "string" } })
 t.plain = define_action({ source = "../impl", executor = "native", entrypoint = "a.sh", defaults = { size = 5, at = "x" } })
 function t.compose(x) return x end
@@ -144,12 +144,33 @@ nowhere()
 
 #[test]
 fn what_is_written_says_what_the_repo_says() {
-    let ran = types(Kael::new().file("actions/init.lua", REPO));
-    assert_eq!(
-        ran.stdout,
-        "written: ./.kael/types/globals.lua\nwritten: ./.kael/types/actions.lua\nwritten: ./.luarc.json\nwritten: ./.emmyrc.json\n"
+    let by_hand = "--- Runs what was written by hand.\n---@type fun(opts: t.Options): integer\n";
+    let as_tags =
+        "--- Runs what was written by hand.\n---@param opts t.Options\n---@return integer\n";
+    let repo = REPO
+        .replace("\n\n--- Runs", "\n--- Runs")
+        .replace(by_hand, as_tags);
+    // The editor does not see the repo's files.
+    let ran = Kael::new()
+        .file("actions/init.lua", repo)
+        .option(&["--actions", "actions"])
+        .words(&["actions", "types", "-o", "scripts"])
+        .ends();
+    let files = [
+        "scripts/.kael/types/globals.lua",
+        "scripts/.kael/types/actions.lua",
+        "scripts/.luarc.json",
+        "scripts/.emmyrc.json",
+    ];
+    ran.prints(&files.map(|file| format!("written: {file}\n")).concat());
+    let text = fs::read_to_string(ran.path().join(files[1])).expect("written");
+    let seen = types(Kael::new().file("actions/init.lua", REPO));
+    let own = fs::read_to_string(seen.path().join(".kael/types/actions.lua")).expect("written");
+    assert!(
+        own.contains(&format!("{by_hand}namespace.own = nil\n")),
+        "{own}"
     );
-    let text = fs::read_to_string(ran.path().join(".kael/types/actions.lua")).expect("written");
+    assert!(!own.contains("---@class t.Options"), "{own}");
     for expected in [
         "--- Reads points.\n--- deprecated is no tag here\n---@param params kael.params.t.query\n",
         "---@return { points: { name: string|nil, value: number }[] }\n",

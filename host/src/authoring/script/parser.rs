@@ -461,19 +461,21 @@ impl Parser<'_> {
     fn operand(&mut self) -> Option<Expr> {
         let at = self.token.at;
         let mut minus = 0;
-        let mut other = false;
+        let (mut other, mut asks) = (false, false);
         let before = self.facts.reads.len();
         loop {
             if self.takes("-")? {
                 minus += 1;
-            } else if self.takes("not")? || self.takes("#")? || self.takes("~")? {
+            } else if self.takes("not")? {
+                (other, asks) = (true, true);
+            } else if self.takes("#")? || self.takes("~")? {
                 other = true;
             } else {
                 break;
             }
         }
         let expr = self.simple()?;
-        if other {
+        if asks {
             self.asks(&expr, before);
         }
         let form = match (other, minus, expr.form) {

@@ -21,6 +21,13 @@ arg = {}
 ---@field frames? string[] The functions of WebAssembly that were running when it trapped.
 ---@field hint? string
 
+--- Calls a function. When it fails, the second result is the error: for an action that failed, a `kael.Failure`.
+---@param f fun(...: any): any ...
+---@param ... any
+---@return boolean ok
+---@return any ...
+function pcall(f, ...) end
+
 --- Runs functions side by side and returns their first results in order; `parallel({ f, g })` returns a list. When some
 --- fail, the error of the lowest index is raised after the rest have settled.
 ---@overload fun(list: (fun(): any)[]): any[]

@@ -62,7 +62,11 @@ pub async fn write(repo: &Path, limits: &Limits, into: &Path) -> Result<Written,
         .await
         .map_err(AppError::Fault)?;
     let tree = outline.tree.unwrap_or(Node::Value);
-    let (text, kept) = tree::write(&repo, &tree);
+    let seen = match (into.canonicalize(), repo.bundle.root.canonicalize()) {
+        (Ok(into), Ok(root)) => root.starts_with(into),
+        _ => false,
+    };
+    let (text, kept) = tree::write(&repo, &tree, !seen);
     let folder = into.join(editor::LIBRARY);
     let mut written = Written {
         library: editor::LIBRARY,

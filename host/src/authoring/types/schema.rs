@@ -152,7 +152,16 @@ pub(super) fn like(value: &Value) -> String {
 }
 
 fn list_of(element: &str) -> String {
-    if element.contains('|') || element.ends_with('?') {
+    let mut depth = 0;
+    let united = element.chars().any(|c| {
+        match c {
+            '{' | '(' | '<' => depth += 1,
+            '}' | ')' | '>' => depth -= 1,
+            _ => {}
+        }
+        c == '|' && depth == 0
+    });
+    if united {
         format!("({element})[]")
     } else {
         format!("{element}[]")
@@ -216,6 +225,10 @@ mod tests {
             (
                 json!({ "properties": { "a": { "type": "integer" }, "b-c": {} }, "required": ["a"] }),
                 "{ a: integer, [\"b-c\"]?: any }",
+            ),
+            (
+                json!({ "type": "array", "items": { "properties": { "a": { "type": ["string", "null"] } } } }),
+                "{ a?: string|kael.Null }[]",
             ),
             (json!({ "$ref": "#/$defs/x" }), "any"),
             (json!(true), "any"),

@@ -15,10 +15,12 @@ use crate::catalog::Definition;
 /// Characters of what is told of one field.
 const MAX_TOLD: usize = 300;
 
-/// The file, and how many actions have annotations of their own.
-pub(super) fn write(repo: &Repo, tree: &Node) -> (String, usize) {
+/// The file, and how many actions have annotations of their own. Types that the repo's files define are written only
+/// where an editor does not see those files (`unseen`): it would find them twice.
+pub(super) fn write(repo: &Repo, tree: &Node, unseen: bool) -> (String, usize) {
     let mut writer = Writer {
         repo,
+        unseen,
         used: BTreeSet::new(),
         out: String::from(
             "---@meta _\n\n-- What the actions repo defines. Written by kael-host actions types: changes are lost.\n",
@@ -32,6 +34,7 @@ pub(super) fn write(repo: &Repo, tree: &Node) -> (String, usize) {
 
 struct Writer<'a> {
     repo: &'a Repo,
+    unseen: bool,
     /// Names of classes that are taken.
     used: BTreeSet<String>,
     out: String,
@@ -115,7 +118,7 @@ impl Writer<'_> {
         });
         self.kept += usize::from(kept != Kept::default());
         let mut out = String::new();
-        if !kept.types.is_empty() {
+        if self.unseen && !kept.types.is_empty() {
             _ = write!(out, "\n{}\n", kept.types.join("\n"));
         }
         let typed = kept.says("@type");
