@@ -185,6 +185,11 @@ impl<'a> Lexer<'a> {
             b'b' => text.push(8),
             b'f' => text.push(12),
             b'n' | b'\n' => text.push(b'\n'),
+            b'\r' => {
+                // One line break, as Lua has it.
+                self.at += usize::from(self.peek(0) == b'\n');
+                text.push(b'\n');
+            }
             b'r' => text.push(b'\r'),
             b't' => text.push(b'\t'),
             b'v' => text.push(11),

@@ -795,6 +795,23 @@ mod tests {
     }
 
     #[test]
+    fn no_text_is_too_strange_to_be_given_up() {
+        let text = "#!x\nlocal a <const>, b = 0x1p-2, 'é\\u{48}\\x41\\065\\z  x' goto x ::x:: global function f(...n) return n.a[b](1, ...) end \
+            for i = 1, #t do t[i] = { a = -1; [2] = not b, [[long]], [==[é]==] } end --[[ c ]] repeat local y = a:b 's' { } until y";
+        assert!(read(text).is_some());
+        let odd = [
+            "", "\"", "'", "[[", "[=", "\\", "\\x", "\\u{", "é", "\u{feff}", "(", "{", "--[[",
+            "0x", "1e", "...", "end", "=", "<",
+        ];
+        for at in text.char_indices().map(|(at, _)| at) {
+            read(&text[..at]);
+            for odd in odd {
+                read(&format!("{}{odd}{}", &text[..at], &text[at..]));
+            }
+        }
+    }
+
+    #[test]
     fn chains_of_any_length_are_read() {
         let long = format!(
             "return 1{}{}",
