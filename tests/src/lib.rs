@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-pub use program::{Program, workspace};
+pub use program::{Program, emmylua_check, workspace};
 pub use ran::Ran;
 
 /// A folder of files and a command line to be run in it.

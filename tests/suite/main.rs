@@ -3,6 +3,7 @@
 mod actions;
 mod adapters;
 mod architecture;
+mod check;
 mod cli;
 mod config;
 mod confinement;
@@ -20,4 +21,5 @@ mod reuse;
 mod schemas;
 mod sources;
 mod tools;
+mod types;
 mod wasm;

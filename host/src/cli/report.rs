@@ -121,6 +121,10 @@ impl Problem {
             (ErrorStage::Script, Some((name, kind))) => (kind.name(), Some((name.clone(), *kind))),
         };
         let hint = action.as_ref().and_then(|(_, kind)| match kind {
+            // The message names what it was; nothing more of the failure comes this far.
+            ErrorKind::Timeout if error.message.contains("`limits.cpu`") => Some(
+                "the definition's `limits.cpu` says how long the action may compute".to_owned(),
+            ),
             ErrorKind::Timeout => {
                 Some("the definition's `timeout` says how long the action may take".to_owned())
             }

@@ -141,6 +141,7 @@ impl Sandbox {
                     line: d.line,
                 },
                 body: d.body,
+                problem: d.problem.map(|problem| cut(problem, MAX_FRAME)),
             };
             definitions.into_iter().map(raw).collect()
         })
