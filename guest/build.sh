@@ -18,11 +18,14 @@ if [ -n "${WASI_SDK_PATH:-}" ]; then
   export CFLAGS_wasm32_wasip1="--sysroot=$WASI_SDK_PATH/share/wasi-sysroot -O3 $features"
   export CARGO_TARGET_WASM32_WASIP1_LINKER=$WASI_SDK_PATH/bin/clang
   guest_rustflags="-Clink-arg=-lsetjmp -Clink-arg=-Wl,--wrap=lua_getallocf -Ctarget-feature=+bulk-memory,+sign-ext,+nontrapping-fptoint"
-  guest_cargo=cargo guest_std=""
+  guest_cargo=cargo guest_std="" pass=-Wl,
 else
   guest/toolchain.sh "$toolchain"
   . "$toolchain/env.sh"
+  pass=
 fi
+# For guest/src/position.rs.
+guest_rustflags+=" -Clink-arg=$pass--wrap=lua_resume -Clink-arg=$pass--export=kael_running"
 
 # No path of the machine that built it ends up in the component.
 home=${CARGO_HOME:-$HOME/.cargo}

@@ -15,6 +15,8 @@ mod vm;
 mod alloc;
 #[cfg(target_arch = "wasm32")]
 mod nowasi;
+#[cfg(target_arch = "wasm32")]
+mod position;
 
 #[allow(
     unsafe_code,

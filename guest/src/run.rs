@@ -70,6 +70,9 @@ fn definition(table: &LuaTable) -> LuaResult<Definition> {
         file: text(table, "file")?,
         line: table.raw_get("line")?,
         body: table.raw_get("body")?,
+        problem: table
+            .raw_get::<Option<LuaString>>("problem")?
+            .map(|problem| problem.to_string_lossy()),
     })
 }
 

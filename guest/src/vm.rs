@@ -56,7 +56,10 @@ fn new_state() -> LuaResult<Lua> {
         | LuaStdLib::OS;
     let lua = Lua::new_with(libs, LuaOptions::new().catch_rust_panics(false))?;
     #[cfg(target_arch = "wasm32")]
-    crate::alloc::adopt(&lua);
+    {
+        crate::alloc::adopt(&lua);
+        crate::position::adopt(&lua);
+    }
     Ok(lua)
 }
 

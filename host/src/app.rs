@@ -63,6 +63,8 @@ pub enum AppError {
         repo: String,
         /// Which.
         hit: LimitHit,
+        /// The Lua frames that were running.
+        frames: Vec<String>,
     },
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
@@ -137,9 +139,10 @@ impl Repo {
                 Ok((Self { bundle, catalog }, problems))
             }
             Ending::Failed(error) => Err(AppError::Load(error)),
-            Ending::Limit(hit) => Err(AppError::Limit {
+            Ending::Limit(hit, frames) => Err(AppError::Limit {
                 repo: folder.display().to_string(),
                 hit,
+                frames,
             }),
             // What a repo prints while it loads is kept in memory.
             Ending::OutputClosed | Ending::OutputFailed(_) => Err(AppError::OutputClosed),
@@ -160,18 +163,18 @@ pub async fn inspect(
     Repo::inspect(&sandbox, folder, limits, &Output::in_memory()).await
 }
 
-/// The executor of a repo's actions.
+/// The executors of a repo's actions.
 #[must_use]
-pub fn envyr(settings: &Settings, root: PathBuf) -> Envyr {
-    Envyr::new(settings.envyr.clone(), settings.environment.clone(), root)
+pub fn executors(settings: &Settings, root: PathBuf) -> Executors {
+    Executors::new(settings.envyr.clone(), settings.environment.clone(), root)
 }
 
 /// The gate to a repo's actions.
 #[must_use]
 pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
     let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
-    let executors = Executors::new(settings.envyr.clone(), settings.environment.clone(), root);
-    Dispatcher::new(catalog, settings.policy.clone(), Arc::new(executors))
+    let executors = Arc::new(executors(settings, root));
+    Dispatcher::new(catalog, settings.policy.clone(), executors)
         .with_activity(settings.envyr.activity.clone())
         .with_cache(cache)
         .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
@@ -187,13 +190,22 @@ pub fn finish(within: Duration) {
 /// # Errors
 /// Whatever is wrong with it, in words.
 pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<String, String> {
-    let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
     let script = Script {
         name: name.to_owned(),
         source,
         args: Vec::new(),
         want_result: true,
     };
+    ask(None, script, limits).await
+}
+
+/// Runs a script of Kael's own beside the modules of a repo, and gives what it returns as JSON text. It may look at the
+/// repo's tree; whatever it calls there is an action that does not exist.
+///
+/// # Errors
+/// Whatever is wrong, in words.
+pub async fn ask(repo: Option<&Bundle>, script: Script, limits: &Limits) -> Result<String, String> {
+    let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
     let idle = Envyr::new(
         envyr::Settings::default(),
         Environment::default(),
@@ -201,12 +213,12 @@ pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<Str
     );
     let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(idle));
     let report = sandbox
-        .run_script(None, script, limits, Output::in_memory(), Arc::new(none))
+        .run_script(repo, script, limits, Output::in_memory(), Arc::new(none))
         .await;
     match report.ending {
         Ending::Done(value) => Ok(value.unwrap_or_default()),
         Ending::Failed(error) => Err(error.message),
-        Ending::Limit(hit) => Err(hit.to_string()),
+        Ending::Limit(hit, _) => Err(hit.to_string()),
         Ending::OutputClosed => Err("the output was closed".to_owned()),
         Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
     }

@@ -165,7 +165,7 @@ impl Host {
         match running.await.ending {
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
             Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
-            Ending::Limit(hit) => ended("limit", hit.to_string(), String::new()),
+            Ending::Limit(hit, _) => ended("limit", hit.to_string(), String::new()),
             other => ended("bug", format!("{other:?}"), String::new()),
         }
     }

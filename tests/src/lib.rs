@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-pub use program::{Program, workspace};
+pub use program::{Program, emmylua_check, workspace};
 pub use ran::Ran;
 pub use terminal::Terminal;
 

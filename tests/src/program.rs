@@ -79,3 +79,47 @@ fn set_up(host: &Path) -> PathBuf {
     );
     data
 }
+
+/// The real `emmylua_check`, of one version, installed where it is missing. It takes three minutes on two cores as it is
+/// built here; it runs for moments, so it need not be fast.
+pub fn emmylua_check() -> &'static Path {
+    const VERSION: &str = "0.25.1";
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let data = &Program::get().data;
+        let lock = File::create(data.join("emmylua.lock")).expect("a lock file");
+        lock.lock().expect("a lock");
+        let root = data.join(format!("emmylua-{VERSION}"));
+        let program = root.join("bin/emmylua_check");
+        if program.is_file() {
+            return program;
+        }
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args([
+                "install",
+                "emmylua_check",
+                "--locked",
+                "--quiet",
+                "--version",
+            ])
+            .arg(format!("={VERSION}"))
+            .arg("--root")
+            .arg(&root);
+        // cargo tells what it runs of the build that it is in itself.
+        for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            cargo.env_remove(name);
+        }
+        for (name, value) in [
+            ("OPT_LEVEL", "0"),
+            ("LTO", "off"),
+            ("CODEGEN_UNITS", "16"),
+            ("DEBUG", "0"),
+        ] {
+            cargo.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+        }
+        let status = cargo.status().expect("cargo starts");
+        assert!(status.success(), "emmylua_check {VERSION} does not install");
+        program
+    })
+}

@@ -77,3 +77,76 @@ fn imports_run_one_way() {
     let root = project("host/src");
     check(&root, &root);
 }
+
+/// Every file below `folder` that ends in `.rs`, as a path from the project's root.
+fn sources(folder: &str, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(project(folder))
+        .expect("a folder")
+        .flatten()
+    {
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            sources(&path, found);
+        } else if path.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// How many times a file says `unsafe` in its code.
+fn unsafes(source: &str) -> usize {
+    source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|word| *word == "unsafe")
+        .count()
+}
+
+#[test]
+fn unsafe_code_is_counted_and_justified_in_architecture_md() {
+    let text = std::fs::read_to_string(project("ARCHITECTURE.md")).expect("it is there");
+    let table = text.split("## Unsafe").nth(1).expect("the section");
+    let mut told: Vec<String> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split(" | ").take(2).collect::<Vec<_>>().join(" | "))
+        .collect();
+    let mut files = Vec::new();
+    for folder in ["guest/src", "guest/builder/src", "host/src", "tests/src"] {
+        sources(folder, &mut files);
+    }
+    let mut found: Vec<String> = files
+        .iter()
+        .filter_map(|file| {
+            let source = std::fs::read_to_string(project(file)).expect("text");
+            let lifted = ["allow(unsafe_code", "expect(unsafe_code"];
+            let flat: String = source.split_whitespace().collect();
+            let lifts = lifted.iter().any(|lift| flat.contains(lift));
+            lifts.then(|| format!("| `{file}` | {}", unsafes(&source)))
+        })
+        .collect();
+    told.sort();
+    found.sort();
+    assert_eq!(told, found);
+}
+
+#[test]
+fn what_security_md_says_of_actions_is_shown_by_tests_that_exist() {
+    let text = std::fs::read_to_string(project("SECURITY.md")).expect("it is there");
+    let mut seen = 0;
+    for word in text.split('`').skip(1).step_by(2) {
+        let Some((module, test)) = word.split_once("::") else {
+            continue;
+        };
+        let path = project("tests/suite").join(module).with_extension("rs");
+        let source = std::fs::read_to_string(&path).unwrap_or_default();
+        let test = test.trim_end_matches('*');
+        assert!(
+            source.contains(&format!("#[test]\nfn {test}")),
+            "SECURITY.md names `{word}`, and there is no such test"
+        );
+        seen += 1;
+    }
+    assert!(seen >= 8, "{seen} tests are named");
+}

@@ -84,6 +84,26 @@ fn a_definition_that_is_returned_at_once_has_its_line() {
 }
 
 #[test]
+fn what_is_no_definition_does_not_hide_the_others() {
+    load(&[
+        ("init.lua", "define_action()\nlocal t = { a = require('a') }\ndefine_action({ f = print })\nreturn t"),
+        ("a.lua", "local a = define_action('x')\ndefine_action({ source = 'x', executor = 'native', description = 5, params = 'strng', returns = 7, one = 1, two = 2 })\nreturn a"),
+    ])
+    .fails(
+        3,
+        "Error: repo/init.lua:1: define_action: expected a table, got nil
+  repo/a.lua:1: define_action: expected a table, got string
+  repo/a.lua:2: define_action: field 'description' must be a string, got a number
+  repo/a.lua:2: define_action: field 'params' \"strng\" is no type (did you mean \"string\"?)
+  repo/a.lua:2: define_action: field 'returns' must be a table such as { url = \"string\", limit = \"integer?\" }, or JSON Schema
+  repo/a.lua:2: define_action: unknown field 'one'
+  repo/a.lua:2: define_action: unknown field 'two'
+  repo/init.lua:3: define_action: $.f is a function, which JSON cannot hold
+",
+    );
+}
+
+#[test]
 fn a_key_is_a_default_or_locked_and_not_both() {
     load(&[(
         "init.lua",

@@ -1,6 +1,6 @@
 //! `kael-host doctor`: what it finds, what it advises, and its exit code.
 
-use kael_tests::Kael;
+use kael_tests::{Kael, Program};
 use serde_json::Value;
 
 fn doctor() -> Kael {
@@ -26,7 +26,8 @@ fn everything_is_looked_at_and_what_is_wrong_has_a_remedy() {
         .iter()
         .filter_map(|finding| finding["name"].as_str())
         .collect();
-    let expected = "envyr data git python node npm containers namespace landlock processes";
+    let expected =
+        "config envyr data cache repo git python node npm containers namespace landlock processes";
     assert_eq!(names.join(" "), expected);
     for finding in findings {
         assert_eq!(
@@ -105,4 +106,135 @@ fn a_container_engine_has_to_answer() {
     let path = format!("{}/bin:/nonexistent", session.path().display());
     let ran = session.env("PATH", &path).ends();
     assert!(line(&ran.exits(0).stdout, "containers").starts_with("ok"));
+}
+
+/// A session without an envyr that is named, and with programs of its own in front.
+fn bare() -> Kael {
+    let session = doctor().words(&["--fix"]).env("KAEL_ENVYR", "");
+    let path = format!("{}/bin:/usr/bin:/bin", session.path().display());
+    session.env("PATH", &path)
+}
+
+#[test]
+fn what_can_be_done_is_done_and_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let real = Program::get().envyr.display();
+    // It does what `cargo install --root DIR` comes to.
+    let cargo = format!(
+        "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = --root ] && root=$2; shift; done\nmkdir -p $root/bin && cp {real} $root/bin/envyr\n"
+    );
+    let session = bare().program("bin/cargo", &cargo);
+    let kept = session.path().join("data/cache/abc");
+    std::fs::create_dir_all(&kept).expect("a folder");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&kept, open).expect("a mode");
+    let ran = session.ends();
+    let text = ran
+        .exits(0)
+        .stdout
+        .replace(&ran.path().display().to_string(), "DIR");
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some("fixed    envyr       installed envyr 0.4.2 at DIR/data/tools/bin/envyr")
+    );
+    let modes = lines.next().unwrap_or_default();
+    assert!(
+        modes.starts_with("fixed    cache") && modes.contains("DIR/data/cache/abc is 0700 now"),
+        "{modes}"
+    );
+    assert!(
+        line(&text[text.find("ok ").unwrap_or_default()..], "envyr").starts_with("ok"),
+        "{text}"
+    );
+    assert!(
+        text.contains("ok       cache       DIR/data/cache is this user's alone"),
+        "{text}"
+    );
+    let mode = ran
+        .path()
+        .join("data/cache/abc")
+        .metadata()
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn what_cannot_be_done_keeps_its_remedy() {
+    let ran = bare()
+        .program("bin/cargo", "#!/bin/sh\necho no network >&2\nexit 1\n")
+        .ends();
+    let text = &ran.exits(1).stdout;
+    assert!(
+        text.starts_with(
+            "UNFIXED  envyr       cargo could not install envyr 0.4.2 (exit status: 1)\n"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("remedy: install it with: kael-host setup"),
+        "{text}"
+    );
+    // The data folder was not there.
+    assert!(text.contains("fixed    data        made "), "{text}");
+    // One that is named is somebody's choice.
+    let ran = doctor()
+        .words(&["--fix"])
+        .option(&["--envyr", "nowhere"])
+        .ends();
+    assert!(
+        !ran.exits(1).stdout.contains("envyr       installed"),
+        "{}",
+        ran.stdout
+    );
+    let ran = doctor().words(&["--fix", "--json"]).ends();
+    let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
+    assert_eq!(report["fixed"][0]["name"], "data");
+    assert!(report["fixed"][0]["done"].is_string() && report["fixed"][0]["problem"].is_null());
+}
+
+#[test]
+fn a_configuration_and_a_repo_that_are_wrong_are_named_and_the_rest_is_looked_at() {
+    let ran = doctor()
+        .file("config/kael/config.yaml", "actions_pth: x\n")
+        .ends();
+    let found = line(&ran.exits(1).stdout, "config");
+    assert!(
+        found.starts_with("MISSING")
+            && found.contains("config.yaml:1")
+            && found.contains("actions_pth"),
+        "{found}"
+    );
+    assert!(line(&ran.stdout, "git").starts_with("ok"));
+    let bad = doctor()
+        .file(
+            "actions/init.lua",
+            "define_action(5)\ndefine_action({})\nreturn {}",
+        )
+        .env("KAEL_ACTIONS", "actions")
+        .ends();
+    let found = line(&bad.exits(1).stdout, "repo");
+    assert_eq!(
+        found.split_whitespace().collect::<Vec<_>>().join(" "),
+        "MISSING repo actions/init.lua:1: define_action: expected a table, got number; and 2 more"
+    );
+    assert!(
+        bad.stdout.contains("remedy: kael-host actions validate"),
+        "{}",
+        bad.stdout
+    );
+    let good = doctor()
+        .file(
+            "actions/init.lua",
+            "return { a = define_action({ source = 'x', executor = 'native' }) }",
+        )
+        .env("KAEL_ACTIONS", "actions")
+        .ends();
+    assert!(
+        line(&good.exits(0).stdout, "repo").contains("1 actions in "),
+        "{}",
+        good.stdout
+    );
 }

@@ -16,7 +16,13 @@ fn crosses(limits: &[&str], code: &str, (start, end): (&str, &str), hint: &str) 
         "{}",
         ran.stderr
     );
-    assert_eq!(lines[1..], [hint], "{}", ran.stderr);
+    // Where it was comes between them.
+    assert_eq!(lines.last(), Some(&hint), "{}", ran.stderr);
+    let frames = &lines[1..lines.len() - 1];
+    assert!(!frames.is_empty(), "{}", ran.stderr);
+    for frame in frames {
+        assert!(frame.starts_with("  script.lua:"), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -109,7 +115,7 @@ fn output() {
     let ran = Kael::new()
         .run_with(&["--max-output", "1KiB"])
         .script("while true do pcall(print, ('é'):rep(50)) end");
-    ran.fails(5, "Error: the script printed more than the 1 KiB it may print (it was about to have printed 1.1 KiB)\nhint: --max-output allows more\n");
+    ran.fails(5, "Error: the script printed more than the 1 KiB it may print (it was about to have printed 1.1 KiB)\n  script.lua:1: in main chunk\nhint: --max-output allows more\n");
     assert!(ran.stdout.len() <= 1024 && ran.stdout.len() > 900);
 }
 
@@ -119,7 +125,7 @@ fn calls() {
         .shell("ok", "", "echo 1")
         .run_with(&["--max-calls", "3"])
         .script("for i = 1, 9 do pcall(actions.t.ok, {}) print(i) end");
-    ran.fails(5, "Error: the script called more than the 3 actions it may call\nhint: --max-calls allows more\n");
+    ran.fails(5, "Error: the script called more than the 3 actions it may call\n  script.lua:1: in main chunk\nhint: --max-calls allows more\n");
     assert_eq!(ran.stdout, "1\n2\n3\n");
 }
 

@@ -12,12 +12,18 @@ local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definiti
 
 local function define_action(body, ...)
   if not loading then fail("define_action exists only while the actions repo loads") end
-  if type(body) ~= "table" then fail("define_action: expected a table, got " .. type(body)) end
-  if select("#", ...) > 0 then fail("define_action: expected one table") end
-  local text, problem = encode(body, false)
-  if not text then fail("define_action: " .. problem) end
+  -- What is wrong is noted, and the repo goes on: the host tells all of it at once.
+  local text, problem
+  if type(body) ~= "table" then
+    problem = "expected a table, got " .. type(body)
+  elseif select("#", ...) > 0 then
+    problem = "expected one table, got " .. 1 + select("#", ...) .. " arguments"
+  else
+    text, problem = encode(body, false)
+  end
+  if text then problem = nil end
   local file, line = caller()
-  local definition = { file = file or "?", line = line or 0, body = text, names = {} }
+  local definition = { file = file or "?", line = line or 0, body = text or "", problem = problem, names = {} }
   definitions[#definitions + 1] = definition
   local function callable(params, ...)
     local name = definition.name

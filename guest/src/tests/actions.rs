@@ -52,19 +52,29 @@ fn what_the_tree_does_not_hold_has_no_name() {
 }
 
 #[test]
+fn what_is_no_definition_is_noted_at_its_line_and_the_repo_goes_on() {
+    let repo = "define_action(5)\ndefine_action({}, 1)\ndefine_action { defaults = { f = print } }\nlocal ok = define_action({})\nreturn { ok = ok }";
+    let all = definitions(&[module("init", "init.lua", repo)]).expect("it loads");
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.line, one.problem.as_deref()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (1, Some("expected a table, got number")),
+            (2, Some("expected one table, got 2 arguments")),
+            (
+                3,
+                Some("$.defaults.f is a function, which JSON cannot hold")
+            ),
+            (4, None),
+        ]
+    );
+}
+
+#[test]
 fn misuse_is_an_error_at_its_line() {
-    assert_eq!(
-        refused("\nreturn define_action(5)"),
-        "repo/init.lua:2: define_action: expected a table, got number"
-    );
-    assert_eq!(
-        refused("define_action({}, 1)"),
-        "repo/init.lua:1: define_action: expected one table"
-    );
-    assert_eq!(
-        refused("define_action { defaults = { f = print } }"),
-        "repo/init.lua:1: define_action: $.defaults.f is a function, which JSON cannot hold"
-    );
     assert_eq!(
         refused("return 'x'"),
         "init.lua must return a table of actions, got string"

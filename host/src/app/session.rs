@@ -149,13 +149,14 @@ async fn instance(
         .await
         .map_err(|report| match report.ending {
             Ending::Failed(error) => AppError::Load(error),
-            Ending::Limit(hit) => AppError::Limit {
+            Ending::Limit(hit, frames) => AppError::Limit {
                 repo: settings
                     .actions
                     .as_ref()
                     .map(|folder| folder.display().to_string())
                     .unwrap_or_default(),
                 hit,
+                frames,
             },
             Ending::Done(()) | Ending::OutputClosed | Ending::OutputFailed(_) => {
                 AppError::OutputClosed

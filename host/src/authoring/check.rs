@@ -37,7 +37,8 @@ impl Checked {
     }
 }
 
-/// Checks a repo: that it loads, every definition, and that sources and entry points are there. Repositories are
+/// Checks a repo: that it loads, every definition, that sources and entry points are there, and that files of WebAssembly
+/// are given what they import. Repositories are
 /// fetched when that is wanted; otherwise those that were not fetched yet are passed over with a word.
 ///
 /// # Errors
@@ -65,9 +66,9 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
             harmless: true,
         }
     }));
-    let envyr = app::envyr(settings, repo.bundle.root.clone());
+    let executors = app::executors(settings, repo.bundle.root.clone());
     for (name, definition) in repo.catalog.iter() {
-        let (message, harmless) = match envyr.look(definition, fetch).await {
+        let (message, harmless) = match executors.look(definition, fetch).await {
             Ok(Some(_)) => continue,
             Ok(None) => {
                 let word =

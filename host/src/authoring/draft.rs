@@ -158,6 +158,7 @@ async fn implementation(
             line: 0,
         },
         body: body.to_string(),
+        problem: None,
     };
     let catalog = Catalog::new(&[raw]).map_err(|problems| {
         let all: Vec<String> = problems
@@ -170,7 +171,7 @@ async fn implementation(
     let definition: &Definition = catalog
         .get("new")
         .ok_or_else(|| unfit("the definition was lost".to_owned()))?;
-    let looked = app::envyr(settings, repo.bundle.root.clone())
+    let looked = app::executors(settings, repo.bundle.root.clone())
         .look(definition, true)
         .await;
     let found = looked.map_err(|problem| {

@@ -3,8 +3,11 @@
 pub mod check;
 pub mod draft;
 pub mod lua;
+mod outline;
+pub mod script;
 pub mod starter;
 mod tree;
+pub mod types;
 
 use std::fs;
 use std::io;

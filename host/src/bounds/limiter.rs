@@ -51,7 +51,10 @@ impl Limiter {
         let more = desired.saturating_sub(current).saturating_mul(unit);
         let wanted = self.used.saturating_add(more as u64);
         if wanted > self.allowed || maximum.is_some_and(|maximum| desired > maximum) {
-            self.refused = Some(wanted);
+            // A guest that gives up asks for what no memory can hold; what it really asked for is worth more to a reader.
+            if more < u32::MAX as usize - (1 << 20) || self.refused.is_none() {
+                self.refused = Some(wanted);
+            }
             return false;
         }
         self.used = wanted;

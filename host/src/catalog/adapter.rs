@@ -1,6 +1,6 @@
 //! How an implementation takes its parameters and gives its result, where that is not JSON on stdin and stdout.
 
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 
 /// How parameters reach a program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,55 +44,10 @@ pub struct Adapter {
 const INPUTS: &str = "\"json\", \"args\", \"positional\", \"env\"";
 
 impl Adapter {
-    pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        // All are taken before one may be wrong: what was not taken is unknown.
-        let (input, order) = (fields.string("input"), fields.strings("args_order"));
-        let output = fields.string("output");
-        let (input, order, output) = (input?, order?, output?);
-        let output = match output.as_deref() {
-            None | Some("json") => Output::Json,
-            Some("text") => Output::Text,
-            Some("lines") => Output::Lines,
-            Some("csv") => Output::Csv,
-            Some("ndjson") => Output::Ndjson,
-            Some(other) => {
-                let none = "is none of \"json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
-                let problem = format!("`{}` {none}", other.escape_debug());
-                return Err(fields.error("output", &problem));
-            }
-        };
-        let input = match input.as_deref() {
-            None | Some("json") => Input::Json,
-            Some("args") => Input::Args,
-            Some("env") => Input::Env,
-            Some("positional") => {
-                if order.is_empty() {
-                    let problem =
-                        "is missing: input = \"positional\" takes the parameters in its order";
-                    return Err(fields.error("args_order", problem));
-                }
-                let twice = order
-                    .iter()
-                    .enumerate()
-                    .find(|(at, name)| order[..*at].contains(name));
-                if let Some((_, name)) = twice {
-                    let problem = format!("names `{}` twice", name.escape_debug());
-                    return Err(fields.error("args_order", &problem));
-                }
-                return Ok(Self {
-                    input: Input::Positional(order),
-                    output,
-                });
-            }
-            Some(other) => {
-                let problem = format!("`{}` is none of {INPUTS}", other.escape_debug());
-                return Err(fields.error("input", &problem));
-            }
-        };
-        if order.is_empty() {
-            Ok(Self { input, output })
-        } else {
-            Err(fields.error("args_order", "is for input = \"positional\""))
+    pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
+        Self {
+            input: noted(wrong, input(fields)).unwrap_or_default(),
+            output: noted(wrong, output(fields)).unwrap_or_default(),
         }
     }
 
@@ -113,5 +68,56 @@ impl Adapter {
             Output::Ndjson => "ndjson",
         };
         (input, output)
+    }
+}
+
+fn output(fields: &mut Fields<'_>) -> Result<Output, DefinitionError> {
+    match fields.string("output")?.as_deref() {
+        None | Some("json") => Ok(Output::Json),
+        Some("text") => Ok(Output::Text),
+        Some("lines") => Ok(Output::Lines),
+        Some("csv") => Ok(Output::Csv),
+        Some("ndjson") => Ok(Output::Ndjson),
+        Some(other) => {
+            let none = "is none of \"json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
+            let problem = format!("`{}` {none}", other.escape_debug());
+            Err(fields.error("output", &problem))
+        }
+    }
+}
+
+fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
+    // Both are taken before either may be wrong: what was not taken is unknown.
+    let (input, order) = (fields.string("input"), fields.strings("args_order"));
+    let (input, order) = (input?, order?);
+    let input = match input.as_deref() {
+        None | Some("json") => Input::Json,
+        Some("args") => Input::Args,
+        Some("env") => Input::Env,
+        Some("positional") => {
+            if order.is_empty() {
+                let problem =
+                    "is missing: input = \"positional\" takes the parameters in its order";
+                return Err(fields.error("args_order", problem));
+            }
+            let twice = order
+                .iter()
+                .enumerate()
+                .find(|(at, name)| order[..*at].contains(name));
+            if let Some((_, name)) = twice {
+                let problem = format!("names `{}` twice", name.escape_debug());
+                return Err(fields.error("args_order", &problem));
+            }
+            return Ok(Input::Positional(order));
+        }
+        Some(other) => {
+            let problem = format!("`{}` is none of {INPUTS}", other.escape_debug());
+            return Err(fields.error("input", &problem));
+        }
+    };
+    if order.is_empty() {
+        Ok(input)
+    } else {
+        Err(fields.error("args_order", "is for input = \"positional\""))
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::definition::Executor;
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 use crate::limits::ProcessLimits;
 use crate::units::ByteSize;
 
@@ -17,25 +17,33 @@ const OPEN_FILES: RangeInclusive<u32> = 16..=1_000_000;
 pub(super) fn limits(
     fields: &mut Fields<'_>,
     executor: Executor,
-) -> Result<ProcessLimits, DefinitionError> {
-    let usual = ProcessLimits::default();
-    let Some(mut inner) = fields.inner("limits")? else {
-        return Ok(usual);
+    wrong: &mut Vec<DefinitionError>,
+) -> ProcessLimits {
+    let mut limits = ProcessLimits::default();
+    let Some(mut inner) = noted(wrong, fields.inner("limits")).flatten() else {
+        return limits;
     };
-    native_only(fields, "limits", executor)?;
-    let limits = ProcessLimits {
-        memory: size(&mut inner, "memory", LEAST_MEMORY)?.unwrap_or(usual.memory),
-        cpu: inner.time("cpu")?.unwrap_or(usual.cpu),
-        file_size: size(&mut inner, "file_size", LEAST_FILE)?.unwrap_or(usual.file_size),
-        processes: inner
-            .whole("processes", PROCESSES)?
-            .unwrap_or(usual.processes),
-        open_files: inner
-            .whole("open_files", OPEN_FILES)?
-            .unwrap_or(usual.open_files),
+    if noted(wrong, native_only(fields, "limits", executor)).is_none() {
+        return limits;
+    }
+    let mut set = |wrong: &mut Vec<DefinitionError>, field: &str, least, limit: &mut ByteSize| {
+        if let Some(Some(size)) = noted(wrong, size(&mut inner, field, least)) {
+            *limit = size;
+        }
     };
-    inner.finish()?;
-    Ok(limits)
+    set(wrong, "memory", LEAST_MEMORY, &mut limits.memory);
+    set(wrong, "file_size", LEAST_FILE, &mut limits.file_size);
+    if let Some(Some(time)) = noted(wrong, inner.time("cpu")) {
+        limits.cpu = time;
+    }
+    if let Some(Some(most)) = noted(wrong, inner.whole("processes", PROCESSES)) {
+        limits.processes = most;
+    }
+    if let Some(Some(most)) = noted(wrong, inner.whole("open_files", OPEN_FILES)) {
+        limits.open_files = most;
+    }
+    wrong.extend(inner.finish());
+    limits
 }
 
 fn size(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 use super::schema::Schema;
 use super::shorthand;
 
@@ -22,25 +22,23 @@ pub struct Contract {
 }
 
 impl Contract {
-    pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        // All are taken before one may be wrong: what was not taken is unknown.
-        let description = fields.string("description");
-        let params = schema(fields, "params", true);
-        let returns = schema(fields, "returns", false);
+    pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
+        let description = noted(wrong, fields.string("description")).flatten();
+        let params = noted(wrong, schema(fields, "params", true)).flatten();
+        let returns = noted(wrong, schema(fields, "returns", false)).flatten();
         let example = fields.value("example");
-        let (description, params, returns) = (description?, params?, returns?);
         if let (Some(example), Some(returns)) = (&example, &returns)
             && let Err(mistakes) = returns.check(&mut example.clone())
         {
             let problem = format!("does not fit 'returns': {}", mistakes.told("it", ""));
-            return Err(fields.error("example", &problem));
+            wrong.push(fields.error("example", &problem));
         }
-        Ok(Self {
+        Self {
             description,
             params,
             returns,
             example,
-        })
+        }
     }
 
     /// Whether what the team sets fits what the team asks for.
@@ -49,9 +47,10 @@ impl Contract {
         fields: &Fields<'_>,
         defaults: &Map<String, Value>,
         locked: &Map<String, Value>,
-    ) -> Result<(), DefinitionError> {
+        wrong: &mut Vec<DefinitionError>,
+    ) {
         let Some(params) = &self.params else {
-            return Ok(());
+            return;
         };
         for (field, set) in [("defaults", defaults), ("locked", locked)] {
             let mut set = Value::Object(set.clone());
@@ -59,10 +58,9 @@ impl Contract {
             params.check(&mut set).ok();
             if let Err(mistakes) = params.check_part(&set) {
                 let problem = format!("does not fit 'params': {}", mistakes.told("it", ""));
-                return Err(fields.error(field, &problem));
+                wrong.push(fields.error(field, &problem));
             }
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::RawDefinition;
 use super::adapter::Adapter;
 use super::confinement;
 use super::contract::Contract;
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 use super::grants::Grants;
 use super::limits::ActionLimits;
 use super::reuse::Reuse;
@@ -173,6 +173,9 @@ impl Definition {
         let names = names
             .collect::<Result<_, _>>()
             .map_err(|problem| vec![fail(problem.to_string())])?;
+        if let Some(problem) = &raw.problem {
+            return Err(vec![fail(problem.clone())]);
+        }
         if raw.body.len() > MAX_BODY {
             let (has, may) = (
                 ByteSize::new(raw.body.len() as u64),
@@ -197,29 +200,28 @@ impl Definition {
         let by = executor.unwrap_or(Executor::Native);
         let process_limits = match executor {
             Some(Executor::Native | Executor::Docker) => {
-                noted(&mut wrong, confinement::limits(&mut fields, by)).unwrap_or_default()
+                confinement::limits(&mut fields, by, &mut wrong)
             }
             Some(Executor::Wasm) | None => ProcessLimits::default(),
         };
-        let granted = match executor {
-            Some(Executor::Wasm) => only_native(&fields).and_then(|()| {
-                let (limits, grants) =
-                    (ActionLimits::parse(&mut fields), Grants::parse(&mut fields));
-                Ok((limits?, grants?))
-            }),
-            Some(_) => Grants::refuse(&mut fields).map(|()| Default::default()),
-            None => Ok(Default::default()),
+        let (limits, grants) = match executor {
+            Some(Executor::Wasm) => {
+                only_native(&mut fields, &mut wrong);
+                let limits = ActionLimits::parse(&mut fields, &mut wrong);
+                (limits, Grants::parse(&mut fields, &mut wrong))
+            }
+            Some(Executor::Native | Executor::Docker) => {
+                Grants::refuse(&mut fields, &mut wrong);
+                Default::default()
+            }
+            None => Default::default(),
         };
-        let granted = noted(&mut wrong, granted);
-        // Where these were not taken, they seem to be unknown.
-        let all_taken = executor.is_some() && granted.is_some();
-        let (limits, grants) = granted.unwrap_or_default();
         let definition = Self {
             names,
             location: at.clone(),
-            contract: noted(&mut wrong, Contract::parse(&mut fields)).unwrap_or_default(),
-            adapter: noted(&mut wrong, Adapter::parse(&mut fields)).unwrap_or_default(),
-            reuse: noted(&mut wrong, Reuse::parse(&mut fields)).unwrap_or_default(),
+            contract: Contract::parse(&mut fields, &mut wrong),
+            adapter: Adapter::parse(&mut fields, &mut wrong),
+            reuse: Reuse::parse(&mut fields, &mut wrong),
             digest,
             source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
             entrypoint: noted(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
@@ -245,15 +247,16 @@ impl Definition {
             ));
         }
         let (defaults, locked) = (&definition.defaults, &definition.locked);
-        let fits = definition.contract.check_set(&fields, defaults, locked);
-        noted(&mut wrong, fits);
+        let contract = &definition.contract;
+        contract.check_set(&fields, defaults, locked, &mut wrong);
         if let Some(path) = overlap(defaults, locked) {
             wrong.push(fail(format!(
                 "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
             )));
         }
-        if all_taken {
-            noted(&mut wrong, fields.finish());
+        // Without an executor, what was not taken only seems to be unknown.
+        if executor.is_some() {
+            wrong.extend(fields.finish());
         }
         if wrong.is_empty() {
             Ok(definition)
@@ -261,11 +264,6 @@ impl Definition {
             Err(wrong)
         }
     }
-}
-
-/// What is right; what is wrong is kept for later.
-fn noted<T>(wrong: &mut Vec<DefinitionError>, result: Result<T, DefinitionError>) -> Option<T> {
-    result.map_err(|problem| wrong.push(problem)).ok()
 }
 
 /// Keys are sorted, so the same words have the same digest.
@@ -349,13 +347,11 @@ fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
 }
 
 /// What says how a program of the machine is started has no meaning for WebAssembly.
-fn only_native(fields: &Fields<'_>) -> Result<(), DefinitionError> {
-    match ["type", "interpreter"]
-        .into_iter()
-        .find(|field| fields.has(field))
-    {
-        Some(field) => Err(fields.error(field, "is not for executor \"wasm\"")),
-        None => Ok(()),
+fn only_native(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) {
+    for field in ["type", "interpreter"] {
+        if fields.value(field).is_some() {
+            wrong.push(fields.error(field, "is not for executor \"wasm\""));
+        }
     }
 }
 
@@ -441,6 +437,7 @@ mod tests {
             names: vec!["a.b".into()],
             location,
             body: body.into(),
+            problem: None,
         })
         .map_err(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -767,7 +764,21 @@ mod tests {
                 problem.split('\'').nth(1).expect("a field").to_owned()
             })
             .collect();
-        assert_eq!(fields, ["source", "input", "cache", "timeout", "zzz"]);
+        assert_eq!(
+            fields,
+            ["source", "input", "cache", "retry", "timeout", "zzz"]
+        );
+        let body = r#"{"source":"x","executor":"wasm","entrypoint":"a.wasm","description":5,"params":5,"returns":"strng",
+            "limits":{"memory":1,"cpu":"soon","mem":1,"processes":5},"network":["x","y"],"type":"other","interpreter":"x",
+            "dirs":{"a":5,"/b":{"mode":"rw"}},"sha256":"x","one":1,"two":2}"#;
+        let problems = parse(body).expect_err("wrong");
+        let told: Vec<&str> = problems
+            .lines()
+            .map(|line| line.split('\'').nth(1).expect("a field"))
+            .collect();
+        let expected = "type interpreter limits.memory limits.cpu limits.processes limits.mem dirs[\"/b\"].path \
+            dirs[\"/b\"].mode dirs[\"a\"] dirs[\"a\"] network network sha256 description params returns one two";
+        assert_eq!(told.join(" "), expected);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::definition::Location;
 use crate::names;
 use crate::units::{ByteSize, TimeLimit, UnitError};
 
+/// Unknown fields of one table that are told.
+const MAX_UNKNOWN: usize = 20;
+
 /// A definition that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{location}: define_action: {problem}")]
@@ -50,11 +53,6 @@ impl<'a> Fields<'a> {
     pub(super) fn inner(&mut self, field: &str) -> Result<Option<Self>, DefinitionError> {
         let body = self.object(field)?;
         Ok((!body.is_empty()).then(|| self.within(field.to_owned(), body)))
-    }
-
-    /// Whether a field is there that was not taken yet.
-    pub(super) fn has(&self, field: &str) -> bool {
-        self.rest.contains_key(field)
     }
 
     pub(super) fn error(&self, field: &str, problem: &str) -> DefinitionError {
@@ -182,20 +180,28 @@ impl<'a> Fields<'a> {
     }
 
     /// Whatever was not asked for is unknown.
-    pub(super) fn finish(self) -> Result<(), DefinitionError> {
-        let Some(field) = self.rest.keys().next() else {
-            return Ok(());
+    pub(super) fn finish(self) -> Vec<DefinitionError> {
+        let unknown = |field: &String| {
+            let near = names::nearest(field, self.known.iter().map(String::as_str));
+            let hint = near
+                .map(|near| format!(" (did you mean '{near}'?)"))
+                .unwrap_or_default();
+            self.problem(format!(
+                "unknown field '{}{}'{hint}",
+                self.prefix,
+                field.escape_debug()
+            ))
         };
-        let near = names::nearest(field, self.known.iter().map(String::as_str));
-        let hint = near
-            .map(|near| format!(" (did you mean '{near}'?)"))
-            .unwrap_or_default();
-        Err(self.problem(format!(
-            "unknown field '{}{}'{hint}",
-            self.prefix,
-            field.escape_debug()
-        )))
+        self.rest.keys().take(MAX_UNKNOWN).map(unknown).collect()
     }
+}
+
+/// What is right; what is wrong is kept for later, so that one check shows all.
+pub(super) fn noted<T>(
+    wrong: &mut Vec<DefinitionError>,
+    result: Result<T, DefinitionError>,
+) -> Option<T> {
+    result.map_err(|problem| wrong.push(problem)).ok()
 }
 
 /// A value's type in the words of Lua.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::destination::Destination;
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 
 /// A folder of this machine as an action sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,83 +33,92 @@ pub struct Grants {
 const FIELDS: [&str; 3] = ["dirs", "network", "sha256"];
 
 impl Grants {
-    pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        Ok(Self {
-            dirs: dirs(fields)?,
-            network: network(fields)?,
-            sha256: sha256(fields)?,
-        })
+    pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
+        Self {
+            dirs: dirs(fields, wrong),
+            network: network(fields, wrong),
+            sha256: noted(wrong, sha256(fields)).flatten(),
+        }
     }
 
     /// No other executor takes these.
-    pub(super) fn refuse(fields: &mut Fields<'_>) -> Result<(), DefinitionError> {
-        match FIELDS.into_iter().find(|field| fields.has(field)) {
-            Some(field) => Err(fields.error(field, "is for executor \"wasm\" only")),
-            None => Ok(()),
-        }
-    }
-}
-
-fn dirs(fields: &mut Fields<'_>) -> Result<Vec<Folder>, DefinitionError> {
-    let given = fields.object("dirs")?;
-    let mut dirs = Vec::with_capacity(given.len());
-    for (seen_as, value) in given {
-        let place = format!("dirs[\"{}\"]", seen_as.escape_debug());
-        let proper = seen_as.starts_with('/')
-            && !seen_as.contains(|c: char| c.is_control())
-            && (seen_as == "/"
-                || seen_as[1..]
-                    .split('/')
-                    .all(|part| !matches!(part, "" | "." | "..")));
-        if !proper {
-            return Err(fields.error(
-                &place,
-                "must be named by an absolute path without '.' and '..', such as \"/data\"",
-            ));
-        }
-        let Value::Object(value) = value else {
-            return Err(fields.error(
-                &place,
-                "must be a table such as { path = \"./data\", mode = \"read\" }",
-            ));
-        };
-        let mut inner = fields.within(place, value);
-        let path = inner.required_string("path")?;
-        if path.contains('\0') {
-            return Err(inner.error("path", "may not hold control characters"));
-        }
-        let writable = match inner.string("mode")?.as_deref() {
-            None | Some("read") => false,
-            Some("read-write") => true,
-            Some(other) => {
-                let problem = format!(
-                    "`{}` is none of \"read\", \"read-write\"",
-                    other.escape_debug()
-                );
-                return Err(inner.error("mode", &problem));
+    pub(super) fn refuse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) {
+        for field in FIELDS {
+            if fields.value(field).is_some() {
+                wrong.push(fields.error(field, "is for executor \"wasm\" only"));
             }
-        };
-        inner.finish()?;
-        dirs.push(Folder {
-            seen_as,
-            path: path.into(),
-            writable,
-        });
+        }
     }
-    Ok(dirs)
 }
 
-fn network(fields: &mut Fields<'_>) -> Result<Vec<Destination>, DefinitionError> {
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|problem: super::DestinationError| problem.to_string())
-    };
-    let given = fields.strings("network")?;
-    given
+fn dirs(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Vec<Folder> {
+    let given = noted(wrong, fields.object("dirs")).unwrap_or_default();
+    let folders = given
         .into_iter()
-        .map(parse)
-        .collect::<Result<_, _>>()
-        .map_err(|problem| fields.error("network", &problem))
+        .filter_map(|(seen_as, value)| folder(fields, seen_as, value, wrong));
+    folders.collect()
+}
+
+fn folder(
+    fields: &Fields<'_>,
+    seen_as: String,
+    value: Value,
+    wrong: &mut Vec<DefinitionError>,
+) -> Option<Folder> {
+    let place = format!("dirs[\"{}\"]", seen_as.escape_debug());
+    let proper = seen_as.starts_with('/')
+        && !seen_as.contains(|c: char| c.is_control())
+        && (seen_as == "/"
+            || seen_as[1..]
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | "..")));
+    if !proper {
+        wrong.push(fields.error(
+            &place,
+            "must be named by an absolute path without '.' and '..', such as \"/data\"",
+        ));
+    }
+    let Value::Object(value) = value else {
+        wrong.push(fields.error(
+            &place,
+            "must be a table such as { path = \"./data\", mode = \"read\" }",
+        ));
+        return None;
+    };
+    let mut inner = fields.within(place, value);
+    let path = noted(wrong, inner.required_string("path"));
+    if path.as_ref().is_some_and(|path| path.contains('\0')) {
+        wrong.push(inner.error("path", "may not hold control characters"));
+    }
+    let writable = match noted(wrong, inner.string("mode")).flatten().as_deref() {
+        None | Some("read") => false,
+        Some("read-write") => true,
+        Some(other) => {
+            let problem = format!(
+                "`{}` is none of \"read\", \"read-write\"",
+                other.escape_debug()
+            );
+            wrong.push(inner.error("mode", &problem));
+            false
+        }
+    };
+    wrong.extend(inner.finish());
+    Some(Folder {
+        seen_as,
+        path: path?.into(),
+        writable,
+    })
+}
+
+fn network(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Vec<Destination> {
+    let given = noted(wrong, fields.strings("network")).unwrap_or_default();
+    let destination = |text: String| {
+        let parsed = text.parse().map_err(|problem: super::DestinationError| {
+            fields.error("network", &problem.to_string())
+        });
+        noted(wrong, parsed)
+    };
+    given.into_iter().filter_map(destination).collect()
 }
 
 fn sha256(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionError> {

@@ -1,6 +1,6 @@
 //! What one call of an action may use beside its time.
 
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 use crate::units::{ByteSize, TimeLimit};
 
 /// The limits of an action's calls; where none is given, that of the executor holds.
@@ -13,23 +13,23 @@ pub struct ActionLimits {
 }
 
 impl ActionLimits {
-    pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        let Some(mut inner) = fields.inner("limits")? else {
-            return Ok(Self::default());
+    pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
+        let Some(mut inner) = noted(wrong, fields.inner("limits")).flatten() else {
+            return Self::default();
         };
         let limits = Self {
-            memory: inner.size("memory")?,
-            cpu: inner.time("cpu")?,
+            memory: noted(wrong, inner.size("memory")).flatten(),
+            cpu: noted(wrong, inner.time("cpu")).flatten(),
         };
         for field in ["file_size", "processes", "open_files"] {
-            if inner.has(field) {
-                return Err(inner.error(
+            if inner.value(field).is_some() {
+                wrong.push(inner.error(
                     field,
                     "is for native actions: with executor \"wasm\" there is `memory` and `cpu`",
                 ));
             }
         }
-        inner.finish()?;
-        Ok(limits)
+        wrong.extend(inner.finish());
+        limits
     }
 }

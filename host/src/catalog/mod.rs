@@ -24,7 +24,7 @@ pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use made_up::made_up;
 pub use reuse::{Retry, Reuse};
-pub use schema::{Mistakes, Schema};
+pub use schema::{Misfit, Mistakes, Schema};
 
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;
@@ -41,6 +41,8 @@ pub struct RawDefinition {
     pub location: Location,
     /// The table that was passed, as JSON text.
     pub body: String,
+    /// Why what was passed is no such table.
+    pub problem: Option<String>,
 }
 
 /// The actions of a repo.

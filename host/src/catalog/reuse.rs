@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::{DefinitionError, Fields};
+use super::fields::{DefinitionError, Fields, noted};
 use crate::failure::ErrorKind;
 use crate::names;
 use crate::units::TimeLimit;
@@ -53,13 +53,11 @@ impl Retry {
 }
 
 impl Reuse {
-    pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Self, DefinitionError> {
-        // Both are taken before either may be wrong: what was not taken is unknown.
-        let (cache, retry) = (fields.time("cache"), retry(fields));
-        Ok(Self {
-            cache: cache?,
-            retry: retry?,
-        })
+    pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
+        Self {
+            cache: noted(wrong, fields.time("cache")).flatten(),
+            retry: noted(wrong, retry(fields)).flatten(),
+        }
     }
 }
 

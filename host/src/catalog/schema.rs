@@ -24,6 +24,8 @@ pub struct Schema {
     validator: Validator,
     /// Whether telling what is wrong may mean telling what is wrong with each of several alternatives.
     alternatives: bool,
+    /// Whether what is asked of one part may depend on what another is.
+    depends: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -49,10 +51,14 @@ impl Schema {
         let alternatives = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
             .iter()
             .any(|keyword| text.contains(keyword));
+        let depends = ["\"if\"", "\"dependent", "\"unevaluated", "\"dependencies\""]
+            .iter()
+            .any(|keyword| text.contains(keyword));
         Ok(Self {
             document,
             validator,
             alternatives,
+            depends,
         })
     }
 
@@ -77,6 +83,12 @@ impl Schema {
         if self.validator.is_valid(value) {
             return Ok(());
         }
+        self.mend_lists(value);
+        self.check_exactly(value)
+    }
+
+    /// Makes empty tables into empty lists where only those would do.
+    fn mend_lists(&self, value: &mut Value) {
         loop {
             let lists = self.empty_lists(value);
             if lists.is_empty() {
@@ -88,7 +100,6 @@ impl Schema {
                 }
             }
         }
-        self.check_exactly(value)
     }
 
     /// Checks a value as it is.
@@ -121,6 +132,62 @@ impl Schema {
         } else {
             Err(mistakes)
         }
+    }
+
+    /// Checks a value of which parts are not known yet: those at the places in `unknown`, and whether there is more in
+    /// the tables and lists at those in `open` (both are JSON pointers). Only what is a mistake whatever these turn out
+    /// to be is told, each with its place.
+    #[must_use]
+    pub fn check_known(
+        &self,
+        value: &mut Value,
+        unknown: &[String],
+        open: &[String],
+    ) -> Vec<Misfit> {
+        let partly = !unknown.is_empty() || !open.is_empty();
+        if partly && self.depends {
+            return Vec::new();
+        }
+        if !partly && self.check(value).is_ok() {
+            return Vec::new();
+        }
+        self.mend_lists(value);
+        let below = |place: &str, at: &str| {
+            at == place
+                || at
+                    .strip_prefix(place)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let certain = |problem: &ValidationError<'_>| {
+            let at = problem.instance_path().as_str();
+            if unknown.iter().any(|place| below(place, at)) {
+                return false;
+            }
+            let more = open.iter().any(|place| place == at);
+            match problem.kind() {
+                Kind::Required { .. } | Kind::MinItems { .. } => !more,
+                Kind::AdditionalProperties { .. } | Kind::Type { .. } | Kind::MaxItems { .. } => {
+                    true
+                }
+                _ => !unknown.iter().chain(open).any(|place| below(at, place)),
+            }
+        };
+        let problems = self.validator.iter_errors(value).filter(certain);
+        let misfit = |problem: ValidationError<'_>| {
+            let mut pointer = problem.instance_path().as_str().to_owned();
+            if let Kind::AdditionalProperties { unexpected } = problem.kind()
+                && let Some(first) = unexpected.first()
+            {
+                pointer = format!("{pointer}/{}", first.replace('~', "~0").replace('/', "~1"));
+            }
+            let (path, text) = self.mistake(&problem);
+            Misfit {
+                pointer,
+                path,
+                text,
+            }
+        };
+        problems.take(MAX_MISTAKES).map(misfit).collect()
     }
 
     fn mistakes(&self, value: &Value, keep: impl Fn(&ValidationError<'_>) -> bool) -> Mistakes {
@@ -209,6 +276,17 @@ impl Schema {
             .map(|properties| properties.keys().cloned().collect())
             .unwrap_or_default()
     }
+}
+
+/// One mistake of a value that is known in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its place as a JSON pointer; that of a field that is not known has the field's name.
+    pub pointer: String,
+    /// Its place as people write it; empty for the value itself.
+    pub path: String,
+    /// What is wrong there.
+    pub text: String,
 }
 
 /// What is wrong with a value: where, and what was expected there. An empty place is the value itself.

@@ -50,6 +50,7 @@ pub(super) struct Shared {
 pub(super) enum Command {
     Run(Box<Run>),
     Repl(Box<Repl>),
+    Check(Check),
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
@@ -123,6 +124,21 @@ pub(super) struct Repl {
     pub(super) bounds: Bounds,
 }
 
+/// Find what is wrong with scripts without running them.
+///
+/// Looks at the syntax, at actions that there are not, at parameters that are literals and do not fit, and at globals that
+/// nothing has set. Prints every problem with file, line and column; exit code 1 when there is one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host --actions ./actions check report.lua")]
+pub(super) struct Check {
+    /// The scripts, `-` for stdin.
+    #[arg(value_name = "SCRIPT", required = true)]
+    pub(super) scripts: Vec<OsString>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// What a run may do and use. Each has a key in the configuration, too.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Bounds {
@@ -160,9 +176,14 @@ pub(super) struct Bounds {
 
 /// Look at what this machine has of what Kael needs.
 ///
-/// Exit code 1 when something is missing that nothing goes without.
+/// Exit code 1 when something is missing that nothing goes without, or what there is cannot be used: a configuration or an
+/// actions repo that is invalid.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host doctor --fix")]
 pub(super) struct Doctor {
+    /// Do what can be done: install envyr, make folders, set modes of Kael's own folders. Says what it did.
+    #[arg(long)]
+    pub(super) fix: bool,
     /// Print the findings as one JSON document.
     #[arg(long)]
     pub(super) json: bool,

@@ -1,52 +1,76 @@
-//! `kael-host doctor`: prints what was found.
+//! `kael-host doctor`: prints what was found, and what was done about it.
 
 use std::io::{self, Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Bounds, Doctor, Shared};
+use super::drive::{Driven, drive};
 use super::exit;
 use super::report::Problem;
 use super::settings;
+use super::terminal::{say, say_json};
 use super::text::visible;
-use crate::config::Confinement;
-use crate::doctor::{self, Finding, Status};
+use crate::doctor::{self, Finding, Fixed, Status};
 use crate::environment::Environment;
 
 pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -> u8 {
-    let config = match settings::config(shared, &Bounds::default(), environment) {
-        Ok(config) => config,
-        Err(error) => {
-            return Problem::of_config_error(&error).report(shared, doctor.json, exit::CONFIG);
+    let config = settings::config(shared, &Bounds::default(), environment);
+    let examine = || drive(doctor::examine(config.as_ref(), environment));
+    let mut examined = examine();
+    let mut fixed = Vec::new();
+    if let (Ok(Driven::Done(findings)), true) = (&examined, doctor.fix) {
+        let announce = |text: &str| {
+            io::stderr().write_all(format!("{text}\n").as_bytes()).ok();
+        };
+        fixed = doctor::fix(findings, environment, announce);
+        if !fixed.is_empty() {
+            examined = examine();
         }
-    };
-    let required = config.confinement() == Confinement::Required;
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
+    }
+    let findings = match examined {
+        Ok(Driven::Done(findings)) => findings,
+        Ok(Driven::Signal(number)) => {
+            return Problem::signal(number).report(shared, doctor.json, exit::SIGNAL + number);
+        }
         Err(problem) => {
-            let message = format!("the runtime cannot be started: {problem}");
-            Problem::usage(message).print(shared.quiet);
-            return exit::BUG;
+            return Problem::no_threads(&problem).report(shared, doctor.json, exit::BUG);
         }
     };
-    let settings = settings::envyr(&config);
-    let findings = runtime.block_on(doctor::examine(&settings, environment, required));
     let missing = findings
         .iter()
         .any(|finding| finding.status == Status::Missing);
-    let text = if doctor.json {
-        format!("{:#}\n", json!({ "ok": !missing, "findings": findings }))
+    let code = if missing {
+        exit::SCRIPT_FAILED
     } else {
-        findings.iter().map(line).collect()
+        exit::SUCCESS
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(_) => exit::OUTPUT_CLOSED,
-        Ok(()) if missing => exit::SCRIPT_FAILED,
-        Ok(()) => exit::SUCCESS,
+    if doctor.json {
+        let mut document = json!({ "ok": !missing, "findings": findings });
+        if doctor.fix {
+            document["fixed"] = fixed.iter().map(fixed_json).collect();
+        }
+        return say_json(&document, code);
     }
+    let mut text: String = fixed.iter().map(fixed_line).collect();
+    text.extend(findings.iter().map(line));
+    say(&text, code)
+}
+
+fn fixed_json(fixed: &Fixed) -> Value {
+    json!({
+        "name": fixed.name,
+        "done": fixed.outcome.as_ref().ok(),
+        "problem": fixed.outcome.as_ref().err(),
+    })
+}
+
+fn fixed_line(fixed: &Fixed) -> String {
+    let (word, text) = match &fixed.outcome {
+        Ok(done) => ("fixed", done),
+        Err(problem) => ("UNFIXED", problem),
+    };
+    format!("{word:<8} {:<11} {}\n", fixed.name, visible(text))
 }
 
 fn line(finding: &Finding) -> String {

@@ -32,7 +32,7 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
     match ending {
         Ending::Done(_) => SUCCESS,
         Ending::Failed(error) => of_script_error(error),
-        Ending::Limit(_) => LIMIT,
+        Ending::Limit(..) => LIMIT,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,
         Ending::Fault(_) => BUG,

@@ -3,6 +3,7 @@
 mod actions;
 mod args;
 mod cache;
+mod check;
 mod config;
 mod doctor;
 mod drive;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
     let code = match args.command {
         Command::Run(run) => run::run(&args.shared, &run, environment),
         Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
+        Command::Check(check) => check::run(&args.shared, &check, &environment),
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),

@@ -44,7 +44,7 @@ impl Problem {
         match ending {
             Ending::Done(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
-            Ending::Limit(hit) => Some(Self::of_limit(hit, hit.to_string())),
+            Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
             Ending::OutputFailed(problem) => {
                 let message = format!("the output cannot be written: {problem}");
                 Some(Self {
@@ -60,7 +60,7 @@ impl Problem {
         Some(match error {
             AppError::OutputClosed => return None,
             AppError::Load(error) => Self::of_script_error(error),
-            AppError::Limit { hit, .. } => Self::of_limit(hit, error.to_string()),
+            AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
             AppError::Fault(fault) => Self::bug(fault),
             AppError::Engine(_) => Self::bug(&with_causes(error)),
             AppError::Confinement(_) => Self {
@@ -133,6 +133,10 @@ impl Problem {
             (ErrorStage::Script, Some((name, kind))) => (kind.name(), Some((name.clone(), *kind))),
         };
         let hint = action.as_ref().and_then(|(_, kind)| match kind {
+            // The message names what it was; nothing more of the failure comes this far.
+            ErrorKind::Timeout if error.message.contains("`limits.cpu`") => Some(
+                "the definition's `limits.cpu` says how long the action may compute".to_owned(),
+            ),
             ErrorKind::Timeout => {
                 Some("the definition's `timeout` says how long the action may take".to_owned())
             }
@@ -148,11 +152,12 @@ impl Problem {
         }
     }
 
-    fn of_limit(hit: &LimitHit, message: String) -> Self {
+    fn of_limit(hit: &LimitHit, message: String, frames: &[String]) -> Self {
         let hint = Some(format!("{} allows more", hit.option()));
         Self {
             kind: "limit",
             limit: Some(hit.name()),
+            traceback: frames.to_vec(),
             hint,
             ..Self::usage(message)
         }

@@ -1,6 +1,6 @@
 //! `kael-host run`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::PoisonError;
@@ -230,14 +230,13 @@ fn script(run: &Run) -> Result<Script, String> {
                     "no script was given: name a file, `-` for stdin, or use -e CODE".to_owned(),
                 );
             }
-            Some(word) if word == "-" => ("stdin".to_owned(), read(io::stdin().lock(), "stdin")?),
-            Some(word) if word.as_encoded_bytes().starts_with(b"-") => {
+            Some(word) if word != "-" && word.as_encoded_bytes().starts_with(b"-") => {
                 let word = word.to_string_lossy();
                 return Err(format!(
                     "unexpected argument `{word}` (see kael-host run --help; a file can be named ./{word})"
                 ));
             }
-            Some(word) => (word.to_string_lossy().into_owned(), file(Path::new(word))?),
+            Some(word) => named(word)?,
         },
     };
     let args = words.map(argument).collect::<Result<_, _>>()?;
@@ -247,6 +246,14 @@ fn script(run: &Run) -> Result<Script, String> {
         args,
         want_result: run.json,
     })
+}
+
+/// The script in a file, or on stdin for `-`: how errors name it, and its text.
+pub(super) fn named(word: &OsStr) -> Result<(String, String), String> {
+    if word == "-" {
+        return Ok(("stdin".to_owned(), read(io::stdin().lock(), "stdin")?));
+    }
+    Ok((word.to_string_lossy().into_owned(), file(Path::new(word))?))
 }
 
 fn argument(word: &OsString) -> Result<String, String> {

@@ -7,12 +7,20 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::documents::MAX_PARAMS;
+
+/// Results that are kept of one repo, and their bytes: of more, the oldest go.
+const MAX_RESULTS: usize = 10_000;
+const MAX_BYTES: u64 = 1 << 30;
+/// So many results of one process, or ten minutes, are between two looks at how many there are.
+const SWEEP_EVERY: u32 = 256;
 
 /// How a run uses the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +40,8 @@ pub struct Cache {
     folder: PathBuf,
     repo: String,
     usage: CacheUse,
+    /// Results kept by this process.
+    kept: Arc<AtomicU32>,
 }
 
 /// What stands in front of a result.
@@ -76,6 +86,7 @@ impl Cache {
             folder,
             repo,
             usage,
+            kept: Arc::default(),
         }
     }
 
@@ -149,20 +160,30 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes what is too old, now and then: nobody else does.
+    /// Removes what is too old, and the oldest of what is too much, now and then: nobody else does.
     fn sweep(&self) {
+        let often = self.kept.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1;
         let stamp = self.folder.join(".swept");
         let recent = |path: &Path| {
             let age = path.metadata().ok()?.modified().ok()?.elapsed().ok()?;
             Some(age < Duration::from_secs(600))
         };
-        if recent(&stamp) == Some(true) {
+        if recent(&stamp) == Some(true) && !often {
             return;
         }
         fs::write(&stamp, "").ok();
-        for entry in entries_of(&self.folder) {
-            if entry.left.is_none() {
-                fs::remove_file(entry.path).ok();
+        self.sweep_to(MAX_RESULTS, MAX_BYTES);
+    }
+
+    fn sweep_to(&self, most: usize, mut room: u64) {
+        let mut entries = entries_of(&self.folder);
+        entries.sort_by_key(|entry| entry.age);
+        for (index, entry) in entries.iter().enumerate() {
+            let fits = index < most && entry.size <= room;
+            // What is older than one that does not fit does not fit either.
+            room = if fits { room - entry.size } else { 0 };
+            if !fits || entry.left.is_none() {
+                fs::remove_file(&entry.path).ok();
             }
         }
     }
@@ -295,6 +316,39 @@ mod tests {
         assert_eq!(clear(data.path(), Some("other")).expect("cleared"), 0);
         assert_eq!(clear(data.path(), None).expect("cleared"), 2);
         assert_eq!(cache.key().expect("a key"), cache.key().expect("the same"));
+    }
+
+    #[test]
+    fn of_too_much_the_oldest_go() {
+        let data = tempfile::tempdir().expect("a folder");
+        let cache = Cache::new(data.path(), Path::new("/repo"), CacheUse::Normal);
+        cache
+            .put("new", "a", "1", Duration::from_secs(500))
+            .expect("kept");
+        let old = |name: &str, created: u64| {
+            let header = format!(
+                "{{\"action\":\"a\",\"repo\":\"/repo\",\"created\":{created},\"expires\":{}}}\n[2]",
+                u64::MAX
+            );
+            fs::write(cache.folder.join(name), header).expect("a file");
+        };
+        let names = || -> Vec<String> {
+            let files = fs::read_dir(&cache.folder).expect("a folder").flatten();
+            let mut names: Vec<String> = files
+                .map(|file| file.file_name().to_string_lossy().into_owned())
+                .filter(|name| !name.starts_with('.'))
+                .collect();
+            names.sort();
+            names
+        };
+        (1..=4).for_each(|n| old(&format!("old{n}"), n));
+        cache.sweep_to(3, u64::MAX);
+        assert_eq!(names(), ["new", "old3", "old4"]);
+        let size = |name: &str| cache.folder.join(name).metadata().expect("there").len();
+        cache.sweep_to(9, size("new") + size("old4"));
+        assert_eq!(names(), ["new", "old4"]);
+        cache.sweep_to(9, size("new") + size("old4") - 1);
+        assert_eq!(names(), ["new"]);
     }
 
     #[test]

@@ -275,7 +275,10 @@ impl Dispatcher {
                 return None;
             }
         };
-        let fingerprint = self.executor.fingerprint(definition, key).await.ok()?;
+        let fingerprint = self.executor.fingerprint(definition, key).await;
+        let fingerprint = fingerprint
+            .inspect_err(|problem| tracing::debug!("a result is not kept: {}", problem.message))
+            .ok()?;
         let mut hash = Sha256::new();
         for part in [
             env!("CARGO_PKG_VERSION"),

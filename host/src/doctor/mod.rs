@@ -1,14 +1,17 @@
 //! Looks at what a machine has of what Kael needs. Finds; the command line prints.
 
 mod confinement;
+mod fix;
 mod programs;
+mod settings;
+mod storage;
 
-use std::path::Path;
+pub use fix::{Fix, Fixed, fix};
 
 use serde::Serialize;
 
+use crate::config::{Config, ConfigError, Confinement, Key};
 use crate::environment::Environment;
-use crate::executor::envyr;
 use crate::executor::machine;
 
 /// How something was found.
@@ -37,6 +40,9 @@ pub struct Finding {
     /// What would help, where something is to be helped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// What [`fix`] would do, where it can do something.
+    #[serde(skip)]
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
@@ -46,6 +52,7 @@ impl Finding {
             status: Status::Ok,
             detail: detail.into(),
             remedy: None,
+            fix: None,
         }
     }
 
@@ -55,23 +62,32 @@ impl Finding {
             status,
             detail: detail.into(),
             remedy: Some(remedy.to_owned()),
+            fix: None,
         }
     }
 }
 
-/// Looks at everything. Where the whole confinement is required, what is lacking of it counts as missing.
+/// Looks at everything. Where the whole confinement is required, what is lacking of it counts as missing. Where the
+/// configuration is wrong, the rest is looked at as if there were none.
 pub async fn examine(
-    settings: &envyr::Settings,
+    config: Result<&Config, &ConfigError>,
     environment: &Environment,
-    required: bool,
 ) -> Vec<Finding> {
     let data = environment.data_folder();
+    let settled = config.ok();
+    let named = settled.and_then(|config| config.path(Key::Envyr));
+    // Before anything else: to look at programs makes this folder.
+    let folder = storage::data(&data);
     let mut findings = vec![
-        programs::envyr(settings, environment, &data),
-        data_folder(&data),
+        settings::config(config),
+        programs::envyr(named.as_deref(), environment, &data),
+        folder,
+        storage::caches(&data),
+        settings::repo(settled).await,
     ];
     findings.extend(programs::languages(environment));
     findings.push(programs::containers(environment, &data));
+    let required = settled.is_some_and(|config| config.confinement() == Confinement::Required);
     let confinement = confinement::findings(&machine().await);
     findings.extend(confinement.into_iter().map(|finding| match finding.status {
         Status::Limited if required => Finding {
@@ -81,21 +97,4 @@ pub async fn examine(
         _ => finding,
     }));
     findings
-}
-
-fn data_folder(data: &Path) -> Finding {
-    let write = || {
-        std::fs::create_dir_all(data)?;
-        tempfile::tempfile_in(data).map(|_| ())
-    };
-    let shown = data.display();
-    match write() {
-        Ok(()) => Finding::ok("data", format!("{shown} can be written")),
-        Err(problem) => Finding::new(
-            "data",
-            Status::Missing,
-            format!("{shown} cannot be written: {problem}"),
-            "let this user write there, or name another folder with KAEL_DATA",
-        ),
-    }
 }

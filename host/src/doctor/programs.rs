@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Finding, Status};
+use super::{Finding, Fix, Status};
 use crate::environment::Environment;
 use crate::executor::envyr;
 
-pub(super) fn envyr(settings: &envyr::Settings, environment: &Environment, data: &Path) -> Finding {
-    match envyr::find(settings.envyr.as_deref(), data, environment) {
+pub(super) fn envyr(named: Option<&Path>, environment: &Environment, data: &Path) -> Finding {
+    match envyr::find(named, data, environment) {
         Ok(path) => Finding::ok("envyr", format!("{} at {}", envyr::VERSION, path.display())),
-        Err(error) => Finding::new("envyr", Status::Missing, error.message, envyr::REMEDY),
+        Err(error) => Finding {
+            // Where one is named, it is that one that is to be another.
+            fix: named.is_none().then_some(Fix::Envyr),
+            ..Finding::new("envyr", Status::Missing, error.message, envyr::REMEDY)
+        },
     }
 }
 

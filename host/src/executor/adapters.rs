@@ -457,6 +457,7 @@ mod tests {
                 line: 1,
             },
             body: body.to_string(),
+            problem: None,
         };
         let catalog = Catalog::new(&[raw]).expect("valid");
         let definition = catalog.get("a").expect("defined");

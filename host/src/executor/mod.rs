@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
-use envyr::Envyr;
+use envyr::{Envyr, Implementation};
 use wasm::Wasm;
 
 /// Bytes of stdout that a result may have.
@@ -94,6 +94,26 @@ impl Executors {
         let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
         let wasm = Wasm::new(envyr.clone(), environment, repo);
         Self { envyr, wasm }
+    }
+
+    /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
+    /// fetched yet. A file of WebAssembly is compiled, and what it imports held against what its definition gives.
+    ///
+    /// # Errors
+    /// When the source or its entry point is not there, or it cannot be run with what the definition says.
+    pub async fn look(
+        &self,
+        definition: &Definition,
+        fetch: bool,
+    ) -> Result<Option<Implementation>, ActionError> {
+        let found = self.envyr.look(definition, fetch).await?;
+        match (found, definition.executor) {
+            (Some(found), Executor::Wasm) => Ok(Some(Implementation {
+                imports: self.wasm.imports(definition).await?,
+                ..found
+            })),
+            (found, _) => Ok(found),
+        }
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
         let temporary = Temporary::new().expect("a folder");
         let path = temporary.path().to_owned();
         fs::create_dir_all(path.join("a/b")).expect("folders");
-        fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0)).expect("a mode");
+        fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0o0)).expect("a mode");
         drop(temporary);
         finish(Duration::from_secs(5));
         assert!(!path.exists());

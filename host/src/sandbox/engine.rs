@@ -70,6 +70,8 @@ impl Sandbox {
             .table_keep_resident(KEEP_RESIDENT)
             .async_stack_keep_resident(64 << 10);
         let mut config = tuning::config();
+        // A trap keeps hold of the memory, for `whereabouts`.
+        config.coredump_on_trap(true);
         // Actions have a compiler where it is built in; scripts never meet it.
         #[cfg(feature = "compiler")]
         config.enable_compiler(false);

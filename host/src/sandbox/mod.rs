@@ -6,11 +6,12 @@ mod output;
 mod session;
 mod state;
 mod tuning;
+mod whereabouts;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, WasmCoreDump};
 
 pub use engine::{EngineError, Sandbox};
 pub use output::Output;
@@ -31,6 +32,9 @@ use crate::units::ByteSize;
 const MAX_MESSAGE: usize = 64 << 10;
 const MAX_FRAMES: usize = 100;
 const MAX_FRAME: usize = 1 << 10;
+
+/// How much later than its limit on time a run is ended, should all else have failed.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// A script and what it is given.
 #[derive(Debug, Clone)]
@@ -78,8 +82,8 @@ pub enum Ending<T> {
     Done(T),
     /// An error that nothing caught.
     Failed(ScriptError),
-    /// A limit.
-    Limit(LimitHit),
+    /// A limit, and the Lua frames that were running, innermost first, as far as they are known.
+    Limit(LimitHit, Vec<String>),
     /// The reader of the output is gone.
     OutputClosed,
     /// The output cannot be written: a full disk.
@@ -138,6 +142,7 @@ impl Sandbox {
                     line: d.line,
                 },
                 body: d.body,
+                problem: d.problem.map(|problem| cut(problem, MAX_FRAME)),
             };
             definitions.into_iter().map(raw).collect()
         })
@@ -187,8 +192,7 @@ impl Sandbox {
             let guest = self.guest.instantiate_async(&mut store).await?;
             ask(&mut store, &guest).await
         };
-        // Epochs stop only guest code; this covers the waiting, too.
-        let answer = tokio::time::timeout(limits.wall.duration(), meter.measure(asking)).await;
+        let answer = tokio::time::timeout(latest(limits), meter.measure(asking)).await;
         conclude(&mut store, answer.ok(), start).await
     }
 
@@ -199,7 +203,7 @@ impl Sandbox {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| {
             let state = store.data_mut();
-            match state.over_cpu() {
+            match state.out_of_time() {
                 Some(hit) => {
                     state.stop = Some(Stop::Limit(hit));
                     Ok(UpdateDeadline::Interrupt)
@@ -214,25 +218,26 @@ impl Sandbox {
     }
 }
 
+/// When an instance is ended that its state has not ended. The state does that in time, where the guest computes and where
+/// it waits, and with its frames. Beside those two there is nothing that takes long; should there be, this ends it.
+fn latest(limits: &Limits) -> Duration {
+    limits.wall.duration().saturating_add(LATEST)
+}
+
 /// Ends what is still in flight and says how it went; without an answer the time was over.
 async fn conclude<T>(
     store: &mut Store<State>,
     answer: Option<wasmtime::Result<Result<T, runtime::ScriptError>>>,
     start: Instant,
 ) -> Report<T> {
-    let took = start.elapsed();
-    let state = store.data_mut();
-    state.shut_down().await;
-    let wall = |used| LimitHit::Wall {
-        allowed: state.limits.wall,
-        used,
-    };
+    store.data_mut().shut_down().await;
     let mut ending = match answer {
-        None => Ending::Limit(wall(took)),
+        None => Ending::Limit(store.data().late(), Vec::new()),
         Some(Ok(Ok(value))) => Ending::Done(value),
         Some(Ok(Err(error))) => Ending::Failed(script_error(error)),
-        Some(Err(trap)) => stopped(state, &trap),
+        Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
+    let state = store.data_mut();
     // What was printed is there before anything is said of how it ended.
     let left = state.limits.wall.duration().saturating_sub(start.elapsed());
     let flushed = tokio::time::timeout(left, state.output.flush()).await;
@@ -240,7 +245,7 @@ async fn conclude<T>(
         match flushed {
             Ok(Ok(())) => {}
             Ok(Err(closed)) => ending = output_ended(&closed),
-            Err(_) => ending = Ending::Limit(wall(start.elapsed())),
+            Err(_) => ending = Ending::Limit(state.late(), Vec::new()),
         }
     }
     let usage = Usage {
@@ -263,7 +268,7 @@ impl<T> Report<T> {
         let ending = match self.ending {
             Ending::Done(value) => Ending::Done(f(value)),
             Ending::Failed(error) => Ending::Failed(error),
-            Ending::Limit(hit) => Ending::Limit(hit),
+            Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
             Ending::Fault(fault) => Ending::Fault(fault),
@@ -320,21 +325,26 @@ pub mod fuzzing {
 }
 
 /// What a trap means.
-fn stopped<T>(state: &State, trap: &wasmtime::Error) -> Ending<T> {
+fn stopped<T>(mut store: StoreContextMut<'_, State>, trap: &wasmtime::Error) -> Ending<T> {
+    let frames = match trap.downcast_ref::<WasmCoreDump>() {
+        Some(dump) => whereabouts::frames(dump, &mut store),
+        None => Vec::new(),
+    };
+    let state = store.data();
     match (&state.stop, trap.downcast_ref::<Trap>()) {
-        (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone()),
+        (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone(), frames),
         (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),
         // A guest that is refused memory traps; one that does not even fit is not made.
         (None, Some(Trap::UnreachableCodeReached) | None) if state.limiter.refused().is_some() => {
             let allowed = state.limits.memory;
             let wanted = state.limiter.refused().unwrap_or(allowed);
-            Ending::Limit(LimitHit::Memory { allowed, wanted })
+            Ending::Limit(LimitHit::Memory { allowed, wanted }, frames)
         }
         (None, Some(Trap::StackOverflow)) => Ending::Failed(ScriptError {
             stage: ErrorStage::Script,
             message: "stack overflow".to_owned(),
-            traceback: Vec::new(),
+            traceback: frames,
             action: None,
         }),
         (None, _) => Ending::Fault(format!("the guest trapped: {trap:?}")),

@@ -9,7 +9,7 @@ use wasmtime::Store;
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
 use super::state::State;
-use super::{Ending, Output, Report, Sandbox, conclude, modules, seed};
+use super::{Ending, Output, Report, Sandbox, conclude, latest, modules, seed};
 use crate::dispatch::Dispatcher;
 use crate::limits::Limits;
 use crate::repo::Bundle;
@@ -97,7 +97,7 @@ impl Session {
                 .await?;
             Ok(opened.map(|()| guest))
         };
-        let answer = tokio::time::timeout(limits.wall.duration(), meter.measure(opening)).await;
+        let answer = tokio::time::timeout(latest(limits), meter.measure(opening)).await;
         let report = conclude(&mut store, answer.ok(), start).await;
         let mut opened = None;
         let report = report.map(|guest| opened = Some(guest));
@@ -158,7 +158,7 @@ impl Session {
             return None;
         };
         let report = conclude(&mut self.store, answer.ok(), start).await;
-        self.over |= matches!(report.ending, Ending::Limit(_));
+        self.over |= matches!(report.ending, Ending::Limit(..));
         Some(report.map(|end| match end {
             runtime::ChunkEnd::Done => ChunkEnd::Done,
             runtime::ChunkEnd::Incomplete => ChunkEnd::Incomplete,
@@ -183,6 +183,6 @@ impl Session {
         self.interrupt.0.send_replace(false);
         let state = self.store.data_mut();
         state.begin();
-        (state.meter.clone(), state.limits.wall.duration())
+        (state.meter.clone(), latest(&state.limits))
     }
 }

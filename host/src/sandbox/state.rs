@@ -1,11 +1,15 @@
 //! What the host keeps for one instance, and how it answers `run-action`.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::task::Poll;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout_at;
 
 use super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, ErrorKind as WitKind, Host,
@@ -53,6 +57,7 @@ pub(super) struct State {
     pub(super) printed: u64,
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
+    start: Instant,
     seed: i64,
     turns: Arc<Semaphore>,
     in_flight: JoinSet<(u32, Answer)>,
@@ -78,6 +83,7 @@ impl State {
             calls: 0,
             printed: 0,
             interrupted: None,
+            start: Instant::now(),
             seed,
             turns: Arc::new(Semaphore::new(limits.parallel as usize)),
             in_flight: JoinSet::new(),
@@ -90,14 +96,27 @@ impl State {
     /// The limits count from here: for the next evaluation of a session.
     pub(super) fn begin(&mut self) {
         self.meter = Meter::new();
+        self.start = Instant::now();
         self.limiter.forget_refusal();
         (self.stop, self.calls, self.printed) = (None, 0, 0);
     }
 
-    /// The limit on computing time, when it is reached.
-    pub(super) fn over_cpu(&self) -> Option<LimitHit> {
+    /// The limit on time that is reached.
+    pub(super) fn out_of_time(&self) -> Option<LimitHit> {
         let (allowed, used) = (self.limits.cpu, self.meter.spent());
-        (used >= allowed.duration()).then_some(LimitHit::Cpu { allowed, used })
+        if used >= allowed.duration() {
+            return Some(LimitHit::Cpu { allowed, used });
+        }
+        let hit = self.late();
+        matches!(hit, LimitHit::Wall { allowed, used } if used >= allowed.duration()).then_some(hit)
+    }
+
+    /// The limit on the whole run's time, as if it were reached now.
+    pub(super) fn late(&self) -> LimitHit {
+        LimitHit::Wall {
+            allowed: self.limits.wall,
+            used: self.start.elapsed(),
+        }
     }
 
     /// Ends everything that is still in flight and waits for that.
@@ -222,6 +241,31 @@ impl State {
 
 impl Host for State {
     async fn run_action(
+        &mut self,
+        submit: Vec<Call>,
+        cancel: Vec<u32>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        // Checked: a limit may be as long as nobody waits.
+        let deadline = self.start.checked_add(self.limits.wall.duration());
+        let answer = {
+            let mut answering = pin!(self.answer(submit, cancel, wait));
+            // Most answers need no timer.
+            match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => match deadline {
+                    Some(deadline) => timeout_at(deadline.into(), answering).await.ok(),
+                    None => Some(answering.await),
+                },
+            }
+        };
+        answer.unwrap_or_else(|| Err(self.end(Stop::Limit(self.late()))))
+    }
+}
+
+impl State {
+    /// Answers one entry of the guest's.
+    async fn answer(
         &mut self,
         submit: Vec<Call>,
         cancel: Vec<u32>,

@@ -23,6 +23,7 @@ pub(in crate::cli) enum Command {
     Init(Init),
     Edit(Edit),
     Remove(Remove),
+    Types(Types),
 }
 
 /// Print the tree of actions with their descriptions.
@@ -166,6 +167,21 @@ pub(in crate::cli) struct Remove {
     /// Do not ask.
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// Write annotations (EmmyLua) of the repo for editors: actions with their parameters and results, and what scripts have.
+///
+/// Writes .kael/types, and names it in .luarc.json (lua-language-server) and .emmyrc.json (emmylua_ls). Annotations that
+/// stand right above a `define_action` are kept, and win.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host --actions ./actions actions types -o .")]
+pub(in crate::cli) struct Types {
+    /// The folder that the editor opens.
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(in crate::cli) output: PathBuf,
     /// Print one JSON document.
     #[arg(long)]
     pub(in crate::cli) json: bool,

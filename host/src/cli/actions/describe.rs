@@ -24,13 +24,10 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
         return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
     let (settings, _) = session.settings()?;
-    let looked =
-        session.wait(app::envyr(&settings, repo.bundle.root.clone()).look(definition, false))?;
+    let looked = session
+        .wait(app::executors(&settings, repo.bundle.root.clone()).look(definition, false))?;
     if session.json {
-        return Ok(say_json(
-            &document(name, definition, looked.ok().flatten()),
-            exit::SUCCESS,
-        ));
+        return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
     }
     Ok(say(
         &text(session.paint, name, definition, &looked),
@@ -68,7 +65,13 @@ fn source(definition: &Definition) -> String {
     }
 }
 
-fn document(name: &ActionName, definition: &Definition, found: Option<Implementation>) -> Value {
+fn document(
+    name: &ActionName,
+    definition: &Definition,
+    looked: Result<Option<Implementation>, ActionError>,
+) -> Value {
+    let problem = looked.as_ref().err().map(|problem| problem.message.clone());
+    let found = looked.ok().flatten();
     let schema = |schema: &Option<std::sync::Arc<Schema>>| {
         schema.as_ref().map(|schema| schema.document().clone())
     };
@@ -82,6 +85,8 @@ fn document(name: &ActionName, definition: &Definition, found: Option<Implementa
         "subdir": definition.subdir,
         "entrypoint": found.as_ref().map(|found| found.file.clone()).or_else(|| definition.entrypoint.clone()),
         "language": found.as_ref().map(|found| found.language.name()),
+        "imports": found.as_ref().map(|found| found.imports.clone()).unwrap_or_default(),
+        "problem": problem,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
         "input": definition.adapter.names().0,
@@ -136,6 +141,7 @@ pub(in crate::cli) fn text(
                 found.interpreter
             );
             row("runs", &by);
+            row("imports", &found.imports.join(", "));
         }
         Ok(None) => {
             row("runs", definition.entrypoint.as_deref().unwrap_or_default());
@@ -144,6 +150,13 @@ pub(in crate::cli) fn text(
         Err(problem) => row("problem", &problem.message),
     }
     row("executor", definition.executor.name());
+    let network = definition.grants.network.iter().map(ToString::to_string);
+    row("network", &network.collect::<Vec<_>>().join(", "));
+    for dir in &definition.grants.dirs {
+        let mode = if dir.writable { "read-write" } else { "read" };
+        let folder = format!("{} is {} ({mode})", dir.seen_as, dir.path.display());
+        row("dirs", &folder);
+    }
     let (input, output) = definition.adapter.names();
     if (input, output) != ("json", "json") {
         row("takes", &format!("{input}, gives {output}"));

@@ -8,6 +8,7 @@ mod exec;
 mod init;
 mod list;
 mod remove;
+mod types;
 mod validate;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
         Command::Init(init) => init::run(&session(init.json), &init.folder),
         Command::Edit(edit) => edit::run(&session(edit.json), &edit.name),
         Command::Remove(remove) => remove::run(&session(remove.json), &remove.name, remove.yes),
+        Command::Types(types) => types::run(&session(types.json), &types.output),
     }
 }
 

@@ -430,7 +430,7 @@ impl Talk<'_> {
             return self.complain(&problem, exit::USAGE);
         };
         let root = self.session.repo().map(|repo| repo.bundle.root.clone());
-        let looker = app::envyr(self.session.settings(), root.unwrap_or_default());
+        let looker = app::executors(self.session.settings(), root.unwrap_or_default());
         let looked = looker.look(definition, false).await;
         let text = describe::text(self.paint, name, definition, &looked);
         self.say(&text)

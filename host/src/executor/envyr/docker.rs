@@ -1,6 +1,5 @@
 //! Runs an entry point in a container, through envyr: which image, which engine, and the end of the container.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use super::contents::{self, Files};
 use super::entry::Entry;
 use super::variables::Variables;
 use crate::catalog::Definition;
@@ -254,41 +254,8 @@ pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
 }
 
 /// The digest of every file of a source, by its path.
-pub(super) fn contents(folder: &Path) -> Result<BTreeMap<Vec<u8>, [u8; 32]>, ActionError> {
-    let mut files = BTreeMap::new();
-    collect(folder, folder, &mut files).map_err(|problem| {
-        ActionError::unavailable(format!("reading {}: {problem}", folder.display()), None)
-    })?;
-    Ok(files)
-}
-
-fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<Vec<u8>, [u8; 32]>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if NOT_CONTENT.iter().any(|name| entry.file_name() == *name) {
-            continue;
-        }
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() {
-            collect(root, &path, files)?;
-            continue;
-        }
-        let mut hash = Sha256::new();
-        if kind.is_symlink() {
-            hash.update(fs::read_link(&path)?.as_os_str().as_encoded_bytes());
-        } else if kind.is_file() {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mut file = fs::File::open(&path)?;
-            hash.update(file.metadata()?.permissions().mode().to_le_bytes());
-            io::copy(&mut file, &mut hash)?;
-        }
-        let name = path.strip_prefix(root).unwrap_or(&path);
-        files.insert(
-            name.as_os_str().as_encoded_bytes().to_vec(),
-            hash.finalize().into(),
-        );
-    }
-    Ok(())
+pub(super) fn contents(folder: &Path) -> Result<Files, ActionError> {
+    contents::without(folder, &NOT_CONTENT)
 }
 
 /// Ends the container of a call that is abandoned: it is not in the process group of its client.

@@ -226,6 +226,7 @@ mod tests {
             names: vec!["a".into()],
             location,
             body: body.to_string(),
+            problem: None,
         };
         Catalog::new(&[raw])
             .expect("valid")

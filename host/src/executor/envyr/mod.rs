@@ -1,5 +1,6 @@
 //! Runs implementations through envyr, and works around what it does not do itself.
 
+mod contents;
 mod crossed;
 mod docker;
 mod entry;
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 pub(super) use entry::{brief, inside};
-pub use tool::{REMEDY, VERSION, find, tools_folder};
+pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
@@ -57,6 +58,8 @@ pub struct Implementation {
     pub language: Language,
     /// What runs it.
     pub interpreter: String,
+    /// What a file of WebAssembly imports, where that was looked at.
+    pub imports: Vec<String>,
 }
 
 /// Runs implementations of one actions repo.
@@ -147,6 +150,7 @@ impl Envyr {
             file: entry.file,
             language: entry.language,
             interpreter: entry.interpreter,
+            imports: Vec::new(),
         }))
     }
 
@@ -516,17 +520,29 @@ impl Execute for Envyr {
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
         Box::pin(async move {
             let folder = self.fetch(&definition.source).await?;
+            let dirs = definition.grants.dirs.iter();
+            let dirs: Vec<PathBuf> = dirs.map(|dir| self.repo.join(&dir.path)).collect();
             let mut hash = Sha256::new();
             hash.update(VERSION);
-            // An action may use any file of its source, not only those beside its entry point.
-            let reading = tokio::task::spawn_blocking(move || docker::contents(&folder)).await;
-            let files = reading.unwrap_or_else(|problem| {
+            // An action may use any file of its source, not only those beside its entry point, and any of the folders
+            // that it is given.
+            let reading = tokio::task::spawn_blocking(move || {
+                let mut all = vec![docker::contents(&folder)?];
+                for dir in &dirs {
+                    all.push(contents::of(dir)?);
+                }
+                Ok(all)
+            });
+            let folders = reading.await.unwrap_or_else(|problem| {
                 Err(ActionError::unavailable(problem.to_string(), None))
             })?;
-            for (name, digest) in files {
-                hash.update(name.len().to_le_bytes());
-                hash.update(name);
-                hash.update(digest);
+            for files in folders {
+                hash.update(files.len().to_le_bytes());
+                for (name, digest) in files {
+                    hash.update(name.len().to_le_bytes());
+                    hash.update(name);
+                    hash.update(digest);
+                }
             }
             for name in &definition.env {
                 let mut keyed = Sha256::new();
@@ -560,6 +576,7 @@ fn wasm_file(source: PathBuf, definition: &Definition) -> Result<Implementation,
         file,
         language: Language::Other,
         interpreter: "WebAssembly, in this process".to_owned(),
+        imports: Vec::new(),
     })
 }
 

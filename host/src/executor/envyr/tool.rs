@@ -1,7 +1,9 @@
 //! The envyr program: where it is, whether it is the version that Kael was tested with, and how to install it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use thiserror::Error;
 
 use crate::environment::Environment;
 use crate::failure::ActionError;
@@ -11,6 +13,45 @@ pub const VERSION: &str = "0.4.2";
 
 /// The command that installs it.
 pub const REMEDY: &str = "install it with: kael-host setup";
+
+/// Why envyr was not installed.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// cargo ran and failed; it says why on stderr.
+    #[error("cargo could not install envyr {VERSION} ({0})")]
+    Failed(std::process::ExitStatus),
+    /// There is no cargo.
+    #[error("cargo could not be started: {0}")]
+    NoCargo(std::io::Error),
+}
+
+/// Whether a program is envyr of the version that is wanted.
+#[must_use]
+pub fn is_current(program: &Path) -> bool {
+    let output = Command::new(program).arg("--version").output();
+    output.is_ok_and(|output| output.stdout == format!("envyr {VERSION}\n").into_bytes())
+}
+
+/// Installs envyr into Kael's own folder with cargo, which tells its progress on stderr. Gives the program.
+///
+/// # Errors
+/// When cargo is not there, or fails.
+pub fn install(data: &Path) -> Result<PathBuf, InstallError> {
+    let tools = tools_folder(data);
+    let program = tools.join("bin/envyr");
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["install", "envyr", "--locked", "--force", "--version"])
+        .arg(format!("={VERSION}"))
+        .arg("--root")
+        .arg(&tools)
+        .stdin(Stdio::null());
+    match cargo.status() {
+        Ok(status) if status.success() && is_current(&program) => Ok(program),
+        Ok(status) => Err(InstallError::Failed(status)),
+        Err(problem) => Err(InstallError::NoCargo(problem)),
+    }
+}
 
 /// Kael's own folder for programs.
 #[must_use]

@@ -15,8 +15,20 @@ use sha2::Sha256;
 
 /// Bytes of the secret, and of the code that it makes.
 const SECRET: usize = 32;
+/// Compiled files that are kept, and their bytes: of more, those go that were not used for longest.
+const MOST: Bounds = Bounds {
+    entries: 500,
+    bytes: 4 << 30,
+};
 /// More than a compiled file of the largest size that is taken.
 const MAX_ENTRY: u64 = 4 << 30;
+
+/// What a folder may hold.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    entries: usize,
+    bytes: u64,
+}
 
 /// The folder, open.
 pub(super) struct Cache {
@@ -49,16 +61,27 @@ impl Cache {
 
     /// Waits for its turn to make an entry; the turn lasts as long as the file is open, or the process lives.
     pub(super) fn lock(&self, name: &str) -> io::Result<File> {
+        let name = format!("{name}.lock");
+        loop {
+            let file = self.lock_file(&name)?;
+            file.lock()?;
+            // It may have been removed while we waited; then another file is the lock now.
+            if self.is_named(&file, &name) {
+                return Ok(file);
+            }
+        }
+    }
+
+    fn lock_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(
-            &self.folder,
-            format!("{name}.lock"),
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )?;
-        let file = File::from(file);
-        file.lock()?;
-        Ok(file)
+        let mode = Mode::RUSR | Mode::WUSR;
+        Ok(rustix::fs::openat(&self.folder, name, flags, mode)?.into())
+    }
+
+    fn is_named(&self, file: &File, name: &str) -> bool {
+        let named = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        let open = rustix::fs::fstat(file);
+        matches!((named, open), (Ok(named), Ok(open)) if (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino))
     }
 
     /// An entry, if there is one and it is whole and this machine's user's own.
@@ -90,7 +113,58 @@ impl Cache {
     /// Makes an entry: written beside and moved in, so that nobody reads half of it.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let code = self.mac(name, content).finalize().into_bytes();
-        self.put(name, &[&code, content])
+        self.put(name, &[&code, content])?;
+        self.evict(MOST, name);
+        Ok(())
+    }
+
+    /// Removes what was not used for longest, until the folder holds no more than it may; never `keep`. What cannot be
+    /// removed, or is being made, stays.
+    fn evict(&self, most: Bounds, keep: &str) {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let Ok(stat) = rustix::fs::statat(&self.folder, &name, AtFlags::SYMLINK_NOFOLLOW)
+            else {
+                continue;
+            };
+            let own = name.ends_with(".lock") || name.ends_with(".new") || name == "secret";
+            if own || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                continue;
+            }
+            let used = stat.st_atime.max(stat.st_mtime);
+            entries.push((name == keep, used, stat.st_size.unsigned_abs(), name));
+        }
+        // The newest first, and before all others the one that was just made.
+        entries.sort_by(|a, b| (b.0, b.1, &b.3).cmp(&(a.0, a.1, &a.3)));
+        let mut bytes = 0_u64;
+        for (index, (kept, _, size, name)) in entries.iter().enumerate() {
+            bytes = bytes.saturating_add(*size);
+            if *kept || (index < most.entries && bytes <= most.bytes) {
+                continue;
+            }
+            self.remove(name);
+        }
+    }
+
+    /// Removes an entry and its lock, unless somebody is making it anew.
+    fn remove(&self, name: &str) {
+        let lock = format!("{name}.lock");
+        let Ok(file) = self.lock_file(&lock) else {
+            return;
+        };
+        if file.try_lock().is_err() || !self.is_named(&file, &lock) {
+            return;
+        }
+        for name in [name.to_owned(), format!("{name}.new"), lock] {
+            rustix::fs::unlinkat(&self.folder, &name, AtFlags::empty()).ok();
+        }
     }
 
     fn put(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
@@ -226,6 +300,44 @@ mod tests {
         fs::copy(elsewhere.join("a"), path.join("a")).expect("copies");
         assert!(cache.read("a").is_none());
         fs::write(path.join("a"), &good).expect("writes");
+        assert!(cache.read("a").is_some());
+    }
+
+    #[test]
+    fn of_too_many_entries_those_go_that_were_not_used_for_longest() {
+        let (_keep, path, cache) = cache();
+        let make = |name: &str, used: u64| {
+            let _lock = cache.lock(name).expect("a lock");
+            cache.write(name, b"code").expect("writes");
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(used);
+            let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
+            let file = File::options().write(true).open(path.join(name));
+            file.and_then(|file| file.set_times(times)).expect("times");
+        };
+        let names = || -> Vec<String> {
+            let files = fs::read_dir(&path).expect("a folder").flatten();
+            let mut names: Vec<String> = files
+                .map(|file| file.file_name().to_string_lossy().into_owned())
+                .filter(|name| !name.starts_with("secret"))
+                .collect();
+            names.sort();
+            names
+        };
+        for (name, used) in [("a", 40), ("b", 10), ("c", 30), ("d", 20)] {
+            make(name, used);
+        }
+        let bounds = |entries, bytes| Bounds { entries, bytes };
+        // The one that was just made stays, old as it may be.
+        cache.evict(bounds(2, u64::MAX), "b");
+        assert_eq!(names(), ["a", "a.lock", "b", "b.lock"]);
+        // One that somebody holds the lock of stays, too.
+        let held = cache.lock("b").expect("a lock");
+        cache.evict(bounds(1, u64::MAX), "a");
+        assert_eq!(names().len(), 4);
+        drop(held);
+        let size = path.join("a").metadata().expect("there").len();
+        cache.evict(bounds(9, size), "a");
+        assert_eq!(names(), ["a", "a.lock"]);
         assert!(cache.read("a").is_some());
     }
 

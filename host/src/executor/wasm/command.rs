@@ -14,8 +14,8 @@ pub(super) struct Command {
     /// The SHA-256 of the file, in hexadecimal.
     pub(super) digest: String,
     pub(super) kind: Kind,
-    /// The imports that a definition has to give something for.
-    sockets: Vec<String>,
+    /// All that it imports, as it spells it.
+    pub(super) imports: Vec<String>,
 }
 
 /// The two forms of a command.
@@ -124,21 +124,19 @@ impl Command {
                 Kind::Module(engine.modules.instantiate_pre(module).map_err(cannot)?)
             }
         };
-        let sockets = imports
-            .into_iter()
-            .filter(|name| name.starts_with(SOCKETS))
-            .collect();
         Ok(Self {
             digest,
             kind,
-            sockets,
+            imports,
         })
     }
 
     /// What the file imports, against what a definition gives.
     pub(super) fn missing(&self, grants: &Grants) -> Option<Missing> {
-        (grants.network.is_empty() && !self.sockets.is_empty()).then(|| Missing {
-            imports: self.sockets.clone(),
+        let needs = |name: &&String| name.starts_with(SOCKETS);
+        let imports: Vec<String> = self.imports.iter().filter(needs).cloned().collect();
+        (grants.network.is_empty() && !imports.is_empty()).then_some(Missing {
+            imports,
             field: "network",
         })
     }

@@ -14,6 +14,7 @@ mod lookup;
 mod outcome;
 mod pipes;
 mod reach;
+mod release;
 mod settings;
 mod world;
 
@@ -100,6 +101,17 @@ impl Wasm {
         }
     }
 
+    /// What the definition's file imports, once it is sure that it can be run and is given all that it needs. Compiles
+    /// it where nobody has.
+    pub(super) async fn imports(
+        &self,
+        definition: &Definition,
+    ) -> Result<Vec<String>, ActionError> {
+        let engine = self.engine().await?;
+        let command = self.command(engine, definition).await?;
+        Ok(command.imports.clone())
+    }
+
     /// Runs one to its end. Dropping the future ends the instance.
     pub(super) async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
@@ -129,7 +141,11 @@ impl Wasm {
             }
         };
         // A task of its own: what it computes is not the script's computing.
-        let task = Task(tokio::spawn(running));
+        let dirs = definition.grants.dirs.iter();
+        let task = Task {
+            handle: tokio::spawn(running),
+            folders: dirs.map(|dir| self.repo.join(&dir.path)).collect(),
+        };
         let ended = task.within(definition.timeout.duration()).await;
         let traces = Traces {
             stdout: stdout.take(),
@@ -149,7 +165,11 @@ impl Wasm {
 }
 
 /// An instance that is running; dropping this ends it, at the next tick.
-struct Task(JoinHandle<Ended>);
+struct Task {
+    handle: JoinHandle<Ended>,
+    /// What it was given.
+    folders: Vec<PathBuf>,
+}
 
 impl Task {
     /// None when it was late.
@@ -157,12 +177,19 @@ impl Task {
         mut self,
         time: std::time::Duration,
     ) -> Option<Result<Ended, tokio::task::JoinError>> {
-        tokio::time::timeout(time, &mut self.0).await.ok()
+        tokio::time::timeout(time, &mut self.handle).await.ok()
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        if self.handle.is_finished() {
+            return;
+        }
+        self.handle.abort();
+        release::after(
+            self.handle.abort_handle(),
+            std::mem::take(&mut self.folders),
+        );
     }
 }

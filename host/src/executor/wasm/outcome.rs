@@ -85,7 +85,12 @@ fn stopped(
 ) -> ActionError {
     let mut detail = traces.detail();
     if let (Some(used), Some(cpu)) = (ended.over_cpu, allowed.cpu) {
-        let message = format!("computed for {:.1}s, and may for {cpu}", used.as_secs_f64());
+        let message = format!(
+            "computed for {:.1}s, more than the {cpu} of its `limits.cpu`",
+            used.as_secs_f64()
+        );
+        let allows = "the definition's `limits.cpu` says how long the action may compute";
+        detail.hint.get_or_insert_with(|| allows.to_owned());
         return failed(ErrorKind::Timeout, message, detail);
     }
     if traces.overflowed {

@@ -1,0 +1,825 @@
+//! Reads a script once, as Lua's own compiler does, and notes which names it uses and what it calls with which literals.
+//!
+//! The guest's Lua has taken the script before, so this need not say what is wrong with one. It gives up where it does not
+//! know on, and whoever calls it then says nothing of names. Chains of operators and calls are read in loops; what nests
+//! is bounded, as it is in Lua.
+
+use super::facts::{Arguments, Expr, Facts, Form, Local, Path, Read, Root, Table, Use, What};
+use super::lexer::{Kind, Lexer, Token};
+
+/// Levels that may nest; Lua itself takes 200.
+const MAX_DEPTH: usize = 220;
+/// Literals that are kept; what goes beyond shows when the script runs.
+const MAX_LITERALS: usize = 200_000;
+/// Words that cannot be names. `global` can.
+const WORDS: [&str; 22] = [
+    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+    "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
+];
+/// Operators between two values. How they bind makes no difference to names.
+const BINARY: [&str; 19] = [
+    "+", "-", "*", "/", "//", "%", "^", "..", "==", "~=", "<", "<=", ">", ">=", "&", "|", "~",
+    "<<", ">>",
+];
+
+/// What a script says of itself; none where it could not be read.
+pub(super) fn read(source: &str) -> Option<Facts> {
+    let mut lexer = Lexer::new(source);
+    let mut parser = Parser {
+        token: lexer.next()?,
+        ahead: lexer.next()?,
+        lexer,
+        facts: Facts::default(),
+        scope: Vec::new(),
+        depth: 0,
+        literals: 0,
+    };
+    parser.block()?;
+    matches!(parser.token.kind, Kind::End).then_some(parser.facts)
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    token: Token,
+    ahead: Token,
+    facts: Facts,
+    /// Names from the outermost to the innermost; one that was declared as a global hides a local.
+    scope: Vec<(String, Option<usize>)>,
+    depth: usize,
+    literals: usize,
+}
+
+impl Parser<'_> {
+    fn advance(&mut self) -> Option<Token> {
+        let behind = match self.ahead.kind {
+            Kind::End => self.ahead.clone(),
+            _ => self.lexer.next()?,
+        };
+        let ahead = std::mem::replace(&mut self.ahead, behind);
+        Some(std::mem::replace(&mut self.token, ahead))
+    }
+
+    fn is(&self, word: &str) -> bool {
+        match &self.token.kind {
+            Kind::Name(name) => name == word,
+            Kind::Sign(sign) => *sign == word,
+            _ => false,
+        }
+    }
+
+    fn takes(&mut self, word: &str) -> Option<bool> {
+        let is = self.is(word);
+        if is {
+            self.advance()?;
+        }
+        Some(is)
+    }
+
+    fn expect(&mut self, word: &str) -> Option<()> {
+        self.takes(word)?.then_some(())
+    }
+
+    fn name(&mut self) -> Option<(String, usize)> {
+        match &self.token.kind {
+            Kind::Name(name) if !WORDS.contains(&name.as_str()) => {
+                let token = self.advance()?;
+                match token.kind {
+                    Kind::Name(name) => Some((name, token.at)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return None;
+        }
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    fn declare(&mut self, name: String, made_with: Option<Path>) -> usize {
+        let number = self.facts.locals.len();
+        self.facts.locals.push(Local {
+            made_with,
+            assigned: false,
+        });
+        self.scope.push((name, Some(number)));
+        number
+    }
+
+    /// A block in a scope of its own.
+    fn scoped(&mut self, end: &str) -> Option<()> {
+        let outer = self.scope.len();
+        self.block()?;
+        self.scope.truncate(outer);
+        self.expect(end)
+    }
+
+    fn block(&mut self) -> Option<()> {
+        while !matches!(self.token.kind, Kind::End)
+            && !["end", "else", "elseif", "until"]
+                .iter()
+                .any(|word| self.is(word))
+        {
+            if self.takes("return")? {
+                let ends = ["end", "else", "elseif", "until", ";"]
+                    .iter()
+                    .any(|word| self.is(word));
+                if !ends && !matches!(self.token.kind, Kind::End) {
+                    self.expressions()?;
+                }
+                self.takes(";")?;
+                return Some(());
+            }
+            self.deeper(Self::statement)?;
+        }
+        Some(())
+    }
+
+    fn statement(&mut self) -> Option<()> {
+        let Kind::Name(word) = &self.token.kind else {
+            return if self.takes(";")? {
+                Some(())
+            } else if self.takes("::")? {
+                self.name()?;
+                self.expect("::")
+            } else {
+                self.expression_statement()
+            };
+        };
+        match word.as_str() {
+            "if" => self.conditional(),
+            "while" => {
+                self.advance()?;
+                self.condition()?;
+                self.expect("do")?;
+                self.scoped("end")
+            }
+            "do" => {
+                self.advance()?;
+                self.scoped("end")
+            }
+            "for" => self.loops(),
+            "repeat" => {
+                self.advance()?;
+                // The condition sees the block's locals.
+                let outer = self.scope.len();
+                self.block()?;
+                self.expect("until")?;
+                self.condition()?;
+                self.scope.truncate(outer);
+                Some(())
+            }
+            "function" => self.function_statement(),
+            "local" => {
+                self.advance()?;
+                if self.takes("function")? {
+                    let (name, _) = self.name()?;
+                    self.declare(name, None);
+                    return self.function_body(false);
+                }
+                self.locals()
+            }
+            "global" if self.declares_globals() => {
+                self.advance()?;
+                self.globals()
+            }
+            "goto" => {
+                self.advance()?;
+                self.name().map(drop)
+            }
+            "break" => self.advance().map(drop),
+            _ => self.expression_statement(),
+        }
+    }
+
+    /// Whether `global` is a word here, and no name.
+    fn declares_globals(&self) -> bool {
+        match &self.ahead.kind {
+            Kind::Name(name) => name == "function" || !WORDS.contains(&name.as_str()),
+            Kind::Sign(sign) => matches!(*sign, "<" | "*"),
+            _ => false,
+        }
+    }
+
+    fn conditional(&mut self) -> Option<()> {
+        self.advance()?;
+        loop {
+            self.condition()?;
+            self.expect("then")?;
+            let outer = self.scope.len();
+            self.block()?;
+            self.scope.truncate(outer);
+            if self.takes("elseif")? {
+                continue;
+            }
+            return if self.takes("else")? {
+                self.scoped("end")
+            } else {
+                self.expect("end")
+            };
+        }
+    }
+
+    fn condition(&mut self) -> Option<()> {
+        let before = self.facts.reads.len();
+        let condition = self.expression()?;
+        self.asks(&condition, before);
+        Some(())
+    }
+
+    /// A global of which only the truth matters may be missing.
+    fn asks(&mut self, expr: &Expr, since: usize) {
+        if let Form::Path(path) = &expr.form
+            && path.keys.is_empty()
+        {
+            let reads = self.facts.reads[since..].iter_mut();
+            reads
+                .filter(|read| read.at == path.at)
+                .for_each(|read| read.asked = true);
+        }
+    }
+
+    fn loops(&mut self) -> Option<()> {
+        self.advance()?;
+        let mut names = vec![self.name()?.0];
+        while self.takes(",")? {
+            names.push(self.name()?.0);
+        }
+        if !self.takes("=")? {
+            self.expect("in")?;
+        }
+        self.expressions()?;
+        self.expect("do")?;
+        let outer = self.scope.len();
+        for name in names {
+            self.declare(name, None);
+        }
+        self.block()?;
+        self.scope.truncate(outer);
+        self.expect("end")
+    }
+
+    fn function_statement(&mut self) -> Option<()> {
+        self.advance()?;
+        let (name, at) = self.name()?;
+        let root = self.root(&name);
+        let mut path = Path {
+            root,
+            at,
+            keys: Vec::new(),
+        };
+        while self.takes(".")? {
+            path.keys.push(self.name()?);
+        }
+        let method = self.takes(":")?;
+        if method {
+            path.keys.push(self.name()?);
+        }
+        self.assign(path, &name);
+        self.function_body(method)
+    }
+
+    /// Parameters, block and `end`.
+    fn function_body(&mut self, method: bool) -> Option<()> {
+        let outer = self.scope.len();
+        if method {
+            self.declare("self".to_owned(), None);
+        }
+        self.expect("(")?;
+        while !self.takes(")")? {
+            if self.takes("...")? {
+                // Lua 5.5 may name them.
+                if let Some((name, _)) = self.name() {
+                    self.declare(name, None);
+                }
+            } else {
+                let (name, _) = self.name()?;
+                self.declare(name, None);
+            }
+            self.takes(",")?;
+        }
+        self.block()?;
+        self.scope.truncate(outer);
+        self.expect("end")
+    }
+
+    fn attribute(&mut self) -> Option<()> {
+        if self.takes("<")? {
+            self.name()?;
+            self.expect(">")?;
+        }
+        Some(())
+    }
+
+    fn locals(&mut self) -> Option<()> {
+        self.attribute()?;
+        let mut names = Vec::new();
+        loop {
+            names.push(self.name()?.0);
+            self.attribute()?;
+            if !self.takes(",")? {
+                break;
+            }
+        }
+        let mut values = if self.takes("=")? {
+            self.expressions()?.list.into_iter()
+        } else {
+            Vec::new().into_iter()
+        };
+        for name in names {
+            let made_with = match values.next().map(|value| value.form) {
+                Some(Form::Path(path)) => Some(path),
+                _ => None,
+            };
+            self.declare(name, made_with);
+        }
+        Some(())
+    }
+
+    fn globals(&mut self) -> Option<()> {
+        if self.takes("function")? {
+            let (name, _) = self.name()?;
+            self.facts.set.insert(name.clone());
+            self.scope.push((name, None));
+            return self.function_body(false);
+        }
+        self.attribute()?;
+        if self.takes("*")? {
+            return Some(());
+        }
+        let mut names = Vec::new();
+        loop {
+            names.push(self.name()?.0);
+            self.attribute()?;
+            if !self.takes(",")? {
+                break;
+            }
+        }
+        let set = self.takes("=")?;
+        if set {
+            self.expressions()?;
+        }
+        for name in names {
+            // What the sandbox has is declared by those who write down what they use.
+            self.facts.set.insert(name.clone());
+            self.scope.push((name, None));
+        }
+        Some(())
+    }
+
+    fn expression_statement(&mut self) -> Option<()> {
+        let (first, name) = self.suffixed(true)?;
+        if !self.is("=") && !self.is(",") {
+            return Some(());
+        }
+        let mut targets = vec![(first, name)];
+        while self.takes(",")? {
+            targets.push(self.suffixed(true)?);
+        }
+        self.expect("=")?;
+        self.expressions()?;
+        for (target, name) in targets {
+            if let Form::Path(path) = target.form {
+                self.assign(path, &name);
+            }
+        }
+        Some(())
+    }
+
+    fn assign(&mut self, path: Path, name: &str) {
+        match (&path.root, path.keys.is_empty()) {
+            (Root::Global(_), true) => _ = self.facts.set.insert(name.to_owned()),
+            (Root::Local(number), true) => self.facts.locals[*number].assigned = true,
+            (_, false) => self.facts.uses.push(Use {
+                path,
+                what: What::Set,
+            }),
+        }
+    }
+
+    fn root(&self, name: &str) -> Root {
+        let found = self.scope.iter().rev().find(|(known, _)| known == name);
+        match found {
+            Some((_, Some(number))) => Root::Local(*number),
+            Some((_, None)) | None => Root::Global(name.to_owned()),
+        }
+    }
+
+    fn expressions(&mut self) -> Option<Arguments> {
+        let mut arguments = Arguments::default();
+        loop {
+            let expr = self.expression()?;
+            arguments.open = matches!(expr.form, Form::Many);
+            arguments.list.push(expr);
+            if !self.takes(",")? {
+                return Some(arguments);
+            }
+        }
+    }
+
+    fn expression(&mut self) -> Option<Expr> {
+        self.deeper(Self::operators)
+    }
+
+    /// Operands and the operators between them, whatever binds how.
+    fn operators(&mut self) -> Option<Expr> {
+        let before = self.facts.reads.len();
+        let mut left = self.operand()?;
+        loop {
+            let asks = ["and", "or", "==", "~="].iter().any(|word| self.is(word));
+            let between = match &self.token.kind {
+                Kind::Name(name) => name == "and" || name == "or",
+                Kind::Sign(sign) => BINARY.contains(sign),
+                _ => false,
+            };
+            if !between {
+                return Some(left);
+            }
+            if asks {
+                self.asks(&left, before);
+            }
+            let at = left.at;
+            self.advance()?;
+            let since = self.facts.reads.len();
+            let right = self.operand()?;
+            if asks {
+                self.asks(&right, since);
+            }
+            left = Expr {
+                at,
+                form: Form::Unknown,
+            };
+        }
+    }
+
+    fn operand(&mut self) -> Option<Expr> {
+        let at = self.token.at;
+        let mut minus = 0;
+        let (mut other, mut asks) = (false, false);
+        let before = self.facts.reads.len();
+        loop {
+            if self.takes("-")? {
+                minus += 1;
+            } else if self.takes("not")? {
+                (other, asks) = (true, true);
+            } else if self.takes("#")? || self.takes("~")? {
+                other = true;
+            } else {
+                break;
+            }
+        }
+        let expr = self.simple()?;
+        if asks {
+            self.asks(&expr, before);
+        }
+        let form = match (other, minus, expr.form) {
+            (false, 0, form) => form,
+            (false, 1, Form::Literal(value)) if value.is_number() => {
+                match (value.as_i64(), value.as_f64()) {
+                    (Some(whole), _) => Form::Literal(whole.wrapping_neg().into()),
+                    (None, Some(number)) => Form::Literal((-number).into()),
+                    (None, None) => Form::Unknown,
+                }
+            }
+            _ => Form::Unknown,
+        };
+        Some(Expr { at, form })
+    }
+
+    fn simple(&mut self) -> Option<Expr> {
+        let at = self.token.at;
+        let form = match &self.token.kind {
+            Kind::Number(_) | Kind::String(_) => match self.advance()?.kind {
+                Kind::Number(value) => Form::Literal(value),
+                Kind::String(Some(text)) => Form::Literal(text.into()),
+                _ => Form::Unknown,
+            },
+            Kind::Sign("...") => {
+                self.advance()?;
+                Form::Many
+            }
+            Kind::Sign("{") => Form::Table(self.table()?),
+            Kind::Name(name) => match name.as_str() {
+                "nil" | "true" | "false" => {
+                    let form = match name.as_str() {
+                        "nil" => Form::Nil,
+                        word => Form::Literal((word == "true").into()),
+                    };
+                    self.advance()?;
+                    form
+                }
+                "function" => {
+                    self.advance()?;
+                    self.function_body(false)?;
+                    Form::Function
+                }
+                _ => return Some(self.suffixed(false)?.0),
+            },
+            _ => return Some(self.suffixed(false)?.0),
+        };
+        Some(Expr { at, form })
+    }
+
+    fn table(&mut self) -> Option<Table> {
+        self.expect("{")?;
+        let mut table = Table::default();
+        while !self.takes("}")? {
+            let named = matches!(&self.token.kind, Kind::Name(_))
+                && matches!(self.ahead.kind, Kind::Sign("="));
+            let key = if named {
+                let (name, at) = self.name()?;
+                self.advance()?;
+                Some((Some(name), at))
+            } else if self.takes("[")? {
+                let key = self.expression()?;
+                self.expect("]")?;
+                self.expect("=")?;
+                let name = match key.form {
+                    Form::Literal(serde_json::Value::String(text)) => Some(text),
+                    _ => None,
+                };
+                Some((name, key.at))
+            } else {
+                None
+            };
+            let value = self.expression()?;
+            self.literals += 1;
+            let kept = self.literals <= MAX_LITERALS;
+            match key {
+                Some((Some(name), at)) if kept => table.fields.push((name, at, value)),
+                None if kept => {
+                    table.open |= matches!(value.form, Form::Many);
+                    table.elements.push(value);
+                }
+                // A key that shows when the script runs, or too many of them.
+                _ => table.open = true,
+            }
+            if !self.takes(",")? {
+                self.takes(";")?;
+            }
+        }
+        Some(table)
+    }
+
+    /// A name or an expression in parentheses, and all that is indexed and called behind it. With it, the name.
+    fn suffixed(&mut self, statement: bool) -> Option<(Expr, String)> {
+        let at = self.token.at;
+        let mut base = String::new();
+        let mut form = if self.takes("(")? {
+            let inner = self.expression()?;
+            self.expect(")")?;
+            match inner.form {
+                Form::Many => Form::Unknown,
+                form => form,
+            }
+        } else {
+            let (name, at) = self.name()?;
+            let root = self.root(&name);
+            base = name;
+            Form::Path(Path {
+                root,
+                at,
+                keys: Vec::new(),
+            })
+        };
+        // Whether the path still stands for something that nobody has noted.
+        let mut fresh = !base.is_empty();
+        loop {
+            let place = self.token.at;
+            if self.takes(".")? {
+                let key = self.name()?;
+                form = self.indexed(form, Some(key));
+            } else if self.takes("[")? {
+                let key = self.expression()?;
+                self.expect("]")?;
+                form = match (form, key.form) {
+                    (form, Form::Literal(serde_json::Value::String(text))) => {
+                        self.indexed(form, Some((text, key.at)))
+                    }
+                    (form, _) => {
+                        self.note(&form, fresh, true);
+                        self.indexed(form, None)
+                    }
+                };
+            } else if self.takes(":")? {
+                let (method, _) = self.name()?;
+                self.note_root(&form, fresh, true);
+                if let Form::Path(path) = form {
+                    let what = What::Method(method, place);
+                    self.facts.uses.push(Use { path, what });
+                }
+                fresh = false;
+                self.arguments()?;
+                form = Form::Many;
+            } else if self.is("(") || self.is("{") || matches!(self.token.kind, Kind::String(_)) {
+                self.note_root(&form, fresh, false);
+                fresh = false;
+                let since = self.facts.reads.len();
+                let mut arguments = self.arguments()?;
+                if matches!(&form, Form::Path(path) if path.keys.is_empty() && path.root == Root::Global("type".to_owned()))
+                {
+                    arguments
+                        .list
+                        .iter()
+                        .for_each(|argument| self.asks(argument, since));
+                }
+                form = match form {
+                    Form::Path(path) if is_json_array(&path) && arguments.list.len() == 1 => {
+                        match arguments.list.pop().map(|expr| expr.form) {
+                            Some(Form::Table(table)) => Form::Table(Table {
+                                list: true,
+                                ..table
+                            }),
+                            _ => Form::Unknown,
+                        }
+                    }
+                    Form::Path(path) => {
+                        let what = What::Call(arguments);
+                        self.facts.uses.push(Use { path, what });
+                        Form::Many
+                    }
+                    _ => Form::Many,
+                };
+            } else {
+                break;
+            }
+        }
+        let target = statement && (self.is("=") || self.is(","));
+        let whole = matches!(&form, Form::Path(path) if path.keys.is_empty());
+        match target {
+            // What is set is not read; of `a.b = 1`, `a` is.
+            true if whole => {}
+            true => self.note_root(&form, fresh, true),
+            false => self.note(&form, fresh, !whole),
+        }
+        Some((Expr { at, form }, base))
+    }
+
+    fn indexed(&mut self, form: Form, key: Option<(String, usize)>) -> Form {
+        match (form, key) {
+            (Form::Path(mut path), Some(key)) => {
+                path.keys.push(key);
+                Form::Path(path)
+            }
+            _ => Form::Unknown,
+        }
+    }
+
+    /// Notes that the value at a path is read.
+    fn note(&mut self, form: &Form, fresh: bool, indexed: bool) {
+        self.note_root(form, fresh, indexed);
+        if let (Form::Path(path), true) = (form, fresh) {
+            let path = path.clone();
+            self.facts.uses.push(Use {
+                path,
+                what: What::Read,
+            });
+        }
+    }
+
+    /// Notes that the name that a path starts with is read.
+    fn note_root(&mut self, form: &Form, fresh: bool, indexed: bool) {
+        if let (Form::Path(path), true) = (form, fresh)
+            && let Root::Global(name) = &path.root
+        {
+            self.facts.reads.push(Read {
+                name: name.clone(),
+                at: path.at,
+                asked: false,
+                indexed: indexed || !path.keys.is_empty(),
+            });
+        }
+    }
+
+    fn arguments(&mut self) -> Option<Arguments> {
+        let at = self.token.at;
+        let one = |form| Arguments {
+            list: vec![Expr { at, form }],
+            open: false,
+        };
+        if let Kind::String(text) = &self.token.kind {
+            let form = text
+                .clone()
+                .map_or(Form::Unknown, |text| Form::Literal(text.into()));
+            self.advance()?;
+            return Some(one(form));
+        }
+        if self.is("{") {
+            let table = self.table()?;
+            return Some(one(Form::Table(table)));
+        }
+        self.expect("(")?;
+        if self.takes(")")? {
+            return Some(Arguments::default());
+        }
+        let arguments = self.expressions()?;
+        self.expect(")")?;
+        Some(arguments)
+    }
+}
+
+fn is_json_array(path: &Path) -> bool {
+    let keys: Vec<&str> = path.keys.iter().map(|(key, _)| key.as_str()).collect();
+    path.root == Root::Global("json".to_owned()) && keys == ["array"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn globals(source: &str) -> Vec<String> {
+        let facts = read(source).unwrap_or_else(|| panic!("not read: {source}"));
+        facts
+            .reads
+            .into_iter()
+            .filter(|read| !read.asked)
+            .map(|read| read.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_name_is_what_it_is_where_it_stands() {
+        for (source, expected) in [
+            ("local x = x; print(x)", &["x", "print"][..]),
+            ("do local x = 1 end return x", &["x"]),
+            ("local function f(a, ...) return f(a, ...) end", &[]),
+            (
+                "for i = a, b do print(i) end return i",
+                &["a", "b", "print", "i"],
+            ),
+            ("for k, v in pairs(t) do k = v end", &["pairs", "t"]),
+            ("repeat local done = f() until done", &["f"]),
+            ("function t.a:b(c) self.x = c end", &[]),
+            ("local t = {} function t:m() return self, y end", &["y"]),
+            ("x, t.y = 1, 2", &["t"]),
+            ("if a and b == c or not d then e() end", &["e"]),
+            ("if a then elseif b then c() else d() end", &["c", "d"]),
+            ("goto out ::out:: local a <const>, b <close> = c", &["c"]),
+            ("local function f(...rest) return rest, ... end", &[]),
+            ("local x = 1 do global x = y; x = 2 end", &["y"]),
+            ("global <const> * ; print(x)", &["print", "x"]),
+            (
+                "global function g() return g end local global = 1; return global",
+                &["g"],
+            ),
+            (
+                "return a.b['c'].d, (e).f, g:h 's', i{ j = k, [l] = m; n }, #o, -p, ~q",
+                &["a", "e", "g", "k", "l", "m", "n", "i", "o", "p", "q"],
+            ),
+            (
+                "return type(maybe) == 'nil', unpack or table.unpack",
+                &["type", "table"],
+            ),
+        ] {
+            let mut found = globals(source);
+            let mut expected = expected.to_vec();
+            found.sort();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_given_up() {
+        for source in ["local", "f(", "x = = 1", "end", "return 1 2", "a.1"] {
+            assert!(read(source).is_none(), "{source}");
+        }
+        let deep = format!("return {}1{}", "(".repeat(100_000), ")".repeat(100_000));
+        assert!(read(&deep).is_none());
+    }
+
+    #[test]
+    fn no_text_is_too_strange_to_be_given_up() {
+        let text = "#!x\nlocal a <const>, b = 0x1p-2, 'é\\u{48}\\x41\\065\\z  x' goto x ::x:: global function f(...n) return n.a[b](1, ...) end \
+            for i = 1, #t do t[i] = { a = -1; [2] = not b, [[long]], [==[é]==] } end --[[ c ]] repeat local y = a:b 's' { } until y";
+        assert!(read(text).is_some());
+        let odd = [
+            "", "\"", "'", "[[", "[=", "\\", "\\x", "\\u{", "é", "\u{feff}", "(", "{", "--[[",
+            "0x", "1e", "...", "end", "=", "<",
+        ];
+        for at in text.char_indices().map(|(at, _)| at) {
+            read(&text[..at]);
+            for odd in odd {
+                read(&format!("{}{odd}{}", &text[..at], &text[at..]));
+            }
+        }
+    }
+
+    #[test]
+    fn chains_of_any_length_are_read() {
+        let long = format!(
+            "return 1{}{}",
+            "+x".repeat(200_000),
+            " .. f()".repeat(200_000)
+        );
+        assert!(read(&long).is_some());
+        let chain = format!("return a{}", ".b()".repeat(200_000));
+        assert!(read(&chain).is_some());
+    }
+}

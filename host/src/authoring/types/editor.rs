@@ -1,0 +1,114 @@
+//! The settings of language servers that make them read the annotations: written where there are none, added to otherwise.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+/// Where the annotations are, seen from the settings.
+pub(super) const LIBRARY: &str = ".kael/types";
+
+/// The files that hold settings: lua-language-server's and emmylua_ls's.
+pub(super) const FILES: [&str; 2] = [".luarc.json", ".emmyrc.json"];
+
+/// What became of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Written,
+    /// It names the annotations already.
+    AsItWas,
+    /// It is not JSON as it stands: comments, for instance.
+    ByHand,
+}
+
+/// Makes a file of settings name the annotations. What is in it stays.
+pub(super) fn settle(path: &Path) -> io::Result<Outcome> {
+    let luarc = path.file_name().is_some_and(|name| name == FILES[0]);
+    let before = match fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => None,
+        Err(problem) => return Err(problem),
+    };
+    let settings = match before.as_deref().map(str::trim) {
+        None | Some("") => Map::new(),
+        Some(text) if text.contains(LIBRARY) => return Ok(Outcome::AsItWas),
+        Some(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(settings)) => settings,
+            _ => return Ok(Outcome::ByHand),
+        },
+    };
+    let Some(settings) = added(settings, luarc) else {
+        return Ok(Outcome::ByHand);
+    };
+    fs::write(path, format!("{settings:#}\n"))?;
+    Ok(Outcome::Written)
+}
+
+/// None where something else stands in a place that is needed.
+fn added(mut settings: Map<String, Value>, luarc: bool) -> Option<Value> {
+    let version = if luarc { "Lua 5.5" } else { "Lua5.5" };
+    // Both servers take sections as tables; lua-language-server takes dotted keys, too, and people write those.
+    if luarc && !settings.contains_key("workspace") {
+        if !settings.contains_key("runtime") {
+            settings
+                .entry("runtime.version")
+                .or_insert_with(|| version.into());
+            settings
+                .entry("runtime.builtin")
+                .or_insert_with(|| json!({ "io": "disable" }));
+        }
+        let library = settings
+            .entry("workspace.library")
+            .or_insert_with(|| json!([]));
+        library.as_array_mut()?.push(LIBRARY.into());
+    } else {
+        let runtime = settings.entry("runtime").or_insert_with(|| json!({}));
+        runtime
+            .as_object_mut()?
+            .entry("version")
+            .or_insert_with(|| version.into());
+        let workspace = settings.entry("workspace").or_insert_with(|| json!({}));
+        let library = workspace
+            .as_object_mut()?
+            .entry("library")
+            .or_insert_with(|| json!([]));
+        library.as_array_mut()?.push(LIBRARY.into());
+    }
+    Some(Value::Object(settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let luarc = folder.path().join(".luarc.json");
+        let emmyrc = folder.path().join(".emmyrc.json");
+        assert_eq!(settle(&luarc).expect("written"), Outcome::Written);
+        assert_eq!(settle(&luarc).expect("read"), Outcome::AsItWas);
+        fs::write(
+            &luarc,
+            r#"{ "workspace.library": ["x"], "hint.enable": true }"#,
+        )
+        .expect("written");
+        assert_eq!(settle(&luarc).expect("written"), Outcome::Written);
+        let settings: Value =
+            serde_json::from_str(&fs::read_to_string(&luarc).expect("text")).expect("JSON");
+        assert_eq!(settings["workspace.library"], json!(["x", ".kael/types"]));
+        assert_eq!(settings["hint.enable"], true);
+        fs::write(&emmyrc, r#"{ "runtime": { "version": "Lua5.4" } }"#).expect("written");
+        assert_eq!(settle(&emmyrc).expect("written"), Outcome::Written);
+        let settings: Value =
+            serde_json::from_str(&fs::read_to_string(&emmyrc).expect("text")).expect("JSON");
+        assert_eq!(settings["runtime"]["version"], "Lua5.4");
+        assert_eq!(settings["workspace"]["library"], json!([".kael/types"]));
+        for text in ["{ // mine\n}", "[]", r#"{ "workspace": 5 }"#] {
+            fs::write(&emmyrc, text).expect("written");
+            assert_eq!(settle(&emmyrc).expect("read"), Outcome::ByHand);
+            assert_eq!(fs::read_to_string(&emmyrc).expect("text"), text);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+---@meta _
+
+-- What a script finds beside Lua's own library. Written by kael-host actions types: changes are lost.
+
+--- The script's arguments, from index 1; its name at index 0.
+---@type table<integer, string>
+arg = {}
+
+--- An action that failed, as `pcall` catches it. It prints, concatenates and matches like the text of its message.
+---@class kael.Failure
+---@field action string The name of the action.
+---@field kind "unknown_action"|"invalid_params"|"denied"|"timeout"|"failed"|"bad_output"|"unavailable"|"cancelled"
+---@field message string
+---@field detail kael.FailureDetail
+---@operator concat(any): string
+
+---@class kael.FailureDetail
+---@field exit_code? integer
+---@field signal? integer
+---@field stderr? string The end of what it wrote to stderr.
+---@field frames? string[] The functions of WebAssembly that were running when it trapped.
+---@field hint? string
+
+--- Calls a function. When it fails, the second result is the error: for an action that failed, a `kael.Failure`.
+---@param f fun(...: any): any ...
+---@param ... any
+---@return boolean ok
+---@return any ...
+function pcall(f, ...) end
+
+--- Runs functions side by side and returns their first results in order; `parallel({ f, g })` returns a list. When some
+--- fail, the error of the lowest index is raised after the rest have settled.
+---@overload fun(list: (fun(): any)[]): any[]
+---@param ... fun(): any
+---@return any ...
+function parallel(...) end
+
+--- The index and the value of the first function to settle, or its error; the rest is cancelled.
+---@overload fun(list: (fun(): any)[]): integer, any
+---@param ... fun(): any
+---@return integer index
+---@return any value
+function race(...) end
+
+--- Null in JSON.
+---@class kael.Null
+
+---@class kael.json
+json = {}
+
+--- Null: a field that is there and has no value.
+---@type kael.Null
+json.null = nil
+
+--- A value as JSON.
+---@param value any
+---@return string
+function json.encode(value) end
+
+--- A value as JSON over several lines.
+---@param value any
+---@return string
+function json.pretty(value) end
+
+--- A value from JSON. Nulls in tables are left out, unless `{ null = json.null }` keeps them.
+---@param text string
+---@param options? { null?: any }
+---@return any
+function json.decode(text, options) end
+
+--- A table that is a list, even when it is empty.
+---@generic T
+---@param list? T[]
+---@return T[]
+function json.array(list) end
+
+--- A value as Lua would write it, `depth` levels of it.
+---@param value any
+---@param depth? integer
+---@return string
+function inspect(value, depth) end
+
+--- Prints a value as Lua would write it.
+---@param value any
+---@param depth? integer
+function pp(value, depth) end
+
+--- The keys of a table, sorted.
+---@generic K
+---@param t table<K, any>
+---@return K[]
+function keys(t) end
+
+--- One field of every element of a list, where it is there.
+---@param list table[]
+---@param key any
+---@return any[]
+function pluck(list, key) end
+
+--- How many entries a table has, or how many of them `test(value, key)` accepts.
+---@param t table
+---@param test? fun(value: any, key: any): any
+---@return integer
+function count(t, test) end
+
+-- What a module of the actions repo finds while the repo loads.
+
+---@class (exact) kael.Definition
+---@field source string A folder, absolute or relative to the actions repo, or a git repository.
+---@field executor "native"|"docker"|"wasm"
+---@field entrypoint? string The file to run.
+---@field subdir? string A folder within the source.
+---@field description? string
+---@field defaults? table<string, any> Parameters that a script can override.
+---@field locked? table<string, any> Parameters that a script cannot override.
+---@field params? table What the parameters must be: the short form, or JSON Schema.
+---@field returns? any What a result must be: the short form, or JSON Schema.
+---@field example? any A result.
+---@field env? string[] Variables that the action sees.
+---@field timeout? number|string Seconds, or a text such as "5m".
+---@field tag? string A tag, branch or commit, for git sources.
+---@field type? "python"|"node"|"shell"|"other"
+---@field interpreter? string
+---@field input? "json"|"args"|"positional"|"env"
+---@field args_order? string[]
+---@field output? "json"|"text"|"lines"|"csv"|"ndjson"
+---@field cache? number|string How long a result may be used again.
+---@field retry? kael.Retry
+---@field writable? string[] What the action may write.
+---@field limits? kael.ActionLimits
+---@field dirs? table<string, { path: string, mode?: "read"|"read-write" }> With executor "wasm": folders that it sees.
+---@field network? string[] With executor "wasm": where it may connect to.
+---@field sha256? string With executor "wasm": the digest that the file must have.
+
+---@class (exact) kael.Retry
+---@field attempts? integer
+---@field backoff? number|string
+---@field on? ("timeout"|"failed"|"bad_output"|"unavailable")[]
+
+---@class (exact) kael.ActionLimits
+---@field memory? string
+---@field cpu? number|string
+---@field file_size? string
+---@field processes? integer
+---@field open_files? integer
+
+--- Defines an action. What it returns is called with a table of parameters.
+---@param definition kael.Definition
+---@return fun(params?: table): any
+function define_action(definition) end
