@@ -11,6 +11,8 @@ mod docker;
 mod doctor;
 mod examples;
 mod guest;
+mod html;
+mod jq;
 mod limits;
 mod orphans;
 mod rehearsal;

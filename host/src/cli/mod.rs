@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod drive;
 mod exit;
+mod page;
 mod rehearse;
 mod report;
 mod run;
