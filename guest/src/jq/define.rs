@@ -1,7 +1,7 @@
 //! The definitions that filters build on, and the bound on how deep a filter may nest while it runs.
 //!
 //! jaq evaluates by recursion on the stack of the guest. What a filter can repeat without end is a definition that uses
-//! itself, or the update of a `reduce` or `foreach`: each of these begins with a native that looks at how much of the
+//! itself, or the update of a `reduce` or `foreach`, and what nests deepest are the paths of an update: each begins with a native that looks at how much of the
 //! stack is left, and that raises an error when it is little. So nothing overflows, and what was evaluated is dropped in
 //! order.
 
@@ -151,9 +151,22 @@ pub(super) fn visit(term: &mut Term<&str>) {
                 put_guard(&mut def.body);
             }
         }),
+        Term::BinOp(
+            paths,
+            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt,
+            _,
+        ) => put_guards(paths),
         _ => {}
     }
     children(term, &mut |child| visit(child));
+}
+
+/// An update goes through the pipes of its paths by closures within closures: each of them looks at the stack, too.
+fn put_guards(paths: &mut Term<&str>) {
+    children(paths, &mut |child| put_guards(child));
+    if let Term::BinOp(_, BinaryOp::Pipe(_), right) = paths {
+        put_guard(right);
+    }
 }
 
 /// Whether a term calls a filter of that name.

@@ -12,9 +12,10 @@ use super::place::{excerpt, told};
 use super::{Data, define, functions};
 
 /// Bytes that a filter may have; words and signs; brackets that may be open at the same time. Reading, compiling and
-/// running nest as deep as a filter does, which may be one level for every word.
+/// running nest as deep as a filter does, which may be one level for every word, and no overflow of the stack can be
+/// caught. Twice as many overflow it where they nest the deepest.
 const MAX_BYTES: usize = 64 << 10;
-const MAX_WORDS: usize = 2000;
+const MAX_WORDS: usize = 1000;
 const MAX_BRACKETS: usize = 50;
 
 /// Filters that are kept for the next call.
@@ -142,6 +143,10 @@ fn brackets(code: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A word that stands before what it is about nests deeper than others, and counts for more.
+const PREFIXES: [&str; 2] = ["-", "try"];
+const PREFIX: usize = 4;
+
 fn count(tokens: &[lex::Token<&str>]) -> usize {
     let inside = |token: &lex::Token<&str>| match &token.1 {
         lex::Tok::Block(tokens) => count(tokens),
@@ -154,7 +159,11 @@ fn count(tokens: &[lex::Token<&str>]) -> usize {
             .sum(),
         _ => 0,
     };
-    tokens.iter().map(|token| 1 + inside(token)).sum()
+    let weight = |word: &str| if PREFIXES.contains(&word) { PREFIX } else { 1 };
+    tokens
+        .iter()
+        .map(|token| weight(token.0) + inside(token))
+        .sum()
 }
 
 fn unread(code: &str, errors: &[lex::Error<&str>]) -> String {

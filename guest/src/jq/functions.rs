@@ -212,7 +212,10 @@ fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -
                 let mut object = Object::default();
                 let mut put = |key: &str, value| object.insert(Rc::new(key.to_owned()), value);
                 put("offset", Val::from(offset));
-                put("length", Val::from(characters(&subject[group.start..group.end])));
+                put(
+                    "length",
+                    Val::from(characters(&subject[group.start..group.end])),
+                );
                 put("string", cut(group.start, group.end));
                 if let Some(name) = name {
                     put("name", Val::from((*name).to_owned()));

@@ -168,6 +168,10 @@ impl PartialEq for Val {
 
 impl Eq for Val {}
 
+#[expect(
+    clippy::non_canonical_partial_ord_impl,
+    reason = "`<` of filters is not the order that they sort by"
+)]
 impl PartialOrd for Val {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         // As in jq, NaN is less than any number, itself included.

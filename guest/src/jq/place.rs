@@ -8,7 +8,8 @@ const BEHIND: usize = 30;
 
 /// `expected a term (line 1, column 6)`, and below it the line with a caret.
 pub(super) fn told(message: &str, code: &str, at: usize) -> String {
-    let at = code.floor_char_boundary(at.min(code.len()));
+    let mut before = (0..=at.min(code.len())).rev();
+    let at = before.find(|at| code.is_char_boundary(*at)).unwrap_or(0);
     let start = code[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let end = code[at..]
         .find('\n')

@@ -102,6 +102,12 @@ impl Object {
         &self.entries
     }
 
+    fn get(&self, key: &str) -> Option<&Val> {
+        // The map is asked for a `String`, which is what its keys share.
+        let key = key.to_owned();
+        self.entries.get(&key)
+    }
+
     pub(super) fn insert(&mut self, key: Rc<String>, value: Val) {
         let value = child(value);
         self.levels = self.levels.max(1 + value.levels());
@@ -150,7 +156,7 @@ impl Val {
             }
             (Self::List(list), Self::List(part)) => Some(indices(&list.items, &part.items)),
             (Self::Null | Self::List(_) | Self::Text(_), Self::Object(bounds)) => {
-                let bound = |name: &str| bounds.entries.get(&name.to_owned());
+                let bound = |name: &str| bounds.get(name);
                 Some(self.clone().range(bound("start")..bound("end"))?)
             }
             _ => return Err(Error::index(self.clone(), index.clone())),
@@ -334,7 +340,7 @@ impl jaq_core::ValT for Val {
                 Ok(Self::List(list))
             }
             (value @ (Self::Null | Self::List(_)), Self::Object(bounds)) => {
-                let bound = |name: &str| bounds.entries.get(&name.to_owned());
+                let bound = |name: &str| bounds.get(name);
                 value.map_range(bound("start")..bound("end"), opt, f)
             }
             (value, index) => opt.fail(value, |value| Error::index(value, index.clone()).into()),

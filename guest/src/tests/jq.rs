@@ -368,7 +368,7 @@ fn a_filter_that_is_too_much_to_read_is_refused() {
     ] {
         let told = refused("{}", &format!("{filter} 1"));
         assert!(
-            told.ends_with("words, and may have 2000: call jq more than once"),
+            told.ends_with("words, and may have 1000: call jq more than once"),
             "{told}"
         );
     }

@@ -60,7 +60,7 @@ impl<'a> Across<'a> {
                 Place::Number(number) => Some(*number),
                 Place::Name(_) => None,
             });
-            return Self::Scale(Scale::over(numbers, false, 8.0));
+            return Self::Scale(Scale::within(numbers, 8.0));
         }
         let mut seen = std::collections::HashSet::new();
         let names = places().filter_map(|(place, _)| match place {

@@ -40,7 +40,9 @@ pub(super) fn short(long: &str, most: usize) -> String {
 /// A duration as people say it.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
-    if seconds < 0.001 {
+    if seconds == 0.0 {
+        "0 s".to_owned()
+    } else if seconds < 0.001 {
         format!("{:.0} µs", seconds * 1e6)
     } else if seconds < 1.0 {
         format!("{:.0} ms", seconds * 1e3)
@@ -106,6 +108,7 @@ mod tests {
     #[test]
     fn durations_are_rounded_to_what_matters() {
         for (micros, expected) in [
+            (0, "0 s"),
             (12, "12 µs"),
             (12_345, "12 ms"),
             (1_234_567, "1.2 s"),

@@ -100,9 +100,9 @@ fn render(told: &Told<'_>, began: SystemTime) -> String {
         0 => ("good", "succeeded".to_owned()),
         code => ("bad", format!("failed · exit code {code}")),
     };
-    _ = write!(
+    _ = writeln!(
         page,
-        "<header><h1>{name}</h1><span class=\"badge {class}\">{badge}</span><span class=\"soft\">{}</span></header>\n",
+        "<header><h1>{name}</h1><span class=\"badge {class}\">{badge}</span><span class=\"soft\">{}</span></header>",
         moment(began)
     );
     if let Some(report) = told.report {

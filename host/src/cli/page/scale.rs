@@ -44,6 +44,23 @@ impl Scale {
         }
     }
 
+    /// Spans all values and no more, with round numbers between.
+    pub(super) fn within(values: impl Iterator<Item = f64> + Clone, steps: f64) -> Self {
+        let scale = Self::over(values.clone(), false, steps);
+        let values = values.map(|value| value.clamp(-1e300, 1e300));
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(f64::NEG_INFINITY, f64::max);
+        if low < high {
+            Self {
+                from: low,
+                to: high,
+                ..scale
+            }
+        } else {
+            scale
+        }
+    }
+
     /// Where a value is, from 0 to 1.
     pub(super) fn place(&self, value: f64) -> f64 {
         ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
@@ -51,9 +68,13 @@ impl Scale {
 
     /// The round numbers.
     pub(super) fn ticks(&self) -> Vec<f64> {
-        let count = ((self.to - self.from) / self.step).round().clamp(1.0, 50.0) as u32;
+        // A little more than the span, as sums of steps are not exact.
+        let first = (self.from / self.step - 1e-9).ceil() * self.step;
+        let count = ((self.to - first) / self.step + 1e-9)
+            .floor()
+            .clamp(0.0, 50.0) as u32;
         (0..=count)
-            .map(|tick| self.from + f64::from(tick) * self.step)
+            .map(|tick| first + f64::from(tick) * self.step)
             .collect()
     }
 
@@ -116,6 +137,15 @@ mod tests {
             ["0", "10k", "20k", "30k", "40k", "50k"]
         );
         assert_eq!(labels(&[0.0], false), ["-1.0", "-0.5", "0.0", "0.5", "1.0"]);
+    }
+
+    #[test]
+    fn a_tight_scale_ends_with_the_values() {
+        let scale = Scale::within([1.0, 21.0].into_iter(), 8.0);
+        assert_eq!((scale.from, scale.to), (1.0, 21.0));
+        assert_eq!(scale.ticks(), [5.0, 10.0, 15.0, 20.0]);
+        let scale = Scale::within([3.0].into_iter(), 8.0);
+        assert!(scale.from < 3.0 && scale.to > 3.0);
     }
 
     #[test]
