@@ -15,6 +15,18 @@ struct Host {
     /// Completions to come, by time and then by call.
     due: BTreeMap<(u64, u32), Outcome>,
     printed: std::rc::Rc<std::cell::RefCell<String>>,
+    /// Tables and charts, as they crossed.
+    shown: std::rc::Rc<std::cell::RefCell<Vec<String>>>,
+}
+
+thread_local! {
+    /// The tables and charts of the last script.
+    static SHOWN: std::cell::RefCell<std::rc::Rc<std::cell::RefCell<Vec<String>>>> = std::cell::RefCell::default();
+}
+
+/// What the last script has shown.
+fn shown() -> Vec<String> {
+    SHOWN.with_borrow(|shown| shown.borrow().clone())
 }
 
 fn failed(message: &str) -> Outcome {
@@ -32,6 +44,10 @@ impl Host {
         match call.name.as_str() {
             "kael.print" => {
                 self.printed.borrow_mut().push_str(&call.params);
+                (0, Ok("null".to_owned()))
+            }
+            "kael.report" => {
+                self.shown.borrow_mut().push(call.params.clone());
                 (0, Ok("null".to_owned()))
             }
             "kael.seed" => (0, Ok("42".to_owned())),
@@ -93,6 +109,7 @@ fn module(name: &str, path: &str, source: &str) -> Module {
 fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
     let host = Host::default();
     let printed = host.printed.clone();
+    SHOWN.set(host.shown.clone());
     let mut host = host;
     transport::answer_with(Box::new(move |submit, cancel, wait| {
         host.run_action(submit, cancel, wait)
@@ -136,6 +153,8 @@ fn definitions(modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
 }
 
 mod actions;
+mod jq;
+mod report;
 mod require;
 mod sandbox;
 mod scheduler;

@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 7] = [
         "config",
         "repo",
         "environment",
+        "exhibit",
         "failure",
         "json",
         "limits",

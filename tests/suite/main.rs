@@ -13,6 +13,8 @@ mod doctor;
 mod ended;
 mod examples;
 mod guest;
+mod html;
+mod jq;
 mod limits;
 mod orphans;
 mod rehearsal;

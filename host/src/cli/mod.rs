@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod drive;
 mod exit;
+mod page;
 mod rehearse;
 mod report;
 mod run;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, WasmCoreDump};
 
 pub use engine::{EngineError, Sandbox};
-pub use output::Output;
+pub use output::{Output, Shown};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime::{self, Stage};
@@ -109,6 +109,8 @@ pub struct Usage {
 /// The end of an instance, what it used, and what it called.
 #[derive(Debug, Clone)]
 pub struct Report<T> {
+    /// When it began.
+    pub started: Instant,
     /// How it ended.
     pub ending: Ending<T>,
     /// What it used.
@@ -236,6 +238,7 @@ impl Sandbox {
         let calls =
             std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
         Report {
+            started: start,
             ending,
             usage,
             calls,
@@ -254,6 +257,7 @@ impl<T> Report<T> {
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {
+            started: self.started,
             ending,
             usage: self.usage,
             calls: self.calls,
