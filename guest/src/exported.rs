@@ -3,16 +3,18 @@
 use std::cell::RefCell;
 
 use crate::bindings::exports::kael::engine::runtime::{
-    Definition, Guest as Runtime, Module, Script, ScriptError,
+    Chunk, ChunkEnd, Definition, Guest as Runtime, Module, Script, ScriptError,
 };
-use crate::run;
 use crate::vm::Vm;
+use crate::{run, session};
 
 pub(crate) struct Component;
 
 thread_local! {
     /// Built by `init` before the snapshot is taken, taken by the one call that an instance answers.
     static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
+    /// The state of a session, once one is open.
+    static SESSION: RefCell<Option<Vm>> = const { RefCell::new(None) };
 }
 
 impl crate::bindings::Guest for Component {
@@ -33,6 +35,10 @@ fn with_vm<T>(answer: impl FnOnce(&Vm) -> T) -> T {
     result
 }
 
+fn with_session<T>(answer: impl FnOnce(&Vm) -> T) -> T {
+    SESSION.with_borrow(|session| answer(session.as_ref().expect("a session is open")))
+}
+
 impl Runtime for Component {
     fn load_repo(modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
         with_vm(|vm| run::load_repo(vm, &modules))
@@ -43,5 +49,23 @@ impl Runtime for Component {
         script: Script,
     ) -> Result<Option<String>, ScriptError> {
         with_vm(|vm| run::run_script(vm, modules.as_deref(), &script))
+    }
+
+    fn open_session(modules: Option<Vec<Module>>, interruptible: bool) -> Result<(), ScriptError> {
+        let vm = VM
+            .with_borrow_mut(Option::take)
+            .expect("an instance answers one call");
+        crate::gate::open();
+        let opened = session::open(&vm, modules.as_deref(), interruptible);
+        SESSION.with_borrow_mut(|session| *session = Some(vm));
+        opened
+    }
+
+    fn evaluate(chunk: Chunk) -> Result<ChunkEnd, ScriptError> {
+        with_session(|vm| session::evaluate(vm, &chunk))
+    }
+
+    fn complete(line: String) -> Vec<String> {
+        with_session(|vm| session::complete(vm, &line))
     }
 }

@@ -9,6 +9,7 @@ mod jq;
 mod natives;
 mod report;
 mod run;
+mod session;
 mod suggest;
 mod vm;
 

@@ -41,6 +41,10 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
         "report",
         stack::function::<crate::report::Report>(lua, &array_mt)?,
     )?;
+    natives.raw_set(
+        "interrupted",
+        stack::function::<Interrupted>(lua, &array_mt)?,
+    )?;
     natives.raw_set("array_mt", array_mt)?;
     natives.raw_set(
         "cancel",
@@ -184,6 +188,17 @@ impl Native for Seed {
     fn call(stack: &mut Stack<'_>) -> c_int {
         let seed = gate::call("kael.seed".to_owned(), String::new()).ok();
         stack.push_integer(seed.and_then(|text| text.parse().ok()).unwrap_or(0));
+        1
+    }
+}
+
+/// `interrupted()`: whether the evaluation that is going on is to end.
+struct Interrupted;
+
+impl Native for Interrupted {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let answer = gate::call("kael.interrupted".to_owned(), String::new());
+        stack.push_boolean(answer.is_ok_and(|answer| answer == "true"));
         1
     }
 }

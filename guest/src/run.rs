@@ -51,7 +51,7 @@ pub(crate) fn run_script(
     answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
 }
 
-fn module_table(lua: &Lua, modules: &[Module]) -> LuaResult<LuaTable> {
+pub(crate) fn module_table(lua: &Lua, modules: &[Module]) -> LuaResult<LuaTable> {
     let list = lua.create_table_with_capacity(modules.len(), 0)?;
     for module in modules {
         let entry = lua.create_table_with_capacity(0, 4)?;
@@ -76,7 +76,7 @@ fn definition(table: &LuaTable) -> LuaResult<Definition> {
     })
 }
 
-fn script_error(report: Option<LuaTable>) -> LuaResult<ScriptError> {
+pub(crate) fn script_error(report: Option<LuaTable>) -> LuaResult<ScriptError> {
     let report = report.ok_or_else(|| LuaError::runtime("the runtime reported nothing"))?;
     let stage = match text(&report, "stage")?.as_str() {
         "repo" => Stage::Repo,
@@ -107,7 +107,7 @@ fn text(table: &LuaTable, key: &str) -> LuaResult<String> {
 }
 
 /// An error that went past the runtime's own report, such as one in the error handler.
-fn unexpected(stage: Stage, problem: &LuaError) -> ScriptError {
+pub(crate) fn unexpected(stage: Stage, problem: &LuaError) -> ScriptError {
     ScriptError {
         stage,
         message: problem.to_string(),

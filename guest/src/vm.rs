@@ -4,15 +4,18 @@ use mlua::prelude::*;
 
 use crate::natives;
 
-/// A Lua state that is ready for its one call.
+/// A Lua state that is ready for its one call, or for a session.
 pub(crate) struct Vm {
     pub(crate) lua: Lua,
     pub(crate) load_repo: LuaFunction,
     pub(crate) run_script: LuaFunction,
+    pub(crate) open_session: LuaFunction,
+    pub(crate) evaluate: LuaFunction,
+    pub(crate) complete: LuaFunction,
 }
 
 /// The runtime's Lua files in the order in which they build on each other.
-const RUNTIME: [&str; 9] = [
+const RUNTIME: [&str; 10] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/scheduler.lua"),
@@ -22,6 +25,7 @@ const RUNTIME: [&str; 9] = [
     include_str!("lua/jq.lua"),
     include_str!("lua/report.lua"),
     include_str!("lua/run.lua"),
+    include_str!("lua/session.lua"),
 ];
 
 impl Vm {
@@ -37,6 +41,9 @@ impl Vm {
         Ok(Self {
             load_repo: natives.get("load_repo")?,
             run_script: natives.get("run_script")?,
+            open_session: natives.get("open_session")?,
+            evaluate: natives.get("evaluate")?,
+            complete: natives.get("complete")?,
             lua,
         })
     }

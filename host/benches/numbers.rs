@@ -244,7 +244,7 @@ fn shell_action(hello: &Path, envyr: &Path, data: &Path) -> Result<(f64, f64)> {
     let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
     let settings = Settings {
         envyr: Some(envyr.to_owned()),
-        fetch_env: Vec::new(),
+        ..Settings::default()
     };
     let sandbox = Sandbox::new(2)?;
     let actions = hello.join("actions");

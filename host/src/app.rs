@@ -1,11 +1,14 @@
 //! Puts the parts together for one command.
 
+pub mod session;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::activity::Kind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::config::Confinement;
 use crate::dispatch::{Cache, CacheUse, Dispatcher, Policy, Recorder, Rehearsal};
@@ -172,6 +175,7 @@ pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> 
     let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
     let executors = Arc::new(executors(settings, root));
     Dispatcher::new(catalog, settings.policy.clone(), executors)
+        .with_activity(settings.envyr.activity.clone())
         .with_cache(cache)
         .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
 }
@@ -229,16 +233,34 @@ pub async fn run_script(
     script: Script,
     output: Output,
 ) -> Result<Report<Option<String>>, AppError> {
+    // One instance for the repo, then one for the script.
+    let sandbox = Sandbox::new(2)?;
+    let (repo, dispatcher) = begin(settings, &sandbox, &output).await?;
+    let bundle = repo.as_ref().map(|repo| &repo.bundle);
+    let _running = settings.envyr.activity.begin(Kind::Script, &script.name);
+    Ok(sandbox
+        .run_script(bundle, script, &settings.limits, output, dispatcher)
+        .await)
+}
+
+/// Loads the repo and makes the gate to its actions.
+async fn begin(
+    settings: &Settings,
+    sandbox: &Sandbox,
+    output: &Output,
+) -> Result<(Option<Repo>, Arc<Dispatcher>), AppError> {
     if settings.confinement == Confinement::Required {
         let missing = executor::missing_confinement().await;
         if !missing.is_empty() {
             return Err(AppError::Confinement(missing));
         }
     }
-    // One instance for the repo, then one for the script.
-    let sandbox = Sandbox::new(2)?;
     let repo = match &settings.actions {
-        Some(folder) => Some(Repo::load(&sandbox, folder, &settings.limits, &output).await?),
+        Some(folder) => {
+            let board = &settings.envyr.activity;
+            let _loading = board.begin(Kind::Repo, "loading the actions repo");
+            Some(Repo::load(sandbox, folder, &settings.limits, output).await?)
+        }
         None => None,
     };
     let catalog = repo
@@ -253,9 +275,6 @@ pub async fn run_script(
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
     let root = repo.as_ref().map(|repo| repo.bundle.root.clone());
-    let dispatcher = Arc::new(dispatcher(settings, catalog, root.unwrap_or_default()));
-    let bundle = repo.as_ref().map(|repo| &repo.bundle);
-    Ok(sandbox
-        .run_script(bundle, script, &settings.limits, output, dispatcher)
-        .await)
+    let dispatcher = dispatcher(settings, catalog, root.unwrap_or_default());
+    Ok((repo, Arc::new(dispatcher)))
 }

@@ -3,6 +3,7 @@
 //! Modules build on each other in one direction: `cli`, `authoring`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
 //! then `repo`, then the small ones below them.
 
+pub mod activity;
 pub mod app;
 pub mod authoring;
 mod bounds;

@@ -189,7 +189,7 @@ fn kind(error: &ScriptError) -> &'static str {
 fn settings() -> Settings {
     Settings {
         envyr: Some(Program::get().envyr.clone()),
-        fetch_env: Vec::new(),
+        ..Settings::default()
     }
 }
 

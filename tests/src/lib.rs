@@ -2,6 +2,7 @@
 
 mod program;
 mod ran;
+mod terminal;
 
 use std::fs;
 use std::io::Write as _;
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 
 pub use program::{Program, emmylua_check, workspace};
 pub use ran::Ran;
+pub use terminal::Terminal;
 
 /// A folder of files and a command line to be run in it.
 pub struct Kael {

@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 7] = [
     &["dispatch"],
     &["executor"],
     &[
+        "activity",
         "bounds",
         "catalog",
         "config",

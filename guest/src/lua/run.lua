@@ -49,6 +49,8 @@ local function staged(stage, made)
   return nil, { stage = stage, message = made.message, traceback = made.traceback, action = made.action, kind = made.kind }
 end
 
+kael.report, kael.reported, kael.staged = report, reported, staged
+
 function kael.load_repo(modules)
   randomseed(kael.seed())
   kael.watch_lines(true)

@@ -68,6 +68,10 @@ local function unwrap(co, ok, ...)
   error(problem, type(problem) == "string" and 2 or 0)
 end
 coroutine.resume = resume
+-- Replaces what makes coroutines: for a session, whose coroutines can be interrupted.
+function kael.make_coroutines_by(f)
+  create, coroutine.create = f, f
+end
 function coroutine.wrap(f)
   local co = create(f)
   return function(...) return unwrap(co, resume(co, ...)) end

@@ -35,6 +35,11 @@ impl Limiter {
         self.refused.map(ByteSize::new)
     }
 
+    /// What was refused before is no reason for what comes.
+    pub(crate) fn forget_refusal(&mut self) {
+        self.refused = None;
+    }
+
     /// Whether something may grow from `current` to `desired` units, and never past `maximum`.
     fn grow(
         &mut self,

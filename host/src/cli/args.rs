@@ -50,12 +50,15 @@ pub(super) struct Shared {
 pub(super) enum Command {
     Run(Box<Run>),
     Check(Check),
+    Repl(Box<Repl>),
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
     Cache(Cache),
     Setup(Setup),
     Doctor(Doctor),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Run a script.
@@ -67,7 +70,7 @@ pub(super) enum Command {
 )]
 #[command(
     after_help = "Examples:\n  kael-host --actions ./actions run report.lua --since 7d\n  kael-host run --html report.html report.lua\n  kael-host run -e \
-'print(1 + 1)'\n  generate | kael-host run --json -"
+'print(1 + 1)'\n  generate | kael-host run --json -\n  kael-host run --watch --trace trace.json report.lua"
 )]
 pub(super) struct Run {
     /// Run this code instead of a file.
@@ -96,6 +99,30 @@ pub(super) struct Run {
     /// Write the run as one page: its tables and charts, output, error, and calls over time.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+    /// Run again whenever the script or a Lua file of the actions repo changes.
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Write the run to a file (mode 0600) in Chrome's trace format: open it in ui.perfetto.dev or chrome://tracing.
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// Type Lua and see what it gives, in the sandbox that scripts have.
+///
+/// Values are printed, variables stay. The limits hold for each input. What is read from a pipe is evaluated the same way,
+/// without prompt or banner; the exit code is that of the last error.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions repl\n  echo 'actions.text.wordcount({ text = \"a b\" }).words' | \
+kael-host --actions ./actions repl\n\n\
+:help tells the rest. The history is kept in the data folder, for its owner alone."
+)]
+pub(super) struct Repl {
+    /// Neither read nor write the history.
+    #[arg(long)]
+    pub(super) no_history: bool,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }
@@ -163,6 +190,29 @@ pub(super) struct Doctor {
     /// Print the findings as one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Print a script that makes a shell complete kael-host's commands and options.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host completions bash > ~/.local/share/bash-completion/completions/kael-host\n  kael-host completions zsh \
+> ~/.zfunc/_kael-host\n  kael-host completions fish > ~/.config/fish/completions/kael-host.fish"
+)]
+pub(super) struct Completions {
+    /// Which shell.
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Print the man page, or write one for every command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host man | man -l -\n  kael-host man -o ~/.local/share/man/man1"
+)]
+pub(super) struct Man {
+    /// Write a page for every command into this folder.
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app;
@@ -19,10 +20,7 @@ pub(super) enum Driven<T> {
 
 /// Drives a future; what it had in flight when a signal came is ended with all that it started.
 pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let driven = runtime.block_on(async {
         tokio::select! {
             // Listening first: a signal may come as soon as the script has printed something.
@@ -31,9 +29,22 @@ pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>>
             done = future => Driven::Done(done),
         }
     });
+    shut_down(runtime);
+    Ok(driven)
+}
+
+/// What waits and computes for one command.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Ends what is still going on, with all that it started.
+pub(super) fn shut_down(runtime: Runtime) {
     runtime.shutdown_timeout(SHUTDOWN);
     app::finish(SHUTDOWN);
-    Ok(driven)
 }
 
 /// The number of the signal that asks the program to end.

@@ -8,15 +8,20 @@ mod config;
 mod doctor;
 mod drive;
 mod exit;
+mod generated;
 mod page;
+mod progress;
 mod rehearse;
+mod repl;
 mod report;
 mod run;
 mod settings;
 mod setup;
 mod terminal;
 mod text;
+mod trace;
 mod trust;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -44,13 +49,16 @@ pub fn main() -> ExitCode {
     log(&args);
     let environment = Environment::new(std::env::vars_os());
     let code = match args.command {
-        Command::Run(run) => run::run(&args.shared, run, environment),
+        Command::Run(run) => run::run(&args.shared, &run, environment),
+        Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
         Command::Check(check) => check::run(&args.shared, &check, &environment),
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
+        Command::Completions(shell) => generated::completions(&shell),
+        Command::Man(man) => generated::man(&args.shared, &man),
         Command::Setup(setup) => setup::run(&setup, &environment),
     };
     code.into()
@@ -65,7 +73,7 @@ fn log(args: &Args) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::Beside(std::io::stderr()))
         .with_ansi(false)
         .without_time()
         .with_target(false)

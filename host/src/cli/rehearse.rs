@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::Run;
 use super::drive::{Driven, drive};
+use super::progress::Beside;
 use super::text::visible;
 use crate::app::{self, Settings};
 use crate::dispatch::answers::{Answers, Planned, Recorder, Rehearsal};
@@ -43,7 +44,9 @@ pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Resu
                 calls.push(document(planned));
             } else {
                 // Where the reader of stderr has left there is nobody to tell.
-                io::stderr().write_all(text(planned).as_bytes()).ok();
+                Beside(io::stderr())
+                    .write_all(text(planned).as_bytes())
+                    .ok();
             }
         };
         settings.rehearsal = Some(Arc::new(Rehearsal::new(answers, tell)));

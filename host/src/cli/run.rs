@@ -10,12 +10,17 @@ use super::args::{Run, Shared};
 use super::drive::{Driven, drive};
 use super::exit;
 use super::page::{Page, Told};
+use super::progress::{self, Beside};
 use super::rehearse::{self, Calls};
 use super::report::{self, Problem};
 use super::settings;
 use super::terminal::say_json;
-use super::text::Terminal;
+use super::text::{Terminal, visible};
+use super::trace::Trace;
+use super::watch;
+use crate::activity::Activity;
 use crate::app::{self, AppError};
+use crate::config::Key;
 use crate::environment::Environment;
 use crate::limits::Limits;
 use crate::sandbox::{Output, Report, Script, Shown};
@@ -31,9 +36,50 @@ enum Over {
     Signal(u8),
 }
 
-pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u8 {
+pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
+    if !run.watch {
+        return once(shared, run, environment);
+    }
+    let script = match run.words.first() {
+        Some(word) if run.code.is_none() && word != "-" => Path::new(word).to_owned(),
+        _ => {
+            let problem = Problem::usage("--watch needs a script in a file".to_owned());
+            problem.print(shared.quiet);
+            return exit::USAGE;
+        }
+    };
+    loop {
+        // The configuration may be what was wrong, too.
+        let repo = settings::config(shared, &run.bounds, &environment)
+            .ok()
+            .and_then(|config| config.path(Key::ActionsPath));
+        // Before the run: what changes while it goes on is run afterwards.
+        let state = watch::look(&script, repo.as_deref());
+        let code = once(shared, run, environment.clone());
+        let by_signal = [1, 2, 15]
+            .iter()
+            .any(|number| code == exit::SIGNAL + number);
+        if by_signal || code == exit::OUTPUT_CLOSED || code == exit::OUTPUT_FAILED {
+            return code;
+        }
+        if !shared.quiet {
+            watch::tell(&format!("watching (exit code {code}); Ctrl-C ends"));
+        }
+        match watch::wait(&script, repo.as_deref(), &state) {
+            Ok(_) if shared.quiet => {}
+            Ok(changed) => watch::tell(&format!(
+                "{} changed",
+                visible(&changed.display().to_string())
+            )),
+            Err(code) => return code,
+        }
+    }
+}
+
+/// Runs the script once.
+fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let mut asked = Asked {
-        run: &run,
+        run,
         shared,
         planned: Calls::default(),
         page: RefCell::new(None),
@@ -48,7 +94,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
         }
     };
     let limits = config.limits();
-    let script = match script(&run) {
+    let script = match script(run) {
         Ok(script) => script,
         Err(message) => {
             return asked.finish(
@@ -60,8 +106,22 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
             );
         }
     };
+    let progress = progress::is_wanted(shared, &environment);
     let mut settings = settings::settings(&config, &run.bounds, environment);
-    if let Err(message) = rehearse::prepare(&run, &asked.planned, &mut settings) {
+    let trace = match run.trace.as_deref().map(Trace::create).transpose() {
+        Ok(trace) => trace,
+        Err(problem) => {
+            let message = format!("the trace cannot be written: {problem}");
+            let problem = Some(Problem::usage(message));
+            return asked.finish(&limits, None, problem, "", exit::USAGE);
+        }
+    };
+    if let Some(trace) = &trace {
+        settings.envyr.activity = trace.activity.clone();
+    } else if progress {
+        settings.envyr.activity = Activity::on(false);
+    }
+    if let Err(message) = rehearse::prepare(run, &asked.planned, &mut settings) {
         let problem = Some(Problem::usage(message));
         return asked.finish(&limits, None, problem, "", exit::USAGE);
     }
@@ -78,7 +138,7 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     let output = if run.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(io::stdout()))
+        Output::to_writer(Terminal(Beside(io::stdout())))
     } else {
         Output::to_writer(io::stdout())
     };
@@ -87,7 +147,12 @@ pub(super) fn run(shared: &Shared, run: Box<Run>, environment: Environment) -> u
     } else {
         output
     };
+    let showing = progress::show(&settings.envyr.activity, progress);
     let ran = drive(app::run_script(&settings, script, output.clone()));
+    drop(showing);
+    if let Some(Err(problem)) = trace.map(Trace::write) {
+        tracing::warn!("the trace is not written: {problem}");
+    }
     let over = match ran {
         Ok(Driven::Done(Ok(report))) => Over::Ran(report),
         Ok(Driven::Done(Err(problem))) => Over::NotBegun(problem),
@@ -230,7 +295,8 @@ fn argument(word: &OsString) -> Result<String, String> {
         .map_err(|word| format!("the argument `{}` is not UTF-8", word.to_string_lossy()))
 }
 
-fn file(path: &Path) -> Result<String, String> {
+/// The text of a script in a file.
+pub(super) fn file(path: &Path) -> Result<String, String> {
     let shown = path.display().to_string();
     let metadata = path.metadata().map_err(|problem| match problem.kind() {
         io::ErrorKind::NotFound => format!("no such script: `{shown}`"),

@@ -73,5 +73,6 @@ pub(super) fn envyr(config: &Config) -> envyr::Settings {
     envyr::Settings {
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
+        ..envyr::Settings::default()
     }
 }

@@ -18,6 +18,7 @@ pub use answers::{Answers, Planned, Recorder, Rehearsal};
 pub use cache::{Cache, CacheUse};
 pub use policy::{Pattern, Policy};
 
+use crate::activity::{Activity, Doing, Kind};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};
@@ -33,6 +34,7 @@ pub struct Dispatcher {
     cache: Option<Cache>,
     rehearsal: Option<Arc<Rehearsal>>,
     recorder: Option<Arc<Recorder>>,
+    activity: Activity,
 }
 
 /// Where a result is kept, and what is there.
@@ -67,7 +69,14 @@ impl Dispatcher {
             cache: None,
             rehearsal: None,
             recorder: None,
+            activity: Activity::default(),
         }
+    }
+
+    /// The same with a board on which its calls are noted.
+    #[must_use]
+    pub fn with_activity(self, activity: Activity) -> Self {
+        Self { activity, ..self }
     }
 
     /// The same for a dry run, and with a record of the answers.
@@ -109,6 +118,7 @@ impl Dispatcher {
             digest: String::new(),
             start: Instant::now(),
             failed: Some(ErrorKind::Cancelled),
+            doing: self.activity.begin(Kind::Action, &shown(name)),
             keep,
         };
         let outcome = self.steps(name, params, &mut recording.digest).await;
@@ -360,6 +370,7 @@ struct Recording<'a> {
     start: Instant,
     /// How it ended; a call that is dropped was abandoned.
     failed: Option<ErrorKind>,
+    doing: Doing,
     keep: &'a (dyn Fn(Record) + Send + Sync),
 }
 
@@ -372,6 +383,8 @@ impl Drop for Recording<'_> {
             started: self.start,
             duration: self.start.elapsed(),
         };
+        self.doing
+            .outcome(record.failed.map_or("ok", ErrorKind::name));
         tracing::info!(
             target: "kael::action",
             name = record.name,

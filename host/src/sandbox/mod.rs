@@ -1,8 +1,9 @@
-//! The script's side: instances of the guest, one a run, within limits, whose only way out is the gate.
+//! The script's side: instances of the guest, one a run or a session, within limits, whose only way out is the gate.
 
 mod bindings;
 mod engine;
 mod output;
+mod session;
 mod state;
 mod tuning;
 mod whereabouts;
@@ -14,12 +15,12 @@ use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, 
 
 pub use engine::{EngineError, Sandbox};
 pub use output::{Output, Shown};
+pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt, Session};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime::{self, Stage};
 use state::{State, Stop};
 
-use crate::bounds::Meter;
 use crate::catalog::{Location, RawDefinition};
 use crate::dispatch::{Dispatcher, Record};
 use crate::failure::ErrorKind;
@@ -185,9 +186,21 @@ impl Sandbox {
             &Guest,
         ) -> wasmtime::Result<Result<T, runtime::ScriptError>>,
     ) -> Report<T> {
-        let (start, meter) = (Instant::now(), Meter::new());
+        let start = Instant::now();
         let _running = self.ticker.run();
-        let state = State::new(limits, meter.clone(), output.clone(), dispatcher, seed());
+        let mut store = self.store(State::new(limits, output, dispatcher, seed()));
+        let meter = store.data().meter.clone();
+        let asking = async {
+            let guest = self.guest.instantiate_async(&mut store).await?;
+            ask(&mut store, &guest).await
+        };
+        let latest = latest(limits);
+        let answer = tokio::time::timeout(latest, meter.measure(asking)).await;
+        conclude(&mut store, answer.ok(), start).await
+    }
+
+    /// A store whose guest looks at its limits at every tick.
+    fn store(&self, state: State) -> Store<State> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
@@ -204,45 +217,53 @@ impl Sandbox {
                 )),
             }
         });
-        let asking = async {
-            let guest = self.guest.instantiate_async(&mut store).await?;
-            ask(&mut store, &guest).await
-        };
-        // The state ends the run in time, where the guest computes and where it waits, and with its frames. Beside those
-        // two there is nothing that takes long; should there be, this ends it.
-        let latest = limits.wall.duration().saturating_add(LATEST);
-        let answer = tokio::time::timeout(latest, meter.measure(asking)).await;
-        store.data_mut().shut_down().await;
-        let mut ending = match answer {
-            Err(_) => Ending::Limit(store.data().late(), Vec::new()),
-            Ok(Ok(Ok(value))) => Ending::Done(value),
-            Ok(Ok(Err(error))) => Ending::Failed(script_error(error)),
-            Ok(Err(trap)) => stopped(store.as_context_mut(), &trap),
-        };
-        if matches!(ending, Ending::Done(_)) {
-            let left = limits.wall.duration().saturating_sub(start.elapsed());
-            match tokio::time::timeout(left, output.flush()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(closed)) => ending = output_ended(&closed),
-                Err(_) => ending = Ending::Limit(store.data().late(), Vec::new()),
-            }
+        store
+    }
+}
+
+/// When an instance is ended should all else have failed: its state ends it at its limit on time, where the guest computes
+/// and where it waits, and with its frames.
+fn latest(limits: &Limits) -> Duration {
+    limits.wall.duration().saturating_add(LATEST)
+}
+
+/// Ends what is still in flight and says how it went; without an answer the time was over.
+async fn conclude<T>(
+    store: &mut Store<State>,
+    answer: Option<wasmtime::Result<Result<T, runtime::ScriptError>>>,
+    start: Instant,
+) -> Report<T> {
+    store.data_mut().shut_down().await;
+    let mut ending = match answer {
+        None => Ending::Limit(store.data().late(), Vec::new()),
+        Some(Ok(Ok(value))) => Ending::Done(value),
+        Some(Ok(Err(error))) => Ending::Failed(script_error(error)),
+        Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
+    };
+    let state = store.data_mut();
+    // What was printed is there before anything is said of how it ended.
+    let left = state.limits.wall.duration().saturating_sub(start.elapsed());
+    let flushed = tokio::time::timeout(left, state.output.flush()).await;
+    if matches!(ending, Ending::Done(_)) {
+        match flushed {
+            Ok(Ok(())) => {}
+            Ok(Err(closed)) => ending = output_ended(&closed),
+            Err(_) => ending = Ending::Limit(state.late(), Vec::new()),
         }
-        let state = store.data_mut();
-        let usage = Usage {
-            cpu: meter.spent(),
-            wall: start.elapsed(),
-            memory: state.limiter.peak(),
-            output: state.printed,
-            calls: state.calls,
-        };
-        let calls =
-            std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
-        Report {
-            started: start,
-            ending,
-            usage,
-            calls,
-        }
+    }
+    let usage = Usage {
+        cpu: state.meter.spent(),
+        wall: start.elapsed(),
+        memory: state.limiter.peak(),
+        output: state.printed,
+        calls: state.calls,
+    };
+    let calls = std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
+    Report {
+        started: start,
+        ending,
+        usage,
+        calls,
     }
 }
 
@@ -280,7 +301,7 @@ pub mod fuzzing {
     /// When an answer breaks the rules of the boundary.
     pub async fn enter(entries: Vec<Entry>, limits: &Limits, dispatcher: Arc<Dispatcher>) {
         let output = Output::in_memory();
-        let mut state = State::new(limits, Meter::new(), output, Some(dispatcher), 0);
+        let mut state = State::new(limits, output, Some(dispatcher), 0);
         let mut open = std::collections::HashSet::new();
         for (submit, cancel, wait) in entries {
             cancel.iter().for_each(|id| _ = open.remove(id));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout_at;
 
@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) calls: u32,
     pub(super) printed: u64,
     start: Instant,
+    /// Whether what is going on is to end, for a session that can be asked to.
+    pub(super) interrupted: Option<watch::Receiver<bool>>,
     seed: i64,
     turns: Arc<Semaphore>,
     in_flight: JoinSet<(u32, Answer)>,
@@ -68,14 +70,13 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(
         limits: &Limits,
-        meter: Meter,
         output: Output,
         dispatcher: Option<Arc<Dispatcher>>,
         seed: i64,
     ) -> Self {
         Self {
             limiter: Limiter::new(limits.memory),
-            meter,
+            meter: Meter::new(),
             output,
             dispatcher,
             records: Arc::default(),
@@ -83,6 +84,7 @@ impl State {
             calls: 0,
             printed: 0,
             start: Instant::now(),
+            interrupted: None,
             seed,
             turns: Arc::new(Semaphore::new(limits.parallel as usize)),
             in_flight: JoinSet::new(),
@@ -90,6 +92,14 @@ impl State {
             held: 0,
             limits: limits.clone(),
         }
+    }
+
+    /// The limits count from here: for the next evaluation of a session.
+    pub(super) fn begin(&mut self) {
+        self.meter = Meter::new();
+        self.start = Instant::now();
+        self.limiter.forget_refusal();
+        (self.stop, self.calls, self.printed) = (None, 0, 0);
     }
 
     /// The limit on time that is reached.
@@ -113,6 +123,8 @@ impl State {
     /// Ends everything that is still in flight and waits for that.
     pub(super) async fn shut_down(&mut self) {
         self.in_flight.shutdown().await;
+        self.by_id.clear();
+        self.held = 0;
     }
 
     fn end(&mut self, stop: Stop) -> wasmtime::Error {
@@ -145,6 +157,10 @@ impl State {
                     format!("the report cannot be shown: {problem}"),
                 ))),
             }),
+            "kael.interrupted" => {
+                let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
+                Ok(Ok(interrupted.to_string()))
+            }
             _ => Ok(Err(to_wit(ActionError::new(
                 ErrorKind::UnknownAction,
                 "no such action",
@@ -290,10 +306,13 @@ impl State {
                 });
             } else if alone {
                 // One call and nothing beside it: what most scripts do all the time.
-                done.push(Completion {
-                    id,
-                    outcome: self.call(name, params)?.await.0,
-                });
+                let answer = self.call(name, params)?;
+                let outcome = tokio::select! {
+                    biased;
+                    () = interruption(&mut self.interrupted) => Err(interrupted()),
+                    (outcome, _turn) = answer => outcome,
+                };
+                done.push(Completion { id, outcome });
             } else {
                 // What waits for its turn is held here, and not by the guest: no more of it than the guest may hold.
                 let bytes = params.len() as u64;
@@ -321,12 +340,39 @@ impl State {
             if self.by_id.is_empty() {
                 return Err(self.end(Stop::Fault("the guest waits with nothing in flight")));
             }
-            if let Some(joined) = self.in_flight.join_next().await {
-                done.extend(self.completed(joined)?);
+            let joined = tokio::select! {
+                biased;
+                () = interruption(&mut self.interrupted) => None,
+                joined = self.in_flight.join_next() => joined,
+            };
+            match joined {
+                Some(joined) => done.extend(self.completed(joined)?),
+                None => {
+                    self.held = 0;
+                    for (id, call) in self.by_id.drain() {
+                        call.task.abort();
+                        let outcome = Err(interrupted());
+                        done.push(Completion { id, outcome });
+                    }
+                }
             }
         }
         Ok(done)
     }
+}
+
+/// Waits until what is going on is to end; for ever where nobody can ask for that.
+async fn interruption(asked: &mut Option<watch::Receiver<bool>>) {
+    if let Some(asked) = asked
+        && asked.wait_for(|asked| *asked).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+fn interrupted() -> WitError {
+    to_wit(ActionError::new(ErrorKind::Cancelled, "interrupted"))
 }
 
 /// The error as it crosses the boundary.
@@ -376,7 +422,7 @@ mod tests {
             output: ByteSize::new(100),
             ..Limits::default()
         };
-        State::new(&limits, Meter::new(), Output::in_memory(), None, 7)
+        State::new(&limits, Output::in_memory(), None, 7)
     }
 
     fn call(id: u32, name: &str) -> Call {

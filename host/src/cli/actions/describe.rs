@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::{Ended, Session, code, list};
 use crate::app;
 use crate::authoring::lua;
-use crate::catalog::{Definition, Schema, Source};
+use crate::catalog::{Catalog, Definition, Schema, Source};
 use crate::cli::exit;
 use crate::cli::report::Problem;
-use crate::cli::terminal::{Look, say, say_json};
+use crate::cli::terminal::{Look, Paint, say, say_json};
 use crate::cli::text::visible;
 use crate::executor::envyr::Implementation;
 use crate::failure::{ActionError, ErrorKind};
@@ -20,17 +20,8 @@ pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
 
 fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
     let repo = list::load(session)?;
-    let found = repo
-        .catalog
-        .iter()
-        .find(|(_, definition)| definition.names.iter().any(|known| known.as_str() == name));
-    let Some((name, definition)) = found else {
-        let near = repo.catalog.nearest(name);
-        let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-        let message = format!("no action '{name}'{}", hint.unwrap_or_default());
-        let error = ActionError::new(ErrorKind::UnknownAction, message);
-        let problem = Problem::of_action(name, &error).hinted("see kael-host actions list");
-        return Err(session.fail(&problem, exit::USAGE));
+    let Some((name, definition)) = find(&repo.catalog, name) else {
+        return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
     let (settings, _) = session.settings()?;
     let looked = session
@@ -39,9 +30,28 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
         return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
     }
     Ok(say(
-        &text(session, name, definition, &looked),
+        &text(session.paint, name, definition, &looked),
         exit::SUCCESS,
     ))
+}
+
+/// The action that has the name among its names.
+pub(in crate::cli) fn find<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+) -> Option<(&'a ActionName, &'a Definition)> {
+    catalog
+        .iter()
+        .find(|(_, definition)| definition.names.iter().any(|known| known.as_str() == name))
+}
+
+/// What is said of a name that no action has.
+pub(in crate::cli) fn unknown(catalog: &Catalog, name: &str) -> Problem {
+    let near = catalog.nearest(name);
+    let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
+    let message = format!("no action '{name}'{}", hint.unwrap_or_default());
+    let error = ActionError::new(ErrorKind::UnknownAction, message);
+    Problem::of_action(name, &error).hinted("see kael-host actions list")
 }
 
 fn source(definition: &Definition) -> String {
@@ -92,13 +102,13 @@ fn document(
     })
 }
 
-fn text(
-    session: &Session<'_>,
+/// All of it for a person.
+pub(in crate::cli) fn text(
+    paint: Paint,
     name: &ActionName,
     definition: &Definition,
     looked: &Result<Option<Implementation>, ActionError>,
 ) -> String {
-    let paint = session.paint;
     let mut out = format!("{}\n", paint.text(Look::Strong, name.as_str()));
     if let Some(description) = &definition.contract.description {
         for line in description.lines() {

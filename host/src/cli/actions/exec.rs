@@ -7,10 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::args::Exec;
 use super::{Ended, Session, code};
+use crate::activity::Activity;
 use crate::app;
 use crate::catalog::{Catalog, Schema};
 use crate::cli::args::Bounds;
 use crate::cli::exit;
+use crate::cli::progress;
 use crate::cli::report::Problem;
 use crate::cli::terminal::{say, say_json};
 use crate::cli::text::visible;
@@ -24,12 +26,16 @@ pub(super) fn run(session: &Session<'_>, exec: &Exec) -> u8 {
 }
 
 fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings_with(Bounds {
+    let (mut settings, folder) = session.settings_with(Bounds {
         deny: exec.deny.clone(),
         no_cache: exec.no_cache,
         refresh: exec.refresh,
         ..Bounds::default()
     })?;
+    let progress = progress::is_wanted(session.shared, session.environment);
+    if progress {
+        settings.envyr.activity = Activity::on(false);
+    }
     let usage = |message: String| session.fail(&Problem::usage(message), exit::USAGE);
     let given = given(exec).map_err(usage)?;
     let record: Mutex<Option<Record>> = Mutex::new(None);
@@ -38,6 +44,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
             *record = Some(new);
         }
     };
+    let showing = progress::show(&settings.envyr.activity, progress);
     let ran = session.wait(async {
         let (repo, problems) = app::inspect(&folder, &settings.limits).await?;
         if !problems.is_empty() {
@@ -52,6 +59,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
         let dispatcher = app::dispatcher(&settings, repo.catalog.clone(), repo.bundle.root.clone());
         Ok(dispatcher.call(&exec.name, params, &keep).await)
     })?;
+    drop(showing);
     let outcome = ran.map_err(|error| session.app_error(&error))?;
     let record = record.into_inner().ok().flatten();
     let ms = record.map_or(0.0, |record| record.duration.as_secs_f64() * 1e3);

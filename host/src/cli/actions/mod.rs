@@ -2,7 +2,7 @@
 
 mod add;
 pub(super) mod args;
-mod describe;
+pub(super) mod describe;
 mod edit;
 mod exec;
 mod init;

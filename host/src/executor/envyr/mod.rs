@@ -26,6 +26,7 @@ use super::process::{self, Command, Ending, Finished, Isolation, Opened};
 use super::result_file;
 use super::temporary::{self, Temporary};
 use super::{Execute, Execution, Fingerprint, Invocation, Plan, Planning, STDERR_TAIL, STDOUT_CAP};
+use crate::activity::{Activity, Kind};
 use crate::catalog::{Definition, Executor, Language, Output, Source};
 use crate::environment::Environment;
 use crate::failure::{ActionError, ErrorKind};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
+    /// Where it is noted what is being fetched, prepared and built.
+    pub activity: Activity,
 }
 
 /// What there is of an action's implementation.
@@ -347,7 +350,12 @@ impl Envyr {
         let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
         args.extend(behind_dashes(&given));
         // The Dockerfile has one place in the source, so one image is built from it at a time.
+        let building = self
+            .settings
+            .activity
+            .begin(Kind::Source, &format!("building the image {image}"));
         let mut built = preparer.image(entry, &tag).await?;
+        let mut building = built.missing().then_some(building);
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
         let container = docker::Container::new(engine.clone(), image.clone());
         let env = engine.environment(env);
@@ -367,9 +375,13 @@ impl Envyr {
             tokio::select! {
                 finished = &mut running => break finished?,
                 // The build is over before the run is; those who wait for the first need not wait for the second.
-                there = appears(engine, &image), if built.missing() => if there { built.note() },
+                there = appears(engine, &image), if built.missing() => if there {
+                    built.note();
+                    building = None;
+                },
             }
         };
+        drop(building);
         let ended = matches!(finished.ending, Ending::Exited(_));
         if ended {
             container.ended();
@@ -435,6 +447,7 @@ impl Envyr {
             data: &self.data,
             env: &found.fetch_env,
             repo: &self.repo,
+            activity: &self.settings.activity,
         }
     }
 

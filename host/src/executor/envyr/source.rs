@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::Entry;
 use super::variables::Variables;
+use crate::activity::{Activity, Kind};
 use crate::catalog::{Language, Source};
 use crate::executor::process::{self, Command, Ending, Isolation, Opened};
 use crate::executor::temporary::Temporary;
@@ -40,6 +41,7 @@ pub(super) struct Preparer<'a> {
     pub(super) env: &'a Variables,
     /// A relative source is looked for from here.
     pub(super) repo: &'a Path,
+    pub(super) activity: &'a Activity,
 }
 
 impl Preparer<'_> {
@@ -59,6 +61,9 @@ impl Preparer<'_> {
         if let Ok(clone) = fs::read_to_string(&ready) {
             return Ok(clone.into());
         }
+        let _fetching = self
+            .activity
+            .begin(Kind::Source, &format!("fetching {url}"));
         let _lock = self.lock(&key).await?;
         if let Ok(clone) = fs::read_to_string(&ready) {
             return Ok(clone.into());
@@ -117,6 +122,14 @@ impl Preparer<'_> {
         if current() {
             return Ok(());
         }
+        let what = match entry.language {
+            Language::Python => "installing Python packages for",
+            _ => "installing npm packages for",
+        };
+        let name = entry.folder.file_name().unwrap_or_default();
+        let _preparing = self
+            .activity
+            .begin(Kind::Source, &format!("{what} {}", name.to_string_lossy()));
         let _lock = self.lock(&key).await?;
         if current() {
             return Ok(());

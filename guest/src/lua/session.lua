@@ -1,0 +1,142 @@
+-- A session: chunks that are evaluated one after the other in a state that is kept, and names to complete them with.
+local kael = ...
+local type, next, rawget, getmetatable, xpcall, ipairs, sort, find, match, gmatch, sub, rep, concat, pack, setmetatable =
+  type, next, rawget, getmetatable, xpcall, ipairs, table.sort, string.find, string.match, string.gmatch, string.sub,
+  string.rep, table.concat, table.pack, setmetatable
+local load, compile, emit, inspect, fail, error = kael.load, kael.compile, kael.print, inspect, kael.fail, error
+local report, reported, staged = kael.report, kael.reported, kael.staged
+local interrupted, getinfo, sethook = kael.interrupted, kael.getinfo, kael.sethook
+local create, randomseed, string = coroutine.create, math.randomseed, string
+
+-- Every so many instructions the host is asked whether the evaluation is to end.
+local STEP <const> = 20000
+local interruptible, ending = false, false
+-- No text: nobody puts a place in front of it.
+local INTERRUPTED <const> = setmetatable({}, { __tostring = function() return "interrupted" end })
+-- Raised at every instruction then, so that no `pcall` keeps it; never in the runtime's own code, which it would leave
+-- half done.
+local function check()
+  ending = ending or interrupted()
+  if not ending then return sethook(check, "", STEP) end
+  sethook(check, "", 1)
+  if getinfo(2, "S").short_src ~= "[kael]" then error(INTERRUPTED, 0) end
+end
+
+function kael.open_session(modules, can_be_interrupted)
+  randomseed(kael.seed())
+  if modules then
+    local ok, result = xpcall(kael.load_tree, report, modules)
+    if not ok then return staged("repo", reported(result)) end
+  else
+    kael.no_repo()
+  end
+  interruptible = can_be_interrupted
+  if not interruptible then return true end
+  -- A hook is one coroutine's.
+  kael.make_coroutines_by(function(f)
+    if type(f) ~= "function" then fail("bad argument #1 to 'create' (function expected)") end
+    local co = create(f)
+    sethook(co, check, "", STEP)
+    return co
+  end)
+  return true
+end
+
+local function cut_short(problem) return find(problem, "<eof>$") ~= nil end
+-- The function of a chunk; else nothing, what is wrong, and whether more of it could make it right.
+local function compiled(chunk)
+  if chunk.use_as == "file" then return compile(chunk.source, chunk.name) end
+  local above, name = rep("\n", chunk.line - 1), "@" .. chunk.name
+  local source = chunk.source .. "\n" -- ends a string that has no end: another line would not
+  local main, as_expression = load(above .. "return " .. source, name, "t")
+  if main then return main end
+  local as_statements
+  main, as_statements = load(above .. source, name, "t")
+  if main then return main end
+  return nil, as_statements, cut_short(as_expression) or cut_short(as_statements)
+end
+
+local function show(values)
+  local parts = {}
+  for i = 2, values.n do parts[i] = inspect(values[i]) end
+  emit(concat(parts, "\t", 2, values.n) .. "\n")
+end
+
+function kael.evaluate(chunk)
+  local main, wrong, incomplete = compiled(chunk)
+  if incomplete then return "incomplete" end
+  if chunk.use_as == "check" then return "done" end
+  if not main then return staged("syntax", { message = wrong, traceback = {} }) end
+  ending = false
+  if interruptible then sethook(check, "", STEP) end
+  local values = pack(xpcall(main, report))
+  local ok, problem = values[1], values[2]
+  if ok and values.n > 1 and chunk.use_as == "input" then ok, problem = xpcall(show, report, values) end
+  sethook()
+  if ok then return "done" end
+  return staged("script", reported(problem))
+end
+
+-- At most so many entries of a table are looked at, and so many names given.
+local LOOKED_AT <const>, GIVEN <const> = 100000, 1000
+local words = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "global", "goto", "if", "in", "local",
+  "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
+
+-- The table that a value's fields are looked up in, if that is one.
+local function behind(value)
+  if type(value) == "string" then return string end
+  local mt = getmetatable(value)
+  local index = type(mt) == "table" and rawget(mt, "__index")
+  return type(index) == "table" and index or nil
+end
+local function field(value, key)
+  for _ = 1, 10 do
+    if type(value) == "table" then
+      local found = rawget(value, key)
+      if found ~= nil then return found end
+    end
+    value = behind(value)
+    if value == nil then return nil end
+  end
+end
+
+function kael.complete(line)
+  local path = match(line, "[%a_][%w_%.:]*$") or ""
+  local before = sub(line, 1, #line - #path)
+  local names, seen = {}, {}
+  -- What stands behind a call, an index or a number is not known without running something.
+  if find(before, "[%w_%.:%)%]\"']$") or path == "" and find(before, "[%.:]%s*$") then return names end
+  local last = match(path, "[%w_]*$")
+  local way, methods = sub(path, 1, #path - #last), find(path, ":", 1, true)
+  if methods and methods ~= #way then return names end
+  local value = _G
+  for key in gmatch(way, "[%w_]+") do
+    value = field(value, key)
+    if value == nil then return names end
+  end
+  local function offer(name)
+    if #names < GIVEN and not seen[name] and sub(name, 1, #last) == last then
+      seen[name] = true
+      names[#names + 1] = name
+    end
+  end
+  if way == "" then
+    for _, word in ipairs(words) do offer(word) end
+  elseif way == "actions." then
+    offer("has") -- behind a function that raises errors
+  end
+  local left = LOOKED_AT
+  for _ = 1, 10 do
+    if type(value) == "table" then
+      for key, found in next, value do
+        left = left - 1
+        if left < 0 then break end
+        if type(key) == "string" and find(key, "^[%a_][%w_]*$") and (not methods or type(found) == "function") then offer(key) end
+      end
+    end
+    value = behind(value)
+    if value == nil then break end
+  end
+  sort(names)
+  return names
+end

@@ -1,0 +1,58 @@
+//! Answers `open-session`, `evaluate` and `complete`: hands the request to `session.lua` and reads its report.
+
+use mlua::prelude::*;
+
+use crate::bindings::exports::kael::engine::runtime::{
+    Chunk, ChunkEnd, ChunkUse, Module, ScriptError, Stage,
+};
+use crate::run::{module_table, script_error, unexpected};
+use crate::vm::Vm;
+
+pub(crate) fn open(
+    vm: &Vm,
+    modules: Option<&[Module]>,
+    interruptible: bool,
+) -> Result<(), ScriptError> {
+    let answer = (|| {
+        let modules = modules
+            .map(|modules| module_table(&vm.lua, modules))
+            .transpose()?;
+        match vm
+            .open_session
+            .call::<(Option<bool>, Option<LuaTable>)>((modules, interruptible))?
+        {
+            (Some(_), _) => Ok(Ok(())),
+            (None, report) => script_error(report).map(Err),
+        }
+    })();
+    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
+}
+
+pub(crate) fn evaluate(vm: &Vm, chunk: &Chunk) -> Result<ChunkEnd, ScriptError> {
+    let answer = (|| {
+        let request = vm.lua.create_table()?;
+        request.raw_set("name", chunk.name.as_str())?;
+        request.raw_set("line", chunk.line)?;
+        request.raw_set("source", chunk.source.as_str())?;
+        let use_as = match chunk.use_as {
+            ChunkUse::Check => "check",
+            ChunkUse::Input => "input",
+            ChunkUse::File => "file",
+        };
+        request.raw_set("use_as", use_as)?;
+        match vm
+            .evaluate
+            .call::<(Option<String>, Option<LuaTable>)>(request)?
+        {
+            (Some(end), _) if end == "incomplete" => Ok(Ok(ChunkEnd::Incomplete)),
+            (Some(_), _) => Ok(Ok(ChunkEnd::Done)),
+            (None, report) => script_error(report).map(Err),
+        }
+    })();
+    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
+}
+
+pub(crate) fn complete(vm: &Vm, line: &str) -> Vec<String> {
+    // Nothing to offer where Lua has no memory left for it.
+    vm.complete.call(line).unwrap_or_default()
+}

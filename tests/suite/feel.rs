@@ -1,0 +1,191 @@
+//! How a run feels: progress on a terminal, traces, and running again on a change.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+
+use kael_tests::{Kael, Terminal};
+use serde_json::Value;
+
+/// An action that takes until the test lets it go on.
+fn waiting(session: Kael) -> (Kael, std::path::PathBuf) {
+    let (state, fields) = session.state();
+    let code = format!("while ! [ -e {state}/go ]; do sleep 0.05; done; echo 1");
+    (
+        session.shell("nap", &fields, &code),
+        std::path::Path::new(&state).join("go"),
+    )
+}
+
+#[test]
+fn what_takes_long_is_shown_on_a_terminal_and_gone_when_it_is_done() {
+    let (session, go) = waiting(Kael::new());
+    let session = session.file(
+        "script.lua",
+        "print('begun') print('done', actions.t.nap({}))",
+    );
+    let mut terminal = Terminal::start(&session, &["run", "script.lua"]);
+    terminal
+        .shows("begun\r\n")
+        .shows("t.nap 1s")
+        .shows("t.nap 2s");
+    std::fs::write(&go, "").expect("a file");
+    terminal.shows("done\t1\r\n");
+    let bytes = terminal.bytes().to_vec();
+    let (code, text) = terminal.ends();
+    assert_eq!(code, 0);
+    assert!(text.ends_with("done\t1\r\n"), "{text:?}");
+    let raw = String::from_utf8(bytes).expect("UTF-8");
+    let last = raw.rfind("t.nap").expect("it was shown");
+    assert!(raw[last..].contains("\r\x1b[K"), "{raw:?}");
+}
+
+#[test]
+fn nothing_is_shown_in_a_pipe_or_where_silence_was_asked_for() {
+    let session = || Kael::new().shell("nap", "", "sleep 1.5; echo 1");
+    session().script("print(actions.t.nap({}))").prints("1\n");
+    let session = session();
+    let mut terminal = Terminal::start(&session, &["-q", "run", "-e", "print(actions.t.nap({}))"]);
+    terminal.shows("1\r\n");
+    assert_eq!(terminal.ends(), (0, "1\r\n".to_owned()));
+}
+
+#[test]
+fn the_first_run_of_a_source_is_shown_by_its_own_name() {
+    let session = Kael::new()
+        .file("impl/py/requirements.txt", "")
+        .program("impl/py/main.py", "#!/usr/bin/env python3\nprint(1)\n")
+        .define(
+            "py",
+            "source = '../impl/py', entrypoint = 'main.py', executor = 'native'",
+        )
+        .run_with(&["--trace", "trace.json"]);
+    let ran = session.script("print(actions.t.py({}))");
+    ran.prints("1\n");
+    let trace = trace(&ran.path().join("trace.json"));
+    let names: BTreeSet<&str> = trace
+        .iter()
+        .filter_map(|event| event["name"].as_str())
+        .collect();
+    assert!(
+        names.contains("installing Python packages for py"),
+        "{names:?}"
+    );
+}
+
+fn trace(path: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("a trace");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    document["traceEvents"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn a_trace_has_the_sandbox_and_every_action_with_branches_side_by_side() {
+    // Two that wait for each other are in flight at the same time, whatever the machine is doing.
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let meet = |own: &str, other: &str| {
+        format!("touch {state}/{own}; while ! [ -e {state}/{other} ]; do sleep 0.05; done; echo 1")
+    };
+    let ran = session
+        .shell("left", &fields, &meet("l", "r"))
+        .shell("right", &fields, &meet("r", "l"))
+        .shell("one", "", "echo 1")
+        .shell("no", "", "exit 3")
+        .run_with(&["--trace", "trace.json"])
+        .script("actions.t.one({})\nparallel(function() actions.t.left({}) end, function() actions.t.right({}) end)\nactions.t.no({})");
+    ran.exits(6);
+    let path = ran.path().join("trace.json");
+    let mode = path.metadata().expect("a trace").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let events = trace(&path);
+    let find = |name: &str| {
+        let event = events.iter().find(|event| event["name"] == name);
+        event.unwrap_or_else(|| panic!("{name}: {events:?}"))
+    };
+    let within = |inner: &Value, outer: &Value| {
+        let span = |event: &Value| {
+            let begin = event["ts"].as_f64().expect("a time");
+            (begin, begin + event["dur"].as_f64().expect("a time"))
+        };
+        let ((b, e), (from, to)) = (span(inner), span(outer));
+        from <= b && e <= to
+    };
+    let (script, beside) = (find("script.lua"), find("parallel"));
+    for name in ["t.one", "t.no"] {
+        assert_eq!(find(name)["tid"], script["tid"], "{name}");
+        assert!(within(find(name), script), "{name}");
+    }
+    assert!(within(beside, script));
+    let lanes: BTreeSet<u64> = ["t.left", "t.right"]
+        .into_iter()
+        .map(|name| {
+            assert!(within(find(name), beside), "{name}");
+            find(name)["tid"].as_u64().expect("a lane")
+        })
+        .collect();
+    assert_eq!(lanes, BTreeSet::from([1, 2]));
+    assert_eq!(find("t.no")["args"]["outcome"], "failed");
+    assert_eq!(find("loading the actions repo")["ph"], "X");
+    assert!(
+        events
+            .iter()
+            .any(|event| event["ph"] == "M" && event["args"]["name"] == "parallel 2")
+    );
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_stops_the_run_before_it_begins() {
+    Kael::new()
+        .run_with(&["--trace", "none/trace.json"])
+        .script("print(1)")
+        .fails(
+            2,
+            "Error: the trace cannot be written: No such file or directory (os error 2)\n",
+        );
+}
+
+#[test]
+fn a_change_of_the_script_or_the_repo_runs_it_again() {
+    let session = Kael::new()
+        .file("actions/init.lua", "return { word = 'one' }")
+        .file("script.lua", "print('saw ' .. actions.word)");
+    let write = |path: &str, text: &str| {
+        std::fs::write(session.path().join(path), text).expect("written");
+    };
+    let mut terminal = Terminal::start(
+        &session,
+        &["--actions", "actions", "run", "--watch", "script.lua"],
+    );
+    terminal
+        .shows("saw one\r\n")
+        .shows("watching (exit code 0); Ctrl-C ends\r\n");
+    write("actions/init.lua", "return { word = 'another' }");
+    terminal
+        .shows("actions/init.lua changed\r\n")
+        .shows("saw another\r\n")
+        .shows("watching (exit code 0)");
+    write("script.lua", "error('oh, no')");
+    terminal
+        .shows("script.lua changed\r\n")
+        .shows("Error: script.lua:1: oh, no")
+        .shows("watching (exit code 1)");
+    write("script.lua", "print('well again')");
+    terminal
+        .shows("well again\r\n")
+        .shows("watching (exit code 0)");
+    terminal.types("\x03");
+    assert_eq!(terminal.ends().0, 130);
+}
+
+#[test]
+fn only_a_file_can_be_watched() {
+    for words in [
+        ["run", "--watch", "-e", "print(1)"].as_slice(),
+        &["run", "--watch", "-"],
+    ] {
+        Kael::new()
+            .words(words)
+            .ends()
+            .fails(2, "Error: --watch needs a script in a file\n");
+    }
+}
