@@ -5,7 +5,9 @@
 mod convert;
 mod exported;
 mod gate;
+mod jq;
 mod natives;
+mod report;
 mod run;
 mod session;
 mod suggest;

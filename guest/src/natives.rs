@@ -32,6 +32,15 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("print", stack::function::<Print>(lua, &array_mt)?)?;
     natives.raw_set("clock", stack::function::<Clock>(lua, &array_mt)?)?;
     natives.raw_set("seed", stack::function::<Seed>(lua, &array_mt)?)?;
+    natives.raw_set("jq", stack::function::<crate::jq::Jq>(lua, &array_mt)?)?;
+    natives.raw_set(
+        "cell",
+        stack::function::<crate::report::Cell>(lua, &array_mt)?,
+    )?;
+    natives.raw_set(
+        "report",
+        stack::function::<crate::report::Report>(lua, &array_mt)?,
+    )?;
     natives.raw_set(
         "interrupted",
         stack::function::<Interrupted>(lua, &array_mt)?,

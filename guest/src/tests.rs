@@ -15,8 +15,20 @@ struct Host {
     /// Completions to come, by time and then by call.
     due: BTreeMap<(u64, u32), Outcome>,
     printed: std::rc::Rc<std::cell::RefCell<String>>,
+    /// Tables and charts, as they crossed.
+    shown: std::rc::Rc<std::cell::RefCell<Vec<String>>>,
     /// How often it was asked whether an evaluation is to end; it is from the third time on.
     asked: u32,
+}
+
+thread_local! {
+    /// The tables and charts of the last script.
+    static SHOWN: std::cell::RefCell<std::rc::Rc<std::cell::RefCell<Vec<String>>>> = std::cell::RefCell::default();
+}
+
+/// What the last script has shown.
+fn shown() -> Vec<String> {
+    SHOWN.with_borrow(|shown| shown.borrow().clone())
 }
 
 fn failed(message: &str) -> Outcome {
@@ -39,6 +51,10 @@ impl Host {
         match call.name.as_str() {
             "kael.print" => {
                 self.printed.borrow_mut().push_str(&call.params);
+                (0, Ok("null".to_owned()))
+            }
+            "kael.report" => {
+                self.shown.borrow_mut().push(call.params.clone());
                 (0, Ok("null".to_owned()))
             }
             "kael.seed" => (0, Ok("42".to_owned())),
@@ -101,6 +117,7 @@ fn module(name: &str, path: &str, source: &str) -> Module {
 fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
     let host = Host::default();
     let printed = host.printed.clone();
+    SHOWN.set(host.shown.clone());
     let mut host = host;
     transport::answer_with(Box::new(move |submit, cancel, wait| {
         host.run_action(submit, cancel, wait)
@@ -144,6 +161,8 @@ fn definitions(modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
 }
 
 mod actions;
+mod jq;
+mod report;
 mod require;
 mod sandbox;
 mod scheduler;

@@ -15,13 +15,15 @@ pub(crate) struct Vm {
 }
 
 /// The runtime's Lua files in the order in which they build on each other.
-const RUNTIME: [&str; 8] = [
+const RUNTIME: [&str; 10] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/scheduler.lua"),
     include_str!("lua/actions.lua"),
     include_str!("lua/require.lua"),
     include_str!("lua/helpers.lua"),
+    include_str!("lua/jq.lua"),
+    include_str!("lua/report.lua"),
     include_str!("lua/run.lua"),
     include_str!("lua/session.lua"),
 ];

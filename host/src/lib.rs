@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod doctor;
 pub mod environment;
 pub mod executor;
+pub mod exhibit;
 pub mod failure;
 mod json;
 pub mod limits;

@@ -80,6 +80,13 @@ impl Ran {
         self
     }
 
+    /// Stderr without the lines of files that it quotes.
+    #[must_use]
+    pub fn unquoted(&self) -> String {
+        let lines = self.stderr.split('\n').filter(|line| !is_quoted(line));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// It failed with this code, and this is the first line of stderr.
     #[track_caller]
     pub fn fails_with(&self, code: i32, first_line: &str) -> &Self {

@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 7] = [
         "config",
         "repo",
         "environment",
+        "exhibit",
         "failure",
         "json",
         "limits",

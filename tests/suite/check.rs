@@ -18,6 +18,10 @@ t.query = action({
   defaults = { auth = { user = "me" } },
 })
 t.fixed = action({ locked = { tenant = "acme", deep = { a = 1 } } })
+t.nested = action({
+  params = { a = { b = { x = "integer", y = "integer" }, other = "integer?" } },
+  defaults = { a = { b = { x = 1 } } }, locked = { a = { b = { y = 2 } } },
+})
 t.full = action({ params = { type = "object", properties = { mode = { type = "string" } },
   ["if"] = { properties = { mode = { const = "a" } } }, ["then"] = { required = { "b" } } } })
 function t.compose(x) return x end
@@ -253,6 +257,8 @@ fn what_may_be_right_is_not_told() {
         "x = 1 print(x, arg, _G, _VERSION, json, parallel, inspect)",
         "if jit then print(jit.version) end return unpack or table.unpack, type(nope)",
         "_G.x = 1 print(x)",
+        "local _ENV = { print = print, actions = { x = print } } print(x) actions.x(5)",
+        "actions.t.nested({ a = { other = 1 } }) actions.t.nested()",
         "load('x = 1')() print(x)",
         "local function f() return g() end function g() end f()",
         "string.trim = function(s) return s end string.trim('')",

@@ -10,7 +10,8 @@ fn crosses(limits: &[&str], code: &str, (start, end): (&str, &str), hint: &str) 
     );
     let ran = Kael::new().run_with(limits).script(&source);
     ran.exits(5).no_panic();
-    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let said = ran.unquoted();
+    let lines: Vec<&str> = said.lines().collect();
     assert!(
         lines[0].starts_with(start) && lines[0].ends_with(end),
         "{}",

@@ -15,6 +15,8 @@ mod examples;
 mod feel;
 mod generated;
 mod guest;
+mod html;
+mod jq;
 mod limits;
 mod orphans;
 mod rehearsal;

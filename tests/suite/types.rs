@@ -216,6 +216,60 @@ fn settings_of_an_editor_are_added_to_and_those_with_comments_are_left() {
 }
 
 #[test]
+fn every_global_of_a_script_is_annotated() {
+    let lua = [
+        "_G",
+        "_VERSION",
+        "assert",
+        "collectgarbage",
+        "coroutine",
+        "debug",
+        "error",
+        "getmetatable",
+        "ipairs",
+        "load",
+        "math",
+        "next",
+        "os",
+        "package",
+        "pairs",
+        "pcall",
+        "print",
+        "rawequal",
+        "rawget",
+        "rawlen",
+        "rawset",
+        "require",
+        "select",
+        "setmetatable",
+        "string",
+        "table",
+        "tonumber",
+        "tostring",
+        "type",
+        "utf8",
+        "warn",
+        "xpcall",
+    ];
+    let names = Kael::new()
+        .file("actions/init.lua", "return {}")
+        .option(&["--actions", "actions"])
+        .script("for name in next, _G do print(name) end");
+    let text = fs::read_to_string(project("host/src/authoring/types/globals.lua")).expect("there");
+    let annotated = |name: &str| {
+        let declares = [format!("\nfunction {name}("), format!("\n{name} = ")];
+        name == "actions" || declares.iter().any(|line| text.contains(line))
+    };
+    let missing: Vec<&str> = names
+        .exits(0)
+        .stdout
+        .lines()
+        .filter(|name| !lua.contains(name) && !annotated(name))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_written_is_named() {
     let session = Kael::new().file("actions/init.lua", REPO).file("taken", "");
     session

@@ -38,8 +38,8 @@ fn the_globals_are_these_and_no_others() {
     let names = "local l = {} for k in pairs(_G) do l[#l + 1] = k end table.sort(l) return table.concat(l, ' ')";
     assert_eq!(
         output(names),
-        "\"_G _VERSION actions arg assert collectgarbage coroutine count debug error getmetatable inspect ipairs json \
-         keys load math next os package pairs parallel pcall pluck pp print race rawequal rawget rawlen rawset require \
+        "\"_G _VERSION actions arg assert collectgarbage coroutine count debug error getmetatable inspect ipairs jq json \
+         keys load math next os package pairs parallel pcall pluck pp print race rawequal rawget rawlen rawset report require \
          select setmetatable string table tonumber tostring type utf8 warn xpcall\""
     );
 }

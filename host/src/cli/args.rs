@@ -49,8 +49,8 @@ pub(super) struct Shared {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<Run>),
-    Repl(Box<Repl>),
     Check(Check),
+    Repl(Box<Repl>),
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
@@ -69,7 +69,7 @@ pub(super) enum Command {
     override_usage = "kael-host run [OPTIONS] SCRIPT [ARGS]...\n       kael-host run [OPTIONS] -e CODE [ARGS]..."
 )]
 #[command(
-    after_help = "Examples:\n  kael-host --actions ./actions run report.lua --since 7d\n  kael-host run -e \
+    after_help = "Examples:\n  kael-host --actions ./actions run report.lua --since 7d\n  kael-host run --html report.html report.lua\n  kael-host run -e \
 'print(1 + 1)'\n  generate | kael-host run --json -\n  kael-host run --watch --trace trace.json report.lua"
 )]
 pub(super) struct Run {
@@ -96,6 +96,9 @@ pub(super) struct Run {
     /// Write the answers of all actions to a file (mode 0600), for --answers.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(super) record: Option<PathBuf>,
+    /// Write the run as one page: its tables and charts, output, error, and calls over time.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
     /// Run again whenever the script or a Lua file of the actions repo changes.
     #[arg(long)]
     pub(super) watch: bool,

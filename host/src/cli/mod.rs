@@ -10,6 +10,7 @@ mod drive;
 mod excerpt;
 mod exit;
 mod generated;
+mod page;
 mod progress;
 mod rehearse;
 mod repl;

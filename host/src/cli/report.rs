@@ -124,6 +124,18 @@ impl Problem {
         }
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn traceback(&self) -> &[String] {
+        &self.traceback
+    }
+
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     fn of_script_error(error: &ScriptError) -> Self {
         let (kind, action) = match (&error.stage, &error.action) {
             (ErrorStage::Repo, _) => ("repo", None),

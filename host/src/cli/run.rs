@@ -1,5 +1,6 @@
 //! `kael-host run`.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
@@ -9,6 +10,7 @@ use super::args::{Run, Shared};
 use super::drive::{Driven, drive};
 use super::excerpt::Texts;
 use super::exit;
+use super::page::{Page, Told};
 use super::progress::{self, Beside};
 use super::rehearse::{self, Calls};
 use super::report::{self, Problem};
@@ -22,7 +24,7 @@ use crate::app::{self, AppError};
 use crate::config::Key;
 use crate::environment::Environment;
 use crate::limits::Limits;
-use crate::sandbox::{Output, Report, Script};
+use crate::sandbox::{Output, Report, Script, Shown};
 use crate::units::ByteSize;
 
 /// A script may be this large.
@@ -77,10 +79,13 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
 
 /// Runs the script once.
 fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
-    let asked = Asked {
+    let mut asked = Asked {
         run,
         shared,
         planned: Calls::default(),
+        page: RefCell::new(None),
+        name: "script".to_owned(),
+        shown: Shown::default(),
     };
     let config = match settings::config(shared, &run.bounds, &environment) {
         Ok(config) => config,
@@ -121,6 +126,16 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         let problem = Some(Problem::usage(message));
         return asked.finish(&limits, None, problem, "", exit::USAGE);
     }
+    asked.name.clone_from(&script.name);
+    if let Some(path) = &run.html {
+        match Page::create(path) {
+            Ok(page) => asked.page = RefCell::new(Some(page)),
+            Err(message) => {
+                let problem = Some(Problem::usage(message));
+                return asked.finish(&limits, None, problem, "", exit::USAGE);
+            }
+        }
+    }
     let output = if run.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
@@ -133,9 +148,14 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         let texts = Texts::default().and(&name, &source);
         texts.and_repo(settings.actions.as_deref())
     };
-    let shown = progress::show(&settings.envyr.activity, progress);
+    let output = if run.html.is_some() {
+        output.for_page()
+    } else {
+        output
+    };
+    let showing = progress::show(&settings.envyr.activity, progress);
     let ran = drive(app::run_script(&settings, script, output.clone()));
-    drop(shown);
+    drop(showing);
     if let Some(Err(problem)) = trace.map(Trace::write) {
         tracing::warn!("the trace is not written: {problem}");
     }
@@ -148,6 +168,7 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             return asked.finish(&limits, None, Some(problem), "", exit::BUG);
         }
     };
+    asked.shown = output.shown();
     match over {
         Over::Ran(report) => {
             let (code, problem) = (
@@ -193,6 +214,12 @@ struct Asked<'a> {
     shared: &'a Shared,
     /// What a dry run has planned.
     planned: Calls,
+    /// Where the page goes, until it is written.
+    page: RefCell<Option<Page>>,
+    /// How the script is called.
+    name: String,
+    /// What it has shown.
+    shown: Shown,
 }
 
 impl Asked<'_> {
@@ -204,6 +231,22 @@ impl Asked<'_> {
         output: &str,
         code: u8,
     ) -> u8 {
+        let told = Told {
+            script: &self.name,
+            report,
+            problem: problem.as_ref(),
+            shown: &self.shown,
+            code,
+        };
+        let written = self.page.take().map_or(Ok(()), |page| page.write(&told));
+        // What went wrong before is what matters more.
+        let (problem, code) = match written {
+            Err(why) if code == exit::SUCCESS => {
+                let problem = Problem::usage(format!("the page cannot be written: {why}"));
+                (Some(problem), exit::OUTPUT_FAILED)
+            }
+            _ => (problem, code),
+        };
         if self.run.json {
             let mut document = report::json(report, problem.as_ref(), output, limits, code);
             if self.run.dry_run {

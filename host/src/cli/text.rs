@@ -53,7 +53,7 @@ impl<W: io::Write> io::Write for Terminal<W> {
 }
 
 /// Characters that move the cursor, colour the screen, or reorder what stands around them.
-fn drives(c: char) -> bool {
+pub(super) fn drives(c: char) -> bool {
     c.is_control() || is_bidi(c)
 }
 

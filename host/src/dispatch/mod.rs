@@ -52,7 +52,9 @@ pub struct Record {
     pub digest: String,
     /// None when it succeeded.
     pub failed: Option<ErrorKind>,
-    /// From the call to its outcome, without the time it waited for its turn.
+    /// When its turn came.
+    pub started: Instant,
+    /// From then to its outcome.
     pub duration: Duration,
 }
 
@@ -378,6 +380,7 @@ impl Drop for Recording<'_> {
             name: shown(self.name),
             digest: std::mem::take(&mut self.digest),
             failed: self.failed,
+            started: self.start,
             duration: self.start.elapsed(),
         };
         self.doing

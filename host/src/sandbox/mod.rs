@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, WasmCoreDump};
 
 pub use engine::{EngineError, Sandbox};
-pub use output::Output;
+pub use output::{Output, Shown};
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt, Session};
 
 use bindings::Guest;
@@ -110,6 +110,8 @@ pub struct Usage {
 /// The end of an instance, what it used, and what it called.
 #[derive(Debug, Clone)]
 pub struct Report<T> {
+    /// When it began.
+    pub started: Instant,
     /// How it ended.
     pub ending: Ending<T>,
     /// What it used.
@@ -192,7 +194,8 @@ impl Sandbox {
             let guest = self.guest.instantiate_async(&mut store).await?;
             ask(&mut store, &guest).await
         };
-        let answer = tokio::time::timeout(latest(limits), meter.measure(asking)).await;
+        let latest = latest(limits);
+        let answer = tokio::time::timeout(latest, meter.measure(asking)).await;
         conclude(&mut store, answer.ok(), start).await
     }
 
@@ -218,8 +221,8 @@ impl Sandbox {
     }
 }
 
-/// When an instance is ended that its state has not ended. The state does that in time, where the guest computes and where
-/// it waits, and with its frames. Beside those two there is nothing that takes long; should there be, this ends it.
+/// When an instance is ended should all else have failed: its state ends it at its limit on time, where the guest computes
+/// and where it waits, and with its frames.
 fn latest(limits: &Limits) -> Duration {
     limits.wall.duration().saturating_add(LATEST)
 }
@@ -257,6 +260,7 @@ async fn conclude<T>(
     };
     let calls = std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
     Report {
+        started: start,
         ending,
         usage,
         calls,
@@ -274,6 +278,7 @@ impl<T> Report<T> {
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {
+            started: self.started,
             ending,
             usage: self.usage,
             calls: self.calls,

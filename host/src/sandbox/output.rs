@@ -9,12 +9,32 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::exhibit::{Exhibit, Exhibits};
+
 /// Pieces of output that may wait to be written.
 const QUEUE: usize = 64;
 
-/// A sink for what scripts print.
+/// Bytes of the output that a page shows.
+const MAX_SHOWN: usize = 2 << 20;
+
+/// A sink for what scripts print, and for what they show beside it.
 #[derive(Clone)]
-pub struct Output(Kind);
+pub struct Output {
+    kind: Kind,
+    /// Kept for a page, when one is wanted.
+    shown: Option<Arc<Mutex<Shown>>>,
+}
+
+/// What is kept of a run for its page.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// The start of what it printed.
+    pub output: String,
+    /// Bytes that it printed beyond that.
+    pub more: u64,
+    /// Its tables and charts.
+    pub exhibits: Exhibits,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -42,6 +62,36 @@ impl Closed {
 }
 
 impl Output {
+    fn new(kind: Kind) -> Self {
+        Self { kind, shown: None }
+    }
+
+    /// The same, keeping what a page of the run shows.
+    #[must_use]
+    pub fn for_page(self) -> Self {
+        Self {
+            shown: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// What was kept for a page so far.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        let shown = self.shown.as_ref();
+        shown.map_or_else(Shown::default, |shown| {
+            shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    /// Keeps a table or a chart of so many bytes, if a page is wanted.
+    pub(super) fn exhibit(&self, exhibit: Exhibit, bytes: usize) {
+        if let Some(shown) = &self.shown {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.exhibits.add(exhibit, bytes);
+        }
+    }
+
     /// Writes to `writer`, flushed whenever nothing more waits to be written.
     pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
         let (sender, mut inbox) = mpsc::channel(QUEUE);
@@ -64,19 +114,19 @@ impl Output {
             .name("kael-output".to_owned())
             .spawn(body)
             .ok();
-        Self(Kind::Writer(sender, why))
+        Self::new(Kind::Writer(sender, why))
     }
 
     /// Keeps what is printed.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self(Kind::Memory(Arc::default()))
+        Self::new(Kind::Memory(Arc::default()))
     }
 
     /// What was kept so far.
     #[must_use]
     pub fn kept(&self) -> String {
-        match &self.0 {
+        match &self.kind {
             Kind::Memory(text) => text.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             Kind::Writer(..) => String::new(),
         }
@@ -89,7 +139,15 @@ impl Output {
     }
 
     pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
-        match &self.0 {
+        if let Some(shown) = &self.shown {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = text.floor_char_boundary(MAX_SHOWN - shown.output.len());
+            // What has once been cut goes on nowhere.
+            let room = if shown.more > 0 { 0 } else { room };
+            shown.output.push_str(&text[..room]);
+            shown.more += (text.len() - room) as u64;
+        }
+        match &self.kind {
             Kind::Writer(writer, why) => writer
                 .send(Message::Text(text))
                 .await
@@ -105,7 +163,7 @@ impl Output {
 
     /// Waits until everything that was printed has been written.
     pub(super) async fn flush(&self) -> Result<(), Closed> {
-        let Kind::Writer(writer, why) = &self.0 else {
+        let Kind::Writer(writer, why) = &self.kind else {
             return Ok(());
         };
         let (reply, written) = oneshot::channel();

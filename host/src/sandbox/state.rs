@@ -17,6 +17,7 @@ use super::bindings::kael::engine::actions::{
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
 use crate::dispatch::{Dispatcher, Record};
+use crate::exhibit::Exhibit;
 use crate::failure::{ActionError, ErrorKind};
 use crate::limits::{LimitHit, Limits};
 use crate::units::ByteSize;
@@ -55,9 +56,9 @@ pub(super) struct State {
     pub(super) stop: Option<Stop>,
     pub(super) calls: u32,
     pub(super) printed: u64,
+    start: Instant,
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
-    start: Instant,
     seed: i64,
     turns: Arc<Semaphore>,
     in_flight: JoinSet<(u32, Answer)>,
@@ -82,8 +83,8 @@ impl State {
             stop: None,
             calls: 0,
             printed: 0,
-            interrupted: None,
             start: Instant::now(),
+            interrupted: None,
             seed,
             turns: Arc::new(Semaphore::new(limits.parallel as usize)),
             in_flight: JoinSet::new(),
@@ -146,6 +147,16 @@ impl State {
                 Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
             }
             "kael.seed" => Ok(Ok(self.seed.to_string())),
+            "kael.report" => Ok(match Exhibit::parse(&params) {
+                Ok(exhibit) => {
+                    self.output.exhibit(exhibit, params.len());
+                    Ok("null".to_owned())
+                }
+                Err(problem) => Err(to_wit(ActionError::new(
+                    ErrorKind::InvalidParams,
+                    format!("the report cannot be shown: {problem}"),
+                ))),
+            }),
             "kael.interrupted" => {
                 let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
                 Ok(Ok(interrupted.to_string()))
@@ -459,6 +470,18 @@ mod tests {
         let cancel = vec![0, 1, u32::MAX, u32::MAX];
         let done = state.run_action(vec![], cancel, false).await;
         assert!(done.is_ok_and(|done| done.is_empty()) && state.stop.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_report_of_another_shape_is_refused() {
+        let mut state = state();
+        for params in ["", "{}", r#"{"page":"<script>"}"#, &"x".repeat(2 << 20)] {
+            let mut call = call(1, "kael.report");
+            call.params = params.to_owned();
+            let done = state.run_action(vec![call], vec![], true).await;
+            let done = done.expect("an answer");
+            assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::InvalidParams));
+        }
     }
 
     #[tokio::test]

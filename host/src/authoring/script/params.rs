@@ -147,12 +147,7 @@ impl Known {
         let none = Map::new();
         let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
         let mut merged = defaults.clone();
-        for (key, fixed) in locked {
-            match (merged.get_mut(key), fixed) {
-                (Some(Value::Object(base)), Value::Object(over)) => base.extend(over.clone()),
-                _ => _ = merged.insert(key.clone(), fixed.clone()),
-            }
-        }
+        overlay(&mut merged, locked);
         for (key, value) in params {
             let place = below(pointer, key);
             let hidden = self.unknown.contains(&place);
@@ -189,6 +184,16 @@ impl Known {
             merged.insert(key.clone(), value);
         }
         merged
+    }
+}
+
+/// Tables over tables, key by key.
+fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over),
+            _ => _ = base.insert(key.clone(), value.clone()),
+        }
     }
 }
 

@@ -103,6 +103,10 @@ impl Parser<'_> {
     }
 
     fn declare(&mut self, name: String, made_with: Option<Path>) -> usize {
+        if name == "_ENV" {
+            // Names mean something else from here on.
+            self.facts.set.insert(name.clone());
+        }
         let number = self.facts.locals.len();
         self.facts.locals.push(Local {
             made_with,

@@ -103,6 +103,49 @@ function pluck(list, key) end
 ---@return integer
 function count(t, test) end
 
+--- The outputs of a jq filter, as the values of the call.
+---@param value any
+---@param filter string
+---@param variables? table<string, any> By the names that the filter has for them, without `$`.
+---@param options? { null?: any }
+---@return any ...
+function jq(value, filter, variables, options) end
+
+---@class kael.report
+report = {}
+
+--- Rows as a table of text, aligned by the cells that a terminal shows. It is on the page of `run --html`, too.
+---@param rows table[]
+---@param columns? any[] Names, or `{ name, title }`.
+---@param options? { title?: string }
+---@return string
+function report.table(rows, columns, options) end
+
+--- Rows as CSV. `safe` puts a `'` before what a spreadsheet would take for a formula.
+---@param rows table[]
+---@param columns? any[]
+---@param options? { safe?: boolean }
+---@return string
+function report.csv(rows, columns, options) end
+
+--- Rows as a JSON list, a row a line.
+---@param rows table[]
+---@param columns? any[]
+---@return string
+function report.json(rows, columns) end
+
+--- Rows as a table of Markdown.
+---@param rows table[]
+---@param columns? any[]
+---@return string
+function report.markdown(rows, columns) end
+
+--- A chart for the page of `run --html`.
+---@param kind "line"|"area"|"bar"|"scatter"
+---@param rows table[]
+---@param options? { x?: any, y?: any, series?: any, title?: string, x_title?: string, y_title?: string }
+function report.chart(kind, rows, options) end
+
 -- What a module of the actions repo finds while the repo loads.
 
 ---@class (exact) kael.Definition

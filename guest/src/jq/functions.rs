@@ -1,0 +1,239 @@
+//! The functions of filters that are written in Rust: jaq's, without those that reach for a world outside, and those
+//! that belong to the values.
+
+use std::rc::Rc;
+
+use jaq_core::box_iter::box_once;
+use jaq_core::native::{Filter, Fun, bome, run, unary, v};
+use jaq_core::{Error, RunPtr, ValR};
+use regex_automata::PatternID;
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::util::syntax;
+
+use super::value::{Object, Val, indices};
+use super::{Data, format, math, text, time};
+
+/// Functions of jaq's that have no place here: there is no process to end, and characters are none that are no text.
+const WITHOUT: [&str; 2] = ["halt", "implode"];
+
+/// All of them, under their names. Of jaq-std only those without dependencies: its times, formats and mathematics would
+/// double the size of the guest, its regular expressions can panic, and its environment is none of a script's business.
+pub(super) fn all() -> impl Iterator<Item = Fun<Data>> {
+    let library = jaq_std::base_funs().filter(|(name, ..)| !WITHOUT.contains(name));
+    let own = [
+        own(),
+        format::functions(),
+        math::functions(),
+        time::functions(),
+    ];
+    let own = own.into_iter().flat_map(<[_]>::into_vec).map(run::<Data>);
+    jaq_core::funs().chain(library).chain(own)
+}
+
+/// Bytes that a regular expression may take once it is compiled.
+const MAX_PATTERN: usize = 1 << 20;
+
+fn own() -> Box<[Filter<RunPtr<Data>>]> {
+    Box::new([
+        ("nan", v(0), |_| bome(Ok(Val::Float(f64::NAN)))),
+        ("infinite", v(0), |_| bome(Ok(Val::Float(f64::INFINITY)))),
+        ("length", v(0), |cv| bome(length(cv.1))),
+        ("tojson", v(0), |cv| {
+            bome(Ok(Val::from(
+                String::from_utf8_lossy(&text::write(&cv.1)).into_owned(),
+            )))
+        }),
+        ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
+        ("implode", v(0), |cv| bome(implode(cv.1))),
+        ("contains", v(1), |cv| {
+            unary(cv, |whole, part| contains(&whole, &part).map(Val::from))
+        }),
+        ("has", v(1), |cv| {
+            unary(cv, |value, key| Ok(value.find(&key)?.is_some().into()))
+        }),
+        ("indices", v(1), |cv| {
+            unary(cv, |value, part| all_indices(&value, &part))
+        }),
+        ("bsearch", v(1), |cv| {
+            unary(cv, |list, wanted| {
+                let found = list.list()?.items().binary_search(&wanted);
+                Ok(found
+                    .map_or_else(|at| -1 - at as isize, |at| at as isize)
+                    .into())
+            })
+        }),
+        ("matches", v(2), |mut cv| {
+            let (flags, pattern) = (cv.0.pop_var(), cv.0.pop_var());
+            box_once(search(&cv.1, &pattern, &flags, false, true).map_err(Into::into))
+        }),
+        ("split_matches", v(2), |mut cv| {
+            let (flags, pattern) = (cv.0.pop_var(), cv.0.pop_var());
+            box_once(search(&cv.1, &pattern, &flags, true, true).map_err(Into::into))
+        }),
+        ("split_", v(2), |mut cv| {
+            let (flags, pattern) = (cv.0.pop_var(), cv.0.pop_var());
+            box_once(search(&cv.1, &pattern, &flags, true, false).map_err(Into::into))
+        }),
+    ])
+}
+
+fn length(value: Val) -> ValR<Val> {
+    Ok(match value {
+        Val::Null => Val::Int(0),
+        Val::Text(text) => Val::from(text.chars().count()),
+        Val::List(list) => Val::from(list.items().len()),
+        Val::Object(object) => Val::from(object.entries().len()),
+        number @ (Val::Int(_) | Val::Float(_)) if number < Val::Int(0) => return -number,
+        number @ (Val::Int(_) | Val::Float(_)) => number,
+        value @ Val::Bool(_) => return Err(Error::str(format_args!("{value} has no length"))),
+    })
+}
+
+fn as_text(value: &Val) -> Result<&str, Error<Val>> {
+    match value {
+        Val::Text(text) => Ok(text),
+        other => Err(Error::typ(other.clone(), "string")),
+    }
+}
+
+fn from_json(value: &Val) -> ValR<Val> {
+    text::read(as_text(value)?.as_bytes())
+        .map_err(|problem| Error::str(format_args!("cannot parse {value} as JSON: {problem}")))
+}
+
+fn implode(value: Val) -> ValR<Val> {
+    let list = value.list()?;
+    let characters = list.items().iter().map(|item| {
+        let code = match item {
+            Val::Int(code) => u32::try_from(*code).ok().and_then(char::from_u32),
+            _ => None,
+        };
+        code.ok_or_else(|| Error::str(format_args!("{item} is no character")))
+    });
+    Ok(Val::from(characters.collect::<Result<String, _>>()?))
+}
+
+fn contains(whole: &Val, part: &Val) -> Result<bool, Error<Val>> {
+    fn within(whole: &Val, part: &Val) -> bool {
+        match (whole, part) {
+            (Val::Text(whole), Val::Text(part)) => whole.contains(part.as_str()),
+            (Val::List(whole), Val::List(part)) => {
+                let mut parts = part.items().iter();
+                parts.all(|part| whole.items().iter().any(|item| within(item, part)))
+            }
+            (Val::Object(whole), Val::Object(part)) => part.entries().iter().all(|(key, part)| {
+                let item = whole.entries().get(key);
+                item.is_some_and(|item| within(item, part))
+            }),
+            (whole, part) => whole == part,
+        }
+    }
+    match (whole, part) {
+        (Val::Text(_), Val::Text(_))
+        | (Val::List(_), Val::List(_))
+        | (Val::Object(_), Val::Object(_)) => Ok(within(whole, part)),
+        _ if whole == part => Ok(true),
+        _ => {
+            let message = format_args!("cannot check whether {whole} contains {part}");
+            Err(Error::str(message))
+        }
+    }
+}
+
+fn all_indices(value: &Val, part: &Val) -> ValR<Val> {
+    match (value, part) {
+        (Val::Null, _) => Ok(Val::Null),
+        (Val::Text(text), Val::Text(part)) if !part.is_empty() => {
+            // Matches may overlap, and are counted in characters.
+            let places = text.char_indices().enumerate();
+            let hits = places.filter(|(_, (at, _))| text[*at..].starts_with(part.as_str()));
+            Ok(hits.map(|(count, _)| Val::from(count)).collect())
+        }
+        (Val::Text(_), Val::Text(_)) => Ok(Val::Null),
+        (Val::List(list), Val::List(part)) => Ok(indices(list.items(), part.items())),
+        (Val::List(list), item) => Ok(indices(list.items(), std::slice::from_ref(item))),
+        (value, part) => Err(Error::index(value.clone(), part.clone())),
+    }
+}
+
+/// What a pattern finds: with `between`, the texts that it does not match, and with `found`, the groups of what it does.
+fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -> ValR<Val> {
+    let (subject, pattern, flags) = (as_text(value)?, as_text(pattern)?, as_text(flags)?);
+    let known = |flag: char| "gnimslxp".contains(flag);
+    if let Some(flag) = flags.chars().find(|flag| !known(*flag)) {
+        let message = format_args!("{flag:?} is no flag of regular expressions");
+        return Err(Error::str(message));
+    }
+    let is = |flag: char| flags.contains(flag);
+    let how = syntax::Config::new()
+        .case_insensitive(is('i'))
+        .multi_line(is('m') || is('p'))
+        .dot_matches_new_line(is('s') || is('p'))
+        .swap_greed(is('l'))
+        .ignore_whitespace(is('x'))
+        .nest_limit(50);
+    let refused = |problem: String| {
+        // The last line says what is wrong; those before draw where.
+        let why = problem.lines().last().unwrap_or_default();
+        let why = why.trim_start_matches("error: ");
+        Error::str(format_args!("the regular expression {pattern:?}: {why}"))
+    };
+    let parsed = syntax::parse_with(pattern, &how);
+    let parsed = parsed.map_err(|problem| refused(problem.to_string()))?;
+    let regex = thompson::Compiler::new()
+        .configure(thompson::Config::new().nfa_size_limit(Some(MAX_PATTERN)))
+        .build_from_hir(&parsed)
+        .and_then(PikeVM::new_from_nfa)
+        .map_err(|problem| refused(problem.to_string()))?;
+    let cut = |from: usize, to: usize| Val::from(subject[from..to].to_owned());
+    let names = regex.get_nfa().group_info().pattern_names(PatternID::ZERO);
+    let names: Vec<Option<&str>> = names.collect();
+    let mut cache = regex.create_cache();
+    // Matches ascend, so their places in characters are counted on from the last.
+    let (mut seen, mut seen_characters) = (0, 0);
+    let (mut parts, mut last) = (Vec::new(), 0);
+    for captures in regex.captures_iter(&mut cache, subject) {
+        let Some(whole) = captures.get_group(0) else {
+            continue;
+        };
+        if is('n') && whole.start == whole.end {
+            continue;
+        }
+        if between {
+            parts.push(cut(last, whole.start));
+            last = whole.end;
+        }
+        if found {
+            seen_characters += characters(&subject[seen..whole.start]);
+            seen = whole.start;
+            let groups = names.iter().enumerate().filter_map(|(number, name)| {
+                let group = captures.get_group(number)?;
+                let offset = seen_characters + characters(&subject[seen..group.start]);
+                let mut object = Object::default();
+                let mut put = |key: &str, value| object.insert(Rc::new(key.to_owned()), value);
+                put("offset", Val::from(offset));
+                put(
+                    "length",
+                    Val::from(characters(&subject[group.start..group.end])),
+                );
+                put("string", cut(group.start, group.end));
+                if let Some(name) = name {
+                    put("name", Val::from((*name).to_owned()));
+                }
+                Some(Val::from(object))
+            });
+            parts.push(groups.collect());
+        }
+        if !is('g') {
+            break;
+        }
+    }
+    if between {
+        parts.push(cut(last, subject.len()));
+    }
+    Ok(parts.into_iter().collect())
+}
+
+fn characters(text: &str) -> usize {
+    text.chars().count()
+}

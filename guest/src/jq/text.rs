@@ -1,0 +1,135 @@
+//! Values of filters from JSON text and back.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::value::{Object, Val};
+use crate::convert::MAX_DEPTH;
+
+/// Reads one document.
+pub(super) fn read(text: &[u8]) -> Result<Val, String> {
+    let mut parser = serde_json::Deserializer::from_slice(text);
+    // `Node` has a limit of its own.
+    parser.disable_recursion_limit();
+    let read = Node(0)
+        .deserialize(&mut parser)
+        .and_then(|value| parser.end().map(|()| value));
+    read.map_err(|problem| problem.to_string())
+}
+
+/// The value at so many levels below the root.
+struct Node(usize);
+
+impl<'de> DeserializeSeed<'de> for Node {
+    type Value = Val;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Val, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Node {
+    fn inner<E: Error>(&self) -> Result<Self, E> {
+        if self.0 == MAX_DEPTH {
+            return Err(E::custom(format_args!("nests deeper than {MAX_DEPTH}")));
+        }
+        Ok(Self(self.0 + 1))
+    }
+}
+
+impl<'de> Visitor<'de> for Node {
+    type Value = Val;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Val, E> {
+        Ok(Val::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Val, E> {
+        Ok(Val::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Val, E> {
+        Ok(i64::try_from(value).map_or(Val::Float(value as f64), Val::Int))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Val, E> {
+        Ok(Val::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Val, E> {
+        Ok(Val::from(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Val, E> {
+        Ok(Val::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Val, A::Error> {
+        let mut list = Vec::new();
+        loop {
+            match elements.next_element_seed(self.inner()?)? {
+                Some(element) => list.push(element),
+                None => return Ok(list.into_iter().collect()),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Val, A::Error> {
+        let mut object = Object::default();
+        while let Some(key) = entries.next_key::<String>()? {
+            object.insert(Rc::new(key), entries.next_value_seed(self.inner()?)?);
+        }
+        Ok(Val::Object(Rc::new(object)))
+    }
+}
+
+/// Compact text. What JSON has no number for is written as jq writes it.
+pub(super) fn write(value: &Val) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(value, &mut out);
+    out
+}
+
+fn put(value: &Val, out: &mut Vec<u8>) {
+    match value {
+        Val::Null => out.extend_from_slice(b"null"),
+        Val::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Val::Int(int) => put_json(int, out),
+        Val::Float(float) if float.is_nan() => out.extend_from_slice(b"null"),
+        Val::Float(float) => put_json(&float.clamp(f64::MIN, f64::MAX), out),
+        Val::Text(text) => put_json(text.as_str(), out),
+        Val::List(list) => {
+            out.push(b'[');
+            for (index, element) in list.items().iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                put(element, out);
+            }
+            out.push(b']');
+        }
+        Val::Object(object) => {
+            out.push(b'{');
+            for (index, (key, value)) in object.entries().iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                put_json(key.as_str(), out);
+                out.push(b':');
+                put(value, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+fn put_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    // Numbers and texts into memory: there is nothing that could fail.
+    serde_json::to_writer(out, value).ok();
+}

@@ -1,0 +1,68 @@
+//! What the `report` functions of scripts need of Rust: how wide a text is, and the way to the page.
+
+use std::ffi::c_int;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::convert;
+use crate::convert::stack::{Native, Slot, Stack};
+use crate::gate;
+
+/// `cell(text, most)`: the text on one line of at most so many characters, and the cells that a terminal shows it in.
+pub(crate) struct Cell;
+
+impl Native for Cell {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let most = match stack.slot(2) {
+            Slot::Integer(most) => usize::try_from(most).unwrap_or(0),
+            _ => usize::MAX,
+        };
+        let line = line(&stack.text(1), most);
+        let width = line.width();
+        stack.push_string(&line);
+        stack.push_integer(i64::try_from(width).unwrap_or(i64::MAX));
+        2
+    }
+}
+
+/// Characters that break a line or take no room of their own become one space.
+fn line(text: &str, most: usize) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars().take(most) {
+        if c.is_control() || c.width().is_none() {
+            if !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// `report(exhibit)`: hands a table or a chart to the host. Nil, or what is wrong with it.
+pub(crate) struct Report;
+
+impl Native for Report {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let submitted = convert::encode(stack, 1, false).and_then(|exhibit| {
+            gate::call("kael.report".to_owned(), exhibit).map_err(|error| error.message)
+        });
+        match submitted {
+            Ok(_) => stack.push_nil(),
+            Err(problem) => stack.push_string(problem),
+        }
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn a_cell_is_one_line() {
+        assert_eq!(line("a\r\n\tb\u{1b}[31m", 99), "a b [31m");
+        assert_eq!(line("世界", 1), "世");
+    }
+}
