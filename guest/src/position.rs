@@ -16,8 +16,7 @@ static kael_running: AtomicPtr<ffi::lua_State> = AtomicPtr::new(ptr::null_mut())
 
 /// The main thread runs first.
 pub(crate) fn adopt(lua: &Lua) {
-    // SAFETY: the state is only asked for its address.
-    unsafe { lua.exec_raw_lua(|raw| kael_running.store(raw.state(), Relaxed)) }
+    lua.exec_raw_lua(|raw| kael_running.store(raw.state(), Relaxed));
 }
 
 unsafe extern "C-unwind" {

@@ -239,7 +239,7 @@ fn quiet_says_the_error_alone() {
         .ends()
         .fails(
             5,
-            "Error: the script printed more than the 1 B it may print (it was about to have printed 3 B)\n",
+            "Error: the script printed more than the 1 B it may print (it was about to have printed 3 B)\n  (command line):1: in main chunk\n",
         );
 }
 

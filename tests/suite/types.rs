@@ -111,6 +111,8 @@ print(actions.a_b.VALUE, actions.has("t.own"), arg[1], inspect(json.decode("{}")
 local first, second = parallel(function() return 1 end, function() return 2 end)
 local all, index = parallel({ function() return 1 end }), race(function() return 1 end)
 pp(keys({ a = 1 }), 1) print(first, second, all[1], index, count({}), json.pretty(json.null), json.array({}))
+print(jq({ 1 }, ".[] + $n", { n = 1 }), report.table({ { a = 1 } }, { "a", { "b", "B" } }, { title = "T" }), report.csv({}))
+report.chart("bar", { { a = 1 } }, { y = "a" })
 local ok, err = pcall(actions.t.query, { url = "x" })
 if not ok then print(err.kind, err.detail.exit_code) end
 "#;

@@ -278,7 +278,7 @@ fn an_error_while_it_runs_says_what_it_was_about() {
         (
             "'x'",
             "test(\"(\")",
-            "the regular expression \"(\": found open group without closing ')' (in `test(\"(\")`)",
+            "the regular expression \"(\": unclosed group (in `test(\"(\")`)",
         ),
         (
             "{}",

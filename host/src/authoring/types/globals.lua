@@ -74,6 +74,54 @@ function json.decode(text, options) end
 ---@return T[]
 function json.array(list) end
 
+--- All outputs of a jq filter, as the values of the call. `variables` are `$name` in the filter. Nulls are nil and left
+--- out of tables, unless `{ null = json.null }` keeps them.
+---@param value any
+---@param filter string
+---@param variables? table<string, any>
+---@param options? { null?: any }
+---@return any ...
+function jq(value, filter, variables, options) end
+
+--- Rows as text, and tables and charts for the page of `kael-host run --html`.
+---@class kael.report
+report = {}
+
+--- A key, or a key and a title: `{ "cpu", "CPU %" }` or `{ key = "cpu", title = "CPU %" }`.
+---@alias kael.Column string|integer|string[]|{ key: string|integer, title?: string }
+
+--- A table aligned by the cells that a terminal shows; it is on the page, too.
+---@param rows table[]
+---@param columns? kael.Column[] All keys, sorted, when there are none.
+---@param options? { title?: string }
+---@return string
+function report.table(rows, columns, options) end
+
+--- Comma-separated values; `safe` keeps a spreadsheet from taking a text for a formula.
+---@param rows table[]
+---@param columns? kael.Column[]
+---@param options? { safe?: boolean }
+---@return string
+function report.csv(rows, columns, options) end
+
+--- A JSON list, a row a line, keys in the order of the columns.
+---@param rows table[]
+---@param columns? kael.Column[]
+---@return string
+function report.json(rows, columns) end
+
+--- A table in Markdown, in which no cell is markup.
+---@param rows table[]
+---@param columns? kael.Column[]
+---@return string
+function report.markdown(rows, columns) end
+
+--- A chart for the page.
+---@param kind "line"|"area"|"bar"|"scatter"
+---@param rows table[]
+---@param options? { x?: any, y?: any, series?: any, title?: string, x_title?: string, y_title?: string }
+function report.chart(kind, rows, options) end
+
 --- A value as Lua would write it, `depth` levels of it.
 ---@param value any
 ---@param depth? integer
