@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod config;
 mod confinement;
+mod cookbook;
 mod definitions;
 mod docker;
 mod doctor;
