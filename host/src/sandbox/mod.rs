@@ -33,7 +33,8 @@ const MAX_MESSAGE: usize = 64 << 10;
 const MAX_FRAMES: usize = 100;
 const MAX_FRAME: usize = 1 << 10;
 
-/// How much later than its limit on time a run is ended, should all else have failed.
+/// How much later than its limit on time a run is ended, should all else have failed; how long a reader may hold up the
+/// end of a run that has failed.
 const LATEST: Duration = Duration::from_secs(1);
 
 /// A script and what it is given.
@@ -241,8 +242,12 @@ async fn conclude<T>(
         Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
     let state = store.data_mut();
-    // What was printed is there before anything is said of how it ended.
-    let left = state.limits.wall.duration().saturating_sub(start.elapsed());
+    // What was printed is there before anything is said of how it ended; a run that has failed does not wait long for a
+    // reader that takes nothing.
+    let mut left = state.limits.wall.duration().saturating_sub(start.elapsed());
+    if !matches!(ending, Ending::Done(_)) {
+        left = left.min(LATEST);
+    }
     let flushed = tokio::time::timeout(left, state.output.flush()).await;
     if matches!(ending, Ending::Done(_)) {
         match flushed {
