@@ -56,7 +56,8 @@ fn new_state() -> LuaResult<Lua> {
         | LuaStdLib::UTF8
         | LuaStdLib::MATH
         | LuaStdLib::OS;
-    let lua = Lua::new_with(libs, LuaOptions::new().catch_rust_panics(false))?;
+    // As they are by default, `pcall` and `xpcall` are Lua's own, which a coroutine can yield through.
+    let lua = Lua::new_with(libs, LuaOptions::new())?;
     #[cfg(target_arch = "wasm32")]
     {
         crate::alloc::adopt(&lua);

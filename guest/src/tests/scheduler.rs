@@ -65,6 +65,29 @@ fn pcall_catches_in_a_branch_and_at_top_level() {
 }
 
 #[test]
+fn branches_wait_together_inside_pcall_and_xpcall() {
+    check(
+        "print(timed(parallel,
+           function() return select(2, pcall(sleep, 5)) end,
+           function() return select(2, pcall(pcall, sleep, 5)) end,
+           function() return select(2, xpcall(sleep, print, 5)) end))
+         print(timed(parallel,
+           function() local ok, e = pcall(t.fail, { ms = 5, why = 'boom' }) return ok, sleep(5) end,
+           function() return pcall(function() sleep(5) error('after', 0) end) end))",
+        "5\t5\ttrue\t5\n10\tfalse\tfalse",
+    );
+}
+
+#[test]
+fn a_generator_yields_through_pcall() {
+    check(
+        "local g = coroutine.wrap(function() print(pcall(function(x) print(x, coroutine.yield(1)) error('raised', 0) end, 7)) return 2 end)
+         print(g()) print(g('x'))",
+        "1\n7\tx\nfalse\traised\n2",
+    );
+}
+
+#[test]
 fn an_error_is_raised_after_the_rest_has_settled_and_close_variables_have_run() {
     check(
         "local closed, done = 0, false
