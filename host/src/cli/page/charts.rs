@@ -335,19 +335,8 @@ mod tests {
         let svg = draw(
             r#"{"kind":"area","numeric":false,"title":"<script>","x_title":"<i>","y_title":"\"><b>","series":[{"name":"</svg>","points":[["<img onerror=x>",1]]},{"name":"&","points":[]}]}"#,
         );
-        for markup in ["<script", "<img", "<b>", "<i>", "\"><"] {
-            assert!(
-                !svg.replace("\"><rect", "")
-                    .replace("\"><title>", "")
-                    .replace("\"><path", "")
-                    .replace("\"><line", "")
-                    .replace("\"><circle", "")
-                    .replace("\"><svg", "")
-                    .replace("\"><li>", "")
-                    .replace("\"><h3>", "")
-                    .contains(markup),
-                "{markup}: {svg}"
-            );
+        for markup in ["<script", "<img", "<b>", "<i>", "\"><b", "</svg> ·"] {
+            assert!(!svg.contains(markup), "{markup}: {svg}");
         }
         assert_eq!(svg.matches("</svg>").count(), 3);
     }

@@ -13,8 +13,11 @@ impl Scale {
     pub(super) fn over(values: impl Iterator<Item = f64>, zero: bool, steps: f64) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values {
-            // Beyond this the span of two values is none that could be computed.
-            let value = value.clamp(-1e300, 1e300);
+            // Beyond this the span of two values is none that could be computed, nor is a step between smaller ones.
+            let value = match value.clamp(-1e300, 1e300) {
+                tiny if tiny.abs() < 1e-300 => 0.0,
+                value => value,
+            };
             (low, high) = (low.min(value), high.max(value));
         }
         if low > high {
