@@ -19,6 +19,7 @@ pub mod failure;
 mod json;
 pub mod limits;
 pub mod names;
+mod private;
 pub mod repo;
 pub mod sandbox;
 pub mod units;

@@ -24,7 +24,7 @@ local function names(t)
 end
 local world = { names(_G), names(string), names(table), names(coroutine), names(package.loaded), names(getmetatable("")),
   tostring(getmetatable(_G)), tostring(getmetatable(print)), tostring(getmetatable(1)), names(getmetatable(json.array())) }
-assert(("x"):rep(3):upper() == "XXX" and string.format("%5.1f", 2.25) == "  2.2" and ("a,b"):find(",", 1, true) == 2)
+assert(("ab"):rep(2):upper() == "ABAB" and string.format("%5.1f", 2.25) == "  2.2" and ("a,b"):find(",", 1, true) == 2)
 assert(select(2, pcall(error, "e")) == "e" and not pcall(function() return actions.no_such end))
 local list = { 3, 1, 2 }
 table.sort(list)

@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 7] = [
         "json",
         "limits",
         "names",
+        "private",
         "units",
     ],
 ];

@@ -60,7 +60,8 @@ function kael.load_repo(modules)
   return staged("repo", reported(result))
 end
 
-function kael.run_script(modules, script)
+-- Begins an instance with the repo, if there is one: true, or nil and the report of what is wrong with it.
+function kael.begin(modules)
   randomseed(kael.seed())
   if modules then
     local ok, result = xpcall(kael.load_tree, report, modules)
@@ -68,6 +69,12 @@ function kael.run_script(modules, script)
   else
     kael.no_repo()
   end
+  return true
+end
+
+function kael.run_script(modules, script)
+  local begun, wrong = kael.begin(modules)
+  if not begun then return nil, wrong end
   arg = { [0] = script.name }
   for i, value in ipairs(script.args) do arg[i] = value end
   local main, problem = kael.compile(script.source, script.name)

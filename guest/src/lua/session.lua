@@ -6,7 +6,7 @@ local type, next, rawget, getmetatable, xpcall, ipairs, sort, find, match, gmatc
 local load, compile, emit, inspect, fail, error = kael.load, kael.compile, kael.print, inspect, kael.fail, error
 local report, reported, staged = kael.report, kael.reported, kael.staged
 local interrupted, getinfo, sethook = kael.interrupted, kael.getinfo, kael.sethook
-local create, randomseed, string = coroutine.create, math.randomseed, string
+local create, string = coroutine.create, string
 
 -- Every so many instructions the host is asked whether the evaluation is to end.
 local STEP <const> = 20000
@@ -23,13 +23,8 @@ local function check()
 end
 
 function kael.open_session(modules, can_be_interrupted)
-  randomseed(kael.seed())
-  if modules then
-    local ok, result = xpcall(kael.load_tree, report, modules)
-    if not ok then return staged("repo", reported(result)) end
-  else
-    kael.no_repo()
-  end
+  local begun, wrong = kael.begin(modules)
+  if not begun then return nil, wrong end
   interruptible = can_be_interrupted
   if not interruptible then return true end
   -- A hook is one coroutine's.

@@ -3,15 +3,15 @@
 //! What goes on alone lies in the sandbox's lane, within the script. Calls that overlap lie in lanes of their own below a
 //! span that holds them all, so that what went on side by side is seen side by side.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::activity::{Activity, Kind, Span};
+use crate::private;
 
 /// The lane of the sandbox, the first of those of calls side by side, and the first of those of sources.
 const SANDBOX: usize = 0;
@@ -28,15 +28,8 @@ pub(super) struct Trace {
 impl Trace {
     /// Makes the file, which only its owner can read.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
         Ok(Self {
-            file,
+            file: private::create(path)?,
             origin: Instant::now(),
             activity: Activity::on(true),
         })

@@ -1,9 +1,8 @@
 //! Answers that are known before anybody asks: written by hand, or recorded from a real run.
 
 use std::collections::HashMap;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::json;
+use crate::private;
 
 /// The answers of one file.
 #[derive(Debug, Default)]
@@ -264,15 +264,7 @@ impl Recorder {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        // It may have been there with another mode.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        Ok(Self(Mutex::new(file)))
+        Ok(Self(Mutex::new(private::create(path)?)))
     }
 
     pub(super) fn add(

@@ -321,16 +321,21 @@ impl Parser<'_> {
         Some(())
     }
 
-    fn locals(&mut self) -> Option<()> {
-        self.attribute()?;
+    /// Names with an attribute each, where they have one.
+    fn attributed_names(&mut self) -> Option<Vec<String>> {
         let mut names = Vec::new();
         loop {
             names.push(self.name()?.0);
             self.attribute()?;
             if !self.takes(",")? {
-                break;
+                return Some(names);
             }
         }
+    }
+
+    fn locals(&mut self) -> Option<()> {
+        self.attribute()?;
+        let names = self.attributed_names()?;
         let mut values = if self.takes("=")? {
             self.expressions()?.list.into_iter()
         } else {
@@ -357,14 +362,7 @@ impl Parser<'_> {
         if self.takes("*")? {
             return Some(());
         }
-        let mut names = Vec::new();
-        loop {
-            names.push(self.name()?.0);
-            self.attribute()?;
-            if !self.takes(",")? {
-                break;
-            }
-        }
+        let names = self.attributed_names()?;
         let set = self.takes("=")?;
         if set {
             self.expressions()?;
