@@ -131,7 +131,11 @@ fn inner() {
     );
     // Threads of the runtime that have had nothing to do for a while end: there may be fewer.
     assert!(end.threads <= start.threads, "threads: {start:?} {end:?}");
-    assert_eq!(end.descriptors, start.descriptors);
+    // The same holds of what those threads held open.
+    assert!(
+        end.descriptors <= start.descriptors,
+        "descriptors: {start:?} {end:?}"
+    );
     assert_eq!((end.children, end.folders), (0, 0));
 }
 
