@@ -338,11 +338,43 @@ fn required_confinement_runs_or_names_what_is_missing() {
         .script(script)
         .fails(
             3,
-            "Error: KAEL_CONFINEMENT: `strict` is none of \"required\", \"best-effort\"\n",
+            "Error: KAEL_CONFINEMENT: `strict` is none of \"required\", \"best-effort\", \"off\"\n",
         );
     session()
         .env("KAEL_CONFINEMENT", "required")
         .run_with(&["--confinement", "best-effort"])
         .script(script)
         .prints("1\n");
+}
+
+#[test]
+fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project() {
+    let session = || Kael::new().file("file", "old");
+    let write = |options: &[&str]| {
+        let session = session();
+        let file = session.path().join("file").display().to_string();
+        let ran = session
+            .shell(
+                "w",
+                "",
+                &format!("echo new > '{file}'; sleep 1000 & echo 1"),
+            )
+            .run_with(options)
+            .script("print(pcall(actions.t.w, {}))");
+        std::fs::read_to_string(ran.path().join("file")).expect("a file")
+    };
+    assert_eq!(write(&["--confinement", "off"]), "new\n");
+    if has("landlock") {
+        assert_eq!(write(&[]), "old");
+    }
+    let ran = Kael::new()
+        .env("KAEL_CONFINEMENT", "off")
+        .words(&["doctor"])
+        .ends();
+    ran.says("off, as configured: native actions may do whatever their user may");
+    session()
+        .file("kael.yaml", "confinement: off\n")
+        .script("print(1)")
+        .exits(3)
+        .says("kael-host trust");
 }

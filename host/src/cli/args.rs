@@ -154,8 +154,8 @@ pub(super) struct Bounds {
     /// Run actions with `cache` anew, and keep their results.
     #[arg(long)]
     pub(super) refresh: bool,
-    /// Whether actions run where a part of their confinement is lacking [default: best-effort].
-    #[arg(long, value_name = "required|best-effort")]
+    /// Whether actions run where a part of their confinement is lacking, or without any of it [default: best-effort].
+    #[arg(long, value_name = "required|best-effort|off")]
     pub(super) confinement: Option<Confinement>,
     /// Memory that the script may use [default: 256MiB].
     #[arg(long, value_name = "SIZE")]

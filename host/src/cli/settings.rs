@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{Bounds, Shared};
 use crate::app::Settings;
-use crate::config::{Config, ConfigError, Key, Value};
+use crate::config::{Config, ConfigError, Confinement, Key, Value};
 use crate::dispatch::{CacheUse, Pattern, Policy};
 use crate::environment::Environment;
 use crate::executor::envyr;
@@ -73,6 +73,7 @@ pub(super) fn envyr(config: &Config) -> envyr::Settings {
     envyr::Settings {
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
+        unconfined: config.confinement() == Confinement::Off,
         ..envyr::Settings::default()
     }
 }

@@ -11,6 +11,8 @@ pub enum Confinement {
     /// They run under what there is; `kael-host doctor` says what that is.
     #[default]
     BestEffort,
+    /// Native actions run with all that their user may do. What they start is ended with them, and their `limits` hold.
+    Off,
 }
 
 impl fmt::Display for Confinement {
@@ -18,6 +20,7 @@ impl fmt::Display for Confinement {
         f.write_str(match self {
             Self::Required => "required",
             Self::BestEffort => "best-effort",
+            Self::Off => "off",
         })
     }
 }
@@ -29,8 +32,9 @@ impl FromStr for Confinement {
         match text {
             "required" => Ok(Self::Required),
             "best-effort" => Ok(Self::BestEffort),
+            "off" => Ok(Self::Off),
             other => Err(format!(
-                "`{}` is none of \"required\", \"best-effort\"",
+                "`{}` is none of \"required\", \"best-effort\", \"off\"",
                 other.escape_debug()
             )),
         }

@@ -18,6 +18,13 @@ pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     ]
 }
 
+/// It is the user's wish that there be none.
+pub(super) fn off() -> Finding {
+    let detail = "off, as configured: native actions may do whatever their user may";
+    let remedy = "leave `confinement` out, or set it to best-effort or required";
+    Finding::new("confinement", Status::Limited, detail, remedy)
+}
+
 fn namespace(machine: &Machine) -> Finding {
     let used = machine.containment;
     let unpromised = match used {

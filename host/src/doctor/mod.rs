@@ -87,10 +87,14 @@ pub async fn examine(
     ];
     findings.extend(programs::languages(environment));
     findings.push(programs::containers(environment, &data));
-    let required = settled.is_some_and(|config| config.confinement() == Confinement::Required);
+    let wanted = settled.map(Config::confinement).unwrap_or_default();
+    if wanted == Confinement::Off {
+        findings.push(confinement::off());
+        return findings;
+    }
     let confinement = confinement::findings(&machine().await);
     findings.extend(confinement.into_iter().map(|finding| match finding.status {
-        Status::Limited if required => Finding {
+        Status::Limited if wanted == Confinement::Required => Finding {
             status: Status::Missing,
             ..finding
         },

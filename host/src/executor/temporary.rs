@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SendError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,43 +17,93 @@ use crate::failure::ActionError;
 
 /// A folder that only this user can enter. Dropping it removes it.
 #[derive(Debug)]
-pub(super) struct Temporary(TempDir);
+pub(super) struct Temporary {
+    folder: TempDir,
+    /// What is to be closed first.
+    before: Option<OwnedFd>,
+}
 
 impl Temporary {
     pub(super) fn new() -> Result<Self, ActionError> {
         let made = tempfile::Builder::new().prefix("kael-").tempdir();
-        made.map(Self).map_err(|problem| {
+        let folder = made.map_err(|problem| {
             ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
+        })?;
+        Ok(Self {
+            folder,
+            before: None,
         })
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+
+    /// Closes the mounts in which the folder stood before it is removed, when nobody waits for either.
+    pub(super) fn remove_after(&mut self, mounts: Option<OwnedFd>) {
+        self.before = mounts;
     }
 }
 
 /// Folders that are still being removed.
 static REMOVING: AtomicUsize = AtomicUsize::new(0);
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        self.0.disable_cleanup(true);
-        if fs::remove_dir_all(self.path()).is_ok() {
-            return;
-        }
-        let path = self.path().to_owned();
-        REMOVING.fetch_add(1, Ordering::AcqRel);
-        let remove = move || {
-            if let Err(problem) = insist(&path) {
-                let path = path.display();
-                tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
+/// What is to be closed, and the folder that is to be removed then.
+type Order = (Option<OwnedFd>, PathBuf);
+
+/// The thread that removes what a call need not wait for.
+static REMOVER: LazyLock<Option<Sender<Order>>> = LazyLock::new(|| {
+    let (orders, inbox) = channel::<Order>();
+    let body = move || {
+        for (before, path) in inbox {
+            drop(before);
+            if fs::remove_dir_all(&path).is_err() {
+                remove_by_and_by(path);
             }
             REMOVING.fetch_sub(1, Ordering::AcqRel);
-        };
-        let thread = thread::Builder::new().name("kael-remover".to_owned());
-        if thread.spawn(remove).is_err() {
-            REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
+    };
+    let thread = thread::Builder::new().name("kael-remover".to_owned());
+    thread.spawn(body).ok().map(|_| orders)
+});
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        self.folder.disable_cleanup(true);
+        let before = self.before.take();
+        let order = match REMOVER.as_ref() {
+            Some(remover) if before.is_some() => {
+                REMOVING.fetch_add(1, Ordering::AcqRel);
+                let sent = remover.send((before, self.path().to_owned()));
+                if sent.is_err() {
+                    REMOVING.fetch_sub(1, Ordering::AcqRel);
+                }
+                sent
+            }
+            _ => Err(SendError((before, self.path().to_owned()))),
+        };
+        if let Err(SendError((before, path))) = order {
+            drop(before);
+            if fs::remove_dir_all(&path).is_err() {
+                remove_by_and_by(path);
+            }
+        }
+    }
+}
+
+/// Removes what cannot be removed at once, in a thread of its own.
+fn remove_by_and_by(path: PathBuf) {
+    REMOVING.fetch_add(1, Ordering::AcqRel);
+    let remove = move || {
+        if let Err(problem) = insist(&path) {
+            let path = path.display();
+            tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
+        }
+        REMOVING.fetch_sub(1, Ordering::AcqRel);
+    };
+    let thread = thread::Builder::new().name("kael-insister".to_owned());
+    if thread.spawn(remove).is_err() {
+        REMOVING.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

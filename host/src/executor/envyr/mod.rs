@@ -43,6 +43,8 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
+    /// Native actions may do all that their user may.
+    pub unconfined: bool,
     /// Where it is noted what is being fetched, prepared and built.
     pub activity: Activity,
 }
@@ -416,9 +418,12 @@ impl Envyr {
         confined: Option<(Vec<Opened>, ProcessLimits)>,
         on_start: impl FnOnce(i32),
     ) -> Result<(Finished, Temporary), ActionError> {
-        let temporary = Temporary::new()?;
+        let mut temporary = Temporary::new()?;
         env.push(("TMPDIR".into(), temporary.path().into()));
         let (isolation, writable, limits) = match confined {
+            Some((_, limits)) if self.settings.unconfined => {
+                (Isolation::SameView, None, Some(limits))
+            }
             Some((writable, limits)) => (Isolation::Strongest, Some(writable), Some(limits)),
             None => (Isolation::Client, None, None),
         };
@@ -435,9 +440,10 @@ impl Envyr {
             writable,
             limits,
         };
-        let finished = process::run(command, on_start).await.map_err(|problem| {
+        let mut finished = process::run(command, on_start).await.map_err(|problem| {
             ActionError::unavailable(format!("starting envyr: {problem}"), None)
         })?;
+        temporary.remove_after(finished.mounts.take());
         Ok((finished, temporary))
     }
 

@@ -1,6 +1,7 @@
 //! What keeps the processes of one call together, and ends them all.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -70,15 +71,16 @@ impl Held {
         }
     }
 
-    /// Takes the status of the first, when all have ended.
-    pub(super) fn reap(mut self) -> (Ending, Usage) {
+    /// Takes the status of the first, when all have ended, and what is left of its mounts.
+    pub(super) fn reap(mut self) -> (Ending, Usage, Option<OwnedFd>) {
         let Some(mut call) = self.0.take() else {
-            return (Ending::Signaled(libc::SIGKILL), Usage::default());
+            return (Ending::Signaled(libc::SIGKILL), Usage::default(), None);
         };
         let (ending, usage) = call.started.reap();
+        let mounts = call.started.mounts.take();
         let refused = [&call.groups.counting, &call.groups.holding];
         let refused = refused.into_iter().flatten().map(Group::refused).sum();
-        (ending, Usage { refused, ..usage })
+        (ending, Usage { refused, ..usage }, mounts)
     }
 }
 

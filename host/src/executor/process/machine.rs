@@ -79,8 +79,10 @@ impl Machine {
 
 /// The strongest way to keep processes together that there is.
 pub(super) async fn containment(isolation: Isolation) -> Containment {
-    if isolation == Isolation::Client {
-        return Containment::Session;
+    match isolation {
+        Isolation::Client => return Containment::Session,
+        Isolation::SameView => return instead(),
+        Isolation::Strongest | Isolation::SameUser => {}
     }
     match (launcher::namespace().await, isolation) {
         ((Containment::Session, why), _) => {

@@ -69,6 +69,8 @@ pub(crate) enum Isolation {
     Strongest,
     /// Without a user namespace, in which root's files seem to be nobody's.
     SameUser,
+    /// Without any namespace.
+    SameView,
     /// As a client of something else that must be able to see it by its pid: it leads a session.
     Client,
 }
@@ -109,6 +111,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
+    /// What keeps the mounts that it had from being taken apart, which takes its time.
+    pub(crate) mounts: Option<OwnedFd>,
 }
 
 /// Waits until what abandoned calls started has ended, or the time is over.
@@ -272,12 +276,13 @@ impl Process {
                 cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
             }
         };
-        let (status, usage) = self.held.reap();
+        let (status, usage, mounts) = self.held.reap();
         Ok(Finished {
             ending: cause.unwrap_or(status),
             usage,
             stdout: out,
             stderr: err.bytes,
+            mounts,
         })
     }
 

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_char, c_int, c_void};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -74,6 +75,9 @@ pub(crate) struct Started {
     pub(crate) pidfd: OwnedFd,
     /// As Kael sees it; also the process group.
     pub(crate) pid: i32,
+    /// Its mounts, kept from being taken apart: the kernel would do that before it tells of the process's end, and it
+    /// waits for all processors meanwhile. Whoever has time for that drops it.
+    pub(crate) mounts: Option<OwnedFd>,
     /// It was reaped: its pid may be another's by now.
     reaped: bool,
     /// `sweep` knows of it.
@@ -217,11 +221,19 @@ fn start(plan: &Plan) -> io::Result<Started> {
     let mut started = Started {
         pidfd,
         pid,
+        mounts: None,
         reaped: false,
         noted: false,
     };
     match plan.errno.load(Ordering::Acquire) {
-        0 => Ok(started),
+        0 => {
+            if !plan.path.is_null() && matches!(plan.containment, Containment::Namespace { .. }) {
+                // It may have ended already; then there is nothing to keep.
+                let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+                started.mounts = rustix::fs::open(format!("/proc/{pid}/ns/mnt"), flags, mode).ok();
+            }
+            Ok(started)
+        }
         errno => {
             started.reap();
             let problem = io::Error::from_raw_os_error(errno);
