@@ -1,0 +1,179 @@
+//! What Kael adds to the programs that it runs: a shell action against the same envyr command line by hand, and an action
+//! of WebAssembly against that.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kael_host::app::Repo;
+use kael_host::dispatch::{Dispatcher, Policy};
+use kael_host::environment::Environment;
+use kael_host::executor::Executors;
+use kael_host::executor::envyr::Settings;
+use kael_host::limits::Limits;
+use kael_host::sandbox::{Output, Sandbox};
+use kael_tests::{Program, project};
+use tokio::runtime::{Builder, Runtime};
+
+use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
+
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+const PARAMS: &str = r#"{"text":"a b"}"#;
+
+const UNCONFINED: f64 = 1.05;
+const CONFINED: f64 = 1.30;
+const WASM: f64 = 150e-6;
+
+struct Gate {
+    runtime: Arc<Runtime>,
+    dispatcher: Arc<Dispatcher>,
+}
+
+impl Gate {
+    fn new(runtime: &Arc<Runtime>, example: &str, data: &Path, unconfined: bool) -> Result<Self> {
+        let envyr = Program::get().envyr.clone();
+        let variables = [
+            ("PATH", PATH.into()),
+            ("KAEL_DATA", data.as_os_str().to_owned()),
+        ];
+        let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
+        let settings = Settings {
+            envyr: Some(envyr),
+            unconfined,
+            ..Settings::default()
+        };
+        let actions = project(example).join("actions");
+        let output = Output::in_memory();
+        let sandbox = Sandbox::new(2)?;
+        let loading = Repo::load(&sandbox, &actions, &Limits::default(), &output);
+        let catalog = runtime.block_on(loading)?.catalog;
+        let executors = Executors::new(settings, environment, actions.canonicalize()?);
+        Ok(Self {
+            runtime: runtime.clone(),
+            dispatcher: Arc::new(Dispatcher::new(
+                catalog,
+                Policy::default(),
+                Arc::new(executors),
+            )),
+        })
+    }
+
+    /// So many calls of an action at once.
+    fn calls(
+        &self,
+        many: usize,
+        name: &'static str,
+        params: &str,
+        answer: &str,
+    ) -> Result<Duration> {
+        let start = Instant::now();
+        let calls: Vec<_> = (0..many)
+            .map(|_| {
+                let (dispatcher, params) = (self.dispatcher.clone(), params.to_owned());
+                self.runtime
+                    .spawn(async move { dispatcher.call(name, params, &|_| ()).await })
+            })
+            .collect();
+        for call in calls {
+            let result = self.runtime.block_on(call)??;
+            if result.trim() != answer {
+                return Err(format!("{name} returned {result}").into());
+            }
+        }
+        Ok(start.elapsed())
+    }
+}
+
+/// The command line that Kael uses, as somebody would type it.
+fn by_hand(data: &Path, implementation: &Path) -> Result<Child> {
+    let mut child = Command::new(&Program::get().envyr)
+        .env_clear()
+        .env("PATH", PATH)
+        .arg("--root")
+        .arg(data.join("envyr"))
+        .args(["run", "--executor", "native", "--autogen"])
+        .args(["-x", "wordcount.sh", "-i", "/bin/sh", "-t", "shell"])
+        .arg(implementation)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().ok_or("no stdin")?;
+    stdin.write_all(PARAMS.as_bytes())?;
+    Ok(child)
+}
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let data = tempfile::tempdir()?;
+    let data = data.path();
+    fs::create_dir_all(data.join("envyr"))?;
+    let implementation: PathBuf = project("examples/hello/impl").canonicalize()?;
+    let output = by_hand(data, &implementation)?.wait_with_output()?;
+    let answer = String::from_utf8(output.stdout)?.trim().to_owned();
+    let hands = |many: usize| {
+        timed(|| {
+            let children = (0..many)
+                .map(|_| by_hand(data, &implementation))
+                .collect::<Result<Vec<_>>>()?;
+            for child in children {
+                let output = child.wait_with_output()?;
+                if String::from_utf8(output.stdout)?.trim() != answer {
+                    return Err("envyr by hand gave another answer".into());
+                }
+            }
+            Ok(())
+        })
+    };
+    let runtime = Arc::new(
+        Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?,
+    );
+    let mut rows = Vec::new();
+    let mut confined_call = 0.0;
+    for (unconfined, words, most) in [
+        (true, "unconfined", UNCONFINED),
+        (false, "with all confinement", CONFINED),
+    ] {
+        let gate = Gate::new(&runtime, "examples/hello", data, unconfined)?;
+        for (many, rounds) in [(1, 240), (8, 60), (32, 20)] {
+            let call = || gate.calls(many, "text.wordcount", PARAMS, &answer);
+            // What is done once is done.
+            call()?;
+            let pairs = in_turns(effort.of(rounds), call, || hands(many))?;
+            let value = format!("{}, {}", time(pairs.what()), time(pairs.reference()));
+            let name = match many {
+                1 => format!("envyr: a shell action, {words}"),
+                _ => format!("envyr: {many} at once, {words}"),
+            };
+            let row = Row::new(&name, value, "the same by hand", &pairs);
+            rows.push(if many == 1 { row.at_most(most) } else { row });
+            if many == 1 {
+                confined_call = pairs.what();
+            }
+        }
+    }
+
+    let gate = Gate::new(&runtime, "examples/wasm-action", data, false)?;
+    let call = || gate.calls(1, "echo", "{}", "{}");
+    call()?;
+    let mut pairs = Pairs::default();
+    for _ in 0..effort.of(2_000) {
+        pairs.push(call()?.as_secs_f64(), confined_call);
+    }
+    let took = pairs.what();
+    rows.push(
+        Row::new(
+            "wasm: an action that does nothing",
+            time(took),
+            "the shell action",
+            &pairs,
+        )
+        .aims(time(WASM), took <= WASM),
+    );
+    Ok(rows)
+}

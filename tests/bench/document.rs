@@ -1,0 +1,66 @@
+//! JSON in the guest, a document of about one megabyte, against serde_json outside of it. That is what the rows without a
+//! program to be compared with are measured against, too: it asks of a machine what they ask.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::hosted::{Echo, Hosted};
+use super::measure::{Effort, Pairs, Result, Row, time, timed};
+
+/// Rows as a metrics action returns them: numbers, strings, lists and flags.
+pub(crate) fn document(rows: usize) -> String {
+    let row = |n: usize| {
+        json!({
+            "active": n % 3 == 0,
+            "id": n,
+            "labels": ["prod", "eu-west-1", "blue"],
+            "name": format!("service-{n}"),
+            "note": null,
+            "value": n as f64 * 0.37,
+        })
+    };
+    Value::from((0..rows).map(row).collect::<Vec<_>>()).to_string()
+}
+
+/// Rows of a document that has about a megabyte.
+pub(crate) const MEGABYTE: usize = 9_800;
+
+/// What serde_json takes for the same natively: text to a `Value` and back.
+pub(crate) fn round_trip(document: &str) -> Result<Duration> {
+    timed(|| {
+        let value: Value = serde_json::from_str(black_box(document))?;
+        Ok(black_box(value.to_string()))
+    })
+}
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let hosted = Hosted::new(2, 1, 1)?;
+    let gate = hosted.gate(std::sync::Arc::new(Echo(Duration::ZERO)));
+    let document = document(MEGABYTE);
+    let script = "local text, n = arg[1], tonumber(arg[2])\n\
+                  for _ = 1, n do\n\
+                  local again = json.encode(json.decode(text))\n\
+                  assert(#again > #text * 3 // 4)\n\
+                  end";
+    let run = |n: usize| hosted.run(None, &gate, script, vec![document.clone(), n.to_string()]);
+    const TIMES: usize = 8;
+    let mut pairs = Pairs::default();
+    for _ in 0..effort.of(24) {
+        let native = round_trip(&document)?;
+        let (many, none) = (run(TIMES)?, run(0)?);
+        let own = many.saturating_sub(none) / TIMES as u32;
+        pairs.push(own.as_secs_f64(), native.as_secs_f64());
+    }
+    let value = format!("{}, {}", time(pairs.what()), time(pairs.reference()));
+    Ok(vec![
+        Row::new(
+            "json: 1 MB, decoded and encoded",
+            value,
+            "serde_json natively",
+            &pairs,
+        )
+        .at_most(3.0),
+    ])
+}

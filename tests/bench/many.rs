@@ -1,0 +1,105 @@
+//! A thousand runs in one process, each of which waits for an action.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::document::{MEGABYTE, document, round_trip};
+use super::hosted::{Echo, Hosted};
+use super::measure::{Effort, Pairs, Result, Row, time, timed};
+
+const RUNS: u32 = 1000;
+const NAP: Duration = Duration::from_millis(200);
+
+/// What a waiting run may take of the host's memory, in MiB.
+const MEMORY: f64 = 1.0;
+
+/// What this process has in memory now, in MiB.
+fn resident() -> Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: f64 = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no VmRSS in /proc/self/status")?
+        .parse()?;
+    Ok(kib / 1024.0)
+}
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let hosted = Hosted::new(RUNS, 1, 2)?;
+    let text = document(MEGABYTE);
+    let napping = hosted.gate(Arc::new(Echo(NAP)));
+    let script = "assert(actions.a1({ a = 1 }).a == 1)";
+    let bundle = Some(&hosted.repo.bundle);
+    let (mut took, mut memory) = (Pairs::default(), Pairs::default());
+    let before = resident()?;
+    for _ in 0..effort.of(8) {
+        let mut most = before;
+        let time = timed(|| {
+            hosted.runtime.block_on(async {
+                let mut looking = tokio::time::interval(Duration::from_millis(20));
+                let all = futures_util::future::try_join_all(
+                    (0..RUNS).map(|_| hosted.running(bundle, &napping, script, Vec::new())),
+                );
+                let mut all = std::pin::pin!(all);
+                loop {
+                    tokio::select! {
+                        done = &mut all => return done.map(|_| ()),
+                        _ = looking.tick() => most = most.max(resident()?),
+                    }
+                }
+            })
+        })?;
+        took.push(time.as_secs_f64(), NAP.as_secs_f64());
+        memory.push((most - before) / f64::from(RUNS), MEMORY);
+    }
+    let each = memory.what();
+    let mut rows = vec![
+        Row::new(
+            "many: 1,000 runs that wait 200 ms",
+            time(took.what()),
+            "200 ms",
+            &took,
+        ),
+        Row::new(
+            "many: memory of a waiting run",
+            format!("{each:.2} MiB"),
+            "1 MiB",
+            &memory,
+        )
+        .aims("1 MiB", each <= MEMORY),
+    ];
+
+    // As many as two cores do: each task goes on to the next run when its own has ended.
+    let echo = hosted.gate(Arc::new(Echo(Duration::ZERO)));
+    let hosted = Arc::new(hosted);
+    let mut pairs = Pairs::default();
+    let runs = effort.of(8_000);
+    for _ in 0..effort.of(8) {
+        let native = round_trip(&text)?.as_secs_f64();
+        let took = timed(|| {
+            let tasks = [0, 1].map(|_| {
+                let (hosted, echo) = (hosted.clone(), echo.clone());
+                hosted.clone().runtime.spawn(async move {
+                    for _ in 0..runs {
+                        let run = hosted.running(None, &echo, "return 1", Vec::new()).await;
+                        run.map_err(|problem| problem.to_string())?;
+                    }
+                    Ok::<(), String>(())
+                })
+            });
+            for task in tasks {
+                hosted.runtime.block_on(task)??;
+            }
+            Ok(())
+        })?;
+        pairs.push(took.as_secs_f64() / (2 * runs) as f64, native);
+    }
+    rows.push(Row::new(
+        "many: trivial runs, two cores",
+        format!("{:.0} a second", 1.0 / pairs.what()),
+        "1 MB by serde_json",
+        &pairs,
+    ));
+    Ok(rows)
+}

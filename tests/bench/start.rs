@@ -1,0 +1,103 @@
+//! How long it takes until a script runs: a process, a sandbox, a sandbox with a repo, and how many of them in a second.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kael_tests::Program;
+
+use super::document::{MEGABYTE, document, round_trip};
+use super::hosted::{Echo, Hosted};
+use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
+
+/// What a cold process may take beyond `lua5.4`, in seconds.
+const COLD: f64 = 3e-3;
+const WARM: f64 = 45e-6;
+const PER_SECOND: f64 = 15_000.0;
+
+fn process(command: &mut Command) -> Result<Duration> {
+    timed(|| {
+        let status = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("{command:?}: {status}").into()),
+        }
+    })
+}
+
+pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
+    let host = &Program::get().host;
+    let cold = in_turns(
+        effort.of(80),
+        || process(Command::new(host).args(["run", "-e", "print(1)"])),
+        || process(Command::new("lua5.4").args(["-e", "print(1)"])),
+    )?;
+    let (kael, lua) = (cold.what(), cold.reference());
+    let value = format!("{}, {}", time(kael), time(lua));
+    let mut rows = vec![
+        Row::new("start: a process, print(1)", value, "lua5.4", &cold).aims(
+            format!("{} (lua5.4 and 3 ms)", time(lua + COLD)),
+            kael <= lua + COLD,
+        ),
+    ];
+
+    let text = document(MEGABYTE);
+    let (few, many) = (Hosted::new(2, 1, 1)?, Hosted::new(2, 50, 1)?);
+    let (mut fresh, mut with_repo) = (Pairs::default(), Pairs::default());
+    let gates = [&few, &many].map(|hosted| hosted.gate(Arc::new(Echo(Duration::ZERO))));
+    for _ in 0..effort.of(40) {
+        let native = round_trip(&text)?.as_secs_f64();
+        let mut each = |hosted: &Hosted, gate, bundle| -> Result<f64> {
+            let mut times = (0..100)
+                .map(|_| hosted.run(bundle, gate, "return 1", Vec::new()))
+                .collect::<Result<Vec<_>>>()?;
+            times.sort();
+            Ok(times[times.len() / 2].as_secs_f64())
+        };
+        fresh.push(each(&few, &gates[0], None)?, native);
+        let bundle = Some(&many.repo.bundle);
+        with_repo.push(each(&many, &gates[1], bundle)?, native);
+    }
+    let native = "1 MB by serde_json";
+    let (alone, repo) = (fresh.what(), with_repo.what());
+    rows.push(
+        Row::new("start: a fresh sandbox", time(alone), native, &fresh)
+            .aims(time(WARM), alone <= WARM),
+    );
+    rows.push(
+        Row::new(
+            "start: the same, a repo of 50 actions",
+            time(repo),
+            native,
+            &with_repo,
+        )
+        .aims(time(2.0 * WARM), repo <= 2.0 * WARM),
+    );
+
+    let mut trivial = Pairs::default();
+    let runs = effort.of(8_000);
+    for _ in 0..effort.of(8) {
+        let native = round_trip(&text)?.as_secs_f64();
+        let took = timed(|| {
+            (0..runs).try_for_each(|_| few.run(None, &gates[0], "return 1", Vec::new()).map(|_| ()))
+        })?;
+        trivial.push(took.as_secs_f64() / runs as f64, native);
+    }
+    let per_second = 1.0 / trivial.what();
+    rows.push(
+        Row::new(
+            "start: trivial runs, one core",
+            format!("{per_second:.0} a second"),
+            native,
+            &trivial,
+        )
+        .aims(
+            format!("{PER_SECOND:.0} a second"),
+            per_second >= PER_SECOND,
+        ),
+    );
+    Ok(rows)
+}
