@@ -13,10 +13,10 @@ if [ -f "$ready" ]; then exit 0; fi
 
 export DEBIAN_FRONTEND=noninteractive
 if ! command -v clang-22 >/dev/null || ! command -v wasm-ld-22 >/dev/null \
-  || ! [ -x /usr/bin/cargo ] || ! [ -d /usr/lib/rustlib/src/rust/library ]; then
+  || ! command -v patch >/dev/null || ! [ -x /usr/bin/cargo ] || ! [ -d /usr/lib/rustlib/src/rust/library ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends \
-    clang-22 lld-22 llvm-22 rustc-web cargo-web rust-web-src python3-venv >/dev/null
+    clang-22 lld-22 llvm-22 patch rustc-web cargo-web rust-web-src python3-venv >/dev/null
 fi
 python3 -m venv "$dir/zig"
 "$dir/zig/bin/pip" -q install ziglang==0.17.0

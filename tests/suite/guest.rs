@@ -1,9 +1,9 @@
-//! The guest that is checked in: current, and with the one import it may have.
+//! The guest that is checked in: current, with the one import it may have, and with Lua's own coroutines.
 
 #[path = "../../guest/builder/src/inputs.rs"]
 mod inputs;
 
-use kael_tests::{project, workspace};
+use kael_tests::{Kael, project, workspace};
 use wasmparser::{Parser, Payload};
 
 fn component() -> Vec<u8> {
@@ -49,4 +49,21 @@ fn the_component_was_built_from_these_sources() {
         Some(current.as_str()),
         "the guest is stale: run guest/build.sh"
     );
+}
+
+/// `guest/patches` changes how coroutines yield: nobody is to notice. The file gives the same with Lua's own program.
+#[test]
+fn a_coroutine_yields_from_wherever_lua_lets_it() {
+    let path = project("tests/fixtures/coroutines.lua");
+    let script = std::fs::read_to_string(path).expect("the script");
+    Kael::new().script(&script).prints("ok\n");
+}
+
+/// Within `parallel`, Kael's scheduler stands between a coroutine and who resumes it.
+#[test]
+fn coroutines_are_the_same_within_a_branch() {
+    let path = project("tests/fixtures/coroutines.lua");
+    let script = std::fs::read_to_string(path).expect("the script");
+    let within = format!("parallel(function()\n{script}\nend, function() return 1 end)");
+    Kael::new().script(&within).prints("ok\n");
 }

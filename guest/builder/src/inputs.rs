@@ -12,9 +12,11 @@ use sha2::{Digest, Sha256};
 pub(crate) const SECTION: &str = "kael-inputs";
 
 /// What is read, relative to the workspace: files, and folders with all that is below them.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     "guest/Cargo.toml",
     "guest/build.sh",
+    "guest/cc.sh",
+    "guest/patches",
     "guest/src",
     "guest/toolchain.sh",
     "wit",

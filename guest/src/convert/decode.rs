@@ -25,7 +25,11 @@ const BATCH: c_int = 16;
 /// Integers of 64 bits stay integers, numbers with a fraction or an exponent are floats. A `null` document is nil.
 pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result<(), String> {
     let top = stack.top();
-    let answer = document(stack, text, nulls);
+    // What is known to be UTF-8 need not be looked at string by string; what is not has an error with its place.
+    let answer = match std::str::from_utf8(text) {
+        Ok(text) => document(stack, serde_json::Deserializer::from_str(text), nulls),
+        Err(_) => document(stack, serde_json::Deserializer::from_slice(text), nulls),
+    };
     if let Err(problem) = answer {
         stack.cut(top);
         return Err(problem.to_string());
@@ -37,8 +41,11 @@ pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result
     Ok(())
 }
 
-fn document(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> serde_json::Result<()> {
-    let mut parser = serde_json::Deserializer::from_slice(text);
+fn document<'a>(
+    stack: &mut Stack<'_>,
+    mut parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+    nulls: Nulls,
+) -> serde_json::Result<()> {
     // `Node` has a limit of its own.
     parser.disable_recursion_limit();
     room(stack)?;

@@ -44,16 +44,19 @@ local function answer(saved, co, ...)
   reachable = true
   return pump(saved, co, resume0(co, ...))
 end
-function pump(saved, co, ok, mark, ...)
-  if ok and mark == MARK then
+function pump(saved, co, ...)
+  local ok, mark, id = ...
+  if ok and rawequal(mark, MARK) then
     busy[co] = true
-    return answer(saved, co, yield0(MARK, ...))
+    return answer(saved, co, yield0(MARK, id))
   end
   reachable = saved
-  return ok, mark, ...
+  return ...
 end
 local function resume(co, ...)
   if busy[co] then return false, "cannot resume non-suspended coroutine" end
+  -- What the scheduler cannot be reached from never yields to it.
+  if not reachable then return resume0(co, ...) end
   local saved = reachable
   reachable = saved and isyieldable()
   return pump(saved, co, resume0(co, ...))
@@ -74,7 +77,10 @@ function kael.make_coroutines_by(f)
 end
 function coroutine.wrap(f)
   local co = create(f)
-  return function(...) return unwrap(co, resume(co, ...)) end
+  return function(...)
+    if reachable or busy[co] then return unwrap(co, resume(co, ...)) end
+    return unwrap(co, resume0(co, ...))
+  end
 end
 function coroutine.status(co)
   return busy[co] and "normal" or status0(co)
@@ -170,7 +176,7 @@ local function after(branch, ok, mark, what)
     return finish(branch, false, mark)
   end
   if status0(branch.co) == "dead" then return finish(branch, true, mark) end
-  if mark ~= MARK then
+  if not rawequal(mark, MARK) then
     local group = branch.group
     if not group.failed or branch.i < group.failed then remember(group, branch.co, nil) end
     close0(branch.co)
