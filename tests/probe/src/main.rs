@@ -1,5 +1,7 @@
 //! Does one thing that a test asks for, and says what came of it: `{ "do": "read", "path": "/data/x" }`.
 
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "sockets")]
 mod sockets;
 
@@ -89,6 +91,12 @@ fn answer(params: &Value) -> Value {
         "listen" => sockets::listen(),
         #[cfg(feature = "sockets")]
         "send" => sockets::send(&text("host"), number("port") as u16),
+        #[cfg(feature = "http")]
+        "fetch" => http::fetch(params),
+        #[cfg(feature = "http")]
+        "fetch-many" => http::fetch_many(params),
+        #[cfg(feature = "http")]
+        "abandon" => http::abandon(params),
         other => json!({ "error": format!("what is `{other}`?") }),
     }
 }

@@ -30,8 +30,8 @@ fn what_is_imported_and_not_given_is_named() {
             "`a.wasm` exports no `wasi:cli/run@0.2`: it is not a command",
         ),
         (
-            "(component (import \"wasi:http/outgoing-handler@0.2.0\" (instance)))",
-            "`a.wasm` imports what Kael does not have: wasi:http/outgoing-handler@0.2.0",
+            "(component (import \"wasi:http/incoming-handler@0.2.0\" (instance)))",
+            "`a.wasm` imports what Kael does not have: wasi:http/incoming-handler@0.2.0",
         ),
         (
             "(component (import \"kael:engine/actions@0.1.0\" (instance)))",

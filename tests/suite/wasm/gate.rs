@@ -192,12 +192,12 @@ fn what_a_file_needs_is_held_against_what_it_is_given_before_it_runs() {
         "{}",
         junk.stdout
     );
-    let http = "(component (import \"wasi:http/outgoing-handler@0.2.0\" (instance)))";
+    let http = "(component (import \"wasi:http/incoming-handler@0.2.0\" (instance)))";
     let ran = wat("", http).words(&["actions", "validate"]).ends();
     assert!(
         ran.exits(3)
             .stdout
-            .contains("imports what Kael does not have: wasi:http/outgoing-handler@0.2.0"),
+            .contains("imports what Kael does not have: wasi:http/incoming-handler@0.2.0"),
         "{}",
         ran.stdout
     );

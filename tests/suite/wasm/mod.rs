@@ -3,6 +3,7 @@
 mod files;
 mod folders;
 mod gate;
+mod http;
 mod network;
 
 use std::fs;

@@ -56,8 +56,12 @@ const GIVEN: [&str; 5] = [
     "wasi:io/",
     "wasi:random/",
 ];
-/// What `network` gives.
-const SOCKETS: &str = "wasi:sockets/";
+/// What `network` gives: connections, and requests. Nothing comes in, so there is no `wasi:http/incoming-handler`.
+const NETWORK: [&str; 3] = [
+    "wasi:sockets/",
+    "wasi:http/types@",
+    "wasi:http/outgoing-handler@",
+];
 /// The one module that a core module may import from.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
@@ -108,9 +112,10 @@ impl Command {
                 {
                     return Err("exports no `wasi:cli/run@0.2`: it is not a command".to_owned());
                 }
+                let http = imports.iter().any(|name| name.starts_with("wasi:http/"));
                 let linked = engine
-                    .components
-                    .instantiate_pre(component)
+                    .components(http)
+                    .and_then(|linker| linker.instantiate_pre(component))
                     .map_err(cannot)?;
                 Kind::Component(CommandPre::new(linked).map_err(cannot)?)
             }
@@ -133,7 +138,7 @@ impl Command {
 
     /// What the file imports, against what a definition gives.
     pub(super) fn missing(&self, grants: &Grants) -> Option<Missing> {
-        let needs = |name: &&String| name.starts_with(SOCKETS);
+        let needs = |name: &&String| is_of(&NETWORK, name);
         let imports: Vec<String> = self.imports.iter().filter(needs).cloned().collect();
         (grants.network.is_empty() && !imports.is_empty()).then_some(Missing {
             imports,
@@ -161,13 +166,15 @@ fn imports(engine: &Engine, compiled: &Compiled) -> Vec<String> {
 
 fn is_known(compiled: &Compiled, import: &str) -> bool {
     match compiled {
-        Compiled::Component(_) => {
-            import.starts_with(SOCKETS) || GIVEN.iter().any(|package| import.starts_with(package))
-        }
+        Compiled::Component(_) => is_of(&NETWORK, import) || is_of(&GIVEN, import),
         Compiled::Module(_) => import
             .strip_prefix(PREVIEW1)
             .is_some_and(|rest| rest.starts_with('.')),
     }
+}
+
+fn is_of(interfaces: &[&str], import: &str) -> bool {
+    interfaces.iter().any(|start| import.starts_with(start))
 }
 
 /// An error and its causes in one line of bounded length.

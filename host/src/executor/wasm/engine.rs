@@ -1,12 +1,12 @@
 //! The engine of all actions that are WebAssembly, apart from that of scripts: made when the first is called.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, component};
 
 use super::instance::State;
-use super::{lookup, settings};
+use super::{http, lookup, settings};
 use crate::bounds::Ticker;
 use crate::failure::ActionError;
 
@@ -24,7 +24,9 @@ const MEMORIES: u32 = 2;
 /// What files are compiled with, linked against, and run in.
 pub(super) struct Engine {
     pub(super) engine: wasmtime::Engine,
-    pub(super) components: component::Linker<State>,
+    components: component::Linker<State>,
+    /// The same and `wasi:http`, made for the first file that imports it.
+    with_http: OnceLock<component::Linker<State>>,
     pub(super) modules: wasmtime::Linker<State>,
     pub(super) ticker: Ticker,
     pub(super) turns: Arc<Semaphore>,
@@ -37,6 +39,19 @@ impl Engine {
             let message = format!("WebAssembly cannot be run on this machine: {problem:#}");
             ActionError::unavailable(message, None)
         })
+    }
+
+    /// What components are linked against.
+    pub(super) fn components(&self, http: bool) -> wasmtime::Result<&component::Linker<State>> {
+        if !http {
+            return Ok(&self.components);
+        }
+        if let Some(linker) = self.with_http.get() {
+            return Ok(linker);
+        }
+        let mut linker = self.components.clone();
+        http::add_to_linker(&mut linker)?;
+        Ok(self.with_http.get_or_init(|| linker))
     }
 
     fn set_up() -> wasmtime::Result<Self> {
@@ -65,6 +80,7 @@ impl Engine {
         Ok(Self {
             engine,
             components,
+            with_http: OnceLock::new(),
             modules,
             ticker,
             turns: Arc::new(Semaphore::new(INSTANCES as usize)),

@@ -1,5 +1,6 @@
 //! One call: an instance, what it may use, and the end of it. It is never used twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Store, UpdateDeadline};
@@ -8,6 +9,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::command::{Command, Kind};
 use super::engine::Engine;
+use super::http::{Http, Trust};
 use super::lookup::Asked;
 use super::reach::Reach;
 use crate::bounds::{Limiter, Meter};
@@ -21,6 +23,7 @@ pub(super) struct State {
     pub(super) wasi: WasiP1Ctx,
     pub(super) reach: Reach,
     pub(super) asked: Asked,
+    pub(super) http: Http,
     limiter: Limiter,
 }
 
@@ -53,6 +56,7 @@ pub(super) async fn run(
     command: &Command,
     mut wasi: WasiP1Ctx,
     reach: Reach,
+    trust: Arc<Trust>,
     allowed: Allowed,
 ) -> Ended {
     let _running = engine.ticker.run();
@@ -60,6 +64,7 @@ pub(super) async fn run(
     wasi.ctx().table.set_max_capacity(HANDLES);
     let state = State {
         wasi,
+        http: Http::new(reach.clone(), trust),
         reach,
         asked: Asked::new(),
         limiter: Limiter::new(allowed.memory),

@@ -1,13 +1,14 @@
 //! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
 //!
 //! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world what its definition
-//! names: `world` makes that, `reach` and `lookup` guard the network. `library` makes files ready to run, with `cache`
+//! names: `world` makes that, `reach` and `lookup` guard the network, `http` makes requests over it. `library` makes files ready to run, with `cache`
 //! for what was compiled before; `instance` runs one, and `outcome` says what its end means.
 
 mod cache;
 mod command;
 mod compile;
 mod engine;
+mod http;
 mod instance;
 mod library;
 mod lookup;
@@ -33,6 +34,7 @@ use crate::failure::{ActionError, ErrorKind};
 use crate::units::ByteSize;
 use command::Command;
 use engine::Engine;
+use http::Trust;
 use instance::{Allowed, Ended};
 use library::Library;
 use outcome::Traces;
@@ -43,6 +45,19 @@ use world::Streams;
 /// Memory of an instance when its definition does not say.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 
+/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing is kept.
+#[cfg(fuzzing)]
+pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
+    use std::sync::LazyLock;
+
+    static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
+    let format = command::Format::of(file).ok_or("neither")?;
+    let code = compile::compile(&ENGINE, file, format)?;
+    let compiled = compile::load(&ENGINE, &code, format)?;
+    let command = Command::link(&ENGINE, &compiled, command::digest(file))?;
+    Ok(command.imports)
+}
+
 /// Runs the WASI commands of one actions repo.
 pub struct Wasm {
     /// Fetches sources.
@@ -50,6 +65,7 @@ pub struct Wasm {
     environment: Environment,
     repo: PathBuf,
     library: Library,
+    trust: Arc<Trust>,
     /// Made when the first action runs.
     engine: OnceCell<Arc<Engine>>,
 }
@@ -59,11 +75,13 @@ impl Wasm {
     #[must_use]
     pub fn new(envyr: Arc<Envyr>, environment: Environment, repo: PathBuf) -> Self {
         let library = Library::new(environment.data_folder().join("wasm"));
+        let trust = Arc::new(Trust::new(&environment));
         Self {
             envyr,
             environment,
             repo,
             library,
+            trust,
             engine: OnceCell::new(),
         }
     }
@@ -133,9 +151,9 @@ impl Wasm {
         // Never closed.
         let turn = engine.turns.clone().acquire_owned().await.ok();
         let running = {
-            let (engine, reach) = (engine.clone(), reach.clone());
+            let (engine, reach, trust) = (engine.clone(), reach.clone(), self.trust.clone());
             async move {
-                let ended = instance::run(&engine, &command, wasi, reach, allowed).await;
+                let ended = instance::run(&engine, &command, wasi, reach, trust, allowed).await;
                 drop(turn);
                 ended
             }
@@ -151,7 +169,7 @@ impl Wasm {
             stdout: stdout.take(),
             overflowed: stdout.overflowed(),
             stderr: stderr.take(),
-            refused: reach.refused(),
+            advice: reach.advice(),
         };
         match ended {
             None => Err(outcome::timed_out(definition.timeout, &traces)),

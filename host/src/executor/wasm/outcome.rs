@@ -13,22 +13,19 @@ use crate::units::{ByteSize, TimeLimit};
 /// Frames of a trap that are told.
 const FRAMES: usize = 32;
 
-/// What an instance wrote, and what it was refused.
+/// What an instance wrote, and what was in its way.
 pub(super) struct Traces {
     pub(super) stdout: Vec<u8>,
     pub(super) overflowed: bool,
     pub(super) stderr: Vec<u8>,
-    pub(super) refused: Option<String>,
+    pub(super) advice: Option<String>,
 }
 
 impl Traces {
     fn detail(&self) -> Detail {
-        let hint = self.refused.as_ref().map(|what| {
-            format!("{what} was refused: the definition's `network` says where the action may connect to")
-        });
         Detail {
             stderr: String::from_utf8_lossy(&self.stderr).into_owned(),
-            hint,
+            hint: self.advice.clone(),
             ..Detail::default()
         }
     }

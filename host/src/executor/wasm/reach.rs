@@ -23,8 +23,8 @@ pub(super) struct Reach {
 struct Learnt {
     /// Names and the addresses that the instance was told they have.
     told: HashSet<(String, IpAddr)>,
-    /// What was refused first, for the error if the action fails.
-    refused: Option<String>,
+    /// What was in the way first, and what helps, for the error if the action fails.
+    advice: Option<String>,
 }
 
 impl Reach {
@@ -41,20 +41,41 @@ impl Reach {
 
     /// Whether a name may be looked up, in the form in which its addresses are noted. An address is no secret.
     pub(super) fn may_resolve(&self, name: &str) -> Option<String> {
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        let named = |destination: &Destination| matches!(&destination.host, Host::Name(own) if *own == name);
-        if is_address || self.named.iter().any(named) {
+        let name = plain(name);
+        if address(&name).is_some() || self.names(&name, None) {
             return Some(name);
         }
         self.refuse(format!("looking up `{}`", name.escape_debug()));
         None
     }
 
+    /// Whether a request may be made to a host by this name, or at this address, in the form in which a name's addresses
+    /// are noted. Which of them may be connected to is another question.
+    pub(super) fn may_request(&self, host: &str, port: u16) -> Option<String> {
+        let name = plain(host);
+        let allowed = match address(&name) {
+            Some(ip) => self.holds(SocketAddr::new(ip, port)),
+            None => self.names(&name, Some(port)),
+        };
+        if allowed {
+            return Some(name);
+        }
+        self.refuse(format!("a request to `{}:{port}`", name.escape_debug()));
+        None
+    }
+
+    /// Whether the definition has a name, at this port if that matters.
+    fn names(&self, name: &str, port: Option<u16>) -> bool {
+        self.named.iter().any(|destination| {
+            matches!(&destination.host, Host::Name(own) if own == name)
+                && port.is_none_or(|port| destination.port == port)
+        })
+    }
+
     /// Whether the instance is to be told that a name has this address.
     pub(super) fn tell(&self, name: &str, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        if name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        if address(name).is_some() {
             return true;
         }
         if answers_for(name, kind(ip))
@@ -104,13 +125,30 @@ impl Reach {
     }
 
     fn refuse(&self, what: String) {
-        self.learnt().refused.get_or_insert(what);
+        self.advise(format!(
+            "{what} was refused: the definition's `network` says where the action may connect to"
+        ));
     }
 
-    /// What was refused first.
-    pub(super) fn refused(&self) -> Option<String> {
-        self.learnt().refused.clone()
+    /// Notes what is in the way, and what helps.
+    pub(super) fn advise(&self, advice: String) {
+        self.learnt().advice.get_or_insert(advice);
     }
+
+    /// What was noted first.
+    pub(super) fn advice(&self) -> Option<String> {
+        self.learnt().advice.clone()
+    }
+}
+
+/// A name as definitions have it.
+fn plain(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// The address that a text is, in brackets or not; none for a name.
+pub(super) fn address(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 /// Whose an address is.
@@ -207,7 +245,7 @@ mod tests {
         ] {
             assert!(connects(&reach, address), "{address}");
         }
-        assert_eq!(reach.refused(), None);
+        assert_eq!(reach.advice(), None);
         for address in [
             "127.0.0.1:9091",
             "127.0.0.2:9090",
@@ -218,8 +256,10 @@ mod tests {
             assert!(!connects(&reach, address), "{address}");
         }
         assert_eq!(
-            reach.refused().as_deref(),
-            Some("a connection to 127.0.0.1:9091")
+            reach.advice().as_deref(),
+            Some(
+                "a connection to 127.0.0.1:9091 was refused: the definition's `network` says where the action may connect to"
+            )
         );
     }
 
@@ -235,6 +275,31 @@ mod tests {
         assert!(reach.tell("example.org", ip("192.0.2.7")));
         assert!(connects(&reach, "192.0.2.7:443") && !connects(&reach, "192.0.2.7:80"));
         assert!(!connects(&reach, "192.0.2.8:443"));
+    }
+
+    #[test]
+    fn a_request_is_for_a_name_and_a_port_that_are_named() {
+        let reach = reach(&["example.org:443", "10.0.0.0/8:80", "[::1]:80"]);
+        assert_eq!(
+            reach.may_request("Example.ORG.", 443),
+            Some("example.org".to_owned())
+        );
+        for (host, port) in [("10.1.2.3", 80), ("[::1]", 80), ("[::ffff:10.1.2.3]", 80)] {
+            assert!(reach.may_request(host, port).is_some(), "{host}");
+        }
+        for (host, port) in [
+            ("example.org", 80),
+            ("a.example.org", 443),
+            ("example.org.evil", 443),
+            ("10.1.2.3", 443),
+            ("11.1.2.3", 80),
+            ("127.0.0.1", 80),
+            ("[::2]", 80),
+            ("localhost", 80),
+            ("", 443),
+        ] {
+            assert_eq!(reach.may_request(host, port), None, "{host}");
+        }
     }
 
     #[test]
@@ -269,7 +334,7 @@ mod tests {
         }
         assert!(
             reach
-                .refused()
+                .advice()
                 .is_some_and(|what| what.starts_with("`example.org` at 127.0.0.1"))
         );
     }

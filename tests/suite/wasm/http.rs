@@ -1,0 +1,402 @@
+//! Requests that an action of WebAssembly makes over HTTP, and those that it may not make.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::*;
+
+/// Long past every limit of these tests: what takes that long would have taken for ever.
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+/// What a server has seen.
+#[derive(Default)]
+struct Seen {
+    /// Requests that are never answered: those that came, and how many of them have lost their connection.
+    unanswered: Mutex<(usize, usize)>,
+    changed: Condvar,
+    /// Requests under way, and the most of them.
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+struct Asked {
+    line: String,
+    headers: Vec<String>,
+    body: Vec<u8>,
+}
+
+/// Reads a request; none when the connection ended before it did.
+fn read(stream: &mut impl std::io::BufRead) -> Option<Asked> {
+    let mut line = || {
+        let mut line = String::new();
+        let size = stream.read_line(&mut line).ok()?;
+        (size > 0).then(|| line.trim_end().to_owned())
+    };
+    let first = line()?;
+    let mut headers = Vec::new();
+    loop {
+        match line()? {
+            header if header.is_empty() => break,
+            header => headers.push(header.to_ascii_lowercase()),
+        }
+    }
+    let value = |name: &str| headers.iter().find_map(|header| header.strip_prefix(name));
+    let mut body = Vec::new();
+    if let Some(size) = value("content-length: ") {
+        body.resize(size.parse().ok()?, 0);
+        stream.read_exact(&mut body).ok()?;
+    } else if value("transfer-encoding: chunked").is_some() {
+        loop {
+            let mut size = String::new();
+            stream.read_line(&mut size).ok()?;
+            let size = usize::from_str_radix(size.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            stream.read_exact(&mut chunk).ok()?;
+            body.extend_from_slice(&chunk[..size]);
+            if size == 0 {
+                break;
+            }
+        }
+    }
+    Some(Asked {
+        line: first,
+        headers,
+        body,
+    })
+}
+
+fn respond(stream: &mut impl Write, status: &str, headers: &str, body: &str) {
+    let size = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {size}\r\n{headers}\r\n{body}").ok();
+}
+
+fn serve(stream: impl Read + Write, seen: &Seen) {
+    let mut stream = BufReader::new(stream);
+    let Some(asked) = read(&mut stream) else {
+        return;
+    };
+    seen.most.fetch_max(seen.now.fetch_add(1, SeqCst) + 1, SeqCst);
+    let path = asked.line.split(' ').nth(1).unwrap_or_default();
+    let out = stream.get_mut();
+    match path {
+        "/" => {
+            let headers = asked.headers.join("|");
+            let body = String::from_utf8_lossy(&asked.body);
+            respond(out, "200 OK", "x-one: 1\r\nX-Two: 2\r\n", &format!("{} {headers} {body}", asked.line));
+        }
+        "/size" => respond(out, "200 OK", "", &asked.body.len().to_string()),
+        "/teapot" => respond(out, "418 I'm a teapot", "", ""),
+        "/moved" => respond(out, "302 Found", "location: http://127.0.0.1:1/\r\n", "elsewhere"),
+        "/huge" => {
+            out.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok();
+            while out.write_all(&[b'y'; 1 << 16]).is_ok() {}
+        }
+        "/head" => {
+            out.write_all(b"HTTP/1.1 200 OK\r\n").ok();
+            while out.write_all(&[b'a'; 1 << 10]).is_ok() {}
+        }
+        "/headers" => respond(out, "200 OK", &"a: b\r\n".repeat(1000), ""),
+        "/half" => drop(out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")),
+        "/junk" => drop(out.write_all(b"220 mail.example.org ESMTP\r\n")),
+        "/pause" => {
+            std::thread::sleep(Duration::from_millis(50));
+            seen.now.fetch_sub(1, SeqCst);
+            return respond(out, "200 OK", "", "");
+        }
+        "/came" => {
+            let came = seen.unanswered.lock().expect("nobody failed").0;
+            respond(out, "200 OK", "", &came.to_string());
+        }
+        // Waits until all that came have lost their connection.
+        "/closed" => {
+            let counts = seen.unanswered.lock().expect("nobody failed");
+            let left = |counts: &mut (usize, usize)| counts.1 < counts.0;
+            let wait = seen.changed.wait_timeout_while(counts, FOR_EVER, left);
+            let all = !left(&mut wait.expect("nobody failed").0);
+            respond(out, "200 OK", "", if all { "all" } else { "not all" });
+        }
+        // An answer that begins, or does not, and never ends.
+        "/wait" | "/trickle" => {
+            seen.unanswered.lock().expect("nobody failed").0 += 1;
+            if path == "/trickle" {
+                out.write_all(b"HTTP/1.1 200 OK\r\n\r\nsome").ok();
+            }
+            drop(stream.read(&mut [0]));
+            seen.unanswered.lock().expect("nobody failed").1 += 1;
+            seen.changed.notify_all();
+        }
+        _ => respond(out, "404 Not Found", "", ""),
+    }
+    seen.now.fetch_sub(1, SeqCst);
+}
+
+/// A server until the tests are over: its port, and what it has seen.
+fn server() -> (u16, Arc<Seen>) {
+    listen(|stream, seen| serve(stream, seen))
+}
+
+/// The same over TLS, as `localhost`, with a certificate of the tests' own authority.
+fn secure_server() -> u16 {
+    let read = |name: &str| fs::read(project("tests/fixtures/tls").join(name)).expect("a fixture");
+    let certificate = CertificateDer::from_pem_slice(&read("server.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(&read("server.key")).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|config| {
+            config
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate], key)
+        });
+    let config = Arc::new(config.expect("a configuration"));
+    let serve = move |stream, seen: &Seen| {
+        let server = rustls::ServerConnection::new(config.clone()).expect("a server");
+        serve(rustls::StreamOwned::new(server, stream), seen);
+    };
+    listen(serve).0
+}
+
+fn listen(serve: impl Fn(TcpStream, &Seen) + Send + Sync + 'static) -> (u16, Arc<Seen>) {
+    let serve = Arc::new(serve);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let seen = Arc::<Seen>::default();
+    let own = seen.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (serve, seen) = (serve.clone(), own.clone());
+            std::thread::spawn(move || serve(stream, &seen));
+        }
+    });
+    (port, seen)
+}
+
+/// The program of tests/probe as a component that makes requests.
+fn client() -> &'static [u8] {
+    static CLIENT: OnceLock<Vec<u8>> = OnceLock::new();
+    let read = || fs::read(project("tests/fixtures/probe-http.wasm")).expect("a fixture");
+    CLIENT.get_or_init(|| component(&read()))
+}
+
+/// `t.h` makes requests.
+fn requests(fields: &str) -> Kael {
+    define(shared(), "h", client(), fields)
+}
+
+/// What came of one request, in one line.
+fn ask(fields: &str, params: &str) -> kael_tests::Ran {
+    requests(fields).script(&format!(
+        "local ok, r = pcall(actions.t.h, {{ ['do'] = 'fetch', {params} }})
+         if not ok then print(r.kind, r.message) elseif r.refused then print(r.refused) else print(r.status, r.body) end"
+    ))
+}
+
+fn at(port: u16) -> String {
+    format!("network = {{ '127.0.0.1:{port}' }}")
+}
+
+#[test]
+fn requests_have_methods_headers_and_bodies_and_so_have_answers() {
+    let (port, _) = server();
+    let here = format!("at = '127.0.0.1:{port}'");
+    ask(&at(port), &here).prints(&format!(
+        "200\tGET / HTTP/1.1 host: 127.0.0.1:{port}|connection: close \n"
+    ));
+    ask(
+        &at(port),
+        &format!("{here}, method = 'POST', body = 'a body', headers = {{ ['X-Own'] = 'h', ['Content-Length'] = '6' }}"),
+    )
+    .prints(&format!(
+        "200\tPOST / HTTP/1.1 host: 127.0.0.1:{port}|content-length: 6|x-own: h|connection: close a body\n"
+    ));
+    // Without its length it goes in chunks.
+    ask(&at(port), &format!("{here}, method = 'PUT', path = '/size', upload = 3000000")).prints("200\t3000000\n");
+    ask(&at(port), &format!("{here}, path = '/teapot'")).prints("418\t\n");
+    // Who follows that asks again, and is refused.
+    ask(&at(port), &format!("{here}, path = '/moved'")).prints("302\telsewhere\n");
+    requests(&at(port))
+        .script(&format!("local r = actions.t.h({{ ['do'] = 'fetch', {here} }}) print(r.headers['x-one'], r.headers['x-two'])"))
+        .prints("1\t2\n");
+    // A name is looked up, and its addresses are tried in turn.
+    ask(&format!("network = {{ 'localhost:{port}' }}"), &format!("at = 'LOCALHOST.:{port}', path = '/teapot'")).prints("418\t\n");
+}
+
+#[test]
+fn a_request_goes_only_where_the_definition_says() {
+    let ((port, _), (other, _)) = (server(), server());
+    let by_name = format!("network = {{ 'localhost:{port}' }}");
+    for (fields, authority, said) in [
+        (&at(port), format!("127.0.0.1:{other}"), "answer: ErrorCode::HttpRequestDenied"),
+        (&at(port), format!("localhost:{port}"), "answer: ErrorCode::HttpRequestDenied"),
+        (&by_name, format!("localhost:{other}"), "answer: ErrorCode::HttpRequestDenied"),
+        (&by_name, format!("127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestDenied"),
+        (&by_name, format!("127.1:{port}"), "answer: ErrorCode::HttpRequestDenied"),
+        (&by_name, "localhost".to_owned(), "answer: ErrorCode::HttpRequestDenied"),
+        (&by_name, format!("localhost@127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestUriInvalid"),
+        (&by_name, format!("localhost:{port}@127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestUriInvalid"),
+        (&format!("network = {{ '0.0.0.0/8:{port}' }}"), format!("0.0.0.0:{port}"), "answer: ErrorCode::DestinationIpProhibited"),
+    ] {
+        ask(fields, &format!("at = '{authority}'")).prints(&format!("{said}\n"));
+    }
+    let here = format!("at = '127.0.0.1:{port}'");
+    ask(&at(port), &format!("{here}, method = 'CONNECT'")).prints("answer: ErrorCode::HttpRequestMethodInvalid\n");
+    ask(&at(port), &format!("{here}, scheme = 'ftp'")).prints("handle: ErrorCode::HttpProtocolError\n");
+    ask(&at(port), &format!("{here}, path = 'http://localhost:{other}/'")).prints("request\n");
+    ask(&at(port), &format!("{here}, headers = {{ Host = 'localhost' }}")).prints("header: HeaderError::Forbidden\n");
+    // Why is told when the action fails for it.
+    requests(&at(port))
+        .script(&format!("actions.t.h({{ ['do'] = 'fetch', must = true, at = '127.0.0.1:{other}' }})"))
+        .exits(6)
+        .says(&format!("hint: a request to `127.0.0.1:{other}` was refused: the definition's `network` says where the action may connect to\n"));
+}
+
+/// Names that this machine itself has for its loopback address, other than the one that everybody has.
+fn own_names() -> Vec<String> {
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let mut names = Vec::new();
+    for line in hosts.lines() {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let ip = words.next().and_then(|ip| ip.parse::<std::net::IpAddr>().ok());
+        if ip.is_some_and(|ip| ip.is_loopback()) {
+            let own = words.filter(|name| !name.ends_with("localhost"));
+            names.extend(own.map(str::to_owned));
+        }
+    }
+    names
+}
+
+#[test]
+fn a_name_that_turns_out_to_be_this_machine_is_not_connected_to() {
+    let (port, _) = server();
+    for name in own_names() {
+        let params = format!("at = '{name}:{port}', path = '/teapot'");
+        ask(&format!("network = {{ '{name}:{port}' }}"), &params)
+            .prints("answer: ErrorCode::DestinationIpProhibited\n");
+        // It is when its address is named, too.
+        ask(&format!("network = {{ '{name}:{port}', '127.0.0.0/8:{port}' }}"), &params).prints("418\t\n");
+    }
+    let ran = ask("network = { 'no.such.host.invalid:80' }", "at = 'no.such.host.invalid'");
+    assert!(ran.stdout.starts_with("answer: ErrorCode::DnsError"), "{}", ran.stdout);
+}
+
+#[test]
+fn without_network_it_does_not_run_and_validate_says_so() {
+    let said = "`h.wasm` needs `network` in its definition, for what it imports: wasi:http/types@0.2.";
+    let ran = requests("").script("actions.t.h({ ['do'] = 'echo' })");
+    ran.exits(6).says(&format!("Error: t.h failed: {said}"));
+    assert!(ran.stderr.contains(", wasi:http/outgoing-handler@0.2."), "{}", ran.stderr);
+    let ran = requests("").words(&["actions", "validate"]).ends();
+    assert!(ran.exits(3).stdout.contains(said), "{}", ran.stdout);
+    let ran = requests(&at(80)).words(&["actions", "describe", "t.h"]).ends();
+    assert!(ran.exits(0).stdout.contains("wasi:http/outgoing-handler@0.2."), "{}", ran.stdout);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_not_waited_for() {
+    let (port, _) = server();
+    let here = format!("at = '127.0.0.1:{port}'");
+    // Waiting is no computing.
+    let limited = format!("{}, timeout = '1500ms', limits = {{ cpu = '1s' }}", at(port));
+    ask(&limited, &format!("{here}, path = '/wait'")).prints("timeout\ttimed out after 1.5s\n");
+    ask(&at(port), &format!("{here}, path = '/wait', answer_ms = 50")).prints("answer: ErrorCode::ConnectionReadTimeout\n");
+    ask(&at(port), &format!("{here}, path = '/trickle', pause_ms = 50")).prints("body: broken off after 4\n");
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    ask(&at(gone), &format!("at = '127.0.0.1:{gone}'")).prints("answer: ErrorCode::ConnectionRefused\n");
+}
+
+#[test]
+fn a_call_that_is_over_has_no_connection_left() {
+    let late = "repeat pcall(actions.t.late, slow) until came() > 0";
+    let cancelled = "repeat
+          race(function() return actions.t.h(slow) end, function() return fetch('/pause') end)
+        until came() > 0";
+    let unread = "slow['do'] = 'abandon' print(actions.t.h(slow))";
+    for (over, path, said) in [
+        (late, "/wait", ""),
+        (late, "/trickle", ""),
+        (cancelled, "/wait", ""),
+        (cancelled, "/trickle", ""),
+        (unread, "/trickle", "200\n"),
+    ] {
+        let (port, _) = server();
+        let late = format!("{}, timeout = '200ms'", at(port));
+        let code = format!(
+            "local slow = {{ ['do'] = 'fetch', at = '127.0.0.1:{port}', path = '{path}' }}
+             local function fetch(path) return actions.t.h({{ ['do'] = 'fetch', at = slow.at, path = path }}).body end
+             local function came() return tonumber(fetch('/came')) end
+             {over}
+             print(fetch('/closed'))"
+        );
+        define(requests(&at(port)), "late", client(), &late)
+            .script(&code)
+            .prints(&format!("{said}all\n"));
+    }
+}
+
+#[test]
+fn certificates_are_checked() {
+    let port = secure_server();
+    let authority = project("tests/fixtures/tls/authority.pem").display().to_string();
+    let fields = format!("network = {{ 'localhost:{port}', '127.0.0.1:{port}' }}");
+    let ask = |host: &str, more: &str, authorities: &str| {
+        requests(&fields)
+            .env("SSL_CERT_FILE", authorities)
+            .script(&format!(
+                "local r = actions.t.h({{ ['do'] = 'fetch', scheme = 'https', at = '{host}:{port}', path = '/size', method = 'POST', body = 'secret', {more} }})
+                 print(r.refused or r.body)"
+            ))
+    };
+    ask("localhost", "", &authority).prints("6\n");
+    // It says that it is localhost, and nothing else.
+    let ran = ask("127.0.0.1", "must = true", &authority);
+    ran.exits(6).says(&format!("hint: `127.0.0.1:{port}` is not trusted: invalid peer certificate: "));
+    let other = project("tests/fixtures/tls/server.pem").display().to_string();
+    ask("localhost", "", &other).prints("answer: ErrorCode::TlsCertificateError\n");
+    ask("localhost", "must = true", &other).exits(6).says(&format!(
+        "hint: `localhost:{port}` is not trusted: invalid peer certificate: UnknownIssuer; its authority is looked for in {other}, and in another file if SSL_CERT_FILE names one\n"
+    ));
+    for (file, problem) in [("/no/such/file", "certificate authorities cannot be read: "), ("/dev/null", "there is no certificate in it")] {
+        ask("localhost", "must = true", file).exits(6).says(&format!("hint: {file} (from SSL_CERT_FILE): {problem}"));
+    }
+    // Plain HTTP to one that speaks TLS, and the other way round.
+    let (plain, _) = server();
+    let ran = super::http::ask(&at(plain), &format!("scheme = 'https', at = '127.0.0.1:{plain}'"));
+    assert!(ran.exits(0).stdout.starts_with("answer: ErrorCode::Tls"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_a_server_sends_is_bounded() {
+    let (port, _) = server();
+    let here = format!("at = '127.0.0.1:{port}'");
+    let small = format!("{}, limits = {{ memory = '16MiB' }}", at(port));
+    let ran = ask(&small, &format!("{here}, path = '/huge'"));
+    assert!(ran.exits(0).stdout.starts_with("failed\t") && ran.stdout.contains("memory"), "{}", ran.stdout);
+    for path in ["/head", "/headers"] {
+        ask(&at(port), &format!("{here}, path = '{path}'"))
+            .prints("answer: ErrorCode::HttpResponseHeaderSectionSize(Some(131072))\n");
+    }
+    ask(&at(port), &format!("{here}, path = '/half'")).prints("body: broken off after 4\n");
+    ask(&at(port), &format!("{here}, path = '/junk'")).prints("answer: ErrorCode::HttpProtocolError\n");
+}
+
+#[test]
+fn requests_at_the_same_time_are_bounded_and_all_answered() {
+    let (port, seen) = server();
+    let many = |count: &str, path: &str| {
+        format!("print(json.encode(actions.t.h({{ ['do'] = 'fetch-many', {count}, connect_ms = 60000, at = '127.0.0.1:{port}', path = '{path}' }})))")
+    };
+    let count = "times = 80, at_once = 80";
+    requests(&at(port)).script(&many(count, "/pause")).prints("{\"200\":80}\n");
+    let most = seen.most.load(SeqCst);
+    assert!(most <= 32, "{most} at the same time");
+    // One after the other there can be more than an instance has handles.
+    let count = "times = 600, at_once = 1";
+    requests(&at(port)).script(&many(count, "/teapot")).prints("{\"418\":600}\n");
+}
