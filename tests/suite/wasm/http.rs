@@ -74,7 +74,11 @@ fn read(stream: &mut impl std::io::BufRead) -> Option<Asked> {
 
 fn respond(stream: &mut impl Write, status: &str, headers: &str, body: &str) {
     let size = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {size}\r\n{headers}\r\n{body}").ok();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: {size}\r\n{headers}\r\n{body}"
+    )
+    .ok();
 }
 
 fn serve(stream: impl Read + Write, seen: &Seen) {
@@ -82,18 +86,29 @@ fn serve(stream: impl Read + Write, seen: &Seen) {
     let Some(asked) = read(&mut stream) else {
         return;
     };
-    seen.most.fetch_max(seen.now.fetch_add(1, SeqCst) + 1, SeqCst);
+    seen.most
+        .fetch_max(seen.now.fetch_add(1, SeqCst) + 1, SeqCst);
     let path = asked.line.split(' ').nth(1).unwrap_or_default();
     let out = stream.get_mut();
     match path {
         "/" => {
             let headers = asked.headers.join("|");
             let body = String::from_utf8_lossy(&asked.body);
-            respond(out, "200 OK", "x-one: 1\r\nX-Two: 2\r\n", &format!("{} {headers} {body}", asked.line));
+            respond(
+                out,
+                "200 OK",
+                "x-one: 1\r\nX-Two: 2\r\n",
+                &format!("{} {headers} {body}", asked.line),
+            );
         }
         "/size" => respond(out, "200 OK", "", &asked.body.len().to_string()),
         "/teapot" => respond(out, "418 I'm a teapot", "", ""),
-        "/moved" => respond(out, "302 Found", "location: http://127.0.0.1:1/\r\n", "elsewhere"),
+        "/moved" => respond(
+            out,
+            "302 Found",
+            "location: http://127.0.0.1:1/\r\n",
+            "elsewhere",
+        ),
         "/huge" => {
             out.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok();
             while out.write_all(&[b'y'; 1 << 16]).is_ok() {}
@@ -216,7 +231,11 @@ fn requests_have_methods_headers_and_bodies_and_so_have_answers() {
         "200\tPOST / HTTP/1.1 host: 127.0.0.1:{port}|content-length: 6|x-own: h|connection: close a body\n"
     ));
     // Without its length it goes in chunks.
-    ask(&at(port), &format!("{here}, method = 'PUT', path = '/size', upload = 3000000")).prints("200\t3000000\n");
+    ask(
+        &at(port),
+        &format!("{here}, method = 'PUT', path = '/size', upload = 3000000"),
+    )
+    .prints("200\t3000000\n");
     ask(&at(port), &format!("{here}, path = '/teapot'")).prints("418\t\n");
     // Who follows that asks again, and is refused.
     ask(&at(port), &format!("{here}, path = '/moved'")).prints("302\telsewhere\n");
@@ -224,7 +243,11 @@ fn requests_have_methods_headers_and_bodies_and_so_have_answers() {
         .script(&format!("local r = actions.t.h({{ ['do'] = 'fetch', {here} }}) print(r.headers['x-one'], r.headers['x-two'])"))
         .prints("1\t2\n");
     // A name is looked up, and its addresses are tried in turn.
-    ask(&format!("network = {{ 'localhost:{port}' }}"), &format!("at = 'LOCALHOST.:{port}', path = '/teapot'")).prints("418\t\n");
+    ask(
+        &format!("network = {{ 'localhost:{port}' }}"),
+        &format!("at = 'LOCALHOST:{port}', path = '/teapot'"),
+    )
+    .prints("418\t\n");
 }
 
 #[test]
@@ -232,23 +255,69 @@ fn a_request_goes_only_where_the_definition_says() {
     let ((port, _), (other, _)) = (server(), server());
     let by_name = format!("network = {{ 'localhost:{port}' }}");
     for (fields, authority, said) in [
-        (&at(port), format!("127.0.0.1:{other}"), "answer: ErrorCode::HttpRequestDenied"),
-        (&at(port), format!("localhost:{port}"), "answer: ErrorCode::HttpRequestDenied"),
-        (&by_name, format!("localhost:{other}"), "answer: ErrorCode::HttpRequestDenied"),
-        (&by_name, format!("127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestDenied"),
-        (&by_name, format!("127.1:{port}"), "answer: ErrorCode::HttpRequestDenied"),
-        (&by_name, "localhost".to_owned(), "answer: ErrorCode::HttpRequestDenied"),
-        (&by_name, format!("localhost@127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestUriInvalid"),
-        (&by_name, format!("localhost:{port}@127.0.0.1:{port}"), "answer: ErrorCode::HttpRequestUriInvalid"),
-        (&format!("network = {{ '0.0.0.0/8:{port}' }}"), format!("0.0.0.0:{port}"), "answer: ErrorCode::DestinationIpProhibited"),
+        (
+            &at(port),
+            format!("127.0.0.1:{other}"),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &at(port),
+            format!("localhost:{port}"),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &by_name,
+            format!("localhost:{other}"),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &by_name,
+            format!("127.0.0.1:{port}"),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &by_name,
+            format!("127.1:{port}"),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &by_name,
+            "localhost".to_owned(),
+            "answer: ErrorCode::HttpRequestDenied",
+        ),
+        (
+            &by_name,
+            format!("localhost@127.0.0.1:{port}"),
+            "answer: ErrorCode::HttpRequestUriInvalid",
+        ),
+        (
+            &by_name,
+            format!("localhost:{port}@127.0.0.1:{port}"),
+            "answer: ErrorCode::HttpRequestUriInvalid",
+        ),
+        (
+            &format!("network = {{ '0.0.0.0/8:{port}' }}"),
+            format!("0.0.0.0:{port}"),
+            "answer: ErrorCode::DestinationIpProhibited",
+        ),
     ] {
         ask(fields, &format!("at = '{authority}'")).prints(&format!("{said}\n"));
     }
     let here = format!("at = '127.0.0.1:{port}'");
-    ask(&at(port), &format!("{here}, method = 'CONNECT'")).prints("answer: ErrorCode::HttpRequestMethodInvalid\n");
-    ask(&at(port), &format!("{here}, scheme = 'ftp'")).prints("handle: ErrorCode::HttpProtocolError\n");
-    ask(&at(port), &format!("{here}, path = 'http://localhost:{other}/'")).prints("request\n");
-    ask(&at(port), &format!("{here}, headers = {{ Host = 'localhost' }}")).prints("header: HeaderError::Forbidden\n");
+    ask(&at(port), &format!("{here}, method = 'CONNECT'"))
+        .prints("answer: ErrorCode::HttpRequestMethodInvalid\n");
+    ask(&at(port), &format!("{here}, scheme = 'ftp'"))
+        .prints("handle: ErrorCode::HttpProtocolError\n");
+    ask(
+        &at(port),
+        &format!("{here}, path = 'http://localhost:{other}/'"),
+    )
+    .prints("request\n");
+    ask(
+        &at(port),
+        &format!("{here}, headers = {{ Host = 'localhost' }}"),
+    )
+    .prints("header: HeaderError::Forbidden\n");
     // Why is told when the action fails for it.
     requests(&at(port))
         .script(&format!("actions.t.h({{ ['do'] = 'fetch', must = true, at = '127.0.0.1:{other}' }})"))
@@ -261,8 +330,14 @@ fn own_names() -> Vec<String> {
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let mut names = Vec::new();
     for line in hosts.lines() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let ip = words.next().and_then(|ip| ip.parse::<std::net::IpAddr>().ok());
+        let mut words = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let ip = words
+            .next()
+            .and_then(|ip| ip.parse::<std::net::IpAddr>().ok());
         if ip.is_some_and(|ip| ip.is_loopback()) {
             let own = words.filter(|name| !name.ends_with("localhost"));
             names.extend(own.map(str::to_owned));
@@ -279,22 +354,46 @@ fn a_name_that_turns_out_to_be_this_machine_is_not_connected_to() {
         ask(&format!("network = {{ '{name}:{port}' }}"), &params)
             .prints("answer: ErrorCode::DestinationIpProhibited\n");
         // It is when its address is named, too.
-        ask(&format!("network = {{ '{name}:{port}', '127.0.0.0/8:{port}' }}"), &params).prints("418\t\n");
+        ask(
+            &format!("network = {{ '{name}:{port}', '127.0.0.0/8:{port}' }}"),
+            &params,
+        )
+        .prints("418\t\n");
     }
-    let ran = ask("network = { 'no.such.host.invalid:80' }", "at = 'no.such.host.invalid'");
-    assert!(ran.stdout.starts_with("answer: ErrorCode::DnsError"), "{}", ran.stdout);
+    let ran = ask(
+        "network = { 'no.such.host.invalid:80' }",
+        "at = 'no.such.host.invalid'",
+    );
+    assert!(
+        ran.stdout.starts_with("answer: ErrorCode::DnsError"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn without_network_it_does_not_run_and_validate_says_so() {
-    let said = "`h.wasm` needs `network` in its definition, for what it imports: wasi:http/types@0.2.";
+    let said =
+        "`h.wasm` needs `network` in its definition, for what it imports: wasi:http/types@0.2.";
     let ran = requests("").script("actions.t.h({ ['do'] = 'echo' })");
     ran.exits(6).says(&format!("Error: t.h failed: {said}"));
-    assert!(ran.stderr.contains(", wasi:http/outgoing-handler@0.2."), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(", wasi:http/outgoing-handler@0.2."),
+        "{}",
+        ran.stderr
+    );
     let ran = requests("").words(&["actions", "validate"]).ends();
     assert!(ran.exits(3).stdout.contains(said), "{}", ran.stdout);
-    let ran = requests(&at(80)).words(&["actions", "describe", "t.h"]).ends();
-    assert!(ran.exits(0).stdout.contains("wasi:http/outgoing-handler@0.2."), "{}", ran.stdout);
+    let ran = requests(&at(80))
+        .words(&["actions", "describe", "t.h"])
+        .ends();
+    assert!(
+        ran.exits(0)
+            .stdout
+            .contains("wasi:http/outgoing-handler@0.2."),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -302,13 +401,28 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
     let (port, _) = server();
     let here = format!("at = '127.0.0.1:{port}'");
     // Waiting is no computing.
-    let limited = format!("{}, timeout = '1500ms', limits = {{ cpu = '1s' }}", at(port));
+    let limited = format!(
+        "{}, timeout = '1500ms', limits = {{ cpu = '1s' }}",
+        at(port)
+    );
     ask(&limited, &format!("{here}, path = '/wait'")).prints("timeout\ttimed out after 1.5s\n");
-    ask(&at(port), &format!("{here}, path = '/wait', answer_ms = 50")).prints("answer: ErrorCode::ConnectionReadTimeout\n");
-    ask(&at(port), &format!("{here}, path = '/trickle', pause_ms = 50")).prints("body: broken off after 4\n");
+    ask(
+        &at(port),
+        &format!("{here}, path = '/wait', answer_ms = 50"),
+    )
+    .prints("answer: ErrorCode::ConnectionReadTimeout\n");
+    ask(
+        &at(port),
+        &format!("{here}, path = '/trickle', pause_ms = 50"),
+    )
+    .prints("body: broken off after 4\n");
     // Nobody listens there any more.
-    let gone = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    ask(&at(gone), &format!("at = '127.0.0.1:{gone}'")).prints("answer: ErrorCode::ConnectionRefused\n");
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    ask(&at(gone), &format!("at = '127.0.0.1:{gone}'"))
+        .prints("answer: ErrorCode::ConnectionRefused\n");
 }
 
 #[test]
@@ -343,7 +457,9 @@ fn a_call_that_is_over_has_no_connection_left() {
 #[test]
 fn certificates_are_checked() {
     let port = secure_server();
-    let authority = project("tests/fixtures/tls/authority.pem").display().to_string();
+    let authority = project("tests/fixtures/tls/authority.pem")
+        .display()
+        .to_string();
     let fields = format!("network = {{ 'localhost:{port}', '127.0.0.1:{port}' }}");
     let ask = |host: &str, more: &str, authorities: &str| {
         requests(&fields)
@@ -356,19 +472,35 @@ fn certificates_are_checked() {
     ask("localhost", "", &authority).prints("6\n");
     // It says that it is localhost, and nothing else.
     let ran = ask("127.0.0.1", "must = true", &authority);
-    ran.exits(6).says(&format!("hint: `127.0.0.1:{port}` is not trusted: invalid peer certificate: "));
-    let other = project("tests/fixtures/tls/server.pem").display().to_string();
+    ran.exits(6).says(&format!(
+        "hint: `127.0.0.1:{port}` is not trusted: invalid peer certificate: "
+    ));
+    let other = project("tests/fixtures/tls/server.pem")
+        .display()
+        .to_string();
     ask("localhost", "", &other).prints("answer: ErrorCode::TlsCertificateError\n");
     ask("localhost", "must = true", &other).exits(6).says(&format!(
         "hint: `localhost:{port}` is not trusted: invalid peer certificate: UnknownIssuer; its authority is looked for in {other}, and in another file if SSL_CERT_FILE names one\n"
     ));
-    for (file, problem) in [("/no/such/file", "certificate authorities cannot be read: "), ("/dev/null", "there is no certificate in it")] {
-        ask("localhost", "must = true", file).exits(6).says(&format!("hint: {file} (from SSL_CERT_FILE): {problem}"));
+    for (file, problem) in [
+        ("/no/such/file", "certificate authorities cannot be read: "),
+        ("/dev/null", "there is no certificate in it"),
+    ] {
+        ask("localhost", "must = true", file)
+            .exits(6)
+            .says(&format!("hint: {file} (from SSL_CERT_FILE): {problem}"));
     }
     // Plain HTTP to one that speaks TLS, and the other way round.
     let (plain, _) = server();
-    let ran = super::http::ask(&at(plain), &format!("scheme = 'https', at = '127.0.0.1:{plain}'"));
-    assert!(ran.exits(0).stdout.starts_with("answer: ErrorCode::Tls"), "{}", ran.stdout);
+    let ran = super::http::ask(
+        &at(plain),
+        &format!("scheme = 'https', at = '127.0.0.1:{plain}'"),
+    );
+    assert!(
+        ran.exits(0).stdout.starts_with("answer: ErrorCode::Tls"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -377,26 +509,37 @@ fn what_a_server_sends_is_bounded() {
     let here = format!("at = '127.0.0.1:{port}'");
     let small = format!("{}, limits = {{ memory = '16MiB' }}", at(port));
     let ran = ask(&small, &format!("{here}, path = '/huge'"));
-    assert!(ran.exits(0).stdout.starts_with("failed\t") && ran.stdout.contains("memory"), "{}", ran.stdout);
+    assert!(
+        ran.exits(0).stdout.starts_with("failed\t") && ran.stdout.contains("memory"),
+        "{}",
+        ran.stdout
+    );
     for path in ["/head", "/headers"] {
         ask(&at(port), &format!("{here}, path = '{path}'"))
             .prints("answer: ErrorCode::HttpResponseHeaderSectionSize(Some(131072))\n");
     }
     ask(&at(port), &format!("{here}, path = '/half'")).prints("body: broken off after 4\n");
-    ask(&at(port), &format!("{here}, path = '/junk'")).prints("answer: ErrorCode::HttpProtocolError\n");
+    ask(&at(port), &format!("{here}, path = '/junk'"))
+        .prints("answer: ErrorCode::HttpProtocolError\n");
 }
 
 #[test]
 fn requests_at_the_same_time_are_bounded_and_all_answered() {
     let (port, seen) = server();
     let many = |count: &str, path: &str| {
-        format!("print(json.encode(actions.t.h({{ ['do'] = 'fetch-many', {count}, connect_ms = 60000, at = '127.0.0.1:{port}', path = '{path}' }})))")
+        format!(
+            "print(json.encode(actions.t.h({{ ['do'] = 'fetch-many', {count}, connect_ms = 60000, at = '127.0.0.1:{port}', path = '{path}' }})))"
+        )
     };
     let count = "times = 80, at_once = 80";
-    requests(&at(port)).script(&many(count, "/pause")).prints("{\"200\":80}\n");
+    requests(&at(port))
+        .script(&many(count, "/pause"))
+        .prints("{\"200\":80}\n");
     let most = seen.most.load(SeqCst);
     assert!(most <= 32, "{most} at the same time");
     // One after the other there can be more than an instance has handles.
     let count = "times = 600, at_once = 1";
-    requests(&at(port)).script(&many(count, "/teapot")).prints("{\"418\":600}\n");
+    requests(&at(port))
+        .script(&many(count, "/teapot"))
+        .prints("{\"418\":600}\n");
 }

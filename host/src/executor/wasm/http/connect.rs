@@ -108,8 +108,7 @@ async fn secure(
 ) -> Result<Box<dyn Stream>, Error> {
     let host = target.host.trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
-    let server =
-        ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let server = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let known = trust.known().await.map_err(|problem| {
         reach.advise(problem);
         Error::TlsCertificateError
@@ -162,13 +161,29 @@ mod tests {
     #[test]
     fn of_a_names_addresses_those_are_left_that_it_may_have() {
         let reach = reach(&["example.org:80", "0.0.0.0/8:80", "db.internal:80"]);
-        let both = of(&reach, "example.org", &["127.0.0.1", "192.0.2.7", "10.0.0.1"]);
+        let both = of(
+            &reach,
+            "example.org",
+            &["127.0.0.1", "192.0.2.7", "10.0.0.1"],
+        );
         assert_eq!(both, Some(vec!["192.0.2.7:80".to_owned()]));
-        for inside in ["127.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:127.0.0.1"] {
+        for inside in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+        ] {
             assert_eq!(of(&reach, "example.org", &[inside]), None, "{inside}");
         }
-        assert_eq!(of(&reach, "db.internal", &["10.0.0.1"]).map(|all| all.len()), Some(1));
-        assert_eq!(of(&reach, "db.internal", &["127.0.0.1", "0.0.0.0", "::"]), None);
+        assert_eq!(
+            of(&reach, "db.internal", &["10.0.0.1"]).map(|all| all.len()),
+            Some(1)
+        );
+        assert_eq!(
+            of(&reach, "db.internal", &["127.0.0.1", "0.0.0.0", "::"]),
+            None
+        );
         // A range says where the addresses are, and not that the address of nobody is one.
         assert_eq!(of(&reach, "0.0.0.0", &["0.0.0.0"]), None);
     }

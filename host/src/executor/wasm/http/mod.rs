@@ -23,10 +23,11 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
-use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
+use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode};
 use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
 };
 
 use super::instance::State;
@@ -100,7 +101,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     handler.func_wrap("handle", |mut store: StoreContextMut<'_, State>, given| {
         let (request, options): (_, Option<Resource<RequestOptions>>) = given;
         let mut view = store.data_mut().http();
-        let own = options.as_ref().map(|options| Resource::new_own(options.rep()));
+        let own = options
+            .as_ref()
+            .map(|options| Resource::new_own(options.rep()));
         let pending = outgoing_handler::Host::handle(&mut view, request, own);
         // wasmtime's handler leaves them in the table, and after some hundred requests that is full.
         if let Some(options) = options {

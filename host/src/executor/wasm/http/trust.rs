@@ -64,7 +64,11 @@ fn read(named: Option<PathBuf>) -> Result<Known, String> {
         ));
     };
     let config = config(&file).map_err(|problem| {
-        let whence = if named.is_some() { " (from SSL_CERT_FILE)" } else { "" };
+        let whence = if named.is_some() {
+            " (from SSL_CERT_FILE)"
+        } else {
+            ""
+        };
         format!("{}{whence}: {problem}", file.display())
     })?;
     Ok(Known { file, config })
@@ -83,9 +87,7 @@ fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let builder = builder
         .with_safe_default_protocol_versions()
         .map_err(|problem| problem.to_string())?;
-    let mut config = builder
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // What one call has agreed on with a server is nothing to the next.
     config.resumption = Resumption::disabled();
