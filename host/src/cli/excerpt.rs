@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::text::visible;
 use crate::repo::Bundle;
 
@@ -22,10 +24,10 @@ pub(super) struct Texts(Vec<(String, String)>);
 /// A line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Excerpt {
-    pub(super) file: String,
+    file: String,
     /// From 1.
-    pub(super) line: usize,
-    pub(super) text: String,
+    line: usize,
+    text: String,
     /// Where the word that the message is about stands in it, in characters, and how long it is.
     word: Option<(usize, usize)>,
 }
@@ -83,6 +85,11 @@ impl Texts {
 }
 
 impl Excerpt {
+    /// How a report tells it.
+    pub(super) fn json(&self) -> Value {
+        json!({ "file": self.file, "line": self.line, "text": self.text })
+    }
+
     /// How it looks below the message.
     pub(super) fn lines(&self) -> String {
         let shown: String = self.text.replace('\t', " ").chars().take(WIDTH).collect();

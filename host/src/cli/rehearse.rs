@@ -4,7 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::args::Run;
 use super::drive::{Driven, drive};
@@ -17,8 +18,31 @@ use crate::units::ByteSize;
 /// A file of answers may be this large.
 const MAX_ANSWERS: u64 = 256 << 20;
 
+/// Bytes of parameters, answers and command lines that a report of a dry run holds.
+const MAX_TOLD: usize = 64 << 20;
+
 /// The calls of a dry run, for the report.
-pub(super) type Calls = Arc<Mutex<Vec<Value>>>;
+pub(super) type Calls = Arc<Mutex<Told>>;
+
+/// What was told of them.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) calls: Vec<Call>,
+    bytes: usize,
+}
+
+/// One call of a dry run.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Call {
+    action: String,
+    answer: Option<Box<RawValue>>,
+    answer_from: &'static str,
+    command: Vec<String>,
+    env: Vec<String>,
+    error: Option<String>,
+    note: Option<String>,
+    params: Option<Box<RawValue>>,
+}
 
 /// Puts what was asked for into the settings. For `--json` a dry run collects its calls in `calls`.
 pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Result<(), String> {
@@ -40,8 +64,8 @@ pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Resu
         let (as_json, collected) = (run.json, calls.clone());
         let tell = move |planned: &Planned| {
             if as_json {
-                let mut calls = collected.lock().unwrap_or_else(PoisonError::into_inner);
-                calls.push(document(planned));
+                let mut told = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                told.add(planned);
             } else {
                 // Where the reader of stderr has left there is nobody to tell.
                 Beside(io::stderr())
@@ -74,18 +98,40 @@ fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
     Answers::parse(&text)
 }
 
-fn document(planned: &Planned) -> Value {
-    let value = |text: &str| crate::json::parse(text.as_bytes()).unwrap_or(Value::Null);
-    json!({
-        "action": planned.action,
-        "params": value(&planned.params),
-        "command": planned.command,
-        "note": planned.note,
-        "env": planned.env,
-        "answer_from": planned.from.words(),
-        "answer": planned.answer.as_ref().ok().map(|text| value(text)),
-        "error": planned.answer.as_ref().err().map(|error| error.message.clone()),
-    })
+impl Told {
+    fn add(&mut self, planned: &Planned) {
+        let answer = planned.answer.as_ref().ok();
+        let words: usize = planned.command.iter().map(String::len).sum();
+        let bytes = planned.params.len() + answer.map_or(0, String::len) + words;
+        let mut call = Call {
+            action: planned.action.clone(),
+            answer: None,
+            answer_from: planned.from.words(),
+            command: Vec::new(),
+            env: planned.env.clone(),
+            error: planned
+                .answer
+                .as_ref()
+                .err()
+                .map(|error| error.message.clone()),
+            note: planned.note.clone(),
+            params: None,
+        };
+        if self.bytes + bytes > MAX_TOLD {
+            call.note = Some(format!(
+                "the rest is left out: a report holds {} of parameters, answers and command lines",
+                ByteSize::new(MAX_TOLD as u64)
+            ));
+        } else {
+            // They have passed the gate, and so are JSON.
+            let document = |text: &String| RawValue::from_string(text.clone()).ok();
+            self.bytes += bytes;
+            call.answer = answer.and_then(document);
+            call.params = document(&planned.params);
+            call.command = planned.command.clone();
+        }
+        self.calls.push(call);
+    }
 }
 
 fn text(planned: &Planned) -> String {
@@ -129,4 +175,38 @@ fn shell_word(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::answers::From;
+
+    #[test]
+    fn a_report_holds_only_so_much_of_what_was_planned() {
+        let planned = |size: usize| Planned {
+            action: "a".to_owned(),
+            params: format!("[{}1]", " ".repeat(size)),
+            command: vec!["x".to_owned()],
+            note: None,
+            env: Vec::new(),
+            from: From::Nothing,
+            answer: Ok("{}".to_owned()),
+        };
+        let mut told = Told::default();
+        for size in [MAX_TOLD / 2, MAX_TOLD, MAX_TOLD / 4] {
+            told.add(&planned(size));
+        }
+        let kept: Vec<bool> = told
+            .calls
+            .iter()
+            .map(|call| call.params.is_some())
+            .collect();
+        assert_eq!(kept, [true, false, true]);
+        let note = told.calls[1].note.as_deref().unwrap_or_default();
+        assert!(
+            note.starts_with("the rest is left out: a report holds 64 MiB"),
+            "{note}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::Shared;
 use super::excerpt::Texts;
+use super::rehearse::Call;
 use super::terminal::say_json;
 use super::text::{visible, with_causes};
 use crate::app::AppError;
@@ -234,7 +235,7 @@ impl Problem {
             "action": self.action,
             "limit": self.limit,
             "hint": self.hint,
-            "source": excerpt.map(|found| json!({ "file": found.file, "line": found.line, "text": found.text })),
+            "source": excerpt.map(|found| found.json()),
         })
     }
 }
@@ -301,7 +302,7 @@ pub(super) struct Document<'a> {
     output: &'a str,
     /// What a dry run has planned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) planned: Option<Vec<Value>>,
+    pub(super) planned: Option<Vec<Call>>,
     result: &'a RawValue,
     usage: Option<Value>,
 }

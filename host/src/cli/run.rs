@@ -250,8 +250,8 @@ impl Asked<'_> {
         if self.run.json {
             let mut document = report::json(report, problem.as_ref(), output, limits, code);
             if self.run.dry_run {
-                let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-                document.planned = Some(planned.clone());
+                let mut told = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+                document.planned = Some(std::mem::take(&mut told.calls));
             }
             return say_json(&document, code);
         }

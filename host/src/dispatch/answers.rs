@@ -1,16 +1,21 @@
-//! Answers that are known before anybody asks: written by hand, or recorded from a real run.
+//! Answers that are known before anybody asks: written by hand, or recorded from a real run. They stay text: what an action
+//! once answered may be of any size.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{ActionError, Detail, ErrorKind};
-use crate::json;
+use crate::json::{self, MAX_TREE};
 use crate::private;
+
+/// An object, its values as the texts that they are.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The answers of one file.
 #[derive(Debug, Default)]
@@ -20,9 +25,9 @@ pub struct Answers {
 
 #[derive(Debug)]
 struct Answer {
-    /// The merged parameters that it is for; any, when there are none.
-    params: Option<Value>,
-    outcome: Result<Value, ActionError>,
+    /// The merged parameters that it is for, as canonical JSON text; any, when there are none.
+    params: Option<String>,
+    outcome: Result<String, ActionError>,
     used: bool,
 }
 
@@ -34,33 +39,35 @@ impl Answers {
     /// What is wrong, with the number of the answer.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut answers = Self::default();
-        match json::parse(text.as_bytes()) {
-            Ok(Value::Array(entries)) => {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'[') => {
+                let entries: Vec<&RawValue> = read(text)?;
                 for (at, entry) in entries.into_iter().enumerate() {
                     answers
-                        .add(entry)
+                        .add(entry.get())
                         .map_err(|why| format!("answer {}: {why}", at + 1))?;
                 }
             }
-            Ok(Value::Object(fields)) if fields.contains_key("action") => {
-                answers
-                    .add(Value::Object(fields))
-                    .map_err(|why| format!("answer 1: {why}"))?;
-            }
-            Ok(Value::Object(fields)) => {
-                for (action, result) in fields {
-                    let any = Answer {
-                        params: None,
-                        outcome: Ok(result),
-                        used: false,
-                    };
-                    answers.by_action.entry(action).or_default().push(any);
+            Some(b'{') => match read::<Fields<'_>>(text) {
+                Ok(fields) if fields.contains_key("action") => answers
+                    .add(text)
+                    .map_err(|why| format!("answer 1: {why}"))?,
+                Ok(fields) => {
+                    for (action, result) in fields {
+                        let any = Answer {
+                            params: None,
+                            outcome: Ok(result.get().to_owned()),
+                            used: false,
+                        };
+                        answers.by_action.entry(action).or_default().push(any);
+                    }
                 }
+                Err(problem) => answers.lines(text).map_err(|why| why.unwrap_or(problem))?,
+            },
+            _ => {
+                let _: &RawValue = read(text)?;
+                return Err("expected a list of answers, or results by action".to_owned());
             }
-            Ok(_) => return Err("expected a list of answers, or results by action".to_owned()),
-            Err(problem) => answers
-                .lines(text)
-                .map_err(|why| why.unwrap_or_else(|| problem.to_string()))?,
         }
         Ok(answers)
     }
@@ -73,29 +80,32 @@ impl Answers {
             .filter(|(_, line)| !line.trim().is_empty())
         {
             let at_line = |why: String| Some(format!("line {}: {why}", at + 1));
-            let entry = json::parse(line.as_bytes()).map_err(|problem| {
-                if at == 0 {
-                    None
-                } else {
-                    at_line(problem.to_string())
-                }
-            })?;
-            self.add(entry).map_err(at_line)?;
+            // What is wrong with the first line is wrong with the whole as one document, and is told of that.
+            let first = |why: String| if at == 0 { None } else { at_line(why) };
+            read::<&RawValue>(line).map_err(first)?;
+            self.add(line).map_err(at_line)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, entry: Value) -> Result<(), String> {
-        let Value::Object(mut fields) = entry else {
+    fn add(&mut self, entry: &str) -> Result<(), String> {
+        if !entry.trim_ascii_start().starts_with('{') {
             return Err("expected an object with `action` and `result`".to_owned());
-        };
-        let Some(Value::String(action)) = fields.remove("action") else {
+        }
+        let mut fields: Fields<'_> = read(entry)?;
+        let action = fields
+            .remove("action")
+            .and_then(|name| read(name.get()).ok());
+        let Some(action) = action else {
             return Err("`action` is missing: the name of an action".to_owned());
         };
         let params = fields.remove("params");
+        let params = params.map(|text| canonical(text.get())).transpose()?;
         let outcome = match (fields.remove("result"), fields.remove("error")) {
-            (Some(result), None) => Ok(result),
-            (None, Some(error)) => Err(failure(error)?),
+            (Some(result), None) => Ok(result.get().to_owned()),
+            (None, Some(error)) => Err(failure(
+                json::parse(error.get().as_bytes()).unwrap_or_default(),
+            )?),
             _ => return Err("either `result` or `error` is to be there".to_owned()),
         };
         if let Some(other) = fields.keys().next() {
@@ -117,9 +127,10 @@ impl Answers {
 
     /// The next answer to a call: those for its parameters in their order, the last of them again and again; then those
     /// for any parameters.
-    fn next(&mut self, action: &str, params: &Value) -> Option<Result<Value, ActionError>> {
+    fn next(&mut self, action: &str, params: &str) -> Option<Result<String, ActionError>> {
         let answers = self.by_action.get_mut(action)?;
-        let exact = |answer: &Answer| answer.params.as_ref() == Some(params);
+        let params = canonical(params).ok();
+        let exact = |answer: &Answer| answer.params.is_some() && answer.params == params;
         let any = |answer: &Answer| answer.params.is_none();
         let find = |fits: &dyn Fn(&Answer) -> bool| {
             let unused = answers
@@ -131,6 +142,20 @@ impl Answers {
         answers[at].used = true;
         Some(answers[at].outcome.clone())
     }
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|problem| problem.to_string())
+}
+
+/// Parameters in the form in which equal ones are equal texts. Of very many values that is the form in which a run has them.
+fn canonical(params: &str) -> Result<String, String> {
+    let look = json::check(params).map_err(|problem| format!("`params`: {problem}"))?;
+    if look.values > MAX_TREE {
+        return Ok(params.to_owned());
+    }
+    let tree = json::parse(params.as_bytes()).map_err(|problem| problem.to_string())?;
+    Ok(tree.to_string())
 }
 
 fn failure(error: Value) -> Result<ActionError, String> {
@@ -237,10 +262,9 @@ impl Rehearsal {
             .cloned()
     }
 
-    pub(super) fn given(&self, action: &str, params: &str) -> Option<Result<Value, ActionError>> {
-        let params = json::parse(params.as_bytes()).unwrap_or(Value::Null);
+    pub(super) fn given(&self, action: &str, params: &str) -> Option<Result<String, ActionError>> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.next(action, &params)
+        answers.next(action, params)
     }
 
     pub(super) fn told(&self, planned: &Planned) {
@@ -273,18 +297,27 @@ impl Recorder {
         params: &str,
         outcome: &Result<String, ActionError>,
     ) -> io::Result<()> {
-        let (key, value) = match outcome {
-            Ok(result) => ("result", result.trim().replace(['\n', '\r'], " ")),
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = BufWriter::new(&mut *file);
+        let action = Value::from(action);
+        write!(file, "{{\"action\":{action},\"params\":{params},")?;
+        match outcome {
+            Ok(result) => {
+                file.write_all(b"\"result\":")?;
+                // A line break stands only between the values of a document.
+                for (at, part) in result.trim().split(['\n', '\r']).enumerate() {
+                    file.write_all(if at == 0 { b"" } else { b" " })?;
+                    file.write_all(part.as_bytes())?;
+                }
+            }
             Err(error) => {
                 let error =
                     json!({ "kind": error.kind, "message": error.message, "detail": error.detail });
-                ("error", error.to_string())
+                write!(file, "\"error\":{error}")?;
             }
-        };
-        let action = Value::from(action);
-        let line = format!("{{\"action\":{action},\"params\":{params},\"{key}\":{value}}}\n");
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(line.as_bytes())
+        }
+        file.write_all(b"}\n")?;
+        file.flush()
     }
 }
 
@@ -308,18 +341,17 @@ mod tests {
         )
         .expect("answers");
         let mut next = |action: &str, params: Value| {
-            answers
-                .next(action, &params)
-                .map(|outcome| outcome.map_err(|error| error.message))
+            let outcome = answers.next(action, &params.to_string());
+            outcome.map(|outcome| outcome.map_err(|error| error.message))
         };
-        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok(json!(1))));
-        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok(json!(2))));
-        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok(json!(2))));
-        assert_eq!(next("a", json!({ "q": 2 })), Some(Ok(json!(9))));
+        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok("1".into())));
+        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok("2".into())));
+        assert_eq!(next("a", json!({ "q": 1 })), Some(Ok("2".into())));
+        assert_eq!(next("a", json!({ "q": 2 })), Some(Ok("9".into())));
         assert_eq!(next("b", json!({})), Some(Err("no".into())));
         assert_eq!(next("c", json!({})), None);
         let mut by_action = Answers::parse("{\"a\":{\"x\":1}}").expect("answers");
-        assert_eq!(by_action.next("a", &json!({})), Some(Ok(json!({ "x": 1 }))));
+        assert_eq!(by_action.next("a", "{}"), Some(Ok("{\"x\":1}".into())));
     }
 
     #[test]

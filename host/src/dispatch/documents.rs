@@ -1,26 +1,22 @@
 //! The two documents of a call: parameters, merged and held to their schema, and the result. Both are checked as text;
 //! a tree is built only where a schema or the order of keys asks for one, and then of a bounded size.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::merge::{self, MergeError};
 use crate::catalog::{Definition, Schema};
 use crate::failure::{ActionError, ErrorKind};
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, MAX_TREE};
 
 /// Parameters of one call may have this many bytes, as the script sent them and merged.
 pub(super) const MAX_PARAMS: usize = 64 << 20;
-/// Documents that have to be a tree may hold this many values: each takes many times the room of its text.
-const MAX_TREE: usize = 100_000;
 
-/// The parameters that an action is called with, as canonical JSON text.
-pub(super) fn merged(definition: &Definition, params: &str) -> Result<String, ActionError> {
+/// The parameters that an action is called with, as canonical JSON text. At no time there are more than two texts of them.
+pub(super) fn merged(definition: &Definition, params: String) -> Result<String, ActionError> {
     if params.len() > MAX_PARAMS {
         return Err(too_large());
     }
-    let look = json::check(params).map_err(bad_params)?;
+    let look = json::check(&params).map_err(bad_params)?;
     match params.trim_start().as_bytes().first() {
         Some(b'{') => {}
         Some(b'[') => {
@@ -33,9 +29,10 @@ pub(super) fn merged(definition: &Definition, params: &str) -> Result<String, Ac
     let canonical = canonical(params, &look)?;
     // Nothing to put under or over them, and nothing in them that could be read in two ways: they go as they came.
     let text = if definition.defaults.is_empty() && definition.locked.is_empty() {
-        canonical.into_owned()
+        canonical
     } else {
         let merged = merge::merge(&definition.defaults, &canonical, &definition.locked);
+        drop(canonical);
         merged.map_err(|problem| match problem {
             MergeError::Locked(path) => {
                 invalid(format!("parameter `{path}` is locked by the team"))
@@ -47,6 +44,7 @@ pub(super) fn merged(definition: &Definition, params: &str) -> Result<String, Ac
         Some(schema) => {
             let mut tree =
                 tree(&text).map_err(|problem| invalid(format!("the parameters {problem}")))?;
+            drop(text);
             schema
                 .check(&mut tree)
                 .map_err(|mistakes| invalid(mistakes.told("the parameters", "parameter ")))?;
@@ -62,18 +60,18 @@ pub(super) fn merged(definition: &Definition, params: &str) -> Result<String, Ac
 }
 
 /// A document that nobody can read in another way: the last of equal keys holds, and keys ascend.
-pub(super) fn canonical<'a>(text: &'a str, look: &json::Look) -> Result<Cow<'a, str>, ActionError> {
+pub(super) fn canonical(text: String, look: &json::Look) -> Result<String, ActionError> {
     if look.canonical {
-        return Ok(Cow::Borrowed(text)); // as the guest writes them
+        return Ok(text); // as the guest writes them
     }
     if look.values > MAX_TREE {
         return Err(invalid(format!(
             "parameters of more than {MAX_TREE} values must have their keys sorted, and each once"
         )));
     }
-    let tree = json::parse(text.as_bytes());
-    tree.map(|tree| Cow::Owned(tree.to_string()))
-        .map_err(bad_params)
+    let tree = json::parse(text.as_bytes()).map_err(bad_params)?;
+    drop(text);
+    Ok(tree.to_string())
 }
 
 /// What an action prints is one JSON document, and what its definition promises.

@@ -22,9 +22,7 @@ use crate::activity::{Activity, Doing, Kind};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};
-
-/// Documents from this size on are merged and checked on a thread of their own: other runs go on meanwhile.
-const LARGE: usize = 256 << 10;
+use crate::json;
 
 /// Answers calls with the actions of one catalog.
 pub struct Dispatcher {
@@ -136,7 +134,7 @@ impl Dispatcher {
         let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
         let merging = move || {
             let definition = catalog.get(&own).ok_or_else(interrupted)?;
-            let params = documents::merged(definition, &params)?;
+            let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
         let (made, params) = aside(size, merging).await?;
@@ -149,7 +147,15 @@ impl Dispatcher {
             return self.perform(definition, name, params).await;
         };
         let outcome = self.perform(definition, name, params.clone()).await;
-        if let Err(problem) = recorder.add(name, &params, &outcome) {
+        let size = params.len() + outcome.as_ref().map_or(0, String::len);
+        let (recorder, own) = (recorder.clone(), name.to_owned());
+        let recording = move || {
+            let recorded = recorder.add(&own, &params, &outcome);
+            (recorded, outcome)
+        };
+        let recorded = json::aside(size, recording).await;
+        let (recorded, outcome) = recorded.ok_or_else(interrupted)?;
+        if let Err(problem) = recorded {
             tracing::warn!("the answer of {name} is not recorded: {problem}");
         }
         outcome
@@ -172,12 +178,12 @@ impl Dispatcher {
             Some(given) => (answers::From::File, given),
             None => {
                 let (from, value) = answers::own(definition);
-                (from, Ok(value))
+                (from, Ok(value.to_string()))
             }
         };
         let answer = match answer {
-            Ok(value) => self
-                .bound(definition, name, value.to_string().into_bytes())
+            Ok(text) => self
+                .bound(definition, name, text.into_bytes())
                 .await
                 .map_err(|error| ActionError {
                     message: format!(
@@ -396,17 +402,13 @@ impl Drop for Recording<'_> {
     }
 }
 
-/// Does work that takes as long as a document is large, and lets others have the thread when that is long.
+/// Merges or checks a document, and lets others have the thread when that takes long.
 async fn aside<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
-    if size < LARGE {
-        return work();
-    }
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(interrupted()))
+    let done = json::aside(size, work).await;
+    done.unwrap_or_else(|| Err(interrupted()))
 }
 
 /// What only a bug or the end of the host can bring about.
@@ -446,8 +448,8 @@ pub mod fuzzing {
         locked: &Map<String, Value>,
     ) -> Result<String, String> {
         let look = crate::json::check(params).map_err(|problem| problem.to_string())?;
-        let params =
-            super::documents::canonical(params, &look).map_err(|problem| problem.message)?;
+        let params = super::documents::canonical(params.to_owned(), &look)
+            .map_err(|problem| problem.message)?;
         super::merge::merge(defaults, &params, locked).map_err(|problem| format!("{problem:?}"))
     }
 }

@@ -1,13 +1,17 @@
-//! Lets programs that know nothing of Kael be actions: parameters as arguments or variables, results from text.
+//! Lets programs that know nothing of Kael be actions: parameters as arguments or variables (`printed`: results from text).
 //!
 //! A value can never become another flag: a named one is one word with its name, positional ones stand behind `--`, and
 //! what cannot be passed safely is refused. No I/O.
 
+mod printed;
+
 use serde_json::{Map, Value};
 
-use crate::catalog::{Definition, Input, Output};
+pub(super) use printed::take;
+
+use crate::catalog::{Definition, Input};
 use crate::failure::{ActionError, ErrorKind};
-use crate::units::ByteSize;
+use crate::json::{self, MAX_TREE};
 
 /// Bytes that one argument or variable may have; Linux takes 128 KiB of each.
 const MAX_WORD: usize = 100 << 10;
@@ -74,7 +78,13 @@ pub(super) fn give(definition: &Definition, params: String) -> Result<Given, Act
     if params.len() > 8 * MAX_WORDS {
         return Err(too_much());
     }
-    let Ok(Value::Object(params)) = crate::json::parse(params.as_bytes()) else {
+    let values = json::check(&params).map_or(0, |look| look.values);
+    if values > MAX_TREE {
+        return Err(refused(format!(
+            "parameters that become arguments or variables may hold {MAX_TREE} values, and these are {values}"
+        )));
+    }
+    let Ok(Value::Object(params)) = json::parse(params.as_bytes()) else {
         return Err(refused("the parameters are no table".to_owned()));
     };
     let mut given = Given::default();
@@ -245,200 +255,6 @@ fn shown(name: &str) -> String {
     name.chars().take(60).flat_map(char::escape_debug).collect()
 }
 
-/// Makes one JSON document, of at most `cap` bytes, of what a program printed.
-pub(super) fn take(output: Output, stdout: Vec<u8>, cap: usize) -> Result<Vec<u8>, ActionError> {
-    let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
-    if output == Output::Json {
-        return Ok(stdout);
-    }
-    let document = document(output, stdout, cap)?;
-    if document.len() > cap {
-        return Err(bad(too_large(cap)));
-    }
-    Ok(document)
-}
-
-fn too_large(cap: usize) -> String {
-    format!(
-        "printed what has more than {} as JSON",
-        ByteSize::new(cap as u64)
-    )
-}
-
-fn document(output: Output, stdout: Vec<u8>, cap: usize) -> Result<Vec<u8>, ActionError> {
-    let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
-    let text = String::from_utf8(stdout).map_err(|problem| {
-        let at = problem.utf8_error().valid_up_to();
-        bad(format!("printed what is not UTF-8 (byte {at})"))
-    })?;
-    match output {
-        Output::Json => Ok(text.into_bytes()),
-        Output::Text => Ok(quoted(text.strip_suffix('\n').unwrap_or(&text)).into_bytes()),
-        Output::Lines => Ok(list(text.lines().map(quoted))),
-        Output::Ndjson => {
-            let mut documents = Vec::new();
-            for (number, line) in text.lines().enumerate() {
-                if line.trim().is_empty() {
-                    continue;
-                }
-                crate::json::check(line).map_err(|problem| {
-                    bad(format!("line {} is not JSON: {problem}", number + 1))
-                })?;
-                documents.push(line.trim());
-            }
-            Ok(list(documents.into_iter()))
-        }
-        Output::Csv => csv(&text, cap).map_err(bad),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-fn list(parts: impl Iterator<Item = impl AsRef<str>>) -> Vec<u8> {
-    let mut out = vec![b'['];
-    for part in parts {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        out.extend_from_slice(part.as_ref().as_bytes());
-    }
-    out.push(b']');
-    out
-}
-
-/// RFC 4180: quotes hold commas, line breaks and doubled quotes.
-fn csv(text: &str, cap: usize) -> Result<Vec<u8>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut rows = Rows {
-        rest: text,
-        line: 1,
-    };
-    let Some(names) = rows.next_row()? else {
-        return Ok(b"[]".to_vec());
-    };
-    if let Some((at, name)) = names
-        .iter()
-        .enumerate()
-        .find(|(at, name)| names[..*at].contains(name))
-    {
-        return Err(format!(
-            "line 1: the column `{}` is there twice (column {})",
-            shown(name),
-            at + 1
-        ));
-    }
-    let mut out = vec![b'['];
-    loop {
-        let before = rows.line;
-        let Some(row) = rows.next_row()? else { break };
-        if row.len() == 1 && row[0].is_empty() {
-            continue;
-        }
-        if row.len() != names.len() {
-            return Err(format!(
-                "line {before}: {} fields, and the first line names {}",
-                row.len(),
-                names.len()
-            ));
-        }
-        if out.len() > cap {
-            // The names in the first line stand in every row.
-            return Err(too_large(cap));
-        }
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        out.push(b'{');
-        for (at, (name, value)) in names.iter().zip(&row).enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(quoted(name).as_bytes());
-            out.push(b':');
-            out.extend_from_slice(quoted(value).as_bytes());
-        }
-        out.push(b'}');
-    }
-    out.push(b']');
-    Ok(out)
-}
-
-struct Rows<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl Rows<'_> {
-    fn next_row(&mut self) -> Result<Option<Vec<String>>, String> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let mut row = Vec::new();
-        loop {
-            let (field, end) = self.field()?;
-            row.push(field);
-            match end {
-                Some(',') => {}
-                _ => return Ok(Some(row)),
-            }
-        }
-    }
-
-    /// A field and what ended it.
-    fn field(&mut self) -> Result<(String, Option<char>), String> {
-        let mut field = String::new();
-        if let Some(quoted) = self.rest.strip_prefix('"') {
-            let start = self.line;
-            self.rest = quoted;
-            loop {
-                let Some(at) = self.rest.find('"') else {
-                    return Err(format!("line {start}: a quote is not closed"));
-                };
-                self.line += self.rest[..at].matches('\n').count();
-                field.push_str(&self.rest[..at]);
-                self.rest = &self.rest[at + 1..];
-                match self.rest.strip_prefix('"') {
-                    Some(more) => {
-                        field.push('"');
-                        self.rest = more;
-                    }
-                    None => break,
-                }
-            }
-        } else {
-            let at = self.rest.find([',', '\n']).unwrap_or(self.rest.len());
-            let plain = &self.rest[..at];
-            let ends_line = self.rest[at..].starts_with('\n') || at == self.rest.len();
-            field.push_str(if ends_line {
-                plain.trim_end_matches('\r')
-            } else {
-                plain
-            });
-            self.rest = &self.rest[at..];
-        }
-        let rest = self.rest.strip_prefix('\r').unwrap_or(self.rest);
-        let mut chars = rest.chars();
-        match chars.next() {
-            None => {
-                self.rest = "";
-                Ok((field, None))
-            }
-            Some('\n') => {
-                self.line += 1;
-                self.rest = chars.as_str();
-                Ok((field, Some('\n')))
-            }
-            Some(',') => {
-                self.rest = chars.as_str();
-                Ok((field, Some(',')))
-            }
-            Some(_) => Err(format!("line {}: text behind a closed quote", self.line)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -555,65 +371,5 @@ mod tests {
         ] {
             assert!(env(json!({ name: "x" })).is_err(), "{name}");
         }
-    }
-
-    #[test]
-    fn text_becomes_json() {
-        let taken = |output, text: &str| {
-            take(output, text.as_bytes().to_vec(), 1 << 20)
-                .map(|json| String::from_utf8(json).expect("text"))
-                .map_err(|e| e.message)
-        };
-        assert_eq!(taken(Output::Text, "a\"b\n\n"), Ok(r#""a\"b\n""#.into()));
-        assert_eq!(taken(Output::Text, ""), Ok(r#""""#.into()));
-        assert_eq!(taken(Output::Lines, "a\r\nb\n"), Ok(r#"["a","b"]"#.into()));
-        assert_eq!(taken(Output::Lines, ""), Ok("[]".into()));
-        assert_eq!(
-            taken(Output::Ndjson, "{\"a\":1}\n\n[2]\n"),
-            Ok(r#"[{"a":1},[2]]"#.into())
-        );
-        assert!(
-            taken(Output::Ndjson, "{}\nx\n").is_err_and(|e| e.starts_with("line 2 is not JSON: "))
-        );
-        assert!(take(Output::Text, b"\xff".to_vec(), 100).is_err());
-    }
-
-    #[test]
-    fn nothing_grows_without_bound() {
-        let rows = format!("{}\n{}", "n".repeat(1000), "1\n".repeat(1000));
-        let error = take(Output::Csv, rows.into_bytes(), 64 << 10).expect_err("too much");
-        assert_eq!(error.message, "printed what has more than 64 KiB as JSON");
-        assert!(take(Output::Text, vec![1; 1000], 2000).is_err());
-    }
-
-    #[test]
-    fn csv_is_read_by_its_first_line() {
-        let csv = |text: &str| {
-            super::csv(text, 1 << 20).map(|json| String::from_utf8(json).expect("text"))
-        };
-        assert_eq!(
-            csv("a,b\r\n1,\"x, \"\"y\"\"\nz\"\r\n2,\n"),
-            Ok(r#"[{"a":"1","b":"x, \"y\"\nz"},{"a":"2","b":""}]"#.into())
-        );
-        assert_eq!(csv(""), Ok("[]".into()));
-        assert_eq!(csv("a,b\n"), Ok("[]".into()));
-        assert_eq!(csv("a\n1"), Ok(r#"[{"a":"1"}]"#.into()));
-        assert_eq!(
-            csv("a,b\n1\n"),
-            Err("line 2: 1 fields, and the first line names 2".into())
-        );
-        assert_eq!(
-            csv("a,b\n\"x\ny\",1\n1\n"),
-            Err("line 4: 1 fields, and the first line names 2".into())
-        );
-        assert_eq!(csv("a\n\"x"), Err("line 2: a quote is not closed".into()));
-        assert_eq!(
-            csv("a\n\"x\"y"),
-            Err("line 2: text behind a closed quote".into())
-        );
-        assert_eq!(
-            csv("a,a\n"),
-            Err("line 1: the column `a` is there twice (column 2)".into())
-        );
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A tree of values takes many times the room of its text; so what only passes through is checked and never built.
 
+mod aside;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
@@ -11,11 +13,16 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use aside::aside;
+
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Values that a document may hold, keys included: in Lua each takes at least 16 bytes, however short its text.
 pub(crate) const MAX_VALUES: usize = 4 << 20;
+
+/// Values that a document may hold of which a tree has to be made.
+pub(crate) const MAX_TREE: usize = 100_000;
 
 /// Why a text is not a document that Kael takes.
 #[derive(Debug, Error)]
@@ -30,7 +37,8 @@ pub(crate) enum JsonError {
     NotText(usize),
 }
 
-/// Parses one document into a tree. Only for what is small: a tree takes up to 30 times the room of its text.
+/// Parses one document into a tree. Only for what is small, or what the team or the operator wrote: a tree takes up to a
+/// hundred times the room of its text.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
     if brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH {
         return Err(JsonError::TooDeep);

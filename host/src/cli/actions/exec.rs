@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::sync::Mutex;
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::args::Exec;
@@ -65,8 +67,14 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
     let ms = record.map_or(0.0, |record| record.duration.as_secs_f64() * 1e3);
     match outcome {
         Ok(text) if session.json => {
-            let result = crate::json::parse(text.as_bytes()).unwrap_or(Value::Null);
-            let document = json!({ "ok": true, "exit_code": 0, "action": exec.name, "result": result, "ms": ms });
+            let document = Report {
+                action: &exec.name,
+                exit_code: exit::SUCCESS,
+                ms,
+                ok: true,
+                // It has passed the gate, and so is JSON.
+                result: serde_json::from_str(&text).unwrap_or(RawValue::NULL),
+            };
             Ok(say_json(&document, exit::SUCCESS))
         }
         Ok(text) => Ok(say(&shown(&text), exit::SUCCESS)),
@@ -96,20 +104,30 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
     }
 }
 
+/// The report of an action that succeeded. Its result stays the text that it is.
+#[derive(Serialize)]
+struct Report<'a> {
+    action: &'a str,
+    exit_code: u8,
+    ms: f64,
+    ok: bool,
+    result: &'a RawValue,
+}
+
+/// Results up to this size are indented where a person reads them.
+const MAX_PRETTY: usize = 1 << 20;
+
 /// A result as it came, or indented where a person reads it.
 fn shown(text: &str) -> String {
-    let pretty = || {
-        let value = crate::json::parse(text.as_bytes()).ok()?;
-        let text = serde_json::to_string_pretty(&value).ok()?;
-        // JSON escapes what is below U+0020; what else drives a terminal is not for it.
-        Some(text.lines().map(|line| visible(line) + "\n").collect())
-    };
-    let as_it_came = || format!("{}\n", text.trim_end());
-    if io::stdout().is_terminal() {
-        pretty().unwrap_or_else(as_it_came)
-    } else {
-        as_it_came()
+    if !io::stdout().is_terminal() {
+        return format!("{}\n", text.trim_end());
     }
+    let small = text.len() <= MAX_PRETTY;
+    let value = small.then(|| crate::json::parse(text.as_bytes()).ok());
+    let pretty = value.flatten().map(|value| format!("{value:#}"));
+    let text = pretty.as_deref().unwrap_or(text.trim_end());
+    // JSON escapes what is below U+0020; what else drives a terminal is not for it.
+    text.lines().map(|line| visible(line) + "\n").collect()
 }
 
 enum Given {

@@ -272,7 +272,7 @@ impl Envyr {
                     .await?
             }
         };
-        adapters::take(definition.adapter.output, stdout, STDOUT_CAP)
+        adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
     }
 
     async fn run_native(
@@ -499,19 +499,30 @@ pub fn finish(within: Duration) {
     temporary::finish(left());
 }
 
-/// For the fuzz targets: what the end of an envyr process means.
+/// For the fuzz targets: what the end of an envyr process means, with the seconds that it computed and the processes that it
+/// was refused.
 #[cfg(fuzzing)]
 pub fn read_for_fuzzing(
     code: i32,
+    (cpu, refused): (u64, u64),
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 ) -> Result<Vec<u8>, ActionError> {
+    let usage = process::Usage {
+        cpu: Duration::from_secs(cpu),
+        refused,
+    };
     let finished = Finished {
         ending: Ending::Exited(code),
+        usage,
         stdout,
         stderr,
     };
-    outcome::read(finished, crate::units::TimeLimit::from_secs(60), STDOUT_CAP)
+    let (timeout, limits) = (
+        crate::units::TimeLimit::from_secs(60),
+        ProcessLimits::default(),
+    );
+    outcome::read(finished, timeout, Some(&limits), STDOUT_CAP)
 }
 
 impl Execute for Envyr {

@@ -175,7 +175,7 @@ impl Wasm {
             None => Err(outcome::timed_out(definition.timeout, &traces)),
             Some(Ok(ended)) => {
                 let stdout = outcome::read(ended, allowed, traces)?;
-                adapters::take(definition.adapter.output, stdout, STDOUT_CAP)
+                adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
             }
             Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
         }

@@ -1,0 +1,32 @@
+//! Work that takes as long as a document is large, beside the threads that others need.
+
+use std::sync::LazyLock;
+
+use tokio::sync::Semaphore;
+
+/// Documents from this size on are worked on by a thread of their own: other runs go on meanwhile.
+const LARGE: usize = 256 << 10;
+
+/// As many as the machine can work on at the same time: what more of them would hold, they hold as text while they wait.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(processors)
+});
+
+/// Does the work; for a small document at once. None when the host is being ended, or the work panicked.
+pub(crate) async fn aside<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if size < LARGE {
+        return Some(work());
+    }
+    // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
+    let turn = TURNS.acquire().await.ok()?;
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    working.await.ok()
+}
