@@ -49,7 +49,7 @@ fuzz_target!(|source: &str| {
             let _: serde_json::Value = serde_json::from_str(&result).expect("a result is JSON");
         }
         Ending::Failed(error) => assert!(!error.message.contains("[kael]") || source.contains("[kael]"), "{error:?}"),
-        Ending::Limit(_) => {}
+        Ending::Limit(hit, frames) => assert!(!hit.to_string().is_empty() && frames.len() <= 20, "{frames:?}"),
         other => panic!("{other:?}"),
     }
 });

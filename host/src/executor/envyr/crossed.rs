@@ -57,7 +57,8 @@ fn by_kernel(limits: &ProcessLimits, usage: Usage, status: Option<&Status>) -> O
     // A shell ends with 128 + n when signal n ended its child.
     let signal = match status {
         Some(Status::Signaled(signal)) => *signal,
-        Some(Status::Exited(code)) => code - 128,
+        // What is read here may be the action's own words, and so any number.
+        Some(Status::Exited(code)) => code.saturating_sub(128),
         _ => 0,
     };
     match signal {
@@ -104,6 +105,7 @@ mod tests {
             (none, Status::Signaled(9), "", None),
             (none, Status::Signaled(25), "", Some("file_size (1 GiB)")),
             (refused, Status::Exited(2), "", Some("processes (256)")),
+            (none, Status::Exited(i32::MIN), "", None),
             (
                 none,
                 Status::Exited(1),
