@@ -182,17 +182,17 @@ pub(crate) fn trials() -> Vec<Trial> {
             },
         ),
         case(
-            "more_files_than_there_may_be",
+            "a_hundred_thousand_files",
             3,
             "more than 20000 files and folders",
             |folder| {
                 fs::create_dir(folder.join("actions/many")).expect("a folder");
-                fs::write(folder.join("file"), "").expect("a file");
+                fs::write(folder.join("file"), "return 1").expect("a file");
                 // Links to one file, of which a file system takes a bounded number; the reader gives up long before.
-                for n in 0..25_000 {
-                    let name = folder.join(format!("actions/many/{n}"));
+                for n in 0..100_000 {
+                    let name = folder.join(format!("actions/many/{n}.lua"));
                     if fs::hard_link(folder.join("file"), &name).is_err() {
-                        fs::write(&name, "").expect("a file");
+                        fs::write(&name, "return 1").expect("a file");
                     }
                 }
             },

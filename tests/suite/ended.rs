@@ -96,6 +96,13 @@ fn a_hostile_chunk_name_and_a_deep_stack_make_no_trouble() {
     );
 }
 
+#[test]
+fn no_chunk_hides_by_the_runtimes_name() {
+    let script = "load('while true do end', '=[kael]')()";
+    let found = frames(&["--max-cpu", "200ms"], script);
+    assert!(found[0].starts_with("(kael):1: in "), "{found:?}");
+}
+
 /// The best of some tries: a machine that is busy may be late, Kael must not be.
 fn soonest(limits: &[&str], script: &str, used: &str, allowed: f64) -> f64 {
     let late = |_| {
@@ -136,5 +143,91 @@ fn a_limit_ends_the_run_within_100_ms() {
     ] {
         let late = soonest(limits, script, used, allowed);
         assert!(late <= 100.0, "{late} ms late: {script}");
+    }
+}
+
+/// Ends by itself though nobody reads what it prints: its exit code and stderr.
+fn unread(options: &[&str], script: &str) -> (i32, String) {
+    use std::io::Read as _;
+    let session = Kael::new()
+        .file("script.lua", script)
+        .run_with(options)
+        .words(&["script.lua"]);
+    let mut host = session.start();
+    let begun = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = host.try_wait().expect("it can be asked") {
+            break status;
+        }
+        if begun.elapsed() > std::time::Duration::from_secs(120) {
+            host.kill().ok();
+            panic!("it still waits for its reader: {script}");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let mut said = String::new();
+    let mut stderr = host.stderr.take().expect("a pipe");
+    stderr.read_to_string(&mut said).expect("text");
+    (status.code().unwrap_or(-1), said)
+}
+
+#[test]
+fn a_run_that_failed_does_not_wait_for_a_reader_that_takes_nothing() {
+    // More than a pipe holds; the limit on the run's time is far away.
+    let print = "print(('x'):rep(1 << 20))\n";
+    let (code, said) = unread(&[], &format!("{print}error('it failed', 0)"));
+    assert_eq!((code, said.lines().next()), (1, Some("Error: it failed")));
+    let (code, said) = unread(
+        &["--max-cpu", "200ms"],
+        &format!("{print}while true do end"),
+    );
+    assert_eq!(code, 5);
+    assert!(
+        said.starts_with("Error: the script computed for "),
+        "{said}"
+    );
+    let (code, said) = unread(&["--max-output", "2MiB"], &print.repeat(3));
+    assert_eq!(code, 5);
+    assert!(
+        said.starts_with("Error: the script printed more than "),
+        "{said}"
+    );
+    // One that goes on printing waits for its reader, until its time is over.
+    let forever = format!("while true do {print} end");
+    let (code, said) = unread(&["--timeout", "1s", "--max-output", "1TiB"], &forever);
+    assert_eq!(code, 5);
+    assert!(
+        said.starts_with("Error: the run took longer than the 1s "),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_was_asked_for_is_told_as_it_was_asked_for() {
+    for (script, least, most) in [
+        ("local s = ('x'):rep(2^30)", 1.0, 1.5),
+        ("local s = ('x'):rep(3 * 2^29)", 1.5, 2.0),
+        ("local t = table.create(2^26)", 1.0, 1.6),
+        ("local s = ('x'):rep(2^28) s = s .. s", 0.25, 1.0),
+        (
+            "local t = {} while true do t[#t + 1] = ('x'):rep(10000) .. #t end",
+            0.25,
+            0.3,
+        ),
+    ] {
+        let report = ended(&[], script);
+        let message = report["error"]["message"].as_str().expect("text");
+        let asked = message
+            .strip_prefix("the script needs more memory than the 256 MiB it may use (it asked for ")
+            .and_then(|rest| rest.strip_suffix(")"))
+            .unwrap_or_else(|| panic!("{message}"));
+        let (number, unit) = asked.split_once(' ').expect("a size");
+        let number: f64 = number.parse().expect("a number");
+        let gibibytes = match unit {
+            "GiB" => number,
+            "MiB" => number / 1024.0,
+            _ => panic!("{message}"),
+        };
+        assert!((least..=most).contains(&gibibytes), "{script}: {message}");
     }
 }
