@@ -213,6 +213,20 @@ fn a_killed_host_leaves_nothing_behind() {
 #[test]
 fn setup_says_that_envyr_is_there() {
     let data = kael_tests::Program::get().data.display().to_string();
+    let session = Kael::new().env("KAEL_DATA", &data);
+    let ran = session.words(&["setup", "--json"]).ends();
+    let told: serde_json::Value = serde_json::from_str(&ran.exits(0).stdout).expect("a document");
+    assert_eq!(
+        (told["version"].as_str(), told["installed"].as_bool()),
+        (Some("0.4.2"), Some(false))
+    );
+    let ran = Kael::new()
+        .env("PATH", "/nowhere")
+        .words(&["setup", "--json"])
+        .ends();
+    let told: serde_json::Value = serde_json::from_str(&ran.exits(3).stdout).expect("a document");
+    let hint = told["error"]["hint"].as_str().expect("a hint");
+    assert!(hint.starts_with("install Rust with cargo"), "{hint}");
     let ran = Kael::new().env("KAEL_DATA", &data).words(&["setup"]).ends();
     assert!(
         ran.exits(0).stdout.starts_with("envyr 0.4.2 is ready: "),

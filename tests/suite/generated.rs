@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use kael_tests::Kael;
+use serde_json::{Value, json};
 
 #[test]
 fn a_shell_takes_the_completions_and_completes_with_them() {
@@ -61,4 +62,31 @@ fn every_command_has_a_page() {
             74,
             "Error: the pages cannot be written to `x/y`: Not a directory (os error 20)\n",
         );
+}
+
+#[test]
+fn what_is_generated_can_be_had_as_json() {
+    let document = |words: &[&str]| -> Value {
+        let ran = Kael::new().words(words).ends();
+        serde_json::from_str(&ran.exits(0).stdout).expect("a document")
+    };
+    let plain = Kael::new().words(&["completions", "zsh"]).ends();
+    let told = document(&["completions", "zsh", "--json"]);
+    assert_eq!((&told["ok"], &told["shell"]), (&json!(true), &json!("zsh")));
+    assert_eq!(told["script"].as_str(), Some(plain.stdout.as_str()));
+    let told = document(&["man", "--json"]);
+    let page = told["page"].as_str().expect("a page");
+    assert!(page.contains(".TH kael-host 1"), "{page}");
+    let told = document(&["man", "-o", "pages", "--json"]);
+    let files = told["files"].as_array().expect("names");
+    assert!(
+        files.contains(&json!("pages/kael-host-actions-add.1")),
+        "{told}"
+    );
+    let ran = Kael::new()
+        .file("x", "")
+        .words(&["man", "-o", "x/y", "--json"])
+        .ends();
+    let told: Value = serde_json::from_str(&ran.exits(74).stdout).expect("a document");
+    assert_eq!(told["ok"], json!(false));
 }

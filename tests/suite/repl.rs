@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use kael_tests::{Kael, Ran, Terminal, gone};
+use serde_json::{Value, json};
 
 /// What comes of an input through a pipe.
 fn piped(session: Kael, options: &[&str], input: &str) -> Ran {
@@ -335,5 +336,47 @@ fn a_polite_end_at_the_prompt_restores_the_terminal() {
     assert!(
         text.contains("Error: the run was ended by signal 15"),
         "{text}"
+    );
+}
+
+#[test]
+fn every_input_is_a_document_on_a_line_of_its_own() {
+    let input = "x = 20\nx + 1\nprint('a')\nfunction f()\n  error('no \\27[2J')\nend\nf()\n:describe t.echo\n:load nowhere\nwhile true do end\nx\n";
+    let ran = piped(counting(), &["--json", "--max-cpu", "200ms"], input);
+    assert_eq!((ran.code, ran.stderr.as_str()), (5, ""));
+    let documents = ran.stdout.lines().map(|line| {
+        let document: Value = serde_json::from_str(line).expect("a document");
+        let message = document["error"]["message"].as_str().unwrap_or_default();
+        let output = document["output"].as_str().expect("text");
+        assert_eq!(document["ok"], json!(message.is_empty()));
+        let lost = document["session_lost"].as_bool().expect("a boolean");
+        (
+            document["exit_code"].as_i64(),
+            output.to_owned(),
+            message.to_owned(),
+            lost,
+        )
+    });
+    let documents: Vec<_> = documents.collect();
+    let told = |at: usize| {
+        let (code, output, message, lost) = &documents[at];
+        (*code, output.as_str(), message.as_str(), *lost)
+    };
+    assert_eq!(told(0), (Some(0), "", "", false));
+    assert_eq!(told(1), (Some(0), "21\n", "", false));
+    assert_eq!(told(2), (Some(0), "a\n", "", false));
+    assert_eq!(told(3), (Some(0), "", "", false));
+    assert_eq!(told(4), (Some(1), "", "stdin:5: no \u{1b}[2J", false));
+    assert!(told(5).1.contains("Gives back."), "{documents:?}");
+    assert_eq!(told(6).0, Some(2));
+    assert_eq!((told(7).0, told(7).3), (Some(5), true));
+    assert_eq!(told(8), (Some(0), "nil\n", "", false));
+    assert_eq!(documents.len(), 9);
+    let nowhere = Kael::new().option(&["--actions", "nowhere"]);
+    let ran = piped(nowhere, &["--json"], "1\n");
+    let document: Value = serde_json::from_str(&ran.exits(3).stdout).expect("a document");
+    assert_eq!(
+        (&document["ok"], &document["error"]["kind"]),
+        (&json!(false), &json!("repo"))
     );
 }

@@ -75,46 +75,71 @@ fn an_action_is_described() {
 #[test]
 fn validate_finds_everything_at_once() {
     tools(repo(), &["validate"]).prints("2 valid actions, no problems\n");
+    let lines = [
+        "local t = {}",
+        "t.a = define_action({ source = '../impl', entrypoint = 'b.sh', executor = 'native' })",
+        "t.b = define_action({ source = '../nowhere', executor = 'native' })",
+        "t.c = define_action({ source = '../impl', executor = 'nativ' })",
+        "t.d = define_action({ source = '../impl', executor = 'native', params = { n = 'int' } })",
+        "t.e = define_action({ source = '../impl', executor = 'native', params = { n = 'integer' }, defaults = { n = 'x' } })",
+        "t.f = define_action({ source = 'https://example.org/x/y.git', executor = 'native' })",
+        "t.g = define_action({ source = '../impl', executor = 'native' })",
+        "local lost = define_action({ source = '../impl', executor = 'native' })",
+        "return t",
+    ];
     let broken = || {
         Kael::new()
             .file("impl/a.sh", "echo 1")
-            .file(
-                "actions/init.lua",
-                "local t = {}\n\
-                 t.a = define_action({ source = '../impl', entrypoint = 'b.sh', executor = 'native' })\n\
-                 t.b = define_action({ source = '../nowhere', executor = 'native' })\n\
-                 t.c = define_action({ source = '../impl', executor = 'nativ' })\n\
-                 t.d = define_action({ source = '../impl', executor = 'native', params = { n = 'int' } })\n\
-                 t.e = define_action({ source = '../impl', executor = 'native', params = { n = 'integer' }, defaults = { n = 'x' } })\n\
-                 t.f = define_action({ source = 'https://example.org/x/y.git', executor = 'native' })\n\
-                 t.g = define_action({ source = '../impl', executor = 'native' })\n\
-                 local lost = define_action({ source = '../impl', executor = 'native' })\n\
-                 return t\n",
-            )
+            .file("actions/init.lua", lines.join("\n"))
             .option(&["--actions", "actions"])
     };
+    // The line at fault, with what it is about.
+    let quoted = |number: usize, word: &str| {
+        let line = lines[number - 1];
+        let before = " ".repeat(line.find(word).expect("it is there"));
+        format!(
+            "    {number} | {line}\n      | {before}{}\n",
+            "^".repeat(word.len())
+        )
+    };
     let ran = tools(broken(), &["validate"]);
-    let real = ran
-        .path()
-        .canonicalize()
-        .expect("a path")
-        .display()
-        .to_string();
-    assert_eq!(
-        ran.exits(3).stdout.replace(&real, "DIR"),
-        "actions/init.lua:2: error: a: entrypoint `b.sh` is not in DIR/impl: no such file or directory\n\
-         actions/init.lua:3: error: b: the source DIR/actions/../nowhere cannot be opened: no such file or directory\n\
-         actions/init.lua:4: error: field 'executor' `nativ` is none of \"native\", \"docker\", \"wasm\"\n\
-         actions/init.lua:5: error: field 'params' `n` \"int\" is no type (did you mean \"integer\"?)\n\
-         actions/init.lua:6: error: field 'defaults' does not fit 'params': `n` must be an integer, got a string\n\
-         actions/init.lua:7: note: f: its repository was not fetched yet, and so not checked (--fetch does that)\n\
-         actions/init.lua:9: note: nothing can call this action: the table that init.lua returns does not hold it\n\
-         4 valid actions, 5 problems\n"
-    );
+    let real = ran.path().canonicalize().expect("a path");
+    let said = ran
+        .exits(3)
+        .stdout
+        .replace(&real.display().to_string(), "DIR");
+    let expected = [
+        "actions/init.lua:2: error: a: entrypoint `b.sh` is not in DIR/impl: no such file or directory\n",
+        &quoted(2, "entrypoint"),
+        "actions/init.lua:3: error: b: the source DIR/actions/../nowhere cannot be opened: no such file or directory\n",
+        &quoted(3, "source"),
+        "actions/init.lua:4: error: field 'executor' `nativ` is none of \"native\", \"docker\", \"wasm\"\n",
+        &quoted(4, "nativ"),
+        "actions/init.lua:5: error: field 'params' `n` \"int\" is no type (did you mean \"integer\"?)\n",
+        &quoted(5, "params"),
+        "actions/init.lua:6: error: field 'defaults' does not fit 'params': `n` must be an integer, got a string\n",
+        &quoted(6, "defaults"),
+        "actions/init.lua:7: note: f: its repository was not fetched yet, and so not checked (--fetch does that)\n",
+        "actions/init.lua:9: note: nothing can call this action: the table that init.lua returns does not hold it\n",
+        "4 valid actions, 5 problems\n",
+    ];
+    assert_eq!(said, expected.concat());
     let ran = tools(broken(), &["validate", "--json"]);
     let checked = json(ran.exits(3));
     assert_eq!(checked["problems"].as_array().expect("a list").len(), 7);
+    assert_eq!(checked["problems"][0]["source"]["text"], lines[1]);
     assert_eq!(checked["problems"][5]["severity"], "note");
+    // Further down than the call, on the line of the field.
+    let below = "return {\n  a = define_action({\n    source = '../impl', executor = 'native',\n    tiemout = 5,\n  }),\n}\n";
+    let below = Kael::new()
+        .file("impl/a.sh", "")
+        .file("actions/init.lua", below);
+    let ran = tools(below.option(&["--actions", "actions"]), &["validate"]);
+    ran.exits(3);
+    assert_eq!(
+        ran.stdout,
+        "actions/init.lua:2: error: unknown field 'tiemout' (did you mean 'timeout'?)\n    4 |     tiemout = 5,\n      |     ^^^^^^^\n0 valid actions, 1 problem\n"
+    );
 }
 
 #[test]
@@ -386,15 +411,4 @@ fn an_editor_opens_the_file_and_the_repo_is_checked_afterwards() {
         .option(&["--actions", "actions"])
         .env("EDITOR", "sed -i 's/{/{}/'");
     tools(broken, &["edit", "a"]).exits(0);
-}
-
-#[test]
-fn every_subcommand_helps_with_an_example() {
-    for name in [
-        "list", "describe", "validate", "exec", "add", "init", "edit", "remove",
-    ] {
-        let ran = tools(Kael::new(), &[name, "--help"]);
-        assert!(ran.exits(0).stdout.contains("Example"), "{name}");
-        assert!(ran.stdout.contains("--json"), "{name}");
-    }
 }

@@ -44,7 +44,7 @@ function kael.frames(text)
     local line = gsub(indented, "^%s+", "")
     -- Lua would name the chunk of a module by the variable that `require` called it through.
     line = gsub(line, "in local 'kael_main_chunk'$", "in main chunk")
-    if line ~= "stack traceback:" and not find(line, "[kael]", 1, true) then
+    if line ~= "stack traceback:" and not find(line, "^%[kael%]:") then
       frames[#frames + 1] = line
       if not find(line, "^%[C%]") and line ~= "(...tail calls...)" then
         first, last = first or #frames, #frames
@@ -73,11 +73,12 @@ local function traceback(thread, message, level)
   return head .. "stack traceback:\n\t" .. concat(lines, "\n\t")
 end
 
--- Text only: a binary chunk can crash the interpreter.
+-- Text only: a binary chunk can crash the interpreter. And no chunk has the name of the runtime's own, whose frames are hidden.
 function load(chunk, name, mode, ...)
   if mode ~= nil and (type(mode) ~= "string" or not find(mode, "t", 1, true)) then
     return nil, "attempt to load a binary chunk (only text is allowed)"
   end
+  if type(name) == "string" then name = gsub(name, "^([=@])%[kael%]", "%1(kael)") end
   if select("#", ...) > 0 then return load0(chunk, name, "t", (...)) end
   return load0(chunk, name, "t")
 end

@@ -54,6 +54,7 @@ function pump(saved, co, ...)
   return ...
 end
 local function resume(co, ...)
+  if type(co) ~= "thread" then fail("bad argument #1 to 'resume' (thread expected, got " .. type(co) .. ")") end
   if busy[co] then return false, "cannot resume non-suspended coroutine" end
   -- What the scheduler cannot be reached from never yields to it.
   if not reachable then return resume0(co, ...) end
@@ -76,6 +77,7 @@ function kael.make_coroutines_by(f)
   create, coroutine.create = f, f
 end
 function coroutine.wrap(f)
+  if type(f) ~= "function" then fail("bad argument #1 to 'wrap' (function expected, got " .. type(f) .. ")") end
   local co = create(f)
   return function(...)
     if reachable or busy[co] then return unwrap(co, resume(co, ...)) end
@@ -83,6 +85,7 @@ function coroutine.wrap(f)
   end
 end
 function coroutine.status(co)
+  if type(co) ~= "thread" then fail("bad argument #1 to 'status' (thread expected, got " .. type(co) .. ")") end
   return busy[co] and "normal" or status0(co)
 end
 function coroutine.close(...)

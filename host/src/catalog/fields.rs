@@ -77,6 +77,8 @@ impl<'a> Fields<'a> {
 
     fn take(&mut self, field: &str) -> Option<Value> {
         self.known.push(field.to_owned());
+        #[cfg(test)]
+        tests::TAKEN.with_borrow_mut(|taken| taken.insert(format!("{}{field}", self.prefix)));
         self.rest.remove(field)
     }
 
@@ -213,5 +215,56 @@ pub(super) fn describe(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "a table with names",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use crate::catalog::{Catalog, Location, RawDefinition};
+
+    thread_local! {
+        /// Every field that was asked for by this thread.
+        pub(super) static TAKEN: RefCell<BTreeSet<String>> = RefCell::default();
+    }
+
+    fn parse(fields: Value) {
+        let mut body = json!({ "source": "x", "entrypoint": "y" });
+        let fields = fields.as_object().expect("an object").clone();
+        body.as_object_mut().expect("an object").extend(fields);
+        let location = Location {
+            file: "init.lua".into(),
+            line: 1,
+        };
+        let raw = RawDefinition {
+            names: vec!["a".into()],
+            location,
+            body: body.to_string(),
+            problem: None,
+        };
+        Catalog::new(&[raw]).expect("valid");
+    }
+
+    #[test]
+    fn no_field_is_missing_in_the_reference() {
+        let reference = include_str!("../../../docs/REFERENCE.md");
+        parse(json!({ "executor": "native", "limits": { "cpu": 1 }, "retry": {} }));
+        parse(json!({ "executor": "docker" }));
+        let dirs = json!({ "/data": { "path": "x" } });
+        parse(json!({ "executor": "wasm", "limits": { "cpu": 1 }, "dirs": dirs }));
+        let taken = TAKEN.with_borrow(Clone::clone);
+        assert!(
+            taken.len() > 30 && taken.contains("limits.open_files"),
+            "{taken:?}"
+        );
+        let missing = taken.iter().filter(|field| {
+            let name = field.rsplit('.').next().unwrap_or(field);
+            !reference.contains(&format!("`{name}`"))
+        });
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
     }
 }

@@ -123,6 +123,10 @@ pub(super) struct Repl {
     /// Neither read nor write the history.
     #[arg(long)]
     pub(super) no_history: bool,
+    /// Print one JSON document a line for every input: its output, its error, the exit code that the error stands for.
+    /// Without prompt or banner.
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }
@@ -202,6 +206,9 @@ pub(super) struct Completions {
     /// Which shell.
     #[arg(value_name = "SHELL")]
     pub(super) shell: clap_complete::Shell,
+    /// Print one JSON document that holds the script.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Print the man page, or write one for every command.
@@ -213,6 +220,9 @@ pub(super) struct Man {
     /// Write a page for every command into this folder.
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
+    /// Print one JSON document that holds the page, or names those that were written.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Install envyr, which runs the actions, into Kael's data folder.
@@ -225,6 +235,9 @@ pub(super) struct Setup {
     /// Install again even when it is there.
     #[arg(long)]
     pub(super) force: bool,
+    /// Print one JSON document: the program, its version, and whether it was installed now.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Print every setting with its value and where it came from.

@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         Command::Completions(shell) => generated::completions(&shell),
         Command::Man(man) => generated::man(&args.shared, &man),
-        Command::Setup(setup) => setup::run(&setup, &environment),
+        Command::Setup(setup) => setup::run(&args.shared, &setup, &environment),
     };
     code.into()
 }

@@ -70,3 +70,9 @@ pub(super) fn say_json(document: &impl serde::Serialize, code: u8) -> u8 {
     let text = serde_json::to_string_pretty(document).unwrap_or_default();
     say(&format!("{}\n", visible_json(&text)), code)
 }
+
+/// The same on one line.
+pub(super) fn say_json_line(document: &impl serde::Serialize, code: u8) -> u8 {
+    let text = serde_json::to_string(document).unwrap_or_default();
+    say(&format!("{}\n", visible_json(&text)), code)
+}

@@ -132,6 +132,17 @@ impl Output {
         }
     }
 
+    /// What was kept since this was last asked.
+    #[must_use]
+    pub fn take(&self) -> String {
+        match &self.kind {
+            Kind::Memory(text) => {
+                std::mem::take(&mut *text.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            Kind::Writer(..) => String::new(),
+        }
+    }
+
     /// Writes what another sink kept. A reader that is gone has no use for it.
     pub async fn forward(&self, kept: &Self) {
         self.print(kept.kept()).await.ok();

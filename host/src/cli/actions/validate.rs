@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Ended, Session, code};
 use crate::app::Settings;
 use crate::authoring::check::{self, Checked, Finding};
+use crate::cli::excerpt::{Excerpt, Texts};
 use crate::cli::exit;
 use crate::cli::terminal::{Look, say, say_json};
 
@@ -31,8 +32,10 @@ pub(super) fn check_and_tell(
     } else {
         exit::CONFIG
     };
+    let texts = Texts::default().and_repo(Some(folder));
     if session.json {
-        let findings: Vec<Value> = checked.findings.iter().map(finding).collect();
+        let findings = checked.findings.iter();
+        let findings: Vec<Value> = findings.map(|finding| told(&texts, finding)).collect();
         let document = json!({
             "ok": checked.is_valid(),
             "exit_code": exit_code,
@@ -41,20 +44,39 @@ pub(super) fn check_and_tell(
         });
         return Ok(say_json(&document, exit_code));
     }
-    Ok(say(&text(session, &checked), exit_code))
+    Ok(say(&text(session, &texts, &checked), exit_code))
 }
 
-fn finding(finding: &Finding) -> Value {
+/// The line that is at fault: within the call of `define_action`, that of the field which the message is about.
+fn excerpt(texts: &Texts, finding: &Finding) -> Option<Excerpt> {
+    if finding.harmless {
+        return None;
+    }
+    let (file, line, message) = (finding.file.as_ref()?, finding.line?, &finding.message);
+    let about = match &finding.action {
+        // What is wrong with its implementation names no field.
+        Some(_) => {
+            let mut fields = ["entrypoint", "subdir"].into_iter();
+            let field = fields.find(|field| message.starts_with(field));
+            format!("field '{}'", field.unwrap_or("source"))
+        }
+        None => message.clone(),
+    };
+    texts.find(&format!("{file}:{line}: define_action: {about}"))
+}
+
+fn told(texts: &Texts, finding: &Finding) -> Value {
     json!({
         "file": finding.file,
         "line": finding.line,
         "action": finding.action.as_ref().map(|name| name.as_str()),
         "message": finding.message,
         "severity": if finding.harmless { "note" } else { "error" },
+        "source": excerpt(texts, finding).map(|found| found.json()),
     })
 }
 
-fn text(session: &Session<'_>, checked: &Checked) -> String {
+fn text(session: &Session<'_>, texts: &Texts, checked: &Checked) -> String {
     let paint = session.paint;
     let mut out = String::new();
     for finding in &checked.findings {
@@ -75,6 +97,9 @@ fn text(session: &Session<'_>, checked: &Checked) -> String {
             action.unwrap_or_default(),
             crate::cli::text::visible(&finding.message)
         );
+        if let Some(excerpt) = excerpt(texts, finding) {
+            out += &excerpt.lines();
+        }
     }
     let errors = checked
         .findings

@@ -9,6 +9,7 @@ mod reading;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::actions::describe;
@@ -16,7 +17,7 @@ use super::args::{Repl, Shared};
 use super::excerpt::Texts;
 use super::progress::{self, Beside};
 use super::report::Problem;
-use super::terminal::Paint;
+use super::terminal::{Paint, say_json_line};
 use super::text::Terminal;
 use super::{drive, exit, run, settings};
 use crate::activity::Activity;
@@ -34,11 +35,11 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     let config = match settings::config(shared, &arguments.bounds, &environment) {
         Ok(config) => config,
         Err(error) => {
-            Problem::of_config_error(&error).print(shared.quiet);
-            return exit::CONFIG;
+            let problem = Problem::of_config_error(&error);
+            return refused(shared, arguments.json, &problem, exit::CONFIG);
         }
     };
-    let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let interactive = !arguments.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let history = environment.data_folder().join("history");
     let mut settings = settings::settings(&config, &arguments.bounds, environment.clone());
     let progress = progress::is_wanted(shared, &environment);
@@ -46,7 +47,9 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         settings.envyr.activity = Activity::on(false);
     }
     let folder = settings.actions.clone();
-    let output = if io::stdout().is_terminal() {
+    let output = if arguments.json {
+        Output::in_memory()
+    } else if io::stdout().is_terminal() {
         Output::to_writer(Terminal(Beside(io::stdout())))
     } else {
         Output::to_writer(io::stdout())
@@ -62,6 +65,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     let modes = rustix::termios::tcgetattr(io::stdin()).ok();
     let code = runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        let kept = arguments.json.then(|| output.clone());
         let opening = Session::open(settings, output, interactive);
         let session = tokio::select! {
             biased;
@@ -72,7 +76,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
             Ok(session) => session,
             Err(error) => {
                 let texts = Texts::default().and_repo(folder.as_deref());
-                return Ok(not_begun(shared, &error, texts));
+                return Ok(not_begun(shared, arguments.json, &error, texts));
             }
         };
         let reader = if interactive {
@@ -85,6 +89,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
             shared,
             paint: Paint::new(&environment),
             interactive,
+            kept,
             progress,
             session,
             signals,
@@ -113,12 +118,32 @@ fn ended(shared: &Shared, number: u8) -> u8 {
     exit::SIGNAL + number
 }
 
-fn not_begun(shared: &Shared, error: &AppError, texts: Texts) -> u8 {
-    if let Some(problem) = Problem::of_app_error(error) {
-        let problem = problem.quoting(texts);
-        problem.print(shared.quiet);
+fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: Texts) -> u8 {
+    let code = exit::of_app_error(error);
+    match Problem::of_app_error(error) {
+        Some(problem) => refused(shared, as_json, &problem.quoting(texts), code),
+        None => code,
     }
-    exit::of_app_error(error)
+}
+
+/// Says why there is no session.
+fn refused(shared: &Shared, as_json: bool, problem: &Problem, code: u8) -> u8 {
+    if as_json {
+        return say_json_line(&document("", Some(problem), code, true), code);
+    }
+    problem.print(shared.quiet);
+    code
+}
+
+/// What `--json` prints of an input.
+fn document(output: &str, problem: Option<&Problem>, code: u8, lost: bool) -> Value {
+    json!({
+        "ok": problem.is_none(),
+        "exit_code": code,
+        "output": output,
+        "error": problem.map(Problem::json),
+        "session_lost": lost,
+    })
 }
 
 /// The signals that ask for an end: of an evaluation, or of the program.
@@ -159,6 +184,8 @@ struct Talk<'a> {
     shared: &'a Shared,
     paint: Paint,
     interactive: bool,
+    /// For `--json`: what an input has printed.
+    kept: Option<Output>,
     /// Whether it is shown what takes long.
     progress: bool,
     session: Session,
@@ -241,7 +268,7 @@ impl Talk<'_> {
                     });
                 }
                 Event::Failed(message) => {
-                    Problem::usage(message).print(self.shared.quiet);
+                    self.complain(&Problem::usage(message), exit::USAGE);
                     return Err(exit::USAGE);
                 }
             }
@@ -353,7 +380,7 @@ impl Talk<'_> {
                 let code = exit::of_ending(&report.ending);
                 let next = match Problem::of_ending(&report.ending) {
                     Some(problem) => self.complain(&problem.quoting(self.texts()), code),
-                    None => Next::Line,
+                    None => self.say(""),
                 };
                 match report.ending {
                     Ending::OutputClosed | Ending::OutputFailed(_) => Next::End(code),
@@ -376,18 +403,28 @@ impl Talk<'_> {
     }
 
     async fn begin_anew(&mut self) -> Next {
-        let note = "The session's variables are lost. A new one has begun, with the repo loaded.\n";
-        io::stderr().write_all(note.as_bytes()).ok();
+        if self.kept.is_none() {
+            let note =
+                "The session's variables are lost. A new one has begun, with the repo loaded.\n";
+            io::stderr().write_all(note.as_bytes()).ok();
+        }
         match self.session.revive().await {
             Ok(()) => Next::Line,
-            Err(error) => Next::End(not_begun(self.shared, &error, self.texts())),
+            Err(error) => {
+                let as_json = self.kept.is_some();
+                Next::End(not_begun(self.shared, as_json, &error, self.texts()))
+            }
         }
     }
 
     fn complain(&mut self, problem: &Problem, code: u8) -> Next {
-        problem.print(self.shared.quiet);
         self.last = code;
-        Next::Line
+        let Some(kept) = &self.kept else {
+            problem.print(self.shared.quiet);
+            return Next::Line;
+        };
+        let document = document(&kept.take(), Some(problem), code, self.session.is_lost());
+        goes_on(say_json_line(&document, exit::SUCCESS))
     }
 
     async fn obey(&mut self, command: Command) -> Next {
@@ -402,7 +439,7 @@ impl Talk<'_> {
                 Ok(()) if self.interactive => {
                     self.say("The repo is loaded anew, and all variables are gone.\n")
                 }
-                Ok(()) => Next::Line,
+                Ok(()) => self.say(""),
                 Err(error) => {
                     let code = exit::of_app_error(&error);
                     match Problem::of_app_error(&error) {
@@ -436,10 +473,23 @@ impl Talk<'_> {
         self.say(&text)
     }
 
+    /// Says something beside what was printed: all of it is an input's document.
     fn say(&self, text: &str) -> Next {
-        match super::terminal::say(text, exit::SUCCESS) {
-            exit::SUCCESS => Next::Line,
-            code => Next::End(code),
-        }
+        goes_on(match &self.kept {
+            None => super::terminal::say(text, exit::SUCCESS),
+            Some(kept) => {
+                let output = kept.take() + text;
+                let document = document(&output, None, exit::SUCCESS, self.session.is_lost());
+                say_json_line(&document, exit::SUCCESS)
+            }
+        })
+    }
+}
+
+/// Where nobody reads what is said, there is no next line.
+fn goes_on(said: u8) -> Next {
+    match said {
+        exit::SUCCESS => Next::Line,
+        code => Next::End(code),
     }
 }
