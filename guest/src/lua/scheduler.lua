@@ -203,7 +203,12 @@ local function drain()
   for branch in pop, queue do
     reachable = true
     busy[branch.co] = nil
-    after(branch, resume0(branch.co, branch[1], branch[2], branch[3], branch[4]))
+    if branch.begun then
+      after(branch, resume0(branch.co, branch[1], branch[2], branch[3], branch[4]))
+    else
+      branch.begun = true -- with no arguments: a branch may be an action
+      after(branch, resume0(branch.co))
+    end
   end
 end
 local function run(group)
