@@ -175,18 +175,26 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     hanging
         .ready()
         .with(|session| {
-            session
+            let session = session
                 .file("impl/p.py", "import seven\nprint(seven.SEVEN)")
-                .file("impl/requirements.txt", "./seven\n")
                 .file(
-                    "impl/seven/pyproject.toml",
+                    "impl/requirements.txt",
+                    "--no-index\n--find-links ./dist\nseven==1.0\n",
+                )
+                .file(
+                    "seven-1.0/pyproject.toml",
                     "[build-system]\nrequires = []\nbuild-backend = \"build\"\nbackend-path = [\".\"]\n[project]\nname = \"seven\"\nversion = \"1.0\"\n",
                 )
-                .file("impl/seven/build.py", build)
-                .define(
-                    "a",
-                    "source = '../impl', entrypoint = 'p.py', executor = 'native'",
-                )
+                .file("seven-1.0/build.py", build);
+            let packed = Command::new("sh")
+                .args(["-ec", "mkdir impl/dist; tar czf impl/dist/seven-1.0.tar.gz seven-1.0"])
+                .current_dir(session.path())
+                .status();
+            assert!(packed.expect("sh").success());
+            session.define(
+                "a",
+                "source = '../impl', entrypoint = 'p.py', executor = 'native'",
+            )
         })
         .is_cut_off_and_then_succeeds("7\n");
 }

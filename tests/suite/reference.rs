@@ -31,7 +31,7 @@ fn no_global_of_a_script_is_missing() {
         for name, value in pairs(_G) do
           names[#names + 1] = name
           -- Lua's own libraries are told by their names, those that were changed by what is left of them.
-          local own = { _G = 1, package = 1, string = 1, table = 1, math = 1, utf8 = 1, coroutine = 1 }
+          local own = { actions = 1, _G = 1, package = 1, string = 1, table = 1, math = 1, utf8 = 1, coroutine = 1 }
           if type(value) == 'table' and not own[name] then
             for field in pairs(value) do if type(field) == 'string' then names[#names + 1] = name .. '.' .. field end end
           end
@@ -54,10 +54,9 @@ fn no_global_of_a_script_is_missing() {
 fn no_setting_is_missing() {
     let ran = Kael::new().words(&["config", "--json"]).ends();
     let document: Value = serde_json::from_str(&ran.exits(0).stdout).expect("a document");
-    let settings = document["settings"].as_array().expect("settings");
+    let settings = document["settings"].as_object().expect("settings");
     let text = reference();
-    for setting in settings {
-        let key = setting["key"].as_str().expect("text");
+    for key in settings.keys() {
         assert!(names(&text, key), "{key}");
     }
     assert!(settings.len() >= 11, "{}", settings.len());
@@ -121,11 +120,10 @@ fn every_command_is_told_has_an_example_and_prints_json() {
         ]
         .concat();
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
-        Kael::new()
-            .words(&line)
-            .ends()
-            .exits(2)
-            .says("--no-such-option");
+        let ran = Kael::new().words(&line).ends();
+        ran.exits(2);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("--no-such-option"), "{name}: {said}");
     }
     assert!(commands.len() >= 20, "{commands:?}");
 }
