@@ -517,6 +517,7 @@ pub fn read_for_fuzzing(
         usage,
         stdout,
         stderr,
+        mounts: None,
     };
     let (timeout, limits) = (
         crate::units::TimeLimit::from_secs(60),
