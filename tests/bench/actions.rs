@@ -48,7 +48,8 @@ impl Gate {
         let actions = project(example).join("actions");
         let output = Output::in_memory();
         let sandbox = Sandbox::new(2)?;
-        let loading = Repo::load(&sandbox, &actions, &Limits::default(), &output);
+        let limits = Limits::default();
+        let loading = Repo::load(&sandbox, &actions, &limits, &output);
         let catalog = runtime.block_on(loading)?.catalog;
         let executors = Executors::new(settings, environment, actions.canonicalize()?);
         Ok(Self {

@@ -1,9 +1,9 @@
-//! What Kael costs: `cargo bench -p kael-tests`.
+//! What Kael costs: `tests/bench/run`, which is `cargo bench -p kael-bench`.
 //!
-//!     cargo bench -p kael-tests                      # all of it, about ten minutes
-//!     cargo bench -p kael-tests -- --short           # less of everything, about three
-//!     cargo bench -p kael-tests -- --rounds 3 gate   # the rows whose name begins so
-//!     cargo bench -p kael-tests -- --check           # fails where a row is worse than bounds.json allows
+//!     tests/bench/run                    # all of it, about ten minutes
+//!     tests/bench/run --short            # less of everything, about three
+//!     tests/bench/run --rounds 3 gate    # the rows whose name begins so
+//!     tests/bench/run --check            # fails where a row is worse than bounds.json allows
 //!
 //! Each row is a ratio of two things that were done in turns on this machine, in this run: the median of the rounds, with
 //! the least and the most beside it. What is compared must give the same answer. The table is on stdout, and as JSON in
@@ -28,6 +28,14 @@ use serde_json::{Value, json};
 
 use measure::{Effort, Result, Row};
 
+const HELP: &str = "\
+tests/bench/run [--short] [--rounds N] [--check] [ROWS]
+
+  --short      less of everything
+  --rounds N   rounds of what takes a second (7; 3 with --short)
+  --check      fail where a row is worse than tests/bench/bounds.json allows
+  ROWS         only the rows whose name begins so: `gate`, `lua: sort`";
+
 /// What was asked for.
 struct Asked {
     effort: Effort,
@@ -44,10 +52,16 @@ impl Asked {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--bench" => {}
+                "--help" | "-h" => {
+                    println!("{HELP}");
+                    std::process::exit(0);
+                }
                 "--short" => short = true,
                 "--check" => check = true,
                 "--rounds" => rounds = Some(words.next().ok_or("--rounds N")?.parse()?),
-                other if other.starts_with('-') => return Err(format!("what is {other}?").into()),
+                other if other.starts_with('-') => {
+                    return Err(format!("what is `{other}`?\n{HELP}").into());
+                }
                 other => other.clone_into(&mut only),
             }
         }

@@ -50,7 +50,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let gates = [&few, &many].map(|hosted| hosted.gate(Arc::new(Echo(Duration::ZERO))));
     for _ in 0..effort.of(40) {
         let native = round_trip(&text)?.as_secs_f64();
-        let mut each = |hosted: &Hosted, gate, bundle| -> Result<f64> {
+        let each = |hosted: &Hosted, gate, bundle| -> Result<f64> {
             let mut times = (0..100)
                 .map(|_| hosted.run(bundle, gate, "return 1", Vec::new()))
                 .collect::<Result<Vec<_>>>()?;

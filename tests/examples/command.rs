@@ -1,6 +1,9 @@
 //! `command IN.wat OUT.wasm` assembles a WASI command that was written by hand; `command IN.wasm OUT.wasm` makes a
 //! component of one that is a core module.
 
+#[path = "../suite/wasm/component.rs"]
+mod component;
+
 use std::error::Error;
 use std::{env, fs};
 
@@ -13,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let made = if from.ends_with(".wat") {
         wat::parse_bytes(&file)?.into_owned()
     } else {
-        kael_tests::component(&file)
+        component::component(&file)
     };
     fs::write(to, made)?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::mm::MprotectFlags;
 use thiserror::Error;
@@ -33,6 +34,9 @@ static COMPILED: &Paged<[u8]> = &Paged(*include_bytes!(concat!(
 
 /// Lets wasmtime run code where it is, which saves each start a copy of some megabytes.
 struct InPlace;
+
+/// Code can be known to wasmtime once in a process: the first sandbox runs it in place, and any other a copy.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl CustomCodeMemory for InPlace {
     fn required_alignment(&self) -> usize {
@@ -119,12 +123,21 @@ impl Sandbox {
         // Actions have a compiler where it is built in; scripts never meet it.
         #[cfg(feature = "compiler")]
         config.enable_compiler(false);
-        config.with_custom_code_memory(Some(Arc::new(InPlace)));
+        let first = !TAKEN.swap(true, Ordering::Relaxed);
+        if first {
+            config.with_custom_code_memory(Some(Arc::new(InPlace)));
+        }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         // SAFETY: the bytes are this crate's own build script's, compiled by the same wasmtime, which checks version
         // and settings once more. They are a static, which lives as long as any component and is never written to.
-        let component = unsafe { Component::deserialize_raw(&engine, NonNull::from(&COMPILED.0))? };
+        let component = unsafe {
+            if first {
+                Component::deserialize_raw(&engine, NonNull::from(&COMPILED.0))?
+            } else {
+                Component::deserialize(&engine, &COMPILED.0)?
+            }
+        };
         let imports = component
             .component_type()
             .imports(&engine)

@@ -1,5 +1,6 @@
 //! Actions that are WASI commands, run in this process: what they are given, what they are not, and every limit.
 
+mod component;
 mod files;
 mod folders;
 mod gate;
@@ -11,7 +12,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use kael_tests::{Kael, component, project};
+use component::component;
+use kael_tests::{Kael, project};
 
 /// The program of tests/probe as a core module for wasip1.
 fn module() -> Vec<u8> {

@@ -1,6 +1,6 @@
 -- Closing, resuming and wrapping coroutines in states that do not allow it.
 -- ends: ok 0
--- output: true\tfalse\tcannot resume non-suspended coroutine\ntrue\tnil\nfalse\tcannot close the main thread\nfalse\ttrue\tdead\nfalse\tattempt to yield from outside a coroutine\nfalse\tclosed\nfalse\tcannot resume dead coroutine\n
+-- output: true\tfalse\tcannot resume non-suspended coroutine\ntrue\nfalse\tcannot close the main thread\nfalse\ttrue\tdead\nfalse\tattempt to yield from outside a coroutine\nfalse\tclosed\nfalse\tcannot resume dead coroutine\n
 local co
 co = coroutine.create(function() print(pcall(coroutine.resume, co)) print(pcall(coroutine.close, co)) end)
 print(coroutine.resume(co))
