@@ -349,3 +349,29 @@ fn a_closed_stderr_changes_nothing() {
     drop(child.stderr.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
 }
+
+#[test]
+fn a_report_that_nobody_reads_does_not_keep_the_program_from_ending() {
+    use std::io::Read as _;
+    use std::time::{Duration, Instant};
+
+    let session = Kael::new().run_with(&["--json", "-e", "print(('x'):rep(1 << 20))"]);
+    let mut child = session.start();
+    let mut printed = child.stdout.take().expect("it is piped");
+    // The run is over when the first byte is here, and the rest has no room.
+    printed.read_exact(&mut [0]).expect("a byte");
+    let pid = rustix::process::Pid::from_child(&child);
+    let start = Instant::now();
+    let status = loop {
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
+        if let Some(status) = child.try_wait().expect("a status") {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(20) {
+            child.kill().expect("it is killed");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(128 + 15));
+}

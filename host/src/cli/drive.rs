@@ -47,6 +47,20 @@ pub(super) fn shut_down(runtime: Runtime) {
     app::finish(SHUTDOWN);
 }
 
+/// From now on a signal that asks the program to end ends it at once: what was driven has ended, and only what is said of
+/// it is left. Without this, nobody would be listening any more.
+pub(super) fn end_by_signals() {
+    let listen = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            std::process::exit(128 + i32::from(runtime.block_on(interrupted())));
+        }
+    };
+    std::thread::Builder::new().spawn(listen).ok();
+}
+
 /// The number of the signal that asks the program to end.
 async fn interrupted() -> u8 {
     let kinds = [

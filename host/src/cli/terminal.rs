@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use super::drive::end_by_signals;
 use super::exit;
 use super::text::{visible, visible_json};
 use crate::environment::Environment;
@@ -54,8 +55,14 @@ pub(super) fn width() -> usize {
     rustix::termios::tcgetwinsize(&out).map_or(80, |size| usize::from(size.ws_col).max(40))
 }
 
+/// What a pipe takes before somebody reads from it, in bytes: pipe(7).
+const PIPE: usize = 64 << 10;
+
 /// Writes to stdout and says with which exit code that ends.
 pub(super) fn say(text: &str, code: u8) -> u8 {
+    if text.len() > PIPE {
+        end_by_signals();
+    }
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => code,
