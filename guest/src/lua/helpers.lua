@@ -3,7 +3,7 @@ local kael = ...
 local type, tostring, next, rawget, sort, rep, format, find, concat, print0, error, null, array_mt =
   type, tostring, next, rawget, table.sort, string.rep, string.format, string.find, table.concat, print, error,
   kael.null, kael.array_mt
-local getmetatable, ipairs, mathtype, gsub = getmetatable, ipairs, math.type, string.gsub
+local getmetatable, ipairs, mathtype, gsub, fail = getmetatable, ipairs, math.type, string.gsub, kael.fail
 
 local function quote(s)
   return (gsub(gsub(gsub(format("%q", s), "\\\n", "\\n"), "\r", "\\r"), "\t", "\\t"))
@@ -58,9 +58,15 @@ local function show(value, depth, indent, open)
 end
 
 -- A value as Lua would write it; `depth` levels of tables, all when absent.
-function inspect(value, depth) return show(value, depth or 64, "", {}) end
+function inspect(value, depth)
+  if depth ~= nil and type(depth) ~= "number" then fail("inspect: the depth must be a number, got " .. type(depth)) end
+  return show(value, depth or 64, "", {})
+end
 -- Prints `inspect(value, depth)`.
-function pp(value, depth) print0(inspect(value, depth)) end
+function pp(value, depth)
+  if depth ~= nil and type(depth) ~= "number" then fail("pp: the depth must be a number, got " .. type(depth)) end
+  print0(show(value, depth or 64, "", {}))
+end
 
 local function need(name, value)
   if type(value) ~= "table" then error(name .. ": expected a table, got " .. type(value), 3) end

@@ -1,8 +1,9 @@
 -- Cuts the standard library down to what has a place here, and keeps for the runtime what a script may not have.
 -- Every file of the runtime takes what it uses into locals now: a script may replace any global later.
 local kael = ...
-local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, gsub, concat, load0 =
-  select, type, tostring, error, getmetatable, setmetatable, string.find, string.gmatch, string.gsub, table.concat, load
+local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, gsub, concat, load0, tointeger =
+  select, type, tostring, error, getmetatable, setmetatable, string.find, string.gmatch, string.gsub, table.concat, load,
+  math.tointeger
 local getinfo, sethook = kael.debug.getinfo, kael.debug.sethook
 
 kael.raw_traceback = kael.debug.traceback
@@ -58,15 +59,14 @@ end
 
 local traceback0, frames = kael.raw_traceback, kael.frames
 local function traceback(thread, message, level)
-  local text
-  if type(thread) == "thread" then
-    if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then return message end
-    text = traceback0(thread, nil, level or 0)
-  else
-    message, level = thread, message
-    if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then return message end
-    text = traceback0(nil, (level or 1) + 1)
+  local other = type(thread) == "thread"
+  if not other then message, level = thread, message end
+  if message ~= nil and type(message) ~= "string" and type(message) ~= "number" then return message end
+  local whole = level == nil and (other and 0 or 1) or tointeger(level)
+  if not whole then
+    fail("bad argument #" .. (other and 3 or 2) .. " to 'traceback' (number expected, got " .. type(level) .. ")")
   end
+  local text = other and traceback0(thread, nil, whole) or traceback0(nil, whole + 1)
   local lines = frames(text)
   local head = message ~= nil and (message .. "\n") or ""
   if #lines == 0 then return head .. "stack traceback:" end
@@ -75,10 +75,17 @@ end
 
 -- Text only: a binary chunk can crash the interpreter. And no chunk has the name of the runtime's own, whose frames are hidden.
 function load(chunk, name, mode, ...)
+  local kind, naming = type(chunk), type(name)
+  if kind ~= "string" and kind ~= "function" and kind ~= "number" then
+    fail("bad argument #1 to 'load' (function expected, got " .. kind .. ")")
+  end
+  if naming ~= "nil" and naming ~= "string" and naming ~= "number" then
+    fail("bad argument #2 to 'load' (string expected, got " .. naming .. ")")
+  end
   if mode ~= nil and (type(mode) ~= "string" or not find(mode, "t", 1, true)) then
     return nil, "attempt to load a binary chunk (only text is allowed)"
   end
-  if type(name) == "string" then name = gsub(name, "^([=@])%[kael%]", "%1(kael)") end
+  if naming == "string" then name = gsub(name, "^([=@])%[kael%]", "%1(kael)") end
   if select("#", ...) > 0 then return load0(chunk, name, "t", (...)) end
   return load0(chunk, name, "t")
 end
