@@ -93,6 +93,24 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         &branches,
     ));
 
+    let nap = Duration::from_millis(100);
+    let napping = hosted.gate(Arc::new(Echo(nap)));
+    let script = "local fs = {} for i = 1, 32 do fs[i] = function() return actions.a1({}) end end parallel(fs)";
+    let mut naps = Pairs::default();
+    for _ in 0..effort.of(8) {
+        let took = hosted.run(Some(&hosted.repo.bundle), &napping, script, Vec::new())?;
+        naps.push(took.as_secs_f64(), nap.as_secs_f64());
+    }
+    rows.push(
+        Row::new(
+            "gate: 32 actions of 100 ms in parallel",
+            time(naps.what()),
+            "100 ms",
+            &naps,
+        )
+        .at_most(2.5),
+    );
+
     let session = Kael::new().file(
         "print.lua",
         "for i = 1, 10000 do print(i, 'some text', true) end",
