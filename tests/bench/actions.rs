@@ -160,7 +160,8 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     }
 
     let gate = Gate::new(&runtime, "examples/wasm-action", data, false)?;
-    let call = || gate.calls(1, "echo", "{}", "{}");
+    // Its default is all that it has to give back.
+    let call = || gate.calls(1, "echo", "{}", r#"{"by":"hand"}"#);
     call()?;
     let mut pairs = Pairs::default();
     for _ in 0..effort.of(2_000) {
