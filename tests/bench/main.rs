@@ -117,7 +117,9 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let bounds: Value = serde_json::from_str(include_str!("bounds.json"))?;
-    let broken: Vec<String> = rows.iter().filter_map(|row| row.broken(&bounds)).collect();
+    // luajit's rows are for the record.
+    let held = rows.iter().filter(|row| !row.is_record());
+    let broken: Vec<String> = held.filter_map(|row| row.broken(&bounds)).collect();
     for line in &broken {
         eprintln!("out of bounds: {line}");
     }
