@@ -13,7 +13,7 @@ use super::measure::{Effort, Pairs, Result, Row, time, timed};
 pub(crate) fn document(rows: usize) -> String {
     let row = |n: usize| {
         json!({
-            "active": n % 3 == 0,
+            "active": n.is_multiple_of(3),
             "id": n,
             "labels": ["prod", "eu-west-1", "blue"],
             "name": format!("service-{n}"),

@@ -61,7 +61,7 @@ impl Hanging {
     }
 
     /// Cuts the preparation off with Ctrl-C and with a limit on time, and then lets it succeed.
-    fn is_cut_off_and_then_succeeds(self, result: &str) {
+    fn when_cut_off_succeeds_later(self, result: &str) {
         self.is_interrupted();
         fs::remove_file(self.session.path().join("impl/began")).expect("it began");
         self.is_late();
@@ -133,7 +133,7 @@ fn a_clone_that_was_cut_off_is_made_anew() {
             let url = format!("file://{}/repo", session.path().display());
             session.define("a", &format!("source = '{url}', entrypoint = 'say.sh', executor = 'native'"))
         })
-        .is_cut_off_and_then_succeeds("7\n");
+        .when_cut_off_succeeds_later("7\n");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_virtual_environment_that_was_cut_off_is_made_anew() {
                 "source = '../impl', entrypoint = 'p.py', executor = 'native'",
             )
         })
-        .is_cut_off_and_then_succeeds("7\n");
+        .when_cut_off_succeeds_later("7\n");
 }
 
 #[test]
@@ -236,5 +236,5 @@ fn packages_of_node_that_were_cut_off_are_installed_anew() {
                     "source = '../impl', entrypoint = 'n.js', executor = 'native'",
                 )
         })
-        .is_cut_off_and_then_succeeds("7\n");
+        .when_cut_off_succeeds_later("7\n");
 }

@@ -154,7 +154,7 @@ fn serve(stream: impl Read + Write, seen: &Seen) {
 
 /// A server until the tests are over: its port, and what it has seen.
 fn server() -> (u16, Arc<Seen>) {
-    listen(|stream, seen| serve(stream, seen))
+    listen(serve)
 }
 
 /// The same over TLS, as `localhost`, with a certificate of the tests' own authority.
