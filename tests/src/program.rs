@@ -36,6 +36,19 @@ impl Program {
     }
 }
 
+/// cargo, without what the cargo that runs this program has told it of the package that it is of: build scripts that look
+/// at such variables would run again, and all that was built of them would be built again.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Builds the host in the profile of this very program.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("a path of our own");
@@ -44,7 +57,7 @@ fn build() -> PathBuf {
         .find(|path| path.ends_with("deps"))
         .and_then(Path::parent)
         .expect("target/PROFILE/deps");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo();
     cargo
         .current_dir(workspace())
         .args(["build", "--locked", "--quiet", "-p", "kael-host"]);
@@ -94,7 +107,7 @@ pub fn emmylua_check() -> &'static Path {
         if program.is_file() {
             return program;
         }
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo();
         cargo
             .args([
                 "install",
@@ -106,7 +119,6 @@ pub fn emmylua_check() -> &'static Path {
             .arg(format!("={VERSION}"))
             .arg("--root")
             .arg(&root);
-        // cargo tells what it runs of the build that it is in itself.
         for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             cargo.env_remove(name);
         }

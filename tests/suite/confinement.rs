@@ -1,7 +1,7 @@
 //! What an action's processes can reach, and what they may use. On a machine that lacks a part of the confinement the
 //! tests of that part hold `doctor` to saying so.
 
-use kael_tests::{Kael, Ran};
+use kael_tests::{Kael, Ran, gone};
 use serde_json::Value;
 
 /// What `doctor` found of one thing.
@@ -357,13 +357,23 @@ fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project
             .shell(
                 "w",
                 "",
-                &format!("echo new > '{file}'; sleep 1000 & echo 1"),
+                &format!("echo new > '{file}'; setsid sleep 4816.1 & sleep 4816.1 & echo 1"),
             )
             .run_with(options)
             .script("print(pcall(actions.t.w, {}))");
         std::fs::read_to_string(ran.path().join("file")).expect("a file")
     };
     assert_eq!(write(&["--confinement", "off"]), "new\n");
+    assert!(gone("4816.1"));
+    Kael::new()
+        .shell(
+            "w",
+            "limits = { file_size = '1MiB' }",
+            "exec head -c 2000000 /dev/zero > \"$TMPDIR/x\"",
+        )
+        .run_with(&["--confinement", "off"])
+        .script("print(select(2, pcall(actions.t.w, {})).message)")
+        .prints("reached its limit on file_size (1 MiB)\n");
     if has("landlock") {
         assert_eq!(write(&[]), "old");
     }

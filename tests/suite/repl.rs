@@ -380,3 +380,31 @@ fn every_input_is_a_document_on_a_line_of_its_own() {
         (&json!(false), &json!("repo"))
     );
 }
+
+/// Whatever was said before, a signal ends what is going on with all that it started, and leaves nothing.
+#[test]
+fn a_signal_after_much_output_still_cleans_up() {
+    let session = Kael::new();
+    let (state, fields) = session.state();
+    let temporary = session.path().join("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    let nap = format!("touch {state}/started; sleep 4813.7");
+    let session = session
+        .shell("nap", &fields, &nap)
+        .env("TMPDIR", &temporary.display().to_string())
+        .words(&["repl", "--json"])
+        .stdin("print(('x'):rep(1 << 20))\nactions.t.nap({})\n");
+    let mut child = session.start();
+    let mut printed = child.stdout.take().expect("it is piped");
+    let reader = std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
+    while !session.path().join("state/started").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is there");
+    assert_eq!(child.wait().expect("it ends").code(), Some(128 + 15));
+    reader.join().expect("it reads").expect("a pipe");
+    assert!(gone("4813.7"));
+    let left = std::fs::read_dir(&temporary).expect("a folder").count();
+    assert_eq!(left, 0);
+}

@@ -223,39 +223,24 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::BTreeSet;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
-    use crate::catalog::{Catalog, Location, RawDefinition};
+    use crate::catalog::defined;
 
     thread_local! {
         /// Every field that was asked for by this thread.
         pub(super) static TAKEN: RefCell<BTreeSet<String>> = RefCell::default();
     }
 
-    fn parse(fields: Value) {
-        let mut body = json!({ "source": "x", "entrypoint": "y" });
-        let fields = fields.as_object().expect("an object").clone();
-        body.as_object_mut().expect("an object").extend(fields);
-        let location = Location {
-            file: "init.lua".into(),
-            line: 1,
-        };
-        let raw = RawDefinition {
-            names: vec!["a".into()],
-            location,
-            body: body.to_string(),
-            problem: None,
-        };
-        Catalog::new(&[raw]).expect("valid");
-    }
-
     #[test]
     fn no_field_is_missing_in_the_reference() {
         let reference = include_str!("../../../docs/REFERENCE.md");
-        parse(json!({ "executor": "native", "limits": { "cpu": 1 }, "retry": {} }));
-        parse(json!({ "executor": "docker" }));
+        defined(&json!({ "limits": { "cpu": 1 }, "retry": {} }));
+        defined(&json!({ "executor": "docker" }));
         let dirs = json!({ "/data": { "path": "x" } });
-        parse(json!({ "executor": "wasm", "limits": { "cpu": 1 }, "dirs": dirs }));
+        defined(
+            &json!({ "executor": "wasm", "entrypoint": "y", "limits": { "cpu": 1 }, "dirs": dirs }),
+        );
         let taken = TAKEN.with_borrow(Clone::clone);
         assert!(
             taken.len() > 30 && taken.contains("limits.open_files"),

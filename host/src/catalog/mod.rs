@@ -45,6 +45,25 @@ pub struct RawDefinition {
     pub problem: Option<String>,
 }
 
+/// For tests: the definition of an action `a` by its fields, over a native one with the source `x`.
+#[cfg(test)]
+pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
+    let mut body = serde_json::json!({ "source": "x", "executor": "native" });
+    let fields = fields.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    let raw = RawDefinition {
+        names: vec!["a".into()],
+        location: Location {
+            file: "f".into(),
+            line: 1,
+        },
+        body: body.to_string(),
+        problem: None,
+    };
+    let catalog = Catalog::new(&[raw]).expect("valid");
+    catalog.get("a").expect("defined").clone()
+}
+
 /// The actions of a repo.
 #[derive(Debug, Default)]
 pub struct Catalog {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
+use super::exit;
 use crate::app;
 
 /// How long the end may take to clean up behind itself.
@@ -47,18 +49,32 @@ pub(super) fn shut_down(runtime: Runtime) {
     app::finish(SHUTDOWN);
 }
 
-/// From now on a signal that asks the program to end ends it at once: what was driven has ended, and only what is said of
-/// it is left. Without this, nobody would be listening any more.
-pub(super) fn end_by_signals() {
-    let listen = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+/// Does what may wait for a reader for ever. Meanwhile a signal that asks the program to end ends it at once: what was
+/// driven before has ended, and nobody listens any more, or cannot while this waits.
+pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
+    let (over, waiting) = oneshot::channel::<()>();
+    let listen = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build();
-        if let Ok(runtime) = runtime {
-            std::process::exit(128 + i32::from(runtime.block_on(interrupted())));
+            .build()
+        else {
+            return;
+        };
+        let number = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = waiting => None,
+                number = interrupted() => Some(number),
+            }
+        });
+        if let Some(number) = number {
+            std::process::exit(i32::from(exit::SIGNAL + number));
         }
     };
     std::thread::Builder::new().spawn(listen).ok();
+    let done = work();
+    drop(over);
+    done
 }
 
 /// The number of the signal that asks the program to end.

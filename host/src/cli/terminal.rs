@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::drive::end_by_signals;
+use super::drive::until_a_signal;
 use super::exit;
 use super::text::{visible, visible_json};
 use crate::environment::Environment;
@@ -60,11 +60,14 @@ const PIPE: usize = 64 << 10;
 
 /// Writes to stdout and says with which exit code that ends.
 pub(super) fn say(text: &str, code: u8) -> u8 {
-    if text.len() > PIPE {
-        end_by_signals();
-    }
     let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = if text.len() > PIPE {
+        until_a_signal(write)
+    } else {
+        write()
+    };
+    match written {
         Ok(()) => code,
         Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
         Err(_) => exit::OUTPUT_FAILED,

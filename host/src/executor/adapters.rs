@@ -260,24 +260,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::{Catalog, Location, RawDefinition};
+    use crate::catalog::defined;
 
-    fn given(fields: Value, params: Value) -> Result<Given, String> {
-        let mut body = json!({ "source": "x", "executor": "native", "env": ["TOKEN"] });
-        let fields = fields.as_object().expect("an object").clone();
-        body.as_object_mut().expect("an object").extend(fields);
-        let raw = RawDefinition {
-            names: vec!["a".into()],
-            location: Location {
-                file: "f".into(),
-                line: 1,
-            },
-            body: body.to_string(),
-            problem: None,
-        };
-        let catalog = Catalog::new(&[raw]).expect("valid");
-        let definition = catalog.get("a").expect("defined");
-        give(definition, params.to_string()).map_err(|e| e.message)
+    fn given(mut fields: Value, params: Value) -> Result<Given, String> {
+        fields["env"] = json!(["TOKEN"]);
+        give(&defined(&fields), params.to_string()).map_err(|e| e.message)
     }
 
     #[test]

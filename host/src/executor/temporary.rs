@@ -49,50 +49,62 @@ impl Temporary {
 static REMOVING: AtomicUsize = AtomicUsize::new(0);
 
 /// What is to be closed, and the folder that is to be removed then.
-type Order = (Option<OwnedFd>, PathBuf);
+struct Removal {
+    before: Option<OwnedFd>,
+    folder: PathBuf,
+}
 
 /// The thread that removes what a call need not wait for.
-static REMOVER: LazyLock<Option<Sender<Order>>> = LazyLock::new(|| {
-    let (orders, inbox) = channel::<Order>();
+static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
+    let (removals, inbox) = channel::<Removal>();
     let body = move || {
-        for (before, path) in inbox {
-            drop(before);
-            if fs::remove_dir_all(&path).is_err() {
-                remove_by_and_by(path);
-            }
+        for removal in inbox {
+            removal.now();
             REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };
     let thread = thread::Builder::new().name("kael-remover".to_owned());
-    thread.spawn(body).ok().map(|_| orders)
+    thread.spawn(body).ok().map(|_| removals)
 });
+
+impl Removal {
+    fn now(self) {
+        drop(self.before);
+        if fs::remove_dir_all(&self.folder).is_err() {
+            by_and_by(self.folder);
+        }
+    }
+
+    /// Closing mounts takes its time, and nobody waits for it. Where there is no thread for that it is done at once.
+    fn later(self) {
+        let Some(remover) = REMOVER.as_ref() else {
+            return self.now();
+        };
+        REMOVING.fetch_add(1, Ordering::AcqRel);
+        if let Err(SendError(removal)) = remover.send(self) {
+            REMOVING.fetch_sub(1, Ordering::AcqRel);
+            removal.now();
+        }
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
         self.folder.disable_cleanup(true);
-        let before = self.before.take();
-        let order = match REMOVER.as_ref() {
-            Some(remover) if before.is_some() => {
-                REMOVING.fetch_add(1, Ordering::AcqRel);
-                let sent = remover.send((before, self.path().to_owned()));
-                if sent.is_err() {
-                    REMOVING.fetch_sub(1, Ordering::AcqRel);
-                }
-                sent
-            }
-            _ => Err(SendError((before, self.path().to_owned()))),
+        let removal = Removal {
+            before: self.before.take(),
+            folder: self.path().to_owned(),
         };
-        if let Err(SendError((before, path))) = order {
-            drop(before);
-            if fs::remove_dir_all(&path).is_err() {
-                remove_by_and_by(path);
-            }
+        if removal.before.is_some() {
+            removal.later();
+        } else {
+            removal.now();
         }
     }
 }
 
 /// Removes what cannot be removed at once, in a thread of its own.
-fn remove_by_and_by(path: PathBuf) {
+fn by_and_by(path: PathBuf) {
     REMOVING.fetch_add(1, Ordering::AcqRel);
     let remove = move || {
         if let Err(problem) = insist(&path) {

@@ -211,29 +211,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::{Catalog, Location, RawDefinition};
-
-    fn definition(fields: serde_json::Value) -> Definition {
-        let mut body = json!({"source": "x", "executor": "native"});
-        body.as_object_mut()
-            .expect("an object")
-            .extend(fields.as_object().expect("an object").clone());
-        let location = Location {
-            file: "f".into(),
-            line: 1,
-        };
-        let raw = RawDefinition {
-            names: vec!["a".into()],
-            location,
-            body: body.to_string(),
-            problem: None,
-        };
-        Catalog::new(&[raw])
-            .expect("valid")
-            .get("a")
-            .expect("defined")
-            .clone()
-    }
+    use crate::catalog::defined;
 
     fn source(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -263,27 +241,26 @@ mod tests {
             ("d.js", Language::Node, "/usr/bin/env node"),
             ("e", Language::Other, "/usr/bin/perl"),
         ] {
-            let entry = find(&root, &definition(json!({"entrypoint": file}))).expect("an entry");
+            let entry = find(&root, &defined(&json!({"entrypoint": file}))).expect("an entry");
             assert_eq!(
                 (entry.language, entry.interpreter.as_str()),
                 (language, interpreter),
                 "{file}"
             );
         }
-        let problem =
-            find(&root, &definition(json!({"entrypoint": "f"}))).expect_err("says nothing");
+        let problem = find(&root, &defined(&json!({"entrypoint": "f"}))).expect_err("says nothing");
         assert_eq!(
             problem.message,
             "`f` says neither by its name nor by a #! line what it is: set `type` or `interpreter`"
         );
         let entry = find(
             &root,
-            &definition(json!({"entrypoint": "f", "type": "shell"})),
+            &defined(&json!({"entrypoint": "f", "type": "shell"})),
         )
         .expect("an entry");
         assert_eq!(entry.interpreter, "/bin/sh");
         fs::set_permissions(root.join("f"), fs::Permissions::from_mode(0o755)).expect("a mode");
-        let entry = find(&root, &definition(json!({"entrypoint": "f"}))).expect("an entry");
+        let entry = find(&root, &defined(&json!({"entrypoint": "f"}))).expect("an entry");
         assert_eq!(
             (entry.language, entry.interpreter.as_str()),
             (Language::Other, "/usr/bin/env")
@@ -294,11 +271,11 @@ mod tests {
     fn without_an_entry_point_there_must_be_one_candidate() {
         let (_keep, root) = source(&[("run.py", ""), ("README.md", "")]);
         assert_eq!(
-            find(&root, &definition(json!({}))).expect("one").file,
+            find(&root, &defined(&json!({}))).expect("one").file,
             "run.py"
         );
         let (_keep, root) = source(&[("a.py", ""), ("b.sh", "")]);
-        let problem = find(&root, &definition(json!({}))).expect_err("two");
+        let problem = find(&root, &defined(&json!({}))).expect_err("two");
         assert!(
             problem
                 .message
@@ -313,11 +290,7 @@ mod tests {
         symlink("/bin/sh", root.join("out.sh")).expect("a link");
         symlink("/etc", root.join("etc")).expect("a link");
         symlink("in/a.sh", root.join("ok.sh")).expect("a link");
-        let problem = |fields| {
-            find(&root, &definition(fields))
-                .expect_err("refused")
-                .message
-        };
+        let problem = |fields| find(&root, &defined(&fields)).expect_err("refused").message;
         assert!(
             problem(json!({"entrypoint": "out.sh"}))
                 .starts_with("entrypoint `out.sh` leads out of the source")
@@ -327,11 +300,11 @@ mod tests {
                 .starts_with("subdir `etc` leads out of the source")
         );
         assert!(problem(json!({"entrypoint": "no.sh"})).ends_with(": no such file or directory"));
-        assert!(find(&root, &definition(json!({"entrypoint": "ok.sh"}))).is_ok());
+        assert!(find(&root, &defined(&json!({"entrypoint": "ok.sh"}))).is_ok());
         assert!(
             find(
                 &root,
-                &definition(json!({"subdir": "in", "entrypoint": "a.sh"}))
+                &defined(&json!({"subdir": "in", "entrypoint": "a.sh"}))
             )
             .is_ok()
         );
