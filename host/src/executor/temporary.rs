@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,13 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
+    /// An empty folder. From the second on, one is made before it is asked for.
     pub(super) fn new() -> Result<Self, ActionError> {
-        let made = tempfile::Builder::new().prefix("kael-").tempdir();
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let made = ready(Option::take).map_or_else(make, Ok);
+        if MADE.fetch_add(1, Ordering::Relaxed) > 0 {
+            Errand::Make.run();
+        }
         let folder = made.map_err(|problem| {
             ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
         })?;
@@ -45,45 +50,70 @@ impl Temporary {
     }
 }
 
-/// Folders that are still being removed.
-static REMOVING: AtomicUsize = AtomicUsize::new(0);
-
-/// What is to be closed, and the folder that is to be removed then.
-struct Removal {
-    before: Option<OwnedFd>,
-    folder: PathBuf,
+fn make() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("kael-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
 }
 
-/// The thread that removes what a call need not wait for.
-static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
-    let (removals, inbox) = channel::<Removal>();
+/// The folder that the next call takes.
+static READY: Mutex<Option<TempDir>> = Mutex::new(None);
+
+fn ready<T>(change: impl FnOnce(&mut Option<TempDir>) -> T) -> T {
+    change(&mut READY.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Errands that have not been run.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// What a call need not wait for.
+enum Errand {
+    /// Makes a folder for the next call.
+    Make,
+    /// Closes the mounts in which a folder stood, and removes the folder.
+    Remove(Option<OwnedFd>, PathBuf),
+}
+
+/// The thread that runs errands.
+static RUNNER: LazyLock<Option<Sender<Errand>>> = LazyLock::new(|| {
+    let (errands, inbox) = channel::<Errand>();
     let body = move || {
-        for removal in inbox {
-            removal.now();
-            REMOVING.fetch_sub(1, Ordering::AcqRel);
+        for errand in inbox {
+            errand.now();
+            RUNNING.fetch_sub(1, Ordering::AcqRel);
         }
     };
-    let thread = thread::Builder::new().name("kael-remover".to_owned());
-    thread.spawn(body).ok().map(|_| removals)
+    let thread = thread::Builder::new().name("kael-runner".to_owned());
+    thread.spawn(body).ok().map(|_| errands)
 });
 
-impl Removal {
+impl Errand {
     fn now(self) {
-        drop(self.before);
-        if fs::remove_dir_all(&self.folder).is_err() {
-            by_and_by(self.folder);
+        match self {
+            Self::Make => {
+                // Where none can be made, the next call makes its own, and says why it could not.
+                let made = make().ok();
+                drop(ready(|ready| std::mem::replace(ready, made)));
+            }
+            Self::Remove(before, folder) => {
+                drop(before);
+                if fs::remove_dir_all(&folder).is_err() {
+                    by_and_by(folder);
+                }
+            }
         }
     }
 
-    /// Closing mounts takes its time, and nobody waits for it. Where there is no thread for that it is done at once.
-    fn later(self) {
-        let Some(remover) = REMOVER.as_ref() else {
+    /// Where there is no thread for it, it is done at once.
+    fn run(self) {
+        let Some(runner) = RUNNER.as_ref() else {
             return self.now();
         };
-        REMOVING.fetch_add(1, Ordering::AcqRel);
-        if let Err(SendError(removal)) = remover.send(self) {
-            REMOVING.fetch_sub(1, Ordering::AcqRel);
-            removal.now();
+        RUNNING.fetch_add(1, Ordering::AcqRel);
+        if let Err(SendError(errand)) = runner.send(self) {
+            RUNNING.fetch_sub(1, Ordering::AcqRel);
+            errand.now();
         }
     }
 }
@@ -91,40 +121,33 @@ impl Removal {
 impl Drop for Temporary {
     fn drop(&mut self) {
         self.folder.disable_cleanup(true);
-        let removal = Removal {
-            before: self.before.take(),
-            folder: self.path().to_owned(),
-        };
-        if removal.before.is_some() {
-            removal.later();
-        } else {
-            removal.now();
-        }
+        Errand::Remove(self.before.take(), self.path().to_owned()).run();
     }
 }
 
 /// Removes what cannot be removed at once, in a thread of its own.
 fn by_and_by(path: PathBuf) {
-    REMOVING.fetch_add(1, Ordering::AcqRel);
+    RUNNING.fetch_add(1, Ordering::AcqRel);
     let remove = move || {
         if let Err(problem) = insist(&path) {
             let path = path.display();
             tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
         }
-        REMOVING.fetch_sub(1, Ordering::AcqRel);
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
     };
     let thread = thread::Builder::new().name("kael-insister".to_owned());
     if thread.spawn(remove).is_err() {
-        REMOVING.fetch_sub(1, Ordering::AcqRel);
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// Waits until every folder has been removed, or the time is over.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
-    while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(2));
+    while RUNNING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_micros(100));
     }
+    drop(ready(Option::take));
 }
 
 /// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
@@ -156,6 +179,15 @@ fn open_up(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_may_enter() {
+        for _ in 0..3 {
+            let temporary = Temporary::new().expect("a folder");
+            let mode = temporary.path().metadata().expect("a mode").permissions();
+            assert_eq!(mode.mode() & 0o777, 0o700);
+        }
+    }
 
     #[test]
     fn folders_that_were_closed_are_removed_too() {

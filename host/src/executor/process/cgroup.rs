@@ -1,30 +1,59 @@
 //! Groups of processes as the kernel keeps them: how many there may be in one, and the end of all in one.
 //!
-//! Both versions of control groups are found through `/proc/self/mountinfo`. A group is made for one call, beside or below the
-//! one that the host is in, and removed with it.
+//! Both versions of control groups are found through `/proc/self/mountinfo`. A group holds one call, beside or below the one
+//! that the host is in. When it is empty again it waits for the next call, and the end of the host removes it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// Where groups can be made on this machine.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Places {
     /// For a limit on the number of processes.
     pub(super) pids: Option<PathBuf>,
-    /// For ending all processes of a group at once.
+    /// For ending all processes of a group at once. A limit on their number does it, too: with none allowed, what is there
+    /// starts nothing that is not seen.
     pub(super) kill: Option<PathBuf>,
     /// Why there is no place for a limit on processes.
     pub(super) why: String,
 }
 
-/// A group for one call.
+/// How many empty groups wait for calls.
+const IDLE: usize = 32;
+
+/// Empty groups.
+static POOL: Mutex<Vec<Arc<Folder>>> = Mutex::new(Vec::new());
+
+/// A group for one call. Dropped, it is another's.
 #[derive(Debug)]
 pub(super) struct Group {
-    folder: PathBuf,
+    folder: Arc<Folder>,
+    /// What it had refused to the calls before.
+    before: u64,
+    /// What was refused before its end began.
+    refused: OnceLock<u64>,
+}
+
+/// A group as the folder that it is, with what is read and written for each call. Dropping it removes it.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Where it was made.
+    place: PathBuf,
+    door: File,
+    /// Those of the pids controller.
+    max: Option<File>,
+    events: Option<File>,
+    /// Version 2.
+    kill: Option<File>,
+    is_bounded: AtomicBool,
 }
 
 impl Places {
@@ -46,75 +75,163 @@ impl Places {
         };
         for place in candidates {
             remove_stale(place);
-            let group = match Group::new(place) {
+            let group = match Folder::new(place) {
                 Ok(group) => group,
                 Err(problem) => {
                     places.why = format!("{}: {problem}", place.display());
                     continue;
                 }
             };
-            if places.pids.is_none() && group.allow(100).is_ok() {
+            if places.pids.is_none() && group.allow("100").is_ok() {
                 places.pids = Some(place.clone());
             }
-            if places.kill.is_none() && group.folder.join("cgroup.kill").exists() {
+            if places.kill.is_none() && group.kill.is_some() {
                 places.kill = Some(place.clone());
             }
         }
+        // One group is sooner joined than two.
+        places.kill = places.pids.clone().or(places.kill);
         places
     }
 }
 
 impl Group {
-    /// Makes an empty group.
+    /// An empty group.
     pub(super) fn new(place: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = place.join(format!("kael-{}-{count}", std::process::id()));
-        fs::create_dir(&folder)?;
-        Ok(Self { folder })
+        let idle = pool(|pool| {
+            let at = pool.iter().position(|folder| folder.place == place)?;
+            Some(pool.swap_remove(at))
+        });
+        let folder = match idle {
+            Some(folder) => folder,
+            None => Arc::new(Folder::new(place)?),
+        };
+        if folder.is_bounded.load(Ordering::Relaxed) {
+            folder.allow("max")?;
+        }
+        Ok(Self {
+            before: folder.refused(),
+            folder,
+            refused: OnceLock::new(),
+        })
     }
 
     /// Bounds the processes and threads in it.
     pub(super) fn allow(&self, processes: u64) -> io::Result<()> {
-        // Control files are there already; a group without the controller has none.
-        let file = fs::File::options()
-            .write(true)
-            .open(self.folder.join("pids.max"))?;
-        io::Write::write_all(&mut &file, processes.to_string().as_bytes())
+        self.folder.is_bounded.store(true, Ordering::Relaxed);
+        self.folder.allow(&processes.to_string())
     }
 
     /// How often a process was refused because there were too many.
     pub(super) fn refused(&self) -> u64 {
-        let events = fs::read_to_string(self.folder.join("pids.events")).unwrap_or_default();
-        let max = events.lines().find_map(|line| line.strip_prefix("max "));
-        max.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        let since = || self.folder.refused().saturating_sub(self.before);
+        *self.refused.get_or_init(since)
     }
 
-    /// A process that writes `0` to it joins the group.
+    /// A process of one thread that writes `0` to it joins the group.
     pub(super) fn door(&self) -> io::Result<OwnedFd> {
-        let file = fs::File::options()
-            .write(true)
-            .open(self.folder.join("cgroup.procs"))?;
-        Ok(file.into())
+        Ok(self.folder.door.try_clone()?.into())
     }
 
-    /// Kills every process in it, forks under way included.
-    pub(super) fn kill(&self) {
-        fs::write(self.folder.join("cgroup.kill"), "1").ok();
-    }
-
-    /// Whether a process is left in it.
-    pub(super) fn is_populated(&self) -> bool {
-        fs::read_to_string(self.folder.join("cgroup.events"))
-            .is_ok_and(|events| events.contains("populated 1"))
+    /// Kills every process in it, forks under way included, and says whether one is left.
+    pub(super) fn kill(&self) -> bool {
+        let members = self.folder.members();
+        if let Some(kill) = &self.folder.kill {
+            kill.write_all_at(b"1", 0).ok();
+            return !members.is_empty();
+        }
+        self.refused();
+        // Nothing that is not seen now can be started.
+        self.allow(0).ok();
+        let members = self.folder.members();
+        if members.is_empty() {
+            return false;
+        }
+        let open = |pid: &Pid| Some((*pid, pidfd_open(*pid, PidfdFlags::empty()).ok()?));
+        let opened: Vec<_> = members.iter().filter_map(open).collect();
+        // Whoever is still listed is who was opened, and not another with its number.
+        let still = self.folder.members();
+        for (pid, pidfd) in opened {
+            if still.contains(&pid) {
+                super::kill(&pidfd);
+            }
+        }
+        true
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
+        if self.folder.members().is_empty() {
+            pool(|pool| {
+                if pool.len() < IDLE {
+                    pool.push(self.folder.clone());
+                }
+            });
+        }
+    }
+}
+
+fn pool<T>(change: impl FnOnce(&mut Vec<Arc<Folder>>) -> T) -> T {
+    change(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Removes the groups that wait for calls.
+pub(super) fn finish() {
+    drop(pool(std::mem::take));
+}
+
+impl Folder {
+    fn new(place: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = place.join(format!("kael-{}-{count}", std::process::id()));
+        fs::create_dir(&path)?;
+        Self::open(place, &path).inspect_err(|_| {
+            fs::remove_dir(&path).ok();
+        })
+    }
+
+    fn open(place: &Path, path: &Path) -> io::Result<Self> {
+        // Control files are there already; a group without the controller has none.
+        let write = |name: &str| File::options().write(true).open(path.join(name));
+        let read = |name: &str| File::open(path.join(name));
+        Ok(Self {
+            path: path.to_owned(),
+            place: place.to_owned(),
+            // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
+            door: write("tasks").or_else(|_| write("cgroup.procs"))?,
+            max: write("pids.max").ok(),
+            events: read("pids.events").ok(),
+            kill: write("cgroup.kill").ok(),
+            is_bounded: AtomicBool::new(false),
+        })
+    }
+
+    fn allow(&self, processes: &str) -> io::Result<()> {
+        let max = self.max.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        max.write_all_at(processes.as_bytes(), 0)
+    }
+
+    fn refused(&self) -> u64 {
+        let events = self.events.as_ref().map(contents).unwrap_or_default();
+        let max = events.lines().find_map(|line| line.strip_prefix("max "));
+        max.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn members(&self) -> Vec<Pid> {
+        // Opened for each reading: version 1 shows a file that stays open the same list for a second.
+        let list = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
+        let pids = list.lines().filter_map(|line| line.parse().ok());
+        pids.filter_map(Pid::from_raw).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
         // Its last process may have been reaped a moment ago.
         for _ in 0..20 {
-            match fs::remove_dir(&self.folder) {
+            match fs::remove_dir(&self.path) {
                 Err(problem) if problem.kind() == io::ErrorKind::ResourceBusy => {
                     std::thread::sleep(std::time::Duration::from_millis(5));
                 }
@@ -122,6 +239,15 @@ impl Drop for Group {
             }
         }
     }
+}
+
+/// What a file of the kernel says now.
+fn contents(file: &File) -> String {
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 1024]);
+    while let Ok(n @ 1..) = file.read_at(&mut chunk, bytes.len() as u64) {
+        bytes.extend_from_slice(&chunk[..n]);
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Removes groups of hosts that were killed. One that still has processes cannot be removed.
@@ -198,7 +324,43 @@ fn candidates(mounts: &str, own: &str) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn either_kind_of_group_ends_what_never_stops_forking() {
+        let read = |file| fs::read_to_string(file).expect("a file of the kernel");
+        for place in candidates(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")) {
+            // Where this user may make none, there is none to test.
+            let Ok(group) = Group::new(&place) else {
+                continue;
+            };
+            if group.allow(100).is_err() && group.folder.kill.is_none() {
+                continue;
+            }
+            let join = format!("echo 0 >{}/cgroup.procs", group.folder.path.display());
+            let script = format!("{join} && while :; do (setsid sleep 0.01 &); done");
+            let shell = Command::new("/bin/sh").args(["-c", &script]).spawn();
+            let mut shell = shell.expect("a shell");
+            let within = |holds: &dyn Fn() -> bool| {
+                (0..2000).any(|_| {
+                    std::thread::sleep(Duration::from_millis(1));
+                    holds()
+                })
+            };
+            assert!(within(&|| !group.folder.members().is_empty()), "it joins");
+            std::thread::sleep(Duration::from_millis(100));
+            let gone = within(&|| !group.kill());
+            assert!(
+                gone && group.folder.members().is_empty(),
+                "{}",
+                place.display()
+            );
+            shell.wait().expect("it ended");
+        }
+    }
 
     #[test]
     fn both_versions_are_found_where_they_are_mounted() {

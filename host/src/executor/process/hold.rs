@@ -91,10 +91,9 @@ impl Call {
             Containment::Namespace { .. } => self.started.kill(),
             Containment::Group => {
                 if let Some(group) = &self.groups.holding {
-                    group.kill();
                     // What is killed needs a moment to be gone.
                     for _ in 0..500 {
-                        if !group.is_populated() {
+                        if !group.kill() {
                             break;
                         }
                         thread::sleep(Duration::from_millis(1));
