@@ -24,9 +24,9 @@ else
   . "$toolchain/env.sh"
   pass=
 fi
-# Lua is compiled with guest/patches; cargo does not see when one of them changes.
+# Lua is compiled by guest/cc.sh; cargo does not see when something of that changes.
 export KAEL_CC=$CC_wasm32_wasip1 KAEL_PATCHED=$PWD/target/guest/patched CC_wasm32_wasip1=$PWD/guest/cc.sh
-changes=$(cat guest/cc.sh guest/patches/* | sha256sum)
+changes=$(cat guest/cc.sh guest/core.c guest/patches/* guest/profile/lua.profdata | sha256sum)
 if [ "$changes" != "$(cat "$KAEL_PATCHED/changes" 2>/dev/null)" ]; then
   rm -rf "$KAEL_PATCHED" target/guest/wasm32-wasip1/guest/build/mlua-sys-* \
     target/guest/wasm32-wasip1/guest/.fingerprint/mlua-sys-*

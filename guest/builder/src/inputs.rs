@@ -12,11 +12,13 @@ use sha2::{Digest, Sha256};
 pub(crate) const SECTION: &str = "kael-inputs";
 
 /// What is read, relative to the workspace: files, and folders with all that is below them.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "guest/Cargo.toml",
     "guest/build.sh",
     "guest/cc.sh",
+    "guest/core.c",
     "guest/patches",
+    "guest/profile/lua.profdata",
     "guest/src",
     "guest/toolchain.sh",
     "wit",
