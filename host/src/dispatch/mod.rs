@@ -111,12 +111,13 @@ impl Dispatcher {
         params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
+        let shown = shown(name);
         let mut recording = Recording {
-            name,
+            doing: self.activity.begin(Kind::Action, &shown),
+            name: shown,
             digest: String::new(),
             start: Instant::now(),
             failed: Some(ErrorKind::Cancelled),
-            doing: self.activity.begin(Kind::Action, &shown(name)),
             keep,
         };
         let outcome = self.steps(name, params, &mut recording.digest).await;
@@ -131,13 +132,20 @@ impl Dispatcher {
         digest: &mut String,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
-        let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
-        let merging = move || {
-            let definition = catalog.get(&own).ok_or_else(interrupted)?;
+        let merged = |definition: &Definition, params: String| {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
-        let (made, params) = aside(size, merging).await?;
+        let (made, params) = if json::is_large(params.len()) {
+            let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
+            let merging = move || {
+                let definition = catalog.get(&own).ok_or_else(interrupted)?;
+                merged(definition, params)
+            };
+            aside(size, merging).await?
+        } else {
+            merged(definition, params)?
+        };
         *digest = made;
         self.authorize(definition)?;
         if let Some(rehearsal) = &self.rehearsal {
@@ -328,7 +336,11 @@ impl Dispatcher {
         name: &str,
         stdout: Vec<u8>,
     ) -> Result<String, ActionError> {
-        if definition.contract.returns.is_none() {
+        let schema = definition.contract.returns.as_deref();
+        if !json::is_large(stdout.len()) {
+            return documents::bound(schema, stdout);
+        }
+        if schema.is_none() {
             return aside(stdout.len(), move || documents::bound(None, stdout)).await;
         }
         let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), stdout.len());
@@ -371,7 +383,8 @@ impl Dispatcher {
 
 /// A call until it has ended: then, however that was, it is recorded.
 struct Recording<'a> {
-    name: &'a str,
+    /// As it can be shown.
+    name: String,
     digest: String,
     start: Instant,
     /// How it ended; a call that is dropped was abandoned.
@@ -383,7 +396,7 @@ struct Recording<'a> {
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
         let record = Record {
-            name: shown(self.name),
+            name: std::mem::take(&mut self.name),
             digest: std::mem::take(&mut self.digest),
             failed: self.failed,
             started: self.start,

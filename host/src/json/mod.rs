@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use aside::aside;
+pub(crate) use aside::{aside, is_large};
 
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
 pub(crate) const MAX_DEPTH: usize = 128;
