@@ -33,7 +33,7 @@ if [ "$changes" != "$(cat "$KAEL_PATCHED/changes" 2>/dev/null)" ]; then
   mkdir -p "$KAEL_PATCHED"
   echo "$changes" > "$KAEL_PATCHED/changes"
 fi
-# A tenth of the time of sorting and of strings.
+# For what moves and searches bytes; within noise in the rows of Lua (tests/bench/NOTES.md).
 export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -msimd128"
 guest_rustflags+=" -Ctarget-feature=+simd128"
 # For guest/src/position.rs.

@@ -41,14 +41,14 @@ fn with_session<T>(answer: impl FnOnce(&Vm) -> T) -> T {
 
 impl Runtime for Component {
     fn load_repo(modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
-        with_vm(|vm| run::load_repo(vm, &modules))
+        with_vm(|vm| run::load_repo(vm, modules))
     }
 
     fn run_script(
         modules: Option<Vec<Module>>,
         script: Script,
     ) -> Result<Option<String>, ScriptError> {
-        with_vm(|vm| run::run_script(vm, modules.as_deref(), &script))
+        with_vm(|vm| run::run_script(vm, modules, &script))
     }
 
     fn open_session(modules: Option<Vec<Module>>, interruptible: bool) -> Result<(), ScriptError> {
@@ -56,7 +56,7 @@ impl Runtime for Component {
             .with_borrow_mut(Option::take)
             .expect("an instance answers one call");
         crate::gate::open();
-        let opened = session::open(&vm, modules.as_deref(), interruptible);
+        let opened = session::open(&vm, modules, interruptible);
         SESSION.with_borrow_mut(|session| *session = Some(vm));
         opened
     }

@@ -8,9 +8,9 @@ use crate::bindings::exports::kael::engine::runtime::{
 use crate::natives::kind_of;
 use crate::vm::Vm;
 
-pub(crate) fn load_repo(vm: &Vm, modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
+pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
     let answer = (|| {
-        let modules = module_table(&vm.lua, modules)?;
+        let modules = finder(&vm.lua, modules)?;
         match vm
             .load_repo
             .call::<(Option<LuaTable>, Option<LuaTable>)>(modules)?
@@ -28,12 +28,12 @@ pub(crate) fn load_repo(vm: &Vm, modules: &[Module]) -> Result<Vec<Definition>, 
 
 pub(crate) fn run_script(
     vm: &Vm,
-    modules: Option<&[Module]>,
+    modules: Option<Vec<Module>>,
     script: &Script,
 ) -> Result<Option<String>, ScriptError> {
     let answer = (|| {
         let modules = modules
-            .map(|modules| module_table(&vm.lua, modules))
+            .map(|modules| finder(&vm.lua, modules))
             .transpose()?;
         let request = vm.lua.create_table()?;
         request.raw_set("name", script.name.as_str())?;
@@ -51,17 +51,18 @@ pub(crate) fn run_script(
     answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
 }
 
-pub(crate) fn module_table(lua: &Lua, modules: &[Module]) -> LuaResult<LuaTable> {
-    let list = lua.create_table_with_capacity(modules.len(), 0)?;
-    for module in modules {
-        let entry = lua.create_table_with_capacity(0, 4)?;
-        entry.raw_set("name", module.name.as_str())?;
-        entry.raw_set("path", module.path.as_str())?;
-        entry.raw_set("display", module.display.as_str())?;
-        entry.raw_set("source", module.source.as_str())?;
-        list.raw_push(entry)?;
-    }
-    Ok(list)
+/// A function that gives the path, the display name and the text of the module of a name, or nothing: most runs need few.
+pub(crate) fn finder(lua: &Lua, mut modules: Vec<Module>) -> LuaResult<LuaFunction> {
+    modules.sort_by(|one, other| one.name.cmp(&other.name));
+    lua.create_function(move |_, name: LuaString| {
+        let at = modules.binary_search_by(|module| module.name.as_bytes().cmp(&*name.as_bytes()));
+        let found = at.ok().map(|at| &modules[at]);
+        Ok((
+            found.map(|module| module.path.clone()),
+            found.map(|module| module.display.clone()),
+            found.map(|module| module.source.clone()),
+        ))
+    })
 }
 
 fn definition(table: &LuaTable) -> LuaResult<Definition> {

@@ -5,17 +5,17 @@ use mlua::prelude::*;
 use crate::bindings::exports::kael::engine::runtime::{
     Chunk, ChunkEnd, ChunkUse, Module, ScriptError, Stage,
 };
-use crate::run::{module_table, script_error, unexpected};
+use crate::run::{finder, script_error, unexpected};
 use crate::vm::Vm;
 
 pub(crate) fn open(
     vm: &Vm,
-    modules: Option<&[Module]>,
+    modules: Option<Vec<Module>>,
     interruptible: bool,
 ) -> Result<(), ScriptError> {
     let answer = (|| {
         let modules = modules
-            .map(|modules| module_table(&vm.lua, modules))
+            .map(|modules| finder(&vm.lua, modules))
             .transpose()?;
         match vm
             .open_session

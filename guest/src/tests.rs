@@ -134,7 +134,7 @@ fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
         args: vec!["one".into()],
         want_result: true,
     };
-    run::run_script(&vm, Some(modules), &script).map(|result| {
+    run::run_script(&vm, Some(modules.to_vec()), &script).map(|result| {
         let printed = printed.borrow();
         if printed.is_empty() {
             result.unwrap_or_default()
@@ -157,7 +157,7 @@ fn problem(source: &str) -> ScriptError {
 }
 
 fn definitions(modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
-    run::load_repo(&fresh().0, modules)
+    run::load_repo(&fresh().0, modules.to_vec())
 }
 
 mod actions;

@@ -6,13 +6,12 @@ local encode, nearest, caller = kael.encode, kael.nearest, kael.caller
 
 local failure, fail = kael.failure, kael.fail
 local act = kael.act
-local loading = false
+local loading, noting = false, false
 local definitions = {} -- in the order of the calls
 local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definition
 
-local function define_action(body, ...)
-  if not loading then fail("define_action exists only while the actions repo loads") end
-  -- What is wrong is noted, and the repo goes on: the host tells all of it at once.
+-- What is wrong is noted, and the repo goes on: the host tells all of it at once.
+local function note(definition, body, ...)
   local text, problem
   if type(body) ~= "table" then
     problem = "expected a table, got " .. type(body)
@@ -22,9 +21,15 @@ local function define_action(body, ...)
     text, problem = encode(body, false)
   end
   if text then problem = nil end
-  local file, line = caller()
-  local definition = { file = file or "?", line = line or 0, body = text or "", problem = problem, names = {} }
+  local file, line = caller(2)
+  definition.file, definition.line, definition.body, definition.problem = file or "?", line or 0, text or "", problem
   definitions[#definitions + 1] = definition
+end
+
+local function define_action(body, ...)
+  if not loading then fail("define_action exists only while the actions repo loads") end
+  local definition = { names = {} }
+  if noting then note(definition, body, ...) end
   local function callable(params, ...)
     local name = definition.name
     if not name then
@@ -94,9 +99,10 @@ local function walk(node, prefix, seen)
 end
 
 -- Evaluates the repo: afterwards `actions` is the tree that its init.lua returned and `define_action` is gone.
-function kael.load_tree(modules)
+-- What was defined is written down only where it is `wanted`: elsewhere nobody reads it.
+function kael.load_tree(modules, wanted)
   kael.set_bundle(modules)
-  loading = true
+  loading, noting = true, wanted
   _G.define_action = define_action
   local root = require("init")
   loading = false

@@ -1,10 +1,10 @@
 -- `require` over the repo's modules, which came as values: there is no file system to look in.
 local kael = ...
-local type, error, ipairs, fail, gsub, find, sub, concat, remove, setmetatable =
-  type, error, ipairs, kael.fail, string.gsub, string.find, string.sub, table.concat, table.remove, setmetatable
+local type, error, fail, gsub, byte, sub, concat, remove, setmetatable =
+  type, error, kael.fail, string.gsub, string.byte, string.sub, table.concat, table.remove, setmetatable
 local load, loaded, package = kael.load, package.loaded, package
 
-local bundle = {}
+local find_module = function() end -- the path, the display name and the text of a module of the repo
 local running = coroutine.running
 local stack = {} -- modules being loaded, outermost first, each with the coroutine that loads it
 -- Closed when a loader ends, by an error too, and after the error's traceback was taken.
@@ -18,14 +18,12 @@ local unwind = {
 
 -- Lua's own loader skips a byte order mark and a first line that starts with `#`, so that scripts can be executable.
 function kael.compile(source, display)
-  source = gsub(source, "^\u{FEFF}", "")
-  if find(source, "^#") then source = gsub(source, "^[^\n]*", "", 1) end
+  if byte(source) == 0xEF then source = gsub(source, "^\u{FEFF}", "") end
+  if byte(source) == 0x23 then source = gsub(source, "^[^\n]*", "", 1) end
   return load(source, "@" .. display, "t")
 end
 
-function kael.set_bundle(modules)
-  for _, module in ipairs(modules) do bundle[module.name] = module end
-end
+function kael.set_bundle(finder) find_module = finder end
 
 local function chain_to(name, thread)
   local names, on = {}, false
@@ -56,16 +54,16 @@ function require(name)
   local preload = package.preload
   local loader, extra = type(preload) == "table" and preload[name] or nil, ":preload:"
   if loader == nil then
-    local module = bundle[name]
-    if not module then
+    local path, display, source = find_module(name)
+    if not path then
       local file = gsub(shown(name), "%.", "/")
       fail("module '" .. shown(name) .. "' not found:\n\tno field package.preload['" .. shown(name) .. "']\n\tno file '"
         .. file .. ".lua' in the actions repo\n\tno file '" .. file .. "/init.lua' in the actions repo")
     end
     local problem
-    loader, problem = kael.compile(module.source, module.display)
+    loader, problem = kael.compile(source, display)
     if not loader then error(problem, 0) end
-    extra = module.path
+    extra = path
   end
   local entry <close> = setmetatable({ name = name, thread = thread }, unwind)
   stack[#stack + 1] = entry

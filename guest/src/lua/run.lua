@@ -54,7 +54,7 @@ kael.report, kael.reported, kael.staged = report, reported, staged
 function kael.load_repo(modules)
   randomseed(kael.seed())
   kael.watch_lines(true)
-  local ok, result = xpcall(kael.load_tree, report, modules)
+  local ok, result = xpcall(kael.load_tree, report, modules, true)
   kael.watch_lines(false)
   if ok then return result end
   return staged("repo", reported(result))

@@ -18,7 +18,7 @@ fn opened(interruptible: bool) -> (Vm, impl Fn() -> String) {
     let (vm, printed) = fresh();
     session::open(
         &vm,
-        Some(&[module("init", "init.lua", REPO)]),
+        Some(vec![module("init", "init.lua", REPO)]),
         interruptible,
     )
     .expect("the repo is sound");
