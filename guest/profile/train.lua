@@ -272,6 +272,10 @@ for round = 1, 12 do
   end
   for i = 1, 20000 do checks = checks + counters[i % 200 + 1](i % 3) % 2 end
   checks = checks + inside + hash % 7
+  local long = {}
+  for i = 1, 100000 do long[i] = i end
+  -- Much of this: where little counts beside it, more is inlined into the interpreter's loop than does it good.
+  for _ = 1, 50 do table.move(long, 1, #long - 1, 2) end
   local kept = setmetatable({}, { __mode = "k" })
   for i = 1, 2000 do kept[{}] = i end
 end

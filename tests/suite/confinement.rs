@@ -297,6 +297,20 @@ fn the_temporary_folder_is_removed_whatever_is_in_it() {
 }
 
 #[test]
+fn nobody_else_may_enter_a_temporary_folder_and_none_is_used_twice() {
+    let code = "printf '[\"%s\", \"%s\", %d]' \"$TMPDIR\" \"$(stat -c %a \"$TMPDIR\")\" \"$(ls -A \"$TMPDIR\" | wc -l)\"; echo x > \"$TMPDIR/x\"";
+    let script = "local seen = {}
+        for _ = 1, 6 do
+          local folder, mode, entries = table.unpack(actions.t.a({}))
+          assert(not seen[folder], folder)
+          seen[folder] = true
+          print(mode, entries)
+        end";
+    let ran = Kael::new().shell("a", "", code).script(script);
+    assert_eq!(ran.exits(0).stdout, "700\t0\n".repeat(6));
+}
+
+#[test]
 fn packages_of_one_source_cannot_write_into_another_while_they_are_installed() {
     if !has_read_only() {
         return;

@@ -59,6 +59,15 @@ fn a_coroutine_yields_from_wherever_lua_lets_it() {
     Kael::new().script(&script).prints("ok\n");
 }
 
+/// `guest/patches` changes how `table.insert` and `table.remove` move what is behind their place. The file gives the same
+/// with Lua's own program.
+#[test]
+fn lists_are_shifted_as_element_by_element() {
+    let path = project("tests/fixtures/shifts.lua");
+    let script = std::fs::read_to_string(path).expect("the script");
+    Kael::new().script(&script).prints("ok\n");
+}
+
 /// Within `parallel`, Kael's scheduler stands between a coroutine and who resumes it.
 #[test]
 fn coroutines_are_the_same_within_a_branch() {

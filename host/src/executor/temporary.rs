@@ -181,15 +181,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_else_may_enter() {
-        for _ in 0..3 {
-            let temporary = Temporary::new().expect("a folder");
-            let mode = temporary.path().metadata().expect("a mode").permissions();
-            assert_eq!(mode.mode() & 0o777, 0o700);
-        }
-    }
-
-    #[test]
     fn folders_that_were_closed_are_removed_too() {
         let temporary = Temporary::new().expect("a folder");
         let path = temporary.path().to_owned();
