@@ -3,9 +3,9 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
@@ -27,7 +27,9 @@ impl Temporary {
     /// An empty folder. From the second on, one is made before it is asked for.
     pub(super) fn new() -> Result<Self, ActionError> {
         static MADE: AtomicUsize = AtomicUsize::new(0);
-        let made = ready(Option::take).map_or_else(make, Ok);
+        // It stood there for a while: it must be what was made.
+        let ready = ready(Option::take).filter(|folder| is_ours(folder.path()));
+        let made = ready.map_or_else(make, Ok);
         if MADE.fetch_add(1, Ordering::Relaxed) > 0 {
             Errand::Make.run();
         }
@@ -57,12 +59,24 @@ fn make() -> io::Result<TempDir> {
         .tempdir()
 }
 
+/// A folder of this user's alone.
+fn is_ours(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_dir()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & 0o777 == 0o700
+    })
+}
+
 /// The folder that the next call takes.
 static READY: Mutex<Option<TempDir>> = Mutex::new(None);
 
 fn ready<T>(change: impl FnOnce(&mut Option<TempDir>) -> T) -> T {
     change(&mut READY.lock().unwrap_or_else(PoisonError::into_inner))
 }
+
+/// The host is about to end: no folder is made any more.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Errands that have not been run.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -91,11 +105,12 @@ static RUNNER: LazyLock<Option<Sender<Errand>>> = LazyLock::new(|| {
 impl Errand {
     fn now(self) {
         match self {
-            Self::Make => {
-                // Where none can be made, the next call makes its own, and says why it could not.
-                let made = make().ok();
-                drop(ready(|ready| std::mem::replace(ready, made)));
-            }
+            Self::Make => ready(|ready| {
+                if ready.is_none() && !ENDING.load(Ordering::Acquire) {
+                    // Where none can be made, the next call makes its own, and says why it could not.
+                    *ready = make().ok();
+                }
+            }),
             Self::Remove(before, folder) => {
                 drop(before);
                 if fs::remove_dir_all(&folder).is_err() {
@@ -144,6 +159,7 @@ fn by_and_by(path: PathBuf) {
 /// Waits until every folder has been removed, or the time is over.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
+    ENDING.store(true, Ordering::Release);
     while RUNNING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_micros(100));
     }

@@ -1,15 +1,15 @@
 //! Groups of processes as the kernel keeps them: how many there may be in one, and the end of all in one.
 //!
-//! Both versions of control groups are found through `/proc/self/mountinfo`. A group holds one call, beside or below the one
-//! that the host is in. When it is empty again it waits for the next call, and the end of the host removes it.
+//! Both versions of control groups are found through `/proc/self/mountinfo`. A group is made for one call, beside or below the one
+//! that the host is in, and removed with it.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -25,35 +25,18 @@ pub(super) struct Places {
     pub(super) why: String,
 }
 
-/// How many empty groups wait for calls.
-const IDLE: usize = 32;
-
-/// Empty groups.
-static POOL: Mutex<Vec<Arc<Folder>>> = Mutex::new(Vec::new());
-
-/// A group for one call. Dropped, it is another's.
+/// A group for one call. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Group {
-    folder: Arc<Folder>,
-    /// What it had refused to the calls before.
-    before: u64,
-    /// What was refused before its end began.
-    refused: OnceLock<u64>,
-}
-
-/// A group as the folder that it is, with what is read and written for each call. Dropping it removes it.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    /// Where it was made.
-    place: PathBuf,
+    folder: PathBuf,
     door: File,
     /// Those of the pids controller.
     max: Option<File>,
     events: Option<File>,
     /// Version 2.
     kill: Option<File>,
-    is_bounded: AtomicBool,
+    /// What was refused before its end began.
+    refused: OnceLock<u64>,
 }
 
 impl Places {
@@ -75,14 +58,14 @@ impl Places {
         };
         for place in candidates {
             remove_stale(place);
-            let group = match Folder::new(place) {
+            let group = match Group::new(place) {
                 Ok(group) => group,
                 Err(problem) => {
                     places.why = format!("{}: {problem}", place.display());
                     continue;
                 }
             };
-            if places.pids.is_none() && group.allow("100").is_ok() {
+            if places.pids.is_none() && group.allow(100).is_ok() {
                 places.pids = Some(place.clone());
             }
             if places.kill.is_none() && group.kill.is_some() {
@@ -96,61 +79,76 @@ impl Places {
 }
 
 impl Group {
-    /// An empty group.
+    /// Makes an empty group.
     pub(super) fn new(place: &Path) -> io::Result<Self> {
-        let idle = pool(|pool| {
-            let at = pool.iter().position(|folder| folder.place == place)?;
-            Some(pool.swap_remove(at))
-        });
-        let folder = match idle {
-            Some(folder) => folder,
-            None => Arc::new(Folder::new(place)?),
-        };
-        if folder.is_bounded.load(Ordering::Relaxed) {
-            folder.allow("max")?;
-        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = place.join(format!("kael-{}-{count}", std::process::id()));
+        fs::create_dir(&folder)?;
+        Self::open(&folder).inspect_err(|_| {
+            fs::remove_dir(&folder).ok();
+        })
+    }
+
+    fn open(folder: &Path) -> io::Result<Self> {
+        // Control files are there already; a group without the controller has none.
+        let write = |name: &str| File::options().write(true).open(folder.join(name));
+        let read = |name: &str| File::open(folder.join(name));
         Ok(Self {
-            before: folder.refused(),
-            folder,
+            folder: folder.to_owned(),
+            // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
+            door: match there(write("tasks"))? {
+                Some(tasks) => tasks,
+                None => write("cgroup.procs")?,
+            },
+            max: there(write("pids.max"))?,
+            events: there(read("pids.events"))?,
+            kill: there(write("cgroup.kill"))?,
             refused: OnceLock::new(),
         })
     }
 
     /// Bounds the processes and threads in it.
     pub(super) fn allow(&self, processes: u64) -> io::Result<()> {
-        self.folder.is_bounded.store(true, Ordering::Relaxed);
-        self.folder.allow(&processes.to_string())
+        let max = self.max.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        max.write_all_at(processes.to_string().as_bytes(), 0)
     }
 
     /// How often a process was refused because there were too many.
     pub(super) fn refused(&self) -> u64 {
-        let since = || self.folder.refused().saturating_sub(self.before);
-        *self.refused.get_or_init(since)
+        *self.refused.get_or_init(|| {
+            let events = self.events.as_ref().map(contents).unwrap_or_default();
+            let max = events.lines().find_map(|line| line.strip_prefix("max "));
+            max.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        })
     }
 
     /// A process of one thread that writes `0` to it joins the group.
     pub(super) fn door(&self) -> io::Result<OwnedFd> {
-        Ok(self.folder.door.try_clone()?.into())
+        Ok(self.door.try_clone()?.into())
     }
 
-    /// Kills every process in it, forks under way included, and says whether one is left.
+    /// Kills every process in it and in what was made below it, forks under way included. Says whether there may be one
+    /// left.
     pub(super) fn kill(&self) -> bool {
-        let members = self.folder.members();
-        if let Some(kill) = &self.folder.kill {
+        if let Some(kill) = &self.kill {
             kill.write_all_at(b"1", 0).ok();
-            return !members.is_empty();
+            let events = fs::read_to_string(self.folder.join("cgroup.events"));
+            return events.is_ok_and(|events| events.contains("populated 1"));
         }
         self.refused();
         // Nothing that is not seen now can be started.
         self.allow(0).ok();
-        let members = self.folder.members();
+        let Ok(members) = members(&self.folder) else {
+            return true;
+        };
         if members.is_empty() {
             return false;
         }
         let open = |pid: &Pid| Some((*pid, pidfd_open(*pid, PidfdFlags::empty()).ok()?));
         let opened: Vec<_> = members.iter().filter_map(open).collect();
         // Whoever is still listed is who was opened, and not another with its number.
-        let still = self.folder.members();
+        let still = self::members(&self.folder).unwrap_or_default();
         for (pid, pidfd) in opened {
             if still.contains(&pid) {
                 super::kill(&pidfd);
@@ -162,76 +160,9 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if self.folder.members().is_empty() {
-            pool(|pool| {
-                if pool.len() < IDLE {
-                    pool.push(self.folder.clone());
-                }
-            });
-        }
-    }
-}
-
-fn pool<T>(change: impl FnOnce(&mut Vec<Arc<Folder>>) -> T) -> T {
-    change(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Removes the groups that wait for calls.
-pub(super) fn finish() {
-    drop(pool(std::mem::take));
-}
-
-impl Folder {
-    fn new(place: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = place.join(format!("kael-{}-{count}", std::process::id()));
-        fs::create_dir(&path)?;
-        Self::open(place, &path).inspect_err(|_| {
-            fs::remove_dir(&path).ok();
-        })
-    }
-
-    fn open(place: &Path, path: &Path) -> io::Result<Self> {
-        // Control files are there already; a group without the controller has none.
-        let write = |name: &str| File::options().write(true).open(path.join(name));
-        let read = |name: &str| File::open(path.join(name));
-        Ok(Self {
-            path: path.to_owned(),
-            place: place.to_owned(),
-            // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
-            door: write("tasks").or_else(|_| write("cgroup.procs"))?,
-            max: write("pids.max").ok(),
-            events: read("pids.events").ok(),
-            kill: write("cgroup.kill").ok(),
-            is_bounded: AtomicBool::new(false),
-        })
-    }
-
-    fn allow(&self, processes: &str) -> io::Result<()> {
-        let max = self.max.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        max.write_all_at(processes.as_bytes(), 0)
-    }
-
-    fn refused(&self) -> u64 {
-        let events = self.events.as_ref().map(contents).unwrap_or_default();
-        let max = events.lines().find_map(|line| line.strip_prefix("max "));
-        max.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
-    }
-
-    fn members(&self) -> Vec<Pid> {
-        // Opened for each reading: version 1 shows a file that stays open the same list for a second.
-        let list = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
-        let pids = list.lines().filter_map(|line| line.parse().ok());
-        pids.filter_map(Pid::from_raw).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
         // Its last process may have been reaped a moment ago.
         for _ in 0..20 {
-            match fs::remove_dir(&self.path) {
+            match remove(&self.folder) {
                 Err(problem) if problem.kind() == io::ErrorKind::ResourceBusy => {
                     std::thread::sleep(std::time::Duration::from_millis(5));
                 }
@@ -239,6 +170,51 @@ impl Drop for Folder {
             }
         }
     }
+}
+
+/// A file that may not be there.
+fn there(opened: io::Result<File>) -> io::Result<Option<File>> {
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The processes of a group, and of those below it.
+fn members(folder: &Path) -> io::Result<Vec<Pid>> {
+    // Opened for each reading: version 1 shows a file that stays open the same list for a second.
+    let list = fs::read_to_string(folder.join("cgroup.procs"))?;
+    let pids = list.lines().filter_map(|line| line.parse().ok());
+    let mut members: Vec<Pid> = pids.filter_map(Pid::from_raw).collect();
+    for below in below(folder)? {
+        members.extend(self::members(&below)?);
+    }
+    Ok(members)
+}
+
+/// The groups that somebody made below a group.
+fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    // Two links are its own: a look at them saves reading it.
+    if fs::metadata(folder)?.nlink() == 2 {
+        return Ok(Vec::new());
+    }
+    let mut below = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            below.push(entry.path());
+        }
+    }
+    Ok(below)
+}
+
+/// Removes a group, and first those below it.
+fn remove(folder: &Path) -> io::Result<()> {
+    for below in below(folder)? {
+        remove(&below)?;
+    }
+    fs::remove_dir(folder)
 }
 
 /// What a file of the kernel says now.
@@ -337,11 +313,16 @@ mod tests {
             let Ok(group) = Group::new(&place) else {
                 continue;
             };
-            if group.allow(100).is_err() && group.folder.kill.is_none() {
+            if group.allow(100).is_err() && group.kill.is_none() {
                 continue;
             }
-            let join = format!("echo 0 >{}/cgroup.procs", group.folder.path.display());
-            let script = format!("{join} && while :; do (setsid sleep 0.01 &); done");
+            let join = format!("echo 0 >{}/cgroup.procs", group.folder.display());
+            // One of them is in a group that it made itself.
+            let inner = format!("{}/inner", group.folder.display());
+            let leave =
+                format!("mkdir {inner} && (echo 0 >{inner}/cgroup.procs; exec sleep 4711.7) &");
+            let script =
+                format!("{join} && {leave} while :; do (setsid sleep 0.05 &); sleep 0.01; done");
             let shell = Command::new("/bin/sh").args(["-c", &script]).spawn();
             let mut shell = shell.expect("a shell");
             let within = |holds: &dyn Fn() -> bool| {
@@ -350,15 +331,14 @@ mod tests {
                     holds()
                 })
             };
-            assert!(within(&|| !group.folder.members().is_empty()), "it joins");
+            let joined = || members(&group.folder).is_ok_and(|members| !members.is_empty());
+            assert!(within(&joined), "it joins");
             std::thread::sleep(Duration::from_millis(100));
             let gone = within(&|| !group.kill());
-            assert!(
-                gone && group.folder.members().is_empty(),
-                "{}",
-                place.display()
-            );
+            let empty = members(&group.folder).is_ok_and(|members| members.is_empty());
+            shell.kill().ok();
             shell.wait().expect("it ended");
+            assert!(gone && empty, "{}", place.display());
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) containment: Containment,
     pub(super) uid_map: CString,
     pub(super) gid_map: CString,
-    /// The `cgroup.procs` of the groups to join.
+    /// What is written to, to join groups.
     pub(super) groups: Vec<RawFd>,
     pub(super) limits: Vec<(c_int, libc::rlimit64)>,
     /// Capabilities beyond those of `KEPT` are given up, and what stands outside `mounts` is read-only.

@@ -118,7 +118,6 @@ pub(crate) struct Finished {
 /// Waits until what abandoned calls started has ended, or the time is over.
 pub(crate) fn finish(within: Duration) {
     hold::finish(within);
-    cgroup::finish();
 }
 
 /// Runs a process to its end. Dropping the future kills it and all that it started.

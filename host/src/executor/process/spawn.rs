@@ -33,7 +33,7 @@ pub(crate) enum Containment {
         /// What a confined process may not write can be mounted read-only.
         read_only: bool,
     },
-    /// A group of cgroup v2, ended by its `cgroup.kill`.
+    /// A control group, ended as a whole.
     Group,
     /// What it starts comes back to it, and then to the host, which ends it.
     Subreaper,
@@ -52,7 +52,7 @@ pub(crate) struct Program {
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     pub(crate) containment: Containment,
-    /// The `cgroup.procs` of the groups that it joins.
+    /// What it writes to, to join its groups.
     pub(crate) groups: Vec<OwnedFd>,
     /// Resources by their numbers, and what is allowed.
     pub(crate) limits: Vec<(c_int, libc::rlimit64)>,
