@@ -3,11 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,15 +24,11 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// An empty folder. From the second on, one is made before it is asked for.
     pub(super) fn new() -> Result<Self, ActionError> {
-        static MADE: AtomicUsize = AtomicUsize::new(0);
-        // It stood there for a while: it must be what was made.
-        let ready = ready(Option::take).filter(|folder| is_ours(folder.path()));
-        let made = ready.map_or_else(make, Ok);
-        if MADE.fetch_add(1, Ordering::Relaxed) > 0 {
-            Errand::Make.run();
-        }
+        let made = tempfile::Builder::new()
+            .prefix("kael-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir();
         let folder = made.map_err(|problem| {
             ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
         })?;
@@ -52,83 +48,46 @@ impl Temporary {
     }
 }
 
-fn make() -> io::Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("kael-")
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir()
+/// Folders that are still being removed.
+static REMOVING: AtomicUsize = AtomicUsize::new(0);
+
+/// What is to be closed, and the folder that is to be removed then.
+struct Removal {
+    before: Option<OwnedFd>,
+    folder: PathBuf,
 }
 
-/// A folder of this user's alone.
-fn is_ours(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| {
-        metadata.is_dir()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & 0o777 == 0o700
-    })
-}
-
-/// The folder that the next call takes.
-static READY: Mutex<Option<TempDir>> = Mutex::new(None);
-
-fn ready<T>(change: impl FnOnce(&mut Option<TempDir>) -> T) -> T {
-    change(&mut READY.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// The host is about to end: no folder is made any more.
-static ENDING: AtomicBool = AtomicBool::new(false);
-
-/// Errands that have not been run.
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
-
-/// What a call need not wait for.
-enum Errand {
-    /// Makes a folder for the next call.
-    Make,
-    /// Closes the mounts in which a folder stood, and removes the folder.
-    Remove(Option<OwnedFd>, PathBuf),
-}
-
-/// The thread that runs errands.
-static RUNNER: LazyLock<Option<Sender<Errand>>> = LazyLock::new(|| {
-    let (errands, inbox) = channel::<Errand>();
+/// The thread that removes what a call need not wait for.
+static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
+    let (removals, inbox) = channel::<Removal>();
     let body = move || {
-        for errand in inbox {
-            errand.now();
-            RUNNING.fetch_sub(1, Ordering::AcqRel);
+        for removal in inbox {
+            removal.now();
+            REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };
-    let thread = thread::Builder::new().name("kael-runner".to_owned());
-    thread.spawn(body).ok().map(|_| errands)
+    let thread = thread::Builder::new().name("kael-remover".to_owned());
+    thread.spawn(body).ok().map(|_| removals)
 });
 
-impl Errand {
+impl Removal {
     fn now(self) {
-        match self {
-            Self::Make => ready(|ready| {
-                if ready.is_none() && !ENDING.load(Ordering::Acquire) {
-                    // Where none can be made, the next call makes its own, and says why it could not.
-                    *ready = make().ok();
-                }
-            }),
-            Self::Remove(before, folder) => {
-                drop(before);
-                if fs::remove_dir_all(&folder).is_err() {
-                    by_and_by(folder);
-                }
-            }
+        drop(self.before);
+        if fs::remove_dir_all(&self.folder).is_err() {
+            by_and_by(self.folder);
         }
     }
 
-    /// Where there is no thread for it, it is done at once.
-    fn run(self) {
-        let Some(runner) = RUNNER.as_ref() else {
+    /// Closing mounts and freeing blocks takes its time, and nobody waits for it. Where there is no thread for that it is
+    /// done at once.
+    fn later(self) {
+        let Some(remover) = REMOVER.as_ref() else {
             return self.now();
         };
-        RUNNING.fetch_add(1, Ordering::AcqRel);
-        if let Err(SendError(errand)) = runner.send(self) {
-            RUNNING.fetch_sub(1, Ordering::AcqRel);
-            errand.now();
+        REMOVING.fetch_add(1, Ordering::AcqRel);
+        if let Err(SendError(removal)) = remover.send(self) {
+            REMOVING.fetch_sub(1, Ordering::AcqRel);
+            removal.now();
         }
     }
 }
@@ -136,34 +95,36 @@ impl Errand {
 impl Drop for Temporary {
     fn drop(&mut self) {
         self.folder.disable_cleanup(true);
-        Errand::Remove(self.before.take(), self.path().to_owned()).run();
+        let removal = Removal {
+            before: self.before.take(),
+            folder: self.path().to_owned(),
+        };
+        removal.later();
     }
 }
 
 /// Removes what cannot be removed at once, in a thread of its own.
 fn by_and_by(path: PathBuf) {
-    RUNNING.fetch_add(1, Ordering::AcqRel);
+    REMOVING.fetch_add(1, Ordering::AcqRel);
     let remove = move || {
         if let Err(problem) = insist(&path) {
             let path = path.display();
             tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
         }
-        RUNNING.fetch_sub(1, Ordering::AcqRel);
+        REMOVING.fetch_sub(1, Ordering::AcqRel);
     };
     let thread = thread::Builder::new().name("kael-insister".to_owned());
     if thread.spawn(remove).is_err() {
-        RUNNING.fetch_sub(1, Ordering::AcqRel);
+        REMOVING.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// Waits until every folder has been removed, or the time is over.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
-    ENDING.store(true, Ordering::Release);
-    while RUNNING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+    while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_micros(100));
     }
-    drop(ready(Option::take));
 }
 
 /// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
