@@ -51,28 +51,30 @@ fn the_component_was_built_from_these_sources() {
     );
 }
 
+fn fixture(name: &str) -> String {
+    let path = project("tests/fixtures").join(name);
+    std::fs::read_to_string(path).expect("the script")
+}
+
 /// `guest/patches` changes how coroutines yield: nobody is to notice. The file gives the same with Lua's own program.
 #[test]
 fn a_coroutine_yields_from_wherever_lua_lets_it() {
-    let path = project("tests/fixtures/coroutines.lua");
-    let script = std::fs::read_to_string(path).expect("the script");
-    Kael::new().script(&script).prints("ok\n");
+    Kael::new()
+        .script(&fixture("coroutines.lua"))
+        .prints("ok\n");
 }
 
 /// `guest/patches` changes how `table.insert` and `table.remove` move what is behind their place. The file gives the same
 /// with Lua's own program.
 #[test]
 fn lists_are_shifted_as_element_by_element() {
-    let path = project("tests/fixtures/shifts.lua");
-    let script = std::fs::read_to_string(path).expect("the script");
-    Kael::new().script(&script).prints("ok\n");
+    Kael::new().script(&fixture("shifts.lua")).prints("ok\n");
 }
 
 /// Within `parallel`, Kael's scheduler stands between a coroutine and who resumes it.
 #[test]
 fn coroutines_are_the_same_within_a_branch() {
-    let path = project("tests/fixtures/coroutines.lua");
-    let script = std::fs::read_to_string(path).expect("the script");
+    let script = fixture("coroutines.lua");
     let within = format!("parallel(function()\n{script}\nend, function() return 1 end)");
     Kael::new().script(&within).prints("ok\n");
 }

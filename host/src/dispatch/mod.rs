@@ -340,9 +340,6 @@ impl Dispatcher {
         if !json::is_large(stdout.len()) {
             return documents::bound(schema, stdout);
         }
-        if schema.is_none() {
-            return aside(stdout.len(), move || documents::bound(None, stdout)).await;
-        }
         let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), stdout.len());
         let checking = move || {
             let definition = catalog.get(&own).ok_or_else(interrupted)?;

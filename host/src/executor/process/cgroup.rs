@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,16 +25,16 @@ pub(super) struct Places {
     pub(super) why: String,
 }
 
+/// Lists the processes of a group; what writes to it joins.
+const MEMBERS: &str = "cgroup.procs";
+
+/// Ends all of them, in version 2.
+const KILL: &str = "cgroup.kill";
+
 /// A group for one call. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Group {
     folder: PathBuf,
-    door: File,
-    /// Those of the pids controller.
-    max: Option<File>,
-    events: Option<File>,
-    /// Version 2.
-    kill: Option<File>,
     /// What was refused before its end began.
     refused: OnceLock<u64>,
 }
@@ -68,7 +68,7 @@ impl Places {
             if places.pids.is_none() && group.allow(100).is_ok() {
                 places.pids = Some(place.clone());
             }
-            if places.kill.is_none() && group.kill.is_some() {
+            if places.kill.is_none() && group.folder.join(KILL).exists() {
                 places.kill = Some(place.clone());
             }
         }
@@ -85,39 +85,19 @@ impl Group {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = place.join(format!("kael-{}-{count}", std::process::id()));
         fs::create_dir(&folder)?;
-        Self::open(&folder).inspect_err(|_| {
-            fs::remove_dir(&folder).ok();
-        })
-    }
-
-    fn open(folder: &Path) -> io::Result<Self> {
-        // Control files are there already; a group without the controller has none.
-        let write = |name: &str| File::options().write(true).open(folder.join(name));
-        let read = |name: &str| File::open(folder.join(name));
-        Ok(Self {
-            folder: folder.to_owned(),
-            // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
-            door: match there(write("tasks"))? {
-                Some(tasks) => tasks,
-                None => write("cgroup.procs")?,
-            },
-            max: there(write("pids.max"))?,
-            events: there(read("pids.events"))?,
-            kill: there(write("cgroup.kill"))?,
-            refused: OnceLock::new(),
-        })
+        let refused = OnceLock::new();
+        Ok(Self { folder, refused })
     }
 
     /// Bounds the processes and threads in it.
     pub(super) fn allow(&self, processes: u64) -> io::Result<()> {
-        let max = self.max.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        max.write_all_at(processes.to_string().as_bytes(), 0)
+        self.write("pids.max", &processes.to_string())
     }
 
     /// How often a process was refused because there were too many.
     pub(super) fn refused(&self) -> u64 {
         *self.refused.get_or_init(|| {
-            let events = self.events.as_ref().map(contents).unwrap_or_default();
+            let events = fs::read_to_string(self.folder.join("pids.events")).unwrap_or_default();
             let max = events.lines().find_map(|line| line.strip_prefix("max "));
             max.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
         })
@@ -125,16 +105,29 @@ impl Group {
 
     /// A process of one thread that writes `0` to it joins the group.
     pub(super) fn door(&self) -> io::Result<OwnedFd> {
-        Ok(self.door.try_clone()?.into())
+        // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
+        let door = match self.open("tasks") {
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => self.open(MEMBERS),
+            tasks => tasks,
+        };
+        Ok(door?.into())
+    }
+
+    /// Control files are there already; a group without the controller has none.
+    fn open(&self, name: &str) -> io::Result<File> {
+        File::options().write(true).open(self.folder.join(name))
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        io::Write::write_all(&mut self.open(name)?, text.as_bytes())
     }
 
     /// Kills every process in it and in what was made below it, forks under way included. Says whether there may be one
     /// left.
     pub(super) fn kill(&self) -> bool {
-        if let Some(kill) = &self.kill {
-            kill.write_all_at(b"1", 0).ok();
+        if self.write(KILL, "1").is_ok() {
             let events = fs::read_to_string(self.folder.join("cgroup.events"));
-            return events.is_ok_and(|events| events.contains("populated 1"));
+            return !events.is_ok_and(|events| events.contains("populated 0"));
         }
         self.refused();
         // Nothing that is not seen now can be started.
@@ -172,19 +165,9 @@ impl Drop for Group {
     }
 }
 
-/// A file that may not be there.
-fn there(opened: io::Result<File>) -> io::Result<Option<File>> {
-    match opened {
-        Ok(file) => Ok(Some(file)),
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(problem) => Err(problem),
-    }
-}
-
 /// The processes of a group, and of those below it.
 fn members(folder: &Path) -> io::Result<Vec<Pid>> {
-    // Opened for each reading: version 1 shows a file that stays open the same list for a second.
-    let list = fs::read_to_string(folder.join("cgroup.procs"))?;
+    let list = fs::read_to_string(folder.join(MEMBERS))?;
     let pids = list.lines().filter_map(|line| line.parse().ok());
     let mut members: Vec<Pid> = pids.filter_map(Pid::from_raw).collect();
     for below in below(folder)? {
@@ -215,15 +198,6 @@ fn remove(folder: &Path) -> io::Result<()> {
         remove(&below)?;
     }
     fs::remove_dir(folder)
-}
-
-/// What a file of the kernel says now.
-fn contents(file: &File) -> String {
-    let (mut bytes, mut chunk) = (Vec::new(), [0; 1024]);
-    while let Ok(n @ 1..) = file.read_at(&mut chunk, bytes.len() as u64) {
-        bytes.extend_from_slice(&chunk[..n]);
-    }
-    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Removes groups of hosts that were killed. One that still has processes cannot be removed.
@@ -313,7 +287,7 @@ mod tests {
             let Ok(group) = Group::new(&place) else {
                 continue;
             };
-            if group.allow(100).is_err() && group.kill.is_none() {
+            if group.allow(100).is_err() && !group.folder.join(KILL).exists() {
                 continue;
             }
             let join = format!("echo 0 >{}/cgroup.procs", group.folder.display());
@@ -335,7 +309,10 @@ mod tests {
             assert!(within(&joined), "it joins");
             std::thread::sleep(Duration::from_millis(100));
             let gone = within(&|| !group.kill());
-            let empty = members(&group.folder).is_ok_and(|members| members.is_empty());
+            let empty = [group.folder.display().to_string(), inner]
+                .map(|folder| fs::read_to_string(format!("{folder}/{MEMBERS}")))
+                .iter()
+                .all(|list| list.as_ref().is_ok_and(String::is_empty));
             shell.kill().ok();
             shell.wait().expect("it ended");
             assert!(gone && empty, "{}", place.display());

@@ -183,7 +183,7 @@ async fn run_in(
         .await
 }
 
-/// The groups for one call. One group does for both where the hierarchy is the same.
+/// The groups for one call. Where something counts processes, the group that holds them counts them, too.
 fn groups(containment: Containment, limits: Option<&ProcessLimits>) -> io::Result<Groups> {
     let places = Places::get();
     let named = |problem: io::Error| {
@@ -198,16 +198,16 @@ fn groups(containment: Containment, limits: Option<&ProcessLimits>) -> io::Resul
     let Some(limits) = limits else {
         return Ok(groups);
     };
+    let Some(place) = &places.pids else {
+        return Ok(groups);
+    };
     let most = bounds::with_envyr(limits);
-    let counted = groups.holding.as_ref().map(|group| group.allow(most));
-    if !matches!(counted, Some(Ok(())))
-        && let Some(place) = &places.pids
-        && (groups.holding.is_none() || places.kill.as_ref() != Some(place))
-    {
-        let group = Group::new(place).map_err(named)?;
-        group.allow(most).map_err(named)?;
-        groups.counting = Some(group);
+    if let Some(group) = &groups.holding {
+        return group.allow(most).map(|()| groups).map_err(named);
     }
+    let group = Group::new(place).map_err(named)?;
+    group.allow(most).map_err(named)?;
+    groups.counting = Some(group);
     Ok(groups)
 }
 
