@@ -6,10 +6,14 @@
 #![expect(unsafe_code, reason = "allocators speak in raw pointers")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::UnsafeCell;
 use std::ffi::c_void;
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
 use mlua::{Lua, ffi};
+
+use crate::slabs::{self, LARGEST, Slabs};
 
 /// `malloc` of the C library aligns to this.
 const ALIGN: usize = 8;
@@ -27,11 +31,10 @@ unsafe extern "C" fn allocate(
     // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null.
     unsafe {
         let got = resize(block, old, new);
-        let held = if block.is_null() { 0 } else { old };
         if !got.is_null() {
             // What was refused before was there after all, once the garbage was gone.
             REFUSED_SIZE.store(0, Relaxed);
-        } else if new > held {
+        } else if new > 0 {
             let same = REFUSED_SIZE.swap(new, Relaxed) == new;
             if REFUSED_BLOCK.swap(block.addr(), Relaxed) == block.addr() && same {
                 give_up();
@@ -41,32 +44,89 @@ unsafe extern "C" fn allocate(
     }
 }
 
+/// Resizes a block as Lua asks for it.
+///
 /// # Safety
 /// `block` is null or came from here with the size `old`.
 unsafe fn resize(block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-    // SAFETY: the caller's promise; ALIGN is a power of two, and sizes stay below `isize::MAX` because `new` is checked.
+    let block: *mut u8 = block.cast();
+    // SAFETY: the caller's promise.
     unsafe {
-        if new == 0 {
-            if !block.is_null() {
-                System.dealloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGN));
+        let got = match (block.is_null(), new) {
+            (true, 0) => null_mut(),
+            (true, _) => give(new, ALIGN),
+            (false, 0) => {
+                take(block, old, ALIGN);
+                null_mut()
             }
-            return std::ptr::null_mut();
-        }
-        if new > isize::MAX as usize - ALIGN {
-            return std::ptr::null_mut();
-        }
-        if block.is_null() {
-            System
-                .alloc(Layout::from_size_align_unchecked(new, ALIGN))
-                .cast()
+            (false, _) => change(block, old, ALIGN, new),
+        };
+        got.cast()
+    }
+}
+
+/// The one allocator of the instance.
+struct Shared(UnsafeCell<Slabs>);
+
+// SAFETY: an instance has one thread.
+unsafe impl Sync for Shared {}
+
+static SLABS: Shared = Shared(UnsafeCell::new(Slabs::new()));
+
+/// Whether the slabs serve it; what is larger, or asks for more, is the C library's.
+fn is_small(bytes: usize, align: usize) -> bool {
+    bytes <= LARGEST && align <= slabs::STEP
+}
+
+/// A block of memory; null when there is none.
+#[inline]
+fn give(bytes: usize, align: usize) -> *mut u8 {
+    if bytes > isize::MAX as usize - align {
+        return null_mut();
+    }
+    // SAFETY: nothing of the slabs calls back here, so they are borrowed once; the size was looked at, and whoever asks
+    // has an alignment that is one.
+    unsafe {
+        if is_small(bytes, align) {
+            (*SLABS.0.get()).give(bytes)
         } else {
-            System
-                .realloc(
-                    block.cast(),
-                    Layout::from_size_align_unchecked(old, ALIGN),
-                    new,
-                )
-                .cast()
+            System.alloc(Layout::from_size_align_unchecked(bytes, align))
+        }
+    }
+}
+
+/// # Safety
+/// The block came from `give` or `change` with this size and alignment, and nobody uses it any more.
+#[inline]
+unsafe fn take(block: *mut u8, bytes: usize, align: usize) {
+    // SAFETY: the caller's promise; the slabs as in `give`.
+    unsafe {
+        if is_small(bytes, align) {
+            (*SLABS.0.get()).take(block, bytes);
+        } else {
+            System.dealloc(block, Layout::from_size_align_unchecked(bytes, align));
+        }
+    }
+}
+
+/// # Safety
+/// As for `take`, unless it answers with null.
+unsafe fn change(block: *mut u8, old: usize, align: usize, new: usize) -> *mut u8 {
+    // SAFETY: the caller's promise; both blocks hold the bytes that are copied.
+    unsafe {
+        match (is_small(old, align), is_small(new, align)) {
+            (true, true) if slabs::same_size(old, new) => block,
+            (false, false) if new <= isize::MAX as usize - align => {
+                System.realloc(block, Layout::from_size_align_unchecked(old, align), new)
+            }
+            _ => {
+                let other = give(new, align);
+                if !other.is_null() {
+                    other.copy_from_nonoverlapping(block, old.min(new));
+                    take(block, old, align);
+                }
+                other
+            }
         }
     }
 }
@@ -120,8 +180,8 @@ static COLLECTING: AtomicBool = AtomicBool::new(false);
 
 /// Makes Lua allocate through this file.
 pub(crate) fn adopt(lua: &Lua) {
-    // SAFETY: the state is alive, and both allocators hand out blocks of the C library's `malloc`, so that this one
-    // may resize and free what mlua's has given out so far.
+    // SAFETY: the state is alive, and mlua's allocator is Rust's, which is this file's, too: blocks that it has given out
+    // so far are resized and freed by the size that Lua knows.
     unsafe {
         lua.exec_raw_lua(|raw| {
             ffi::lua_setallocf(raw.state(), allocate, std::ptr::null_mut());
@@ -157,34 +217,31 @@ impl Collecting {
     }
 }
 
-// SAFETY: every block comes from and goes back to `System`, unchanged.
+// SAFETY: every block comes from `give` or `change`, and goes back to `take` with its size and alignment.
 unsafe impl GlobalAlloc for Collecting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise is passed on.
-        unsafe {
-            let got = System.alloc(layout);
-            if !got.is_null() {
-                return got;
-            }
-            self.collect();
-            System.alloc(layout)
+        let got = give(layout.size(), layout.align());
+        if !got.is_null() {
+            return got;
         }
+        self.collect();
+        give(layout.size(), layout.align())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(block, layout) }
+        unsafe { take(block, layout.size(), layout.align()) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's promise is passed on; what was refused is as it was.
         unsafe {
-            let got = System.realloc(block, layout, new);
+            let got = change(block, layout.size(), layout.align(), new);
             if !got.is_null() {
                 return got;
             }
             self.collect();
-            System.realloc(block, layout, new)
+            change(block, layout.size(), layout.align(), new)
         }
     }
 }

@@ -19,6 +19,8 @@ mod alloc;
 mod nowasi;
 #[cfg(target_arch = "wasm32")]
 mod position;
+#[cfg(any(target_arch = "wasm32", test))]
+mod slabs;
 
 #[allow(
     unsafe_code,
