@@ -113,12 +113,12 @@ impl Native for Decode {
     }
 }
 
-/// `call(name, params)`: runs an action and waits for it; what `settle` pushes.
+/// `call(name, ...)`: runs an action and waits for it; what `settle` pushes.
 struct Call;
 
 impl Native for Call {
     fn call(stack: &mut Stack<'_>) -> c_int {
-        let outcome = match convert::encode_params(stack, 2) {
+        let outcome = match params(stack) {
             Ok(params) => gate::call(stack.text(1), params),
             Err(problem) => Err(invalid(problem)),
         };
@@ -126,12 +126,12 @@ impl Native for Call {
     }
 }
 
-/// `submit(name, params)`: starts an action. Its number, or nil and what `settle` pushes when it was done at once.
+/// `submit(name, ...)`: starts an action. Its number, or nil and what `settle` pushes when it was done at once.
 struct Submit;
 
 impl Native for Submit {
     fn call(stack: &mut Stack<'_>) -> c_int {
-        let submitted = match convert::encode_params(stack, 2) {
+        let submitted = match params(stack) {
             Ok(params) => gate::submit(stack.text(1), params),
             Err(problem) => Err(Err(invalid(problem))),
         };
@@ -145,6 +145,22 @@ impl Native for Submit {
                 1 + settle(stack, outcome)
             }
         }
+    }
+}
+
+/// The parameters of an action, as they were given behind its name: one table, or none.
+fn params(stack: &mut Stack<'_>) -> Result<String, String> {
+    let given = stack.top() - 1;
+    match stack.slot(2) {
+        Slot::Nil | Slot::Table(_) if given > 1 => Err(format!(
+            "parameters must be one table, got {given} arguments"
+        )),
+        Slot::Nil => Ok("{}".to_owned()),
+        Slot::Table(_) => convert::encode_params(stack, 2),
+        other => Err(format!(
+            "parameters must be a table, got {}",
+            other.type_name()
+        )),
     }
 }
 
@@ -208,7 +224,7 @@ fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
     let error = match outcome {
         Ok(text) => {
             stack.push_boolean(true);
-            match convert::decode(stack, text.as_bytes(), Nulls::Absent) {
+            match convert::decode_text(stack, &text, Nulls::Absent) {
                 Ok(()) => return 2,
                 Err(problem) => ActionError {
                     kind: ErrorKind::BadOutput,
@@ -223,7 +239,7 @@ fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
     stack.push_string(kind_name(error.kind));
     stack.push_string(&error.message);
     let detail = error.detail.unwrap_or_default();
-    if convert::decode(stack, detail.as_bytes(), Nulls::Absent).is_err() {
+    if convert::decode_text(stack, &detail, Nulls::Absent).is_err() {
         stack.push_nil();
     }
     4

@@ -398,6 +398,12 @@ mod tests {
     }
 
     #[test]
+    fn blocks_come_in_steps() {
+        assert!(same_size(1, STEP) && same_size(LARGEST, LARGEST - STEP + 1));
+        assert!(!same_size(STEP, STEP + 1) && !same_size(0, 1));
+    }
+
+    #[test]
     fn an_empty_page_serves_blocks_of_another_size() {
         let mut held = Held {
             slabs: Slabs::new(),

@@ -24,21 +24,28 @@ const BATCH: c_int = 16;
 ///
 /// Integers of 64 bits stay integers, numbers with a fraction or an exponent are floats. A `null` document is nil.
 pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result<(), String> {
-    let top = stack.top();
     // What is known to be UTF-8 need not be looked at string by string; what is not has an error with its place.
-    let answer = match std::str::from_utf8(text) {
-        Ok(text) => document(stack, serde_json::Deserializer::from_str(text), nulls),
-        Err(_) => document(stack, serde_json::Deserializer::from_slice(text), nulls),
-    };
-    if let Err(problem) = answer {
-        stack.cut(top);
-        return Err(problem.to_string());
+    match std::str::from_utf8(text) {
+        Ok(text) => decode_text(stack, text, nulls),
+        Err(_) => whole(stack, nulls, serde_json::Deserializer::from_slice(text)),
     }
-    if nulls == Nulls::Absent && stack.is_null(-1) {
+}
+
+/// The same of what is known to be UTF-8.
+pub(crate) fn decode_text(stack: &mut Stack<'_>, text: &str, nulls: Nulls) -> Result<(), String> {
+    whole(stack, nulls, serde_json::Deserializer::from_str(text))
+}
+
+fn whole<'a>(
+    stack: &mut Stack<'_>,
+    nulls: Nulls,
+    parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
+) -> Result<(), String> {
+    let top = stack.top();
+    document(stack, parser, nulls).map_err(|problem| {
         stack.cut(top);
-        stack.push_nil();
-    }
-    Ok(())
+        problem.to_string()
+    })
 }
 
 fn document<'a>(
@@ -52,6 +59,7 @@ fn document<'a>(
     let node = Node {
         stack,
         nulls,
+        null_is_nil: nulls == Nulls::Absent,
         depth: 0,
     };
     node.deserialize(&mut parser)?;
@@ -73,6 +81,8 @@ fn room<E: Error>(stack: &mut Stack<'_>) -> Result<(), E> {
 struct Node<'a, 'b> {
     stack: &'a mut Stack<'b>,
     nulls: Nulls,
+    /// Whether this very value is nil when it is `null`.
+    null_is_nil: bool,
     depth: usize,
 }
 
@@ -87,10 +97,11 @@ impl<'b> Node<'_, 'b> {
         Ok(self.stack.top())
     }
 
-    fn inner(&mut self) -> Node<'_, 'b> {
+    fn inner(&mut self, null_is_nil: bool) -> Node<'_, 'b> {
         Node {
             stack: self.stack,
             nulls: self.nulls,
+            null_is_nil,
             depth: self.depth + 1,
         }
     }
@@ -141,23 +152,24 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.stack.push_null();
+        if self.null_is_nil {
+            self.stack.push_nil();
+        } else {
+            self.stack.push_null();
+        }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
         let table = self.enter()?;
         let mut count = 0;
-        while count < BATCH && elements.next_element_seed(self.inner())?.is_some() {
+        while count < BATCH && elements.next_element_seed(self.inner(false))?.is_some() {
             count += 1;
         }
-        self.stack.put_table(table, count, 0);
-        for index in (1..=count).rev() {
-            self.stack.set_element(table, index.into());
-        }
+        self.stack.fill_list(table, count);
         if count == BATCH {
             let mut index = i64::from(count);
-            while elements.next_element_seed(self.inner())?.is_some() {
+            while elements.next_element_seed(self.inner(false))?.is_some() {
                 index += 1;
                 self.stack.set_element(table, index);
             }
@@ -172,13 +184,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         while count < BATCH && self.entry(&mut entries)? {
             count += 1;
         }
-        self.stack.put_table(table, 0, count);
-        // In their order: the last of two equal keys holds, also when it is null.
-        for entry in 0..count {
-            self.stack.push_copies(table + 1 + 2 * entry);
-            self.stack.set_pair(table);
-        }
-        self.stack.cut(table);
+        self.stack.fill_object(table, count);
         if count == BATCH {
             while self.entry(&mut entries)? {
                 self.stack.set_pair(table);
@@ -191,14 +197,11 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 impl Node<'_, '_> {
     /// Pushes the next entry of an object, its key and its value; false after the last.
     fn entry<'de, A: MapAccess<'de>>(&mut self, entries: &mut A) -> Result<bool, A::Error> {
-        if entries.next_key_seed(self.inner())?.is_none() {
+        if entries.next_key_seed(self.inner(false))?.is_none() {
             return Ok(false);
         }
-        entries.next_value_seed(self.inner())?;
-        if self.nulls == Nulls::Absent && self.stack.is_null(-1) {
-            self.stack.cut(self.stack.top() - 1);
-            self.stack.push_nil();
-        }
+        let null_is_nil = self.nulls == Nulls::Absent;
+        entries.next_value_seed(self.inner(null_is_nil))?;
         Ok(true)
     }
 }

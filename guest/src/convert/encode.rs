@@ -121,6 +121,27 @@ impl std::fmt::Display for Refusal {
 /// The text so far. It grows only while there is memory.
 struct Out(Vec<u8>);
 
+impl Out {
+    /// Writes a string; true when it stands there without escapes.
+    fn string(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
+        self.0
+            .try_reserve(bytes.len() + 2)
+            .map_err(|_| Fault::Memory)?;
+        if is_plain(bytes) {
+            self.0.push(b'"');
+            self.0.extend_from_slice(bytes);
+            self.0.push(b'"');
+            return Ok(true);
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return refuse("is a string that is not UTF-8");
+        };
+        let start = self.0.len();
+        serde_json::to_writer(&mut *self, text).map_err(|_| Fault::Memory)?;
+        Ok(!self.0[start..].contains(&b'\\'))
+    }
+}
+
 impl io::Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0
@@ -140,6 +161,8 @@ struct Field {
     start: usize,
     /// The text of the key without its quotes.
     key: std::ops::Range<usize>,
+    /// Whether that has no escapes.
+    plain: bool,
     end: usize,
 }
 
@@ -167,8 +190,8 @@ impl Encoder<'_, '_> {
                 let what = if number.is_nan() { "NaN" } else { "infinity" };
                 refuse(format!("is {what}, which JSON cannot hold"))
             }
-            Slot::String => self.string(at),
-            Slot::Table => self.table(at),
+            Slot::String(bytes) => self.out.string(bytes).map(|_| ()),
+            Slot::Table(identity) => self.table(at, identity),
             Slot::Other(name) => refuse(format!("is a {name}, which JSON cannot hold")),
         }
     }
@@ -181,25 +204,7 @@ impl Encoder<'_, '_> {
         serde_json::to_writer(&mut self.out, value).map_err(|_| Fault::Memory)
     }
 
-    fn string(&mut self, at: c_int) -> Result<(), Fault> {
-        let bytes = self.stack.bytes(at);
-        let out = &mut self.out.0;
-        out.try_reserve(bytes.len() + 2)
-            .map_err(|_| Fault::Memory)?;
-        if is_plain(bytes) {
-            out.push(b'"');
-            out.extend_from_slice(bytes);
-            out.push(b'"');
-            return Ok(());
-        }
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return refuse("is a string that is not UTF-8");
-        };
-        serde_json::to_writer(&mut self.out, text).map_err(|_| Fault::Memory)
-    }
-
-    fn table(&mut self, at: c_int) -> Result<(), Fault> {
-        let identity = self.stack.identity(at);
+    fn table(&mut self, at: c_int, identity: *const c_void) -> Result<(), Fault> {
         if self.open.contains(&identity) {
             return refuse("contains itself");
         }
@@ -225,16 +230,16 @@ impl Encoder<'_, '_> {
     fn array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
         let start = self.out.0.len();
         self.put(b"[")?;
-        let mut index = 0;
+        let (mut index, top) = (0, self.stack.top());
         self.stack.push_nil();
         while self.stack.next(table) {
-            if index == length || !self.stack.is_index(-2, index + 1) {
-                self.stack.cut(self.stack.top() - 2);
+            if index == length || self.stack.slot(top + 1) != Slot::Integer(index + 1) {
+                self.stack.cut(top);
                 self.out.0.truncate(start);
                 return self.scattered_array(table, length);
             }
             index += 1;
-            self.element(index)?;
+            self.element(index, top + 2)?;
         }
         if index < length {
             return refuse(format!(
@@ -246,16 +251,16 @@ impl Encoder<'_, '_> {
 
     /// Looks at every key first: 1 to n make an array, and anything else has no JSON.
     fn scattered_array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
-        let (mut indices, mut names) = (0, false);
+        let (mut indices, mut names, top) = (0, false, self.stack.top());
         self.stack.push_nil();
         while self.stack.next(table) {
-            match self.stack.slot(-2) {
-                Slot::String => names = true,
+            match self.stack.slot(top + 1) {
+                Slot::String(_) => names = true,
                 Slot::Integer(index) if (1..=length).contains(&index) => indices += 1,
                 Slot::Integer(index) => return hole(index, length),
                 other => return bad_key(other),
             }
-            self.stack.cut(self.stack.top() - 1);
+            self.stack.cut(top + 1);
         }
         if names {
             return refuse("mixes a list with named keys");
@@ -268,20 +273,19 @@ impl Encoder<'_, '_> {
         self.put(b"[")?;
         for index in 1..=length {
             self.stack.push_element(table, index);
-            self.element(index)?;
+            self.element(index, top + 1)?;
         }
         self.close(false, b"]")
     }
 
     /// Writes the value on top as the element of a list, and pops it.
-    fn element(&mut self, index: i64) -> Result<(), Fault> {
+    fn element(&mut self, index: i64, top: c_int) -> Result<(), Fault> {
         if index > 1 {
             self.put(b",")?;
         }
         if self.pretty {
             self.new_line(self.open.len())?;
         }
-        let top = self.stack.top();
         self.value(top)
             .map_err(|fault| fault.under(|| Step::Index(index)))?;
         self.stack.cut(top - 1);
@@ -291,18 +295,15 @@ impl Encoder<'_, '_> {
     fn object(&mut self, table: c_int) -> Result<(), Fault> {
         self.put(b"{")?;
         let (start, first) = (self.out.0.len(), self.fields.len());
+        let top = self.stack.top();
         self.stack.push_nil();
         while self.stack.next(table) {
-            if !self.stack.is_string(-2) {
-                return match self.stack.slot(-2) {
-                    Slot::Integer(index) => hole(index, 0),
-                    other => bad_key(other),
-                };
-            }
-            let top = self.stack.top();
-            self.field(top)
-                .map_err(|fault| fault.under(|| Step::Key(self.stack.text(top - 1))))?;
-            self.stack.cut(top - 1);
+            self.field(top + 1)
+                .map_err(|fault| match self.stack.slot(top + 1) {
+                    Slot::String(_) => fault.under(|| Step::Key(self.stack.text(top + 1))),
+                    _ => fault,
+                })?;
+            self.stack.cut(top + 1);
         }
         if self.fields.len() == first {
             return self.put(b"}");
@@ -313,22 +314,27 @@ impl Encoder<'_, '_> {
         self.close(false, b"}")
     }
 
-    /// Writes the key and the value on top of the stack, with a comma behind.
-    fn field(&mut self, top: c_int) -> Result<(), Fault> {
+    /// Writes the key at a slot and the value above it, with a comma behind.
+    fn field(&mut self, at: c_int) -> Result<(), Fault> {
         let start = self.out.0.len();
         if self.pretty {
             self.new_line(self.open.len())?;
         }
         let quote = self.out.0.len();
-        self.string(top - 1)?;
+        let plain = match self.stack.slot(at) {
+            Slot::String(bytes) => self.out.string(bytes)?,
+            Slot::Integer(index) => return hole(index, 0),
+            other => return bad_key(other),
+        };
         let key = quote + 1..self.out.0.len() - 1;
         self.put(if self.pretty { b": " } else { b":" })?;
-        self.value(top)?;
+        self.value(at + 1)?;
         self.put(b",")?;
         self.fields.try_reserve(1).map_err(|_| Fault::Memory)?;
         self.fields.push(Field {
             start,
             key,
+            plain,
             end: self.out.0.len(),
         });
         Ok(())
@@ -339,11 +345,13 @@ impl Encoder<'_, '_> {
         let text = &mut self.out.0;
         let fields = &mut self.fields[first..];
         let by_key = |a: &Field, b: &Field| {
+            let plain = a.plain && b.plain;
             let (a, b) = (&text[a.key.clone()], &text[b.key.clone()]);
-            if a.contains(&b'\\') || b.contains(&b'\\') {
-                return unescaped(a).cmp(&unescaped(b));
+            if plain {
+                a.cmp(b)
+            } else {
+                unescaped(a).cmp(&unescaped(b))
             }
-            a.cmp(b)
         };
         if !fields.is_sorted_by(|a, b| by_key(a, b).is_le()) {
             fields.sort_unstable_by(by_key);
@@ -404,17 +412,10 @@ fn hole<T>(index: i64, length: i64) -> Result<T, Fault> {
     ))
 }
 
-fn bad_key<T>(key: Slot) -> Result<T, Fault> {
-    let name = match key {
-        Slot::Boolean(_) => "boolean",
-        Slot::Number(_) => "number",
-        Slot::Table => "table",
-        Slot::Null => "userdata",
-        Slot::Other(name) => name,
-        Slot::Nil | Slot::Integer(_) | Slot::String => "value",
-    };
+fn bad_key<T>(key: Slot<'_>) -> Result<T, Fault> {
     refuse(format!(
-        "has a key that is a {name}, and JSON keys are strings"
+        "has a key that is a {}, and JSON keys are strings",
+        key.type_name()
     ))
 }
 

@@ -2,9 +2,10 @@
 
 mod decode;
 mod encode;
+mod raw;
 pub(crate) mod stack;
 
-pub(crate) use decode::{Nulls, decode};
+pub(crate) use decode::{Nulls, decode, decode_text};
 pub(crate) use encode::{encode, encode_params};
 
 /// Levels of arrays and objects that a document may nest, both ways.

@@ -9,7 +9,7 @@
 //!   table matters only to `next`, between whose calls nothing may be pushed but what `Stack` itself says.
 #![expect(
     unsafe_code,
-    reason = "the C interface of Lua, in this file and no other of the natives"
+    reason = "the C interface of Lua, here and in `raw` and nowhere else among the natives"
 )]
 
 use std::ffi::{c_int, c_void};
@@ -17,6 +17,8 @@ use std::marker::PhantomData;
 
 use mlua::ffi;
 use mlua::prelude::*;
+
+use super::raw::{self, Raw};
 
 /// A native function: takes its arguments from the stack and says how many results it left on top.
 pub(crate) trait Native {
@@ -31,17 +33,34 @@ pub(crate) struct Stack<'a> {
 
 /// What stands in a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Slot {
+pub(crate) enum Slot<'a> {
     Nil,
     /// `json.null`.
     Null,
     Boolean(bool),
     Integer(i64),
     Number(f64),
-    String,
-    Table,
+    /// Its bytes.
+    String(&'a [u8]),
+    /// What tells it apart from others.
+    Table(*const c_void),
     /// Something else, by the name of its type.
     Other(&'static str),
+}
+
+impl Slot<'_> {
+    /// What Lua's `type` says of it.
+    pub(crate) fn type_name(self) -> &'static str {
+        match self {
+            Slot::Nil => "nil",
+            Slot::Null => "userdata",
+            Slot::Boolean(_) => "boolean",
+            Slot::Integer(_) | Slot::Number(_) => "number",
+            Slot::String(_) => "string",
+            Slot::Table(_) => "table",
+            Slot::Other(name) => name,
+        }
+    }
 }
 
 /// A function of Lua's that runs `N`. The metatable that marks arrays is its upvalue.
@@ -74,9 +93,9 @@ impl Stack<'_> {
 
     /// Cuts the stack to `top` slots.
     pub(crate) fn cut(&mut self, top: c_int) {
-        assert!((0..=self.top()).contains(&top), "the stack shrinks");
-        // SAFETY: a lower top needs no room.
-        unsafe { ffi::lua_settop(self.state, top) }
+        // SAFETY: no precondition; what would grow is refused.
+        let shrinks = unsafe { raw::cut(self.state, top) != 0 };
+        assert!(shrinks, "the stack shrinks");
     }
 
     /// Makes room for so many more values; false when there cannot be.
@@ -86,80 +105,51 @@ impl Stack<'_> {
     }
 
     /// What stands in a slot; nil where there is none.
-    pub(crate) fn slot(&self, at: c_int) -> Slot {
-        // SAFETY: reading any slot is allowed. Numbers are read as what they are, so that nothing is converted.
+    pub(crate) fn slot(&self, at: c_int) -> Slot<'_> {
+        let mut slot = Raw::new();
+        // SAFETY: any slot may be asked, and what was asked says which field holds. The bytes of a string stay where they
+        // are as long as it does; whatever changes the stack needs `&mut self`, which ends this borrow.
         unsafe {
-            match ffi::lua_type(self.state, at) {
-                ffi::LUA_TNIL | ffi::LUA_TNONE => Slot::Nil,
-                ffi::LUA_TBOOLEAN => Slot::Boolean(ffi::lua_toboolean(self.state, at) != 0),
-                ffi::LUA_TNUMBER if ffi::lua_isinteger(self.state, at) != 0 => {
-                    Slot::Integer(ffi::lua_tointegerx(self.state, at, std::ptr::null_mut()))
+            raw::slot(self.state, at, &raw mut slot);
+            match slot.kind {
+                ffi::LUA_TNIL => Slot::Nil,
+                ffi::LUA_TBOOLEAN => Slot::Boolean(!slot.is.at.is_null()),
+                raw::INTEGER => Slot::Integer(slot.is.integer),
+                ffi::LUA_TNUMBER => Slot::Number(slot.is.number),
+                ffi::LUA_TSTRING => {
+                    let start = slot.is.at.cast();
+                    Slot::String(std::slice::from_raw_parts(start, slot.length))
                 }
-                ffi::LUA_TNUMBER => {
-                    Slot::Number(ffi::lua_tonumberx(self.state, at, std::ptr::null_mut()))
-                }
-                ffi::LUA_TSTRING => Slot::String,
-                ffi::LUA_TTABLE => Slot::Table,
+                ffi::LUA_TTABLE => Slot::Table(slot.is.at),
                 ffi::LUA_TFUNCTION => Slot::Other("function"),
                 ffi::LUA_TTHREAD => Slot::Other("thread"),
-                ffi::LUA_TLIGHTUSERDATA if ffi::lua_touserdata(self.state, at).is_null() => {
-                    Slot::Null
-                }
+                ffi::LUA_TLIGHTUSERDATA if slot.is.at.is_null() => Slot::Null,
                 _ => Slot::Other("userdata"),
             }
         }
     }
 
-    pub(crate) fn is_string(&self, at: c_int) -> bool {
-        // SAFETY: any slot may be asked, here and below.
-        unsafe { ffi::lua_type(self.state, at) == ffi::LUA_TSTRING }
-    }
-
     fn is_table(&self, at: c_int) -> bool {
-        // SAFETY: as above.
+        // SAFETY: any slot may be asked, here and below.
         unsafe { ffi::lua_type(self.state, at) == ffi::LUA_TTABLE }
     }
 
-    /// Whether the slot holds this very integer.
-    pub(crate) fn is_index(&self, at: c_int, index: i64) -> bool {
-        // SAFETY: as above; a number is not converted, because it must be an integer.
-        unsafe {
-            ffi::lua_isinteger(self.state, at) != 0
-                && ffi::lua_tointegerx(self.state, at, std::ptr::null_mut()) == index
-        }
-    }
-
-    pub(crate) fn is_null(&self, at: c_int) -> bool {
+    fn is_string(&self, at: c_int) -> bool {
         // SAFETY: as above.
-        unsafe {
-            ffi::lua_type(self.state, at) == ffi::LUA_TLIGHTUSERDATA
-                && ffi::lua_touserdata(self.state, at).is_null()
-        }
+        unsafe { ffi::lua_type(self.state, at) == ffi::LUA_TSTRING }
     }
 
     /// The bytes of a string; empty when there is none in the slot.
     pub(crate) fn bytes(&self, at: c_int) -> &[u8] {
-        if !self.is_string(at) {
-            return &[];
-        }
-        let mut length = 0;
-        // SAFETY: the slot holds a string, whose bytes stay where they are as long as it does. Whatever changes the
-        // stack needs `&mut self`, which ends this borrow.
-        unsafe {
-            let start = ffi::lua_tolstring(self.state, at, &raw mut length);
-            std::slice::from_raw_parts(start.cast(), length)
+        match self.slot(at) {
+            Slot::String(bytes) => bytes,
+            _ => &[],
         }
     }
 
     /// The text of a string, with U+FFFD for what is not UTF-8.
     pub(crate) fn text(&self, at: c_int) -> String {
         String::from_utf8_lossy(self.bytes(at)).into_owned()
-    }
-
-    /// Tells tables apart.
-    pub(crate) fn identity(&self, at: c_int) -> *const c_void {
-        // SAFETY: any slot may be asked.
-        unsafe { ffi::lua_topointer(self.state, at) }
     }
 
     /// A border of a table: the length that `#` gives without metamethods.
@@ -187,10 +177,11 @@ impl Stack<'_> {
     /// Begins with nil for a key. Between two calls nothing may run that could change the table: no push of a string or
     /// table, which may collect garbage and so run a script's finaliser.
     pub(crate) fn next(&mut self, table: c_int) -> bool {
-        assert!(self.is_table(table));
-        // SAFETY: the slot holds a table. A key that the table does not hold would raise an error; it was the last
+        // SAFETY: what is no table is refused. A key that the table does not hold would raise an error; it was the last
         // call's, and the table is as it was then.
-        unsafe { ffi::lua_next(self.state, table) != 0 }
+        let more = unsafe { raw::next(self.state, table) };
+        assert!(more >= 0, "a table is walked");
+        more != 0
     }
 
     /// Pushes an element of a list.
@@ -232,15 +223,19 @@ impl Stack<'_> {
         unsafe { ffi::lua_pushlstring(self.state, bytes.as_ptr().cast(), bytes.len()) };
     }
 
-    /// Puts a new table, with room for so many elements and keys, into a slot.
-    pub(crate) fn put_table(&mut self, at: c_int, elements: c_int, keys: c_int) {
-        assert!((1..=self.top()).contains(&at), "the slot is there");
-        // SAFETY: room was made for one value, which is moved into the slot.
-        unsafe {
-            ffi::lua_createtable(self.state, elements, keys);
-            ffi::lua_copy(self.state, -1, at);
-            ffi::lua_settop(self.state, -2);
-        }
+    /// Puts a new table into the slot below the top `count` values, and moves them into it as a list.
+    pub(crate) fn fill_list(&mut self, at: c_int, count: c_int) {
+        // SAFETY: room was made for three values; what stands elsewhere is refused.
+        let filled = unsafe { raw::fill(self.state, at, count, 0) != 0 };
+        assert!(filled, "the slots are there");
+    }
+
+    /// Puts a new table into the slot below the top `count` pairs of a string and a value, and moves them into it: the last
+    /// of two equal keys holds.
+    pub(crate) fn fill_object(&mut self, at: c_int, count: c_int) {
+        // SAFETY: as above.
+        let filled = unsafe { raw::fill(self.state, at, count, 1) != 0 };
+        assert!(filled, "the slots are there, and keys are strings");
     }
 
     /// Marks a table as an array.
@@ -266,16 +261,6 @@ impl Stack<'_> {
         assert!(self.is_string(-2));
         // SAFETY: the slot holds a table below the pair, and a string can be a key.
         unsafe { ffi::lua_rawset(self.state, table) }
-    }
-
-    /// Pushes copies of the slots `at` and the one above it.
-    pub(crate) fn push_copies(&mut self, at: c_int) {
-        assert!((1..self.top()).contains(&at), "both slots are there");
-        // SAFETY: the slots are there; room was made.
-        unsafe {
-            ffi::lua_pushvalue(self.state, at);
-            ffi::lua_pushvalue(self.state, at + 1);
-        }
     }
 
     /// Collects all garbage.

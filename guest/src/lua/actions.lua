@@ -30,20 +30,12 @@ local function define_action(body, ...)
   if not loading then fail("define_action exists only while the actions repo loads") end
   local definition = { names = {} }
   if noting then note(definition, body, ...) end
-  local function callable(params, ...)
+  local function callable(...)
     local name = definition.name
     if not name then
       fail("this action has no name: the table that init.lua returns does not hold it")
     end
-    if params == nil then
-      params = {}
-    elseif type(params) ~= "table" then
-      error(failure(name, "invalid_params", "parameters must be a table, got " .. type(params)), 0)
-    end
-    if select("#", ...) > 0 then
-      error(failure(name, "invalid_params", "parameters must be one table, got " .. 1 + select("#", ...) .. " arguments"), 0)
-    end
-    return act(name, params)
+    return act(name, ...)
   end
   definition_of[callable] = definition
   return callable

@@ -4,6 +4,7 @@ local type, tostring, next, rawget, sort, rep, format, find, concat, print0, err
   type, tostring, next, rawget, table.sort, string.rep, string.format, string.find, table.concat, print, error,
   kael.null, kael.array_mt
 local getmetatable, ipairs, mathtype, gsub, fail = getmetatable, ipairs, math.type, string.gsub, kael.fail
+local length = kael.length
 
 local function quote(s)
   return (gsub(gsub(gsub(format("%q", s), "\\\n", "\\n"), "\r", "\\r"), "\t", "\\t"))
@@ -37,7 +38,7 @@ local function show(value, depth, indent, open)
   if depth <= 0 then return "{...}" end
   open[value] = true
   local parts, inner, long, n = {}, indent .. "  ", false, 0
-  for i = 1, #value do
+  for i = 1, length(value) do
     local v = rawget(value, i)
     if v == nil then break end
     n = i
@@ -80,7 +81,7 @@ end
 function pluck(list, key)
   need("pluck", list)
   local out = {}
-  for i = 1, #list do
+  for i = 1, length(list) do
     local element = list[i]
     local value
     if type(element) == "table" then value = element[key] end

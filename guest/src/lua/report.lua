@@ -24,12 +24,16 @@ local function exported(name, work)
   end
 end
 
-local function rows_of(rows)
-  if type(rows) ~= "table" then refuse("expected a list of rows, got " .. type(rows)) end
-  for i = 1, #rows do
-    if type(rows[i]) ~= "table" then refuse("row " .. i .. " must be a table, got " .. type(rows[i])) end
+-- A list that stays as it is, whatever the one that was given says next.
+local function rows_of(given)
+  if type(given) ~= "table" then refuse("expected a list of rows, got " .. type(given)) end
+  local rows = {}
+  for i = 1, kael.length(given) do
+    local row = given[i]
+    if type(row) ~= "table" then refuse("row " .. i .. " must be a table, got " .. type(row)) end
+    rows[i] = row
   end
-  if #rows == 0 and next(rows) ~= nil then refuse("expected a list of rows, got a table with names: put it into { }") end
+  if #rows == 0 and next(given) ~= nil then refuse("expected a list of rows, got a table with names: put it into { }") end
   return rows
 end
 
@@ -101,7 +105,7 @@ end
 
 -- A table for people: aligned by the cells that a terminal shows, numbers to the right.
 exported("table", function(rows, columns, options)
-  rows_of(rows)
+  rows = rows_of(rows)
   options = options_of(options, { title = "string" })
   columns = columns_of(rows, columns)
   local lines, widths, heads = {}, {}, {}
@@ -159,7 +163,7 @@ end)
 
 -- Comma-separated values as RFC 4180 has them, with plain line breaks.
 exported("csv", function(rows, columns, options)
-  rows_of(rows)
+  rows = rows_of(rows)
   options = options_of(options, { safe = "boolean" })
   columns = columns_of(rows, columns)
   local function field(value)
@@ -183,7 +187,7 @@ end)
 
 -- A JSON list of objects, a row a line, their keys in the order of the columns.
 exported("json", function(rows, columns)
-  rows_of(rows)
+  rows = rows_of(rows)
   columns = columns_of(rows, columns)
   local lines = {}
   for r = 1, #rows do
@@ -201,7 +205,7 @@ end)
 
 -- A table of GitHub's Markdown, in which no cell is markup.
 exported("markdown", function(rows, columns)
-  rows_of(rows)
+  rows = rows_of(rows)
   columns = columns_of(rows, columns)
   local function escaped(value)
     local text = gsub(text_of(value), "[\\`*|%[%]~]", "\\%0")
@@ -237,7 +241,7 @@ local function shown(value) return type(value) == "string" and "'" .. sub(value,
 -- A chart for the page: `y` of every row over its `x`, a series for each `y`, or for each value of `series`.
 exported("chart", function(kind, rows, options)
   if not kinds[kind] then refuse("the kind must be 'line', 'area', 'bar' or 'scatter', got " .. shown(kind)) end
-  rows_of(rows)
+  rows = rows_of(rows)
   options = options_of(options, { x = true, y = true, series = true, title = "string", x_title = "string", y_title = "string" })
   local ys = options.y
   if ys == nil then
@@ -253,6 +257,10 @@ exported("chart", function(kind, rows, options)
     if #ys == 0 then refuse("no column has numbers: say which with y = 'name'") end
   elseif type(ys) ~= "table" then
     ys = { ys }
+  else
+    local named = {}
+    for i, y in ipairs(ys) do named[i] = y end
+    ys = named
   end
   if options.series ~= nil and #ys ~= 1 then refuse("with 'series' there is one 'y', got " .. #ys) end
 

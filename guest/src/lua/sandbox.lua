@@ -38,6 +38,10 @@ local function fail(message)
 end
 kael.fail = fail
 
+-- The length of a list, also of one that says it is no number.
+local rawlen = rawlen
+function kael.length(list) return tointeger(#list) or rawlen(list) end
+
 -- A traceback as a list of frames, innermost first, without the runtime's own; it starts and ends in Lua code.
 function kael.frames(text)
   local frames, first, last = {}, nil, 0

@@ -22,17 +22,17 @@ local queue -- branches ready to go on, of the loop that is running
 local waiting = {} -- call id -> branch
 local busy = setmetatable({}, { __mode = "k" }) -- a coroutine that waits for the scheduler, and is nobody's to resume
 
--- Runs an action; called by the callables of `actions`.
-function kael.act(name, params)
+-- Runs an action; called by the callables of `actions` with what they were given.
+function kael.act(name, ...)
   local ok, value, message, detail
   if reachable and live > 1 and isyieldable() then
     local id
-    id, ok, value, message, detail = submit(name, params)
+    id, ok, value, message, detail = submit(name, ...)
     if id then
       ok, value, message, detail = yield0(MARK, id)
     end
   else
-    ok, value, message, detail = call(name, params)
+    ok, value, message, detail = call(name, ...)
   end
   if ok then return value end
   error(failure(name, value, message, detail), 0)
@@ -255,7 +255,7 @@ local function list_of(...)
   local n, first = select("#", ...), (...)
   if n == 1 and type(first) == "table" then
     local mt = getmetatable(first)
-    if type(mt) ~= "table" or mt.__call == nil then return first, #first, true end
+    if type(mt) ~= "table" or mt.__call == nil then return first, kael.length(first), true end
   end
   return { ... }, n, false
 end

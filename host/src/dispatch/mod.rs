@@ -142,15 +142,29 @@ impl Dispatcher {
                 let definition = catalog.get(&own).ok_or_else(interrupted)?;
                 merged(definition, params)
             };
-            aside(size, merging).await?
+            Box::pin(aside(size, merging)).await?
         } else {
             merged(definition, params)?
         };
         *digest = made;
         self.authorize(definition)?;
         if let Some(rehearsal) = &self.rehearsal {
-            return self.rehearse(rehearsal, definition, name, params).await;
+            return Box::pin(self.rehearse(rehearsal, definition, name, params)).await;
         }
+        if self.recorder.is_none() && definition.reuse.retry.is_none() && !self.keeps(definition) {
+            // What most calls are, without the room in their future that the rest would take.
+            return self.attempt(definition, name, params).await;
+        }
+        Box::pin(self.recorded(definition, name, params)).await
+    }
+
+    /// Runs an action, and writes its answer down where that is wanted.
+    async fn recorded(
+        &self,
+        definition: &Definition,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
         let Some(recorder) = &self.recorder else {
             return self.perform(definition, name, params).await;
         };
@@ -279,6 +293,11 @@ impl Dispatcher {
         self.bound(definition, name, stdout).await
     }
 
+    /// Whether results may be kept.
+    fn keeps(&self, definition: &Definition) -> bool {
+        definition.reuse.cache.is_some() && self.cache.is_some()
+    }
+
     /// Where the result of a call is kept, and the result when it is there. None when it is not to be kept, or cannot
     /// be: a cache is no reason to fail.
     async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
@@ -345,7 +364,7 @@ impl Dispatcher {
             let definition = catalog.get(&own).ok_or_else(interrupted)?;
             documents::bound(definition.contract.returns.as_deref(), stdout)
         };
-        aside(size, checking).await
+        Box::pin(aside(size, checking)).await
     }
 
     fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
@@ -433,11 +452,7 @@ fn chance() -> f64 {
 }
 
 fn digest_of(params: &str) -> String {
-    let digest = Sha256::digest(params.as_bytes());
-    let digits = digest[..8].iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
-        .collect()
+    cache::hex(&Sha256::digest(params.as_bytes())[..8])
 }
 
 /// For the fuzz targets: whether a text is a document, and parameters merged by hand.

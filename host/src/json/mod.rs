@@ -40,7 +40,7 @@ pub(crate) enum JsonError {
 /// Parses one document into a tree. Only for what is small, or what the team or the operator wrote: a tree takes up to a
 /// hundred times the room of its text.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    if brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH {
+    if nests_too_deep(text) {
         return Err(JsonError::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_slice(text);
@@ -61,7 +61,7 @@ pub(crate) struct Look {
 
 /// Checks that a text is one document that the guest can take: every number and every string is looked at, none is kept.
 pub(crate) fn check(text: &str) -> Result<Look, JsonError> {
-    if brackets(text.as_bytes()) > MAX_DEPTH && depth(text.as_bytes()) > MAX_DEPTH {
+    if nests_too_deep(text.as_bytes()) {
         return Err(JsonError::TooDeep);
     }
     let (left, ascending) = (Cell::new(MAX_VALUES), Cell::new(true));
@@ -240,6 +240,11 @@ where
     parser
         .deserialize_map(Entries(&mut look))
         .map_err(|problem| E::from(serde_json::Error::custom(problem)))?
+}
+
+/// Levels are counted only where so many are possible.
+fn nests_too_deep(text: &[u8]) -> bool {
+    text.len() > MAX_DEPTH && brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH
 }
 
 /// At least as many as the levels of a document, and quickly counted.

@@ -265,7 +265,7 @@ impl Host for State {
             match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
                 Poll::Ready(answer) => Some(answer),
                 Poll::Pending => match deadline {
-                    Some(deadline) => timeout_at(deadline.into(), answering).await.ok(),
+                    Some(deadline) => Box::pin(timeout_at(deadline.into(), answering)).await.ok(),
                     None => Some(answering.await),
                 },
             }
@@ -287,8 +287,50 @@ impl State {
                 call.task.abort();
             }
         }
+        if wait && submit.len() == 1 && self.by_id.is_empty() {
+            // One call and nothing beside it: what most scripts do all the time. What else there may be takes a larger
+            // future, which is not to be made for each of them.
+            let Some(call) = submit.into_iter().next() else {
+                return Ok(Vec::new());
+            };
+            return self.answer_one(call).await;
+        }
+        Box::pin(self.answer_several(submit, wait)).await
+    }
+
+    /// Answers a call that the guest waits for, with none in flight.
+    async fn answer_one(
+        &mut self,
+        Call { id, name, params }: Call,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        let outcome = if name.starts_with("kael.") {
+            self.own(&name, params).await?
+        } else {
+            let answer = self.call(name, params)?;
+            if self.interrupted.is_none() {
+                answer.await.0
+            } else {
+                let interruption = interruption(&mut self.interrupted);
+                Box::pin(async move {
+                    tokio::select! {
+                        biased;
+                        () = interruption => Err(interrupted()),
+                        (outcome, _turn) = answer => outcome,
+                    }
+                })
+                .await
+            }
+        };
+        Ok(vec![Completion { id, outcome }])
+    }
+
+    /// Answers what may wait beside other calls.
+    async fn answer_several(
+        &mut self,
+        submit: Vec<Call>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
         let mut done = Vec::new();
-        let alone = wait && submit.len() == 1 && self.by_id.is_empty();
         for Call { id, name, params } in submit {
             if self.by_id.contains_key(&id)
                 || done
@@ -304,15 +346,6 @@ impl State {
                     id,
                     outcome: self.own(&name, params).await?,
                 });
-            } else if alone {
-                // One call and nothing beside it: what most scripts do all the time.
-                let answer = self.call(name, params)?;
-                let outcome = tokio::select! {
-                    biased;
-                    () = interruption(&mut self.interrupted) => Err(interrupted()),
-                    (outcome, _turn) = answer => outcome,
-                };
-                done.push(Completion { id, outcome });
             } else {
                 // What waits for its turn is held here, and not by the guest: no more of it than the guest may hold.
                 let bytes = params.len() as u64;
