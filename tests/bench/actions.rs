@@ -71,6 +71,12 @@ impl Gate {
         answer: &str,
     ) -> Result<Duration> {
         let start = Instant::now();
+        if many == 1 {
+            // As the program does it: the thread that waits for the run drives the call.
+            let call = self.dispatcher.call(name, params.to_owned(), &|_| ());
+            let result = self.runtime.block_on(call)?;
+            return took(start, name, &result, answer);
+        }
         let calls: Vec<_> = (0..many)
             .map(|_| {
                 let (dispatcher, params) = (self.dispatcher.clone(), params.to_owned());
@@ -80,11 +86,17 @@ impl Gate {
             .collect();
         for call in calls {
             let result = self.runtime.block_on(call)??;
-            if result.trim() != answer {
-                return Err(format!("{name} returned {result}").into());
-            }
+            took(start, name, &result, answer)?;
         }
         Ok(start.elapsed())
+    }
+}
+
+/// The time since then, if the answer is the right one.
+fn took(start: Instant, name: &str, result: &str, answer: &str) -> Result<Duration> {
+    match result.trim() == answer {
+        true => Ok(start.elapsed()),
+        false => Err(format!("{name} returned {result}").into()),
     }
 }
 

@@ -185,5 +185,7 @@ fn less_memory_than_a_sandbox_needs_is_a_limit_too() {
         .run_with(&["--max-memory", "1MiB", "-e", ""])
         .ends()
         .exits(5)
-        .says("Error: the script needs more memory than the 1 MiB it may use (it asked for 2.0 MiB)");
+        .says(
+            "Error: the script needs more memory than the 1 MiB it may use (it asked for 2.0 MiB)",
+        );
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -13,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::process::Leftover;
 use crate::failure::ActionError;
 
 /// A folder that only this user can enter. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Temporary {
     folder: TempDir,
-    /// What is to be closed first.
-    before: Option<OwnedFd>,
+    /// What is to go first.
+    before: Leftover,
 }
 
 impl Temporary {
@@ -34,7 +34,7 @@ impl Temporary {
         })?;
         Ok(Self {
             folder,
-            before: None,
+            before: Leftover::default(),
         })
     }
 
@@ -42,18 +42,18 @@ impl Temporary {
         self.folder.path()
     }
 
-    /// Closes the mounts in which the folder stood before it is removed, when nobody waits for either.
-    pub(super) fn remove_after(&mut self, mounts: Option<OwnedFd>) {
-        self.before = mounts;
+    /// Removes what is left of the call before the folder, when nobody waits for either: mounts in which it stood keep it.
+    pub(super) fn remove_after(&mut self, leftover: Leftover) {
+        self.before = leftover;
     }
 }
 
 /// Folders that are still being removed.
 static REMOVING: AtomicUsize = AtomicUsize::new(0);
 
-/// What is to be closed, and the folder that is to be removed then.
+/// What is to go first, and the folder that is to be removed then.
 struct Removal {
-    before: Option<OwnedFd>,
+    before: Leftover,
     folder: PathBuf,
 }
 
@@ -78,7 +78,7 @@ impl Removal {
         }
     }
 
-    /// Closing mounts and freeing blocks takes its time, and nobody waits for it. Where there is no thread for that it is
+    /// Closing mounts, removing groups and freeing blocks takes its time, and nobody waits for it. Where there is no thread for that it is
     /// done at once.
     fn later(self) {
         let Some(remover) = REMOVER.as_ref() else {
@@ -96,7 +96,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         self.folder.disable_cleanup(true);
         let removal = Removal {
-            before: self.before.take(),
+            before: std::mem::take(&mut self.before),
             folder: self.path().to_owned(),
         };
         removal.later();

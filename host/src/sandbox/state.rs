@@ -278,7 +278,7 @@ impl State {
     /// Answers one entry of the guest's.
     async fn answer(
         &mut self,
-        submit: Vec<Call>,
+        mut submit: Vec<Call>,
         cancel: Vec<u32>,
         wait: bool,
     ) -> wasmtime::Result<Vec<Completion>> {
@@ -287,15 +287,24 @@ impl State {
                 call.task.abort();
             }
         }
-        if wait && submit.len() == 1 && self.by_id.is_empty() {
-            // One call and nothing beside it: what most scripts do all the time. What else there may be takes a larger
-            // future, which is not to be made for each of them.
-            let Some(call) = submit.into_iter().next() else {
-                return Ok(Vec::new());
-            };
+        let done = self.drain()?;
+        // What was cancelled keeps its turn until it has been joined.
+        let alone = wait && submit.len() == 1 && done.is_empty() && self.in_flight.is_empty();
+        if alone && let Some(call) = submit.pop() {
+            // What most scripts do all the time. What else there may be takes a larger future, which is not to be made for
+            // each of them.
             return self.answer_one(call).await;
         }
-        Box::pin(self.answer_several(submit, wait)).await
+        Box::pin(self.answer_several(submit, wait, done)).await
+    }
+
+    /// What has completed by now.
+    fn drain(&mut self) -> wasmtime::Result<Vec<Completion>> {
+        let mut done = Vec::new();
+        while let Some(joined) = self.in_flight.try_join_next() {
+            done.extend(self.completed(joined)?);
+        }
+        Ok(done)
     }
 
     /// Answers a call that the guest waits for, with none in flight.
@@ -329,8 +338,8 @@ impl State {
         &mut self,
         submit: Vec<Call>,
         wait: bool,
+        mut done: Vec<Completion>,
     ) -> wasmtime::Result<Vec<Completion>> {
-        let mut done = Vec::new();
         for Call { id, name, params } in submit {
             if self.by_id.contains_key(&id)
                 || done
@@ -366,9 +375,7 @@ impl State {
                 );
             }
         }
-        while let Some(joined) = self.in_flight.try_join_next() {
-            done.extend(self.completed(joined)?);
-        }
+        done.extend(self.drain()?);
         while wait && done.is_empty() {
             if self.by_id.is_empty() {
                 return Err(self.end(Stop::Fault("the guest waits with nothing in flight")));

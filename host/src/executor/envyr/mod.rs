@@ -365,7 +365,7 @@ impl Envyr {
         let mut finished = process::run(command, on_start).await.map_err(|problem| {
             ActionError::unavailable(format!("starting envyr: {problem}"), None)
         })?;
-        temporary.remove_after(finished.mounts.take());
+        temporary.remove_after(std::mem::take(&mut finished.leftover));
         Ok((finished, temporary))
     }
 
@@ -439,7 +439,7 @@ pub fn read_for_fuzzing(
         usage,
         stdout,
         stderr,
-        mounts: None,
+        leftover: process::Leftover::default(),
     };
     let (timeout, limits) = (
         crate::units::TimeLimit::from_secs(60),

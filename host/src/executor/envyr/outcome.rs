@@ -157,7 +157,7 @@ mod tests {
             usage: Usage::default(),
             stdout: stdout.into(),
             stderr: stderr.into(),
-            mounts: None,
+            leftover: crate::executor::process::Leftover::default(),
         }
     }
 

@@ -12,12 +12,20 @@ use super::spawn::{Containment, Started};
 use super::{Ending, Usage, sweep};
 
 /// The groups of one call.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Groups {
     /// Holds its processes together, where there is no PID namespace.
     pub(super) holding: Option<Group>,
     /// Counts them.
     pub(super) counting: Option<Group>,
+}
+
+/// What is left of a call that has ended. Dropping it takes its time: the kernel waits for all processors before a mount
+/// namespace is gone, and a group is a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Leftover {
+    _mounts: Option<OwnedFd>,
+    _groups: Groups,
 }
 
 /// The first process of a call with what holds the others. Dropping it ends them all.
@@ -71,16 +79,20 @@ impl Held {
         }
     }
 
-    /// Takes the status of the first, when all have ended, and what is left of its mounts.
-    pub(super) fn reap(mut self) -> (Ending, Usage, Option<OwnedFd>) {
+    /// Takes the status of the first, when all have ended.
+    pub(super) fn reap(mut self) -> (Ending, Usage, Leftover) {
         let Some(mut call) = self.0.take() else {
-            return (Ending::Signaled(libc::SIGKILL), Usage::default(), None);
+            let ending = Ending::Signaled(libc::SIGKILL);
+            return (ending, Usage::default(), Leftover::default());
         };
         let (ending, usage) = call.started.reap();
-        let mounts = call.started.mounts.take();
         let refused = [&call.groups.counting, &call.groups.holding];
         let refused = refused.into_iter().flatten().map(Group::refused).sum();
-        (ending, Usage { refused, ..usage }, mounts)
+        let leftover = Leftover {
+            _mounts: call.started.mounts.take(),
+            _groups: std::mem::take(&mut call.groups),
+        };
+        (ending, Usage { refused, ..usage }, leftover)
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::limits::ProcessLimits;
 use cgroup::{Group, Places};
+pub(crate) use hold::Leftover;
 use hold::{Groups, Held};
 pub(crate) use machine::{Counting, Machine};
 pub(crate) use spawn::Containment;
@@ -111,8 +112,8 @@ pub(crate) struct Finished {
     pub(crate) usage: Usage,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
-    /// What keeps the mounts that it had from being taken apart, which takes its time.
-    pub(crate) mounts: Option<OwnedFd>,
+    /// To be dropped where nobody waits.
+    pub(crate) leftover: Leftover,
 }
 
 /// Waits until what abandoned calls started has ended, or the time is over.
@@ -276,13 +277,13 @@ impl Process {
                 cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
             }
         };
-        let (status, usage, mounts) = self.held.reap();
+        let (status, usage, leftover) = self.held.reap();
         Ok(Finished {
             ending: cause.unwrap_or(status),
             usage,
             stdout: out,
             stderr: err.bytes,
-            mounts,
+            leftover,
         })
     }
 
