@@ -64,6 +64,20 @@ fn an_error_has_its_line_and_its_frames() {
     );
 }
 
+/// The parser gives up there in another way than at a mistake: through the handler of errors.
+#[test]
+fn code_that_nests_too_deeply_is_refused_without_the_runtimes_own_lines() {
+    let deep = format!("x = {}", "{".repeat(300));
+    Kael::new()
+        .script(&deep)
+        .fails(1, "Error: script.lua: the code nests too deeply\n");
+    Kael::new()
+        .words(&["repl"])
+        .stdin(&format!("{deep}\n"))
+        .ends()
+        .fails(1, "Error: stdin: the code nests too deeply\n");
+}
+
 #[test]
 fn nothing_in_an_error_drives_the_terminal_or_fakes_a_message() {
     Kael::new()

@@ -5,7 +5,7 @@ local type, error, fail, gsub, byte, sub, concat, remove, setmetatable =
 local load, loaded, package = kael.load, package.loaded, package
 
 local find_module = function() end -- the path, the display name and the text of a module of the repo
-local running = coroutine.running
+local running, pcall = coroutine.running, pcall
 local stack = {} -- modules being loaded, outermost first, each with the coroutine that loads it
 -- Closed when a loader ends, by an error too, and after the error's traceback was taken.
 local unwind = {
@@ -16,11 +16,20 @@ local unwind = {
   end,
 }
 
+-- Parses a chunk; nothing and what is wrong when that fails. In a call of its own: what the parser says of code that nests
+-- too deeply would be given to the caller's handler of errors, which adds a traceback.
+function kael.parse(source, name)
+  local _, main, problem = pcall(load, source, name, "t")
+  if problem == "C stack overflow" then problem = sub(name, 2) .. ": the code nests too deeply" end
+  return main, problem
+end
+local parse = kael.parse
+
 -- Lua's own loader skips a byte order mark and a first line that starts with `#`, so that scripts can be executable.
 function kael.compile(source, display)
   if byte(source) == 0xEF then source = gsub(source, "^\u{FEFF}", "") end
   if byte(source) == 0x23 then source = gsub(source, "^[^\n]*", "", 1) end
-  return load(source, "@" .. display, "t")
+  return parse(source, "@" .. display)
 end
 
 function kael.set_bundle(finder) find_module = finder end

@@ -3,7 +3,7 @@ local kael = ...
 local type, next, rawget, getmetatable, xpcall, ipairs, sort, find, match, gmatch, sub, rep, concat, pack, setmetatable =
   type, next, rawget, getmetatable, xpcall, ipairs, table.sort, string.find, string.match, string.gmatch, string.sub,
   string.rep, table.concat, table.pack, setmetatable
-local load, compile, emit, inspect, fail, error = kael.load, kael.compile, kael.print, inspect, kael.fail, error
+local parse, compile, emit, inspect, fail, error = kael.parse, kael.compile, kael.print, inspect, kael.fail, error
 local report, reported, staged = kael.report, kael.reported, kael.staged
 local interrupted, getinfo, sethook = kael.interrupted, kael.getinfo, kael.sethook
 local create, string = coroutine.create, string
@@ -43,10 +43,10 @@ local function compiled(chunk)
   if chunk.use_as == "file" then return compile(chunk.source, chunk.name) end
   local above, name = rep("\n", chunk.line - 1), "@" .. chunk.name
   local source = chunk.source .. "\n" -- ends a string that has no end: another line would not
-  local main, as_expression = load(above .. "return " .. source, name, "t")
+  local main, as_expression = parse(above .. "return " .. source, name)
   if main then return main end
   local as_statements
-  main, as_statements = load(above .. source, name, "t")
+  main, as_statements = parse(above .. source, name)
   if main then return main end
   return nil, as_statements, cut_short(as_expression) or cut_short(as_statements)
 end
