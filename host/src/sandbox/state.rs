@@ -1,18 +1,16 @@
-//! What the host keeps for one instance, and how it answers `run-action`.
+//! What the host keeps for one instance.
+
+mod answer;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout_at;
 
 use super::bindings::kael::engine::actions::{
-    ActionError as WitError, Call, Completion, ErrorKind as WitKind, Host,
+    ActionError as WitError, Completion, ErrorKind as WitKind,
 };
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
@@ -248,55 +246,6 @@ impl State {
             Err(_) => Err(self.end(Stop::Fault("the host's answer to a call panicked"))),
         }
     }
-}
-
-impl Host for State {
-    async fn run_action(
-        &mut self,
-        submit: Vec<Call>,
-        cancel: Vec<u32>,
-        wait: bool,
-    ) -> wasmtime::Result<Vec<Completion>> {
-        // Checked: a limit may be as long as nobody waits.
-        let deadline = self.start.checked_add(self.limits.wall.duration());
-        let answer = {
-            let mut answering = pin!(self.answer(submit, cancel, wait));
-            // Most answers need no timer.
-            match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
-                Poll::Ready(answer) => Some(answer),
-                Poll::Pending => match deadline {
-                    Some(deadline) => Box::pin(timeout_at(deadline.into(), answering)).await.ok(),
-                    None => Some(answering.await),
-                },
-            }
-        };
-        answer.unwrap_or_else(|| Err(self.end(Stop::Limit(self.late()))))
-    }
-}
-
-impl State {
-    /// Answers one entry of the guest's.
-    async fn answer(
-        &mut self,
-        mut submit: Vec<Call>,
-        cancel: Vec<u32>,
-        wait: bool,
-    ) -> wasmtime::Result<Vec<Completion>> {
-        for id in cancel {
-            if let Some(call) = self.forget(id) {
-                call.task.abort();
-            }
-        }
-        let done = self.drain()?;
-        // What was cancelled keeps its turn until it has been joined.
-        let alone = wait && submit.len() == 1 && done.is_empty() && self.in_flight.is_empty();
-        if alone && let Some(call) = submit.pop() {
-            // What most scripts do all the time. What else there may be takes a larger future, which is not to be made for
-            // each of them.
-            return self.answer_one(call).await;
-        }
-        Box::pin(self.answer_several(submit, wait, done)).await
-    }
 
     /// What has completed by now.
     fn drain(&mut self) -> wasmtime::Result<Vec<Completion>> {
@@ -306,113 +255,6 @@ impl State {
         }
         Ok(done)
     }
-
-    /// Answers a call that the guest waits for, with none in flight.
-    async fn answer_one(
-        &mut self,
-        Call { id, name, params }: Call,
-    ) -> wasmtime::Result<Vec<Completion>> {
-        let outcome = if name.starts_with("kael.") {
-            self.own(&name, params).await?
-        } else {
-            let answer = self.call(name, params)?;
-            if self.interrupted.is_none() {
-                answer.await.0
-            } else {
-                let interruption = interruption(&mut self.interrupted);
-                Box::pin(async move {
-                    tokio::select! {
-                        biased;
-                        () = interruption => Err(interrupted()),
-                        (outcome, _turn) = answer => outcome,
-                    }
-                })
-                .await
-            }
-        };
-        Ok(vec![Completion { id, outcome }])
-    }
-
-    /// Answers what may wait beside other calls.
-    async fn answer_several(
-        &mut self,
-        submit: Vec<Call>,
-        wait: bool,
-        mut done: Vec<Completion>,
-    ) -> wasmtime::Result<Vec<Completion>> {
-        for Call { id, name, params } in submit {
-            if self.by_id.contains_key(&id)
-                || done
-                    .iter()
-                    .any(|completion: &Completion| completion.id == id)
-            {
-                return Err(self.end(Stop::Fault(
-                    "the guest used the number of a call that is in flight",
-                )));
-            }
-            if name.starts_with("kael.") {
-                done.push(Completion {
-                    id,
-                    outcome: self.own(&name, params).await?,
-                });
-            } else {
-                // What waits for its turn is held here, and not by the guest: no more of it than the guest may hold.
-                let bytes = params.len() as u64;
-                while self.held + bytes > self.limits.memory.bytes() && !self.by_id.is_empty() {
-                    if let Some(joined) = self.in_flight.join_next().await {
-                        done.extend(self.completed(joined)?);
-                    }
-                }
-                self.held += bytes;
-                let answer = self.call(name, params)?;
-                let task = self.in_flight.spawn(async move { (id, answer.await) });
-                self.by_id.insert(
-                    id,
-                    InFlight {
-                        task,
-                        params: bytes,
-                    },
-                );
-            }
-        }
-        done.extend(self.drain()?);
-        while wait && done.is_empty() {
-            if self.by_id.is_empty() {
-                return Err(self.end(Stop::Fault("the guest waits with nothing in flight")));
-            }
-            let joined = tokio::select! {
-                biased;
-                () = interruption(&mut self.interrupted) => None,
-                joined = self.in_flight.join_next() => joined,
-            };
-            match joined {
-                Some(joined) => done.extend(self.completed(joined)?),
-                None => {
-                    self.held = 0;
-                    for (id, call) in self.by_id.drain() {
-                        call.task.abort();
-                        let outcome = Err(interrupted());
-                        done.push(Completion { id, outcome });
-                    }
-                }
-            }
-        }
-        Ok(done)
-    }
-}
-
-/// Waits until what is going on is to end; for ever where nobody can ask for that.
-async fn interruption(asked: &mut Option<watch::Receiver<bool>>) {
-    if let Some(asked) = asked
-        && asked.wait_for(|asked| *asked).await.is_ok()
-    {
-        return;
-    }
-    std::future::pending().await
-}
-
-fn interrupted() -> WitError {
-    to_wit(ActionError::new(ErrorKind::Cancelled, "interrupted"))
 }
 
 /// The error as it crosses the boundary.
@@ -448,93 +290,5 @@ pub(super) fn from_wit(kind: WitKind) -> ErrorKind {
         WitKind::BadOutput => ErrorKind::BadOutput,
         WitKind::Unavailable => ErrorKind::Unavailable,
         WitKind::Cancelled => ErrorKind::Cancelled,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    //! What only a guest that is no longer Kael's own could do.
-
-    use super::*;
-
-    fn state() -> State {
-        let limits = Limits {
-            output: ByteSize::new(100),
-            ..Limits::default()
-        };
-        State::new(&limits, Output::in_memory(), None, 7)
-    }
-
-    fn call(id: u32, name: &str) -> Call {
-        Call {
-            id,
-            name: name.into(),
-            params: "{}".into(),
-        }
-    }
-
-    fn fault(state: &State) -> &'static str {
-        match state.stop {
-            Some(Stop::Fault(fault)) => fault,
-            _ => panic!("{:?}", state.stop),
-        }
-    }
-
-    #[tokio::test]
-    async fn waiting_for_nothing_ends_the_run() {
-        let mut state = state();
-        assert!(state.run_action(vec![], vec![], true).await.is_err());
-        assert_eq!(fault(&state), "the guest waits with nothing in flight");
-    }
-
-    #[tokio::test]
-    async fn a_number_used_twice_ends_the_run() {
-        for names in [
-            ["kael.seed", "kael.seed"],
-            ["t.a", "t.b"],
-            ["t.a", "kael.seed"],
-        ] {
-            let mut state = state();
-            let calls = names.map(|name| call(1, name)).into();
-            assert!(state.run_action(calls, vec![], true).await.is_err());
-            assert_eq!(
-                fault(&state),
-                "the guest used the number of a call that is in flight"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_never_submitted_is_cancelled_without_a_word() {
-        let mut state = state();
-        let cancel = vec![0, 1, u32::MAX, u32::MAX];
-        let done = state.run_action(vec![], cancel, false).await;
-        assert!(done.is_ok_and(|done| done.is_empty()) && state.stop.is_none());
-    }
-
-    #[tokio::test]
-    async fn a_report_of_another_shape_is_refused() {
-        let mut state = state();
-        for params in ["", "{}", r#"{"page":"<script>"}"#, &"x".repeat(2 << 20)] {
-            let mut call = call(1, "kael.report");
-            call.params = params.to_owned();
-            let done = state.run_action(vec![call], vec![], true).await;
-            let done = done.expect("an answer");
-            assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::InvalidParams));
-        }
-    }
-
-    #[tokio::test]
-    async fn the_hosts_own_names_are_few() {
-        let mut state = state();
-        for name in ["kael.", "kael.exit", "kael.print ", "kael.seed.x"] {
-            let done = state.run_action(vec![call(1, name)], vec![], true).await;
-            let done = done.expect("an answer");
-            assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::UnknownAction));
-        }
-        // While a repo loads there is nothing to call.
-        let done = state.run_action(vec![call(2, "t.a")], vec![], true).await;
-        let done = done.expect("an answer");
-        assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::Unavailable));
     }
 }
