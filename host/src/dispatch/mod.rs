@@ -151,7 +151,10 @@ impl Dispatcher {
         if let Some(rehearsal) = &self.rehearsal {
             return Box::pin(self.rehearse(rehearsal, definition, name, params)).await;
         }
-        if self.recorder.is_none() && definition.reuse.retry.is_none() && !self.keeps(definition) {
+        if self.recorder.is_none()
+            && definition.reuse.retry.is_none()
+            && self.cache_of(definition).is_none()
+        {
             // What most calls are, without the room in their future that the rest would take.
             return self.attempt(definition, name, params).await;
         }
@@ -293,16 +296,16 @@ impl Dispatcher {
         self.bound(definition, name, stdout).await
     }
 
-    /// Whether results may be kept.
-    fn keeps(&self, definition: &Definition) -> bool {
-        definition.reuse.cache.is_some() && self.cache.is_some()
+    /// Where results of an action are kept, if they are to be.
+    fn cache_of(&self, definition: &Definition) -> Option<&Cache> {
+        definition.reuse.cache?;
+        self.cache.as_ref().filter(|cache| !cache.is_off())
     }
 
     /// Where the result of a call is kept, and the result when it is there. None when it is not to be kept, or cannot
     /// be: a cache is no reason to fail.
     async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
-        definition.reuse.cache?;
-        let cache = self.cache.as_ref().filter(|cache| !cache.is_off())?.clone();
+        let cache = self.cache_of(definition)?.clone();
         let key = match cache.key() {
             Ok(key) => key,
             Err(problem) => {
