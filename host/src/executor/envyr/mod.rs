@@ -1,5 +1,6 @@
 //! Runs implementations through envyr, and works around what it does not do itself.
 
+mod contained;
 mod contents;
 mod crossed;
 mod docker;
@@ -23,14 +24,14 @@ pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_f
 pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
-use super::process::{self, Command, Ending, Finished, Isolation, Opened};
+use super::process::{self, Command, Finished, Isolation, Opened};
 use super::result_file;
 use super::temporary::{self, Temporary};
 use super::{Execute, Execution, Fingerprint, Invocation, Planning, STDERR_TAIL, STDOUT_CAP};
-use crate::activity::{Activity, Kind};
+use crate::activity::Activity;
 use crate::catalog::{Definition, Executor, Language, Output, Source};
 use crate::environment::Environment;
-use crate::failure::{ActionError, ErrorKind};
+use crate::failure::ActionError;
 use crate::limits::ProcessLimits;
 use entry::Entry;
 use source::Preparer;
@@ -157,14 +158,6 @@ impl Envyr {
         }))
     }
 
-    /// The variables that a container gets from its client.
-    fn mapped<'a>(&self, definition: &'a Definition, given: &'a Given) -> Vec<&'a str> {
-        let set = |name: &&str| self.environment.get(name).is_some();
-        let own = definition.env.iter().map(String::as_str).filter(set);
-        own.chain(given.env.iter().map(|(name, _)| name.as_str()))
-            .collect()
-    }
-
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = adapters::give(definition, invocation.params)?;
@@ -242,89 +235,6 @@ impl Envyr {
         }
     }
 
-    async fn run_docker(
-        &self,
-        definition: &Definition,
-        given: Given,
-        found: &Found,
-        preparer: &Preparer<'_>,
-        entry: &Entry,
-        env: Variables,
-    ) -> Result<Vec<u8>, ActionError> {
-        let engine = self.engine.get_or_try_init(async || {
-            let (environment, path, data) = (
-                self.environment.clone(),
-                found.path.clone(),
-                self.data.clone(),
-            );
-            let looking = tokio::task::spawn_blocking(move || {
-                docker::Engine::find(&environment, &path, &data)
-            });
-            looking
-                .await
-                .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
-        });
-        let engine = engine.await?;
-        let looked_at = entry.clone();
-        let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
-        let tag =
-            tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
-        let image = docker::image_name(entry, &tag);
-        let names = self.mapped(definition, &given);
-        let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
-        args.extend(behind_dashes(&given));
-        // The Dockerfile has one place in the source, so one image is built from it at a time.
-        let building = self
-            .settings
-            .activity
-            .begin(Kind::Source, &format!("building the image {image}"));
-        let mut built = preparer.image(entry, &tag).await?;
-        let mut building = built.missing().then_some(building);
-        let timeout = definition.timeout.duration() + docker::BUILD_TIME;
-        let container = docker::Container::new(engine.clone(), image.clone());
-        let env = engine.environment(env);
-        let on_start = |pid| container.started(pid);
-        let running = self.start(
-            found,
-            entry,
-            args,
-            env,
-            given.stdin,
-            timeout,
-            None,
-            on_start,
-        );
-        tokio::pin!(running);
-        let (finished, _) = loop {
-            tokio::select! {
-                finished = &mut running => break finished?,
-                // The build is over before the run is; those who wait for the first need not wait for the second.
-                there = appears(engine, &image), if built.missing() => if there {
-                    built.note();
-                    building = None;
-                },
-            }
-        };
-        drop(building);
-        let ended = matches!(finished.ending, Ending::Exited(_));
-        if ended {
-            container.ended();
-        }
-        let outcome = outcome::read(finished, definition.timeout, None, STDOUT_CAP);
-        if ended
-            && outcome
-                .as_ref()
-                .err()
-                .is_none_or(|error| error.kind != ErrorKind::Unavailable)
-        {
-            built.note();
-        }
-        match definition.adapter.output {
-            Output::Json => outcome.and_then(result_file::refuse),
-            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => outcome,
-        }
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "what the two executors differ in, each with a name at the call"
@@ -394,15 +304,6 @@ impl Envyr {
     }
 }
 
-/// Looks for an image in a while.
-async fn appears(engine: &docker::Engine, image: &str) -> bool {
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let (engine, image) = (engine.clone(), image.to_owned());
-    tokio::task::spawn_blocking(move || engine.has(&image))
-        .await
-        .unwrap_or(false)
-}
-
 /// Finds a container engine that answers.
 ///
 /// # Errors
@@ -435,7 +336,7 @@ pub fn read_for_fuzzing(
         refused,
     };
     let finished = Finished {
-        ending: Ending::Exited(code),
+        ending: process::Ending::Exited(code),
         usage,
         stdout,
         stderr,

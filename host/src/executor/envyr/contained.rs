@@ -1,0 +1,118 @@
+//! Runs an action in a container: the image that is built from its source first, and the container's end.
+
+use std::time::Duration;
+
+use super::outcome;
+use super::source::Preparer;
+use super::variables::Variables;
+use super::{Entry, Envyr, Found, behind_dashes, docker};
+use crate::activity::Kind;
+use crate::catalog::{Definition, Output};
+use crate::executor::STDOUT_CAP;
+use crate::executor::adapters::Given;
+use crate::executor::process::Ending;
+use crate::executor::result_file;
+use crate::failure::{ActionError, ErrorKind};
+
+impl Envyr {
+    /// Runs an action in a container, with what it prints.
+    pub(super) async fn run_docker(
+        &self,
+        definition: &Definition,
+        given: Given,
+        found: &Found,
+        preparer: &Preparer<'_>,
+        entry: &Entry,
+        env: Variables,
+    ) -> Result<Vec<u8>, ActionError> {
+        let engine = self.engine.get_or_try_init(async || {
+            let (environment, path, data) = (
+                self.environment.clone(),
+                found.path.clone(),
+                self.data.clone(),
+            );
+            let looking = tokio::task::spawn_blocking(move || {
+                docker::Engine::find(&environment, &path, &data)
+            });
+            looking
+                .await
+                .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
+        });
+        let engine = engine.await?;
+        let looked_at = entry.clone();
+        let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
+        let tag =
+            tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
+        let image = docker::image_name(entry, &tag);
+        let names = self.mapped(definition, &given);
+        let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
+        args.extend(behind_dashes(&given));
+        // The Dockerfile has one place in the source, so one image is built from it at a time.
+        let building = self
+            .settings
+            .activity
+            .begin(Kind::Source, &format!("building the image {image}"));
+        let mut built = preparer.image(entry, &tag).await?;
+        let mut building = built.missing().then_some(building);
+        let timeout = definition.timeout.duration() + docker::BUILD_TIME;
+        let container = docker::Container::new(engine.clone(), image.clone());
+        let env = engine.environment(env);
+        let on_start = |pid| container.started(pid);
+        let running = self.start(
+            found,
+            entry,
+            args,
+            env,
+            given.stdin,
+            timeout,
+            None,
+            on_start,
+        );
+        tokio::pin!(running);
+        let (finished, _) = loop {
+            tokio::select! {
+                finished = &mut running => break finished?,
+                // The build is over before the run is; those who wait for the first need not wait for the second.
+                there = appears(engine, &image), if built.missing() => if there {
+                    built.note();
+                    building = None;
+                },
+            }
+        };
+        drop(building);
+        let ended = matches!(finished.ending, Ending::Exited(_));
+        if ended {
+            container.ended();
+        }
+        let outcome = outcome::read(finished, definition.timeout, None, STDOUT_CAP);
+        if ended
+            && outcome
+                .as_ref()
+                .err()
+                .is_none_or(|error| error.kind != ErrorKind::Unavailable)
+        {
+            built.note();
+        }
+        match definition.adapter.output {
+            Output::Json => outcome.and_then(result_file::refuse),
+            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => outcome,
+        }
+    }
+
+    /// The variables that a container gets from its client.
+    pub(super) fn mapped<'a>(&self, definition: &'a Definition, given: &'a Given) -> Vec<&'a str> {
+        let set = |name: &&str| self.environment.get(name).is_some();
+        let own = definition.env.iter().map(String::as_str).filter(set);
+        own.chain(given.env.iter().map(|(name, _)| name.as_str()))
+            .collect()
+    }
+}
+
+/// Looks for an image in a while.
+async fn appears(engine: &docker::Engine, image: &str) -> bool {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (engine, image) = (engine.clone(), image.to_owned());
+    tokio::task::spawn_blocking(move || engine.has(&image))
+        .await
+        .unwrap_or(false)
+}
