@@ -127,6 +127,23 @@ unsafe fn unlink<T: Linked>(head: &mut *mut T, old: *mut T) {
     }
 }
 
+/// A block of the page that was given back; null when there is none.
+///
+/// # Safety
+/// The page is live.
+#[inline]
+unsafe fn given_back(page: *mut Page) -> *mut u8 {
+    // SAFETY: the caller's promise; free blocks lie within the page and are nobody's.
+    unsafe {
+        let block = (*page).free;
+        if !block.is_null() {
+            (*page).free = (*block).next;
+            (*page).used += 1;
+        }
+        block.cast()
+    }
+}
+
 impl Slabs {
     pub(crate) const fn new() -> Self {
         Self {
@@ -142,20 +159,16 @@ impl Slabs {
         let class = bytes.div_ceil(STEP);
         let page = self.pages[class];
         if !page.is_null() {
-            // SAFETY: a page in the list is live, its free blocks are within it and nobody's.
-            unsafe {
-                let block = (*page).free;
-                if !block.is_null() {
-                    (*page).free = (*block).next;
-                    (*page).used += 1;
-                    return block.cast();
-                }
+            // SAFETY: a page in the list is live.
+            let block = unsafe { given_back(page) };
+            if !block.is_null() {
+                return block;
             }
         }
         self.give_fresh(class)
     }
 
-    /// One that was never given out.
+    /// One of another page, or that was never given out.
     fn give_fresh(&mut self, class: usize) -> *mut u8 {
         loop {
             let page = self.pages[class];
@@ -177,11 +190,9 @@ impl Slabs {
             }
             // SAFETY: a page in the list is live; a fresh block ends within it.
             unsafe {
-                let block = (*page).free;
+                let block = given_back(page);
                 if !block.is_null() {
-                    (*page).free = (*block).next;
-                    (*page).used += 1;
-                    return block.cast();
+                    return block;
                 }
                 if (*page).fresh + (*page).size <= PAGE {
                     let block = page.cast::<u8>().add((*page).fresh);

@@ -58,6 +58,18 @@ fn garbage_is_collected_before_memory_is_refused() {
         .prints("ok\n");
 }
 
+/// Blocks of all sizes come out of one memory: what many small things have left serves few large ones.
+#[test]
+fn what_small_things_needed_serves_large_ones() {
+    Kael::new()
+        .run_with(&["--max-memory", "62MiB"])
+        .script(
+            "do local t = {} for i = 1, 200000 do t[i] = { i } end end \
+             local large = {} for i = 1, 40 do large[i] = table.create(1 << 16) end print('ok')",
+        )
+        .prints("ok\n");
+}
+
 #[test]
 fn cpu() {
     let (message, hint) = (
