@@ -180,7 +180,8 @@ pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> 
         .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
 }
 
-/// Waits for what an abandoned run still has to clean up, such as containers.
+/// Waits for what an abandoned run still has to clean up, such as containers, and removes what was made for a next call. To be
+/// called before the process ends.
 pub fn finish(within: Duration) {
     envyr::finish(within);
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_host::app::Repo;
+use kael_host::app::{self, Repo};
 use kael_host::dispatch::{Dispatcher, Policy};
 use kael_host::environment::Environment;
 use kael_host::executor::Executors;
@@ -179,6 +179,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     for _ in 0..effort.of(2_000) {
         pairs.push(call()?.as_secs_f64(), confined_call);
     }
+    app::finish(Duration::from_secs(3));
     let took = pairs.what();
     rows.push(
         Row::new(

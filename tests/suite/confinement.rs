@@ -296,6 +296,41 @@ fn the_temporary_folder_is_removed_whatever_is_in_it() {
     );
 }
 
+/// What the next call will need is made ahead where many calls follow one another; the last one's is not needed.
+#[test]
+fn nothing_that_was_made_for_a_next_call_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let code = "[ -z \"$(ls -A \"$TMPDIR\")\" ] || exit 3; echo x > \"$TMPDIR/x\"; tr '\\n' ' ' < /proc/self/cgroup | sed 's/.*/\"&\"/'";
+    for options in [&[][..], &["--confinement", "off"]] {
+        let ran = Kael::new()
+            .env("TMPDIR", folder.path().to_str().expect("a path"))
+            .shell("a", "", code)
+            .run_with(options)
+            .script("for i = 1, 12 do print(actions.t.a({})) end");
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .flatten()
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        let groups: std::collections::BTreeSet<_> = ran
+            .exits(0)
+            .stdout
+            .split(['/', ' ', ':'])
+            .filter(|part| part.starts_with("kael-"))
+            .collect();
+        // Where there are any, each call has its own.
+        assert!(groups.is_empty() || groups.len() == 12, "{groups:?}");
+        let Some((host, _)) = groups.first().and_then(|name| name.rsplit_once('-')) else {
+            continue;
+        };
+        let list = std::process::Command::new("find")
+            .args(["/sys/fs/cgroup", "-name", &format!("{host}-*")])
+            .output()
+            .expect("find");
+        assert_eq!(String::from_utf8_lossy(&list.stdout), "");
+    }
+}
+
 #[test]
 fn nobody_else_may_enter_a_temporary_folder_and_none_is_used_twice() {
     let code = "printf '[\"%s\", \"%s\", %d]' \"$TMPDIR\" \"$(stat -c %a \"$TMPDIR\")\" \"$(ls -A \"$TMPDIR\" | wc -l)\"; echo x > \"$TMPDIR/x\"";

@@ -1,6 +1,7 @@
 //! How an implementation runs.
 
 mod adapters;
+mod ahead;
 pub mod envyr;
 mod process;
 mod result_file;

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::process::Leftover;
+use super::ahead::Ahead;
+use super::process::{self, Leftover};
 use crate::failure::ActionError;
 
 /// A folder that only this user can enter. Dropping it removes it.
@@ -23,15 +24,35 @@ pub(super) struct Temporary {
     before: Leftover,
 }
 
+/// The next call's.
+static NEXT: Ahead<(), TempDir> = Ahead::new();
+
+fn make() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("kael-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
+}
+
+/// Whether a folder that was made a while ago is as it was made: it may have been tidied away, or have met an action that may
+/// write where temporary folders are.
+fn is_untouched(folder: &Path) -> bool {
+    let is_private = |folder: &Path| {
+        let metadata = fs::symlink_metadata(folder)?;
+        io::Result::Ok(metadata.is_dir() && metadata.permissions().mode() & 0o7777 == 0o700)
+    };
+    let is_empty = |folder: &Path| io::Result::Ok(fs::read_dir(folder)?.next().is_none());
+    is_private(folder).unwrap_or(false) && is_empty(folder).unwrap_or(false)
+}
+
 impl Temporary {
     pub(super) fn new() -> Result<Self, ActionError> {
-        let made = tempfile::Builder::new()
-            .prefix("kael-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir();
-        let folder = made.map_err(|problem| {
-            ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
-        })?;
+        let folder = match NEXT.take(&()) {
+            Some(next) if is_untouched(next.path()) => next,
+            _ => make().map_err(|problem| {
+                ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
+            })?,
+        };
         Ok(Self {
             folder,
             before: Leftover::default(),
@@ -57,12 +78,14 @@ struct Removal {
     folder: PathBuf,
 }
 
-/// The thread that removes what a call need not wait for.
+/// The thread that removes what a call need not wait for, and makes what the next one then need not wait for.
 static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
     let (removals, inbox) = channel::<Removal>();
     let body = move || {
         for removal in inbox {
             removal.now();
+            process::make_ahead();
+            NEXT.make(|()| make().ok());
             REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };
@@ -119,12 +142,14 @@ fn by_and_by(path: PathBuf) {
     }
 }
 
-/// Waits until every folder has been removed, or the time is over.
+/// Waits until every folder has been removed, or the time is over. What was made for a call that did not come is removed, too.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
     while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_micros(100));
     }
+    process::clear_ahead();
+    NEXT.clear();
 }
 
 /// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
@@ -156,6 +181,26 @@ fn open_up(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_has_touched_is_given_to_no_call() {
+        let folder = make().expect("a folder");
+        let path = folder.path();
+        assert!(is_untouched(path));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        assert!(!is_untouched(path));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("a mode");
+        fs::write(path.join(".planted"), "").expect("a file");
+        assert!(!is_untouched(path));
+        fs::remove_file(path.join(".planted")).expect("a file");
+        assert!(is_untouched(path));
+        let link = path.with_extension("link");
+        std::os::unix::fs::symlink(path, &link).expect("a link");
+        assert!(!is_untouched(&link));
+        fs::remove_file(&link).expect("a link");
+        fs::remove_dir(path).expect("it was empty");
+        assert!(!is_untouched(path));
+    }
 
     #[test]
     fn folders_that_were_closed_are_removed_too() {

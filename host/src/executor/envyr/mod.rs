@@ -203,13 +203,10 @@ impl Envyr {
         let mut args = native_arguments(&self.data, entry);
         args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
-        let places = Places {
-            repo: &self.repo,
-            data: &self.data,
-            home: self.environment.path("HOME"),
+        let writable = match self.settings.unconfined {
+            true => None,
+            false => Some(self.writable(definition, entry)?),
         };
-        let mut writable = writable::named(definition, &places)?;
-        writable.push(writable::notes(entry)?);
         let (finished, temporary) = self
             .start(
                 found,
@@ -235,6 +232,18 @@ impl Envyr {
         }
     }
 
+    /// All that a confined action may write, beside its `TMPDIR`.
+    fn writable(&self, definition: &Definition, entry: &Entry) -> Result<Vec<Opened>, ActionError> {
+        let places = Places {
+            repo: &self.repo,
+            data: &self.data,
+            home: self.environment.path("HOME"),
+        };
+        let mut writable = writable::named(definition, &places)?;
+        writable.push(writable::notes(entry)?);
+        Ok(writable)
+    }
+
     #[expect(
         clippy::too_many_arguments,
         reason = "what the two executors differ in, each with a name at the call"
@@ -247,16 +256,14 @@ impl Envyr {
         mut env: Variables,
         params: String,
         timeout: Duration,
-        confined: Option<(Vec<Opened>, ProcessLimits)>,
+        native: Option<(Option<Vec<Opened>>, ProcessLimits)>,
         on_start: impl FnOnce(i32),
     ) -> Result<(Finished, Temporary), ActionError> {
         let mut temporary = Temporary::new()?;
         env.push(("TMPDIR".into(), temporary.path().into()));
-        let (isolation, writable, limits) = match confined {
-            Some((_, limits)) if self.settings.unconfined => {
-                (Isolation::SameView, None, Some(limits))
-            }
-            Some((writable, limits)) => (Isolation::Strongest, Some(writable), Some(limits)),
+        let (isolation, writable, limits) = match native {
+            Some((None, limits)) => (Isolation::SameView, None, Some(limits)),
+            Some((writable, limits)) => (Isolation::Strongest, writable, Some(limits)),
             None => (Isolation::Client, None, None),
         };
         let command = Command {

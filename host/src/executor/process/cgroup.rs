@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::executor::ahead::Ahead;
+
 /// Where groups can be made on this machine.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Places {
@@ -78,9 +80,43 @@ impl Places {
     }
 }
 
+/// Where a group is, and how many processes there may be in it.
+type Wanted = (PathBuf, Option<u64>);
+
+/// The next call's, and how it is joined.
+static NEXT: Ahead<Wanted, (Group, OwnedFd)> = Ahead::new();
+
+/// Makes the next call's.
+pub(super) fn make_ahead() {
+    NEXT.make(|(place, processes)| Group::made(place, *processes).ok());
+}
+
+/// Removes it.
+pub(super) fn clear_ahead() {
+    NEXT.clear();
+}
+
 impl Group {
+    /// An empty group that allows so many processes and threads, and what a process of one thread writes `0` to, to join it.
+    pub(super) fn ready(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
+        match NEXT.take(&(place.to_owned(), processes)) {
+            // Another host that does not see this one's process takes it for one of a host that was killed.
+            Some(next) if next.0.folder.is_dir() => Ok(next),
+            _ => Self::made(place, processes),
+        }
+    }
+
+    fn made(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
+        let group = Self::new(place)?;
+        if let Some(processes) = processes {
+            group.allow(processes)?;
+        }
+        let door = group.door()?;
+        Ok((group, door))
+    }
+
     /// Makes an empty group.
-    pub(super) fn new(place: &Path) -> io::Result<Self> {
+    fn new(place: &Path) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = place.join(format!("kael-{}-{count}", std::process::id()));
@@ -90,7 +126,7 @@ impl Group {
     }
 
     /// Bounds the processes and threads in it.
-    pub(super) fn allow(&self, processes: u64) -> io::Result<()> {
+    fn allow(&self, processes: u64) -> io::Result<()> {
         self.write("pids.max", &processes.to_string())
     }
 
@@ -104,7 +140,7 @@ impl Group {
     }
 
     /// A process of one thread that writes `0` to it joins the group.
-    pub(super) fn door(&self) -> io::Result<OwnedFd> {
+    fn door(&self) -> io::Result<OwnedFd> {
         // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
         let door = match self.open("tasks") {
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => self.open(MEMBERS),
@@ -128,6 +164,10 @@ impl Group {
         if self.write(KILL, "1").is_ok() {
             let events = fs::read_to_string(self.folder.join("cgroup.events"));
             return !events.is_ok_and(|events| events.contains("populated 0"));
+        }
+        // Who is not there starts nothing.
+        if members(&self.folder).is_ok_and(|members| members.is_empty()) {
+            return false;
         }
         self.refused();
         // Nothing that is not seen now can be started.

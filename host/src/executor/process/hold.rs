@@ -86,8 +86,14 @@ impl Held {
             return (ending, Usage::default(), Leftover::default());
         };
         let (ending, usage) = call.started.reap();
-        let refused = [&call.groups.counting, &call.groups.holding];
-        let refused = refused.into_iter().flatten().map(Group::refused).sum();
+        // Nobody asks why a process succeeded.
+        let refused = match ending {
+            Ending::Exited(0) => 0,
+            _ => {
+                let groups = [&call.groups.counting, &call.groups.holding];
+                groups.into_iter().flatten().map(Group::refused).sum()
+            }
+        };
         let leftover = Leftover {
             _mounts: call.started.mounts.take(),
             _groups: std::mem::take(&mut call.groups),

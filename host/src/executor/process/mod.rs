@@ -14,7 +14,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, pidfd_send_signal};
@@ -89,7 +89,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// How often one more process was refused.
+    /// How often one more process was refused; not looked at where it exited with 0.
     pub(crate) refused: u64,
 }
 
@@ -121,6 +121,16 @@ pub(crate) fn finish(within: Duration) {
     hold::finish(within);
 }
 
+/// Makes what the next call will need, where nobody waits for it.
+pub(crate) fn make_ahead() {
+    cgroup::make_ahead();
+}
+
+/// Gives up what was made ahead.
+pub(crate) fn clear_ahead() {
+    cgroup::clear_ahead();
+}
+
 /// Runs a process to its end. Dropping the future kills it and all that it started.
 pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
     let containment = machine::containment(command.isolation).await;
@@ -141,8 +151,7 @@ async fn run_in(
         .iter()
         .find(|(name, _)| name == "TMPDIR")
         .map(|(_, value)| value.clone());
-    let groups = groups(containment, command.limits.as_ref())?;
-    let doors = [&groups.holding, &groups.counting].into_iter().flatten();
+    let (groups, doors) = groups(containment, command.limits.as_ref())?;
     let program = Program {
         path: c_string(command.program.as_os_str())?,
         args: [command.program.as_os_str()]
@@ -160,7 +169,7 @@ async fn run_in(
         stdout: stdout_end,
         stderr: stderr_end,
         containment,
-        groups: doors.map(Group::door).collect::<io::Result<_>>()?,
+        groups: doors,
         limits: match &command.limits {
             Some(limits) => {
                 let user = matches!(containment, Containment::Namespace { user: true, .. });
@@ -184,32 +193,35 @@ async fn run_in(
         .await
 }
 
-/// The groups for one call. Where something counts processes, the group that holds them counts them, too.
-fn groups(containment: Containment, limits: Option<&ProcessLimits>) -> io::Result<Groups> {
+/// The groups for one call, and how they are joined. Where something counts processes, the group that holds them counts them,
+/// too.
+fn groups(
+    containment: Containment,
+    limits: Option<&ProcessLimits>,
+) -> io::Result<(Groups, Vec<OwnedFd>)> {
     let places = Places::get();
-    let named = |problem: io::Error| {
-        io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+    let most = places.pids.as_ref().and(limits).map(bounds::with_envyr);
+    let ready = |place: &Path| {
+        Group::ready(place, most).map_err(|problem| {
+            io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+        })
     };
     let mut groups = Groups::default();
     if containment == Containment::Group
         && let Some(place) = &places.kill
     {
-        groups.holding = Some(Group::new(place).map_err(named)?);
+        let (group, door) = ready(place)?;
+        groups.holding = Some(group);
+        return Ok((groups, vec![door]));
     }
-    let Some(limits) = limits else {
-        return Ok(groups);
-    };
-    let Some(place) = &places.pids else {
-        return Ok(groups);
-    };
-    let most = bounds::with_envyr(limits);
-    if let Some(group) = &groups.holding {
-        return group.allow(most).map(|()| groups).map_err(named);
+    if most.is_some()
+        && let Some(place) = &places.pids
+    {
+        let (group, door) = ready(place)?;
+        groups.counting = Some(group);
+        return Ok((groups, vec![door]));
     }
-    let group = Group::new(place).map_err(named)?;
-    group.allow(most).map_err(named)?;
-    groups.counting = Some(group);
-    Ok(groups)
+    Ok((groups, Vec::new()))
 }
 
 /// Its `TMPDIR`, and what else it may write.
