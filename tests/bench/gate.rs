@@ -7,10 +7,11 @@ use std::time::Duration;
 use kael_tests::Kael;
 
 use super::document::{MEGABYTE, document, round_trip};
-use super::hosted::{Echo, Hosted};
+use super::hosted::{Echo, Hosted, Nothing};
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
 const SMALL: f64 = 1.5e-6;
+const NOTHING: f64 = 3e-6;
 const LARGE: f64 = 20e-3;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
@@ -18,19 +19,24 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     // As good as none.
     hosted.limits.parallel = 1_000_000;
     let gate = hosted.gate(Arc::new(Echo(Duration::ZERO)));
+    let idle = hosted.gate(Arc::new(Nothing));
     let text = document(MEGABYTE);
     // Seconds of one call of the parameters that an expression gives.
-    let call = |n: usize, params: &str, given: &str| -> Result<f64> {
+    let call = |n: usize, params: &str, given: &str, answers: bool| -> Result<f64> {
+        let (gate, same) = match answers {
+            true => (&gate, "json.encode(p)"),
+            false => (&idle, "'null'"),
+        };
         let script = |n: usize| {
             format!(
-                "local p = {params}\nlocal a, same = actions.a1, json.encode(p)\n\
+                "local p = {params}\nlocal a, same = actions.a1, {same}\n\
                  for _ = 1, {n} do a(p) end\nassert(json.encode(a(p)) == same)"
             )
         };
         let run = |n| {
             hosted.run(
                 Some(&hosted.repo.bundle),
-                &gate,
+                gate,
                 &script(n),
                 vec![given.to_owned()],
             )
@@ -38,12 +44,14 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let (many, none) = (run(n)?, run(0)?);
         Ok(many.saturating_sub(none).as_secs_f64() / n as f64)
     };
+    let small = "{ name = ('x'):rep(60), n = 12345, ok = true, list = { 1, 2, 3 } }";
     let sizes = [
+        ("gate: a call, 100 B each way", small, 4_000, Some(SMALL)),
         (
-            "gate: a call, 100 B each way",
-            "{ name = ('x'):rep(60), n = 12345, ok = true, list = { 1, 2, 3 } }",
+            "gate: a call, 100 B there and null back",
+            small,
             4_000,
-            Some(SMALL),
+            Some(NOTHING),
         ),
         (
             "gate: a call, 10 KB each way",
@@ -60,7 +68,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     ];
     let mut rows = Vec::new();
     for (at, (name, params, calls, target)) in sizes.into_iter().enumerate() {
-        let given = if at == 1 {
+        let given = if at == 2 {
             document(MEGABYTE / 100)
         } else {
             text.clone()
@@ -68,7 +76,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let mut pairs = Pairs::default();
         for _ in 0..effort.of(24) {
             let native = round_trip(&text)?.as_secs_f64();
-            pairs.push(call(calls, params, &given)?, native);
+            pairs.push(call(calls, params, &given, at != 1)?, native);
         }
         let took = pairs.what();
         let mut row = Row::new(name, time(took), "1 MB by serde_json", &pairs);

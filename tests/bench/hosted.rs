@@ -29,6 +29,15 @@ impl Execute for Echo {
     }
 }
 
+/// Answers with null.
+pub(crate) struct Nothing;
+
+impl Execute for Nothing {
+    fn execute<'a>(&'a self, _: Invocation<'a>) -> Execution<'a> {
+        Box::pin(async { Ok(b"null".to_vec()) })
+    }
+}
+
 /// A sandbox and a repo whose actions an executor of the benchmark's answers.
 pub(crate) struct Hosted {
     pub(crate) sandbox: Sandbox,
