@@ -16,7 +16,9 @@ mod together;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use kael_host::app;
 use kael_tests::project;
 use libtest_mimic::{Arguments, Trial};
 
@@ -41,7 +43,9 @@ fn main() {
         "security/every_test_of_the_table_exists",
         move || table(&names),
     ));
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    app::finish(Duration::from_secs(3));
+    conclusion.exit();
 }
 
 fn cases(folder: &Path, root: &Path, trials: &mut Vec<Trial>) {

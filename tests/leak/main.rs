@@ -14,6 +14,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use kael_host::app;
 use kael_tests::Kael;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -104,6 +105,9 @@ const ACTIONS: [(&str, &str, &str); 7] = [
     ),
 ];
 
+/// What is left of calls, and what was made for the next, is removed by then.
+const CLEARED: Duration = Duration::from_secs(3);
+
 fn inner() {
     let runs: usize = std::env::var("KAEL_LEAK_RUNS")
         .ok()
@@ -120,9 +124,11 @@ fn inner() {
         .shell("slow", "", "sleep 1000 & setsid sleep 1000 & wait");
     session.write_repo();
     round(&host, &session, 200);
+    app::finish(CLEARED);
     let start = Counts::taken(0);
     round(&host, &session, runs);
     host.is_well();
+    app::finish(CLEARED);
     let end = Counts::taken(start.threads);
     println!("{runs} runs: at the start {start:?}, at the end {end:?}");
     assert!(

@@ -68,6 +68,7 @@ pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
             }
         });
         if let Some(number) = number {
+            app::finish(Duration::from_millis(100));
             std::process::exit(i32::from(exit::SIGNAL + number));
         }
     };

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Who asks less often than this does not ask again soon enough.
-const OFTEN: usize = 4;
+/// Who has asked fewer times than this may not ask again.
+const FEW: usize = 4;
 
 /// What was made ahead, for a call that asks for `K`.
 pub(super) struct Ahead<K, T>(Mutex<Inner<K, T>>);
@@ -38,18 +38,21 @@ impl<K: Clone + PartialEq, T> Ahead<K, T> {
         .map(|(_, made)| made)
     }
 
-    /// Makes what was asked for last, unless it is there or is seldom asked for.
+    /// Makes what was asked for last, unless it is there or was asked for a few times only.
     pub(super) fn make(&self, make: impl FnOnce(&K) -> Option<T>) {
         let wanted = self.with(|inner| {
             let there = inner.made.as_ref().map(|(key, _)| key) == inner.last.as_ref();
-            let wanted = inner.asked >= OFTEN && !there;
+            let wanted = inner.asked >= FEW && !there;
             wanted.then(|| inner.last.clone()).flatten()
         });
         if let Some(key) = wanted
             && let Some(made) = make(&key)
         {
-            // What it replaces goes when nobody waits for the lock.
-            drop(self.with(|inner| inner.made.replace((key, made))));
+            // What is not kept goes when nobody waits for the lock. It may have been cleared meanwhile.
+            drop(self.with(|inner| match inner.asked >= FEW {
+                true => inner.made.replace((key, made)),
+                false => Some((key, made)),
+            }));
         }
     }
 
@@ -69,7 +72,7 @@ mod tests {
     #[test]
     fn what_is_often_asked_for_is_there() {
         let ahead = Ahead::new();
-        for _ in 1..OFTEN {
+        for _ in 1..FEW {
             assert_eq!(ahead.take(&'a'), None);
             ahead.make(|_| panic!("not yet"));
         }
@@ -85,6 +88,13 @@ mod tests {
         ahead.make(|key| Some(format!("{key}3")));
         ahead.clear();
         ahead.make(|_| panic!("not yet again"));
+        for _ in 0..FEW {
+            assert_eq!(ahead.take(&'b'), None);
+        }
+        ahead.make(|_| {
+            ahead.clear();
+            Some("late".to_owned())
+        });
         assert_eq!(ahead.take(&'b'), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,21 +25,15 @@ pub(super) struct Temporary {
 }
 
 /// The next call's.
-static NEXT: Ahead<(), TempDir> = Ahead::new();
+static NEXT: Ahead<(), Temporary> = Ahead::new();
 
-fn make() -> io::Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("kael-")
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir()
-}
-
-/// Whether a folder that was made a while ago is as it was made: it may have been tidied away, or have met an action that may
-/// write where temporary folders are.
+/// Whether a folder that was made a while ago is as it was made: it may have been tidied away and made by another user, or
+/// have met an action that may write where temporary folders are.
 fn is_untouched(folder: &Path) -> bool {
     let is_private = |folder: &Path| {
         let metadata = fs::symlink_metadata(folder)?;
-        io::Result::Ok(metadata.is_dir() && metadata.permissions().mode() & 0o7777 == 0o700)
+        let own = metadata.uid() == rustix::process::geteuid().as_raw();
+        io::Result::Ok(own && metadata.is_dir() && metadata.mode() & 0o7777 == 0o700)
     };
     let is_empty = |folder: &Path| io::Result::Ok(fs::read_dir(folder)?.next().is_none());
     is_private(folder).unwrap_or(false) && is_empty(folder).unwrap_or(false)
@@ -47,12 +41,21 @@ fn is_untouched(folder: &Path) -> bool {
 
 impl Temporary {
     pub(super) fn new() -> Result<Self, ActionError> {
-        let folder = match NEXT.take(&()) {
-            Some(next) if is_untouched(next.path()) => next,
-            _ => make().map_err(|problem| {
-                ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
-            })?,
-        };
+        if let Some(next) = NEXT.take(&())
+            && is_untouched(next.path())
+        {
+            return Ok(next);
+        }
+        Self::made().map_err(|problem| {
+            ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
+        })
+    }
+
+    fn made() -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("kael-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir()?;
         Ok(Self {
             folder,
             before: Leftover::default(),
@@ -85,7 +88,7 @@ static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
         for removal in inbox {
             removal.now();
             process::make_ahead();
-            NEXT.make(|()| make().ok());
+            NEXT.make(|()| Temporary::made().ok());
             REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };
@@ -145,11 +148,11 @@ fn by_and_by(path: PathBuf) {
 /// Waits until every folder has been removed, or the time is over. What was made for a call that did not come is removed, too.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
+    process::clear_ahead();
+    NEXT.clear();
     while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_micros(100));
     }
-    process::clear_ahead();
-    NEXT.clear();
 }
 
 /// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
@@ -184,9 +187,14 @@ mod tests {
 
     #[test]
     fn what_somebody_has_touched_is_given_to_no_call() {
-        let folder = make().expect("a folder");
+        let folder = Temporary::made().expect("a folder");
         let path = folder.path();
         assert!(is_untouched(path));
+        // Only root can give a folder away.
+        if std::os::unix::fs::chown(path, Some(65534), None).is_ok() {
+            assert!(!is_untouched(path));
+            std::os::unix::fs::chown(path, Some(0), None).expect("an owner");
+        }
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
         assert!(!is_untouched(path));
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("a mode");

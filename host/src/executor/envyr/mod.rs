@@ -203,10 +203,9 @@ impl Envyr {
         let mut args = native_arguments(&self.data, entry);
         args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
-        let writable = match self.settings.unconfined {
-            true => None,
-            false => Some(self.writable(definition, entry)?),
-        };
+        // What is wrong with it is said in any case.
+        let writable = self.writable(definition, entry)?;
+        let writable = (!self.settings.unconfined).then_some(writable);
         let (finished, temporary) = self
             .start(
                 found,

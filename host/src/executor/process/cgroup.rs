@@ -80,15 +80,12 @@ impl Places {
     }
 }
 
-/// Where a group is, and how many processes there may be in it.
-type Wanted = (PathBuf, Option<u64>);
-
-/// The next call's, and how it is joined.
-static NEXT: Ahead<Wanted, (Group, OwnedFd)> = Ahead::new();
+/// The next call's, by where it is, and how it is joined.
+static NEXT: Ahead<PathBuf, (Group, OwnedFd)> = Ahead::new();
 
 /// Makes the next call's.
 pub(super) fn make_ahead() {
-    NEXT.make(|(place, processes)| Group::made(place, *processes).ok());
+    NEXT.make(|place| Group::with_door(place).ok());
 }
 
 /// Removes it.
@@ -99,18 +96,20 @@ pub(super) fn clear_ahead() {
 impl Group {
     /// An empty group that allows so many processes and threads, and what a process of one thread writes `0` to, to join it.
     pub(super) fn ready(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
-        match NEXT.take(&(place.to_owned(), processes)) {
-            // Another host that does not see this one's process takes it for one of a host that was killed.
-            Some(next) if next.0.folder.is_dir() => Ok(next),
-            _ => Self::made(place, processes),
-        }
-    }
-
-    fn made(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
-        let group = Self::new(place)?;
+        // Another host that does not see this one's process takes a group for one of a host that was killed.
+        let next = NEXT.take(&place.to_owned());
+        let (group, door) = match next.filter(|(group, _)| group.folder.is_dir()) {
+            Some(next) => next,
+            None => Self::with_door(place)?,
+        };
         if let Some(processes) = processes {
             group.allow(processes)?;
         }
+        Ok((group, door))
+    }
+
+    fn with_door(place: &Path) -> io::Result<(Self, OwnedFd)> {
+        let group = Self::new(place)?;
         let door = group.door()?;
         Ok((group, door))
     }
