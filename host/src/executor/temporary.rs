@@ -25,7 +25,7 @@ pub(super) struct Temporary {
 }
 
 /// The next call's.
-static NEXT: Ahead<(), Temporary> = Ahead::new();
+static NEXT: Ahead<Temporary> = Ahead::new();
 
 /// Whether a folder that was made a while ago is as it was made: it may have been tidied away and made by another user, or
 /// have met an action that may write where temporary folders are.
@@ -41,7 +41,7 @@ fn is_untouched(folder: &Path) -> bool {
 
 impl Temporary {
     pub(super) fn new() -> Result<Self, ActionError> {
-        if let Some(next) = NEXT.take(&())
+        if let Some(next) = NEXT.take()
             && is_untouched(next.path())
         {
             return Ok(next);
@@ -88,7 +88,7 @@ static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
         for removal in inbox {
             removal.now();
             process::make_ahead();
-            NEXT.make(|()| Temporary::made().ok());
+            NEXT.make(|| Temporary::made().ok());
             REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };

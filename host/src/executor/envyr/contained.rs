@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::outcome;
-use super::source::Preparer;
-use super::variables::Variables;
-use super::{Entry, Envyr, Found, behind_dashes, docker};
+use super::{Call, Envyr, behind_dashes, docker};
 use crate::activity::Kind;
 use crate::catalog::{Definition, Output};
 use crate::executor::STDOUT_CAP;
@@ -16,15 +14,8 @@ use crate::failure::{ActionError, ErrorKind};
 
 impl Envyr {
     /// Runs an action in a container, with what it prints.
-    pub(super) async fn run_docker(
-        &self,
-        definition: &Definition,
-        given: Given,
-        found: &Found,
-        preparer: &Preparer<'_>,
-        entry: &Entry,
-        env: Variables,
-    ) -> Result<Vec<u8>, ActionError> {
+    pub(super) async fn run_docker(&self, call: Call<'_>) -> Result<Vec<u8>, ActionError> {
+        let (definition, found, entry) = (call.definition, call.found, &call.entry);
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
                 self.environment.clone(),
@@ -44,26 +35,26 @@ impl Envyr {
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
-        let names = self.mapped(definition, &given);
+        let names = self.mapped(definition, &call.given);
         let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
-        args.extend(behind_dashes(&given));
+        args.extend(behind_dashes(&call.given));
         // The Dockerfile has one place in the source, so one image is built from it at a time.
         let building = self
             .settings
             .activity
             .begin(Kind::Source, &format!("building the image {image}"));
-        let mut built = preparer.image(entry, &tag).await?;
+        let mut built = call.preparer.image(entry, &tag).await?;
         let mut building = built.missing().then_some(building);
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
         let container = docker::Container::new(engine.clone(), image.clone());
-        let env = engine.environment(env);
+        let env = engine.environment(call.env);
         let on_start = |pid| container.started(pid);
         let running = self.start(
             found,
             entry,
             args,
             env,
-            given.stdin,
+            call.given.stdin,
             timeout,
             None,
             on_start,

@@ -85,6 +85,16 @@ struct Found {
     fetch_env: Variables,
 }
 
+/// A call whose source is here.
+struct Call<'a> {
+    definition: &'a Definition,
+    given: Given,
+    found: &'a Found,
+    preparer: Preparer<'a>,
+    entry: Entry,
+    env: Variables,
+}
+
 impl Envyr {
     /// An executor for the repo in the folder `repo`.
     #[must_use]
@@ -172,34 +182,29 @@ impl Envyr {
             &definition.env,
         );
         env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
+        let call = Call {
+            definition,
+            given,
+            found,
+            preparer,
+            entry,
+            env,
+        };
         let stdout = match definition.executor {
             // Never sent here.
             Executor::Wasm => {
                 let message = "envyr does not run WebAssembly";
                 return Err(ActionError::unavailable(message, None));
             }
-            Executor::Native => {
-                self.run_native(definition, given, found, &preparer, &entry, env)
-                    .await?
-            }
-            Executor::Docker => {
-                self.run_docker(definition, given, found, &preparer, &entry, env)
-                    .await?
-            }
+            Executor::Native => self.run_native(call).await?,
+            Executor::Docker => self.run_docker(call).await?,
         };
         adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
     }
 
-    async fn run_native(
-        &self,
-        definition: &Definition,
-        given: Given,
-        found: &Found,
-        preparer: &Preparer<'_>,
-        entry: &Entry,
-        env: Variables,
-    ) -> Result<Vec<u8>, ActionError> {
-        preparer.prepare(entry).await?;
+    async fn run_native(&self, call: Call<'_>) -> Result<Vec<u8>, ActionError> {
+        let (definition, given, entry) = (call.definition, call.given, &call.entry);
+        call.preparer.prepare(entry).await?;
         let mut args = native_arguments(&self.data, entry);
         args.extend(behind_dashes(&given));
         let timeout = definition.timeout.duration();
@@ -208,10 +213,10 @@ impl Envyr {
         let writable = (!self.settings.unconfined).then_some(writable);
         let (finished, temporary) = self
             .start(
-                found,
+                call.found,
                 entry,
                 args,
-                env,
+                call.env,
                 given.stdin,
                 timeout,
                 Some((writable, definition.process_limits.clone())),

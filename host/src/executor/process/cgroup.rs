@@ -21,7 +21,7 @@ pub(super) struct Places {
     /// For a limit on the number of processes.
     pub(super) pids: Option<PathBuf>,
     /// For ending all processes of a group at once. A limit on their number does it, too: with none allowed, what is there
-    /// starts nothing that is not seen.
+    /// starts nothing that is not seen. So this is where `pids` is, if that is anywhere.
     pub(super) kill: Option<PathBuf>,
     /// Why there is no place for a limit on processes.
     pub(super) why: String,
@@ -80,12 +80,12 @@ impl Places {
     }
 }
 
-/// The next call's, by where it is, and how it is joined.
-static NEXT: Ahead<PathBuf, (Group, OwnedFd)> = Ahead::new();
+/// The next call's, and how it is joined.
+static NEXT: Ahead<(Group, OwnedFd)> = Ahead::new();
 
 /// Makes the next call's.
 pub(super) fn make_ahead() {
-    NEXT.make(|place| Group::with_door(place).ok());
+    NEXT.make(|| Group::with_door(Places::get().kill.as_ref()?).ok());
 }
 
 /// Removes it.
@@ -96,8 +96,8 @@ pub(super) fn clear_ahead() {
 impl Group {
     /// An empty group that allows so many processes and threads, and what a process of one thread writes `0` to, to join it.
     pub(super) fn ready(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
-        // Another host that does not see this one's process takes a group for one of a host that was killed.
-        let next = NEXT.take(&place.to_owned());
+        // All of them are in one place. Another host that does not see this one's process takes a group for one of a host that was killed.
+        let next = NEXT.take();
         let (group, door) = match next.filter(|(group, _)| group.folder.is_dir()) {
             Some(next) => next,
             None => Self::with_door(place)?,

@@ -14,7 +14,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, pidfd_send_signal};
@@ -201,27 +201,19 @@ fn groups(
 ) -> io::Result<(Groups, Vec<OwnedFd>)> {
     let places = Places::get();
     let most = places.pids.as_ref().and(limits).map(bounds::with_envyr);
-    let ready = |place: &Path| {
-        Group::ready(place, most).map_err(|problem| {
-            io::Error::new(problem.kind(), format!("making a control group: {problem}"))
-        })
+    let holds = containment == Containment::Group;
+    let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
+        return Ok((Groups::default(), Vec::new()));
     };
+    let (group, door) = Group::ready(place, most).map_err(|problem| {
+        io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+    })?;
     let mut groups = Groups::default();
-    if containment == Containment::Group
-        && let Some(place) = &places.kill
-    {
-        let (group, door) = ready(place)?;
-        groups.holding = Some(group);
-        return Ok((groups, vec![door]));
+    match holds {
+        true => groups.holding = Some(group),
+        false => groups.counting = Some(group),
     }
-    if most.is_some()
-        && let Some(place) = &places.pids
-    {
-        let (group, door) = ready(place)?;
-        groups.counting = Some(group);
-        return Ok((groups, vec![door]));
-    }
-    Ok((groups, Vec::new()))
+    Ok((groups, vec![door]))
 }
 
 /// Its `TMPDIR`, and what else it may write.
