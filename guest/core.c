@@ -141,3 +141,7 @@ KAEL_API int kael_fill (lua_State *L, int at, int count, int pairs) {
   luaC_checkGC(L);
   return 1;
 }
+
+KAEL_API const void *kael_finalizers (lua_State *L) {
+  return G(L)->tobefnz != NULL ? NULL : G(L)->finobj;
+}

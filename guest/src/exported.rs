@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::bindings::exports::kael::engine::runtime::{
-    Chunk, ChunkEnd, Definition, Guest as Runtime, Module, Script, ScriptError,
+    Chunk, ChunkEnd, Guest as Runtime, LoadedRepo, Module, Repo, Script, ScriptError,
 };
 use crate::vm::Vm;
 use crate::{run, session};
@@ -40,23 +40,20 @@ fn with_session<T>(answer: impl FnOnce(&Vm) -> T) -> T {
 }
 
 impl Runtime for Component {
-    fn load_repo(modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
+    fn load_repo(modules: Vec<Module>) -> Result<LoadedRepo, ScriptError> {
         with_vm(|vm| run::load_repo(vm, modules))
     }
 
-    fn run_script(
-        modules: Option<Vec<Module>>,
-        script: Script,
-    ) -> Result<Option<String>, ScriptError> {
-        with_vm(|vm| run::run_script(vm, modules, &script))
+    fn run_script(repo: Option<Repo>, script: Script) -> Result<Option<String>, ScriptError> {
+        with_vm(|vm| run::run_script(vm, repo, &script))
     }
 
-    fn open_session(modules: Option<Vec<Module>>, interruptible: bool) -> Result<(), ScriptError> {
+    fn open_session(repo: Option<Repo>, interruptible: bool) -> Result<(), ScriptError> {
         let vm = VM
             .with_borrow_mut(Option::take)
             .expect("an instance answers one call");
         crate::gate::open();
-        let opened = session::open(&vm, modules, interruptible);
+        let opened = session::open(&vm, repo, interruptible);
         SESSION.with_borrow_mut(|session| *session = Some(vm));
         opened
     }

@@ -25,6 +25,11 @@ pub(crate) fn is_open() -> bool {
     OPEN.get()
 }
 
+/// How many calls there were.
+pub(crate) fn calls() -> u32 {
+    NEXT_ID.get()
+}
+
 fn enter(submit: &[Call], wait: bool) -> Vec<Completion> {
     CANCEL.with_borrow_mut(|cancel| {
         let completions = transport::run_action(submit, cancel, wait);

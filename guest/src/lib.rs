@@ -7,6 +7,7 @@ mod exported;
 mod gate;
 mod jq;
 mod natives;
+mod repo;
 mod report;
 mod run;
 mod session;

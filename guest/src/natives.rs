@@ -45,7 +45,9 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
         "interrupted",
         stack::function::<Interrupted>(lua, &array_mt)?,
     )?;
+    natives.raw_set("finalizers", stack::function::<Finalizers>(lua, &array_mt)?)?;
     natives.raw_set("array_mt", array_mt)?;
+    natives.raw_set("calls", lua.create_function(|_, ()| Ok(gate::calls()))?)?;
     natives.raw_set(
         "cancel",
         lua.create_function(|_, id: u32| {
@@ -215,6 +217,17 @@ impl Native for Interrupted {
     fn call(stack: &mut Stack<'_>) -> c_int {
         let answer = gate::call("kael.interrupted".to_owned(), String::new());
         stack.push_boolean(answer.is_ok_and(|answer| answer == "true"));
+        1
+    }
+}
+
+/// `finalizers()`: a number that changes when an object gets a finaliser.
+struct Finalizers;
+
+impl Native for Finalizers {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let newest = stack.newest_finalizer();
+        stack.push_integer(i64::try_from(newest.addr()).unwrap_or(-1));
         1
     }
 }

@@ -3,24 +3,29 @@
 use mlua::prelude::*;
 
 use crate::bindings::exports::kael::engine::runtime::{
-    Definition, Module, Script, ScriptError, Stage,
+    Definition, LoadedRepo, Module, Repo, Script, ScriptError, Stage,
 };
 use crate::natives::kind_of;
+use crate::repo;
 use crate::vm::Vm;
 
-pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<Vec<Definition>, ScriptError> {
+pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<LoadedRepo, ScriptError> {
     let answer = (|| {
-        let modules = finder(&vm.lua, modules)?;
-        match vm
-            .load_repo
-            .call::<(Option<LuaTable>, Option<LuaTable>)>(modules)?
-        {
-            (Some(definitions), _) => definitions
-                .sequence_values()
-                .map(|d| definition(&d?))
-                .collect::<LuaResult<_>>()
-                .map(Ok),
-            (None, report) => script_error(report).map(Err),
+        let packed = repo::pack(&modules);
+        let repo = repo::table(&vm.lua, Repo::Modules(modules))?;
+        match vm.load_repo.call::<(Option<LuaTable>, LuaValue)>(repo)? {
+            (Some(definitions), image) => {
+                let definitions = definitions
+                    .sequence_values()
+                    .map(|d| definition(&d?))
+                    .collect::<LuaResult<_>>()?;
+                let image = Option::<String>::from_lua(image, &vm.lua)?;
+                Ok(Ok(LoadedRepo {
+                    definitions,
+                    image: image.zip(packed).map(repo::image),
+                }))
+            }
+            (None, report) => script_error(FromLua::from_lua(report, &vm.lua)?).map(Err),
         }
     })();
     answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
@@ -28,13 +33,11 @@ pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<Vec<Definition>
 
 pub(crate) fn run_script(
     vm: &Vm,
-    modules: Option<Vec<Module>>,
+    repo: Option<Repo>,
     script: &Script,
 ) -> Result<Option<String>, ScriptError> {
     let answer = (|| {
-        let modules = modules
-            .map(|modules| finder(&vm.lua, modules))
-            .transpose()?;
+        let repo = repo.map(|repo| repo::table(&vm.lua, repo)).transpose()?;
         let request = vm.lua.create_table()?;
         request.raw_set("name", script.name.as_str())?;
         request.raw_set("source", script.source.as_str())?;
@@ -42,27 +45,13 @@ pub(crate) fn run_script(
         request.raw_set("want_result", script.want_result)?;
         match vm
             .run_script
-            .call::<(Option<String>, Option<LuaTable>)>((modules, request))?
+            .call::<(Option<String>, Option<LuaTable>)>((repo, request))?
         {
             (Some(result), _) => Ok(Ok(script.want_result.then_some(result))),
             (None, report) => script_error(report).map(Err),
         }
     })();
     answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
-}
-
-/// A function that gives the path, the display name and the text of the module of a name, or nothing: most runs need few.
-pub(crate) fn finder(lua: &Lua, mut modules: Vec<Module>) -> LuaResult<LuaFunction> {
-    modules.sort_by(|one, other| one.name.cmp(&other.name));
-    lua.create_function(move |_, name: LuaString| {
-        let at = modules.binary_search_by(|module| module.name.as_bytes().cmp(&*name.as_bytes()));
-        let found = at.ok().map(|at| &modules[at]);
-        Ok((
-            found.map(|module| module.path.clone()),
-            found.map(|module| module.display.clone()),
-            found.map(|module| module.source.clone()),
-        ))
-    })
 }
 
 fn definition(table: &LuaTable) -> LuaResult<Definition> {

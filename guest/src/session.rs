@@ -3,23 +3,18 @@
 use mlua::prelude::*;
 
 use crate::bindings::exports::kael::engine::runtime::{
-    Chunk, ChunkEnd, ChunkUse, Module, ScriptError, Stage,
+    Chunk, ChunkEnd, ChunkUse, Repo, ScriptError, Stage,
 };
-use crate::run::{finder, script_error, unexpected};
+use crate::repo;
+use crate::run::{script_error, unexpected};
 use crate::vm::Vm;
 
-pub(crate) fn open(
-    vm: &Vm,
-    modules: Option<Vec<Module>>,
-    interruptible: bool,
-) -> Result<(), ScriptError> {
+pub(crate) fn open(vm: &Vm, repo: Option<Repo>, interruptible: bool) -> Result<(), ScriptError> {
     let answer = (|| {
-        let modules = modules
-            .map(|modules| finder(&vm.lua, modules))
-            .transpose()?;
+        let repo = repo.map(|repo| repo::table(&vm.lua, repo)).transpose()?;
         match vm
             .open_session
-            .call::<(Option<bool>, Option<LuaTable>)>((modules, interruptible))?
+            .call::<(Option<bool>, Option<LuaTable>)>((repo, interruptible))?
         {
             (Some(_), _) => Ok(Ok(())),
             (None, report) => script_error(report).map(Err),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::bindings::exports::kael::engine::runtime::{Definition, Module, Script, ScriptError};
+use crate::bindings::exports::kael::engine::runtime::{
+    Definition, Module, Repo, Script, ScriptError,
+};
 use crate::bindings::kael::engine::actions::{ActionError, Call, Completion, ErrorKind};
 use crate::gate::{self, Outcome, transport};
 use crate::run;
@@ -126,7 +128,17 @@ fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
     (Vm::build().expect("the runtime is sound"), printed)
 }
 
+/// What a script printed, else what it returned as JSON; the same whether the repo is evaluated or has an image.
 fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
+    let evaluated = run_with(Repo::Modules(modules.to_vec()), source);
+    if let Ok(Some(image)) = image(modules) {
+        let restored = run_with(Repo::Image(image), source);
+        assert_eq!(format!("{restored:?}"), format!("{evaluated:?}"));
+    }
+    evaluated
+}
+
+fn run_with(repo: Repo, source: &str) -> Result<String, ScriptError> {
     let (vm, printed) = fresh();
     let script = Script {
         name: "script.lua".into(),
@@ -134,7 +146,7 @@ fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
         args: vec!["one".into()],
         want_result: true,
     };
-    run::run_script(&vm, Some(modules.to_vec()), &script).map(|result| {
+    run::run_script(&vm, Some(repo), &script).map(|result| {
         let printed = printed.borrow();
         if printed.is_empty() {
             result.unwrap_or_default()
@@ -142,6 +154,11 @@ fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
             printed.clone()
         }
     })
+}
+
+/// The image of a repo, if it has one.
+fn image(modules: &[Module]) -> Result<Option<String>, ScriptError> {
+    run::load_repo(&fresh().0, modules.to_vec()).map(|loaded| loaded.image)
 }
 
 /// What the script printed, else what it returned as JSON.
@@ -157,10 +174,11 @@ fn problem(source: &str) -> ScriptError {
 }
 
 fn definitions(modules: &[Module]) -> Result<Vec<Definition>, ScriptError> {
-    run::load_repo(&fresh().0, modules.to_vec())
+    run::load_repo(&fresh().0, modules.to_vec()).map(|loaded| loaded.definitions)
 }
 
 mod actions;
+mod image;
 mod jq;
 mod report;
 mod require;

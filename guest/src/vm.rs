@@ -15,7 +15,7 @@ pub(crate) struct Vm {
 }
 
 /// The runtime's Lua files in the order in which they build on each other.
-const RUNTIME: [&str; 10] = [
+const RUNTIME: [&str; 11] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/scheduler.lua"),
@@ -24,6 +24,7 @@ const RUNTIME: [&str; 10] = [
     include_str!("lua/helpers.lua"),
     include_str!("lua/jq.lua"),
     include_str!("lua/report.lua"),
+    include_str!("lua/image.lua"),
     include_str!("lua/run.lua"),
     include_str!("lua/session.lua"),
 ];
@@ -36,6 +37,9 @@ impl Vm {
         for source in RUNTIME {
             lua.load(source).set_name("=[kael]").call::<()>(&natives)?;
         }
+        natives
+            .raw_get::<LuaFunction>("note_world")?
+            .call::<()>(())?;
         // What is garbage now would be in every snapshot.
         lua.gc_collect()?;
         Ok(Self {

@@ -17,7 +17,7 @@ use crate::executor::envyr::{self, Envyr};
 use crate::executor::{self, Executors};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
-use crate::sandbox::{Ending, EngineError, Output, Report, Sandbox, Script, ScriptError};
+use crate::sandbox::{Ending, EngineError, Output, Ready, Report, Sandbox, Script, ScriptError};
 
 /// What one command was told.
 #[derive(Clone)]
@@ -90,8 +90,10 @@ fn join(problems: &[DefinitionError]) -> String {
 
 /// An actions repo that was read and evaluated.
 pub struct Repo {
-    /// Its Lua files, for the script's instance.
+    /// Its Lua files.
     pub bundle: Bundle,
+    /// The same for the instances of scripts.
+    pub ready: Ready,
     /// What it defines.
     pub catalog: Arc<Catalog>,
 }
@@ -126,17 +128,21 @@ impl Repo {
         output: &Output,
     ) -> Result<(Self, Vec<DefinitionError>), AppError> {
         let bundle = Bundle::read(folder)?;
-        // The script's instance evaluates the repo again: what it prints is to be seen once.
+        // The script's instance evaluates a repo that prints again: what it prints is to be seen once.
         let printed = Output::in_memory();
         let report = sandbox.load_repo(&bundle, limits, printed.clone()).await;
         if !matches!(report.ending, Ending::Done(_)) {
             output.forward(&printed).await;
         }
         match report.ending {
-            Ending::Done(definitions) => {
-                let (catalog, problems) = Catalog::collect(&definitions);
-                let catalog = Arc::new(catalog);
-                Ok((Self { bundle, catalog }, problems))
+            Ending::Done(loaded) => {
+                let (catalog, problems) = Catalog::collect(&loaded.definitions);
+                let repo = Self {
+                    bundle,
+                    ready: loaded.ready,
+                    catalog: Arc::new(catalog),
+                };
+                Ok((repo, problems))
             }
             Ending::Failed(error) => Err(AppError::Load(error)),
             Ending::Limit(hit, frames) => Err(AppError::Limit {
@@ -205,7 +211,7 @@ pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<Str
 ///
 /// # Errors
 /// Whatever is wrong, in words.
-pub async fn ask(repo: Option<&Bundle>, script: Script, limits: &Limits) -> Result<String, String> {
+pub async fn ask(repo: Option<&Ready>, script: Script, limits: &Limits) -> Result<String, String> {
     let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
     let idle = Envyr::new(
         envyr::Settings::default(),
@@ -237,10 +243,10 @@ pub async fn run_script(
     // One instance for the repo, then one for the script.
     let sandbox = Sandbox::new(2)?;
     let (repo, dispatcher) = begin(settings, &sandbox, &output).await?;
-    let bundle = repo.as_ref().map(|repo| &repo.bundle);
+    let ready = repo.as_ref().map(|repo| &repo.ready);
     let _running = settings.envyr.activity.begin(Kind::Script, &script.name);
     Ok(sandbox
-        .run_script(bundle, script, &settings.limits, output, dispatcher)
+        .run_script(ready, script, &settings.limits, output, dispatcher)
         .await)
 }
 

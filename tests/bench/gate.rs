@@ -35,7 +35,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         };
         let run = |n| {
             hosted.run(
-                Some(&hosted.repo.bundle),
+                Some(&hosted.repo.ready),
                 gate,
                 &script(n),
                 vec![given.to_owned()],
@@ -91,7 +91,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
                   local all = parallel(fs) for i = 1, 1000 do assert(all[i] == i) end";
     for _ in 0..effort.of(24) {
         let native = round_trip(&text)?.as_secs_f64();
-        let took = hosted.run(Some(&hosted.repo.bundle), &gate, script, Vec::new())?;
+        let took = hosted.run(Some(&hosted.repo.ready), &gate, script, Vec::new())?;
         branches.push(took.as_secs_f64(), native);
     }
     rows.push(Row::new(
@@ -106,7 +106,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let script = "local fs = {} for i = 1, 32 do fs[i] = function() return actions.a1({}) end end parallel(fs)";
     let mut naps = Pairs::default();
     for _ in 0..effort.of(8) {
-        let took = hosted.run(Some(&hosted.repo.bundle), &napping, script, Vec::new())?;
+        let took = hosted.run(Some(&hosted.repo.ready), &napping, script, Vec::new())?;
         naps.push(took.as_secs_f64(), nap.as_secs_f64());
     }
     rows.push(

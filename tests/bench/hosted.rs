@@ -9,8 +9,7 @@ use kael_host::app::Repo;
 use kael_host::dispatch::{Dispatcher, Policy};
 use kael_host::executor::{Execute, Execution, Invocation};
 use kael_host::limits::Limits;
-use kael_host::repo::Bundle;
-use kael_host::sandbox::{Ending, Output, Sandbox, Script};
+use kael_host::sandbox::{Ending, Output, Ready, Sandbox, Script};
 use tokio::runtime::{Builder, Runtime};
 
 use super::measure::Result;
@@ -71,6 +70,13 @@ impl Hosted {
         })
     }
 
+    /// Loads another repo.
+    pub(crate) fn load(&self, folder: &Path) -> Result<Repo> {
+        let output = Output::in_memory();
+        let loading = Repo::load(&self.sandbox, folder, &self.limits, &output);
+        Ok(self.runtime.block_on(loading)?)
+    }
+
     /// A gate to the repo's actions.
     pub(crate) fn gate(&self, executor: Arc<dyn Execute>) -> Arc<Dispatcher> {
         let catalog = self.repo.catalog.clone();
@@ -80,21 +86,21 @@ impl Hosted {
     /// Runs a script to its end, and says how long that took.
     pub(crate) fn run(
         &self,
-        bundle: Option<&Bundle>,
+        repo: Option<&Ready>,
         gate: &Arc<Dispatcher>,
         source: &str,
         args: Vec<String>,
     ) -> Result<Duration> {
         let start = Instant::now();
         self.runtime
-            .block_on(self.running(bundle, gate, source, args))?;
+            .block_on(self.running(repo, gate, source, args))?;
         Ok(start.elapsed())
     }
 
     /// The same, to be run beside others.
     pub(crate) async fn running(
         &self,
-        bundle: Option<&Bundle>,
+        repo: Option<&Ready>,
         gate: &Arc<Dispatcher>,
         source: &str,
         args: Vec<String>,
@@ -108,7 +114,7 @@ impl Hosted {
         let output = Output::in_memory();
         let report = self
             .sandbox
-            .run_script(bundle, script, &self.limits, output, gate.clone())
+            .run_script(repo, script, &self.limits, output, gate.clone())
             .await;
         match report.ending {
             Ending::Done(_) => Ok(()),
@@ -117,7 +123,8 @@ impl Hosted {
     }
 }
 
-fn write_repo(folder: &Path, actions: usize) -> Result<()> {
+/// A repo of so many actions, each in a file of its own.
+pub(crate) fn write_repo(folder: &Path, actions: usize) -> Result<()> {
     let names: Vec<String> = (1..=actions)
         .map(|n| format!("  a{n} = require('a{n}'),\n"))
         .collect();

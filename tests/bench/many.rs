@@ -30,7 +30,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let text = document(MEGABYTE);
     let napping = hosted.gate(Arc::new(Echo(NAP)));
     let script = "assert(actions.a1({ a = 1 }).a == 1)";
-    let bundle = Some(&hosted.repo.bundle);
+    let ready = Some(&hosted.repo.ready);
     let (mut took, mut memory) = (Pairs::default(), Pairs::default());
     let before = resident()?;
     for _ in 0..effort.of(8) {
@@ -39,7 +39,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
             hosted.runtime.block_on(async {
                 let mut looking = tokio::time::interval(Duration::from_millis(20));
                 let all = futures_util::future::try_join_all(
-                    (0..RUNS).map(|_| hosted.running(bundle, &napping, script, Vec::new())),
+                    (0..RUNS).map(|_| hosted.running(ready, &napping, script, Vec::new())),
                 );
                 let mut all = std::pin::pin!(all);
                 loop {

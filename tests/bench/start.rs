@@ -7,7 +7,7 @@ use std::time::Duration;
 use kael_tests::Program;
 
 use super::document::{MEGABYTE, document, round_trip};
-use super::hosted::{Echo, Hosted};
+use super::hosted::{Echo, Hosted, write_repo};
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
 /// What a cold process may take beyond `lua5.4`, in seconds.
@@ -50,16 +50,16 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let gates = [&few, &many].map(|hosted| hosted.gate(Arc::new(Echo(Duration::ZERO))));
     for _ in 0..effort.of(40) {
         let native = round_trip(&text)?.as_secs_f64();
-        let each = |hosted: &Hosted, gate, bundle| -> Result<f64> {
+        let each = |hosted: &Hosted, gate, ready| -> Result<f64> {
             let mut times = (0..100)
-                .map(|_| hosted.run(bundle, gate, "return 1", Vec::new()))
+                .map(|_| hosted.run(ready, gate, "return 1", Vec::new()))
                 .collect::<Result<Vec<_>>>()?;
             times.sort();
             Ok(times[times.len() / 2].as_secs_f64())
         };
         fresh.push(each(&few, &gates[0], None)?, native);
-        let bundle = Some(&many.repo.bundle);
-        with_repo.push(each(&many, &gates[1], bundle)?, native);
+        let ready = Some(&many.repo.ready);
+        with_repo.push(each(&many, &gates[1], ready)?, native);
     }
     let native = "1 MB by serde_json";
     let (alone, repo) = (fresh.what(), with_repo.what());
@@ -76,6 +76,24 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         )
         .aims(time(2.0 * WARM), repo <= 2.0 * WARM),
     );
+
+    let folder = tempfile::tempdir()?;
+    write_repo(folder.path(), 50)?;
+    let mut loading = Pairs::default();
+    for _ in 0..effort.of(40) {
+        let native = round_trip(&text)?.as_secs_f64();
+        let mut times = (0..10)
+            .map(|_| timed(|| many.load(folder.path()).map(|_| ())))
+            .collect::<Result<Vec<_>>>()?;
+        times.sort();
+        loading.push(times[times.len() / 2].as_secs_f64(), native);
+    }
+    rows.push(Row::new(
+        "start: loading a repo of 50 actions",
+        time(loading.what()),
+        native,
+        &loading,
+    ));
 
     let mut trivial = Pairs::default();
     let runs = effort.of(8_000);

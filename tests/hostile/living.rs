@@ -158,16 +158,24 @@ impl Host {
             args: Vec::new(),
             want_result: true,
         };
-        let bundle = repo.as_ref().map(|repo| &repo.bundle);
+        let ready = repo.as_ref().map(|repo| &repo.ready);
         let running = self
             .sandbox
-            .run_script(bundle, script, &limits, output.clone(), dispatcher);
+            .run_script(ready, script, &limits, output.clone(), dispatcher);
         match running.await.ending {
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
             Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
             Ending::Limit(hit, _) => ended("limit", hit.to_string(), String::new()),
             other => ended("bug", format!("{other:?}"), String::new()),
         }
+    }
+
+    /// Whether every run evaluates the repo in `folder`.
+    pub(crate) fn evaluates(&self, folder: &Path) -> bool {
+        let (limits, output) = (Limits::default(), Output::in_memory());
+        let loading = Repo::load(&self.sandbox, folder, &limits, &output);
+        let repo = self.runtime.block_on(loading).expect("the repo loads");
+        repo.ready.is_evaluated()
     }
 
     /// For tests that have futures of their own.

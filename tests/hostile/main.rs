@@ -8,6 +8,7 @@
 //!     cargo test -p kael-tests --test hostile memory/              # those whose name holds this
 
 mod case;
+mod image;
 mod living;
 mod memory;
 mod repo;
@@ -32,6 +33,7 @@ fn main() {
     let mut trials = Vec::new();
     cases(&folder, &folder, &mut trials);
     trials.extend(repo::trials());
+    trials.extend(image::trials());
     trials.extend(terminal::trials());
     trials.extend(together::trials());
     trials.extend(memory::trials());

@@ -58,14 +58,17 @@ unsafe extern "C-unwind" {
         count: c_int,
         pairs: c_int,
     ) -> c_int;
+    /// The object that got a finaliser last; null while some wait to be finalised.
+    #[link_name = "kael_finalizers"]
+    pub(super) fn finalizers(state: *mut mlua::ffi::lua_State) -> *const c_void;
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) use plain::{cut, fill, next, slot};
+pub(super) use plain::{cut, fill, finalizers, next, slot};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod plain {
-    use std::ffi::c_int;
+    use std::ffi::{c_int, c_void};
 
     use mlua::ffi;
 
@@ -154,5 +157,15 @@ mod plain {
             ffi::lua_settop(state, at);
             1
         }
+    }
+
+    /// The API has nothing of the kind: what nobody holds is finalised instead, so that what it does has been done.
+    pub(in crate::convert) unsafe fn finalizers(state: *mut ffi::lua_State) -> *const c_void {
+        // SAFETY: a collection may run wherever Lua allocates.
+        unsafe {
+            ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
+            ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
+        }
+        std::ptr::null()
     }
 }

@@ -91,6 +91,12 @@ impl Stack<'_> {
         unsafe { ffi::lua_gettop(self.state) }
     }
 
+    /// What tells the object that got a finaliser last from others.
+    pub(crate) fn newest_finalizer(&mut self) -> *const c_void {
+        // SAFETY: no precondition.
+        unsafe { raw::finalizers(self.state) }
+    }
+
     /// Cuts the stack to `top` slots.
     pub(crate) fn cut(&mut self, top: c_int) {
         // SAFETY: no precondition; what would grow is refused.

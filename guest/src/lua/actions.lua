@@ -2,13 +2,14 @@
 local kael = ...
 local type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, sort, sub =
   type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, table.sort, string.sub
-local encode, nearest, caller = kael.encode, kael.nearest, kael.caller
+local encode, decode, nearest, caller = kael.encode, kael.decode, kael.nearest, kael.caller
 
 local failure, fail = kael.failure, kael.fail
 local act = kael.act
 local loading, noting = false, false
 local definitions = {} -- in the order of the calls
 local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definition
+local prefix_of = {} -- node of the tree -> what stands before the names of what it holds; kept while noting
 
 -- What is wrong is noted, and the repo goes on: the host tells all of it at once.
 local function note(definition, body, ...)
@@ -43,21 +44,33 @@ end
 
 local candidates = {} -- every action and namespace, for suggestions
 local known = {} -- action name -> true
+local hints -- of a tree that came as an image: both as a text, until they are asked for
+local function recall()
+  local _, lists = decode(hints)
+  hints = nil
+  candidates = lists[1]
+  for _, name in ipairs(lists[2]) do known[name] = true end
+end
 
 local function missing(prefix, key)
+  if hints then recall() end
   local name = prefix .. (type(key) == "string" and key or "[" .. tostring(key) .. "]")
   if #name > 200 then name = sub(name, 1, 200) .. "..." end
   local near = nearest(name, candidates)
   local message = "no action '" .. name .. "'" .. (near and " (did you mean '" .. near .. "'?)" or "")
   error(failure(name, "unknown_action", message), 0)
 end
-local function has(name) return known[name] == true end
+local function has(name)
+  if hints then recall() end
+  return known[name] == true
+end
 
 local function seal(node, prefix)
   if getmetatable(node) ~= nil then
     if prefix == "" and rawget(node, "has") == nil then rawset(node, "has", has) end
     return
   end
+  if noting then prefix_of[node] = prefix end
   setmetatable(node, {
     __index = function(_, key)
       if prefix == "" and key == "has" then return has end
@@ -105,6 +118,28 @@ function kael.load_tree(modules, wanted)
   walk(root, "", {})
   _G.actions = root
   return definitions
+end
+
+-- For `image.lua`: the name of an action that the tree holds, the prefix of a node that was sealed, and the names of all.
+function kael.name_of(value)
+  local definition = definition_of[value]
+  return definition and definition.name
+end
+function kael.prefix_of(node) return prefix_of[node] end
+function kael.hints()
+  local names = {}
+  for name in next, known do names[#names + 1] = name end
+  return encode({ candidates, names }, false)
+end
+
+-- For `image.lua`: the same by what it has kept.
+function kael.action(name)
+  return function(...) return act(name, ...) end
+end
+kael.seal = seal
+function kael.adopt(root, names)
+  hints = names
+  _G.actions = root
 end
 
 function kael.no_repo()

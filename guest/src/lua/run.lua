@@ -51,29 +51,33 @@ end
 
 kael.report, kael.reported, kael.staged = report, reported, staged
 
-function kael.load_repo(modules)
-  randomseed(kael.seed())
+-- What the repo defines, and its image, if it has one.
+function kael.load_repo(repo)
+  local seed = kael.seed()
   kael.watch_lines(true)
-  local ok, result = xpcall(kael.load_tree, report, modules, true)
+  local ok, definitions, image = xpcall(kael.watched, report, seed, kael.load_tree, repo.find, true)
   kael.watch_lines(false)
-  if ok then return result end
-  return staged("repo", reported(result))
+  if ok then return definitions, image() end
+  return staged("repo", reported(definitions))
 end
 
 -- Begins an instance with the repo, if there is one: true, or nil and the report of what is wrong with it.
-function kael.begin(modules)
+function kael.begin(repo)
   randomseed(kael.seed())
-  if modules then
-    local ok, result = xpcall(kael.load_tree, report, modules)
-    if not ok then return staged("repo", reported(result)) end
-  else
+  if not repo then
     kael.no_repo()
+  elseif repo.image then
+    kael.set_bundle(repo.find)
+    kael.restore(repo.image, repo.names)
+  else
+    local ok, result = xpcall(kael.load_tree, report, repo.find)
+    if not ok then return staged("repo", reported(result)) end
   end
   return true
 end
 
-function kael.run_script(modules, script)
-  local begun, wrong = kael.begin(modules)
+function kael.run_script(repo, script)
+  local begun, wrong = kael.begin(repo)
   if not begun then return nil, wrong end
   arg = { [0] = script.name }
   for i, value in ipairs(script.args) do arg[i] = value end

@@ -7,7 +7,7 @@ local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, g
 local getinfo, sethook = kael.debug.getinfo, kael.debug.sethook
 
 kael.raw_traceback = kael.debug.traceback
-kael.getinfo, kael.sethook = getinfo, sethook
+kael.getinfo, kael.sethook, kael.metatable = getinfo, sethook, kael.debug.getmetatable
 kael.debug = nil
 kael.load = load0
 

@@ -22,8 +22,8 @@ local function check()
   if getinfo(2, "S").short_src ~= "[kael]" then error(INTERRUPTED, 0) end
 end
 
-function kael.open_session(modules, can_be_interrupted)
-  local begun, wrong = kael.begin(modules)
+function kael.open_session(repo, can_be_interrupted)
+  local begun, wrong = kael.begin(repo)
   if not begun then return nil, wrong end
   interruptible = can_be_interrupted
   if not interruptible then return true end

@@ -1,7 +1,7 @@
 //! Sessions: a state that is kept, chunks that are incomplete, names to complete them with, interruptions.
 
 use super::{REPO, fresh, module};
-use crate::bindings::exports::kael::engine::runtime::{Chunk, ChunkEnd, ChunkUse};
+use crate::bindings::exports::kael::engine::runtime::{Chunk, ChunkEnd, ChunkUse, Repo};
 use crate::session;
 use crate::vm::Vm;
 
@@ -18,7 +18,7 @@ fn opened(interruptible: bool) -> (Vm, impl Fn() -> String) {
     let (vm, printed) = fresh();
     session::open(
         &vm,
-        Some(vec![module("init", "init.lua", REPO)]),
+        Some(Repo::Modules(vec![module("init", "init.lua", REPO)])),
         interruptible,
     )
     .expect("the repo is sound");

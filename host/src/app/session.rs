@@ -143,9 +143,9 @@ async fn instance(
     dispatcher: Arc<Dispatcher>,
     interruptible: bool,
 ) -> Result<sandbox::Session, AppError> {
-    let bundle = repo.map(|repo| &repo.bundle);
+    let ready = repo.map(|repo| &repo.ready);
     let limits = &settings.limits;
-    sandbox::Session::open(sandbox, bundle, limits, output, dispatcher, interruptible)
+    sandbox::Session::open(sandbox, ready, limits, output, dispatcher, interruptible)
         .await
         .map_err(|report| match report.ending {
             Ending::Failed(error) => AppError::Load(error),

@@ -90,7 +90,7 @@ pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outl
         args: repo.map(|_| "repo".to_owned()).into_iter().collect(),
         want_result: true,
     };
-    let text = app::ask(repo.map(|repo| &repo.bundle), script, limits).await?;
+    let text = app::ask(repo.map(|repo| &repo.ready), script, limits).await?;
     let value = crate::json::parse(text.as_bytes()).map_err(|problem| problem.to_string())?;
     Ok(read(&value, repo.is_some()))
 }

@@ -3,6 +3,7 @@
 mod bindings;
 mod engine;
 mod output;
+mod ready;
 mod session;
 mod state;
 mod tuning;
@@ -15,6 +16,7 @@ use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, 
 
 pub use engine::{EngineError, Sandbox};
 pub use output::{Output, Shown};
+pub use ready::{Loaded, Ready};
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt, Session};
 
 use bindings::Guest;
@@ -122,22 +124,22 @@ pub struct Report<T> {
 }
 
 impl Sandbox {
-    /// Evaluates an actions repo in an instance of its own and returns what it defines.
+    /// Evaluates an actions repo in an instance of its own and returns what it defines, and what scripts are to be given.
     pub async fn load_repo(
         &self,
         repo: &Bundle,
         limits: &Limits,
         output: Output,
-    ) -> Report<Vec<RawDefinition>> {
-        let modules = modules(repo);
-        let ask = async move |store: &mut Store<State>, guest: &Guest| {
+    ) -> Report<Loaded> {
+        let modules = ready::modules(repo);
+        let ask = async |store: &mut Store<State>, guest: &Guest| {
             guest
                 .kael_engine_runtime()
                 .call_load_repo(store, &modules)
                 .await
         };
         let report = self.answer(limits, output, None, ask).await;
-        report.map(|definitions| {
+        report.map(|loaded| {
             let raw = |d: runtime::Definition| RawDefinition {
                 names: d.names,
                 location: Location {
@@ -147,20 +149,22 @@ impl Sandbox {
                 body: d.body,
                 problem: d.problem.map(|problem| cut(problem, MAX_FRAME)),
             };
-            definitions.into_iter().map(raw).collect()
+            Loaded {
+                definitions: loaded.definitions.into_iter().map(raw).collect(),
+                ready: Ready::new(modules, loaded.image),
+            }
         })
     }
 
     /// Runs a script in an instance of its own; the result is JSON text, when it was wanted.
     pub async fn run_script(
         &self,
-        repo: Option<&Bundle>,
+        repo: Option<&Ready>,
         script: Script,
         limits: &Limits,
         output: Output,
         dispatcher: Arc<Dispatcher>,
     ) -> Report<Option<String>> {
-        let modules = repo.map(modules);
         let script = runtime::Script {
             name: script.name,
             source: script.source,
@@ -170,7 +174,7 @@ impl Sandbox {
         let ask = async move |store: &mut Store<State>, guest: &Guest| {
             guest
                 .kael_engine_runtime()
-                .call_run_script(store, modules.as_deref(), &script)
+                .call_run_script(store, repo.map(Ready::as_wit), &script)
                 .await
         };
         self.answer(limits, output, Some(dispatcher), ask).await
@@ -393,16 +397,6 @@ fn script_error(error: runtime::ScriptError) -> ScriptError {
             .action
             .map(|(name, kind)| (name, state::from_wit(kind))),
     }
-}
-
-fn modules(repo: &Bundle) -> Vec<runtime::Module> {
-    let module = |module: &crate::repo::Module| runtime::Module {
-        name: module.name.clone(),
-        path: module.path.clone(),
-        display: module.display.clone(),
-        source: module.source.clone(),
-    };
-    repo.modules.iter().map(module).collect()
 }
 
 /// A number that no script can foresee, for `math.random`.

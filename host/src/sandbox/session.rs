@@ -9,10 +9,9 @@ use wasmtime::Store;
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
 use super::state::State;
-use super::{Ending, Output, Report, Sandbox, conclude, latest, modules, seed};
+use super::{Ending, Output, Ready, Report, Sandbox, conclude, latest, seed};
 use crate::dispatch::Dispatcher;
 use crate::limits::Limits;
-use crate::repo::Bundle;
 
 /// A piece of code that a session is given.
 #[derive(Debug, Clone)]
@@ -75,7 +74,7 @@ impl Session {
     /// A report of how that ended.
     pub async fn open(
         sandbox: &Arc<Sandbox>,
-        repo: Option<&Bundle>,
+        repo: Option<&Ready>,
         limits: &Limits,
         output: Output,
         dispatcher: Arc<Dispatcher>,
@@ -88,12 +87,11 @@ impl Session {
         state.interrupted = interruptible.then_some(asked);
         let meter = state.meter.clone();
         let mut store = sandbox.store(state);
-        let modules = repo.map(modules);
         let opening = async {
             let guest = sandbox.guest.instantiate_async(&mut store).await?;
             let runtime = guest.kael_engine_runtime();
             let opened = runtime
-                .call_open_session(&mut store, modules.as_deref(), interruptible)
+                .call_open_session(&mut store, repo.map(Ready::as_wit), interruptible)
                 .await?;
             Ok(opened.map(|()| guest))
         };
