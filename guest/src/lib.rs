@@ -6,6 +6,7 @@ mod convert;
 mod exported;
 mod gate;
 mod jq;
+mod lines;
 mod natives;
 mod repo;
 mod report;

@@ -9,6 +9,7 @@ use crate::bindings::kael::engine::actions::{ActionError, ErrorKind};
 use crate::convert::stack::{self, Native, Slot, Stack};
 use crate::convert::{self, Nulls};
 use crate::gate::{self, Outcome};
+use crate::lines;
 use crate::suggest::nearest;
 
 /// Makes the table of natives that the runtime's files are given.
@@ -47,6 +48,19 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     )?;
     natives.raw_set("finalizers", stack::function::<Finalizers>(lua, &array_mt)?)?;
     natives.raw_set("array_mt", array_mt)?;
+    natives.raw_set(
+        "watch_lines",
+        lua.create_function(|lua, on: bool| {
+            lines::watch(lua, on);
+            Ok(())
+        })?,
+    )?;
+    natives.raw_set(
+        "last_line",
+        lua.create_function(|_, ()| {
+            Ok(lines::last().map_or((None, None), |(file, line)| (Some(file), Some(line))))
+        })?,
+    )?;
     natives.raw_set("calls", lua.create_function(|_, ()| Ok(gate::calls()))?)?;
     natives.raw_set(
         "cancel",

@@ -4,28 +4,18 @@ local kael = ...
 local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, gsub, concat, load0, tointeger =
   select, type, tostring, error, getmetatable, setmetatable, string.find, string.gmatch, string.gsub, table.concat, load,
   math.tointeger
-local getinfo, sethook = kael.debug.getinfo, kael.debug.sethook
+local getinfo, sethook, last_line = kael.debug.getinfo, kael.debug.sethook, kael.last_line
 
 kael.raw_traceback = kael.debug.traceback
 kael.getinfo, kael.sethook, kael.metatable = getinfo, sethook, kael.debug.getmetatable
 kael.debug = nil
 kael.load = load0
 
--- A tail call (`return define_action { ... }`) leaves no frame of its caller: while a repo loads for its definitions, a
--- hook notes the line that is being executed.
-local hooked_file, hooked_line
-function kael.watch_lines(on)
-  if not on then return sethook() end
-  sethook(function(_, line)
-    local source = getinfo(2, "S").short_src
-    if source ~= "[kael]" then hooked_file, hooked_line = source, line end
-  end, "l")
-end
-
--- File and line of the code that called the function `level` levels up; nothing when a tail call hid it.
+-- File and line of the code that called the function `level` levels up. A tail call hides it: then it is the line that ran
+-- last, where lines are watched, and else nothing.
 local function caller(level)
   level = (level or 1) + 1
-  if getinfo(level, "t").istailcall then return hooked_file, hooked_line end
+  if getinfo(level, "t").istailcall then return last_line() end
   local at = getinfo(level + 1, "Sl")
   if at and at.currentline > 0 then return at.short_src, at.currentline end
 end
