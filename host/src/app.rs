@@ -3,7 +3,7 @@
 pub mod session;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -231,7 +231,19 @@ pub async fn ask(repo: Option<&Ready>, script: Script, limits: &Limits) -> Resul
     }
 }
 
-/// Runs one script.
+/// The sandbox of all scripts that this process runs one after the other. Nobody takes it apart: that is a twentieth of a
+/// short run, and the end of the process does it for nothing.
+fn sandbox() -> Result<&'static Sandbox, EngineError> {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    if let Some(sandbox) = SANDBOX.get() {
+        return Ok(sandbox);
+    }
+    // One instance for the repo, then one for the script.
+    let made = Sandbox::new(2)?;
+    Ok(SANDBOX.get_or_init(|| made))
+}
+
+/// Runs one script; for a program that runs no two at the same time.
 ///
 /// # Errors
 /// When it could not begin.
@@ -240,9 +252,8 @@ pub async fn run_script(
     script: Script,
     output: Output,
 ) -> Result<Report<Option<String>>, AppError> {
-    // One instance for the repo, then one for the script.
-    let sandbox = Sandbox::new(2)?;
-    let (repo, dispatcher) = begin(settings, &sandbox, &output).await?;
+    let sandbox = sandbox()?;
+    let (repo, dispatcher) = begin(settings, sandbox, &output).await?;
     let ready = repo.as_ref().map(|repo| &repo.ready);
     let _running = settings.envyr.activity.begin(Kind::Script, &script.name);
     Ok(sandbox
