@@ -142,6 +142,13 @@ KAEL_API int kael_fill (lua_State *L, int at, int count, int pairs) {
   return 1;
 }
 
-KAEL_API const void *kael_finalizers (lua_State *L) {
-  return G(L)->tobefnz != NULL ? NULL : G(L)->finobj;
+/* Lua code can give finalisers to tables alone: what else has one is a library's. */
+static int kael_has_table (const GCObject *o) {
+  for (; o != NULL; o = o->next)
+    if (o->tt == LUA_VTABLE) return 1;
+  return 0;
+}
+
+KAEL_API int kael_finalizers (lua_State *L) {
+  return kael_has_table(G(L)->finobj) || kael_has_table(G(L)->tobefnz);
 }

@@ -4,18 +4,22 @@
 //! A hook in Lua would cost twenty times this for every line, the runtime's own ones included.
 #![expect(unsafe_code, reason = "the C interface of Lua's hooks")]
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_int};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int};
 
 use mlua::ffi;
 use mlua::prelude::*;
 
+/// The display name of a chunk, as far as Lua keeps it (`LUA_IDSIZE`), with a zero at its end.
+type Name = [c_char; 60];
+
 thread_local! {
-    /// The display name of the chunk, as far as Lua keeps it, and the line.
-    static LAST: RefCell<Option<(CString, c_int)>> = const { RefCell::new(None) };
+    /// Of the line that ran last.
+    static LAST: Cell<Option<(Name, c_int)>> = const { Cell::new(None) };
 }
 
-/// Begins to note lines of the main thread, or ends it and forgets the last one.
+/// Begins to note lines of the main thread and of coroutines that are made from now on, or ends it for the main thread and
+/// forgets the last one.
 pub(crate) fn watch(lua: &Lua, on: bool) {
     LAST.take();
     let (hook, mask): (Option<ffi::lua_Hook>, _) = match on {
@@ -28,27 +32,22 @@ pub(crate) fn watch(lua: &Lua, on: bool) {
 
 /// The last line that was noted.
 pub(crate) fn last() -> Option<(String, c_int)> {
-    LAST.with_borrow(|last| {
-        let (file, line) = last.as_ref()?;
-        Some((file.to_string_lossy().into_owned(), *line))
-    })
+    let (name, line) = LAST.get()?;
+    // SAFETY: Lua ended the name with a zero.
+    let name = unsafe { CStr::from_ptr(name.as_ptr()) };
+    Some((name.to_string_lossy().into_owned(), line))
 }
 
 unsafe extern "C-unwind" fn note(state: *mut ffi::lua_State, record: *mut ffi::lua_Debug) {
     // SAFETY: Lua gives a hook the record of the function that runs, with its line in it; `S` fills in the name of its
     // chunk, which ends with a zero. It raises no error.
-    let (file, line) = unsafe {
+    let (name, line, own) = unsafe {
         ffi::lua_getinfo(state, c"S".as_ptr(), record);
-        (
-            CStr::from_ptr((*record).short_src.as_ptr()),
-            (*record).currentline,
-        )
+        let name = (*record).short_src;
+        let own = CStr::from_ptr(name.as_ptr()) == c"[kael]";
+        (name, (*record).currentline, own)
     };
-    if file == c"[kael]" {
-        return;
+    if !own {
+        LAST.set(Some((name, line)));
     }
-    LAST.with_borrow_mut(|last| match last {
-        Some((noted, at)) if noted.as_c_str() == file => *at = line,
-        _ => *last = Some((file.to_owned(), line)),
-    });
 }

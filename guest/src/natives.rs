@@ -235,13 +235,13 @@ impl Native for Interrupted {
     }
 }
 
-/// `finalizers()`: a number that changes when an object gets a finaliser.
+/// `finalizers()`: whether a table has a finaliser that has not run.
 struct Finalizers;
 
 impl Native for Finalizers {
     fn call(stack: &mut Stack<'_>) -> c_int {
-        let newest = stack.newest_finalizer();
-        stack.push_integer(i64::try_from(newest.addr()).unwrap_or(-1));
+        let any = stack.has_finalizers();
+        stack.push_boolean(any);
         1
     }
 }

@@ -2,80 +2,81 @@
 //! evaluated.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use mlua::prelude::*;
 
 use crate::bindings::exports::kael::engine::runtime::{Module, Repo};
 
-/// Bytes of all texts of a repo that has an image: they are a part of it.
-const MAX_TEXTS: usize = 1 << 20;
+/// Bytes of the modules of a repo that has an image: they are a part of it.
+const MAX_MODULES: usize = 1 << 20;
 
-/// A module as an image holds it: its name, its path, its display name, its text.
-type Packed = (String, String, String, String);
+/// Modules as an image holds them, sorted by name: the name, the path, the display name, the text.
+pub(crate) type Modules = Rc<Vec<(String, String, String, String)>>;
+
+/// The same of what crossed the boundary.
+pub(crate) fn modules(modules: Vec<Module>) -> Modules {
+    let each = modules
+        .into_iter()
+        .map(|module| (module.name, module.path, module.display, module.source));
+    sorted(each.collect())
+}
+
+fn sorted(mut modules: Vec<(String, String, String, String)>) -> Modules {
+    modules.sort_by(|one, other| one.0.cmp(&other.0));
+    Rc::new(modules)
+}
 
 /// The table for `repo`.
 pub(crate) fn table(lua: &Lua, repo: Repo) -> LuaResult<LuaTable> {
+    let image = match repo {
+        Repo::Modules(all) => return evaluated(lua, modules(all)),
+        Repo::Image(image) => image,
+    };
     let table = lua.create_table()?;
-    match repo {
-        Repo::Modules(modules) => {
-            let packed = modules
-                .into_iter()
-                .map(|module| (module.name, module.path, module.display, module.source));
-            let modules = sorted(packed.collect());
-            table.raw_set(
-                "find",
-                lua.create_function(move |_, name| Ok(found(&modules, &name)))?,
-            )?;
-        }
-        Repo::Image(image) => {
-            let mut lines = image.splitn(3, '\n');
-            table.raw_set("image", lines.next())?;
-            table.raw_set("names", lines.next())?;
-            // Most scripts need none of the modules that are not loaded.
-            let modules = OnceCell::new();
-            let find = move |_: &Lua, name| {
-                let modules = modules.get_or_init(|| unpack(&image));
-                Ok(found(modules, &name))
-            };
-            table.raw_set("find", lua.create_function(find)?)?;
-        }
-    }
+    let mut lines = image.splitn(3, '\n');
+    table.raw_set("image", lines.next())?;
+    table.raw_set("names", lines.next())?;
+    // Most scripts need none of the modules that are not loaded.
+    let modules = OnceCell::new();
+    let find = move |_: &Lua, name| {
+        let modules = modules.get_or_init(|| unpack(&image));
+        Ok(found(modules, &name))
+    };
+    table.raw_set("find", lua.create_function(find)?)?;
     Ok(table)
 }
 
-/// The text of an image: three lines of JSON for the tree, for all names, and for the modules.
-pub(crate) fn image((tree_and_names, modules): (String, String)) -> String {
-    tree_and_names + "\n" + &modules
+/// The table for a repo that is to be evaluated.
+pub(crate) fn evaluated(lua: &Lua, modules: Modules) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let find = move |_: &Lua, name| Ok(found(&modules, &name));
+    table.raw_set("find", lua.create_function(find)?)?;
+    Ok(table)
 }
 
-/// The modules for an image; none where they are too large for one.
-pub(crate) fn pack(modules: &[Module]) -> Option<String> {
-    let texts = modules.iter().map(|module| module.source.len());
-    if texts.sum::<usize>() > MAX_TEXTS {
+/// The text of an image: three lines of JSON for the tree, for all names, and for the modules. None where these are too
+/// large.
+pub(crate) fn image(tree_and_names: String, modules: &Modules) -> Option<String> {
+    let sizes = modules
+        .iter()
+        .map(|(name, path, display, text)| name.len() + path.len() + display.len() + text.len());
+    if sizes.sum::<usize>() > MAX_MODULES {
         return None;
     }
-    let packed: Vec<_> = modules
-        .iter()
-        .map(|module| (&module.name, &module.path, &module.display, &module.source))
-        .collect();
-    serde_json::to_string(&packed).ok()
+    let modules = serde_json::to_string(&**modules).ok()?;
+    Some(tree_and_names + "\n" + &modules)
 }
 
-fn unpack(image: &str) -> Vec<Packed> {
+fn unpack(image: &str) -> Modules {
     let modules = image.splitn(3, '\n').nth(2).unwrap_or_default();
     sorted(serde_json::from_str(modules).unwrap_or_default())
 }
 
-fn sorted(mut modules: Vec<Packed>) -> Vec<Packed> {
-    modules.sort_by(|one, other| one.0.cmp(&other.0));
-    modules
-}
-
 /// The path, the display name and the text of the module of a name, or nothing.
-fn found(modules: &[Packed], name: &LuaString) -> (Option<String>, Option<String>, Option<String>) {
+fn found(modules: &Modules, name: &LuaString) -> (Option<String>, Option<String>, Option<String>) {
     let at = modules.binary_search_by(|module| module.0.as_bytes().cmp(&*name.as_bytes()));
-    let found = at.ok().map(|at| modules[at].clone());
-    match found {
+    match at.ok().map(|at| modules[at].clone()) {
         Some((_, path, display, source)) => (Some(path), Some(display), Some(source)),
         None => (None, None, None),
     }

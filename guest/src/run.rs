@@ -11,8 +11,8 @@ use crate::vm::Vm;
 
 pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<LoadedRepo, ScriptError> {
     let answer = (|| {
-        let packed = repo::pack(&modules);
-        let repo = repo::table(&vm.lua, Repo::Modules(modules))?;
+        let modules = repo::modules(modules);
+        let repo = repo::evaluated(&vm.lua, modules.clone())?;
         match vm.load_repo.call::<(Option<LuaTable>, LuaValue)>(repo)? {
             (Some(definitions), image) => {
                 let definitions = definitions
@@ -22,7 +22,7 @@ pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<LoadedRepo, Scr
                 let image = Option::<String>::from_lua(image, &vm.lua)?;
                 Ok(Ok(LoadedRepo {
                     definitions,
-                    image: image.zip(packed).map(repo::image),
+                    image: image.and_then(|image| repo::image(image, &modules)),
                 }))
             }
             (None, report) => script_error(FromLua::from_lua(report, &vm.lua)?).map(Err),

@@ -231,7 +231,7 @@ pub async fn ask(repo: Option<&Ready>, script: Script, limits: &Limits) -> Resul
     }
 }
 
-/// The sandbox of all scripts that this process runs one after the other. Nobody takes it apart: that is a twentieth of a
+/// The sandbox of all scripts that this process runs one after the other. Nobody takes it apart: that is a tenth of a
 /// short run, and the end of the process does it for nothing.
 fn sandbox() -> Result<&'static Sandbox, EngineError> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();

@@ -92,6 +92,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             "collected\n",
         ),
     ];
+    all.push(case(
+        "of_a_repo_that_made_large_texts",
+        false,
+        &repo("local large = ('x'):rep(100000):upper():gsub('X', 'yy')"),
+        call,
+        "1\ttrue\t2.5\n",
+    ));
     // What no unit test reaches: natively these are Lua's own.
     for (name, line) in [
         ("the_time", "os.time()"),

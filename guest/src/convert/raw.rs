@@ -58,9 +58,9 @@ unsafe extern "C-unwind" {
         count: c_int,
         pairs: c_int,
     ) -> c_int;
-    /// The object that got a finaliser last; null while some wait to be finalised.
+    /// Whether a table has a finaliser that has not run.
     #[link_name = "kael_finalizers"]
-    pub(super) fn finalizers(state: *mut mlua::ffi::lua_State) -> *const c_void;
+    pub(super) fn finalizers(state: *mut mlua::ffi::lua_State) -> c_int;
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -68,7 +68,7 @@ pub(super) use plain::{cut, fill, finalizers, next, slot};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod plain {
-    use std::ffi::{c_int, c_void};
+    use std::ffi::c_int;
 
     use mlua::ffi;
 
@@ -160,12 +160,12 @@ mod plain {
     }
 
     /// The API has nothing of the kind: what nobody holds is finalised instead, so that what it does has been done.
-    pub(in crate::convert) unsafe fn finalizers(state: *mut ffi::lua_State) -> *const c_void {
+    pub(in crate::convert) unsafe fn finalizers(state: *mut ffi::lua_State) -> c_int {
         // SAFETY: a collection may run wherever Lua allocates.
         unsafe {
             ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
             ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
         }
-        std::ptr::null()
+        0
     }
 }

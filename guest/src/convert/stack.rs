@@ -91,10 +91,10 @@ impl Stack<'_> {
         unsafe { ffi::lua_gettop(self.state) }
     }
 
-    /// What tells the object that got a finaliser last from others.
-    pub(crate) fn newest_finalizer(&mut self) -> *const c_void {
+    /// Whether a table has a finaliser that has not run.
+    pub(crate) fn has_finalizers(&mut self) -> bool {
         // SAFETY: no precondition.
-        unsafe { raw::finalizers(self.state) }
+        unsafe { raw::finalizers(self.state) != 0 }
     }
 
     /// Cuts the stack to `top` slots.

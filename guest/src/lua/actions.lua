@@ -46,10 +46,11 @@ local candidates = {} -- every action and namespace, for suggestions
 local known = {} -- action name -> true
 local hints -- of a tree that came as an image: both as a text, until they are asked for
 local function recall()
-  local _, lists = decode(hints)
-  hints = nil
-  candidates = lists[1]
-  for _, name in ipairs(lists[2]) do known[name] = true end
+  local ok, lists = decode(hints)
+  if not ok then error(lists, 0) end
+  -- Not by `ipairs`: the metatable of what was decoded is the script's to change.
+  for _, name in next, lists[2] do known[name] = true end
+  candidates, hints = lists[1], nil
 end
 
 local function missing(prefix, key)
@@ -120,16 +121,18 @@ function kael.load_tree(modules, wanted)
   return definitions
 end
 
--- For `image.lua`: the name of an action that the tree holds, the prefix of a node that was sealed, and the names of all.
+-- For `image.lua`: the name of an action that the tree holds, the prefix of a node that was sealed, and the names of all as a
+-- text, if they have no more than so many bytes.
 function kael.name_of(value)
   local definition = definition_of[value]
   return definition and definition.name
 end
 function kael.prefix_of(node) return prefix_of[node] end
-function kael.hints()
-  local names = {}
+function kael.hints(most)
+  local names, bytes = {}, 0
   for name in next, known do names[#names + 1] = name end
-  return encode({ candidates, names }, false)
+  for _, name in ipairs(candidates) do bytes = bytes + #name end
+  return bytes <= most and encode({ candidates, names }, false) or nil
 end
 
 -- For `image.lua`: the same by what it has kept.

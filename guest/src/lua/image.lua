@@ -1,9 +1,10 @@
 -- The image of a repo: the tree and the modules of one that has left nothing but actions and plain data, as a text. A
--- script's instance makes of it what evaluating the repo again would give, for less.
+-- script's instance makes of it what evaluating the repo again would give, for less: all but the order in which `pairs` goes
+-- over names, which Lua leaves open.
 local kael = ...
-local type, next, rawequal, pcall, ipairs, mathtype, encode, decode, collectgarbage, random, randomseed, error, create =
+local type, next, rawequal, pcall, ipairs, mathtype, encode, decode, collectgarbage, random, randomseed, error, create, rawlen, rawget =
   type, next, rawequal, pcall, ipairs, math.type, kael.encode, kael.decode, collectgarbage, math.random, math.randomseed, error,
-  table.create
+  table.create, rawlen, rawget
 local metatable, calls, finalizers = kael.metatable, kael.calls, kael.finalizers
 local name_of, prefix_of, hints, action, seal, adopt = kael.name_of, kael.prefix_of, kael.hints, kael.action, kael.seal, kael.adopt
 local loaded = package.loaded
@@ -66,17 +67,16 @@ local function traces(seed)
   randomseed(seed)
   local drawn = random(0)
   randomseed(seed)
-  -- In this order: at the first call of a native of its own mlua makes an object with a finaliser, which it keeps.
-  local before = { calls = calls(), finalizers = finalizers(), collecting = collecting() }
+  local called, collected = calls(), collecting()
   return function()
-    return random(0) == drawn and finalizers() == before.finalizers and calls() == before.calls
-      and collecting() == before.collecting and world_is_untouched()
+    return random(0) == drawn and not finalizers() and calls() == called and collecting() == collected
+      and not kael.line_was_told and world_is_untouched()
   end
 end
 
 -- What stands for a value in a row: a number for an action (above zero) or a table (below), a list of one number for that
--- number, and texts and booleans for themselves. A row has the table's prefix, if it is a node of the tree, and then
--- its values and keys in turn. Raises an error for what no image can hold.
+-- number, and texts and booleans for themselves. A row has the table's prefix, if it is a node of the tree, the length of its
+-- list, the values of that, and then every other value with its key. Raises an error for what no image can hold.
 local function drawn(root)
   local names, number_of, tables, entries, bytes = {}, {}, {}, 0, 0
   local function entry(key)
@@ -118,11 +118,20 @@ local function drawn(root)
   end
   while #rows < #tables do
     local place = tables[#rows + 1]
-    local row = { prefix_of(place) or false }
+    local length = rawlen(place)
+    local row = { entry(prefix_of(place) or false), length }
+    for i = 1, length do
+      local value = rawget(place, entry(i))
+      if value == nil then error("a hole") end
+      row[i + 2] = stand_in(value)
+    end
     for key, value in next, place do
-      if type(key) ~= "string" and mathtype(key) ~= "integer" then error("no plain key") end
-      row[#row + 1] = stand_in(value)
-      row[#row + 1] = entry(key)
+      if type(key) == "string" then
+        row[#row + 1] = stand_in(value)
+        row[#row + 1] = entry(key)
+      elseif mathtype(key) ~= "integer" or key < 1 or key > length then
+        error("no plain key")
+      end
     end
     rows[#rows + 1] = row
   end
@@ -138,7 +147,8 @@ function kael.watched(seed, load, ...)
     if not nothing_else() then return nil end
     local ok, image = pcall(drawn, _G.actions)
     local text = ok and encode(image, false) or nil
-    return text and text .. "\n" .. hints()
+    local names = text and hints(BYTES)
+    return names and text .. "\n" .. names
   end
 end
 
@@ -148,7 +158,10 @@ function kael.restore(text, names_of_all)
   local names, rows, modules = image[1], image[2], image[3]
   local actions, tables = {}, {}
   for i = 1, #names do actions[i] = action(names[i]) end
-  for i = 1, #rows do tables[i] = create(0, #rows[i] // 2) end
+  for i = 1, #rows do
+    local length = rows[i][2]
+    tables[i] = create(length, (#rows[i] - 2 - length) // 2)
+  end
   local function value_of(standing)
     local kind = type(standing)
     if kind == "number" then return standing > 0 and actions[standing] or tables[-standing] end
@@ -157,7 +170,9 @@ function kael.restore(text, names_of_all)
   end
   for i = 1, #rows do
     local row, place = rows[i], tables[i]
-    for at = 2, #row, 2 do place[row[at + 1]] = value_of(row[at]) end
+    local length = row[2]
+    for at = 1, length do place[at] = value_of(row[at + 2]) end
+    for at = length + 3, #row, 2 do place[row[at + 1]] = value_of(row[at]) end
     if row[1] then seal(place, row[1]) end
   end
   for at = 1, #modules, 2 do loaded[modules[at]] = value_of(modules[at + 1]) end

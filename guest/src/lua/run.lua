@@ -69,6 +69,7 @@ function kael.begin(repo)
   elseif repo.image then
     kael.set_bundle(repo.find)
     kael.restore(repo.image, repo.names)
+    repo.image, repo.names = nil, nil -- nobody needs them any more
   else
     local ok, result = xpcall(kael.load_tree, report, repo.find)
     if not ok then return staged("repo", reported(result)) end

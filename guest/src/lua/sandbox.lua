@@ -12,10 +12,13 @@ kael.debug = nil
 kael.load = load0
 
 -- File and line of the code that called the function `level` levels up. A tail call hides it: then it is the line that ran
--- last, where lines are watched, and else nothing.
+-- last, where lines are watched, and else nothing; and whether it did.
 local function caller(level)
   level = (level or 1) + 1
-  if getinfo(level, "t").istailcall then return last_line() end
+  if getinfo(level, "t").istailcall then
+    local file, line = last_line()
+    return file, line, true
+  end
   local at = getinfo(level + 1, "Sl")
   if at and at.currentline > 0 then return at.short_src, at.currentline end
 end
@@ -23,7 +26,9 @@ kael.caller = caller
 
 -- Raises an error at the place that called the function which calls this one.
 local function fail(message)
-  local file, line = caller(2)
+  local file, line, hidden = caller(2)
+  -- A repo can keep the message, and a script's instance, where nobody watches lines, would give it another.
+  if file and hidden then kael.line_was_told = true end
   error(file and file .. ":" .. line .. ": " .. message or message, 0)
 end
 kael.fail = fail

@@ -1,6 +1,6 @@
 //! Sessions: a state that is kept, chunks that are incomplete, names to complete them with, interruptions.
 
-use super::{REPO, fresh, module};
+use super::{REPO, fresh, image, module};
 use crate::bindings::exports::kael::engine::runtime::{Chunk, ChunkEnd, ChunkUse, Repo};
 use crate::session;
 use crate::vm::Vm;
@@ -32,6 +32,17 @@ fn typed(vm: &Vm, printed: &impl Fn() -> String, source: &str) -> String {
         Ok(ChunkEnd::Incomplete) => "incomplete".to_owned(),
         Err(error) => format!("{}{}", printed(), error.message),
     }
+}
+
+#[test]
+fn a_session_begins_with_an_image_as_with_the_repo() {
+    let image = image(&[module("init", "init.lua", REPO)]);
+    let image = image.expect("it loads").expect("it has one");
+    let (vm, printed) = fresh();
+    session::open(&vm, Some(Repo::Image(image)), true).expect("the repo is sound");
+    let says = |source: &str| typed(&vm, &|| std::mem::take(&mut *printed.borrow_mut()), source);
+    assert_eq!(says("actions.t.echo { x = 1 }.x"), "1\n");
+    assert!(session::complete(&vm, "actions.t.e").contains(&"echo".to_owned()));
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Ready {
     }
 
     /// Whether an instance evaluates the repo. One that has left nothing but actions and plain data is not: its tree is made
-    /// of an image, which takes a fraction of the time and cannot be told from it.
+    /// of an image, which takes a fraction of the time; a script can tell it by nothing but the order of `pairs`.
     #[must_use]
     pub fn is_evaluated(&self) -> bool {
         matches!(self.0, runtime::Repo::Modules(_))

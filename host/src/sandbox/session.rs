@@ -67,7 +67,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes an instance and evaluates the repo in it, for the proxies. With `interruptible` Lua's code asks now and
+    /// Makes an instance with the proxies of the repo. With `interruptible` Lua's code asks now and
     /// then whether it is to end, which makes it slower.
     ///
     /// # Errors
