@@ -6,6 +6,7 @@ mod folders;
 mod gate;
 mod http;
 mod network;
+mod server;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
