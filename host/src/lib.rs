@@ -3,6 +3,11 @@
 //! Modules build on each other in one direction: `cli`, `authoring`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
 //! then `repo`, then the small ones below them.
 
+#[cfg(panic = "abort")]
+compile_error!(
+    "the host is built to unwind: a panic ends one run, and with `panic = \"abort\"` it would end all of them"
+);
+
 pub mod activity;
 pub mod app;
 pub mod authoring;

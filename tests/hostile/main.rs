@@ -11,6 +11,7 @@ mod case;
 mod image;
 mod living;
 mod memory;
+mod panics;
 mod repo;
 mod terminal;
 mod together;
@@ -37,6 +38,7 @@ fn main() {
     trials.extend(terminal::trials());
     trials.extend(together::trials());
     trials.extend(memory::trials());
+    trials.extend(panics::trials());
     let names = trials
         .iter()
         .map(|trial| trial.name().to_owned())

@@ -404,3 +404,25 @@ fn seed() -> i64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(0_u64).cast_signed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guest_that_traps_is_told_with_the_functions_that_ran() {
+        let sandbox = Sandbox::new(1).expect("a sandbox");
+        // No session was opened: a bug that only the host could have.
+        let ask = async |store: &mut Store<State>, guest: &Guest| {
+            let runtime = guest.kael_engine_runtime();
+            Ok(Ok(runtime.call_complete(store, "a").await?))
+        };
+        let limits = Limits::default();
+        let report = sandbox.answer(&limits, Output::in_memory(), None, ask);
+        let ending = report.await.ending;
+        let Ending::Fault(fault) = &ending else {
+            panic!("{ending:?}");
+        };
+        assert!(fault.contains("expect_failed"), "{fault}");
+    }
+}

@@ -11,7 +11,7 @@ pub(crate) fn config() -> Config {
     config.epoch_interruption(true);
     // One plain synchronous import carries everything; the young async runtime of the component model stays out.
     config.concurrency_support(false);
-    // Where in a function it trapped, and frames for native debuggers: a seventh of the file, and nothing here reads it.
+    // Where in a function it trapped, and frames for native debuggers: an eighth of the file, and nothing here reads it.
     config.generate_address_map(false);
     config.native_unwind_info(false);
     // Lua counts its own C calls and stops well before this.
