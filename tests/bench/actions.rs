@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_host::app::{self, Repo};
-use kael_host::dispatch::{Dispatcher, Policy};
-use kael_host::environment::Environment;
-use kael_host::executor::Executors;
-use kael_host::executor::envyr::Settings;
-use kael_host::limits::Limits;
-use kael_host::sandbox::{Output, Sandbox};
+use kael_engine::app::{self, Repo};
+use kael_engine::gate::{Dispatcher, Policy};
+use kael_engine::environment::Environment;
+use kael_engine::executor::Executors;
+use kael_engine::executor::envyr::Settings;
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Output, Sandbox};
 use kael_tests::{Program, project};
 use tokio::runtime::{Builder, Runtime};
 

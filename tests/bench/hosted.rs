@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_host::app::Repo;
-use kael_host::dispatch::{Dispatcher, Policy};
-use kael_host::executor::{Execute, Execution, Invocation};
-use kael_host::limits::Limits;
-use kael_host::sandbox::{Ending, Output, Ready, Sandbox, Script};
+use kael_engine::app::Repo;
+use kael_engine::gate::{Dispatcher, Policy};
+use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Ending, Output, Ready, Sandbox, Script};
 use tokio::runtime::{Builder, Runtime};
 
 use super::measure::Result;

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kael_host::app::{AppError, Repo};
-use kael_host::dispatch::{Dispatcher, Pattern, Policy};
-use kael_host::environment::Environment;
-use kael_host::executor::envyr::{Envyr, Settings};
-use kael_host::limits::Limits;
-use kael_host::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
+use kael_engine::app::{AppError, Repo};
+use kael_engine::gate::{Dispatcher, Pattern, Policy};
+use kael_engine::environment::Environment;
+use kael_engine::executor::envyr::{Envyr, Settings};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
 use kael_tests::{Kael, Program};
 use tokio::runtime::Runtime;
 

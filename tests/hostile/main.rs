@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kael_host::app;
+use kael_engine::app;
 use kael_tests::project;
 use libtest_mimic::{Arguments, Trial};
 

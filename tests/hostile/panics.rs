@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kael_host::app::Repo;
-use kael_host::dispatch::{Dispatcher, Policy};
-use kael_host::executor::{Execute, Execution, Invocation};
-use kael_host::limits::Limits;
-use kael_host::sandbox::{Ending, Output, Sandbox, Script};
+use kael_engine::app::Repo;
+use kael_engine::gate::{Dispatcher, Policy};
+use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Ending, Output, Sandbox, Script};
 use libtest_mimic::Trial;
 use tokio::sync::Notify;
 

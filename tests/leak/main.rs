@@ -14,7 +14,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use kael_host::app;
+use kael_engine::app;
 use kael_tests::Kael;
 use libtest_mimic::{Arguments, Failed, Trial};
 

@@ -1,7 +1,7 @@
 //! Definitions as an actions repo could make them: names in the first line, the body in the rest.
 #![no_main]
 
-use kael_host::catalog::{Catalog, Location, RawDefinition};
+use kael_engine::catalog::{Catalog, Location, RawDefinition};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

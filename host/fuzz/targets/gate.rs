@@ -4,12 +4,12 @@
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::Arbitrary;
-use kael_host::catalog::{Catalog, Location, RawDefinition};
-use kael_host::dispatch::{Dispatcher, Pattern, Policy};
-use kael_host::executor::{Execute, Execution, Invocation};
-use kael_host::limits::Limits;
-use kael_host::sandbox::fuzzing::enter;
-use kael_host::units::ByteSize;
+use kael_engine::catalog::{Catalog, Location, RawDefinition};
+use kael_engine::gate::{Dispatcher, Pattern, Policy};
+use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::fuzzing::enter;
+use kael_engine::units::ByteSize;
 use libfuzzer_sys::fuzz_target;
 
 /// Answers with its parameters, after others had their turn.

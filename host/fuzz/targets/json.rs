@@ -1,7 +1,7 @@
 //! The streaming check and the merge of parameters against serde_json's trees of values.
 #![no_main]
 
-use kael_host::dispatch::fuzzing::{check, merge};
+use kael_engine::gate::fuzzing::{check, merge};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 

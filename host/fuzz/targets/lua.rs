@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use kael_host::dispatch::{Dispatcher, Policy};
-use kael_host::executor::{Execute, Execution, Invocation};
-use kael_host::limits::Limits;
-use kael_host::sandbox::{Ending, Output, Sandbox, Script};
-use kael_host::units::ByteSize;
+use kael_engine::gate::{Dispatcher, Policy};
+use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Ending, Output, Sandbox, Script};
+use kael_engine::units::ByteSize;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 

@@ -2,7 +2,7 @@
 //! why it cannot be.
 #![no_main]
 
-use kael_host::executor::wasm::load_for_fuzzing;
+use kael_wasm::load_for_fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 /// What a file may import, by how it starts.

@@ -1,0 +1,93 @@
+//! All that is wrong with an actions repo, each with its place.
+
+use std::path::Path;
+
+use kael_engine::app::{self, AppError, Settings};
+use kael_engine::names::ActionName;
+
+/// Something that is wrong.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// As errors name it; none when it is the repo as a whole.
+    pub file: Option<String>,
+    /// From 1.
+    pub line: Option<u32>,
+    /// The action it is about, where one is known.
+    pub action: Option<ActionName>,
+    /// What is wrong.
+    pub message: String,
+    /// Whether the repo can be used in spite of it.
+    pub harmless: bool,
+}
+
+/// What a check came to.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// How many actions the repo has.
+    pub actions: usize,
+    /// In the order of their places.
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Whether the repo can be used.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.findings.iter().all(|finding| finding.harmless)
+    }
+}
+
+/// Checks a repo: that it loads, every definition, that sources and entry points are there, and that files of WebAssembly
+/// are given what they import. Repositories are
+/// fetched when that is wanted; otherwise those that were not fetched yet are passed over with a word.
+///
+/// # Errors
+/// When it cannot be read or evaluated at all.
+pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Checked, AppError> {
+    let (repo, problems) = app::inspect(folder, &settings.limits).await?;
+    let mut findings: Vec<Finding> = problems
+        .into_iter()
+        .map(|problem| Finding {
+            file: Some(problem.location.file),
+            line: Some(problem.location.line),
+            action: None,
+            message: problem.problem,
+            harmless: false,
+        })
+        .collect();
+    findings.extend(repo.catalog.unnamed().iter().map(|location| {
+        Finding {
+            file: Some(location.file.clone()),
+            line: Some(location.line),
+            action: None,
+            message:
+                "nothing can call this action: the table that init.lua returns does not hold it"
+                    .to_owned(),
+            harmless: true,
+        }
+    }));
+    let executors = app::executors(settings, repo.bundle.root.clone());
+    for (name, definition) in repo.catalog.iter() {
+        let (message, harmless) = match executors.look(definition, fetch).await {
+            Ok(Some(_)) => continue,
+            Ok(None) => {
+                let word =
+                    "its repository was not fetched yet, and so not checked (--fetch does that)";
+                (word.to_owned(), true)
+            }
+            Err(problem) => (problem.message, false),
+        };
+        findings.push(Finding {
+            file: Some(definition.location.file.clone()),
+            line: Some(definition.location.line),
+            action: Some(name.clone()),
+            message,
+            harmless,
+        });
+    }
+    findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Ok(Checked {
+        actions: repo.catalog.iter().count(),
+        findings,
+    })
+}

@@ -1,0 +1,316 @@
+//! What a script calls of the actions tree: whether it is there, and whether literals that it is given fit.
+
+use super::Found;
+use super::facts::{Arguments, Expr, Facts, Form, Path, Root, Use, What};
+use super::params;
+use crate::lua;
+use crate::outline::Node;
+use kael_engine::catalog::{Catalog, Definition};
+use kael_engine::names;
+
+/// Aliases of aliases that are followed.
+const MAX_ALIASES: usize = 16;
+
+/// What is wrong with the calls of a script.
+pub(super) fn check(facts: &Facts, catalog: &Catalog, tree: &Node) -> Vec<Found> {
+    if facts.set.contains("_ENV") {
+        return Vec::new();
+    }
+    let mut looking = Looking {
+        facts,
+        catalog,
+        tree,
+        set: Vec::new(),
+        found: Vec::new(),
+    };
+    for one in facts
+        .uses
+        .iter()
+        .filter(|one| matches!(one.what, What::Set))
+    {
+        if let Some((path, _)) = looking.in_tree(&one.path) {
+            let keys = path.keys.into_iter().map(|(key, _)| key);
+            looking.set.push(keys.collect());
+        }
+    }
+    for one in &facts.uses {
+        looking.look(one);
+    }
+    looking.found
+}
+
+struct Looking<'a> {
+    facts: &'a Facts,
+    catalog: &'a Catalog,
+    tree: &'a Node,
+    /// Places of the tree that the script sets.
+    set: Vec<Vec<String>>,
+    found: Vec<Found>,
+}
+
+impl<'a> Looking<'a> {
+    /// A path below `actions`, with locals that stand for a place there written out; and how many keys those have.
+    fn in_tree(&self, path: &Path) -> Option<(Path, usize)> {
+        let (mut path, mut known) = (path.clone(), 0);
+        for _ in 0..MAX_ALIASES {
+            match &path.root {
+                Root::Global(name) => {
+                    return (name == "actions" && !self.facts.set.contains(name))
+                        .then_some((path, known));
+                }
+                Root::Local(number) => {
+                    let local = self.facts.locals.get(*number)?;
+                    let whole = local.made_with.as_ref().filter(|_| !local.assigned)?;
+                    known += whole.keys.len();
+                    let mut keys = whole.keys.clone();
+                    keys.append(&mut path.keys);
+                    path = Path {
+                        root: whole.root.clone(),
+                        at: path.at,
+                        keys,
+                    };
+                }
+            }
+        }
+        None
+    }
+
+    fn look(&mut self, one: &Use) {
+        if let What::Call(arguments) = &one.what {
+            self.protected(&one.path, arguments);
+        }
+        if matches!(one.what, What::Set) {
+            return;
+        }
+        let Some((path, known)) = self.in_tree(&one.path) else {
+            return;
+        };
+        let Some(node) = self.place(&path, known) else {
+            return;
+        };
+        match &one.what {
+            What::Read | What::Set => {}
+            What::Method(method, at) => self.method(&path, node, method, *at),
+            What::Call(arguments) => self.call(&path, node, arguments),
+        }
+    }
+
+    /// `pcall(actions.x, { … })` calls it.
+    fn protected(&mut self, called: &Path, arguments: &Arguments) {
+        let name = Root::Global("pcall".to_owned());
+        if called.root != name || !called.keys.is_empty() || self.facts.set.contains("pcall") {
+            return;
+        }
+        let Some((
+            Expr {
+                form: Form::Path(path),
+                ..
+            },
+            given,
+        )) = arguments.list.split_first()
+        else {
+            return;
+        };
+        let Some((path, _)) = self.in_tree(path) else {
+            return;
+        };
+        if let Some(definition) = self.find(&path).and_then(|node| self.action(&path, node)) {
+            self.given(&path, definition, given, arguments.open);
+        }
+    }
+
+    /// The node at a path, without a word where there is none.
+    fn find(&self, path: &Path) -> Option<&'a Node> {
+        path.keys
+            .iter()
+            .try_fold(self.tree, |node, (key, _)| match node {
+                Node::Table { fields, .. } => fields.get(key),
+                Node::Function | Node::Value => None,
+            })
+    }
+
+    /// The node at a path; a word where there is none, unless an alias had it said before.
+    fn place(&mut self, path: &Path, known: usize) -> Option<&'a Node> {
+        let mut node = self.tree;
+        for (index, (key, at)) in path.keys.iter().enumerate() {
+            let name = || -> Vec<&str> {
+                path.keys[..=index]
+                    .iter()
+                    .map(|(key, _)| key.as_str())
+                    .collect()
+            };
+            let sets = |set: &Vec<String>| {
+                set.len() > index && set.iter().zip(name()).all(|(a, b)| a == b)
+            };
+            match node {
+                Node::Value => return None,
+                Node::Function => {
+                    let above = Path {
+                        keys: path.keys[..index].to_vec(),
+                        ..path.clone()
+                    };
+                    if index >= known && self.action(&above, node).is_some() {
+                        let action = name()[..index].join(".");
+                        let message = format!("`{action}` is an action and has no field `{key}`");
+                        self.tell(
+                            *at,
+                            message,
+                            format!("call it: {}({{ … }})", dotted(&above)),
+                        );
+                    }
+                    return None;
+                }
+                Node::Table { open, fields } => match fields.get(key) {
+                    Some(inner) => node = inner,
+                    None if *open || index == 0 && key == "has" || self.set.iter().any(sets) => {
+                        return None;
+                    }
+                    None => {
+                        if index >= known {
+                            self.unknown(&name().join("."), *at);
+                        }
+                        return None;
+                    }
+                },
+            }
+        }
+        Some(node)
+    }
+
+    fn unknown(&mut self, name: &str, at: usize) {
+        let mut candidates = Vec::new();
+        collect(self.tree, "", &mut candidates);
+        let near = names::nearest(name, candidates.iter().map(String::as_str));
+        let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
+        let message = format!("no action '{name}'{}", hint.unwrap_or_default());
+        self.tell(
+            at,
+            message,
+            "kael-host actions list shows what there is".to_owned(),
+        );
+    }
+
+    fn action(&self, path: &Path, node: &Node) -> Option<&'a Definition> {
+        let keys: Vec<&str> = path.keys.iter().map(|(key, _)| key.as_str()).collect();
+        let name = keys.join(".");
+        let is =
+            |definition: &&Definition| definition.names.iter().any(|known| known.as_str() == name);
+        let found = self.catalog.get(&name).or_else(|| {
+            self.catalog
+                .iter()
+                .map(|(_, definition)| definition)
+                .find(is)
+        });
+        found.filter(|_| *node == Node::Function && !self.set.iter().any(|set| *set == keys))
+    }
+
+    fn method(&mut self, path: &Path, node: &'a Node, method: &str, at: usize) {
+        let mut whole = path.clone();
+        whole.keys.push((method.to_owned(), at));
+        let Node::Table { fields, .. } = node else {
+            return;
+        };
+        match fields.get(method) {
+            Some(inner) if self.action(&whole, inner).is_some() => {
+                let message = format!(
+                    "an action is called with a dot: `:{method}` gives it the table in front, too"
+                );
+                self.tell(at, message, format!("{}({{ … }})", dotted(&whole)));
+            }
+            Some(_) => {}
+            None => _ = self.place(&whole, path.keys.len()),
+        }
+    }
+
+    fn call(&mut self, path: &Path, node: &'a Node, arguments: &Arguments) {
+        if let Some(definition) = self.action(path, node) {
+            self.given(path, definition, &arguments.list, arguments.open);
+        } else if let (
+            Node::Table {
+                open: false,
+                fields,
+            },
+            Some((last, at)),
+        ) = (node, path.keys.last())
+        {
+            let first = fields.keys().next().map_or("…", String::as_str);
+            let message = format!("`{last}` is a namespace and not an action");
+            self.tell(
+                *at,
+                message,
+                format!("call one of it: {}.{first}({{ … }})", dotted(path)),
+            );
+        }
+    }
+
+    fn given(&mut self, path: &Path, definition: &Definition, given: &[Expr], open: bool) {
+        let at = path.keys.last().map_or(path.at, |(_, at)| *at);
+        let keys: Vec<&str> = path.keys.iter().map(|(key, _)| key.as_str()).collect();
+        let name = keys.join(".");
+        let mut wrong = Vec::new();
+        match given {
+            [] => wrong = params::check(definition, None, at),
+            [_, second, ..] if !open || given.len() > 2 => {
+                let text = format!(
+                    "parameters must be one table, got {} arguments",
+                    given.len()
+                );
+                wrong.push((second.at, text));
+            }
+            [one] | [one, ..] => match &one.form {
+                Form::Nil => wrong = params::check(definition, None, at),
+                Form::Table(table) => wrong = params::check(definition, Some(table), one.at),
+                Form::Literal(value) => {
+                    let kind = match value {
+                        serde_json::Value::String(_) => "string",
+                        serde_json::Value::Bool(_) => "boolean",
+                        _ => "number",
+                    };
+                    wrong.push((one.at, format!("parameters must be a table, got {kind}")));
+                }
+                Form::Function => wrong.push((
+                    one.at,
+                    "parameters must be a table, got function".to_owned(),
+                )),
+                Form::Path(_) | Form::Many | Form::Unknown => {}
+            },
+        }
+        for (at, text) in wrong {
+            self.tell(
+                at,
+                format!("{name}: {text}"),
+                format!("kael-host actions describe {name}"),
+            );
+        }
+    }
+
+    fn tell(&mut self, at: usize, message: String, remedy: String) {
+        self.found.push(Found {
+            at,
+            message,
+            remedy,
+        });
+    }
+}
+
+fn dotted(path: &Path) -> String {
+    let mut out = "actions".to_owned();
+    for (key, _) in &path.keys {
+        match lua::is_name(key) {
+            true => out += &format!(".{key}"),
+            false => out += &format!("[{}]", lua::quote(key)),
+        }
+    }
+    out
+}
+
+/// The names of all that the tree holds.
+fn collect(node: &Node, prefix: &str, names: &mut Vec<String>) {
+    if let Node::Table { fields, .. } = node {
+        for (key, inner) in fields {
+            let name = format!("{prefix}{key}");
+            collect(inner, &format!("{name}."), names);
+            names.push(name);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What is wrong with a script, found without running any of it.
+//!
+//! Its syntax is checked by the guest's own Lua, in the sandbox. Then `parser` notes what it names and calls, `globals`
+//! and `calls` judge that by what the sandbox says it has, and `params` holds literals against the schemas. Only what is
+//! wrong however the script runs is told; a script that the parser cannot read is one of which nothing more is known.
+
+mod calls;
+mod facts;
+mod globals;
+mod lexer;
+mod params;
+mod parser;
+
+use std::collections::BTreeSet;
+
+use super::outline::{self, Outline};
+use kael_engine::app::{self, AppError, Repo};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::Script;
+
+/// Scripts with more bytes are checked for their syntax alone.
+const MAX_READ: usize = 4 << 20;
+/// What the parser's own levels may take of a stack.
+const STACK: usize = 32 << 20;
+/// Problems that are told of one script.
+const MAX_PROBLEMS: usize = 200;
+
+/// Compiles the script that is its first argument, which its second names.
+const COMPILE: &str = "local _, problem = load(arg[1], '@' .. arg[2], 't') return problem or ''";
+
+/// Something that is wrong with a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What helps.
+    pub remedy: String,
+}
+
+/// What a check came to.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// In the order of their places.
+    pub problems: Vec<Problem>,
+    /// Why names and literals were not looked at, where they were not.
+    pub unread: Option<&'static str>,
+}
+
+/// Something that is wrong at a place of the script, in bytes.
+struct Found {
+    at: usize,
+    message: String,
+    remedy: String,
+}
+
+/// Checks scripts by what one repo gives them.
+pub struct Checker {
+    repo: Option<Repo>,
+    outline: Outline,
+    limits: Limits,
+}
+
+impl Checker {
+    /// Loads the repo and asks the sandbox what it has.
+    ///
+    /// # Errors
+    /// When the repo is not valid.
+    pub async fn new(folder: Option<&std::path::Path>, limits: &Limits) -> Result<Self, AppError> {
+        let repo = match folder {
+            None => None,
+            Some(folder) => {
+                let (repo, problems) = app::inspect(folder, limits).await?;
+                if !problems.is_empty() {
+                    return Err(AppError::Definitions(problems));
+                }
+                Some(repo)
+            }
+        };
+        let outline = outline::outline(repo.as_ref(), limits)
+            .await
+            .map_err(AppError::Fault)?;
+        Ok(Self {
+            repo,
+            outline,
+            limits: limits.clone(),
+        })
+    }
+
+    /// Checks one script.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer, in words.
+    pub async fn check(&self, name: &str, source: &str) -> Result<Checked, String> {
+        if let Some(problem) = self.syntax(name, source).await? {
+            return Ok(Checked {
+                problems: vec![problem],
+                unread: None,
+            });
+        }
+        if source.len() > MAX_READ {
+            let unread = Some("it is too large: only its syntax was checked");
+            return Ok(Checked {
+                unread,
+                ..Checked::default()
+            });
+        }
+        let read = on_a_stack(|| parser::read(source).map(|facts| self.judge(&facts)));
+        let Some(mut found) = read.flatten() else {
+            let unread = Some(
+                "it nests too deep, or is written in a way that is not known: only its syntax was checked",
+            );
+            return Ok(Checked {
+                unread,
+                ..Checked::default()
+            });
+        };
+        found.sort_by_key(|found| found.at);
+        found.truncate(MAX_PROBLEMS);
+        let problem = |found: Found| {
+            let (line, column) = place(source, found.at);
+            Problem {
+                line,
+                column,
+                message: found.message,
+                remedy: found.remedy,
+            }
+        };
+        Ok(Checked {
+            problems: found.into_iter().map(problem).collect(),
+            unread: None,
+        })
+    }
+
+    fn judge(&self, facts: &facts::Facts) -> Vec<Found> {
+        let mut others = BTreeSet::new();
+        let requires = facts.reads.iter().any(|read| read.name == "require");
+        if let (Some(repo), true) = (&self.repo, requires) {
+            let modules = repo
+                .bundle
+                .modules
+                .iter()
+                .filter(|module| module.source.len() <= MAX_READ);
+            others.extend(
+                modules
+                    .filter_map(|module| parser::read(&module.source))
+                    .flat_map(|facts| facts.set),
+            );
+        }
+        let mut found = globals::check(facts, &self.outline.globals, &others);
+        match (&self.repo, &self.outline.tree) {
+            (Some(repo), Some(tree)) => found.extend(calls::check(facts, &repo.catalog, tree)),
+            _ => {
+                let uses = facts
+                    .reads
+                    .iter()
+                    .find(|read| read.name == "actions" && read.indexed);
+                found.extend(uses.filter(|_| !facts.set.contains("actions")).map(|read| Found {
+                    at: read.at,
+                    message: "the script calls actions, and no actions repo was given".to_owned(),
+                    remedy: "use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration".to_owned(),
+                }));
+            }
+        }
+        found
+    }
+
+    /// What Lua itself says of the syntax.
+    async fn syntax(&self, name: &str, source: &str) -> Result<Option<Problem>, String> {
+        // As the runtime does: a byte order mark and a first line for the shell are no Lua.
+        let text = source.strip_prefix('\u{feff}').unwrap_or(source);
+        let text = match text.starts_with('#') {
+            true => text.find('\n').map_or("", |end| &text[end..]),
+            false => text,
+        };
+        let script = Script {
+            name: "(check)".to_owned(),
+            source: COMPILE.to_owned(),
+            args: vec![text.to_owned(), "script".to_owned()],
+            want_result: true,
+        };
+        let said = app::ask(None, script, &self.limits).await?;
+        let said = kael_engine::json::parse(said.as_bytes()).map_err(|problem| problem.to_string())?;
+        let said = said.as_str().unwrap_or_default();
+        if said.is_empty() {
+            return Ok(None);
+        }
+        tracing::debug!("{name}: {said}");
+        let (line, message) = said
+            .strip_prefix("script:")
+            .and_then(|rest| rest.split_once(": "))
+            .and_then(|(line, message)| Some((line.parse::<u32>().ok()?, message)))
+            .unwrap_or((1, said));
+        Ok(Some(Problem {
+            line,
+            column: column_of(source, line, message),
+            message: message.to_owned(),
+            remedy: "mend this first: nothing else was checked".to_owned(),
+        }))
+    }
+}
+
+/// Lua says the line, and which word it stumbled over.
+fn column_of(source: &str, line: u32, message: &str) -> u32 {
+    let text = source
+        .lines()
+        .nth(line.saturating_sub(1) as usize)
+        .unwrap_or_default();
+    let quoted = message
+        .rsplit_once('\'')
+        .and_then(|(before, _)| before.rsplit_once('\''));
+    let near = quoted.map(|(_, word)| word).filter(|word| !word.is_empty());
+    let at = near
+        .and_then(|near| text.rfind(near))
+        .unwrap_or_else(|| text.len() - text.trim_start().len());
+    count(&text[..at])
+}
+
+/// Line and column of a place in bytes.
+fn place(source: &str, at: usize) -> (u32, u32) {
+    let before = source.get(..at).unwrap_or(source);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    (
+        u32::try_from(line).unwrap_or(u32::MAX),
+        count(&before[start..]),
+    )
+}
+
+fn count(text: &str) -> u32 {
+    u32::try_from(text.chars().count() + 1).unwrap_or(u32::MAX)
+}
+
+/// Does work that may nest, with room for it.
+fn on_a_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .ok()?;
+        thread.join().ok()
+    })
+}

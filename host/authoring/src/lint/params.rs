@@ -1,0 +1,203 @@
+//! The parameters of a call as far as they are literals, and what is wrong with those, whatever the rest turns out to be.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::facts::{Expr, Form, Path, Root, Table};
+use kael_engine::catalog::Definition;
+
+/// A value with holes.
+#[derive(Debug, Default)]
+struct Known {
+    /// Where it shows only when the script runs: JSON pointers.
+    unknown: Vec<String>,
+    /// Where there may be more.
+    open: Vec<String>,
+    /// Where things stand in the script.
+    places: BTreeMap<String, usize>,
+}
+
+/// What is wrong, and where in the script.
+pub(super) type Wrong = (usize, String);
+
+/// What is wrong with a table of parameters, which starts at `at`; without one, with a call that gives none.
+pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -> Vec<Wrong> {
+    let mut known = Known::default();
+    let value = match table {
+        None => Value::Object(Map::new()),
+        Some(table) => known.table(table, ""),
+    };
+    let params = match value {
+        Value::Object(params) => params,
+        // What is no list in JSON, Lua's empty table included.
+        Value::Array(elements) if elements.is_empty() => Map::new(),
+        Value::Array(_) => {
+            return vec![(
+                at,
+                "the parameters must be a table with names, got a list".to_owned(),
+            )];
+        }
+        _ => return Vec::new(),
+    };
+    let mut wrong = Vec::new();
+    let merged = known.merge(
+        &definition.defaults,
+        &params,
+        &definition.locked,
+        "",
+        &mut wrong,
+    );
+    if let Some(schema) = &definition.contract.params {
+        let mut merged = Value::Object(merged);
+        let misfits = schema.check_known(&mut merged, &known.unknown, &known.open);
+        wrong.extend(misfits.into_iter().map(|misfit| {
+            let text = match misfit.path.as_str() {
+                "" => format!("the parameters {}", misfit.text),
+                path => format!("parameter `{path}` {}", misfit.text),
+            };
+            (known.place(&misfit.pointer, at), text)
+        }));
+    }
+    wrong
+}
+
+fn below(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+impl Known {
+    /// The place of the innermost thing around a pointer that stands in the script.
+    fn place(&self, pointer: &str, whole: usize) -> usize {
+        let mut pointer = pointer;
+        loop {
+            if let Some(place) = self.places.get(pointer) {
+                return *place;
+            }
+            match pointer.rsplit_once('/') {
+                Some((above, _)) => pointer = above,
+                None => return whole,
+            }
+        }
+    }
+
+    /// None for nil, which is as if it were not there.
+    fn value(&mut self, expr: &Expr, pointer: &str) -> Option<Value> {
+        match &expr.form {
+            Form::Nil => None,
+            Form::Literal(value) => Some(value.clone()),
+            Form::Table(table) => Some(self.table(table, pointer)),
+            Form::Path(path) if is_json_null(path) => Some(Value::Null),
+            Form::Path(_) | Form::Function | Form::Many | Form::Unknown => {
+                self.unknown.push(pointer.to_owned());
+                Some(Value::Null)
+            }
+        }
+    }
+
+    fn table(&mut self, table: &Table, pointer: &str) -> Value {
+        let (named, listed) = (
+            !table.fields.is_empty(),
+            !table.elements.is_empty() || table.list,
+        );
+        let holes = table
+            .elements
+            .iter()
+            .any(|element| matches!(element.form, Form::Nil));
+        if named && listed || holes || table.open && !named && table.elements.len() <= 1 {
+            self.unknown.push(pointer.to_owned());
+            return Value::Null;
+        }
+        if table.open {
+            self.open.push(pointer.to_owned());
+        }
+        if listed {
+            let elements = table.elements.iter().enumerate();
+            // How many values the last one is, nobody knows.
+            let shown =
+                elements.filter(|(_, element)| !matches!(element.form, Form::Many) || !table.open);
+            let values = shown.map(|(index, element)| {
+                let pointer = below(pointer, &index.to_string());
+                self.places.insert(pointer.clone(), element.at);
+                self.value(element, &pointer).unwrap_or(Value::Null)
+            });
+            return Value::Array(values.collect());
+        }
+        let mut fields = Map::new();
+        for (name, at, expr) in &table.fields {
+            let pointer = below(pointer, name);
+            self.places.insert(pointer.clone(), *at);
+            match self.value(expr, &pointer) {
+                Some(value) => _ = fields.insert(name.clone(), value),
+                None => _ = fields.remove(name),
+            }
+        }
+        Value::Object(fields)
+    }
+
+    /// Parameters over defaults, and what is locked over both, as the gate does it.
+    fn merge(
+        &self,
+        defaults: &Map<String, Value>,
+        params: &Map<String, Value>,
+        locked: &Map<String, Value>,
+        pointer: &str,
+        wrong: &mut Vec<Wrong>,
+    ) -> Map<String, Value> {
+        let none = Map::new();
+        let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
+        let mut merged = defaults.clone();
+        overlay(&mut merged, locked);
+        for (key, value) in params {
+            let place = below(pointer, key);
+            let hidden = self.unknown.contains(&place);
+            let inner = object(locked.get(key)).filter(|locked| !locked.is_empty());
+            let locks = match (locked.get(key), &inner) {
+                (None, _) => false,
+                (Some(_), Some(_)) => !value.is_object(),
+                (Some(_), None) => true,
+            };
+            if hidden {
+                merged.insert(key.clone(), value.clone());
+                continue;
+            }
+            if locks {
+                let path = place[1..]
+                    .replace('/', ".")
+                    .replace("~1", "/")
+                    .replace("~0", "~");
+                let at = self.place(&place, 0);
+                wrong.push((at, format!("parameter `{path}` is locked by the team")));
+                continue;
+            }
+            let base = object(defaults.get(key));
+            let value = match (value, &base, &inner) {
+                (Value::Object(value), base, inner) if base.is_some() || inner.is_some() => {
+                    let (base, inner) = (
+                        base.as_ref().unwrap_or(&none),
+                        inner.as_ref().unwrap_or(&none),
+                    );
+                    Value::Object(self.merge(base, value, inner, &place, wrong))
+                }
+                _ => value.clone(),
+            };
+            merged.insert(key.clone(), value);
+        }
+        merged
+    }
+}
+
+/// Tables over tables, key by key.
+fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over),
+            _ => _ = base.insert(key.clone(), value.clone()),
+        }
+    }
+}
+
+fn is_json_null(path: &Path) -> bool {
+    path.root == Root::Global("json".to_owned())
+        && matches!(&path.keys[..], [(key, _)] if key == "null")
+}

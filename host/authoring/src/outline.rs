@@ -1,0 +1,157 @@
+//! What scripts of a repo find: its tree and the globals of the sandbox. The sandbox itself is asked, so that this is
+//! never another list than the true one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use kael_engine::app::{self, Repo};
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::Script;
+
+/// Walks the tree and the globals without calling anything. A table that was seen before, and one that makes up its
+/// fields when they are asked for, is open.
+const WALK: &str = r#"
+local next, type, pcall, getmetatable = next, type, pcall, getmetatable
+local nodes, globals, seen = {}, {}, {}
+local function open(node, path)
+  local ok, problem = pcall(function() return node["\1"] end)
+  if ok then return getmetatable(node) ~= nil end
+  local below = table.move(path, 1, #path, 1, {})
+  below[#below + 1] = "\1"
+  local read, name = pcall(function() return problem.action end)
+  return not read or name ~= table.concat(below, ".")
+end
+local function walk(node, path)
+  if seen[node] or #path > 60 then return { path = path, kind = "table", open = true } end
+  seen[node] = true
+  nodes[#nodes + 1] = { path = json.array(path), kind = "table", open = open(node, path) }
+  for key, value in next, node do
+    if type(key) == "string" and utf8.len(key) then
+      local below = table.move(path, 1, #path, 1, {})
+      below[#below + 1] = key
+      if type(value) ~= "table" then
+        nodes[#nodes + 1] = { path = json.array(below), kind = type(value), open = false }
+      else
+        local again = walk(value, below)
+        if again then nodes[#nodes + 1] = again end
+      end
+    end
+  end
+end
+local known = { actions = true, arg = true, _G = true, package = true }
+for name, value in next, _G do
+  if type(name) == "string" and utf8.len(name) then
+    local fields = {}
+    if type(value) == "table" and not known[name] and getmetatable(value) == nil then
+      for field in next, value do
+        if type(field) == "string" and utf8.len(field) then fields[#fields + 1] = field end
+      end
+    end
+    globals[#globals + 1] = { name = name, kind = type(value), fields = json.array(fields) }
+  end
+end
+if arg[1] == "repo" then walk(actions, {}) end
+return { nodes = json.array(nodes), globals = json.array(globals) }
+"#;
+
+/// What a place of the tree holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Node {
+    /// A function: an action's, where the catalog has one of the name, or one of the repo's own.
+    Function,
+    /// A namespace.
+    Table {
+        /// Whether it may hold more than shows.
+        open: bool,
+        fields: BTreeMap<String, Node>,
+    },
+    /// Any other value.
+    Value,
+}
+
+/// What scripts find.
+#[derive(Debug)]
+pub(super) struct Outline {
+    /// The tree below `actions`; none without a repo.
+    pub(super) tree: Option<Node>,
+    /// Every global, and the names in it where it is a plain table.
+    pub(super) globals: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Asks the sandbox.
+///
+/// # Errors
+/// In words.
+pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outline, String> {
+    let script = Script {
+        name: "(outline)".to_owned(),
+        source: WALK.to_owned(),
+        args: repo.map(|_| "repo".to_owned()).into_iter().collect(),
+        want_result: true,
+    };
+    let text = app::ask(repo.map(|repo| &repo.ready), script, limits).await?;
+    let value = kael_engine::json::parse(text.as_bytes()).map_err(|problem| problem.to_string())?;
+    Ok(read(&value, repo.is_some()))
+}
+
+fn read(value: &Value, with_tree: bool) -> Outline {
+    let list = |value: &Value, name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let words = |list: Vec<Value>| -> Vec<String> {
+        list.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let globals = list(value, "globals").into_iter().filter_map(|global| {
+        let name = global.get("name")?.as_str()?.to_owned();
+        Some((name, words(list(&global, "fields")).into_iter().collect()))
+    });
+    let mut tree = Node::Table {
+        open: false,
+        fields: BTreeMap::new(),
+    };
+    // Above comes before below.
+    for node in list(value, "nodes") {
+        let open = node.get("open").and_then(Value::as_bool).unwrap_or(true);
+        let kind = match node.get("kind").and_then(Value::as_str) {
+            Some("table") => Node::Table {
+                open,
+                fields: BTreeMap::new(),
+            },
+            Some("function") => Node::Function,
+            _ => Node::Value,
+        };
+        put(&mut tree, &words(list(&node, "path")), kind);
+    }
+    Outline {
+        tree: with_tree.then_some(tree),
+        globals: globals.collect(),
+    }
+}
+
+fn put(tree: &mut Node, path: &[String], node: Node) {
+    let Some((last, above)) = path.split_last() else {
+        *tree = node;
+        return;
+    };
+    let mut at = tree;
+    for key in above {
+        let Node::Table { fields, .. } = at else {
+            return;
+        };
+        let Some(below) = fields.get_mut(key) else {
+            return;
+        };
+        at = below;
+    }
+    if let Node::Table { fields, .. } = at {
+        fields.insert(last.clone(), node);
+    }
+}

@@ -1,0 +1,263 @@
+//! `kael-host actions describe`: all there is to know of one action.
+
+use serde_json::{Map, Value, json};
+
+use super::{Ended, Session, code, list};
+use kael_engine::app;
+use kael_authoring::lua;
+use kael_engine::catalog::{Catalog, Definition, Schema, Source};
+use crate::exit;
+use crate::report::Problem;
+use crate::terminal::{Look, Paint, say, say_json};
+use crate::sanitize::visible;
+use kael_engine::executor::envyr::Implementation;
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::names::ActionName;
+
+pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
+    code(described(session, name))
+}
+
+fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
+    let repo = list::load(session)?;
+    let Some((name, definition)) = find(&repo.catalog, name) else {
+        return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
+    };
+    let (settings, _) = session.settings()?;
+    let looked = session
+        .wait(app::executors(&settings, repo.bundle.root.clone()).look(definition, false))?;
+    if session.json {
+        return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
+    }
+    Ok(say(
+        &text(session.paint, name, definition, &looked),
+        exit::SUCCESS,
+    ))
+}
+
+/// The action that has the name among its names.
+pub(in crate) fn find<'a>(
+    catalog: &'a Catalog,
+    name: &str,
+) -> Option<(&'a ActionName, &'a Definition)> {
+    catalog
+        .iter()
+        .find(|(_, definition)| definition.names.iter().any(|known| known.as_str() == name))
+}
+
+/// What is said of a name that no action has.
+pub(in crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
+    let near = catalog.nearest(name);
+    let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
+    let message = format!("no action '{name}'{}", hint.unwrap_or_default());
+    let error = ActionError::new(ErrorKind::UnknownAction, message);
+    Problem::of_action(name, &error).hinted("see kael-host actions list")
+}
+
+fn source(definition: &Definition) -> String {
+    match &definition.source {
+        Source::Folder(path) => path.display().to_string(),
+        Source::Git { url, tag: None } => url.clone(),
+        Source::Git {
+            url,
+            tag: Some(tag),
+        } => format!("{url} at {tag}"),
+    }
+}
+
+fn document(
+    name: &ActionName,
+    definition: &Definition,
+    looked: Result<Option<Implementation>, ActionError>,
+) -> Value {
+    let problem = looked.as_ref().err().map(|problem| problem.message.clone());
+    let found = looked.ok().flatten();
+    let schema = |schema: &Option<std::sync::Arc<Schema>>| {
+        schema.as_ref().map(|schema| schema.document().clone())
+    };
+    json!({
+        "name": name.as_str(),
+        "names": definition.names.iter().map(ActionName::as_str).collect::<Vec<_>>(),
+        "description": definition.contract.description,
+        "file": definition.location.file,
+        "line": definition.location.line,
+        "source": source(definition),
+        "subdir": definition.subdir,
+        "entrypoint": found.as_ref().map(|found| found.file.clone()).or_else(|| definition.entrypoint.clone()),
+        "language": found.as_ref().map(|found| found.language.name()),
+        "imports": found.as_ref().map(|found| found.imports.clone()).unwrap_or_default(),
+        "problem": problem,
+        "interpreter": found.map(|found| found.interpreter),
+        "executor": definition.executor.name(),
+        "input": definition.adapter.names().0,
+        "output": definition.adapter.names().1,
+        "defaults": definition.defaults,
+        "locked": definition.locked,
+        "env": definition.env,
+        "timeout_seconds": definition.timeout.duration().as_secs_f64(),
+        "params": schema(&definition.contract.params),
+        "returns": schema(&definition.contract.returns),
+        "example": definition.contract.example,
+        "call": lua::example_call(name, definition),
+    })
+}
+
+/// All of it for a person.
+pub(in crate) fn text(
+    paint: Paint,
+    name: &ActionName,
+    definition: &Definition,
+    looked: &Result<Option<Implementation>, ActionError>,
+) -> String {
+    let mut out = format!("{}\n", paint.text(Look::Strong, name.as_str()));
+    if let Some(description) = &definition.contract.description {
+        for line in description.lines() {
+            out += &format!("  {}\n", visible(line));
+        }
+    }
+    out.push('\n');
+    let mut row = |label: &str, value: &str| {
+        if !value.is_empty() {
+            let label = paint.text(Look::Faint, &format!("{label:<10}"));
+            out += &format!("{label}  {}\n", visible(value));
+        }
+    };
+    let others: Vec<&str> = definition
+        .names
+        .iter()
+        .map(ActionName::as_str)
+        .filter(|n| *n != name.as_str())
+        .collect();
+    row("also", &others.join(", "));
+    row("defined", &definition.location.to_string());
+    row("source", &source(definition));
+    row("subdir", definition.subdir.as_deref().unwrap_or_default());
+    match looked {
+        Ok(Some(found)) => {
+            let by = format!(
+                "{} ({}, {})",
+                found.file,
+                found.language.name(),
+                found.interpreter
+            );
+            row("runs", &by);
+            row("imports", &found.imports.join(", "));
+        }
+        Ok(None) => {
+            row("runs", definition.entrypoint.as_deref().unwrap_or_default());
+            row("", "the repository was not fetched yet");
+        }
+        Err(problem) => row("problem", &problem.message),
+    }
+    row("executor", definition.executor.name());
+    let network = definition.grants.network.iter().map(ToString::to_string);
+    row("network", &network.collect::<Vec<_>>().join(", "));
+    for dir in &definition.grants.dirs {
+        let mode = if dir.writable { "read-write" } else { "read" };
+        let folder = format!("{} is {} ({mode})", dir.seen_as, dir.path.display());
+        row("dirs", &folder);
+    }
+    let (input, output) = definition.adapter.names();
+    if (input, output) != ("json", "json") {
+        row("takes", &format!("{input}, gives {output}"));
+    }
+    row("timeout", &definition.timeout.to_string());
+    row("env", &definition.env.join(", "));
+    row("defaults", &table(&definition.defaults));
+    row("locked", &table(&definition.locked));
+    for (label, schema) in [
+        ("params", &definition.contract.params),
+        ("returns", &definition.contract.returns),
+    ] {
+        let Some(schema) = schema else { continue };
+        let mut lines = fields(schema.document()).into_iter();
+        row(label, &lines.next().unwrap_or_else(|| "none".to_owned()));
+        for line in lines {
+            row("", &line);
+        }
+    }
+    if let Some(example) = &definition.contract.example {
+        row("example", &lua::literal(example));
+    }
+    out += &format!(
+        "\n{}\n",
+        paint.text(Look::Good, &lua::example_call(name, definition))
+    );
+    out
+}
+
+fn table(values: &Map<String, Value>) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    lua::literal(&Value::Object(values.clone()))
+}
+
+/// The fields of an object, one a line; any other schema in one line.
+fn fields(schema: &Value) -> Vec<String> {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return vec![kind(schema)];
+    };
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let column = properties
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let line = |(name, schema): (&String, &Value)| {
+        let optional = if required.contains(&name.as_str()) {
+            ""
+        } else {
+            "?"
+        };
+        let words = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let pad = " ".repeat(column - name.chars().count());
+        format!("{name}{pad}  {}{optional}  {words}", kind(schema))
+            .trim_end()
+            .to_owned()
+    };
+    properties.iter().map(line).collect()
+}
+
+/// The type of a value in the words of the short form.
+fn kind(schema: &Value) -> String {
+    if let Some(options) = schema.get("enum").and_then(Value::as_array) {
+        let all: Vec<String> = options.iter().take(10).map(lua::literal).collect();
+        return all.join(" | ");
+    }
+    for list in ["anyOf", "oneOf"] {
+        if let Some(options) = schema.get(list).and_then(Value::as_array) {
+            return options.iter().map(kind).collect::<Vec<_>>().join("|");
+        }
+    }
+    let name = |name: &str| match name {
+        "object" => "table".to_owned(),
+        "array" => match schema.get("items") {
+            Some(items) if items.is_object() => format!("{}[]", kind(items)),
+            _ => "list".to_owned(),
+        },
+        other => other.to_owned(),
+    };
+    let base = match schema.get("type") {
+        Some(Value::String(one)) => name(one),
+        Some(Value::Array(several)) => {
+            let names: Vec<String> = several.iter().filter_map(Value::as_str).map(name).collect();
+            names.join("|")
+        }
+        _ => "any".to_owned(),
+    };
+    let bound =
+        |keyword: &str, sign: &str| schema.get(keyword).map(|limit| format!(" {sign} {limit}"));
+    let bounds: String = [bound("minimum", ">="), bound("maximum", "<=")]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("{base}{bounds}")
+}

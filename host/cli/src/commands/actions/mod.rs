@@ -1,0 +1,129 @@
+//! `kael-host actions`: what people do with a repo beside running scripts, one file a subcommand.
+
+mod add;
+pub(super) mod args;
+pub(super) mod describe;
+mod edit;
+mod exec;
+mod init;
+mod list;
+mod remove;
+mod types;
+mod validate;
+
+use std::path::PathBuf;
+
+use crate::args::{Bounds, Shared};
+use crate::runtime::{Driven, drive};
+use crate::snippet::Texts;
+use crate::exit;
+use crate::report::Problem;
+use crate::settings;
+use crate::terminal::Paint;
+use kael_engine::app::{AppError, Settings};
+use kael_authoring::ChangeError;
+use crate::config::Key;
+use kael_engine::environment::Environment;
+use args::{Actions, Command};
+
+pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) -> u8 {
+    let session = |json| Session {
+        shared,
+        environment,
+        json,
+        paint: Paint::new(environment),
+    };
+    match actions.command {
+        Command::List(list) => list::run(&session(list.json)),
+        Command::Describe(describe) => describe::run(&session(describe.json), &describe.name),
+        Command::Validate(validate) => validate::run(&session(validate.json), validate.fetch),
+        Command::Exec(exec) => exec::run(&session(exec.json), &exec),
+        Command::Add(add) => add::run(&session(add.json), *add),
+        Command::Init(init) => init::run(&session(init.json), &init.folder),
+        Command::Edit(edit) => edit::run(&session(edit.json), &edit.name),
+        Command::Remove(remove) => remove::run(&session(remove.json), &remove.name, remove.yes),
+        Command::Types(types) => types::run(&session(types.json), &types.output),
+    }
+}
+
+/// What every subcommand works with.
+struct Session<'a> {
+    shared: &'a Shared,
+    environment: &'a Environment,
+    json: bool,
+    paint: Paint,
+}
+
+/// A command that has ended by itself: with this exit code, all said.
+struct Ended(u8);
+
+impl Session<'_> {
+    fn fail(&self, problem: &Problem, code: u8) -> Ended {
+        Ended(problem.report(self.shared, self.json, code))
+    }
+
+    /// The settings, and the repo that they name.
+    fn settings(&self) -> Result<(Settings, PathBuf), Ended> {
+        self.settings_with(Bounds::default())
+    }
+
+    fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
+        let config = settings::config(self.shared, &bounds, self.environment)
+            .map_err(|error| self.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
+        let settings = settings::settings(&config, &bounds, self.environment.clone());
+        match settings.actions.clone() {
+            Some(folder) => Ok((settings, folder)),
+            None => {
+                let problem = Problem::usage("no actions repo was given".to_owned()).hinted(
+                    "use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration; kael-host actions init makes a new one",
+                );
+                Err(self.fail(&problem, exit::USAGE))
+            }
+        }
+    }
+
+    /// Waits for something; a signal or a want of threads ends the command.
+    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
+        match drive(future) {
+            Ok(Driven::Done(done)) => Ok(done),
+            Ok(Driven::Signal(number)) => {
+                Err(self.fail(&Problem::signal(number), exit::SIGNAL + number))
+            }
+            Err(problem) => Err(self.fail(&Problem::no_threads(&problem), exit::BUG)),
+        }
+    }
+
+    fn app_error(&self, error: &AppError) -> Ended {
+        let code = exit::of_app_error(error);
+        match Problem::of_app_error(error) {
+            Some(problem) => {
+                let config = settings::config(self.shared, &Bounds::default(), self.environment);
+                let repo = config.ok().and_then(|config| config.path(Key::ActionsPath));
+                let texts = Texts::default().and_repo(repo.as_deref());
+                self.fail(&problem.quoting(texts), code)
+            }
+            None => Ended(code),
+        }
+    }
+
+    fn change_error(&self, error: &ChangeError) -> Ended {
+        match error {
+            ChangeError::Repo(error) => self.app_error(error),
+            ChangeError::Invalid(_) => {
+                let problem = Problem::usage(error.to_string())
+                    .hinted("nothing was changed: see kael-host actions validate");
+                self.fail(&problem, exit::CONFIG)
+            }
+            ChangeError::File { .. }
+            | ChangeError::Name(_)
+            | ChangeError::Taken(_)
+            | ChangeError::Unfit(_)
+            | ChangeError::ByHand(_) => self.fail(&Problem::usage(error.to_string()), exit::USAGE),
+        }
+    }
+}
+
+/// The code of a command that says all it has to say itself.
+fn code(ended: Result<u8, Ended>) -> u8 {
+    ended.unwrap_or_else(|Ended(code)| code)
+}

@@ -1,0 +1,54 @@
+//! `kael-host actions remove`: asks, then takes an action out.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use serde_json::json;
+
+use super::{Ended, Session, code, list};
+use kael_authoring;
+use crate::exit;
+use crate::report::Problem;
+use crate::terminal::{Look, say, say_json};
+use crate::sanitize::visible;
+
+pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
+    code(removed(session, name, yes))
+}
+
+fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
+    let (settings, folder) = session.settings()?;
+    let repo = list::load(session)?;
+    let usage = |problem: Problem| session.fail(&problem, exit::USAGE);
+    if let (Some(definition), false) = (repo.catalog.get(name), yes) {
+        if !io::stdin().is_terminal() {
+            let problem = Problem::usage(format!("`{name}` is not removed without being asked"))
+                .hinted("answer on a terminal, or say --yes");
+            return Err(usage(problem));
+        }
+        let at = &definition.location;
+        let question = format!("Remove {name} ({at}) and delete its file? [y/N] ");
+        io::stderr().write_all(visible(&question).as_bytes()).ok();
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok();
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Err(usage(Problem::usage("nothing was removed".to_owned())));
+        }
+    }
+    let changed = session.wait(authoring::remove(&settings, &folder, name))?;
+    let changed = changed.map_err(|error| session.change_error(&error))?;
+    if session.json {
+        let files: Vec<_> = changed.iter().map(|path| path.to_string_lossy()).collect();
+        return Ok(say_json(
+            &json!({ "removed": name, "files": files }),
+            exit::SUCCESS,
+        ));
+    }
+    let mut out = format!("removed: {name}\n");
+    for (what, path) in ["deleted", "changed"].iter().zip(&changed) {
+        out += &format!(
+            "{what}: {}\n",
+            session.paint.text(Look::Faint, &path.display().to_string())
+        );
+    }
+    Ok(say(&out, exit::SUCCESS))
+}

@@ -1,0 +1,55 @@
+//! `kael-host actions types`: annotations of the repo for editors.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Ended, Session, code};
+use kael_authoring::types::{self, TypesError};
+use crate::exit;
+use crate::report::Problem;
+use crate::terminal::{Look, say, say_json};
+
+pub(super) fn run(session: &Session<'_>, into: &Path) -> u8 {
+    code(written(session, into))
+}
+
+fn written(session: &Session<'_>, into: &Path) -> Result<u8, Ended> {
+    let (settings, folder) = session.settings()?;
+    let written = session.wait(types::write(&folder, &settings.limits, into))?;
+    let written = written.map_err(|error| match &error {
+        TypesError::Repo(error) => session.app_error(error),
+        TypesError::File { .. } => session.fail(&Problem::usage(error.to_string()), exit::USAGE),
+    })?;
+    if session.json {
+        let paths = |paths: &[std::path::PathBuf]| -> Vec<String> {
+            paths
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect()
+        };
+        let document = json!({
+            "actions": written.actions,
+            "kept": written.kept,
+            "files": paths(&written.files),
+            "by_hand": paths(&written.by_hand),
+        });
+        return Ok(say_json(&document, exit::SUCCESS));
+    }
+    let mut out = String::new();
+    for path in &written.files {
+        out += &format!(
+            "written: {}\n",
+            session.paint.text(Look::Faint, &path.display().to_string())
+        );
+    }
+    for path in &written.by_hand {
+        let shown = path.display().to_string();
+        out += &format!(
+            "left as it is: {}: add \"{}\" to workspace.library there\n",
+            session.paint.text(Look::Strong, &shown),
+            written.library
+        );
+    }
+    Ok(say(&out, exit::SUCCESS))
+}

@@ -1,0 +1,123 @@
+//! `kael-host actions validate`: the whole repo, all that is wrong.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Ended, Session, code};
+use kael_engine::app::Settings;
+use kael_authoring::check::{self, Checked, Finding};
+use crate::snippet::{Excerpt, Texts};
+use crate::exit;
+use crate::terminal::{Look, say, say_json};
+
+pub(super) fn run(session: &Session<'_>, fetch: bool) -> u8 {
+    let validated = || {
+        let (settings, folder) = session.settings()?;
+        check_and_tell(session, &settings, &folder, fetch)
+    };
+    code(validated())
+}
+
+pub(super) fn check_and_tell(
+    session: &Session<'_>,
+    settings: &Settings,
+    folder: &Path,
+    fetch: bool,
+) -> Result<u8, Ended> {
+    let checked = session.wait(check::check(settings, folder, fetch))?;
+    let checked = checked.map_err(|error| session.app_error(&error))?;
+    let exit_code = if checked.is_valid() {
+        exit::SUCCESS
+    } else {
+        exit::CONFIG
+    };
+    let texts = Texts::default().and_repo(Some(folder));
+    if session.json {
+        let findings = checked.findings.iter();
+        let findings: Vec<Value> = findings.map(|finding| told(&texts, finding)).collect();
+        let document = json!({
+            "ok": checked.is_valid(),
+            "exit_code": exit_code,
+            "actions": checked.actions,
+            "problems": findings,
+        });
+        return Ok(say_json(&document, exit_code));
+    }
+    Ok(say(&text(session, &texts, &checked), exit_code))
+}
+
+/// The line that is at fault: within the call of `define_action`, that of the field which the message is about.
+fn excerpt(texts: &Texts, finding: &Finding) -> Option<Excerpt> {
+    if finding.harmless {
+        return None;
+    }
+    let (file, line, message) = (finding.file.as_ref()?, finding.line?, &finding.message);
+    let about = match &finding.action {
+        // What is wrong with its implementation names no field.
+        Some(_) => {
+            let mut fields = ["entrypoint", "subdir"].into_iter();
+            let field = fields.find(|field| message.starts_with(field));
+            format!("field '{}'", field.unwrap_or("source"))
+        }
+        None => message.clone(),
+    };
+    texts.find(&format!("{file}:{line}: define_action: {about}"))
+}
+
+fn told(texts: &Texts, finding: &Finding) -> Value {
+    json!({
+        "file": finding.file,
+        "line": finding.line,
+        "action": finding.action.as_ref().map(|name| name.as_str()),
+        "message": finding.message,
+        "severity": if finding.harmless { "note" } else { "error" },
+        "source": excerpt(texts, finding).map(|found| found.json()),
+    })
+}
+
+fn text(session: &Session<'_>, texts: &Texts, checked: &Checked) -> String {
+    let paint = session.paint;
+    let mut out = String::new();
+    for finding in &checked.findings {
+        let place = match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => file.clone(),
+            (None, _) => String::new(),
+        };
+        let action = finding.action.as_ref().map(|name| format!("{name}: "));
+        let (look, word) = match finding.harmless {
+            true => (Look::Faint, "note: "),
+            false => (Look::Bad, "error: "),
+        };
+        out += &format!(
+            "{}: {}{}{}\n",
+            paint.text(Look::Strong, &place),
+            paint.text(look, word),
+            action.unwrap_or_default(),
+            crate::sanitize::visible(&finding.message)
+        );
+        if let Some(excerpt) = excerpt(texts, finding) {
+            out += &excerpt.lines();
+        }
+    }
+    let errors = checked
+        .findings
+        .iter()
+        .filter(|finding| !finding.harmless)
+        .count();
+    let count = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let (look, problems) = match errors {
+        0 => (Look::Good, "no problems".to_owned()),
+        n => (Look::Bad, count(n, "problem")),
+    };
+    out += &format!(
+        "{}, {}\n",
+        count(checked.actions, "valid action"),
+        paint.text(look, &problems)
+    );
+    out
+}

@@ -1,0 +1,114 @@
+//! `kael-host check`: what is wrong with scripts, without running them.
+
+use serde_json::{Value, json};
+
+use crate::args::{Bounds, Check, Shared};
+use crate::runtime::{Driven, drive};
+use crate::exit;
+use crate::report::Problem;
+use crate::run;
+use crate::settings;
+use crate::terminal::{Look, Paint, say, say_json};
+use crate::sanitize::visible;
+use kael_engine::app::AppError;
+use kael_authoring::lint::{Checked, Checker};
+use kael_engine::environment::Environment;
+
+pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> u8 {
+    let config = match settings::config(shared, &Bounds::default(), environment) {
+        Ok(config) => config,
+        Err(error) => {
+            return Problem::of_config_error(&error).report(shared, check.json, exit::CONFIG);
+        }
+    };
+    let mut scripts = Vec::new();
+    for word in &check.scripts {
+        match run::named(word) {
+            Ok(script) => scripts.push(script),
+            Err(message) => {
+                return Problem::usage(message).report(shared, check.json, exit::USAGE);
+            }
+        }
+    }
+    let settings = settings::settings(&config, &Bounds::default(), environment.clone());
+    let checked = drive(async {
+        let checker = Checker::new(settings.actions.as_deref(), &settings.limits).await?;
+        let mut all = Vec::new();
+        for (name, source) in scripts {
+            let checked = checker.check(&name, &source).await;
+            all.push((name, checked.map_err(AppError::Fault)?));
+        }
+        Ok(all)
+    });
+    match checked {
+        Ok(Driven::Done(Ok(checked))) => tell(check, Paint::new(environment), &checked),
+        Ok(Driven::Done(Err(error))) => {
+            let code = exit::of_app_error(&error);
+            match Problem::of_app_error(&error) {
+                Some(problem) => problem.report(shared, check.json, code),
+                None => code,
+            }
+        }
+        Ok(Driven::Signal(number)) => {
+            Problem::signal(number).report(shared, check.json, exit::SIGNAL + number)
+        }
+        Err(problem) => Problem::no_threads(&problem).report(shared, check.json, exit::BUG),
+    }
+}
+
+fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
+    let count: usize = checked.iter().map(|(_, one)| one.problems.len()).sum();
+    let code = if count == 0 {
+        exit::SUCCESS
+    } else {
+        exit::SCRIPT_FAILED
+    };
+    if check.json {
+        let document = json!({
+            "ok": count == 0,
+            "exit_code": code,
+            "scripts": checked.iter().map(|(name, one)| document(name, one)).collect::<Vec<_>>(),
+        });
+        return say_json(&document, code);
+    }
+    let mut out = String::new();
+    for (name, one) in checked {
+        for problem in &one.problems {
+            let place = format!("{name}:{}:{}", problem.line, problem.column);
+            out += &format!(
+                "{}: {}{}\n{}\n",
+                paint.text(Look::Strong, &place),
+                paint.text(Look::Bad, "error: "),
+                visible(&problem.message),
+                paint.text(Look::Faint, &format!("  hint: {}", problem.remedy)),
+            );
+        }
+        if let Some(why) = one.unread {
+            let note = paint.text(Look::Faint, "note: ");
+            out += &format!("{}: {note}{why}\n", paint.text(Look::Strong, name));
+        }
+    }
+    let (look, words) = match count {
+        0 => (Look::Good, "no problems".to_owned()),
+        1 => (Look::Bad, "1 problem".to_owned()),
+        n => (Look::Bad, format!("{n} problems")),
+    };
+    out += &format!("{}\n", paint.text(look, &words));
+    say(&out, code)
+}
+
+fn document(name: &str, one: &Checked) -> Value {
+    let problem = |problem: &kael_authoring::lint::Problem| {
+        json!({
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "hint": problem.remedy,
+        })
+    };
+    json!({
+        "file": name,
+        "problems": one.problems.iter().map(problem).collect::<Vec<_>>(),
+        "note": one.unread,
+    })
+}

@@ -1,0 +1,92 @@
+//! `kael-host doctor`: prints what was found, and what was done about it.
+
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+
+use crate::args::{Bounds, Doctor, Shared};
+use crate::runtime::{Driven, drive};
+use crate::exit;
+use crate::report::Problem;
+use crate::settings;
+use crate::terminal::{say, say_json};
+use crate::sanitize::visible;
+use crate::doctor::{self, Finding, Fixed, Status};
+use kael_engine::environment::Environment;
+
+pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -> u8 {
+    let config = settings::config(shared, &Bounds::default(), environment);
+    let examine = || drive(doctor::examine(config.as_ref(), environment));
+    let mut examined = examine();
+    let mut fixed = Vec::new();
+    if let (Ok(Driven::Done(findings)), true) = (&examined, doctor.fix) {
+        let announce = |text: &str| {
+            io::stderr().write_all(format!("{text}\n").as_bytes()).ok();
+        };
+        fixed = doctor::fix(findings, environment, announce);
+        if !fixed.is_empty() {
+            examined = examine();
+        }
+    }
+    let findings = match examined {
+        Ok(Driven::Done(findings)) => findings,
+        Ok(Driven::Signal(number)) => {
+            return Problem::signal(number).report(shared, doctor.json, exit::SIGNAL + number);
+        }
+        Err(problem) => {
+            return Problem::no_threads(&problem).report(shared, doctor.json, exit::BUG);
+        }
+    };
+    let missing = findings
+        .iter()
+        .any(|finding| finding.status == Status::Missing);
+    let code = if missing {
+        exit::SCRIPT_FAILED
+    } else {
+        exit::SUCCESS
+    };
+    if doctor.json {
+        let mut document = json!({ "ok": !missing, "findings": findings });
+        if doctor.fix {
+            document["fixed"] = fixed.iter().map(fixed_json).collect();
+        }
+        return say_json(&document, code);
+    }
+    let mut text: String = fixed.iter().map(fixed_line).collect();
+    text.extend(findings.iter().map(line));
+    say(&text, code)
+}
+
+fn fixed_json(fixed: &Fixed) -> Value {
+    json!({
+        "name": fixed.name,
+        "done": fixed.outcome.as_ref().ok(),
+        "problem": fixed.outcome.as_ref().err(),
+    })
+}
+
+fn fixed_line(fixed: &Fixed) -> String {
+    let (word, text) = match &fixed.outcome {
+        Ok(done) => ("fixed", done),
+        Err(problem) => ("UNFIXED", problem),
+    };
+    format!("{word:<8} {:<11} {}\n", fixed.name, visible(text))
+}
+
+fn line(finding: &Finding) -> String {
+    let status = match finding.status {
+        Status::Ok => "ok",
+        Status::Limited => "limited",
+        Status::Absent => "absent",
+        Status::Missing => "MISSING",
+    };
+    let mut text = format!(
+        "{status:<8} {:<11} {}\n",
+        finding.name,
+        visible(&finding.detail)
+    );
+    if let Some(remedy) = &finding.remedy {
+        text.push_str(&format!("{:20} remedy: {}\n", "", visible(remedy)));
+    }
+    text
+}

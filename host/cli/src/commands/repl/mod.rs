@@ -1,0 +1,495 @@
+//! `kael-host repl`: Lua typed and evaluated, one input after the other.
+//!
+//! Reading blocks, so it has a thread of its own; the session, and what is printed of it, stay here.
+
+mod command;
+mod editor;
+mod reading;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::commands::actions::describe;
+use crate::args::{Repl, Shared};
+use crate::snippet::Texts;
+use crate::progress::{self, ProgressWriter};
+use crate::report::Problem;
+use crate::terminal::{Paint, say_json_line};
+use crate::sanitize::Terminal;
+use crate::{drive, exit, run, settings};
+use kael_engine::activity::Activity;
+use kael_engine::app::session::Session;
+use kael_engine::app::{self, AppError};
+use kael_engine::environment::Environment;
+use kael_engine::sandbox::{Chunk, ChunkEnd, ChunkUse, Ending, Output};
+use command::Command;
+use reading::{Event, Reader};
+
+/// How long an evaluation may take to heed an interrupt before it is ended with all that the session holds.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -> u8 {
+    let config = match settings::config(shared, &arguments.bounds, &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            let problem = Problem::of_config_error(&error);
+            return refused(shared, arguments.json, &problem, exit::CONFIG);
+        }
+    };
+    let interactive = !arguments.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let history = environment.data_folder().join("history");
+    let mut settings = settings::settings(&config, &arguments.bounds, environment.clone());
+    let progress = progress::is_wanted(shared, &environment);
+    if progress {
+        settings.envyr.activity = Activity::on(false);
+    }
+    let folder = settings.actions.clone();
+    let output = if arguments.json {
+        Output::in_memory()
+    } else if io::stdout().is_terminal() {
+        Output::to_writer(Terminal(ProgressWriter(io::stdout())))
+    } else {
+        Output::to_writer(io::stdout())
+    };
+    let runtime = match drive::runtime() {
+        Ok(runtime) => runtime,
+        Err(problem) => {
+            Problem::no_threads(&problem).print(shared.quiet);
+            return exit::BUG;
+        }
+    };
+    // As the terminal was found: a signal may come while the editor has changed its modes.
+    let modes = rustix::termios::tcgetattr(io::stdin()).ok();
+    let code = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let kept = arguments.json.then(|| output.clone());
+        let opening = Session::open(settings, output, interactive);
+        let session = tokio::select! {
+            biased;
+            number = signals.any() => return Ok(ended(shared, number)),
+            session = opening => session,
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(error) => {
+                let texts = Texts::default().and_repo(folder.as_deref());
+                return Ok(not_begun(shared, arguments.json, &error, texts));
+            }
+        };
+        let reader = if interactive {
+            let history = (!arguments.no_history).then_some(history);
+            editor::start(history)?
+        } else {
+            reading::start()?
+        };
+        let talk = Talk {
+            shared,
+            paint: Paint::new(&environment),
+            interactive,
+            kept,
+            progress,
+            session,
+            signals,
+            reader,
+            pending: String::new(),
+            line: 1,
+            typed: Vec::new(),
+            loaded: Texts::default(),
+            last: exit::SUCCESS,
+        };
+        Ok(talk.go_on().await)
+    });
+    drive::shut_down(runtime);
+    if let (true, Some(modes)) = (interactive, modes) {
+        let now = rustix::termios::OptionalActions::Now;
+        rustix::termios::tcsetattr(io::stdin(), now, &modes).ok();
+    }
+    code.unwrap_or_else(|problem: io::Error| {
+        Problem::no_threads(&problem).print(shared.quiet);
+        exit::BUG
+    })
+}
+
+fn ended(shared: &Shared, number: u8) -> u8 {
+    Problem::signal(number).print(shared.quiet);
+    exit::SIGNAL + number
+}
+
+fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: Texts) -> u8 {
+    let code = exit::of_app_error(error);
+    match Problem::of_app_error(error) {
+        Some(problem) => refused(shared, as_json, &problem.quoting(texts), code),
+        None => code,
+    }
+}
+
+/// Says why there is no session.
+fn refused(shared: &Shared, as_json: bool, problem: &Problem, code: u8) -> u8 {
+    if as_json {
+        return say_json_line(&document("", Some(problem), code, true), code);
+    }
+    problem.print(shared.quiet);
+    code
+}
+
+/// What `--json` prints of an input.
+fn document(output: &str, problem: Option<&Problem>, code: u8, lost: bool) -> Value {
+    json!({
+        "ok": problem.is_none(),
+        "exit_code": code,
+        "output": output,
+        "error": problem.map(Problem::json),
+        "session_lost": lost,
+    })
+}
+
+/// The signals that ask for an end: of an evaluation, or of the program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn any(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => 1,
+        }
+    }
+}
+
+/// What is to come after a line.
+enum Next {
+    Line,
+    /// The end, with this exit code.
+    End(u8),
+}
+
+/// A session with whoever types.
+struct Talk<'a> {
+    shared: &'a Shared,
+    paint: Paint,
+    interactive: bool,
+    /// For `--json`: what an input has printed.
+    kept: Option<Output>,
+    /// Whether it is shown what takes long.
+    progress: bool,
+    session: Session,
+    signals: Signals,
+    reader: Reader,
+    /// Lines that are the beginning of a chunk.
+    pending: String,
+    /// The number of the first line of what comes next.
+    line: u32,
+    /// All that was typed, each line in its place, and the files that were loaded: for what errors quote.
+    typed: Vec<String>,
+    loaded: Texts,
+    /// The exit code of the last error.
+    last: u8,
+}
+
+impl Talk<'_> {
+    async fn go_on(mut self) -> u8 {
+        if self.interactive && !self.shared.quiet {
+            let banner = format!(
+                "kael-host {}, actions: {}. :help says what there is, :quit or Ctrl-D ends.\n",
+                env!("CARGO_PKG_VERSION"),
+                self.session.catalog().iter().count()
+            );
+            io::stdout().write_all(banner.as_bytes()).ok();
+        }
+        loop {
+            let more = !self.pending.is_empty();
+            let next = match self.read(more).await {
+                Ok(Some(line)) => self.take(line).await,
+                Ok(None) => Next::Line,
+                Err(code) => return code,
+            };
+            if let Next::End(code) = next {
+                return code;
+            }
+        }
+    }
+
+    /// The next line; none when it was dropped. The editor's questions are answered meanwhile.
+    async fn read(&mut self, more: bool) -> Result<Option<String>, u8> {
+        self.reader.ask(self.line, more);
+        loop {
+            let event = tokio::select! {
+                biased;
+                number = self.signals.any() => match (number, self.interactive) {
+                    // The editor is told of Ctrl-C by the terminal; this was sent by somebody else.
+                    (2, true) => continue,
+                    _ => return Err(ended(self.shared, number)),
+                },
+                event = self.reader.next() => event,
+            };
+            match event {
+                Event::Line(line) => return Ok(Some(line)),
+                Event::Dropped => {
+                    self.pending.clear();
+                    return Ok(None);
+                }
+                Event::Check(text, reply) => {
+                    let complete = command::is_command(&text) || self.is_complete(text).await;
+                    reply.send(complete).ok();
+                }
+                Event::Complete(line, reply) => {
+                    let offered = self.complete(&line).await;
+                    reply.send(offered).ok();
+                }
+                Event::End => {
+                    let text = std::mem::take(&mut self.pending);
+                    if !text.is_empty() {
+                        // As a file it is what it is: cut short.
+                        let source = format!("{}{text}", "\n".repeat(self.line as usize - 1));
+                        if let Next::End(code) = self.evaluate(source, ChunkUse::File, None).await {
+                            return Err(code);
+                        }
+                    }
+                    return Err(if self.interactive {
+                        exit::SUCCESS
+                    } else {
+                        self.last
+                    });
+                }
+                Event::Failed(message) => {
+                    self.complain(&Problem::usage(message), exit::USAGE);
+                    return Err(exit::USAGE);
+                }
+            }
+        }
+    }
+
+    async fn is_complete(&mut self, text: String) -> bool {
+        let chunk = self.chunk(text, ChunkUse::Check, None);
+        let report = self.session.evaluate(chunk, std::future::pending()).await;
+        !matches!(
+            report.map(|report| report.ending),
+            Some(Ending::Done(ChunkEnd::Incomplete))
+        )
+    }
+
+    async fn complete(&mut self, line: &str) -> Vec<String> {
+        match command::names_an_action(line) {
+            Some(start) => {
+                let catalog = self.session.catalog();
+                let names = catalog.iter().map(|(name, _)| name.as_str().to_owned());
+                names.filter(|name| name.starts_with(start)).collect()
+            }
+            None => self.session.complete(line).await,
+        }
+    }
+
+    async fn take(&mut self, line: String) -> Next {
+        if self.pending.is_empty() {
+            // What was dropped has left its place to what came in its stead.
+            self.typed.truncate(self.line as usize - 1);
+        }
+        self.typed.extend(line.split('\n').map(str::to_owned));
+        if self.pending.is_empty() && command::is_command(&line) {
+            self.line += 1;
+            return match Command::parse(&line) {
+                Ok(command) => self.obey(command).await,
+                Err(message) => self.complain(&Problem::usage(message), exit::USAGE),
+            };
+        }
+        if !self.pending.is_empty() {
+            self.pending.push('\n');
+        }
+        self.pending.push_str(&line);
+        let source = self.pending.clone();
+        self.evaluate(source, ChunkUse::Input, None).await
+    }
+
+    /// How errors name what was typed.
+    fn own_name(&self) -> &'static str {
+        if self.interactive { "repl" } else { "stdin" }
+    }
+
+    fn chunk(&self, source: String, use_as: ChunkUse, name: Option<String>) -> Chunk {
+        Chunk {
+            name: name.unwrap_or_else(|| self.own_name().to_owned()),
+            line: self.line,
+            source,
+            use_as,
+        }
+    }
+
+    /// Evaluates what was typed, or the file of that name, and says how it ended.
+    async fn evaluate(&mut self, source: String, use_as: ChunkUse, file: Option<String>) -> Next {
+        let typed = file.is_none();
+        let chunk = self.chunk(source, use_as, file);
+        let asked = self.session.interrupt();
+        let Signals {
+            interrupt,
+            terminate,
+            hangup,
+        } = &mut self.signals;
+        let stop = async {
+            if !self.interactive {
+                return std::future::pending().await;
+            }
+            interrupt.recv().await;
+            asked.request();
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                () = tokio::time::sleep(GRACE) => {}
+            }
+        };
+        let shown = progress::show(&self.session.settings().envyr.activity, self.progress);
+        let report = {
+            let evaluating = self.session.evaluate(chunk, stop);
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => Err(15),
+                _ = hangup.recv() => Err(1),
+                report = evaluating => Ok(report),
+            }
+        };
+        drop(shown);
+        let report = match report {
+            Ok(report) => report,
+            Err(number) => return Next::End(ended(self.shared, number)),
+        };
+        if let Some(Ending::Done(ChunkEnd::Incomplete)) = report.as_ref().map(|r| &r.ending) {
+            return Next::Line;
+        }
+        if typed {
+            let lines = self.pending.matches('\n').count() + 1;
+            self.line += u32::try_from(lines).unwrap_or(1);
+            self.pending.clear();
+        }
+        let next = match report {
+            None => self.complain(&Problem::usage("interrupted".to_owned()), exit::SIGNAL + 2),
+            Some(report) => {
+                let code = exit::of_ending(&report.ending);
+                let next = match Problem::of_ending(&report.ending) {
+                    Some(problem) => self.complain(&problem.quoting(self.texts()), code),
+                    None => self.say(""),
+                };
+                match report.ending {
+                    Ending::OutputClosed | Ending::OutputFailed(_) => Next::End(code),
+                    _ => next,
+                }
+            }
+        };
+        if self.session.is_lost() && matches!(next, Next::Line) {
+            return self.begin_anew().await;
+        }
+        next
+    }
+
+    fn texts(&self) -> Texts {
+        let texts = self
+            .loaded
+            .clone()
+            .and(self.own_name(), &self.typed.join("\n"));
+        texts.and_repo(self.session.settings().actions.as_deref())
+    }
+
+    async fn begin_anew(&mut self) -> Next {
+        if self.kept.is_none() {
+            let note =
+                "The session's variables are lost. A new one has begun, with the repo loaded.\n";
+            io::stderr().write_all(note.as_bytes()).ok();
+        }
+        match self.session.revive().await {
+            Ok(()) => Next::Line,
+            Err(error) => {
+                let as_json = self.kept.is_some();
+                Next::End(not_begun(self.shared, as_json, &error, self.texts()))
+            }
+        }
+    }
+
+    fn complain(&mut self, problem: &Problem, code: u8) -> Next {
+        self.last = code;
+        let Some(kept) = &self.kept else {
+            problem.print(self.shared.quiet);
+            return Next::Line;
+        };
+        let document = document(&kept.take(), Some(problem), code, self.session.is_lost());
+        goes_on(say_json_line(&document, exit::SUCCESS))
+    }
+
+    async fn obey(&mut self, command: Command) -> Next {
+        match command {
+            Command::Help => self.say(command::HELP),
+            Command::Quit => Next::End(if self.interactive {
+                exit::SUCCESS
+            } else {
+                self.last
+            }),
+            Command::Reset => match self.session.reset().await {
+                Ok(()) if self.interactive => {
+                    self.say("The repo is loaded anew, and all variables are gone.\n")
+                }
+                Ok(()) => self.say(""),
+                Err(error) => {
+                    let code = exit::of_app_error(&error);
+                    match Problem::of_app_error(&error) {
+                        Some(problem) => self.complain(&problem.quoting(self.texts()), code),
+                        None => Next::End(code),
+                    }
+                }
+            },
+            Command::Load(path) => match run::file(&path) {
+                Ok(source) => {
+                    let name = path.display().to_string();
+                    self.loaded.set(&name, &source);
+                    self.evaluate(source, ChunkUse::File, Some(name)).await
+                }
+                Err(message) => self.complain(&Problem::usage(message), exit::USAGE),
+            },
+            Command::Describe(name) => self.describe(&name).await,
+        }
+    }
+
+    async fn describe(&mut self, name: &str) -> Next {
+        let catalog = self.session.catalog();
+        let Some((name, definition)) = describe::find(&catalog, name) else {
+            let problem = describe::unknown(&catalog, name);
+            return self.complain(&problem, exit::USAGE);
+        };
+        let root = self.session.repo().map(|repo| repo.bundle.root.clone());
+        let looker = app::executors(self.session.settings(), root.unwrap_or_default());
+        let looked = looker.look(definition, false).await;
+        let text = describe::text(self.paint, name, definition, &looked);
+        self.say(&text)
+    }
+
+    /// Says something beside what was printed: all of it is an input's document.
+    fn say(&self, text: &str) -> Next {
+        goes_on(match &self.kept {
+            None => crate::terminal::say(text, exit::SUCCESS),
+            Some(kept) => {
+                let output = kept.take() + text;
+                let document = document(&output, None, exit::SUCCESS, self.session.is_lost());
+                say_json_line(&document, exit::SUCCESS)
+            }
+        })
+    }
+}
+
+/// Where nobody reads what is said, there is no next line.
+fn goes_on(said: u8) -> Next {
+    match said {
+        exit::SUCCESS => Next::Line,
+        code => Next::End(code),
+    }
+}

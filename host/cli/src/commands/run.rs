@@ -1,0 +1,339 @@
+//! `kael-host run`.
+
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
+use std::sync::PoisonError;
+
+use crate::args::{Run, Shared};
+use crate::runtime::{Driven, drive};
+use crate::snippet::Texts;
+use crate::exit;
+use crate::page::{Page, Told};
+use crate::progress::{self, ProgressWriter};
+use crate::dry_run::{self, Calls};
+use crate::report::{self, Problem};
+use crate::settings;
+use crate::terminal::say_json;
+use crate::sanitize::{Terminal, visible};
+use crate::trace::Trace;
+use crate::watch;
+use kael_engine::activity::Activity;
+use kael_engine::app::{self, AppError};
+use crate::config::Key;
+use kael_engine::environment::Environment;
+use kael_engine::limits::Limits;
+use kael_engine::sandbox::{Output, Report, Script, Shown};
+use kael_engine::units::ByteSize;
+
+/// A script may be this large.
+const MAX_SCRIPT: u64 = 16 << 20;
+
+/// What there is to report when the run is over.
+enum Over {
+    Ran(Report<Option<String>>),
+    NotBegun(AppError),
+    Signal(u8),
+}
+
+pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
+    if !run.watch {
+        return once(shared, run, environment);
+    }
+    let script = match run.words.first() {
+        Some(word) if run.code.is_none() && word != "-" => Path::new(word).to_owned(),
+        _ => {
+            let problem = Problem::usage("--watch needs a script in a file".to_owned());
+            problem.print(shared.quiet);
+            return exit::USAGE;
+        }
+    };
+    loop {
+        // The configuration may be what was wrong, too.
+        let repo = settings::config(shared, &run.bounds, &environment)
+            .ok()
+            .and_then(|config| config.path(Key::ActionsPath));
+        // Before the run: what changes while it goes on is run afterwards.
+        let state = watch::look(&script, repo.as_deref());
+        let code = once(shared, run, environment.clone());
+        let by_signal = [1, 2, 15]
+            .iter()
+            .any(|number| code == exit::SIGNAL + number);
+        if by_signal || code == exit::OUTPUT_CLOSED || code == exit::OUTPUT_FAILED {
+            return code;
+        }
+        if !shared.quiet {
+            watch::tell(&format!("watching (exit code {code}); Ctrl-C ends"));
+        }
+        match watch::wait(&script, repo.as_deref(), &state) {
+            Ok(_) if shared.quiet => {}
+            Ok(changed) => watch::tell(&format!(
+                "{} changed",
+                visible(&changed.display().to_string())
+            )),
+            Err(code) => return code,
+        }
+    }
+}
+
+/// Runs the script once.
+fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
+    let mut asked = Asked {
+        run,
+        shared,
+        planned: Calls::default(),
+        page: RefCell::new(None),
+        name: "script".to_owned(),
+        shown: Shown::default(),
+    };
+    let config = match settings::config(shared, &run.bounds, &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            let (problem, limits) = (Problem::of_config_error(&error), Limits::default());
+            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
+        }
+    };
+    let limits = config.limits();
+    let script = match script(run) {
+        Ok(script) => script,
+        Err(message) => {
+            return asked.finish(
+                &limits,
+                None,
+                Some(Problem::usage(message)),
+                "",
+                exit::USAGE,
+            );
+        }
+    };
+    let progress = progress::is_wanted(shared, &environment);
+    let mut settings = settings::settings(&config, &run.bounds, environment);
+    let trace = match run.trace.as_deref().map(Trace::create).transpose() {
+        Ok(trace) => trace,
+        Err(problem) => {
+            let message = format!("the trace cannot be written: {problem}");
+            let problem = Some(Problem::usage(message));
+            return asked.finish(&limits, None, problem, "", exit::USAGE);
+        }
+    };
+    if let Some(trace) = &trace {
+        settings.envyr.activity = trace.activity.clone();
+    } else if progress {
+        settings.envyr.activity = Activity::on(false);
+    }
+    if let Err(message) = rehearse::prepare(run, &asked.planned, &mut settings) {
+        let problem = Some(Problem::usage(message));
+        return asked.finish(&limits, None, problem, "", exit::USAGE);
+    }
+    asked.name.clone_from(&script.name);
+    if let Some(path) = &run.html {
+        match Page::create(path) {
+            Ok(page) => asked.page = RefCell::new(Some(page)),
+            Err(message) => {
+                let problem = Some(Problem::usage(message));
+                return asked.finish(&limits, None, problem, "", exit::USAGE);
+            }
+        }
+    }
+    let output = if run.json {
+        Output::in_memory()
+    } else if io::stdout().is_terminal() {
+        Output::to_writer(Terminal(ProgressWriter(io::stdout())))
+    } else {
+        Output::to_writer(io::stdout())
+    };
+    let (name, source) = (script.name.clone(), script.source.clone());
+    let texts = || {
+        let texts = Texts::default().and(&name, &source);
+        texts.and_repo(settings.actions.as_deref())
+    };
+    let output = if run.html.is_some() {
+        output.for_page()
+    } else {
+        output
+    };
+    let showing = progress::show(&settings.envyr.activity, progress);
+    let ran = drive(app::run_script(&settings, script, output.clone()));
+    drop(showing);
+    if let Some(Err(problem)) = trace.map(Trace::write) {
+        tracing::warn!("the trace is not written: {problem}");
+    }
+    let over = match ran {
+        Ok(Driven::Done(Ok(report))) => Over::Ran(report),
+        Ok(Driven::Done(Err(problem))) => Over::NotBegun(problem),
+        Ok(Driven::Signal(number)) => Over::Signal(number),
+        Err(problem) => {
+            let problem = Problem::no_threads(&problem);
+            return asked.finish(&limits, None, Some(problem), "", exit::BUG);
+        }
+    };
+    asked.shown = output.shown();
+    match over {
+        Over::Ran(report) => {
+            let (code, problem) = (
+                exit::of_ending(&report.ending),
+                Problem::of_ending(&report.ending).map(|problem| problem.quoting(texts())),
+            );
+            let sample_value = settings
+                .rehearsal
+                .as_ref()
+                .and_then(|dry| dry.last_made_up());
+            let problem = match (problem, sample_value) {
+                (Some(problem), Some((action, from))) if code != exit::LIMIT => {
+                    Some(problem.hinted(format!(
+                        "the answer of {action} was {}: give another with --answers",
+                        from.words()
+                    )))
+                }
+                (problem, _) => problem,
+            };
+            asked.finish(&limits, Some(&report), problem, &output.kept(), code)
+        }
+        Over::NotBegun(error) => {
+            let code = exit::of_app_error(&error);
+            let problem = Problem::of_app_error(&error).map(|problem| problem.quoting(texts()));
+            asked.finish(&limits, None, problem, &output.kept(), code)
+        }
+        Over::Signal(number) => {
+            let problem = Problem::signal(number);
+            asked.finish(
+                &limits,
+                None,
+                Some(problem),
+                &output.kept(),
+                exit::SIGNAL + number,
+            )
+        }
+    }
+}
+
+/// What was asked for, and so how the end of it looks.
+struct Asked<'a> {
+    run: &'a Run,
+    shared: &'a Shared,
+    /// What a dry run has planned.
+    planned: Calls,
+    /// Where the page goes, until it is written.
+    page: RefCell<Option<Page>>,
+    /// How the script is called.
+    name: String,
+    /// What it has shown.
+    shown: Shown,
+}
+
+impl Asked<'_> {
+    fn finish(
+        &self,
+        limits: &Limits,
+        report: Option<&Report<Option<String>>>,
+        problem: Option<Problem>,
+        output: &str,
+        code: u8,
+    ) -> u8 {
+        let told = Told {
+            script: &self.name,
+            report,
+            problem: problem.as_ref(),
+            shown: &self.shown,
+            code,
+        };
+        let written = self.page.take().map_or(Ok(()), |page| page.write(&told));
+        // What went wrong before is what matters more.
+        let (problem, code) = match written {
+            Err(why) if code == exit::SUCCESS => {
+                let problem = Problem::usage(format!("the page cannot be written: {why}"));
+                (Some(problem), exit::OUTPUT_FAILED)
+            }
+            _ => (problem, code),
+        };
+        if self.run.json {
+            let mut document = report::json(report, problem.as_ref(), output, limits, code);
+            if self.run.dry_run {
+                let mut told = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+                document.planned = Some(std::mem::take(&mut told.calls));
+            }
+            return say_json(&document, code);
+        }
+        if let Some(problem) = problem {
+            problem.print(self.shared.quiet);
+        }
+        code
+    }
+}
+
+/// The script that was named, read.
+fn script(run: &Run) -> Result<Script, String> {
+    let mut words = run.words.iter();
+    let (name, source) = match &run.code {
+        Some(code) => ("(command line)".to_owned(), code.clone()),
+        None => match words.next() {
+            None => {
+                return Err(
+                    "no script was given: name a file, `-` for stdin, or use -e CODE".to_owned(),
+                );
+            }
+            Some(word) if word != "-" && word.as_encoded_bytes().starts_with(b"-") => {
+                let word = word.to_string_lossy();
+                return Err(format!(
+                    "unexpected argument `{word}` (see kael-host run --help; a file can be named ./{word})"
+                ));
+            }
+            Some(word) => named(word)?,
+        },
+    };
+    let args = words.map(argument).collect::<Result<_, _>>()?;
+    Ok(Script {
+        name,
+        source,
+        args,
+        want_result: run.json,
+    })
+}
+
+/// The script in a file, or on stdin for `-`: how errors name it, and its text.
+pub(super) fn named(word: &OsStr) -> Result<(String, String), String> {
+    if word == "-" {
+        return Ok(("stdin".to_owned(), read(io::stdin().lock(), "stdin")?));
+    }
+    Ok((word.to_string_lossy().into_owned(), file(Path::new(word))?))
+}
+
+fn argument(word: &OsString) -> Result<String, String> {
+    word.clone()
+        .into_string()
+        .map_err(|word| format!("the argument `{}` is not UTF-8", word.to_string_lossy()))
+}
+
+/// The text of a script in a file.
+pub(super) fn file(path: &Path) -> Result<String, String> {
+    let shown = path.display().to_string();
+    let metadata = path.metadata().map_err(|problem| match problem.kind() {
+        io::ErrorKind::NotFound => format!("no such script: `{shown}`"),
+        _ => format!("cannot read the script `{shown}`: {problem}"),
+    })?;
+    if metadata.is_dir() {
+        return Err(format!("the script `{shown}` is a folder"));
+    }
+    let file = std::fs::File::open(path)
+        .map_err(|problem| format!("cannot read the script `{shown}`: {problem}"))?;
+    read(file, &shown)
+}
+
+fn read(from: impl io::Read, shown: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    from.take(MAX_SCRIPT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|problem| format!("cannot read the script `{shown}`: {problem}"))?;
+    if bytes.len() as u64 > MAX_SCRIPT {
+        return Err(format!(
+            "the script `{shown}` has more than {}",
+            ByteSize::new(MAX_SCRIPT)
+        ));
+    }
+    String::from_utf8(bytes).map_err(|problem| {
+        let good = &problem.as_bytes()[..problem.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        format!("the script `{shown}` is not UTF-8 text (line {line})")
+    })
+}

@@ -1,0 +1,190 @@
+//! What can be configured: each key with its flag, its variable, and how its value is read.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::Confinement;
+use kael_engine::units::{ByteSize, Count, TimeLimit};
+
+/// One thing that can be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "README says what each is for")]
+pub enum Key {
+    ActionsPath,
+    Envyr,
+    FetchEnv,
+    Deny,
+    Confinement,
+    MaxMemory,
+    MaxCpu,
+    Timeout,
+    MaxOutput,
+    MaxCalls,
+    MaxParallel,
+}
+
+impl Key {
+    /// Every key, in the order in which they are shown.
+    pub const ALL: [Self; 11] = [
+        Self::ActionsPath,
+        Self::Envyr,
+        Self::FetchEnv,
+        Self::Deny,
+        Self::Confinement,
+        Self::MaxMemory,
+        Self::MaxCpu,
+        Self::Timeout,
+        Self::MaxOutput,
+        Self::MaxCalls,
+        Self::MaxParallel,
+    ];
+
+    /// As a file spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.spellings().0
+    }
+
+    /// As the command line spells it.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        self.spellings().1
+    }
+
+    /// As the environment spells it.
+    #[must_use]
+    pub fn variable(self) -> &'static str {
+        self.spellings().2
+    }
+
+    fn spellings(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ActionsPath => ("actions_path", "--actions", "KAEL_ACTIONS"),
+            Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
+            Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
+            Self::Deny => ("deny", "--deny", "KAEL_DENY"),
+            Self::Confinement => ("confinement", "--confinement", "KAEL_CONFINEMENT"),
+            Self::MaxMemory => ("max_memory", "--max-memory", "KAEL_MAX_MEMORY"),
+            Self::MaxCpu => ("max_cpu", "--max-cpu", "KAEL_MAX_CPU"),
+            Self::Timeout => ("timeout", "--timeout", "KAEL_TIMEOUT"),
+            Self::MaxOutput => ("max_output", "--max-output", "KAEL_MAX_OUTPUT"),
+            Self::MaxCalls => ("max_calls", "--max-calls", "KAEL_MAX_CALLS"),
+            Self::MaxParallel => ("max_parallel", "--max-parallel", "KAEL_MAX_PARALLEL"),
+        }
+    }
+
+    /// The key of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    /// Whether it is a limit, or orders what is stricter first: then less is stricter.
+    #[must_use]
+    pub fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::Confinement
+                | Self::MaxMemory
+                | Self::MaxCpu
+                | Self::Timeout
+                | Self::MaxOutput
+                | Self::MaxCalls
+                | Self::MaxParallel
+        )
+    }
+
+    /// Whether its value is a list of texts.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::FetchEnv | Self::Deny)
+    }
+
+    /// Reads a value that is no list. Relative paths start at `folder`; a leading `~` is `home`.
+    pub(super) fn read(
+        self,
+        text: &str,
+        folder: &Path,
+        home: Option<&Path>,
+    ) -> Result<Value, String> {
+        fn amount<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
+            text.parse().map_err(|problem: T::Err| problem.to_string())
+        }
+        Ok(match self {
+            Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
+            Self::FetchEnv | Self::Deny => Value::List(vec![text.to_owned()]),
+            Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
+            Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
+            Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
+            Self::MaxCalls => Value::Count(amount::<Count<10_000_000>>(text)?.get()),
+            Self::MaxParallel => Value::Count(amount::<Count<100_000>>(text)?.get()),
+        })
+    }
+}
+
+/// The value of a key.
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
+pub enum Value {
+    /// A file or folder.
+    Path(PathBuf),
+    /// Texts.
+    List(Vec<String>),
+    /// Bytes.
+    Size(ByteSize),
+    /// A time.
+    Time(TimeLimit),
+    /// A number of things.
+    Count(u32),
+    /// How much of their confinement actions need.
+    Confinement(Confinement),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::List(texts) => f.write_str(&texts.join(", ")),
+            Self::Size(size) => size.fmt(f),
+            Self::Time(time) => time.fmt(f),
+            Self::Count(count) => count.fmt(f),
+            Self::Confinement(confinement) => confinement.fmt(f),
+        }
+    }
+}
+
+fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, String> {
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(folder.join(text));
+    };
+    match (rest.strip_prefix('/'), home) {
+        (None, _) if !rest.is_empty() => Err(format!(
+            "`{text}`: only `~/` is known, not another user's folder; a folder of that name is `./{text}`"
+        )),
+        (_, None) => Err(format!("`{text}`: HOME is not set")),
+        (rest, Some(home)) => Ok(rest.map_or_else(|| home.to_owned(), |rest| home.join(rest))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tilde_is_home_and_the_rest_starts_at_the_file() {
+        let read = |text| Key::ActionsPath.read(text, Path::new("/p"), Some(Path::new("/home/u")));
+        let path = |text: &str| Ok(Value::Path(text.into()));
+        assert_eq!(read("~/a/b"), path("/home/u/a/b"));
+        assert_eq!(read("~"), path("/home/u"));
+        assert_eq!(read("a/~"), path("/p/a/~"));
+        assert_eq!(read("/x"), path("/x"));
+        assert!(read("~bob/x").is_err());
+        assert!(Key::Envyr.read("~/x", Path::new("/p"), None).is_err());
+    }
+
+    #[test]
+    fn every_key_is_found_by_its_name() {
+        for key in Key::ALL {
+            assert_eq!(Key::named(key.name()), Some(key));
+        }
+    }
+}

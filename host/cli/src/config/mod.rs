@@ -1,0 +1,360 @@
+//! What was typed, found and defaulted, resolved once; every value remembers where it came from.
+//!
+//! Defaults, the user's file, the project's file, variables, flags: each beats the one before. Only `deny` adds up, so
+//! that one more pattern never forgets the others. The project's file is somebody else's until it is trusted: until
+//! then it may make limits stricter, and nothing else.
+
+mod confinement;
+mod file;
+mod keys;
+mod trust;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use confinement::Confinement;
+pub use keys::{Key, Value};
+pub use trust::{Standing, Trust, Trusted};
+
+use kael_engine::environment::Environment;
+use kael_engine::limits::Limits;
+
+/// The name of a project's file.
+pub const PROJECT_FILE: &str = "kael.yaml";
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Kael's own.
+    Default,
+    /// A line of a file.
+    File {
+        /// Absolute.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
+    /// A variable.
+    Variable(&'static str),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The value.
+    pub value: Value,
+    /// The last place that said something of it.
+    pub origin: Origin,
+}
+
+/// All that is wrong with the configuration.
+#[derive(Debug, Error)]
+#[error("{}", problems.join("\n"))]
+pub struct ConfigError {
+    /// Each with its place.
+    pub problems: Vec<String>,
+    /// What would help.
+    pub hint: Option<String>,
+    /// The files that the problems are in: their names, and what was read of them.
+    pub texts: Vec<(String, String)>,
+}
+
+impl ConfigError {
+    fn new(problems: Vec<String>, hint: Option<String>) -> Self {
+        let texts = Vec::new();
+        Self {
+            problems,
+            hint,
+            texts,
+        }
+    }
+
+    /// The same with the file that it is in.
+    fn within(mut self, file: &file::Text) -> Self {
+        let name = file.path.display().to_string();
+        self.texts.push((name, file.text.clone()));
+        self
+    }
+
+    fn one(problem: String) -> Self {
+        Self::new(vec![problem], None)
+    }
+}
+
+/// A file that takes part, or would if it were there.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Absolute.
+    pub path: PathBuf,
+    /// None for the user's own.
+    pub standing: Option<Standing>,
+}
+
+/// The settings of one command.
+#[derive(Debug)]
+pub struct Config {
+    settings: BTreeMap<Key, Setting>,
+    /// The files that were read.
+    pub files: Vec<Source>,
+}
+
+impl Config {
+    /// Reads the files and merges everything. `flags` is what was typed; `folder` is the working folder.
+    ///
+    /// # Errors
+    /// All that is wrong in the first place where something is.
+    pub fn resolve(
+        environment: &Environment,
+        folder: &Path,
+        flags: Vec<(Key, Value)>,
+    ) -> Result<Self, ConfigError> {
+        let home = environment.path("HOME");
+        let mut config = Self {
+            settings: defaults(),
+            files: Vec::new(),
+        };
+        if let Some(text) = file::read(&environment.config_folder().join("config.yaml"))? {
+            let lines = file::parse(&text, home.as_deref());
+            for line in lines.map_err(|error| error.within(&text))? {
+                config.set_from_file(&text.path, line);
+            }
+            config.files.push(Source {
+                path: text.path,
+                standing: None,
+            });
+        }
+        if let Some(text) = project_file(folder)? {
+            let standing =
+                Trust::read(&environment.data_folder())?.standing(&text.path, &text.text);
+            let lines = file::parse(&text, home.as_deref());
+            let lines = lines.map_err(|error| error.within(&text))?;
+            if standing != Standing::Trusted {
+                config
+                    .only_stricter(&text.path, &lines, standing)
+                    .map_err(|error| error.within(&text))?;
+            }
+            for line in lines {
+                config.set_from_file(&text.path, line);
+            }
+            config.files.push(Source {
+                path: text.path,
+                standing: Some(standing),
+            });
+        }
+        for (key, value) in variables(environment, folder, home.as_deref())? {
+            config.set(key, value, Origin::Variable(key.variable()));
+        }
+        for (key, value) in flags {
+            config.set(key, value, Origin::Flag(key.flag()));
+        }
+        Ok(config)
+    }
+
+    fn set_from_file(&mut self, path: &Path, line: file::Line) {
+        let origin = Origin::File {
+            path: path.to_owned(),
+            line: line.number,
+        };
+        self.set(line.key, line.value, origin);
+    }
+
+    fn set(&mut self, key: Key, value: Value, origin: Origin) {
+        let value = match (key, self.settings.get(&key), value) {
+            (Key::Deny, Some(before), Value::List(more)) => {
+                let mut all = match &before.value {
+                    Value::List(all) => all.clone(),
+                    _ => Vec::new(),
+                };
+                all.extend(more);
+                Value::List(all)
+            }
+            (_, _, value) => value,
+        };
+        self.settings.insert(key, Setting { value, origin });
+    }
+
+    /// What a file may say that nobody has trusted: limits that are no wider than what holds without it.
+    fn only_stricter(
+        &self,
+        path: &Path,
+        lines: &[file::Line],
+        standing: Standing,
+    ) -> Result<(), ConfigError> {
+        let problems: Vec<String> = lines
+            .iter()
+            .filter_map(|line| {
+                let (at, name) = (format!("{}:{}", path.display(), line.number), line.key.name());
+                if !line.key.is_limit() {
+                    return Some(format!("{at}: `{name}` may be set by a trusted file only"));
+                }
+                let holds = &self.settings.get(&line.key)?.value;
+                (line.value > *holds).then(|| {
+                    format!(
+                        "{at}: `{name}` is {}, and a file that is not trusted cannot raise it above {holds}",
+                        line.value
+                    )
+                })
+            })
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let since = match standing {
+            Standing::Changed => "it has changed since you trusted it: ",
+            _ => "",
+        };
+        let hint = format!(
+            "{since}read the file, and if it is to be obeyed: kael-host trust {}",
+            path.display()
+        );
+        Err(ConfigError::new(problems, Some(hint)))
+    }
+
+    /// What was settled of a key, if anything was.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&Setting> {
+        self.settings.get(&key)
+    }
+
+    /// A key that is a path.
+    #[must_use]
+    pub fn path(&self, key: Key) -> Option<PathBuf> {
+        match &self.get(key)?.value {
+            Value::Path(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    /// A key that is a list.
+    #[must_use]
+    pub fn list(&self, key: Key) -> Vec<String> {
+        match self.get(key).map(|setting| &setting.value) {
+            Some(Value::List(texts)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether actions run where a part of their confinement is lacking.
+    #[must_use]
+    pub fn confinement(&self) -> Confinement {
+        match self.get(Key::Confinement).map(|setting| &setting.value) {
+            Some(Value::Confinement(confinement)) => *confinement,
+            _ => Confinement::default(),
+        }
+    }
+
+    /// The limits of a run.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        for (key, setting) in &self.settings {
+            match (key, &setting.value) {
+                (Key::MaxMemory, Value::Size(size)) => limits.memory = *size,
+                (Key::MaxOutput, Value::Size(size)) => limits.output = *size,
+                (Key::MaxCpu, Value::Time(time)) => limits.cpu = *time,
+                (Key::Timeout, Value::Time(time)) => limits.wall = *time,
+                (Key::MaxCalls, Value::Count(count)) => limits.calls = *count,
+                (Key::MaxParallel, Value::Count(count)) => limits.parallel = *count,
+                _ => {}
+            }
+        }
+        limits
+    }
+}
+
+fn defaults() -> BTreeMap<Key, Setting> {
+    let limits = Limits::default();
+    [
+        (Key::FetchEnv, Value::List(Vec::new())),
+        (Key::Deny, Value::List(Vec::new())),
+        (Key::Confinement, Value::Confinement(Confinement::default())),
+        (Key::MaxMemory, Value::Size(limits.memory)),
+        (Key::MaxCpu, Value::Time(limits.cpu)),
+        (Key::Timeout, Value::Time(limits.wall)),
+        (Key::MaxOutput, Value::Size(limits.output)),
+        (Key::MaxCalls, Value::Count(limits.calls)),
+        (Key::MaxParallel, Value::Count(limits.parallel)),
+    ]
+    .map(|(key, value)| {
+        let origin = Origin::Default;
+        (key, Setting { value, origin })
+    })
+    .into()
+}
+
+/// The file of the project that the folder is part of: the nearest one upwards.
+#[must_use]
+pub fn find_project_file(folder: &Path) -> Option<PathBuf> {
+    let mut paths = folder.ancestors().map(|folder| folder.join(PROJECT_FILE));
+    paths.find(|path| path.exists())
+}
+
+fn project_file(folder: &Path) -> Result<Option<file::Text>, ConfigError> {
+    let Some(path) = find_project_file(folder) else {
+        return Ok(None);
+    };
+    // Trust is bound to the file itself, not to a link that leads to it.
+    file::read(&path.canonicalize().unwrap_or(path))
+}
+
+fn variables(
+    environment: &Environment,
+    folder: &Path,
+    home: Option<&Path>,
+) -> Result<Vec<(Key, Value)>, ConfigError> {
+    let (mut values, mut problems) = (Vec::new(), Vec::new());
+    for key in Key::ALL {
+        let Some(text) = environment.get(key.variable()) else {
+            continue;
+        };
+        let value = match text.to_str() {
+            _ if matches!(key, Key::ActionsPath | Key::Envyr) && text.to_str().is_none() => {
+                Ok(Value::Path(folder.join(text)))
+            }
+            None => Err("is not UTF-8 text".to_owned()),
+            Some(text) if key.is_list() => Ok(Value::List(words(text))),
+            // What the shell would have made of it is made of it here; the path stays as it was written otherwise.
+            Some(text) if matches!(key, Key::ActionsPath | Key::Envyr) => {
+                key.read(text, Path::new(""), home)
+            }
+            Some(text) => key.read(text, folder, home),
+        };
+        match value {
+            Ok(value) => values.push((key, value)),
+            Err(why) => problems.push(format!("{}: {why}", key.variable())),
+        }
+    }
+    if problems.is_empty() {
+        Ok(values)
+    } else {
+        Err(ConfigError::new(problems, None))
+    }
+}
+
+/// The parts of a list that is separated by commas.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

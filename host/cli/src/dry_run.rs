@@ -1,0 +1,212 @@
+//! `run --dry-run`, `--answers` and `--record`: where answers come from and go to, and how a dry run looks.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::args::Run;
+use super::runtime::{Driven, drive};
+use super::progress::ProgressWriter;
+use super::sanitize::visible;
+use kael_engine::app::{self, Settings};
+use kael_engine::gate::answers::{Answers, Planned, Recorder, DryRun};
+use kael_engine::units::ByteSize;
+
+/// A file of answers may be this large.
+const MAX_ANSWERS: u64 = 256 << 20;
+
+/// Bytes of parameters, answers and command lines that a report of a dry run holds.
+const MAX_TOLD: usize = 64 << 20;
+
+/// The calls of a dry run, for the report.
+pub(super) type Calls = Arc<Mutex<Told>>;
+
+/// What was told of them.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) calls: Vec<Call>,
+    bytes: usize,
+}
+
+/// One call of a dry run.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Call {
+    action: String,
+    answer: Option<Box<RawValue>>,
+    answer_from: &'static str,
+    command: Vec<String>,
+    env: Vec<String>,
+    error: Option<String>,
+    note: Option<String>,
+    params: Option<Box<RawValue>>,
+}
+
+/// Puts what was asked for into the settings. For `--json` a dry run collects its calls in `calls`.
+pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Result<(), String> {
+    if let Some(path) = &run.record {
+        let recorder = Recorder::create(path).map_err(|problem| {
+            format!(
+                "the answers cannot be written to `{}`: {problem}",
+                path.display()
+            )
+        })?;
+        settings.recorder = Some(Arc::new(recorder));
+    }
+    if run.dry_run {
+        let answers = match &run.answers {
+            Some(path) => read(path, settings)
+                .map_err(|why| format!("the answers in `{}`: {why}", path.display()))?,
+            None => Answers::default(),
+        };
+        let (as_json, collected) = (run.json, calls.clone());
+        let tell = move |planned: &Planned| {
+            if as_json {
+                let mut told = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                told.add(planned);
+            } else {
+                // Where the reader of stderr has left there is nobody to tell.
+                ProgressWriter(io::stderr())
+                    .write_all(text(planned).as_bytes())
+                    .ok();
+            }
+        };
+        settings.rehearsal = Some(Arc::new(DryRun::new(answers, tell)));
+    }
+    Ok(())
+}
+
+fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
+    let file = std::fs::File::open(path).map_err(|problem| problem.to_string())?;
+    let mut text = String::new();
+    file.take(MAX_ANSWERS + 1)
+        .read_to_string(&mut text)
+        .map_err(|problem| problem.to_string())?;
+    if text.len() as u64 > MAX_ANSWERS {
+        return Err(format!("more than {}", ByteSize::new(MAX_ANSWERS)));
+    }
+    if path.extension().is_some_and(|extension| extension == "lua") {
+        let name = path.display().to_string();
+        text = match drive(app::evaluate(&name, text, &settings.limits)) {
+            Ok(Driven::Done(done)) => done?,
+            Ok(Driven::Signal(number)) => return Err(format!("ended by signal {number}")),
+            Err(problem) => return Err(problem.to_string()),
+        };
+    }
+    Answers::parse(&text)
+}
+
+impl Told {
+    fn add(&mut self, planned: &Planned) {
+        let answer = planned.answer.as_ref().ok();
+        let words: usize = planned.command.iter().map(String::len).sum();
+        let bytes = planned.params.len() + answer.map_or(0, String::len) + words;
+        let mut call = Call {
+            action: planned.action.clone(),
+            answer: None,
+            answer_from: planned.from.words(),
+            command: Vec::new(),
+            env: planned.env.clone(),
+            error: planned
+                .answer
+                .as_ref()
+                .err()
+                .map(|error| error.message.clone()),
+            note: planned.note.clone(),
+            params: None,
+        };
+        if self.bytes + bytes > MAX_TOLD {
+            call.note = Some(format!(
+                "the rest is left out: a report holds {} of parameters, answers and command lines",
+                ByteSize::new(MAX_TOLD as u64)
+            ));
+        } else {
+            // They have passed the gate, and so are JSON.
+            let document = |text: &String| RawValue::from_string(text.clone()).ok();
+            self.bytes += bytes;
+            call.answer = answer.and_then(document);
+            call.params = document(&planned.params);
+            call.command = planned.command.clone();
+        }
+        self.calls.push(call);
+    }
+}
+
+fn text(planned: &Planned) -> String {
+    let words: Vec<String> = planned
+        .command
+        .iter()
+        .map(|word| shell_word(word))
+        .collect();
+    let answer = match &planned.answer {
+        Ok(text) => cut(text),
+        Err(error) => format!("error: {}", error.message),
+    };
+    let mut rows = vec![
+        ("params", cut(&planned.params)),
+        ("command", words.join(" ")),
+    ];
+    if let Some(note) = &planned.note {
+        rows.push(("note", note.clone()));
+    }
+    rows.push(("env", planned.env.join(" ")));
+    rows.push(("answer", format!("{answer} ({})", planned.from.words())));
+    let mut out = format!("dry run: {}\n", visible(&planned.action));
+    for (label, value) in rows {
+        out += &format!("  {label:<8} {}\n", visible(&value));
+    }
+    out
+}
+
+/// Enough of a document to know it.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(2000) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}... ({})", &text[..at], ByteSize::new(text.len() as u64)),
+    }
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kael_engine::gate::answers::From;
+
+    #[test]
+    fn a_report_holds_only_so_much_of_what_was_planned() {
+        let planned = |size: usize| Planned {
+            action: "a".to_owned(),
+            params: format!("[{}1]", " ".repeat(size)),
+            command: vec!["x".to_owned()],
+            note: None,
+            env: Vec::new(),
+            from: From::Nothing,
+            answer: Ok("{}".to_owned()),
+        };
+        let mut told = Told::default();
+        for size in [MAX_TOLD / 2, MAX_TOLD, MAX_TOLD / 4] {
+            told.add(&planned(size));
+        }
+        let kept: Vec<bool> = told
+            .calls
+            .iter()
+            .map(|call| call.params.is_some())
+            .collect();
+        assert_eq!(kept, [true, false, true]);
+        let note = told.calls[1].note.as_deref().unwrap_or_default();
+        assert!(
+            note.starts_with("the rest is left out: a report holds 64 MiB"),
+            "{note}"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! The last line of a terminal: what has been going on for a second, with its seconds; gone when that is done.
+//!
+//! There is one terminal, which everything is written to through here while the line may be there.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::args::Shared;
+use super::sanitize::visible;
+use kael_engine::activity::{Activity, Kind, Span};
+use kael_engine::environment::Environment;
+
+/// What takes less is not worth a word.
+const WORTH: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(200);
+/// Names on the line at most.
+const NAMES: usize = 3;
+
+/// The line, and whether it may be drawn.
+struct Line {
+    shown: String,
+    /// Nothing stands on the cursor's line.
+    free: bool,
+}
+
+static LINE: Mutex<Line> = Mutex::new(Line {
+    shown: String::new(),
+    free: true,
+});
+
+fn line() -> MutexGuard<'static, Line> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Line {
+    fn draw(&mut self, text: String) {
+        if text == self.shown || !self.free {
+            return;
+        }
+        // Where the reader of stderr has left there is nobody to tell.
+        let painted = if text.is_empty() {
+            "\r\x1b[K".to_owned()
+        } else {
+            format!("\r\x1b[K\x1b[2m{text}\x1b[0m")
+        };
+        io::stderr().write_all(painted.as_bytes()).ok();
+        self.shown = text;
+    }
+}
+
+/// A writer to the terminal: the line makes room for what is written.
+pub(super) struct ProgressWriter<W>(pub(super) W);
+
+impl<W: Write> Write for ProgressWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut line = line();
+        line.draw(String::new());
+        self.0.write_all(bytes)?;
+        if let Some(last) = bytes.last() {
+            line.free = *last == b'\n';
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Shows progress as long as it lives.
+pub(super) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
+
+/// Whether progress is to be seen: by a person at a terminal who did not ask for silence.
+pub(super) fn is_wanted(shared: &Shared, environment: &Environment) -> bool {
+    let dumb = environment.get("TERM").is_none_or(|term| term == "dumb");
+    io::stderr().is_terminal() && !dumb && !shared.quiet
+}
+
+/// Begins to show what is going on, if that is wanted.
+pub(super) fn show(activity: &Activity, wanted: bool) -> Progress {
+    if !wanted {
+        return Progress(None);
+    }
+    let (sender, stopped) = channel();
+    let activity = activity.clone();
+    let body = move || {
+        while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            line().draw(text(&activity.now(), Instant::now(), room()));
+        }
+        line().draw(String::new());
+    };
+    let thread = std::thread::Builder::new()
+        .name("kael-progress".to_owned())
+        .spawn(body);
+    Progress(thread.ok().map(|thread| (sender, thread)))
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((sender, thread)) = self.0.take() {
+            drop(sender);
+            thread.join().ok();
+        }
+    }
+}
+
+/// Characters that fit on a line, less one: a cursor behind the last would be on the next.
+fn room() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr())
+        .map_or(80, |size| usize::from(size.ws_col))
+        .clamp(20, 200)
+        - 1
+}
+
+fn text(spans: &[Span], now: Instant, room: usize) -> String {
+    let worth = |span: &&Span| {
+        span.kind != Kind::Script && now.saturating_duration_since(span.begin) >= WORTH
+    };
+    let long: Vec<&Span> = spans.iter().filter(worth).collect();
+    let say = |span: &&Span| {
+        let seconds = now.saturating_duration_since(span.begin).as_secs();
+        format!("{} {seconds}s", visible(&span.name).replace('\n', " "))
+    };
+    let mut text = long
+        .iter()
+        .take(NAMES)
+        .map(say)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if long.len() > NAMES {
+        text += &format!(" and {} more", long.len() - NAMES);
+    }
+    match text.char_indices().nth(room) {
+        None => text,
+        Some(_) => text.chars().take(room - 3).chain("...".chars()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_named_and_fits() {
+        let begin = Instant::now();
+        let span = |kind, name: &str, after: u64| Span {
+            kind,
+            name: name.to_owned(),
+            begin: begin + Duration::from_secs(after),
+            end: None,
+            outcome: None,
+        };
+        let now = begin + Duration::from_millis(5900);
+        let spans = [
+            span(Kind::Script, "script.lua", 0),
+            span(Kind::Action, "a.b", 0),
+            span(Kind::Source, "fetching x\x1b[2J", 2),
+            span(Kind::Action, "late", 5),
+        ];
+        assert_eq!(text(&spans, now, 79), "a.b 5s, fetching x\\u{1b}[2J 3s");
+        assert_eq!(text(&spans, now, 12), "a.b 5s, f...");
+        let many: Vec<Span> = (0..5).map(|_| span(Kind::Action, "n", 0)).collect();
+        assert_eq!(text(&many, now, 79), "n 5s, n 5s, n 5s and 2 more");
+        assert_eq!(text(&spans[3..], now, 79), "");
+    }
+}

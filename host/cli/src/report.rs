@@ -1,0 +1,312 @@
+//! How the end of a run looks: for a person on stderr, or as one JSON document on stdout.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::args::Shared;
+use super::snippet::Texts;
+use super::dry_run::Call;
+use super::terminal::say_json;
+use super::sanitize::{visible, with_causes};
+use kael_engine::app::AppError;
+use crate::config::ConfigError;
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::limits::{LimitHit, Limits};
+use kael_engine::sandbox::{Ending, ErrorStage, Report, ScriptError};
+
+/// What is wrong, where, and what would help.
+pub(super) struct Problem {
+    kind: &'static str,
+    message: String,
+    traceback: Vec<String>,
+    action: Option<String>,
+    limit: Option<&'static str>,
+    hint: Option<String>,
+    texts: Texts,
+}
+
+impl Problem {
+    pub(super) fn usage(message: String) -> Self {
+        Self {
+            kind: "usage",
+            message,
+            traceback: Vec::new(),
+            action: None,
+            limit: None,
+            hint: None,
+            texts: Texts::default(),
+        }
+    }
+
+    pub(super) fn of_ending<T>(ending: &Ending<T>) -> Option<Self> {
+        match ending {
+            Ending::Done(_) | Ending::OutputClosed => None,
+            Ending::Failed(error) => Some(Self::of_script_error(error)),
+            Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
+            Ending::OutputFailed(problem) => {
+                let message = format!("the output cannot be written: {problem}");
+                Some(Self {
+                    kind: "output",
+                    ..Self::usage(message)
+                })
+            }
+            Ending::Fault(fault) => Some(Self::bug(fault)),
+        }
+    }
+
+    pub(super) fn of_app_error(error: &AppError) -> Option<Self> {
+        Some(match error {
+            AppError::OutputClosed => return None,
+            AppError::Load(error) => Self::of_script_error(error),
+            AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
+            AppError::Fault(fault) => Self::bug(fault),
+            AppError::Engine(_) => Self::bug(&with_causes(error)),
+            AppError::Confinement(_) => Self {
+                kind: "confinement",
+                hint: Some("kael-host doctor says what would help".to_owned()),
+                ..Self::usage(error.to_string())
+            },
+            AppError::Repo(_) | AppError::Definitions(_) => Self {
+                kind: "repo",
+                ..Self::usage(with_causes(error))
+            },
+        })
+    }
+
+    pub(super) fn no_threads(problem: &std::io::Error) -> Self {
+        Self::usage(format!(
+            "the threads of the runtime cannot be started: {problem}"
+        ))
+    }
+
+    pub(super) fn signal(number: u8) -> Self {
+        Self::usage(format!("the run was ended by signal {number}"))
+    }
+
+    /// The same with texts that it may quote.
+    pub(super) fn quoting(self, texts: Texts) -> Self {
+        Self { texts, ..self }
+    }
+
+    /// The same with a hint.
+    pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn of_action(name: &str, error: &ActionError) -> Self {
+        // A name that there is not names itself.
+        let message = match error.kind {
+            ErrorKind::UnknownAction => error.message.clone(),
+            _ => format!("{name} failed: {}", error.message),
+        };
+        Self {
+            kind: error.kind.name(),
+            action: Some(name.to_owned()),
+            hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
+            ..Self::usage(message)
+        }
+    }
+
+    pub(super) fn of_config_error(error: &ConfigError) -> Self {
+        Self {
+            kind: "config",
+            hint: error.hint.clone(),
+            texts: error
+                .texts
+                .iter()
+                .fold(Texts::default(), |all, (name, text)| all.and(name, text)),
+            ..Self::usage(error.to_string())
+        }
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn traceback(&self) -> &[String] {
+        &self.traceback
+    }
+
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    fn of_script_error(error: &ScriptError) -> Self {
+        let (kind, action) = match (&error.stage, &error.action) {
+            (ErrorStage::Repo, _) => ("repo", None),
+            (ErrorStage::Syntax, _) => ("syntax", None),
+            (ErrorStage::Output, _) => ("result", None),
+            (ErrorStage::Script, None) => ("script", None),
+            (ErrorStage::Script, Some((name, kind))) => (kind.name(), Some((name.clone(), *kind))),
+        };
+        let hint = action.as_ref().and_then(|(_, kind)| match kind {
+            // The message names what it was; nothing more of the failure comes this far.
+            ErrorKind::Timeout if error.message.contains("`limits.cpu`") => Some(
+                "the definition's `limits.cpu` says how long the action may compute".to_owned(),
+            ),
+            ErrorKind::Timeout => {
+                Some("the definition's `timeout` says how long the action may take".to_owned())
+            }
+            _ => None,
+        });
+        Self {
+            kind,
+            message: error.message.clone(),
+            traceback: error.traceback.clone(),
+            action: action.map(|(name, _)| name),
+            hint,
+            ..Self::usage(String::new())
+        }
+    }
+
+    fn of_limit(hit: &LimitHit, message: String, frames: &[String]) -> Self {
+        let hint = Some(format!("{} allows more", hit.option()));
+        Self {
+            kind: "limit",
+            limit: Some(hit.name()),
+            traceback: frames.to_vec(),
+            hint,
+            ..Self::usage(message)
+        }
+    }
+
+    fn bug(fault: &str) -> Self {
+        let hint = Some("this is a bug in Kael: please report it with the script".to_owned());
+        Self {
+            kind: "bug",
+            hint,
+            ..Self::usage(fault.to_owned())
+        }
+    }
+
+    /// Writes it to stderr.
+    pub(super) fn print(&self, quiet: bool) {
+        let mut text = "Error: ".to_owned();
+        let mut quoted = false;
+        for (number, line) in self.message.split('\n').enumerate() {
+            let indent = if number == 0 { "" } else { "  " };
+            text.push_str(&format!("{indent}{}\n", visible(line)));
+            if let Some(excerpt) = self.texts.find(line) {
+                text.push_str(&excerpt.lines());
+                quoted = true;
+            }
+        }
+        for frame in &self.traceback {
+            text.push_str(&format!("  {}\n", visible(frame)));
+            // A message that names no place has come about in the innermost frame.
+            if let (false, Some(excerpt)) = (quoted, self.texts.find(frame)) {
+                text.push_str(&excerpt.lines());
+                quoted = true;
+            }
+        }
+        if let (Some(hint), false) = (&self.hint, quiet) {
+            text.push_str(&format!("hint: {}\n", visible(hint)));
+        }
+        // Where the reader of stderr has left there is nobody to tell.
+        std::io::stderr().write_all(text.as_bytes()).ok();
+    }
+
+    /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
+    pub(super) fn report(&self, shared: &Shared, as_json: bool, code: u8) -> u8 {
+        if as_json {
+            return say_json(
+                &json!({ "ok": false, "exit_code": code, "error": self.json() }),
+                code,
+            );
+        }
+        self.print(shared.quiet);
+        code
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let lines = self.message.split('\n');
+        let mut lines = lines.chain(self.traceback.iter().map(String::as_str));
+        let excerpt = lines.find_map(|line| self.texts.find(line));
+        json!({
+            "kind": self.kind,
+            "message": self.message,
+            "traceback": self.traceback,
+            "action": self.action,
+            "limit": self.limit,
+            "hint": self.hint,
+            "source": excerpt.map(|found| found.json()),
+        })
+    }
+}
+
+/// The report of a run as one JSON document.
+pub(super) fn json<'a>(
+    report: Option<&'a Report<Option<String>>>,
+    problem: Option<&Problem>,
+    output: &'a str,
+    limits: &Limits,
+    exit_code: u8,
+) -> Document<'a> {
+    // The guest made it from a value, so it is JSON, and stays the text that it is; anything else would be a bug that
+    // shows as null.
+    let result = match report.map(|report| &report.ending) {
+        Some(Ending::Done(Some(text))) => serde_json::from_str(text).unwrap_or(RawValue::NULL),
+        _ => RawValue::NULL,
+    };
+    let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
+        json!({
+            "action": call.name,
+            "params_digest": call.digest,
+            "outcome": call.failed.map_or("ok", ErrorKind::name),
+            "ms": millis(call.duration),
+        })
+    });
+    let usage = report.map(|report| {
+        json!({
+            "cpu_ms": millis(report.usage.cpu),
+            "wall_ms": millis(report.usage.wall),
+            "memory_bytes": report.usage.memory.bytes(),
+            "output_bytes": report.usage.output,
+            "calls": report.usage.calls,
+        })
+    });
+    Document {
+        calls: calls.collect(),
+        error: problem.map(Problem::json),
+        exit_code,
+        limits: json!({
+            "cpu_ms": millis(limits.cpu.duration()),
+            "wall_ms": millis(limits.wall.duration()),
+            "memory_bytes": limits.memory.bytes(),
+            "output_bytes": limits.output.bytes(),
+            "calls": limits.calls,
+            "parallel": limits.parallel,
+        }),
+        ok: problem.is_none(),
+        output,
+        planned: None,
+        result,
+        usage,
+    }
+}
+
+/// The report of a run.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    calls: Vec<Value>,
+    error: Option<Value>,
+    exit_code: u8,
+    limits: Value,
+    ok: bool,
+    output: &'a str,
+    /// What a dry run has planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) planned: Option<Vec<Call>>,
+    result: &'a RawValue,
+    usage: Option<Value>,
+}
+
+fn millis(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

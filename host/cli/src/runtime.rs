@@ -1,0 +1,102 @@
+//! Runs what waits to its end, or to the signal that asks the program to end.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::exit;
+use kael_engine::app;
+
+/// How long the end may take to clean up behind itself.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// How it ended.
+pub(super) enum Driven<T> {
+    Done(T),
+    /// The number of the signal.
+    Signal(u8),
+}
+
+/// Drives a future; what it had in flight when a signal came is ended with all that it started.
+pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>> {
+    let runtime = runtime()?;
+    let driven = runtime.block_on(async {
+        tokio::select! {
+            // Listening first: a signal may come as soon as the script has printed something.
+            biased;
+            number = interrupted() => Driven::Signal(number),
+            done = future => Driven::Done(done),
+        }
+    });
+    shut_down(runtime);
+    Ok(driven)
+}
+
+/// What waits and computes for one command.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+/// Ends what is still going on, with all that it started.
+pub(super) fn shut_down(runtime: Runtime) {
+    runtime.shutdown_timeout(SHUTDOWN);
+    app::finish(SHUTDOWN);
+}
+
+/// Does what may wait for a reader for ever. Meanwhile a signal that asks the program to end ends it at once: what was
+/// driven before has ended, and nobody listens any more, or cannot while this waits.
+pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
+    let (over, waiting) = oneshot::channel::<()>();
+    let listen = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        else {
+            return;
+        };
+        let number = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = waiting => None,
+                number = interrupted() => Some(number),
+            }
+        });
+        if let Some(number) = number {
+            app::finish(Duration::from_millis(100));
+            std::process::exit(i32::from(exit::SIGNAL + number));
+        }
+    };
+    std::thread::Builder::new().spawn(listen).ok();
+    let done = work();
+    drop(over);
+    done
+}
+
+/// The number of the signal that asks the program to end.
+async fn interrupted() -> u8 {
+    let kinds = [
+        (SignalKind::interrupt(), 2),
+        (SignalKind::terminate(), 15),
+        (SignalKind::hangup(), 1),
+    ];
+    let mut waits = Vec::new();
+    for (kind, number) in kinds {
+        // Where a signal cannot be listened for, it does what it always does.
+        if let Ok(mut listener) = signal(kind) {
+            waits.push(Box::pin(async move {
+                listener.recv().await;
+                number
+            }));
+        }
+    }
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
+    futures_util::future::select_all(waits).await.0
+}

@@ -1,0 +1,164 @@
+//! What is going on now, and what has been: for whoever shows progress or writes a trace.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Spans that are kept at most: a run of more calls has a trace of its beginning.
+const MOST: usize = 500_000;
+
+/// What a span of time was spent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The actions repo was loading.
+    Repo,
+    /// A script was running, its waiting included.
+    Script,
+    /// An action.
+    Action,
+    /// A source was being fetched, prepared or built.
+    Source,
+}
+
+/// A span of time.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// What it was spent on.
+    pub kind: Kind,
+    /// Which one.
+    pub name: String,
+    /// When it began.
+    pub begin: Instant,
+    /// When it ended, if it has.
+    pub end: Option<Instant>,
+    /// How it ended, where that is known.
+    pub outcome: Option<&'static str>,
+}
+
+/// A board on which work is noted while it is done. By default there is none, and noting costs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Activity(Option<Arc<Mutex<Board>>>);
+
+#[derive(Debug, Default)]
+struct Board {
+    next: u64,
+    going_on: BTreeMap<u64, Span>,
+    /// What has ended, where that is wanted.
+    kept: Option<Vec<Span>>,
+}
+
+/// Work that is going on as long as this lives.
+#[derive(Debug)]
+pub struct SpanGuard {
+    board: Option<Arc<Mutex<Board>>>,
+    id: u64,
+}
+
+fn open(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Activity {
+    /// A board; with `keep` what has ended stays on it.
+    #[must_use]
+    pub fn on(keep: bool) -> Self {
+        let board = Board {
+            kept: keep.then(Vec::new),
+            ..Board::default()
+        };
+        Self(Some(Arc::new(Mutex::new(board))))
+    }
+
+    /// Notes what begins.
+    pub fn begin(&self, kind: Kind, name: &str) -> SpanGuard {
+        let mut id = 0;
+        if let Some(board) = &self.0 {
+            let mut board = open(board);
+            id = board.next;
+            board.next += 1;
+            let span = Span {
+                kind,
+                name: name.to_owned(),
+                begin: Instant::now(),
+                end: None,
+                outcome: None,
+            };
+            board.going_on.insert(id, span);
+        }
+        SpanGuard {
+            board: self.0.clone(),
+            id,
+        }
+    }
+
+    /// What is going on, in the order in which it began.
+    #[must_use]
+    pub fn now(&self) -> Vec<Span> {
+        self.0
+            .as_deref()
+            .map(|board| open(board).going_on.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// What has ended, and then what is going on.
+    #[must_use]
+    pub fn all(&self) -> Vec<Span> {
+        let Some(board) = &self.0 else {
+            return Vec::new();
+        };
+        let board = open(board);
+        let kept = board.kept.iter().flatten();
+        kept.chain(board.going_on.values()).cloned().collect()
+    }
+}
+
+impl SpanGuard {
+    /// Notes how it ends.
+    pub fn outcome(&self, outcome: &'static str) {
+        if let Some(board) = &self.board
+            && let Some(span) = open(board).going_on.get_mut(&self.id)
+        {
+            span.outcome = Some(outcome);
+        }
+    }
+}
+
+impl Drop for SpanGuard {
+    fn drop(&mut self) {
+        let Some(board) = &self.board else { return };
+        let mut board = open(board);
+        let Some(mut span) = board.going_on.remove(&self.id) else {
+            return;
+        };
+        if let Some(kept) = &mut board.kept
+            && kept.len() < MOST
+        {
+            span.end = Some(Instant::now());
+            kept.push(span);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_ended_is_kept_where_that_is_wanted() {
+        for keep in [true, false] {
+            let activity = Activity::on(keep);
+            let first = activity.begin(Kind::Action, "a");
+            let _second = activity.begin(Kind::Source, "b");
+            first.outcome("ok");
+            assert_eq!(activity.now().len(), 2);
+            drop(first);
+            assert_eq!(activity.now()[0].name, "b");
+            let all = activity.all();
+            assert_eq!(all.len(), 1 + usize::from(keep));
+            assert!(!keep || all[0].outcome == Some("ok") && all[0].end.is_some());
+        }
+        let off = Activity::default();
+        let _doing = off.begin(Kind::Action, "a");
+        assert!(off.now().is_empty() && off.all().is_empty());
+    }
+}

@@ -1,0 +1,427 @@
+//! One action as the team defined it, checked.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::RawDefinition;
+use super::adapter::Adapter;
+use super::confinement;
+use super::contract::Contract;
+use super::fields::{DefinitionError, Fields, noted};
+use super::grants::Grants;
+use super::limits::ActionLimits;
+use super::reuse::ResultPolicy;
+use crate::json;
+use crate::limits::ProcessLimits;
+use crate::names::ActionName;
+use crate::units::{ByteSize, TimeLimit};
+
+/// How long an action may take when its definition does not say.
+const DEFAULT_TIMEOUT: TimeLimit = TimeLimit::from_secs(300);
+
+/// One definition's table may have this many bytes as JSON.
+const MAX_BODY: usize = 1 << 20;
+
+/// Variables that Kael itself sets for an action.
+const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+
+/// A place in a Lua file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file, as errors name it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Where an implementation comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder: absolute, or relative to the actions repo.
+    Folder(PathBuf),
+    /// A git repository, in any form that git takes, and the tag, branch or commit to use.
+    Git {
+        /// `git@host:org/repo.git`, `https://…`, `ssh://…`.
+        url: String,
+        /// The default branch when there is none.
+        tag: Option<String>,
+    },
+}
+
+/// What runs an implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    /// envyr, as a process of the machine.
+    Native,
+    /// envyr, in a container.
+    Docker,
+    /// Kael itself, in an instance of WebAssembly.
+    Wasm,
+}
+
+impl Executor {
+    /// The name that definitions use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
+/// The language of an entry point, in envyr's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Run in a virtual environment of the source's own.
+    Python,
+    /// Run after `npm install`.
+    Node,
+    /// Run by a shell.
+    Shell,
+    /// Run by whatever interpreter is named.
+    Other,
+}
+
+impl Language {
+    /// The name that definitions and envyr's `--type` use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Shell => "shell",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// One action.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Every name that the tree which `init.lua` returns gives it. It is called by the first; without one nothing can
+    /// call it.
+    pub names: Vec<ActionName>,
+    /// Where it was defined.
+    pub location: Location,
+    /// What it says to those who call it.
+    pub contract: Contract,
+    /// How its program takes parameters and gives its result.
+    pub adapter: Adapter,
+    /// When results are used again and failures tried again.
+    pub reuse: ResultPolicy,
+    /// The SHA-256 of all that the definition says, in hexadecimal.
+    pub digest: String,
+    /// Where its implementation comes from.
+    pub source: Source,
+    /// The file to run, relative to `subdir`; envyr's choice when there is none.
+    pub entrypoint: Option<String>,
+    /// A folder within the source.
+    pub subdir: Option<String>,
+    /// What runs it.
+    pub executor: Executor,
+    /// Parameters that a script can override.
+    pub defaults: Map<String, Value>,
+    /// Parameters that a script cannot override.
+    pub locked: Map<String, Value>,
+    /// Variables of the host's environment that the implementation sees, where they are set.
+    pub env: Vec<String>,
+    /// How long one call may take.
+    pub timeout: TimeLimit,
+    /// What its processes may use, with `executor = "native"`.
+    pub process_limits: ProcessLimits,
+    /// Files and folders that it may write, beside its `TMPDIR`: absolute, below `~/`, or relative to the actions repo.
+    pub writable: Vec<String>,
+    /// Only where the entry point does not say.
+    pub language: Option<Language>,
+    /// Only where the entry point does not say.
+    pub interpreter: Option<String>,
+    /// What one call may use.
+    pub limits: ActionLimits,
+    /// What an instance of WebAssembly is given.
+    pub grants: Grants,
+}
+
+impl Definition {
+    /// Whether the team names a parameter, in whichever place.
+    #[must_use]
+    pub fn names_parameter(&self, name: &str) -> bool {
+        let schema = self.contract.params.as_ref();
+        let properties = schema.and_then(|schema| schema.document().get("properties"));
+        self.defaults.contains_key(name)
+            || self.locked.contains_key(name)
+            || properties.is_some_and(|all| all.get(name).is_some())
+    }
+
+    pub(super) fn parse(raw: &RawDefinition) -> Result<Self, Vec<DefinitionError>> {
+        let at = &raw.location;
+        let fail = |problem: String| DefinitionError {
+            location: at.clone(),
+            problem,
+        };
+        let names = raw.names.iter().map(|name| ActionName::new(name));
+        let names = names
+            .collect::<Result<_, _>>()
+            .map_err(|problem| vec![fail(problem.to_string())])?;
+        if let Some(problem) = &raw.problem {
+            return Err(vec![fail(problem.clone())]);
+        }
+        if raw.body.len() > MAX_BODY {
+            let (has, may) = (
+                ByteSize::new(raw.body.len() as u64),
+                ByteSize::new(MAX_BODY as u64),
+            );
+            return Err(vec![fail(format!(
+                "the table has {has} as JSON, and may have {may}"
+            ))]);
+        }
+        let body =
+            json::parse(raw.body.as_bytes()).map_err(|problem| vec![fail(problem.to_string())])?;
+        let Value::Object(body) = body else {
+            let problem = "expected a table with names, got a list".to_owned();
+            return Err(vec![fail(problem)]);
+        };
+        let digest = digest(&body);
+        let mut fields = Fields::new(at, body);
+        // What is wrong with one field is noted and the next is looked at: one check shows all.
+        let mut wrong = Vec::new();
+        let source = noted(&mut wrong, source(&mut fields));
+        let executor = noted(&mut wrong, executor(&mut fields));
+        let by = executor.unwrap_or(Executor::Native);
+        let process_limits = match executor {
+            Some(Executor::Native | Executor::Docker) => {
+                confinement::limits(&mut fields, by, &mut wrong)
+            }
+            Some(Executor::Wasm) | None => ProcessLimits::default(),
+        };
+        let (limits, grants) = match executor {
+            Some(Executor::Wasm) => {
+                only_native(&mut fields, &mut wrong);
+                let limits = ActionLimits::parse(&mut fields, &mut wrong);
+                (limits, Grants::parse(&mut fields, &mut wrong))
+            }
+            Some(Executor::Native | Executor::Docker) => {
+                Grants::refuse(&mut fields, &mut wrong);
+                Default::default()
+            }
+            None => Default::default(),
+        };
+        let definition = Self {
+            names,
+            location: at.clone(),
+            contract: Contract::parse(&mut fields, &mut wrong),
+            adapter: Adapter::parse(&mut fields, &mut wrong),
+            reuse: ResultPolicy::parse(&mut fields, &mut wrong),
+            digest,
+            source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
+            entrypoint: noted(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
+            subdir: noted(&mut wrong, inner_path(&mut fields, "subdir")).flatten(),
+            executor: by,
+            defaults: noted(&mut wrong, fields.object("defaults")).unwrap_or_default(),
+            locked: noted(&mut wrong, fields.object("locked")).unwrap_or_default(),
+            env: noted(&mut wrong, variables(&mut fields, by)).unwrap_or_default(),
+            timeout: noted(&mut wrong, fields.time("timeout"))
+                .flatten()
+                .unwrap_or(DEFAULT_TIMEOUT),
+            process_limits,
+            writable: noted(&mut wrong, confinement::writable(&mut fields, by)).unwrap_or_default(),
+            language: noted(&mut wrong, language(&mut fields)).flatten(),
+            interpreter: noted(&mut wrong, interpreter(&mut fields)).flatten(),
+            limits,
+            grants,
+        };
+        if by == Executor::Wasm && definition.entrypoint.is_none() {
+            wrong.push(fields.error(
+                "entrypoint",
+                "is missing: executor \"wasm\" wants the file named",
+            ));
+        }
+        let (defaults, locked) = (&definition.defaults, &definition.locked);
+        let contract = &definition.contract;
+        contract.check_set(&fields, defaults, locked, &mut wrong);
+        if let Some(path) = overlap(defaults, locked) {
+            wrong.push(fail(format!(
+                "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
+            )));
+        }
+        // Without an executor, what was not taken only seems to be unknown.
+        if executor.is_some() {
+            wrong.extend(fields.finish());
+        }
+        if wrong.is_empty() {
+            Ok(definition)
+        } else {
+            Err(wrong)
+        }
+    }
+}
+
+/// Keys are sorted, so the same words have the same digest.
+fn digest(body: &Map<String, Value>) -> String {
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
+    // Both are taken before either may be wrong: what was not taken is unknown.
+    let (text, tag) = (fields.required_string("source"), fields.string("tag"));
+    let (text, tag) = (text?, tag?);
+    if text.starts_with('-') || text.contains(['\0', '\n']) {
+        return Err(fields.error(
+            "source",
+            "may not start with '-' or hold control characters",
+        ));
+    }
+    if let Some(tag) = &tag
+        && (tag.is_empty()
+            || tag.starts_with('-')
+            || tag.contains(|c: char| c.is_control() || c.is_whitespace()))
+    {
+        return Err(fields.error(
+            "tag",
+            &format!("`{}` is not a tag, branch or commit", tag.escape_debug()),
+        ));
+    }
+    // `user@host:path` is how git writes a repository over SSH.
+    let scp_like = text
+        .split_once(':')
+        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    let with_scheme = ["git://", "https://", "http://", "ssh://", "file://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    if with_scheme || scp_like {
+        return Ok(Source::Git { url: text, tag });
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(fields.error(
+            "source",
+            &format!("`{scheme}://` is neither a folder nor a git repository"),
+        ));
+    }
+    if tag.is_some() {
+        return Err(fields.error("tag", "is for git sources, and the source is a folder"));
+    }
+    Ok(Source::Folder(text.into()))
+}
+
+/// A path that stays inside the source: relative, without `..`, and nothing a program could take for an option.
+fn inner_path(fields: &mut Fields<'_>, field: &str) -> Result<Option<String>, DefinitionError> {
+    let Some(text) = fields.string(field)? else {
+        return Ok(None);
+    };
+    let bad = text.is_empty()
+        || text.starts_with(['-', '/'])
+        || text.contains(|c: char| c.is_control())
+        || text.split('/').any(|part| part == "..");
+    if bad {
+        let shown = text.escape_debug();
+        return Err(fields.error(field, &format!("`{shown}` must be a path inside the source: relative, without '..' or a leading '-'")));
+    }
+    Ok(Some(text))
+}
+
+fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
+    match fields.required_string("executor")?.as_str() {
+        "native" => Ok(Executor::Native),
+        "docker" => Ok(Executor::Docker),
+        "wasm" => Ok(Executor::Wasm),
+        other => Err(fields.error(
+            "executor",
+            &format!(
+                "`{}` is none of \"native\", \"docker\", \"wasm\"",
+                other.escape_debug()
+            ),
+        )),
+    }
+}
+
+/// What says how a program of the machine is started has no meaning for WebAssembly.
+fn only_native(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) {
+    for field in ["type", "interpreter"] {
+        if fields.value(field).is_some() {
+            wrong.push(fields.error(field, "is not for executor \"wasm\""));
+        }
+    }
+}
+
+fn language(fields: &mut Fields<'_>) -> Result<Option<Language>, DefinitionError> {
+    let Some(text) = fields.string("type")? else {
+        return Ok(None);
+    };
+    let known = [
+        Language::Python,
+        Language::Node,
+        Language::Shell,
+        Language::Other,
+    ];
+    let found = known.into_iter().find(|language| language.name() == text);
+    let problem = || {
+        format!(
+            "`{}` is none of \"python\", \"node\", \"shell\", \"other\"",
+            text.escape_debug()
+        )
+    };
+    found
+        .map(Some)
+        .ok_or_else(|| fields.error("type", &problem()))
+}
+
+fn interpreter(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionError> {
+    let text = fields.string("interpreter")?;
+    if text.as_deref().is_some_and(|text| {
+        text.trim().is_empty() || text.starts_with('-') || text.contains(['\0', '\n'])
+    }) {
+        return Err(fields.error(
+            "interpreter",
+            "must be a command such as \"/usr/bin/env python3\"",
+        ));
+    }
+    Ok(text)
+}
+
+fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>, DefinitionError> {
+    let names = fields.strings("env")?;
+    for name in &names {
+        let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(fields.error(
+                "env",
+                &format!("`{}` is not the name of a variable", name.escape_debug()),
+            ));
+        }
+        if executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str()) {
+            return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
+        }
+    }
+    Ok(names)
+}
+
+/// The path of a key that both hold.
+fn overlap(defaults: &Map<String, Value>, locked: &Map<String, Value>) -> Option<String> {
+    for (key, locked) in locked {
+        match (defaults.get(key), locked) {
+            (None, _) => {}
+            (Some(Value::Object(defaults)), Value::Object(locked)) if !locked.is_empty() => {
+                if let Some(inner) = overlap(defaults, locked) {
+                    return Some(format!("{key}.{inner}"));
+                }
+            }
+            (Some(_), _) => return Some(key.clone()),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

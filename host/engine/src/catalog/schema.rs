@@ -1,0 +1,476 @@
+//! What parameters and results look like: JSON Schema, compiled once, and every mistake in words.
+
+use std::fmt;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use super::fields::describe;
+use crate::names;
+
+/// Mistakes that are told one by one.
+const MAX_MISTAKES: usize = 20;
+/// Characters of what one mistake says.
+const MAX_TEXT: usize = 200;
+/// Documents with more values than this tell their first mistake only: the library would collect them all.
+const MANY_VALUES: usize = 20_000;
+/// Bytes that a compiled `pattern` may have.
+const MAX_PATTERN: usize = 1 << 20;
+
+/// A compiled schema.
+pub struct Schema {
+    document: Value,
+    validator: Validator,
+    /// Whether telling what is wrong may mean telling what is wrong with each of several alternatives.
+    alternatives: bool,
+    /// Whether what is asked of one part may depend on what another is.
+    depends: bool,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.document.fmt(f)
+    }
+}
+
+impl Schema {
+    /// Compiles a JSON Schema. Nothing is fetched, and patterns take time in proportion to the text.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its place.
+    pub(super) fn compile(document: Value) -> Result<Self, String> {
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
+            .build(&document)
+            .map_err(|problem| in_schema(&problem))?;
+        let text = document.to_string();
+        let alternatives = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
+            .iter()
+            .any(|keyword| text.contains(keyword));
+        let depends = ["\"if\"", "\"dependent", "\"unevaluated", "\"dependencies\""]
+            .iter()
+            .any(|keyword| text.contains(keyword));
+        Ok(Self {
+            document,
+            validator,
+            alternatives,
+            depends,
+        })
+    }
+
+    /// The schema as JSON Schema.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// A value that it would take, as far as that is simple.
+    #[must_use]
+    pub fn sample_value(&self) -> Value {
+        super::sample_value(&self.document, 0)
+    }
+
+    /// Checks a value. Where a list is wanted and an empty table is there, it becomes an empty list: Lua writes both
+    /// alike.
+    ///
+    /// # Errors
+    /// Every mistake, bounded in number and length.
+    pub fn check(&self, value: &mut Value) -> Result<(), Mistakes> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        self.mend_lists(value);
+        self.check_exactly(value)
+    }
+
+    /// Makes empty tables into empty lists where only those would do.
+    fn mend_lists(&self, value: &mut Value) {
+        loop {
+            let lists = self.empty_lists(value);
+            if lists.is_empty() {
+                break;
+            }
+            for pointer in lists {
+                if let Some(place) = value.pointer_mut(&pointer) {
+                    *place = Value::Array(Vec::new());
+                }
+            }
+        }
+    }
+
+    /// Checks a value as it is.
+    ///
+    /// # Errors
+    /// Every mistake, bounded in number and length.
+    pub fn check_exactly(&self, value: &Value) -> Result<(), Mistakes> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        Err(self.mistakes(value, |_| true))
+    }
+
+    /// Checks what is there and not what is missing: a script may give that.
+    pub(super) fn check_part(&self, value: &Value) -> Result<(), Mistakes> {
+        let whole_only = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Required { .. }
+                    | Kind::MinProperties { .. }
+                    | Kind::AnyOf { .. }
+                    | Kind::OneOfNotValid { .. }
+                    | Kind::OneOfMultipleValid { .. }
+                    | Kind::Not { .. }
+            )
+        };
+        let mistakes = self.mistakes(value, |problem| !whole_only(problem.kind()));
+        if mistakes.list.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Checks a value of which parts are not known yet: those at the places in `unknown`, and whether there is more in
+    /// the tables and lists at those in `open` (both are JSON pointers). Only what is a mistake whatever these turn out
+    /// to be is told, each with its place.
+    #[must_use]
+    pub fn check_known(
+        &self,
+        value: &mut Value,
+        unknown: &[String],
+        open: &[String],
+    ) -> Vec<Misfit> {
+        let partly = !unknown.is_empty() || !open.is_empty();
+        if partly && self.depends {
+            return Vec::new();
+        }
+        if !partly && self.check(value).is_ok() {
+            return Vec::new();
+        }
+        self.mend_lists(value);
+        let below = |place: &str, at: &str| {
+            at == place
+                || at
+                    .strip_prefix(place)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let certain = |problem: &ValidationError<'_>| {
+            let at = problem.instance_path().as_str();
+            if unknown.iter().any(|place| below(place, at)) {
+                return false;
+            }
+            let more = open.iter().any(|place| place == at);
+            match problem.kind() {
+                Kind::Required { .. } | Kind::MinItems { .. } => !more,
+                Kind::AdditionalProperties { .. } | Kind::Type { .. } | Kind::MaxItems { .. } => {
+                    true
+                }
+                _ => !unknown.iter().chain(open).any(|place| below(at, place)),
+            }
+        };
+        let problems = self.validator.iter_errors(value).filter(certain);
+        let misfit = |problem: ValidationError<'_>| {
+            let mut pointer = problem.instance_path().as_str().to_owned();
+            if let Kind::AdditionalProperties { unexpected } = problem.kind()
+                && let Some(first) = unexpected.first()
+            {
+                pointer = format!("{pointer}/{}", first.replace('~', "~0").replace('/', "~1"));
+            }
+            let (path, text) = self.mistake(&problem);
+            Misfit {
+                pointer,
+                path,
+                text,
+            }
+        };
+        problems.take(MAX_MISTAKES).map(misfit).collect()
+    }
+
+    fn mistakes(&self, value: &Value, keep: impl Fn(&ValidationError<'_>) -> bool) -> Mistakes {
+        if count_up_to(value, MANY_VALUES) < MANY_VALUES {
+            let problems = self.validator.iter_errors(value).filter(keep);
+            let (mut list, mut more) = (Vec::new(), 0);
+            for problem in problems {
+                if list.len() < MAX_MISTAKES {
+                    list.push(self.mistake(&problem));
+                } else {
+                    more += 1;
+                }
+            }
+            return Mistakes { list, more };
+        }
+        let first = if self.alternatives {
+            let text = "must fit the schema, and there is too much of it to say where it does not"
+                .to_owned();
+            Some((String::new(), text))
+        } else {
+            let problem = self.validator.validate(value).err().filter(keep);
+            problem.map(|problem| self.mistake(&problem))
+        };
+        Mistakes {
+            list: first.into_iter().collect(),
+            more: 0,
+        }
+    }
+
+    /// The places of empty tables where only a list would do.
+    fn empty_lists(&self, value: &Value) -> Vec<String> {
+        if count_up_to(value, MANY_VALUES) >= MANY_VALUES {
+            return Vec::new();
+        }
+        let wants_list = |kind: &Kind| match kind {
+            Kind::Type { kind } => {
+                accepts(kind, JsonType::Array) && !accepts(kind, JsonType::Object)
+            }
+            _ => false,
+        };
+        self.validator
+            .iter_errors(value)
+            .filter(|problem| wants_list(problem.kind()))
+            .filter(|problem| problem.instance().as_object().is_some_and(|t| t.is_empty()))
+            .map(|problem| problem.instance_path().as_str().to_owned())
+            .collect()
+    }
+
+    fn mistake(&self, problem: &ValidationError<'_>) -> (String, String) {
+        let path = dotted(problem.instance_path().as_str());
+        let got = problem.instance();
+        let inside = |key: &str| match path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        match problem.kind() {
+            Kind::Required { property } => {
+                let key = property.as_str().unwrap_or_default();
+                (cut(&inside(key)), "is missing".to_owned())
+            }
+            Kind::AdditionalProperties { unexpected }
+            | Kind::UnevaluatedProperties { unexpected } => {
+                let known = self.properties(problem.schema_path().as_str());
+                let first = unexpected.first().map(String::as_str).unwrap_or_default();
+                let near = names::nearest(first, known.iter().map(String::as_str));
+                let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+                let others = match unexpected.len() {
+                    0 | 1 => String::new(),
+                    n => format!(", nor are {} more", n - 1),
+                };
+                let text = format!("is not known{}{others}", hint.unwrap_or_default());
+                (cut(&inside(first)), cut(&text))
+            }
+            kind => (cut(&path), cut(&expected(kind, got, problem))),
+        }
+    }
+
+    /// The properties that stand beside the keyword at this place of the schema.
+    fn properties(&self, keyword: &str) -> Vec<String> {
+        let beside = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let properties = self
+            .document
+            .pointer(&format!("{beside}/properties"))
+            .and_then(Value::as_object);
+        properties
+            .map(|properties| properties.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+/// One mistake of a value that is known in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its place as a JSON pointer; that of a field that is not known has the field's name.
+    pub pointer: String,
+    /// Its place as people write it; empty for the value itself.
+    pub path: String,
+    /// What is wrong there.
+    pub text: String,
+}
+
+/// What is wrong with a value: where, and what was expected there. An empty place is the value itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    /// At least one.
+    pub list: Vec<(String, String)>,
+    /// How many are not in the list.
+    pub more: usize,
+}
+
+impl Mistakes {
+    /// All of them in one text: `parameter `limit` must be an integer, got a string; …`. `whole` names the value, `part`
+    /// what is inside it.
+    #[must_use]
+    pub fn told(&self, whole: &str, part: &str) -> String {
+        let mut texts: Vec<String> = self
+            .list
+            .iter()
+            .map(|(path, text)| match path.as_str() {
+                "" => format!("{whole} {text}"),
+                path => format!("{part}`{path}` {text}"),
+            })
+            .collect();
+        if self.more > 0 {
+            texts.push(format!("and {} more", self.more));
+        }
+        texts.join("; ")
+    }
+}
+
+fn expected(kind: &Kind, got: &Value, problem: &ValidationError<'_>) -> String {
+    match kind {
+        Kind::Type { kind } => format!("must be {}, got {}", types(kind), describe(got)),
+        Kind::Enum { options } => format!("must be one of {}, got {}", brief(options), brief(got)),
+        Kind::Constant { expected_value } => {
+            format!("must be {}, got {}", brief(expected_value), brief(got))
+        }
+        Kind::Minimum { limit } => format!("must be at least {limit}, got {}", brief(got)),
+        Kind::Maximum { limit } => format!("must be at most {limit}, got {}", brief(got)),
+        Kind::ExclusiveMinimum { limit } => {
+            format!("must be more than {limit}, got {}", brief(got))
+        }
+        Kind::ExclusiveMaximum { limit } => {
+            format!("must be less than {limit}, got {}", brief(got))
+        }
+        Kind::MultipleOf { multiple_of } => {
+            format!("must be a multiple of {multiple_of}, got {}", brief(got))
+        }
+        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinItems { limit } => format!("must have at least {limit} elements"),
+        Kind::MaxItems { limit } => format!("must have at most {limit} elements"),
+        Kind::MinProperties { limit } => format!("must have at least {limit} fields"),
+        Kind::MaxProperties { limit } => format!("must have at most {limit} fields"),
+        Kind::UniqueItems => "must not hold an element twice".to_owned(),
+        Kind::Pattern { pattern } => format!("must match {pattern}, got {}", brief(got)),
+        Kind::Format { format } => format!("must be a {format}, got {}", brief(got)),
+        Kind::FalseSchema => "must not be there".to_owned(),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+            format!("fits none of its alternatives, got {}", brief(got))
+        }
+        Kind::OneOfMultipleValid { .. } => "fits more than one of its alternatives".to_owned(),
+        Kind::Not { schema } => format!("must not be {}", brief(schema)),
+        // The value itself may be large; what it is said of stands in front.
+        _ => problem.masked_with("it").to_string(),
+    }
+}
+
+/// What is wrong with the schema itself.
+fn in_schema(problem: &ValidationError<'_>) -> String {
+    let place = dotted(problem.instance_path().as_str());
+    let at = if place.is_empty() {
+        String::new()
+    } else {
+        format!("`{}` ", cut(&place))
+    };
+    let text = match problem.kind() {
+        Kind::Referencing(_) | Kind::Custom { .. } => problem.to_string(),
+        Kind::AnyOf { .. } if place.ends_with("type") || place == "type" => format!(
+            "{} is no type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
+            brief(problem.instance())
+        ),
+        Kind::Format { format } if format == "regex" => format!(
+            "{} is not a pattern that Kael takes (no look-around, no back-references)",
+            brief(problem.instance())
+        ),
+        kind => expected(kind, problem.instance(), problem),
+    };
+    format!("is no valid schema: {at}{}", cut(&text))
+}
+
+fn accepts(kind: &TypeKind, wanted: JsonType) -> bool {
+    match kind {
+        TypeKind::Single(one) => *one == wanted,
+        TypeKind::Multiple(set) => set.iter().any(|one| one == wanted),
+    }
+}
+
+fn types(kind: &TypeKind) -> String {
+    let names: Vec<&str> = match kind {
+        TypeKind::Single(one) => vec![type_name(*one)],
+        TypeKind::Multiple(set) => set.iter().map(type_name).collect(),
+    };
+    names.join(" or ")
+}
+
+fn type_name(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "a boolean",
+        JsonType::Integer => "an integer",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "a table with names",
+        JsonType::String => "a string",
+    }
+}
+
+/// A value in few characters.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Array(elements) if elements.len() <= 20 => {
+            let parts: Vec<String> = elements.iter().map(brief).collect();
+            parts.join(", ")
+        }
+        Value::Array(_) | Value::Object(_) => describe(value).to_owned(),
+        Value::String(text) if text.chars().nth(60).is_some() => {
+            let start: String = text.chars().take(60).collect();
+            format!("{start:?}...")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `a.b[0]` for `/a/b/0`.
+fn dotted(pointer: &str) -> String {
+    let mut out = String::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            // Lua counts from 1.
+            let index = part.parse::<u64>().map_or(part, |n| (n + 1).to_string());
+            out.push_str(&format!("[{index}]"));
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part);
+        }
+        if out.len() > 4 * MAX_TEXT {
+            break;
+        }
+    }
+    out
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}...", &text[..at]),
+    }
+}
+
+/// How many values a document has, counted no further than `most`.
+fn count_up_to(value: &Value, most: usize) -> usize {
+    let (mut count, mut rest) = (1, vec![value]);
+    while let Some(value) = rest.pop() {
+        count += match value {
+            Value::Array(elements) => elements.len(),
+            Value::Object(fields) => fields.len(),
+            _ => 0,
+        };
+        if count >= most {
+            return most;
+        }
+        match value {
+            Value::Array(elements) => rest.extend(elements),
+            Value::Object(fields) => rest.extend(fields.values()),
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests;

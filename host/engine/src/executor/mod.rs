@@ -1,0 +1,136 @@
+//! How an implementation runs.
+
+mod adapters;
+mod ahead;
+pub mod envyr;
+mod process;
+mod result_file;
+mod temporary;
+pub mod wasm;
+mod words;
+
+pub(crate) use process::{Containment, Counting, Capabilities};
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::catalog::{Definition, Executor};
+use crate::environment::Environment;
+use crate::failure::ActionError;
+use envyr::{Envyr, Implementation};
+use wasm::Wasm;
+
+/// Bytes of stdout that a result may have.
+const STDOUT_CAP: usize = 64 << 20;
+/// Bytes of stderr that are kept: the last ones.
+const STDERR_TAIL: usize = 64 << 10;
+
+/// What native actions run under on this machine.
+pub(crate) async fn machine() -> Capabilities {
+    Capabilities::ask().await
+}
+
+/// What this machine lacks of the confinement of native actions, part by part.
+pub async fn missing_confinement() -> Vec<String> {
+    machine().await.missing()
+}
+
+/// One call of an implementation.
+pub struct Invocation<'a> {
+    /// What the team defined.
+    pub definition: &'a Definition,
+    /// The merged parameters as JSON text.
+    pub params: String,
+}
+
+/// A future of what an implementation printed.
+pub type Execution<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ActionError>> + Send + 'a>>;
+
+/// A future of what a result depends on.
+pub type Fingerprint<'a> = Pin<Box<dyn Future<Output = Result<String, ActionError>> + Send + 'a>>;
+
+/// What would be run.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The command line, as far as it is known.
+    pub command: Vec<String>,
+    /// Why it is not known further.
+    pub note: Option<String>,
+    /// The names of all variables that the implementation would see.
+    pub env: Vec<String>,
+}
+
+/// A future of what would be run.
+pub type Planning<'a> = Pin<Box<dyn Future<Output = Result<Plan, ActionError>> + Send + 'a>>;
+
+/// Something that runs implementations.
+pub trait Execute: Send + Sync {
+    /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
+
+    /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
+    fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
+        Box::pin(std::future::ready(Ok(Plan::default())))
+    }
+
+    /// What a result depends on beside the definition and the parameters: the version of the source, and the variables
+    /// that `env` names, hashed with `key`. Changes when any of it does. An error means that results cannot be kept.
+    fn fingerprint<'a>(&'a self, _definition: &'a Definition, _key: [u8; 32]) -> Fingerprint<'a> {
+        let error = ActionError::unavailable("its source has no version", None);
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+/// Every executor of one actions repo; the definition says which is used.
+pub struct Executors {
+    envyr: Arc<Envyr>,
+    wasm: Wasm,
+}
+
+impl Executors {
+    /// Executors for the repo in the folder `repo`. None of them does anything before its first call.
+    #[must_use]
+    pub fn new(settings: envyr::Settings, environment: Environment, repo: PathBuf) -> Self {
+        let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
+        let wasm = Wasm::new(envyr.clone(), environment, repo);
+        Self { envyr, wasm }
+    }
+
+    /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
+    /// fetched yet. A file of WebAssembly is compiled, and what it imports held against what its definition gives.
+    ///
+    /// # Errors
+    /// When the source or its entry point is not there, or it cannot be run with what the definition says.
+    pub async fn look(
+        &self,
+        definition: &Definition,
+        fetch: bool,
+    ) -> Result<Option<Implementation>, ActionError> {
+        let found = self.envyr.look(definition, fetch).await?;
+        match (found, definition.executor) {
+            (Some(found), Executor::Wasm) => Ok(Some(Implementation {
+                imports: self.wasm.imports(definition).await?,
+                ..found
+            })),
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+impl Execute for Executors {
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
+        match invocation.definition.executor {
+            Executor::Native | Executor::Docker => self.envyr.execute(invocation),
+            Executor::Wasm => Box::pin(self.wasm.run(invocation)),
+        }
+    }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        self.envyr.plan(invocation)
+    }
+
+    fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        self.envyr.fingerprint(definition, key)
+    }
+}

@@ -1,0 +1,379 @@
+//! One process from its command line to its outcome, within its bounds, and nothing of it left afterwards.
+
+mod bounds;
+mod cgroup;
+mod child;
+mod hold;
+mod launcher;
+mod machine;
+mod spawn;
+mod sweep;
+mod writes;
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use crate::limits::ProcessLimits;
+use cgroup::{Group, Places};
+pub(crate) use hold::DeferredCleanup;
+use hold::{Groups, ProcessTree};
+pub(crate) use machine::{Counting, Capabilities};
+pub(crate) use spawn::Containment;
+use spawn::{Confined, Program};
+pub(crate) use writes::Opened;
+
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long pipes may stay open once the process is gone: what held them was killed.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// What to run, and its bounds.
+pub(crate) struct Command {
+    /// Absolute: nothing is looked up.
+    pub(crate) program: PathBuf,
+    /// Without the program itself.
+    pub(crate) args: Vec<OsString>,
+    /// All that the process sees.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    /// Where it starts.
+    pub(crate) folder: PathBuf,
+    /// Fed to it; then stdin is closed.
+    pub(crate) stdin: Vec<u8>,
+    /// Wall-clock time.
+    pub(crate) timeout: Duration,
+    /// Bytes of stdout: more of them end the process.
+    pub(crate) stdout_cap: usize,
+    /// Bytes of stderr that are kept: the last ones.
+    pub(crate) stderr_tail: usize,
+    /// How it is kept together with what it starts.
+    pub(crate) isolation: Isolation,
+    /// All that it may write, beside what its `TMPDIR` holds. Without it: whatever its user may.
+    pub(crate) writable: Option<Vec<Opened>>,
+    /// What it may use.
+    pub(crate) limits: Option<ProcessLimits>,
+}
+
+/// How a process is kept together with what it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// As well as this machine can.
+    Strongest,
+    /// Without a user namespace, in which root's files seem to be nobody's.
+    SameUser,
+    /// Without any namespace.
+    SameView,
+    /// As a client of something else that must be able to see it by its pid: it leads a session.
+    Client,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Exited(i32),
+    Signaled(i32),
+    TimedOut,
+    TooMuchOutput,
+}
+
+/// What a process used, with those that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    /// How often one more process was refused; not looked at where it exited with 0.
+    pub(crate) refused: u64,
+}
+
+impl Usage {
+    fn of(usage: &libc::rusage) -> Self {
+        let time = |time: libc::timeval| {
+            let (seconds, micros) = (time.tv_sec.max(0), time.tv_usec.max(0));
+            Duration::from_secs(seconds as u64) + Duration::from_micros(micros as u64)
+        };
+        Self {
+            cpu: time(usage.ru_utime) + time(usage.ru_stime),
+            refused: 0,
+        }
+    }
+}
+
+/// What came of it.
+pub(crate) struct Finished {
+    pub(crate) ending: Ending,
+    pub(crate) usage: Usage,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    /// To be dropped where nobody waits.
+    pub(crate) leftover: DeferredCleanup,
+}
+
+/// Waits until what abandoned calls started has ended, or the time is over.
+pub(crate) fn finish(within: Duration) {
+    hold::finish(within);
+}
+
+/// Makes what the next call will need, where nobody waits for it.
+pub(crate) fn make_ahead() {
+    cgroup::make_ahead();
+}
+
+/// Gives up what was made ahead.
+pub(crate) fn clear_ahead() {
+    cgroup::clear_ahead();
+}
+
+/// Runs a process to its end. Dropping the future kills it and all that it started.
+pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
+    let containment = machine::containment(command.isolation).await;
+    run_in(containment, command, on_start).await
+}
+
+async fn run_in(
+    containment: Containment,
+    command: Command,
+    on_start: impl FnOnce(i32),
+) -> io::Result<Finished> {
+    let deadline = Instant::now() + command.timeout;
+    let (stdin, stdin_end) = outgoing()?;
+    let (stdout, stdout_end) = incoming()?;
+    let (stderr, stderr_end) = incoming()?;
+    let marker = command
+        .env
+        .iter()
+        .find(|(name, _)| name == "TMPDIR")
+        .map(|(_, value)| value.clone());
+    let (groups, doors) = groups(containment, command.limits.as_ref())?;
+    let program = Program {
+        path: c_string(command.program.as_os_str())?,
+        args: [command.program.as_os_str()]
+            .into_iter()
+            .chain(command.args.iter().map(OsString::as_os_str))
+            .map(c_string)
+            .collect::<io::Result<_>>()?,
+        env: command
+            .env
+            .iter()
+            .map(|(name, value)| assignment(name, value))
+            .collect::<io::Result<_>>()?,
+        folder: c_string(command.folder.as_os_str())?,
+        stdin: stdin_end,
+        stdout: stdout_end,
+        stderr: stderr_end,
+        containment,
+        groups: doors,
+        limits: match &command.limits {
+            Some(limits) => {
+                let user = matches!(containment, Containment::Namespace { user: true, .. });
+                bounds::resources(limits, user && groups.counting.is_none())
+            }
+            None => Vec::new(),
+        },
+        confined: match &command.writable {
+            Some(writable) => Some(confined(writable, marker.as_deref())?),
+            None => None,
+        },
+    };
+    let started = launcher::start(program).await?;
+    on_start(started.pid);
+    let process = Process {
+        ended: spawn::watch(started.pidfd.try_clone()?)?,
+        held: ProcessTree::new(started, containment, groups, marker),
+    };
+    process
+        .supervise(deadline, command, stdin, stdout, stderr)
+        .await
+}
+
+/// The groups for one call, and how they are joined. Where something counts processes, the group that holds them counts them,
+/// too.
+fn groups(
+    containment: Containment,
+    limits: Option<&ProcessLimits>,
+) -> io::Result<(Groups, Vec<OwnedFd>)> {
+    let places = Places::get();
+    let most = places.pids.as_ref().and(limits).map(bounds::with_envyr);
+    let holds = containment == Containment::Group;
+    let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
+        return Ok((Groups::default(), Vec::new()));
+    };
+    let (group, door) = Group::ready(place, most).map_err(|problem| {
+        io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+    })?;
+    let mut groups = Groups::default();
+    match holds {
+        true => groups.holding = Some(group),
+        false => groups.counting = Some(group),
+    }
+    Ok((groups, vec![door]))
+}
+
+/// Its `TMPDIR`, and what else it may write.
+fn confined(writable: &[Opened], temporary: Option<&OsStr>) -> io::Result<Confined> {
+    let temporary = Opened::new(temporary.unwrap_or_default().as_ref())?;
+    let all = writable.iter().chain([&temporary]);
+    Ok(Confined {
+        ruleset: writes::ruleset(all)?,
+        writable: writable
+            .iter()
+            .map(|opened| c_string(opened.path.as_os_str()))
+            .collect::<io::Result<_>>()?,
+        temporary: c_string(temporary.path.as_os_str())?,
+    })
+}
+
+struct Process {
+    /// Readable when the process has ended.
+    ended: AsyncFd<OwnedFd>,
+    held: ProcessTree,
+}
+
+impl Process {
+    async fn supervise(
+        self,
+        deadline: Instant,
+        command: Command,
+        mut stdin: pipe::Sender,
+        stdout: pipe::Receiver,
+        stderr: pipe::Receiver,
+    ) -> io::Result<Finished> {
+        let feed = async move {
+            // A process that does not read its stdin is not at fault.
+            stdin.write_all(&command.stdin).await.ok();
+        };
+        let (mut out, mut err) = (Vec::new(), Tail::new(command.stderr_tail));
+        let cause = {
+            let pipes = async {
+                tokio::join!(
+                    feed,
+                    capped(stdout, command.stdout_cap, &mut out),
+                    err.fill(stderr)
+                )
+                .1
+            };
+            tokio::pin!(pipes);
+            let mut within = None;
+            // Until the process ends, floods, or is late. stdout may be closed long before the process ends.
+            let cause = loop {
+                tokio::select! {
+                    ok = &mut pipes, if within.is_none() => match ok {
+                        true => within = Some(true),
+                        false => break Some(Ending::TooMuchOutput),
+                    },
+                    _ = self.ended.readable() => break None,
+                    () = tokio::time::sleep_until(deadline) => break Some(Ending::TimedOut),
+                }
+            };
+            self.end(cause).await;
+            if cause == Some(Ending::TooMuchOutput) || within.is_some() {
+                cause
+            } else {
+                // What it wrote last is still in the pipes.
+                let drained = tokio::time::timeout(DRAIN, &mut pipes).await;
+                cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
+            }
+        };
+        let (status, usage, leftover) = self.held.reap();
+        Ok(Finished {
+            ending: cause.unwrap_or(status),
+            usage,
+            stdout: out,
+            stderr: err.bytes,
+            leftover,
+        })
+    }
+
+    /// Ends what is left of it: politely when it is late, at once otherwise.
+    async fn end(&self, cause: Option<Ending>) {
+        if cause == Some(Ending::TimedOut) {
+            signal_group(self.held.group().unwrap_or_default(), Signal::TERM);
+            tokio::time::timeout(GRACE, self.ended.readable())
+                .await
+                .ok();
+        }
+        self.held.kill();
+        // Killed or gone by itself: the pidfd says so, and the pid is not reused before it is reaped.
+        self.ended.readable().await.ok();
+    }
+}
+
+fn kill(pidfd: &OwnedFd) {
+    pidfd_send_signal(pidfd, Signal::KILL).ok();
+}
+
+fn signal_group(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        rustix::process::kill_process_group(pid, signal).ok();
+    }
+}
+
+fn outgoing() -> io::Result<(pipe::Sender, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&write, true)?;
+    Ok((pipe::Sender::from_owned_fd(write)?, read))
+}
+
+fn incoming() -> io::Result<(pipe::Receiver, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((pipe::Receiver::from_owned_fd(read)?, write))
+}
+
+/// Reads to the end, or until more than `cap` bytes have come: then the answer is false.
+async fn capped(mut pipe: pipe::Receiver, cap: usize, into: &mut Vec<u8>) -> bool {
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        match pipe.read(&mut chunk).await {
+            Ok(0) | Err(_) => return true,
+            Ok(n) if into.len() + n > cap => return false,
+            Ok(n) => into.extend_from_slice(&chunk[..n]),
+        }
+    }
+}
+
+/// The last bytes of a stream.
+struct Tail {
+    bytes: Vec<u8>,
+    keep: usize,
+}
+
+impl Tail {
+    fn new(keep: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            keep,
+        }
+    }
+
+    async fn fill(&mut self, mut pipe: pipe::Receiver) {
+        let mut chunk = vec![0; 16 << 10];
+        while let Ok(n @ 1..) = pipe.read(&mut chunk).await {
+            self.bytes.extend_from_slice(&chunk[..n]);
+            let surplus = self.bytes.len().saturating_sub(self.keep);
+            self.bytes.drain(..surplus);
+        }
+    }
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL byte in an argument"))
+}
+
+fn assignment(name: &OsStr, value: &OsStr) -> io::Result<CString> {
+    let mut text = name.to_owned();
+    text.push("=");
+    text.push(value);
+    c_string(&text)
+}
+
+#[cfg(test)]
+mod tests;

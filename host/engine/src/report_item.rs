@@ -1,0 +1,248 @@
+//! What a script shows beside its output: tables and charts, checked, bounded, for the page of a run.
+//!
+//! They come through the gate as JSON. The guest makes them, but a guest is not trusted: whatever has another shape is
+//! refused here.
+
+use serde::Deserialize;
+
+/// Bytes that one may have, that all may have, and how many are kept.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_ALL: usize = 16 << 20;
+const MAX_COUNT: usize = 200;
+
+const MAX_TITLE: usize = 200;
+const MAX_COLUMNS: usize = 100;
+const MAX_ROWS: usize = 1000;
+const MAX_CELL: usize = 1000;
+const MAX_SERIES: usize = 20;
+const MAX_POINTS: usize = 10_000;
+
+/// A table or a chart.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportItem {
+    /// Rows of texts.
+    Table(Table),
+    /// Lines, bars or points.
+    Chart(Chart),
+}
+
+/// A table, its cells as texts.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// What stands above it.
+    pub title: Option<String>,
+    /// The columns, from the left.
+    pub columns: Vec<Column>,
+    /// A text for every column.
+    pub rows: Vec<Vec<String>>,
+    /// Rows that the script had and that are not here.
+    pub more: u64,
+}
+
+/// The head of a column.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// What stands above it.
+    pub title: String,
+    /// Whether its cells are numbers, aligned to the right.
+    pub right: bool,
+}
+
+/// A chart.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chart {
+    /// How the points are drawn.
+    pub kind: Kind,
+    /// What stands above it.
+    pub title: Option<String>,
+    /// What the horizontal axis shows.
+    pub x_title: Option<String>,
+    /// What the vertical axis shows.
+    pub y_title: Option<String>,
+    /// Whether the horizontal axis has numbers: all points are there by numbers then, and by names otherwise.
+    pub numeric: bool,
+    /// What is drawn, in the order of the legend.
+    pub series: Vec<Series>,
+}
+
+/// How the points of a chart are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A line through the points.
+    Line,
+    /// A line, and what is below it.
+    Area,
+    /// A bar for every point.
+    Bar,
+    /// The points.
+    Scatter,
+}
+
+/// Points that belong together.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// What the legend calls it.
+    pub name: String,
+    /// Where each is, and its value; a gap where there is none.
+    pub points: Vec<(Place, Option<f64>)>,
+}
+
+/// Where a point is on the horizontal axis.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// On a scale.
+    Number(f64),
+    /// In the order in which the names came.
+    Name(String),
+}
+
+impl ReportItem {
+    /// Takes what came through the gate.
+    ///
+    /// # Errors
+    /// When it is too large or has another shape.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_BYTES {
+            return Err(format!("it has more than {} KiB", MAX_BYTES >> 10));
+        }
+        let item: Self = serde_json::from_str(text).map_err(|problem| problem.to_string())?;
+        let well = match &item {
+            Self::Table(table) => table.is_well(),
+            Self::Chart(chart) => chart.is_well(),
+        };
+        if well {
+            Ok(item)
+        } else {
+            Err("it is out of bounds".to_owned())
+        }
+    }
+}
+
+fn is_title(title: &str) -> bool {
+    title.chars().count() <= MAX_TITLE
+}
+
+impl Table {
+    fn is_well(&self) -> bool {
+        let cell = |cell: &String| cell.chars().count() <= MAX_CELL;
+        self.title.as_deref().is_none_or(is_title)
+            && self.columns.len() <= MAX_COLUMNS
+            && self.columns.iter().all(|column| is_title(&column.title))
+            && self.rows.len() <= MAX_ROWS
+            && self
+                .rows
+                .iter()
+                .all(|row| row.len() == self.columns.len() && row.iter().all(cell))
+    }
+}
+
+impl Chart {
+    fn is_well(&self) -> bool {
+        let titles = [&self.title, &self.x_title, &self.y_title];
+        let points: usize = self.series.iter().map(|series| series.points.len()).sum();
+        let placed = |place: &Place| match place {
+            Place::Number(number) => self.numeric && number.is_finite(),
+            Place::Name(name) => !self.numeric && is_title(name),
+        };
+        titles.into_iter().flatten().all(|title| is_title(title))
+            && self.series.len() <= MAX_SERIES
+            && points <= MAX_POINTS
+            && !(self.numeric && self.kind == Kind::Bar)
+            && self.series.iter().all(|series| {
+                is_title(&series.name)
+                    && series
+                        .points
+                        .iter()
+                        .all(|(place, value)| placed(place) && value.is_none_or(f64::is_finite))
+            })
+    }
+}
+
+/// What a run has shown.
+#[derive(Debug, Clone, Default)]
+pub struct ReportItems {
+    /// In the order in which they came.
+    pub shown: Vec<ReportItem>,
+    /// Those that came when there was no more room.
+    pub dropped: u64,
+    bytes: usize,
+}
+
+impl ReportItems {
+    /// Keeps one of so many bytes, if there is room.
+    pub fn add(&mut self, item: ReportItem, bytes: usize) {
+        if self.shown.len() == MAX_COUNT || self.bytes + bytes > MAX_ALL {
+            self.dropped += 1;
+            return;
+        }
+        self.bytes += bytes;
+        self.shown.push(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHART: &str = r#"{"chart":{"kind":"line","numeric":true,"series":[{"name":"a","points":[[1,2.5],[2,null]]}]}}"#;
+
+    #[test]
+    fn tables_and_charts_are_taken() {
+        let table = r#"{"table":{"columns":[{"title":"a","right":true}],"rows":[["1"]],"more":0}}"#;
+        assert!(matches!(ReportItem::parse(table), Ok(ReportItem::Table(_))));
+        let Ok(ReportItem::Chart(chart)) = ReportItem::parse(CHART) else {
+            panic!("a chart")
+        };
+        assert_eq!(
+            chart.series[0].points,
+            [(Place::Number(1.0), Some(2.5)), (Place::Number(2.0), None)]
+        );
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        for text in [
+            "",
+            "null",
+            "{}",
+            r#"{"page":{}}"#,
+            r#"{"table":{"columns":[],"rows":[],"more":0,"onload":"x"}}"#,
+            r#"{"table":{"columns":[],"rows":[["x"]],"more":0}}"#,
+            r#"{"table":{"columns":[],"rows":[],"more":-1}}"#,
+            &CHART.replace("line", "pie"),
+            &CHART.replace("[1,", "[\"x\","),
+            &CHART.replace("[1,", "[1e999,"),
+            &CHART.replace("line", "bar"),
+            &CHART.replace("\"a\"", &format!("\"{}\"", "x".repeat(201))),
+            &CHART.replace("true", "true,\"title\":1"),
+            &format!("{CHART}{}", " ".repeat(1 << 20)),
+        ] {
+            assert!(
+                ReportItem::parse(text).is_err(),
+                "{}",
+                &text[..text.len().min(200)]
+            );
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let mut report_items = ReportItems::default();
+        for _ in 0..300 {
+            report_items.add(ReportItem::parse(CHART).expect("a chart"), 100);
+        }
+        assert_eq!((report_items.shown.len(), report_items.dropped), (200, 100));
+        let mut report_items = ReportItems::default();
+        for _ in 0..20 {
+            report_items.add(ReportItem::parse(CHART).expect("a chart"), 1 << 20);
+        }
+        assert_eq!((report_items.shown.len(), report_items.dropped), (16, 4));
+    }
+}

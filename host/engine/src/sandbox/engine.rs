@@ -1,0 +1,173 @@
+//! The compiled guest, ready to be instantiated: loaded once, shared by every run.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::mm::MprotectFlags;
+use thiserror::Error;
+use wasmtime::component::{Component, HasData, Linker};
+use wasmtime::{
+    CustomCodeMemory, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
+
+use super::bindings::{Guest, GuestPre};
+use super::state::State;
+use super::tuning;
+use crate::bounds::Ticker;
+
+/// Bytes of a memory or a table that stay in place from one run to the next, set back to what they were.
+const KEEP_RESIDENT: usize = 1 << 20;
+
+/// The one interface that the guest may import.
+const IMPORT: &str = "kael:engine/actions@0.1.0";
+
+/// Begins on a page, of the largest size that there is: its code is run where it stands in the binary.
+#[repr(C, align(65536))]
+struct Paged<T: ?Sized>(T);
+
+/// The guest as machine code, compiled when the host was built.
+static COMPILED: &Paged<[u8]> = &Paged(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/kael-guest.cwasm"
+)));
+
+/// Lets wasmtime run code where it is, which saves each start a copy of some megabytes.
+struct InPlace;
+
+/// Code can be known to wasmtime once in a process: the first sandbox runs it in place, and any other a copy.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl CustomCodeMemory for InPlace {
+    fn required_alignment(&self) -> usize {
+        rustix::param::page_size()
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "changes what a part of the address space allows"
+    )]
+    fn publish_executable(&self, start: *const u8, length: usize) -> wasmtime::Result<()> {
+        // SAFETY: the range is that of the code within COMPILED, whole pages that hold nothing else; it stays readable,
+        // and was never writable.
+        unsafe {
+            rustix::mm::mprotect(
+                start.cast_mut().cast(),
+                length,
+                MprotectFlags::READ | MprotectFlags::EXEC,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn unpublish_executable(&self, _: *const u8, _: usize) -> wasmtime::Result<()> {
+        // COMPILED stays as it is until the process ends.
+        Ok(())
+    }
+}
+
+/// The machine cannot run the guest.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// wasmtime refused.
+    #[error("the sandbox cannot be set up on this machine: {0:#}")]
+    Wasmtime(wasmtime::Error),
+    /// The guest that was compiled in is not the one it should be.
+    #[error("the guest imports {0:?} instead of the one interface it may")]
+    Imports(Vec<String>),
+}
+
+/// Makes instances of the guest.
+pub struct Sandbox {
+    pub(super) engine: Engine,
+    pub(super) guest: GuestPre<State>,
+    pub(super) ticker: Ticker,
+}
+
+struct Own;
+
+impl HasData for Own {
+    type Data<'a> = &'a mut State;
+}
+
+impl Sandbox {
+    /// Sets up for at most `instances` at the same time. A run needs one; loading a repo needs one.
+    ///
+    /// # Errors
+    /// When the address space or the system does not allow it.
+    pub fn new(instances: u32) -> Result<Self, EngineError> {
+        Self::set_up(instances)
+            .map_err(EngineError::Wasmtime)?
+            .checked()
+    }
+
+    #[expect(unsafe_code, reason = "machine code can only be loaded on trust")]
+    fn set_up(instances: u32) -> wasmtime::Result<(Self, Vec<String>)> {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(instances)
+            .total_core_instances(instances * 8)
+            // The heap for exceptions is a memory of the pool, too, from the first error on.
+            .total_memories(instances * 2)
+            .total_tables(instances * 8)
+            .total_stacks(instances)
+            .total_gc_heaps(instances)
+            .max_memory_size(4 << 30)
+            // A slot is set back by copying the few pages that its last run wrote, and keeps them: new ones cost a fault.
+            .pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT)
+            .async_stack_keep_resident(64 << 10);
+        let mut config = tuning::config();
+        // A trap keeps hold of the memory, for `lua_backtrace`.
+        config.coredump_on_trap(true);
+        // Actions have a compiler where it is built in; scripts never meet it.
+        #[cfg(feature = "compiler")]
+        config.enable_compiler(false);
+        let first = !TAKEN.swap(true, Ordering::Relaxed);
+        if first {
+            config.with_custom_code_memory(Some(Arc::new(InPlace)));
+        }
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config)?;
+        // SAFETY: the bytes are this crate's own build script's, compiled by the same wasmtime, which checks version
+        // and settings once more. They are a static, which lives as long as any component and is never written to.
+        let component = unsafe {
+            if first {
+                Component::deserialize_raw(&engine, NonNull::from(&COMPILED.0))?
+            } else {
+                Component::deserialize(&engine, &COMPILED.0)?
+            }
+        };
+        let imports = component
+            .component_type()
+            .imports(&engine)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let mut linker = Linker::<State>::new(&engine);
+        Guest::add_to_linker::<State, Own>(&mut linker, |state| state)?;
+        let guest = GuestPre::new(linker.instantiate_pre(&component)?)?;
+        let ticker = Ticker::start(&engine);
+        Ok((
+            Self {
+                engine,
+                guest,
+                ticker,
+            },
+            imports,
+        ))
+    }
+}
+
+trait Checked {
+    fn checked(self) -> Result<Sandbox, EngineError>;
+}
+
+impl Checked for (Sandbox, Vec<String>) {
+    fn checked(self) -> Result<Sandbox, EngineError> {
+        if self.1 == [IMPORT] {
+            Ok(self.0)
+        } else {
+            Err(EngineError::Imports(self.1))
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Where the script's output goes: to a writer through a thread of its own, or kept in memory.
+//!
+//! A writer may block for as long as its reader likes; a run must still end at its limits. So the run waits for the
+//! thread, and not for the writer.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::report_item::{ReportItem, ReportItems};
+
+/// Pieces of output that may wait to be written.
+const QUEUE: usize = 64;
+
+/// Bytes of the output that a page shows.
+const MAX_SHOWN: usize = 2 << 20;
+
+/// A sink for what scripts print, and for what they show beside it.
+#[derive(Clone)]
+pub struct Output {
+    kind: Kind,
+    /// Kept for a page, when one is wanted.
+    shown: Option<Arc<Mutex<Shown>>>,
+}
+
+/// What is kept of a run for its page.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// The start of what it printed.
+    pub output: String,
+    /// Bytes that it printed beyond that.
+    pub more: u64,
+    /// Its tables and charts.
+    pub report_items: ReportItems,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Writer(mpsc::Sender<Message>, Arc<OnceLock<io::Error>>),
+    Memory(Arc<Mutex<String>>),
+}
+
+enum Message {
+    Text(String),
+    /// Answered when everything before it was written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The output takes no more: its reader is gone, or what the system said.
+#[derive(Debug, Clone)]
+pub(super) struct Closed(pub(super) Option<String>);
+
+impl Closed {
+    fn new(why: &OnceLock<io::Error>) -> Self {
+        let problem = why
+            .get()
+            .filter(|problem| problem.kind() != io::ErrorKind::BrokenPipe);
+        Self(problem.map(ToString::to_string))
+    }
+}
+
+impl Output {
+    fn new(kind: Kind) -> Self {
+        Self { kind, shown: None }
+    }
+
+    /// The same, keeping what a page of the run shows.
+    #[must_use]
+    pub fn for_page(self) -> Self {
+        Self {
+            shown: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// What was kept for a page so far.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        let shown = self.shown.as_ref();
+        shown.map_or_else(Shown::default, |shown| {
+            shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    /// Keeps a table or a chart of so many bytes, if a page is wanted.
+    pub(super) fn item(&self, item: ReportItem, bytes: usize) {
+        if let Some(shown) = &self.shown {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.report_items.add(item, bytes);
+        }
+    }
+
+    /// Writes to `writer`, flushed whenever nothing more waits to be written.
+    pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
+        let (sender, mut inbox) = mpsc::channel(QUEUE);
+        let why = Arc::new(OnceLock::new());
+        let note = why.clone();
+        let body = move || {
+            while let Some(message) = inbox.blocking_recv() {
+                let written = write(&mut writer, message);
+                let idle = inbox.is_empty();
+                if let Err(problem) =
+                    written.and_then(|()| if idle { writer.flush() } else { Ok(()) })
+                {
+                    note.set(problem).ok();
+                    return; // dropping the inbox tells the run
+                }
+            }
+        };
+        // Without a thread the inbox is gone and every print says that the output is closed.
+        thread::Builder::new()
+            .name("kael-output".to_owned())
+            .spawn(body)
+            .ok();
+        Self::new(Kind::Writer(sender, why))
+    }
+
+    /// Keeps what is printed.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(Kind::Memory(Arc::default()))
+    }
+
+    /// What was kept so far.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        match &self.kind {
+            Kind::Memory(text) => text.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Kind::Writer(..) => String::new(),
+        }
+    }
+
+    /// What was kept since this was last asked.
+    #[must_use]
+    pub fn take(&self) -> String {
+        match &self.kind {
+            Kind::Memory(text) => {
+                std::mem::take(&mut *text.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            Kind::Writer(..) => String::new(),
+        }
+    }
+
+    /// Writes what another sink kept. A reader that is gone has no use for it.
+    pub async fn forward(&self, kept: &Self) {
+        self.print(kept.kept()).await.ok();
+        self.flush().await.ok();
+    }
+
+    pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
+        if let Some(shown) = &self.shown {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = text.floor_char_boundary(MAX_SHOWN - shown.output.len());
+            // What has once been cut goes on nowhere.
+            let room = if shown.more > 0 { 0 } else { room };
+            shown.output.push_str(&text[..room]);
+            shown.more += (text.len() - room) as u64;
+        }
+        match &self.kind {
+            Kind::Writer(writer, why) => writer
+                .send(Message::Text(text))
+                .await
+                .map_err(|_| Closed::new(why)),
+            Kind::Memory(kept) => {
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&text);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until everything that was printed has been written.
+    pub(super) async fn flush(&self) -> Result<(), Closed> {
+        let Kind::Writer(writer, why) = &self.kind else {
+            return Ok(());
+        };
+        let (reply, written) = oneshot::channel();
+        writer
+            .send(Message::Flush(reply))
+            .await
+            .map_err(|_| Closed::new(why))?;
+        written.await.map_err(|_| Closed::new(why))
+    }
+}
+
+fn write(writer: &mut impl Write, message: Message) -> io::Result<()> {
+    match message {
+        Message::Text(text) => writer.write_all(text.as_bytes()),
+        Message::Flush(reply) => {
+            writer.flush()?;
+            reply.send(()).ok();
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What the host keeps for one instance.
+
+mod answer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::bindings::kael::engine::actions::{
+    ActionError as WitError, Completion, ErrorKind as WitKind,
+};
+use super::output::{Closed, Output};
+use crate::bounds::{Limiter, Meter};
+use crate::gate::{Dispatcher, Record};
+use crate::report_item::ReportItem;
+use crate::failure::{ActionError, ErrorKind};
+use crate::limits::{LimitHit, Limits};
+use crate::units::ByteSize;
+
+type Outcome = Result<String, WitError>;
+
+/// How a call ended, and its turn: results that the guest has not taken yet count as in flight, which bounds them.
+type Answer = (Outcome, Option<OwnedSemaphorePermit>);
+
+/// What ended an instance from the host's side.
+#[derive(Debug, Clone)]
+pub(super) enum Stop {
+    Limit(LimitHit),
+    /// The output takes no more.
+    OutputClosed(Closed),
+    /// The guest broke the rules of the boundary.
+    Fault(&'static str),
+}
+
+/// A call that was started and whose outcome the guest has not taken.
+struct InFlight {
+    task: AbortHandle,
+    /// Bytes of its parameters.
+    params: u64,
+}
+
+/// One instance's side of the gate.
+pub(super) struct State {
+    pub(super) limiter: Limiter,
+    pub(super) meter: Meter,
+    pub(super) limits: Limits,
+    pub(super) output: Output,
+    /// None while a repo loads: then there is nothing to call.
+    pub(super) dispatcher: Option<Arc<Dispatcher>>,
+    pub(super) records: Arc<Mutex<Vec<Record>>>,
+    pub(super) stop: Option<Stop>,
+    pub(super) calls: u32,
+    pub(super) printed: u64,
+    start: Instant,
+    /// Whether what is going on is to end, for a session that can be asked to.
+    pub(super) interrupted: Option<watch::Receiver<bool>>,
+    seed: i64,
+    turns: Arc<Semaphore>,
+    in_flight: JoinSet<(u32, Answer)>,
+    by_id: HashMap<u32, InFlight>,
+    /// Bytes of the parameters of all calls in flight.
+    held: u64,
+}
+
+impl State {
+    pub(super) fn new(
+        limits: &Limits,
+        output: Output,
+        dispatcher: Option<Arc<Dispatcher>>,
+        seed: i64,
+    ) -> Self {
+        Self {
+            limiter: Limiter::new(limits.memory),
+            meter: Meter::new(),
+            output,
+            dispatcher,
+            records: Arc::default(),
+            stop: None,
+            calls: 0,
+            printed: 0,
+            start: Instant::now(),
+            interrupted: None,
+            seed,
+            turns: Arc::new(Semaphore::new(limits.parallel as usize)),
+            in_flight: JoinSet::new(),
+            by_id: HashMap::new(),
+            held: 0,
+            limits: limits.clone(),
+        }
+    }
+
+    /// The limits count from here: for the next evaluation of a session.
+    pub(super) fn begin(&mut self) {
+        self.meter = Meter::new();
+        self.start = Instant::now();
+        self.limiter.forget_refusal();
+        (self.stop, self.calls, self.printed) = (None, 0, 0);
+    }
+
+    /// The limit on time that is reached.
+    pub(super) fn out_of_time(&self) -> Option<LimitHit> {
+        let (allowed, used) = (self.limits.cpu, self.meter.spent());
+        if used >= allowed.duration() {
+            return Some(LimitHit::Cpu { allowed, used });
+        }
+        let hit = self.late();
+        matches!(hit, LimitHit::Wall { allowed, used } if used >= allowed.duration()).then_some(hit)
+    }
+
+    /// The limit on the whole run's time, as if it were reached now.
+    pub(super) fn late(&self) -> LimitHit {
+        LimitHit::Wall {
+            allowed: self.limits.wall,
+            used: self.start.elapsed(),
+        }
+    }
+
+    /// Ends everything that is still in flight and waits for that.
+    pub(super) async fn shut_down(&mut self) {
+        self.in_flight.shutdown().await;
+        self.by_id.clear();
+        self.held = 0;
+    }
+
+    fn end(&mut self, stop: Stop) -> wasmtime::Error {
+        self.stop = Some(stop);
+        wasmtime::Trap::Interrupt.into()
+    }
+
+    /// Answers one of the host's own names at once.
+    async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
+        match name {
+            "kael.print" => {
+                self.print(params).await?;
+                Ok(Ok("null".to_owned()))
+            }
+            "kael.clock" => {
+                let wall = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0.0, |since| since.as_secs_f64());
+                let cpu = self.meter.spent().as_secs_f64();
+                Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
+            }
+            "kael.seed" => Ok(Ok(self.seed.to_string())),
+            "kael.report" => Ok(match ReportItem::parse(&params) {
+                Ok(item) => {
+                    self.output.item(item, params.len());
+                    Ok("null".to_owned())
+                }
+                Err(problem) => Err(to_wit(ActionError::new(
+                    ErrorKind::InvalidParams,
+                    format!("the report cannot be shown: {problem}"),
+                ))),
+            }),
+            "kael.interrupted" => {
+                let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
+                Ok(Ok(interrupted.to_string()))
+            }
+            _ => Ok(Err(to_wit(ActionError::new(
+                ErrorKind::UnknownAction,
+                "no such action",
+            )))),
+        }
+    }
+
+    async fn print(&mut self, mut text: String) -> wasmtime::Result<()> {
+        let left = self.limits.output.bytes() - self.printed;
+        let wanted = ByteSize::new(self.printed + text.len() as u64);
+        let over = text.len() as u64 > left;
+        if over {
+            // What still fits is printed, up to a whole character.
+            text.truncate(
+                (0..=left as usize)
+                    .rev()
+                    .find(|at| text.is_char_boundary(*at))
+                    .unwrap_or(0),
+            );
+        }
+        self.printed += text.len() as u64;
+        if let Err(closed) = self.output.print(text).await {
+            return Err(self.end(Stop::OutputClosed(closed)));
+        }
+        if over {
+            let hit = LimitHit::Output {
+                allowed: self.limits.output,
+                wanted,
+            };
+            return Err(self.end(Stop::Limit(hit)));
+        }
+        Ok(())
+    }
+
+    /// Counts a call and makes the future that answers it, in its turn.
+    fn call(
+        &mut self,
+        name: String,
+        params: String,
+    ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
+        if self.calls == self.limits.calls {
+            let hit = LimitHit::Calls {
+                allowed: self.limits.calls,
+            };
+            return Err(self.end(Stop::Limit(hit)));
+        }
+        self.calls += 1;
+        let (dispatcher, turns, records) = (
+            self.dispatcher.clone(),
+            self.turns.clone(),
+            self.records.clone(),
+        );
+        Ok(async move {
+            let Some(dispatcher) = dispatcher else {
+                let message = "actions cannot be called while the actions repo loads";
+                let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
+                return (Err(error), None);
+            };
+            // Never closed.
+            let turn = turns.acquire_owned().await.ok();
+            let keep = |record| {
+                records
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(record)
+            };
+            let outcome = dispatcher.call(&name, params, &keep).await.map_err(to_wit);
+            (outcome, turn)
+        })
+    }
+
+    fn forget(&mut self, id: u32) -> Option<InFlight> {
+        let call = self.by_id.remove(&id)?;
+        self.held -= call.params;
+        Some(call)
+    }
+
+    fn completed(
+        &mut self,
+        joined: Result<(u32, Answer), tokio::task::JoinError>,
+    ) -> wasmtime::Result<Option<Completion>> {
+        match joined {
+            Ok((id, (outcome, _turn))) => Ok(self.forget(id).map(|_| Completion { id, outcome })),
+            Err(problem) if problem.is_cancelled() => Ok(None),
+            Err(_) => Err(self.end(Stop::Fault("the host's answer to a call panicked"))),
+        }
+    }
+
+    /// What has completed by now.
+    fn drain(&mut self) -> wasmtime::Result<Vec<Completion>> {
+        let mut done = Vec::new();
+        while let Some(joined) = self.in_flight.try_join_next() {
+            done.extend(self.completed(joined)?);
+        }
+        Ok(done)
+    }
+}
+
+/// The error as it crosses the boundary.
+fn to_wit(error: ActionError) -> WitError {
+    let kind = match error.kind {
+        ErrorKind::UnknownAction => WitKind::UnknownAction,
+        ErrorKind::InvalidParams => WitKind::InvalidParams,
+        ErrorKind::Denied => WitKind::Denied,
+        ErrorKind::Timeout => WitKind::Timeout,
+        ErrorKind::Failed => WitKind::Failed,
+        ErrorKind::BadOutput => WitKind::BadOutput,
+        ErrorKind::Unavailable => WitKind::Unavailable,
+        ErrorKind::Cancelled => WitKind::Cancelled,
+    };
+    let detail = error
+        .detail
+        .and_then(|detail| serde_json::to_string(&detail).ok());
+    WitError {
+        kind,
+        message: error.message,
+        detail,
+    }
+}
+
+/// The kind of an error that came back out of the guest.
+pub(super) fn from_wit(kind: WitKind) -> ErrorKind {
+    match kind {
+        WitKind::UnknownAction => ErrorKind::UnknownAction,
+        WitKind::InvalidParams => ErrorKind::InvalidParams,
+        WitKind::Denied => ErrorKind::Denied,
+        WitKind::Timeout => ErrorKind::Timeout,
+        WitKind::Failed => ErrorKind::Failed,
+        WitKind::BadOutput => ErrorKind::BadOutput,
+        WitKind::Unavailable => ErrorKind::Unavailable,
+        WitKind::Cancelled => ErrorKind::Cancelled,
+    }
+}

@@ -1,0 +1,190 @@
+//! From a target to a connection: the name is looked up once, each address is held against the allow-list, and one that
+//! passed is what is connected to. No second look-up can answer otherwise.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::ServerName;
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi_http::Error;
+
+use super::target::Target;
+use super::trust::Trust;
+use crate::reach::{NetworkPolicy, address};
+
+/// A connection, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Connects to a target that may be asked for; the allow-list knows it as `name`.
+pub(super) async fn open(
+    target: &Target,
+    name: &str,
+    reach: &NetworkPolicy,
+    trust: &Trust,
+) -> Result<Box<dyn Stream>, Error> {
+    let answers = match address(&target.host) {
+        Some(ip) => vec![ip],
+        None => look_up(target).await?,
+    };
+    let stream = connect(&permitted(answers, name, target.port, reach)?).await?;
+    // A request is written in few pieces, and each is waited for.
+    stream.set_nodelay(true).ok();
+    if target.tls {
+        secure(target, stream, reach, trust).await
+    } else {
+        Ok(Box::new(stream))
+    }
+}
+
+async fn look_up(target: &Target) -> Result<Vec<IpAddr>, Error> {
+    let answers = lookup_host((target.host.as_str(), target.port)).await;
+    let unknown = |said: String| Error::DnsError {
+        rcode: Some(said),
+        info_code: None,
+    };
+    let answers: Vec<_> = answers
+        .map_err(|problem| unknown(problem.to_string()))?
+        .map(|address| address.ip())
+        .collect();
+    if answers.is_empty() {
+        return Err(unknown("no address".to_owned()));
+    }
+    Ok(answers)
+}
+
+/// The addresses of a name that may be connected to.
+fn permitted(
+    answers: Vec<IpAddr>,
+    name: &str,
+    port: u16,
+    reach: &NetworkPolicy,
+) -> Result<Vec<SocketAddr>, Error> {
+    let permitted: Vec<_> = answers
+        .into_iter()
+        .filter(|ip| reach.tell(name, *ip))
+        .map(|ip| SocketAddr::new(ip, port))
+        // To Linux, the address of nobody is this machine.
+        .filter(|address| !address.ip().to_canonical().is_unspecified())
+        .filter(|address| reach.allows(*address, SocketAddrUse::TcpConnect))
+        .collect();
+    if permitted.is_empty() {
+        return Err(Error::DestinationIpProhibited);
+    }
+    Ok(permitted)
+}
+
+/// To the first that takes it.
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
+    let mut last = Error::DestinationUnavailable;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(problem) => last = refused(&problem),
+        }
+    }
+    Err(last)
+}
+
+fn refused(problem: &io::Error) -> Error {
+    match problem.kind() {
+        ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Error::ConnectionTerminated,
+        ErrorKind::TimedOut => Error::ConnectionTimeout,
+        _ => Error::DestinationUnavailable,
+    }
+}
+
+async fn secure(
+    target: &Target,
+    stream: TcpStream,
+    reach: &NetworkPolicy,
+    trust: &Trust,
+) -> Result<Box<dyn Stream>, Error> {
+    let host = target.host.trim_matches(['[', ']']);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let server = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let known = trust.known().await.map_err(|problem| {
+        reach.advise(problem);
+        Error::TlsCertificateError
+    })?;
+    let connector = TlsConnector::from(known.config.clone());
+    match connector.connect(server, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(problem) => {
+            let said = problem.get_ref().and_then(|inner| inner.downcast_ref());
+            if let Some(said @ rustls::Error::InvalidCertificate(_)) = said {
+                reach.advise(format!(
+                    "`{host}:{}` is not trusted: {said}; its authority is looked for in {}, and in another file if SSL_CERT_FILE names one",
+                    target.port,
+                    known.file.display()
+                ));
+            }
+            Err(insecure(&problem, said))
+        }
+    }
+}
+
+fn insecure(problem: &io::Error, said: Option<&rustls::Error>) -> Error {
+    match said {
+        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
+        Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
+            alert_id: Some(u8::from(*alert)),
+            alert_message: Some(format!("{alert:?}")),
+        },
+        Some(_) => Error::TlsProtocolError,
+        None if problem.kind() == ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
+        None => refused(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(named: &[&str]) -> NetworkPolicy {
+        let named: Vec<_> = named.iter().map(|text| text.parse().expect(text)).collect();
+        NetworkPolicy::new(&named)
+    }
+
+    fn of(reach: &NetworkPolicy, name: &str, answers: &[&str]) -> Option<Vec<String>> {
+        let answers = answers.iter().map(|text| text.parse().expect(text));
+        let permitted = permitted(answers.collect(), name, 80, reach).ok()?;
+        Some(permitted.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn of_a_names_addresses_those_are_left_that_it_may_have() {
+        let reach = reach(&["example.org:80", "0.0.0.0/8:80", "db.internal:80"]);
+        let both = of(
+            &reach,
+            "example.org",
+            &["127.0.0.1", "192.0.2.7", "10.0.0.1"],
+        );
+        assert_eq!(both, Some(vec!["192.0.2.7:80".to_owned()]));
+        for inside in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert_eq!(of(&reach, "example.org", &[inside]), None, "{inside}");
+        }
+        assert_eq!(
+            of(&reach, "db.internal", &["10.0.0.1"]).map(|all| all.len()),
+            Some(1)
+        );
+        assert_eq!(
+            of(&reach, "db.internal", &["127.0.0.1", "0.0.0.0", "::"]),
+            None
+        );
+        // A range says where the addresses are, and not that the address of nobody is one.
+        assert_eq!(of(&reach, "0.0.0.0", &["0.0.0.0"]), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Whose certificates are believed: those of the authorities that this machine believes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use kael_engine::environment::Environment;
+
+/// Where Linux distributions keep them, in one file.
+const FILES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The authorities; read when the first request wants them.
+pub(in crate) struct Trust {
+    /// What the variable says.
+    file: Option<PathBuf>,
+    known: OnceCell<Known>,
+}
+
+/// What they were read from, and what a connection needs of them.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) file: PathBuf,
+    pub(super) config: Arc<ClientConfig>,
+}
+
+impl Trust {
+    pub(in crate) fn new(environment: &Environment) -> Self {
+        Self {
+            file: environment.path("SSL_CERT_FILE"),
+            known: OnceCell::new(),
+        }
+    }
+
+    /// Reads them, once; or says why there are none, and what helps.
+    pub(super) async fn known(&self) -> Result<&Known, String> {
+        let read = async || {
+            let file = self.file.clone();
+            let work = move || read(file);
+            let read = tokio::task::spawn_blocking(work).await;
+            read.unwrap_or_else(|problem| Err(problem.to_string()))
+        };
+        self.known.get_or_try_init(read).await
+    }
+}
+
+fn read(named: Option<PathBuf>) -> Result<Known, String> {
+    let there = || FILES.iter().map(PathBuf::from).find(|file| file.is_file());
+    let Some(file) = named.clone().or_else(there) else {
+        let files = FILES.join(", ");
+        return Err(format!(
+            "this machine has no certificate authorities to check a server's certificate with, in none of {files}: install `ca-certificates`, or name a file of them in SSL_CERT_FILE"
+        ));
+    };
+    let config = config(&file).map_err(|problem| {
+        let whence = if named.is_some() {
+            " (from SSL_CERT_FILE)"
+        } else {
+            ""
+        };
+        format!("{}{whence}: {problem}", file.display())
+    })?;
+    Ok(Known { file, config })
+}
+
+fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .map_err(|problem| format!("certificate authorities cannot be read: {problem}"))?;
+    let mut roots = RootCertStore::empty();
+    // One that cannot be read is one that is not believed.
+    roots.add_parsable_certificates(certificates.flatten());
+    if roots.is_empty() {
+        return Err("there is no certificate in it".to_owned());
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .map_err(|problem| problem.to_string())?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // What one call has agreed on with a server is nothing to the next.
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}

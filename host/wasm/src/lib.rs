@@ -1,0 +1,213 @@
+//! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
+//!
+//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world what its definition
+//! names: `world` makes that, `reach` and `lookup` guard the network, `http` makes requests over it. `library` makes files ready to run, with `cache`
+//! for what was compiled before; `instance` runs one, and `outcome` says what its end means.
+
+mod cache;
+mod command;
+mod compile;
+mod engine;
+mod http;
+mod instance;
+mod library;
+mod lookup;
+mod outcome;
+mod pipes;
+mod reach;
+mod release;
+mod settings;
+mod world;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+use super::adapters;
+use super::envyr::{Envyr, inside};
+use super::{Invocation, STDERR_TAIL, STDOUT_CAP};
+use kael_engine::catalog::Definition;
+use kael_engine::environment::Environment;
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::units::ByteSize;
+use command::Command;
+use engine::Engine;
+use http::Trust;
+use instance::{Allowed, Ended};
+use library::Library;
+use outcome::Traces;
+use pipes::Pipe;
+use reach::NetworkPolicy;
+use world::Streams;
+
+/// Memory of an instance when its definition does not say.
+const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
+
+/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing is kept.
+#[cfg(fuzzing)]
+pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
+    use std::sync::LazyLock;
+
+    static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
+    let format = command::Format::of(file).ok_or("neither")?;
+    let code = compile::compile(&ENGINE, file, format)?;
+    let compiled = compile::load(&ENGINE, &code, format)?;
+    let command = Command::link(&ENGINE, &compiled, command::digest(file))?;
+    Ok(command.imports)
+}
+
+/// Runs the WASI commands of one actions repo.
+pub struct Wasm {
+    /// Fetches sources.
+    envyr: Arc<Envyr>,
+    environment: Environment,
+    repo: PathBuf,
+    library: Library,
+    trust: Arc<Trust>,
+    /// Made when the first action runs.
+    engine: OnceCell<Arc<Engine>>,
+}
+
+impl Wasm {
+    /// An executor for the repo in the folder `repo`; `envyr` fetches what is in git.
+    #[must_use]
+    pub fn new(envyr: Arc<Envyr>, environment: Environment, repo: PathBuf) -> Self {
+        let library = Library::new(environment.data_folder().join("wasm"));
+        let trust = Arc::new(Trust::new(&environment));
+        Self {
+            envyr,
+            environment,
+            repo,
+            library,
+            trust,
+            engine: OnceCell::new(),
+        }
+    }
+
+    async fn engine(&self) -> Result<&Arc<Engine>, ActionError> {
+        let make = async || Engine::new().map(Arc::new);
+        self.engine.get_or_try_init(make).await
+    }
+
+    /// The definition's file, ready to run, if it is given all that it needs.
+    async fn command(
+        &self,
+        engine: &Arc<Engine>,
+        definition: &Definition,
+    ) -> Result<Arc<Command>, ActionError> {
+        let source = self.envyr.fetch(&definition.source).await?;
+        let folder = match &definition.subdir {
+            None => source.clone(),
+            Some(subdir) => inside(&source, &source, subdir, "subdir")?,
+        };
+        // Definitions for this executor have one.
+        let name = definition.entrypoint.as_deref().unwrap_or_default();
+        let path = inside(&source, &folder, name, "entrypoint")?;
+        let pinned = definition.grants.sha256.as_deref();
+        let command = self.library.command(engine, &path, name, pinned).await?;
+        match command.missing(&definition.grants) {
+            None => Ok(command),
+            Some(missing) => {
+                let (imports, field) = (missing.imports.join(", "), missing.field);
+                let message = format!(
+                    "`{name}` needs `{field}` in its definition, for what it imports: {imports}"
+                );
+                Err(ActionError::unavailable(message, None))
+            }
+        }
+    }
+
+    /// What the definition's file imports, once it is sure that it can be run and is given all that it needs. Compiles
+    /// it where nobody has.
+    pub(super) async fn imports(
+        &self,
+        definition: &Definition,
+    ) -> Result<Vec<String>, ActionError> {
+        let engine = self.engine().await?;
+        let command = self.command(engine, definition).await?;
+        Ok(command.imports.clone())
+    }
+
+    /// Runs one to its end. Dropping the future ends the instance.
+    pub(super) async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+        let definition = invocation.definition;
+        let given = adapters::give(definition, invocation.params)?;
+        let engine = self.engine().await?;
+        let command = self.command(engine, definition).await?;
+        let (stdout, stderr) = (Pipe::capped(STDOUT_CAP), Pipe::tail(STDERR_TAIL));
+        let streams = Streams {
+            given,
+            stdout: stdout.clone(),
+            stderr: stderr.clone(),
+        };
+        let reach = NetworkPolicy::new(&definition.grants.network);
+        let wasi = world::make(definition, &self.environment, &self.repo, streams, &reach)?;
+        let allowed = Allowed {
+            memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
+            cpu: definition.limits.cpu,
+        };
+        // Never closed.
+        let turn = engine.turns.clone().acquire_owned().await.ok();
+        let running = {
+            let (engine, reach, trust) = (engine.clone(), reach.clone(), self.trust.clone());
+            async move {
+                let ended = instance::run(&engine, &command, wasi, reach, trust, allowed).await;
+                drop(turn);
+                ended
+            }
+        };
+        // A task of its own: what it computes is not the script's computing.
+        let dirs = definition.grants.dirs.iter();
+        let task = Task {
+            handle: tokio::spawn(running),
+            folders: dirs.map(|dir| self.repo.join(&dir.path)).collect(),
+        };
+        let ended = task.within(definition.timeout.duration()).await;
+        let traces = Traces {
+            stdout: stdout.take(),
+            overflowed: stdout.overflowed(),
+            stderr: stderr.take(),
+            advice: reach.advice(),
+        };
+        match ended {
+            None => Err(outcome::timed_out(definition.timeout, &traces)),
+            Some(Ok(ended)) => {
+                let stdout = outcome::read(ended, allowed, traces)?;
+                adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
+            }
+            Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
+        }
+    }
+}
+
+/// An instance that is running; dropping this ends it, at the next tick.
+struct Task {
+    handle: JoinHandle<Ended>,
+    /// What it was given.
+    folders: Vec<PathBuf>,
+}
+
+impl Task {
+    /// None when it was late.
+    async fn within(
+        mut self,
+        time: std::time::Duration,
+    ) -> Option<Result<Ended, tokio::task::JoinError>> {
+        tokio::time::timeout(time, &mut self.handle).await.ok()
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.handle.is_finished() {
+            return;
+        }
+        self.handle.abort();
+        release::after(
+            self.handle.abort_handle(),
+            std::mem::take(&mut self.folders),
+        );
+    }
+}

@@ -1,0 +1,385 @@
+//! Which addresses an instance may reach: those that the definition names, and those that the hosts which it names have.
+//!
+//! A name is worth what DNS answers, which may be in the hands of somebody else. So the answer counts for the instance
+//! that was told it, and one that is an address of this machine or its neighbours does not count, unless the name is
+//! one that only the local network can give, or the definition names the address.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use kael_engine::catalog::{Destination, Host};
+
+/// The allow-list of one instance.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NetworkPolicy {
+    named: Arc<[Destination]>,
+    learnt: Arc<Mutex<Learnt>>,
+}
+
+#[derive(Debug, Default)]
+struct Learnt {
+    /// Names and the addresses that the instance was told they have.
+    told: HashSet<(String, IpAddr)>,
+    /// What was in the way first, and what helps, for the error if the action fails.
+    advice: Option<String>,
+}
+
+impl NetworkPolicy {
+    pub(super) fn new(named: &[Destination]) -> Self {
+        Self {
+            named: named.into(),
+            learnt: Arc::default(),
+        }
+    }
+
+    fn learnt(&self) -> std::sync::MutexGuard<'_, Learnt> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a name may be looked up, in the form in which its addresses are noted. An address is no secret.
+    pub(super) fn may_resolve(&self, name: &str) -> Option<String> {
+        let name = plain(name);
+        if address(&name).is_some() || self.names(&name, None) {
+            return Some(name);
+        }
+        self.refuse(format!("looking up `{}`", name.escape_debug()));
+        None
+    }
+
+    /// Whether a request may be made to a host by this name, or at this address, in the form in which a name's addresses
+    /// are noted. Which of them may be connected to is another question.
+    pub(super) fn may_request(&self, host: &str, port: u16) -> Option<String> {
+        let name = plain(host);
+        let allowed = match address(&name) {
+            Some(ip) => self.holds(SocketAddr::new(ip, port)),
+            None => self.names(&name, Some(port)),
+        };
+        if allowed {
+            return Some(name);
+        }
+        self.refuse(format!("a request to `{}:{port}`", name.escape_debug()));
+        None
+    }
+
+    /// Whether the definition has a name, at this port if that matters.
+    fn names(&self, name: &str, port: Option<u16>) -> bool {
+        self.named.iter().any(|destination| {
+            matches!(&destination.host, Host::Name(own) if own == name)
+                && port.is_none_or(|port| destination.port == port)
+        })
+    }
+
+    /// Whether the instance is to be told that a name has this address.
+    pub(super) fn tell(&self, name: &str, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        if address(name).is_some() {
+            return true;
+        }
+        if answers_for(name, kind(ip))
+            || self
+                .named
+                .iter()
+                .any(|destination| destination.host.holds(ip))
+        {
+            self.learnt().told.insert((name.to_owned(), ip));
+            return true;
+        }
+        self.refuse(format!(
+            "`{name}` at {ip}, an address that only a definition can name"
+        ));
+        false
+    }
+
+    /// Whether an address may be used like this.
+    pub(super) fn allows(&self, address: SocketAddr, how: SocketAddrUse) -> bool {
+        match how {
+            // What the system does before it connects. Listening is another matter.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+                address.ip().is_unspecified() && address.port() == 0
+            }
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+                let allowed = self.holds(address);
+                if !allowed {
+                    self.refuse(format!("a connection to {address}"));
+                }
+                allowed
+            }
+        }
+    }
+
+    fn holds(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let learnt = self.learnt();
+        let named = |destination: &Destination| {
+            destination.port == address.port()
+                && match &destination.host {
+                    Host::Name(name) => learnt.told.contains(&(name.clone(), ip)),
+                    range @ Host::Range { .. } => range.holds(ip),
+                }
+        };
+        self.named.iter().any(named)
+    }
+
+    fn refuse(&self, what: String) {
+        self.advise(format!(
+            "{what} was refused: the definition's `network` says where the action may connect to"
+        ));
+    }
+
+    /// Notes what is in the way, and what helps.
+    pub(super) fn advise(&self, advice: String) {
+        self.learnt().advice.get_or_insert(advice);
+    }
+
+    /// What was noted first.
+    pub(super) fn advice(&self) -> Option<String> {
+        self.learnt().advice.clone()
+    }
+}
+
+/// A name as definitions have it.
+fn plain(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// The address that a text is, in brackets or not; none for a name.
+pub(super) fn address(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Whose an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Anybody's on the internet.
+    Public,
+    /// The local network's.
+    Private,
+    /// This machine's.
+    Loopback,
+    /// The neighbour's on the wire, a group's, nobody's: clouds keep their secrets at one of these.
+    Special,
+}
+
+fn kind(ip: IpAddr) -> Kind {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => kind_v4(ip),
+        IpAddr::V6(ip) => kind_v6(ip),
+    }
+}
+
+fn kind_v4(ip: Ipv4Addr) -> Kind {
+    match ip.octets() {
+        [127, ..] => Kind::Loopback,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Kind::Private,
+        [0 | 224.., ..] | [169, 254, ..] | [192, 0, 0, _] | [198, 18..=19, ..] => Kind::Special,
+        _ => Kind::Public,
+    }
+}
+
+fn kind_v6(ip: Ipv6Addr) -> Kind {
+    let inner = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        kind_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
+        // IPv4 inside: behind a translator, and 6to4.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inner(high, low),
+        [0x2002, high, low, ..] => inner(high, low),
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
+        // Teredo hides an address, too; only 2000::/3 is given out.
+        [0x2001, 0, ..] => Kind::Special,
+        [0x2000..=0x3fff, ..] => Kind::Public,
+        _ => Kind::Special,
+    }
+}
+
+/// Whether a name can be believed to have such an address: nobody can register the names of the local network.
+fn answers_for(name: &str, kind: Kind) -> bool {
+    let below = |suffix: &str| {
+        name.strip_suffix(suffix)
+            .is_some_and(|rest| rest.ends_with('.'))
+    };
+    match kind {
+        Kind::Public => true,
+        Kind::Private => {
+            !name.contains('.') || ["internal", "local", "home.arpa"].into_iter().any(below)
+        }
+        Kind::Loopback => name == "localhost" || below("localhost"),
+        Kind::Special => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(named: &[&str]) -> NetworkPolicy {
+        let named: Vec<Destination> = named.iter().map(|text| text.parse().expect(text)).collect();
+        NetworkPolicy::new(&named)
+    }
+
+    fn connects(reach: &NetworkPolicy, address: &str) -> bool {
+        reach.allows(
+            address.parse().expect("an address"),
+            SocketAddrUse::TcpConnect,
+        )
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_is_reached_when_it_is_named() {
+        let reach = reach(&["127.0.0.1:9090", "10.0.0.0/8:443", "[::1]:80"]);
+        for address in [
+            "127.0.0.1:9090",
+            "10.9.8.7:443",
+            "[::1]:80",
+            "[::ffff:127.0.0.1]:9090",
+        ] {
+            assert!(connects(&reach, address), "{address}");
+        }
+        assert_eq!(reach.advice(), None);
+        for address in [
+            "127.0.0.1:9091",
+            "127.0.0.2:9090",
+            "11.0.0.1:443",
+            "[::1]:443",
+            "0.0.0.0:9090",
+        ] {
+            assert!(!connects(&reach, address), "{address}");
+        }
+        assert_eq!(
+            reach.advice().as_deref(),
+            Some(
+                "a connection to 127.0.0.1:9091 was refused: the definition's `network` says where the action may connect to"
+            )
+        );
+    }
+
+    #[test]
+    fn a_name_reaches_only_what_it_was_said_to_be() {
+        let reach = reach(&["example.org:443"]);
+        assert!(!connects(&reach, "192.0.2.7:443"));
+        assert_eq!(
+            reach.may_resolve("EXAMPLE.org."),
+            Some("example.org".to_owned())
+        );
+        assert_eq!(reach.may_resolve("evil.example.org"), None);
+        assert!(reach.tell("example.org", ip("192.0.2.7")));
+        assert!(connects(&reach, "192.0.2.7:443") && !connects(&reach, "192.0.2.7:80"));
+        assert!(!connects(&reach, "192.0.2.8:443"));
+    }
+
+    #[test]
+    fn a_request_is_for_a_name_and_a_port_that_are_named() {
+        let reach = reach(&["example.org:443", "10.0.0.0/8:80", "[::1]:80"]);
+        assert_eq!(
+            reach.may_request("Example.ORG.", 443),
+            Some("example.org".to_owned())
+        );
+        for (host, port) in [("10.1.2.3", 80), ("[::1]", 80), ("[::ffff:10.1.2.3]", 80)] {
+            assert!(reach.may_request(host, port).is_some(), "{host}");
+        }
+        for (host, port) in [
+            ("example.org", 80),
+            ("a.example.org", 443),
+            ("example.org.evil", 443),
+            ("10.1.2.3", 443),
+            ("11.1.2.3", 80),
+            ("127.0.0.1", 80),
+            ("[::2]", 80),
+            ("localhost", 80),
+            ("", 443),
+        ] {
+            assert_eq!(reach.may_request(host, port), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_public_name_does_not_lead_back_inside() {
+        let reach = reach(&["example.org:80"]);
+        for inside in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "::127.0.0.1",
+        ] {
+            assert!(!reach.tell("example.org", ip(inside)), "{inside}");
+            assert!(
+                !reach.allows(SocketAddr::new(ip(inside), 80), SocketAddrUse::TcpConnect),
+                "{inside}"
+            );
+        }
+        assert!(
+            reach
+                .advice()
+                .is_some_and(|what| what.starts_with("`example.org` at 127.0.0.1"))
+        );
+    }
+
+    #[test]
+    fn the_local_networks_own_names_lead_inside() {
+        let reach = reach(&[
+            "db.internal:1",
+            "printer.local:1",
+            "db:1",
+            "localhost:1",
+            "example.org:1",
+            "10.0.0.0/8:1",
+        ]);
+        for (name, address, told) in [
+            ("db.internal", "10.0.0.1", true),
+            ("printer.local", "192.168.0.9", true),
+            ("db", "fd00::7", true),
+            ("localhost", "127.0.0.1", true),
+            ("localhost", "10.0.0.1", true), // the range is named
+            ("localhost", "192.168.0.1", true),
+            ("db.internal", "127.0.0.1", false),
+            ("db.internal", "169.254.169.254", false),
+            ("example.org", "10.0.0.1", true), // the range is named
+            ("example.org", "192.168.0.1", false),
+        ] {
+            assert_eq!(reach.tell(name, ip(address)), told, "{name} {address}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_listened_at() {
+        let reach = reach(&["0.0.0.0:80", "127.0.0.1:80"]);
+        let address: SocketAddr = "127.0.0.1:80".parse().expect("an address");
+        for how in [
+            SocketAddrUse::TcpListen,
+            SocketAddrUse::TcpAccept,
+            SocketAddrUse::TcpBind,
+            SocketAddrUse::UdpBind,
+        ] {
+            assert!(!reach.allows(address, how), "{how:?}");
+        }
+        assert!(reach.allows(
+            "0.0.0.0:0".parse().expect("an address"),
+            SocketAddrUse::TcpBind
+        ));
+    }
+}

@@ -1,0 +1,85 @@
+//! What one instance sees of the world: its streams, the variables and folders that its definition names, and no more.
+
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{FsPerms, WasiCtx};
+
+use super::pipes::Pipe;
+use super::reach::NetworkPolicy;
+use kael_engine::catalog::Definition;
+use kael_engine::environment::Environment;
+use kael_engine::executor::adapters::Given;
+use kael_engine::executor::envyr::brief;
+use kael_engine::failure::ActionError;
+
+/// The streams of one call.
+pub(super) struct Streams {
+    /// What it is given: its stdin, arguments and variables.
+    pub(super) given: Given,
+    pub(super) stdout: Pipe,
+    pub(super) stderr: Pipe,
+}
+
+/// Makes it. Folders are opened here, and whatever happens to their paths later, these are the ones that it has.
+pub(super) fn make(
+    definition: &Definition,
+    environment: &Environment,
+    repo: &std::path::Path,
+    streams: Streams,
+    reach: &NetworkPolicy,
+) -> Result<WasiP1Ctx, ActionError> {
+    let mut wasi = WasiCtx::builder();
+    let given = streams.given;
+    if !given.args.is_empty() {
+        // The first is the program's own name, as everywhere.
+        wasi.arg(definition.entrypoint.as_deref().unwrap_or_default())
+            .args(&given.args);
+    }
+    wasi.envs(&given.env);
+    wasi.stdin(MemoryInputPipe::new(given.stdin))
+        .stdout(streams.stdout)
+        .stderr(streams.stderr);
+    for name in &definition.env {
+        let Some(value) = environment.get(name) else {
+            continue;
+        };
+        let Some(value) = value.to_str() else {
+            let message =
+                format!("the variable `{name}` is not UTF-8 text, and WebAssembly takes no other");
+            return Err(ActionError::unavailable(message, None));
+        };
+        wasi.env(name, value);
+    }
+    for dir in &definition.grants.dirs {
+        let perms = if dir.writable {
+            FsPerms::ReadWrite
+        } else {
+            FsPerms::ReadOnly
+        };
+        let path = repo.join(&dir.path);
+        wasi.preopened_dir(&path, &dir.seen_as, perms)
+            .map_err(|problem| {
+                let why = problem
+                    .downcast_ref::<std::io::Error>()
+                    .map(brief)
+                    .unwrap_or_default();
+                let message = format!(
+                    "`dirs[\"{}\"]`: {} cannot be opened: {why}",
+                    dir.seen_as,
+                    path.display()
+                );
+                ActionError::unavailable(message, None)
+            })?;
+    }
+    if !definition.grants.network.is_empty() {
+        let reach = reach.clone();
+        wasi.allow_tcp(true)
+            .allow_udp(true)
+            .allow_ip_name_lookup(true)
+            .socket_addr_check(move |address, how| {
+                let allowed = reach.allows(address, how);
+                Box::pin(std::future::ready(allowed))
+            });
+    }
+    Ok(wasi.build_p1())
+}
