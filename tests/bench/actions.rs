@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kael_engine::app::{self, Repo};
-use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::environment::Environment;
 use kael_engine::executor::Executors;
 use kael_engine::executor::envyr::Settings;
+use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Output, Sandbox};
 use kael_tests::{Program, project};
@@ -51,7 +51,12 @@ impl Gate {
         let limits = Limits::default();
         let loading = Repo::load(&sandbox, &actions, &limits, &output);
         let catalog = runtime.block_on(loading)?.catalog;
-        let executors = Executors::new(settings, environment, actions.canonicalize()?);
+        let executors = Executors::new(
+            settings,
+            environment,
+            actions.canonicalize()?,
+            &[Arc::new(kael_wasm::WasmFactory)],
+        );
         Ok(Self {
             runtime: runtime.clone(),
             dispatcher: Arc::new(Dispatcher::new(

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kael_engine::app::Repo;
-use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Ending, Output, Ready, Sandbox, Script};
+use kael_engine::sandbox::{Ending, Output, PreparedRepo, Sandbox, Script};
 use tokio::runtime::{Builder, Runtime};
 
 use super::measure::Result;
@@ -86,7 +86,7 @@ impl Hosted {
     /// Runs a script to its end, and says how long that took.
     pub(crate) fn run(
         &self,
-        repo: Option<&Ready>,
+        repo: Option<&PreparedRepo>,
         gate: &Arc<Dispatcher>,
         source: &str,
         args: Vec<String>,
@@ -100,7 +100,7 @@ impl Hosted {
     /// The same, to be run beside others.
     pub(crate) async fn running(
         &self,
-        repo: Option<&Ready>,
+        repo: Option<&PreparedRepo>,
         gate: &Arc<Dispatcher>,
         source: &str,
         args: Vec<String>,

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kael_engine::app::{AppError, Repo};
-use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::environment::Environment;
 use kael_engine::executor::envyr::{Envyr, Settings};
+use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
 use kael_tests::{Kael, Program};

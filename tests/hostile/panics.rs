@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::app::Repo;
-use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Ending, Output, Sandbox, Script};
 use libtest_mimic::Trial;

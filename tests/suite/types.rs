@@ -257,7 +257,7 @@ fn every_global_of_a_script_is_annotated() {
         .file("actions/init.lua", "return {}")
         .option(&["--actions", "actions"])
         .script("for name in next, _G do print(name) end");
-    let text = fs::read_to_string(project("host/src/authoring/types/globals.lua")).expect("there");
+    let text = fs::read_to_string(project("host/authoring/src/types/globals.lua")).expect("there");
     let annotated = |name: &str| {
         let declares = [format!("\nfunction {name}("), format!("\n{name} = ")];
         name == "actions" || declares.iter().any(|line| text.contains(line))

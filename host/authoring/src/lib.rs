@@ -1,10 +1,10 @@
 //! What people do with an actions repo while they write it: check it, add to it, take from it. Found here, told elsewhere.
 
+pub mod add_action;
 pub mod check;
-pub mod draft;
+pub mod lint;
 pub mod lua;
 mod outline;
-pub mod script;
 pub mod starter;
 mod tree;
 pub mod types;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use super::actions::args::Actions;
+use crate::commands::actions::args::Actions;
 use kael_engine::confinement::Confinement;
 use kael_engine::units::{ByteSize, TimeLimit};
 

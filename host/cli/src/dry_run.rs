@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::args::Run;
-use super::runtime::{Driven, drive};
 use super::progress::ProgressWriter;
+use super::runtime::{Driven, drive};
 use super::sanitize::visible;
 use kael_engine::app::{self, Settings};
-use kael_engine::gate::answers::{Answers, Planned, Recorder, DryRun};
+use kael_engine::gate::answers::{Answers, DryRun, Planned, Recorder};
 use kael_engine::units::ByteSize;
 
 /// A file of answers may be this large.

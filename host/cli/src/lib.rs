@@ -1,27 +1,20 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
-mod actions;
 mod args;
-mod cache;
-mod check;
-mod config;
-mod doctor;
-mod drive;
-mod excerpt;
+mod commands;
+pub mod config;
+pub mod doctor;
+mod dry_run;
 mod exit;
-mod generated;
 mod page;
 mod progress;
-mod rehearse;
-mod repl;
 mod report;
-mod run;
+mod runtime;
+mod sanitize;
 mod settings;
-mod setup;
+mod snippet;
 mod terminal;
-mod text;
 mod trace;
-mod trust;
 mod watch;
 
 use std::process::ExitCode;
@@ -29,8 +22,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tracing_subscriber::filter::LevelFilter;
 
+use args::Args;
 use kael_engine::environment::Environment;
-use args::{Args, Command};
 
 /// Runs the program.
 #[must_use]
@@ -49,20 +42,7 @@ pub fn main() -> ExitCode {
     };
     log(&args);
     let environment = Environment::new(std::env::vars_os());
-    let code = match args.command {
-        Command::Run(run) => run::run(&args.shared, &run, environment),
-        Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
-        Command::Check(check) => check::run(&args.shared, &check, &environment),
-        Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
-        Command::Config(config) => config::run(&args.shared, &config, &environment),
-        Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
-        Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
-        Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
-        Command::Completions(shell) => generated::completions(&shell),
-        Command::Man(man) => generated::man(&args.shared, &man),
-        Command::Setup(setup) => setup::run(&args.shared, &setup, &environment),
-    };
-    code.into()
+    commands::execute(args, environment).into()
 }
 
 fn log(args: &Args) {

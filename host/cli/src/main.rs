@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kael_host::cli::main()
+    kael_host::main()
 }

@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::args::Shared;
-use super::snippet::Texts;
 use super::dry_run::Call;
-use super::terminal::say_json;
 use super::sanitize::{visible, with_causes};
-use kael_engine::app::AppError;
+use super::snippet::Texts;
+use super::terminal::say_json;
 use crate::config::ConfigError;
+use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
 use kael_engine::sandbox::{Ending, ErrorStage, Report, ScriptError};

@@ -1,13 +1,14 @@
 //! From what was typed, found and set to what one command is told.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::args::{Bounds, Shared};
-use kael_engine::app::Settings;
 use crate::config::{Config, ConfigError, Confinement, Key, Value};
-use kael_engine::gate::{CacheUse, Pattern, Policy};
+use kael_engine::app::Settings;
 use kael_engine::environment::Environment;
 use kael_engine::executor::envyr;
+use kael_engine::gate::{CacheUse, Pattern, Policy};
 
 /// The configuration with what was typed on top.
 pub(super) fn config(
@@ -51,6 +52,7 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
         deny: patterns.iter().map(|text| Pattern::new(text)).collect(),
     };
     Settings {
+        executors: vec![Arc::new(kael_wasm::WasmFactory)],
         actions: config.path(Key::ActionsPath),
         limits: config.limits(),
         policy: policy(&config.list(Key::Deny)),

@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::runtime::until_a_signal;
 use super::exit;
+use super::runtime::until_a_signal;
 use super::sanitize::{visible, visible_json};
 use kael_engine::environment::Environment;
 

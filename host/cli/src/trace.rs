@@ -29,7 +29,7 @@ impl Trace {
     /// Makes the file, which only its owner can read.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            file: private::create(path)?,
+            file: private_file::create(path)?,
             origin: Instant::now(),
             activity: Activity::on(true),
         })

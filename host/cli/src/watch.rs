@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::runtime::{Driven, drive};
 use super::exit;
+use super::runtime::{Driven, drive};
 
 /// How often files are looked at; no event of the kernel's covers files on every file system.
 const EVERY: Duration = Duration::from_millis(300);

@@ -11,13 +11,15 @@ use thiserror::Error;
 use crate::activity::Kind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::confinement::Confinement;
-use crate::gate::{Cache, CacheUse, Dispatcher, Policy, Recorder, DryRun};
 use crate::environment::Environment;
 use crate::executor::envyr::{self, Envyr};
-use crate::executor::{self, Executors};
+use crate::executor::{self, ExecutorFactory, Executors};
+use crate::gate::{Cache, CacheUse, Dispatcher, DryRun, Policy, Recorder};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
-use crate::sandbox::{Ending, EngineError, Output, PreparedRepo, Report, Sandbox, Script, ScriptError};
+use crate::sandbox::{
+    Ending, EngineError, Output, PreparedRepo, Report, Sandbox, Script, ScriptError,
+};
 
 /// What one command was told.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct Settings {
     pub envyr: envyr::Settings,
     /// What Kael was started with.
     pub environment: Environment,
+    /// Executors beside those of the engine.
+    pub executors: Vec<Arc<dyn ExecutorFactory>>,
 }
 
 /// Why a run did not begin.
@@ -172,7 +176,12 @@ pub async fn inspect(
 /// The executors of a repo's actions.
 #[must_use]
 pub fn executors(settings: &Settings, root: PathBuf) -> Executors {
-    Executors::new(settings.envyr.clone(), settings.environment.clone(), root)
+    Executors::new(
+        settings.envyr.clone(),
+        settings.environment.clone(),
+        root,
+        &settings.executors,
+    )
 }
 
 /// The gate to a repo's actions.
@@ -211,7 +220,11 @@ pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<Str
 ///
 /// # Errors
 /// Whatever is wrong, in words.
-pub async fn ask(repo: Option<&PreparedRepo>, script: Script, limits: &Limits) -> Result<String, String> {
+pub async fn ask(
+    repo: Option<&PreparedRepo>,
+    script: Script,
+    limits: &Limits,
+) -> Result<String, String> {
     let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
     let idle = Envyr::new(
         envyr::Settings::default(),

@@ -1,7 +1,14 @@
-//! Runs Lua scripts that you did not write: a sandbox whose only way out is the actions that a team defined.
+//! The engine of Kael: runs Lua scripts in a sandbox whose only way out is a gate to actions.
 //!
-//! Modules build on each other in one direction: `cli`, `authoring`, `app`, `sandbox`, `dispatch`, then `executor` and `catalog`,
-//! then `repo`, then the small ones below them.
+//! `sandbox` holds instances of the guest, the Lua runtime; its host side answers `run-action`
+//! through `gate`, which looks an action up in `catalog`, merges and checks parameters, asks the
+//! policy, and hands the call to an executor. `executor` starts processes, through envyr, within
+//! their limits and confinement; other crates add executors of their own (`kael-wasm`). `app` puts
+//! these parts together. `repo` reads the Lua files that define actions.
+//!
+//! Modules depend on each other in one direction: `app`, `sandbox`, `gate`, `executor`, then
+//! `catalog` and the small ones below it. Nothing in this crate prints or reads the environment of
+//! the process.
 
 #[cfg(panic = "abort")]
 compile_error!(
@@ -10,21 +17,18 @@ compile_error!(
 
 pub mod activity;
 pub mod app;
-pub mod authoring;
-mod bounds;
+pub mod bounds;
 pub mod catalog;
-pub mod cli;
-pub mod config;
-pub mod dispatch;
-pub mod doctor;
+pub mod confinement;
 pub mod environment;
 pub mod executor;
-pub mod report_item;
 pub mod failure;
-mod json;
+pub mod gate;
+pub mod json;
 pub mod limits;
 pub mod names;
-mod private;
+pub mod private_file;
 pub mod repo;
+pub mod report_item;
 pub mod sandbox;
 pub mod units;

@@ -68,10 +68,7 @@ impl std::borrow::Borrow<str> for ActionName {
 }
 
 /// The candidate that looks most like `name`, when one is close enough to be meant.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 200 {
         return None;
     }

@@ -1,9 +1,10 @@
-//! The settings of wasmtime that decide how the guest is compiled: the same when the host is built and when it runs.
+//! The settings of wasmtime that decide how the guest is compiled: the same in the build script and in the engine.
 
 use wasmtime::Config;
 
 /// Settings that the compiled guest must have been compiled with.
-pub(crate) fn config() -> Config {
+#[must_use]
+pub fn engine_config() -> Config {
     let mut config = Config::new();
     // Lua's errors are wasm exceptions.
     config.wasm_exceptions(true);

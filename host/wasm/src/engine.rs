@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, component};
 
 use super::instance::State;
-use super::{http, lookup, settings};
+use super::{engine_config, http, lookup};
 use kael_engine::bounds::Ticker;
 use kael_engine::failure::ActionError;
 
@@ -67,7 +67,7 @@ impl Engine {
             .total_stacks(INSTANCES)
             .total_gc_heaps(INSTANCES)
             .max_memory_size(4 << 30);
-        let mut config = settings::config();
+        let mut config = engine_config::engine_config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = wasmtime::Engine::new(&config)?;
         let mut components = component::Linker::new(&engine);

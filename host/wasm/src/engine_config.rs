@@ -3,7 +3,7 @@
 use wasmtime::Config;
 
 /// Settings that a compiled action must have been compiled with.
-pub(crate) fn config() -> Config {
+pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     // Certain: every loop and every function looks at the epoch.
     config.epoch_interruption(true);

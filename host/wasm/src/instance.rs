@@ -11,7 +11,7 @@ use super::command::{Command, Kind};
 use super::engine::Engine;
 use super::http::{Http, Trust};
 use super::lookup::Asked;
-use super::reach::NetworkPolicy;
+use super::network_policy::NetworkPolicy;
 use kael_engine::bounds::{Limiter, Meter};
 use kael_engine::units::{ByteSize, TimeLimit};
 

@@ -8,16 +8,16 @@ mod cache;
 mod command;
 mod compile;
 mod engine;
+mod engine_config;
+mod fifo_unblock;
 mod http;
 mod instance;
-mod library;
 mod lookup;
+mod module_loader;
+mod network_policy;
 mod outcome;
 mod pipes;
-mod reach;
-mod release;
-mod settings;
-mod world;
+mod wasi_ctx;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,22 +25,24 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use super::adapters;
-use super::envyr::{Envyr, inside};
-use super::{Invocation, STDERR_TAIL, STDOUT_CAP};
-use kael_engine::catalog::Definition;
-use kael_engine::environment::Environment;
-use kael_engine::failure::{ActionError, ErrorKind};
-use kael_engine::units::ByteSize;
 use command::Command;
 use engine::Engine;
 use http::Trust;
 use instance::{Allowed, Ended};
-use library::Library;
+use kael_engine::catalog::{Definition, Executor};
+use kael_engine::environment::Environment;
+use kael_engine::executor::adapters;
+use kael_engine::executor::envyr::{Envyr, inside};
+use kael_engine::executor::{
+    Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
+};
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::units::ByteSize;
+use module_loader::Library;
+use network_policy::NetworkPolicy;
 use outcome::Traces;
 use pipes::Pipe;
-use reach::NetworkPolicy;
-use world::Streams;
+use wasi_ctx::Streams;
 
 /// Memory of an instance when its definition does not say.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
@@ -71,9 +73,14 @@ pub struct Wasm {
 }
 
 impl Wasm {
-    /// An executor for the repo in the folder `repo`; `envyr` fetches what is in git.
+    /// An executor for the actions of a repo.
     #[must_use]
-    pub fn new(envyr: Arc<Envyr>, environment: Environment, repo: PathBuf) -> Self {
+    pub fn new(repo: RepoContext) -> Self {
+        let RepoContext {
+            root: repo,
+            environment,
+            sources: envyr,
+        } = repo;
         let library = Library::new(environment.data_folder().join("wasm"));
         let trust = Arc::new(Trust::new(&environment));
         Self {
@@ -121,17 +128,14 @@ impl Wasm {
 
     /// What the definition's file imports, once it is sure that it can be run and is given all that it needs. Compiles
     /// it where nobody has.
-    pub(super) async fn imports(
-        &self,
-        definition: &Definition,
-    ) -> Result<Vec<String>, ActionError> {
+    async fn checked_imports(&self, definition: &Definition) -> Result<Vec<String>, ActionError> {
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
         Ok(command.imports.clone())
     }
 
     /// Runs one to its end. Dropping the future ends the instance.
-    pub(super) async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+    async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = adapters::give(definition, invocation.params)?;
         let engine = self.engine().await?;
@@ -143,7 +147,7 @@ impl Wasm {
             stderr: stderr.clone(),
         };
         let reach = NetworkPolicy::new(&definition.grants.network);
-        let wasi = world::make(definition, &self.environment, &self.repo, streams, &reach)?;
+        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &reach)?;
         let allowed = Allowed {
             memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
             cpu: definition.limits.cpu,
@@ -182,6 +186,30 @@ impl Wasm {
     }
 }
 
+impl Execute for Wasm {
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
+        Box::pin(self.run(invocation))
+    }
+
+    fn imports<'a>(&'a self, definition: &'a Definition) -> Imports<'a> {
+        Box::pin(self.checked_imports(definition))
+    }
+}
+
+/// Gives a program's repos the executor `wasm`.
+#[derive(Debug, Clone, Copy)]
+pub struct WasmFactory;
+
+impl ExecutorFactory for WasmFactory {
+    fn executor(&self) -> Executor {
+        Executor::Wasm
+    }
+
+    fn for_repo(&self, repo: RepoContext) -> Arc<dyn Execute> {
+        Arc::new(Wasm::new(repo))
+    }
+}
+
 /// An instance that is running; dropping this ends it, at the next tick.
 struct Task {
     handle: JoinHandle<Ended>,
@@ -205,7 +233,7 @@ impl Drop for Task {
             return;
         }
         self.handle.abort();
-        release::after(
+        fifo_unblock::after(
             self.handle.abort_handle(),
             std::mem::take(&mut self.folders),
         );

@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::{DynPollable, IoError, SocketError};
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView as _};
 
 use super::instance::State;
-use super::reach::NetworkPolicy;
+use super::network_policy::NetworkPolicy;
 
 /// Questions under way: the name that each asks for.
 pub(super) type Asked = HashMap<u32, String>;

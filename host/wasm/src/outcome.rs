@@ -6,7 +6,7 @@ use wasmtime_wasi::I32Exit;
 use super::command::one_line;
 use super::instance::{Allowed, Ended};
 use kael_engine::executor::STDOUT_CAP;
-use kael_engine::executor::words::{last_words, said_on_stdout};
+use kael_engine::executor::failure_message::{last_words, said_on_stdout};
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::units::{ByteSize, TimeLimit};
 

@@ -4,8 +4,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
+use super::network_policy::NetworkPolicy;
 use super::pipes::Pipe;
-use super::reach::NetworkPolicy;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters::Given;

@@ -1,8 +1,8 @@
 //! What a script calls of the actions tree: whether it is there, and whether literals that it is given fit.
 
 use super::Found;
-use super::facts::{Arguments, Expr, Facts, Form, Path, Root, Use, What};
 use super::params;
+use super::syntax_facts::{Arguments, Expr, Facts, Form, Path, Root, Use, What};
 use crate::lua;
 use crate::outline::Node;
 use kael_engine::catalog::{Catalog, Definition};

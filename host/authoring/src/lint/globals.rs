@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Found;
-use super::facts::{Facts, Root, Use, What};
+use super::syntax_facts::{Facts, Root, Use, What};
 use kael_engine::names;
 
 /// What Lua has elsewhere and a sandbox has not.

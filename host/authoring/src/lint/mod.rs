@@ -5,11 +5,11 @@
 //! wrong however the script runs is told; a script that the parser cannot read is one of which nothing more is known.
 
 mod calls;
-mod facts;
 mod globals;
 mod lexer;
 mod params;
 mod parser;
+mod syntax_facts;
 
 use std::collections::BTreeSet;
 
@@ -135,7 +135,7 @@ impl Checker {
         })
     }
 
-    fn judge(&self, facts: &facts::Facts) -> Vec<Found> {
+    fn judge(&self, facts: &syntax_facts::Facts) -> Vec<Found> {
         let mut others = BTreeSet::new();
         let requires = facts.reads.iter().any(|read| read.name == "require");
         if let (Some(repo), true) = (&self.repo, requires) {
@@ -183,7 +183,8 @@ impl Checker {
             want_result: true,
         };
         let said = app::ask(None, script, &self.limits).await?;
-        let said = kael_engine::json::parse(said.as_bytes()).map_err(|problem| problem.to_string())?;
+        let said =
+            kael_engine::json::parse(said.as_bytes()).map_err(|problem| problem.to_string())?;
         let said = said.as_str().unwrap_or_default();
         if said.is_empty() {
             return Ok(None);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::facts::{Expr, Form, Path, Root, Table};
+use super::syntax_facts::{Expr, Form, Path, Root, Table};
 use kael_engine::catalog::Definition;
 
 /// A value with holes.

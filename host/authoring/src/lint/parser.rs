@@ -6,8 +6,10 @@
 
 mod expressions;
 
-use super::facts::{Arguments, Expr, Facts, Form, Local, Path, Read, Root, Table, Use, What};
 use super::lexer::{Kind, Lexer, Token};
+use super::syntax_facts::{
+    Arguments, Expr, Facts, Form, Local, Path, Read, Root, Table, Use, What,
+};
 
 /// Levels that may nest; Lua itself takes 200.
 const MAX_DEPTH: usize = 220;

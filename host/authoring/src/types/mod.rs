@@ -1,7 +1,7 @@
 //! Annotations of a repo for editors: what can be called, with what, and what comes back.
 
 mod editor;
-mod kept;
+mod existing_annotations;
 mod schema;
 mod tree;
 

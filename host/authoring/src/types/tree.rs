@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::kept::Kept;
+use super::existing_annotations::Kept;
 use super::schema;
-use kael_engine::app::Repo;
 use crate::lua;
 use crate::outline::Node;
+use kael_engine::app::Repo;
 use kael_engine::catalog::Definition;
 
 /// Characters of what is told of one field.

@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::args::{Cache as Arguments, CacheCommand, Shared};
 use crate::exit;
 use crate::report::Problem;
-use crate::terminal::{Look, Paint, say, say_json};
 use crate::sanitize::visible;
-use kael_engine::gate::cache;
+use crate::terminal::{Look, Paint, say, say_json};
 use kael_engine::environment::Environment;
+use kael_engine::gate::cache;
 use kael_engine::units::ByteSize;
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {

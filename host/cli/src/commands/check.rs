@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::args::{Bounds, Check, Shared};
-use crate::runtime::{Driven, drive};
+use crate::commands::run;
 use crate::exit;
 use crate::report::Problem;
-use crate::run;
+use crate::runtime::{Driven, drive};
+use crate::sanitize::visible;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
-use crate::sanitize::visible;
-use kael_engine::app::AppError;
 use kael_authoring::lint::{Checked, Checker};
+use kael_engine::app::AppError;
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> u8 {

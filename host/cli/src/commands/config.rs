@@ -3,11 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use crate::args::{Config as Arguments, Shared};
+use crate::config::{Config, Key, Origin, Source, Standing, Value};
 use crate::exit;
 use crate::report::Problem;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
-use crate::config::{Config, Key, Origin, Source, Standing, Value};
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {

@@ -5,13 +5,13 @@ use std::io::{self, Write as _};
 use serde_json::{Value, json};
 
 use crate::args::{Bounds, Doctor, Shared};
-use crate::runtime::{Driven, drive};
+use crate::doctor::{self, Finding, Fixed, Status};
 use crate::exit;
 use crate::report::Problem;
+use crate::runtime::{Driven, drive};
+use crate::sanitize::visible;
 use crate::settings;
 use crate::terminal::{say, say_json};
-use crate::sanitize::visible;
-use crate::doctor::{self, Finding, Fixed, Status};
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -> u8 {

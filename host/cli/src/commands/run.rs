@@ -7,21 +7,21 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use crate::args::{Run, Shared};
-use crate::runtime::{Driven, drive};
-use crate::snippet::Texts;
+use crate::config::Key;
+use crate::dry_run::{self, Calls};
 use crate::exit;
 use crate::page::{Page, Told};
 use crate::progress::{self, ProgressWriter};
-use crate::dry_run::{self, Calls};
 use crate::report::{self, Problem};
-use crate::settings;
-use crate::terminal::say_json;
+use crate::runtime::{Driven, drive};
 use crate::sanitize::{Terminal, visible};
+use crate::settings;
+use crate::snippet::Texts;
+use crate::terminal::say_json;
 use crate::trace::Trace;
 use crate::watch;
 use kael_engine::activity::Activity;
 use kael_engine::app::{self, AppError};
-use crate::config::Key;
 use kael_engine::environment::Environment;
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Output, Report, Script, Shown};
@@ -122,7 +122,7 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     } else if progress {
         settings.envyr.activity = Activity::on(false);
     }
-    if let Err(message) = rehearse::prepare(run, &asked.planned, &mut settings) {
+    if let Err(message) = dry_run::prepare(run, &asked.planned, &mut settings) {
         let problem = Some(Problem::usage(message));
         return asked.finish(&limits, None, problem, "", exit::USAGE);
     }

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::args::{Shared, Trust as Arguments};
+use crate::config::{self, Trust};
 use crate::exit;
 use crate::report::Problem;
-use crate::terminal::{say, say_json};
 use crate::sanitize::visible;
-use crate::config::{self, Trust};
+use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {

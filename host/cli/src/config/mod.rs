@@ -4,7 +4,6 @@
 //! that one more pattern never forgets the others. The project's file is somebody else's until it is trusted: until
 //! then it may make limits stricter, and nothing else.
 
-mod confinement;
 mod file;
 mod keys;
 mod trust;
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use confinement::Confinement;
+pub use kael_engine::confinement::Confinement;
 pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 

@@ -1,7 +1,7 @@
 //! What native actions run under on this machine, and what that does not promise.
 
 use super::{Finding, Status};
-use kael_engine::executor::{Containment, Counting, Capabilities};
+use kael_engine::executor::{Capabilities, Containment, Counting};
 
 const NAMESPACE: &str = "run Kael as root, or allow user namespaces: sysctl user.max_user_namespaces, \
 kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns; in a container, its seccomp profile and \

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Finding, Status};
-use kael_engine::app;
 use crate::config::{Config, ConfigError, Key};
+use kael_engine::app;
 use kael_engine::limits::Limits;
 
 /// The configuration: the files that take part, or what is wrong with them.

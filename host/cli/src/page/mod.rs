@@ -21,10 +21,10 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::report::Problem;
+use html::{duration, moment, text};
 use kael_engine::report_item::{ReportItem, Table};
 use kael_engine::sandbox::{Report, Shown};
 use kael_engine::units::ByteSize;
-use html::{duration, moment, text};
 
 /// The one style that the page has.
 const STYLE: &str = include_str!("style.css");

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::html::{duration, short, text};
 use super::scale::Scale;
-use kael_engine::gate::Record;
 use kael_engine::failure::ErrorKind;
+use kael_engine::gate::Record;
 
 /// Calls that are drawn, the first of all.
 const DRAWN: usize = 150;

@@ -8,7 +8,7 @@ use crate::units::ByteSize;
 const ELEMENT: usize = 8;
 
 /// Counts memories, tables and the exception heap together.
-pub(crate) struct Limiter {
+pub struct Limiter {
     allowed: u64,
     used: u64,
     peak: u64,
@@ -17,7 +17,9 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn new(allowed: ByteSize) -> Self {
+    /// A limiter for an instance that may have so much memory.
+    #[must_use]
+    pub fn new(allowed: ByteSize) -> Self {
         Self {
             allowed: allowed.bytes(),
             used: 0,
@@ -27,16 +29,19 @@ impl Limiter {
     }
 
     /// The most that was ever in use.
-    pub(crate) fn peak(&self) -> ByteSize {
+    #[must_use]
+    pub fn peak(&self) -> ByteSize {
         ByteSize::new(self.peak)
     }
 
-    pub(crate) fn refused(&self) -> Option<ByteSize> {
+    /// The sum that was last refused, if one was.
+    #[must_use]
+    pub fn refused(&self) -> Option<ByteSize> {
         self.refused.map(ByteSize::new)
     }
 
     /// What was refused before is no reason for what comes.
-    pub(crate) fn forget_refusal(&mut self) {
+    pub fn forget_refusal(&mut self) {
         self.refused = None;
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Shared by the run and whatever looks at its limits.
 #[derive(Debug, Clone)]
-pub(crate) struct Meter {
+pub struct Meter {
     origin: Instant,
     shared: Arc<Shared>,
 }
@@ -22,7 +22,9 @@ struct Shared {
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
+    /// A meter that has counted nothing.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             origin: Instant::now(),
             shared: Arc::default(),
@@ -34,7 +36,7 @@ impl Meter {
     }
 
     /// What was computed so far.
-    pub(crate) fn spent(&self) -> Duration {
+    pub fn spent(&self) -> Duration {
         let going_on = match self.shared.since.load(Relaxed) {
             0 => 0,
             since => self.now().saturating_sub(since - 1),
@@ -43,7 +45,7 @@ impl Meter {
     }
 
     /// The future, measured.
-    pub(crate) fn measure<F>(&self, future: F) -> Measured<F> {
+    pub fn measure<F>(&self, future: F) -> Measured<F> {
         Measured {
             meter: self.clone(),
             future: Box::pin(future),
@@ -51,7 +53,7 @@ impl Meter {
     }
 }
 
-pub(crate) struct Measured<F> {
+pub struct Measured<F> {
     meter: Meter,
     future: Pin<Box<F>>,
 }

@@ -5,6 +5,6 @@ mod limiter;
 mod meter;
 mod ticker;
 
-pub(crate) use limiter::Limiter;
-pub(crate) use meter::Meter;
-pub(crate) use ticker::Ticker;
+pub use limiter::Limiter;
+pub use meter::Meter;
+pub use ticker::Ticker;

@@ -11,17 +11,17 @@ use wasmtime::Engine;
 const TICK: Duration = Duration::from_millis(5);
 
 /// Moves the engine's epoch on while something runs, and sleeps while nothing does.
-pub(crate) struct Ticker {
+pub struct Ticker {
     running: Arc<AtomicUsize>,
     thread: Option<Thread>,
 }
 
 /// Something runs as long as this lives.
-pub(crate) struct Running(Arc<AtomicUsize>);
+pub struct Running(Arc<AtomicUsize>);
 
 impl Ticker {
     /// Starts the thread; it ends a while after the engine.
-    pub(crate) fn start(engine: &Engine) -> Self {
+    pub fn start(engine: &Engine) -> Self {
         let running = Arc::new(AtomicUsize::new(0));
         let (engine, count) = (engine.weak(), running.clone());
         let tick = move || {
@@ -47,7 +47,7 @@ impl Ticker {
     }
 
     /// Keeps it moving for as long as what is returned lives.
-    pub(crate) fn run(&self) -> Running {
+    pub fn run(&self) -> Running {
         if self.running.fetch_add(1, Ordering::AcqRel) == 0
             && let Some(thread) = &self.thread
         {

@@ -8,12 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::RawDefinition;
 use super::adapter::Adapter;
+use super::cache_retry::ResultPolicy;
 use super::confinement;
 use super::contract::Contract;
 use super::fields::{DefinitionError, Fields, noted};
 use super::grants::Grants;
 use super::limits::ActionLimits;
-use super::reuse::ResultPolicy;
 use crate::json;
 use crate::limits::ProcessLimits;
 use crate::names::ActionName;

@@ -1,6 +1,7 @@
 //! What the team defined: the actions of one repo by their names. No I/O.
 
 mod adapter;
+mod cache_retry;
 mod confinement;
 mod contract;
 mod definition;
@@ -9,13 +10,13 @@ mod fields;
 mod grants;
 mod limits;
 mod sample_value;
-mod reuse;
 mod schema;
 mod shorthand;
 
 use std::collections::BTreeMap;
 
 pub use adapter::{Adapter, Input, Output};
+pub use cache_retry::{ResultPolicy, Retry};
 pub use contract::Contract;
 pub use definition::{Definition, Executor, Language, Location, Source};
 pub use destination::{Destination, DestinationError, Host};
@@ -23,7 +24,6 @@ pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
-pub use reuse::{Retry, ResultPolicy};
 pub use schema::{Misfit, Mistakes, Schema};
 
 use crate::names::{self, ActionName};

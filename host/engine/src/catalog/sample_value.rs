@@ -38,7 +38,11 @@ pub fn sample_value(schema: &Value, depth: usize) -> Value {
             let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
             let element = schema.get("items").unwrap_or(&Value::Null);
             let count = least.min(16);
-            Value::Array((0..count).map(|_| sample_value(element, depth + 1)).collect())
+            Value::Array(
+                (0..count)
+                    .map(|_| sample_value(element, depth + 1))
+                    .collect(),
+            )
         }
         Some("object") => {
             let required = schema.get("required").and_then(Value::as_array);

@@ -7,7 +7,7 @@ mod printed;
 
 use serde_json::{Map, Value};
 
-pub(super) use printed::take;
+pub use printed::take;
 
 use crate::catalog::{Definition, Input};
 use crate::failure::{ActionError, ErrorKind};
@@ -53,14 +53,17 @@ const OWN: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LANG", "TERM"];
 
 /// What a program is given.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Given {
-    pub(super) stdin: String,
-    pub(super) args: Vec<String>,
-    pub(super) env: Vec<(String, String)>,
+pub struct Given {
+    /// What it reads on stdin.
+    pub stdin: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its variables, by name.
+    pub env: Vec<(String, String)>,
 }
 
 /// Puts merged parameters into the form that a program takes.
-pub(super) fn give(definition: &Definition, params: String) -> Result<Given, ActionError> {
+pub fn give(definition: &Definition, params: String) -> Result<Given, ActionError> {
     let adapter = &definition.adapter;
     if adapter.input == Input::Json {
         return Ok(Given {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 const MAX_MESSAGE: usize = 4 << 10;
 
 /// The `error` of a JSON object on stdout.
-pub(super) fn said_on_stdout(stdout: &[u8]) -> Option<String> {
+pub fn said_on_stdout(stdout: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Said<'a> {
         #[serde(borrow)]
@@ -28,7 +28,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// The last line of a stream that says something.
-pub(super) fn last_words(stderr: &str) -> Option<String> {
+pub fn last_words(stderr: &str) -> Option<String> {
     let line = stderr
         .lines()
         .rev()

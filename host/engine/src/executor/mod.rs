@@ -1,15 +1,14 @@
 //! How an implementation runs.
 
-mod adapters;
-mod ahead;
+pub mod adapters;
 pub mod envyr;
+pub mod failure_message;
+mod prewarm;
 mod process;
 mod result_file;
 mod temporary;
-pub mod wasm;
-mod words;
 
-pub(crate) use process::{Containment, Counting, Capabilities};
+pub use process::{Capabilities, Containment, Counting};
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -19,15 +18,14 @@ use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use envyr::{Envyr, Implementation};
-use wasm::Wasm;
 
 /// Bytes of stdout that a result may have.
-const STDOUT_CAP: usize = 64 << 20;
+pub const STDOUT_CAP: usize = 64 << 20;
 /// Bytes of stderr that are kept: the last ones.
-const STDERR_TAIL: usize = 64 << 10;
+pub const STDERR_TAIL: usize = 64 << 10;
 
 /// What native actions run under on this machine.
-pub(crate) async fn machine() -> Capabilities {
+pub async fn machine() -> Capabilities {
     Capabilities::ask().await
 }
 
@@ -64,6 +62,9 @@ pub struct Plan {
 /// A future of what would be run.
 pub type Planning<'a> = Pin<Box<dyn Future<Output = Result<Plan, ActionError>> + Send + 'a>>;
 
+/// A future of what an implementation imports.
+pub type Imports<'a> = Pin<Box<dyn Future<Output = Result<Vec<String>, ActionError>> + Send + 'a>>;
+
 /// Something that runs implementations.
 pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
@@ -80,21 +81,71 @@ pub trait Execute: Send + Sync {
         let error = ActionError::unavailable("its source has no version", None);
         Box::pin(std::future::ready(Err(error)))
     }
+
+    /// What an implementation imports, when it can be run with what its definition gives it. For
+    /// executors whose implementations name what they import.
+    fn imports<'a>(&'a self, _definition: &'a Definition) -> Imports<'a> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// What an executor is given of the actions repo whose actions it runs.
+#[derive(Clone)]
+pub struct RepoContext {
+    /// The folder of the repo.
+    pub root: PathBuf,
+    /// What Kael was started with.
+    pub environment: Environment,
+    /// Brings sources to this machine.
+    pub sources: Arc<Envyr>,
+}
+
+/// Makes an executor for the actions of one repo. This is how a program gives Kael executors that
+/// are not in this crate, such as `kael-wasm`.
+pub trait ExecutorFactory: Send + Sync {
+    /// The value of `executor` in a definition that it runs.
+    fn executor(&self) -> Executor;
+
+    /// An executor for a repo. It does nothing before its first call.
+    fn for_repo(&self, repo: RepoContext) -> Arc<dyn Execute>;
 }
 
 /// Every executor of one actions repo; the definition says which is used.
 pub struct Executors {
     envyr: Arc<Envyr>,
-    wasm: Wasm,
+    added: Vec<(Executor, Arc<dyn Execute>)>,
 }
 
 impl Executors {
-    /// Executors for the repo in the folder `repo`. None of them does anything before its first call.
+    /// Executors for the repo in the folder `repo`: those of this crate, and one of each factory.
+    /// None of them does anything before its first call.
     #[must_use]
-    pub fn new(settings: envyr::Settings, environment: Environment, repo: PathBuf) -> Self {
+    pub fn new(
+        settings: envyr::Settings,
+        environment: Environment,
+        repo: PathBuf,
+        factories: &[Arc<dyn ExecutorFactory>],
+    ) -> Self {
         let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
-        let wasm = Wasm::new(envyr.clone(), environment, repo);
-        Self { envyr, wasm }
+        let context = RepoContext {
+            root: repo,
+            environment,
+            sources: envyr.clone(),
+        };
+        let added = factories
+            .iter()
+            .map(|factory| (factory.executor(), factory.for_repo(context.clone())))
+            .collect();
+        Self { envyr, added }
+    }
+
+    /// The executor that a factory made.
+    fn added(&self, executor: Executor) -> Result<&dyn Execute, ActionError> {
+        let found = self.added.iter().find(|(name, _)| *name == executor);
+        found.map(|(_, executor)| &**executor).ok_or_else(|| {
+            let message = format!("this program has no executor `{}`", executor.name());
+            ActionError::unavailable(message, None)
+        })
     }
 
     /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
@@ -110,7 +161,7 @@ impl Executors {
         let found = self.envyr.look(definition, fetch).await?;
         match (found, definition.executor) {
             (Some(found), Executor::Wasm) => Ok(Some(Implementation {
-                imports: self.wasm.imports(definition).await?,
+                imports: self.added(Executor::Wasm)?.imports(definition).await?,
                 ..found
             })),
             (found, _) => Ok(found),
@@ -122,7 +173,10 @@ impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         match invocation.definition.executor {
             Executor::Native | Executor::Docker => self.envyr.execute(invocation),
-            Executor::Wasm => Box::pin(self.wasm.run(invocation)),
+            added => match self.added(added) {
+                Ok(executor) => executor.execute(invocation),
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            },
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::ahead::Prewarmed;
+use super::prewarm::Prewarmed;
 use super::process::{self, DeferredCleanup};
 use crate::failure::ActionError;
 

@@ -269,7 +269,10 @@ impl DryRun {
 
     pub(super) fn told(&self, planned: &Planned) {
         if planned.from != From::File {
-            let mut sample_value = self.sample_value.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sample_value = self
+                .sample_value
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             // Only the last is ever asked for.
             sample_value.clear();
             sample_value.push((planned.action.clone(), planned.from));
@@ -288,7 +291,7 @@ impl Recorder {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self(Mutex::new(private::create(path)?)))
+        Ok(Self(Mutex::new(private_file::create(path)?)))
     }
 
     pub(super) fn add(

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-pub use answers::{Answers, Planned, Recorder, DryRun};
+pub use answers::{Answers, DryRun, Planned, Recorder};
 pub use cache::{Cache, CacheUse};
 pub use policy::{Pattern, Policy};
 
-use crate::activity::{Activity, SpanGuard, Kind};
+use crate::activity::{Activity, Kind, SpanGuard};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};

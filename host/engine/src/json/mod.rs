@@ -2,7 +2,7 @@
 //!
 //! A tree of values takes many times the room of its text; so what only passes through is checked and never built.
 
-mod aside;
+mod spawn;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -13,33 +13,37 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
-pub(crate) use aside::{aside, is_large};
+pub use spawn::{aside, is_large};
 
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
-pub(crate) const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 128;
 
 /// Values that a document may hold, keys included: in Lua each takes at least 16 bytes, however short its text.
-pub(crate) const MAX_VALUES: usize = 4 << 20;
+pub const MAX_VALUES: usize = 4 << 20;
 
 /// Values that a document may hold of which a tree has to be made.
-pub(crate) const MAX_TREE: usize = 100_000;
+pub const MAX_TREE: usize = 100_000;
 
 /// Why a text is not a document that Kael takes.
 #[derive(Debug, Error)]
-pub(crate) enum JsonError {
+pub enum JsonError {
+    /// It is no JSON.
     #[error("{0}")]
     Syntax(serde_json::Error),
+    /// It nests too deeply.
     #[error("it nests deeper than {MAX_DEPTH}")]
     TooDeep,
+    /// It has too many values.
     #[error("it holds more than {MAX_VALUES} values")]
     TooMany,
+    /// It is not UTF-8, from this byte on.
     #[error("it is not UTF-8 (byte {0})")]
     NotText(usize),
 }
 
 /// Parses one document into a tree. Only for what is small, or what the team or the operator wrote: a tree takes up to a
 /// hundred times the room of its text.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
+pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     if nests_too_deep(text) {
         return Err(JsonError::TooDeep);
     }
@@ -52,15 +56,15 @@ pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
 }
 
 /// What is known of a document without building it.
-pub(crate) struct Look {
+pub struct Look {
     /// Keys ascend in every object of it, and so none is there twice: nobody can read it in another way than Kael does.
-    pub(crate) canonical: bool,
+    pub canonical: bool,
     /// How many values it holds, keys included.
-    pub(crate) values: usize,
+    pub values: usize,
 }
 
 /// Checks that a text is one document that the guest can take: every number and every string is looked at, none is kept.
-pub(crate) fn check(text: &str) -> Result<Look, JsonError> {
+pub fn check(text: &str) -> Result<Look, JsonError> {
     if nests_too_deep(text.as_bytes()) {
         return Err(JsonError::TooDeep);
     }
@@ -83,7 +87,7 @@ pub(crate) fn check(text: &str) -> Result<Look, JsonError> {
 }
 
 /// Some bytes as text, which every document is.
-pub(crate) fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
+pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
     String::from_utf8(bytes)
         .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))
 }
@@ -198,7 +202,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
 }
 
 /// Looks at an object's entries in their order, each value as the text that it is.
-pub(crate) fn entries<'a, E>(
+pub fn entries<'a, E>(
     object: &'a str,
     mut look: impl FnMut(&str, &'a str) -> Result<(), E>,
 ) -> Result<(), E>

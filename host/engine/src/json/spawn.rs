@@ -14,12 +14,12 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
 });
 
 /// Whether a document of so many bytes takes long enough for others to have the thread meanwhile.
-pub(crate) fn is_large(size: usize) -> bool {
+pub fn is_large(size: usize) -> bool {
     size >= LARGE
 }
 
 /// Does the work; for a small document at once. None when the host is being ended, or the work panicked.
-pub(crate) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

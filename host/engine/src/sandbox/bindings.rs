@@ -2,7 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "../../wit",
     world: "guest",
     imports: { default: async | trappable },
     exports: { default: async },

@@ -13,24 +13,14 @@ use wasmtime::{
 
 use super::bindings::{Guest, GuestPre};
 use super::state::State;
-use super::tuning;
 use crate::bounds::Ticker;
+use kael_guest_aot::{engine_config, machine_code};
 
 /// Bytes of a memory or a table that stay in place from one run to the next, set back to what they were.
 const KEEP_RESIDENT: usize = 1 << 20;
 
 /// The one interface that the guest may import.
 const IMPORT: &str = "kael:engine/actions@0.1.0";
-
-/// Begins on a page, of the largest size that there is: its code is run where it stands in the binary.
-#[repr(C, align(65536))]
-struct Paged<T: ?Sized>(T);
-
-/// The guest as machine code, compiled when the host was built.
-static COMPILED: &Paged<[u8]> = &Paged(*include_bytes!(concat!(
-    env!("OUT_DIR"),
-    "/kael-guest.cwasm"
-)));
 
 /// Lets wasmtime run code where it is, which saves each start a copy of some megabytes.
 struct InPlace;
@@ -48,7 +38,7 @@ impl CustomCodeMemory for InPlace {
         reason = "changes what a part of the address space allows"
     )]
     fn publish_executable(&self, start: *const u8, length: usize) -> wasmtime::Result<()> {
-        // SAFETY: the range is that of the code within COMPILED, whole pages that hold nothing else; it stays readable,
+        // SAFETY: the range is that of the code within `machine_code`, whole pages that hold nothing else; it stays readable,
         // and was never writable.
         unsafe {
             rustix::mm::mprotect(
@@ -61,7 +51,7 @@ impl CustomCodeMemory for InPlace {
     }
 
     fn unpublish_executable(&self, _: *const u8, _: usize) -> wasmtime::Result<()> {
-        // COMPILED stays as it is until the process ends.
+        // The machine code stays as it is until the process ends.
         Ok(())
     }
 }
@@ -117,25 +107,23 @@ impl Sandbox {
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(KEEP_RESIDENT)
             .async_stack_keep_resident(64 << 10);
-        let mut config = tuning::config();
+        let mut config = engine_config();
         // A trap keeps hold of the memory, for `lua_backtrace`.
         config.coredump_on_trap(true);
-        // Actions have a compiler where it is built in; scripts never meet it.
-        #[cfg(feature = "compiler")]
-        config.enable_compiler(false);
+        // Another crate may bring a compiler into wasmtime, for actions. Scripts never meet it.
         let first = !TAKEN.swap(true, Ordering::Relaxed);
         if first {
             config.with_custom_code_memory(Some(Arc::new(InPlace)));
         }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
-        // SAFETY: the bytes are this crate's own build script's, compiled by the same wasmtime, which checks version
+        // SAFETY: the bytes are those of `kael-guest-aot`'s build script, compiled by the same wasmtime, which checks version
         // and settings once more. They are a static, which lives as long as any component and is never written to.
         let component = unsafe {
             if first {
-                Component::deserialize_raw(&engine, NonNull::from(&COMPILED.0))?
+                Component::deserialize_raw(&engine, NonNull::from(machine_code()))?
             } else {
-                Component::deserialize(&engine, &COMPILED.0)?
+                Component::deserialize(&engine, machine_code())?
             }
         };
         let imports = component

@@ -2,12 +2,11 @@
 
 mod bindings;
 mod engine;
+mod lua_backtrace;
 mod output;
 mod prepared_repo;
 mod session;
 mod state;
-mod tuning;
-mod lua_backtrace;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +23,8 @@ use bindings::exports::kael::engine::runtime::{self, Stage};
 use state::{State, Stop};
 
 use crate::catalog::{Location, RawDefinition};
-use crate::gate::{Dispatcher, Record};
 use crate::failure::ErrorKind;
+use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::Bundle;
 use crate::units::ByteSize;

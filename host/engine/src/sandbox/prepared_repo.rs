@@ -13,7 +13,7 @@ pub struct LoadedRepo {
 }
 
 /// An actions repo as the instances of scripts are given it.
-pub struct Ready(runtime::Repo);
+pub struct PreparedRepo(runtime::Repo);
 
 /// Bytes that an image may have; a repo with a larger one is evaluated by every instance.
 const MAX_IMAGE: usize = 4 << 20;

@@ -14,10 +14,10 @@ use super::bindings::kael::engine::actions::{
 };
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
-use crate::gate::{Dispatcher, Record};
-use crate::report_item::ReportItem;
 use crate::failure::{ActionError, ErrorKind};
+use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
+use crate::report_item::ReportItem;
 use crate::units::ByteSize;
 
 type Outcome = Result<String, WitError>;

@@ -14,7 +14,7 @@ use wasmtime_wasi_http::Error;
 
 use super::target::Target;
 use super::trust::Trust;
-use crate::reach::{NetworkPolicy, address};
+use crate::network_policy::{NetworkPolicy, address};
 
 /// A connection, encrypted or not.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -31,7 +31,7 @@ use wasmtime_wasi_http::{
 };
 
 use super::instance::State;
-use super::reach::NetworkPolicy;
+use super::network_policy::NetworkPolicy;
 use body::Paced;
 use target::Target;
 pub(super) use trust::Trust;

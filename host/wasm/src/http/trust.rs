@@ -22,7 +22,7 @@ const FILES: [&str; 5] = [
 ];
 
 /// The authorities; read when the first request wants them.
-pub(in crate) struct Trust {
+pub(crate) struct Trust {
     /// What the variable says.
     file: Option<PathBuf>,
     known: OnceCell<Known>,
@@ -36,7 +36,7 @@ pub(super) struct Known {
 }
 
 impl Trust {
-    pub(in crate) fn new(environment: &Environment) -> Self {
+    pub(crate) fn new(environment: &Environment) -> Self {
         Self {
             file: environment.path("SSL_CERT_FILE"),
             known: OnceCell::new(),

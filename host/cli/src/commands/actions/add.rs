@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::args::Add;
 use super::{Ended, Session, code};
-use kael_authoring::add_action::{self, Added, Wanted};
 use crate::exit;
 use crate::terminal::{Look, say, say_json};
+use kael_authoring::add_action::{self, Added, Wanted};
 
 pub(super) fn run(session: &Session<'_>, add: Add) -> u8 {
     code(added(session, add))
@@ -23,7 +23,7 @@ fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
         tag: add.tag,
         executor: add.executor,
     };
-    let added = session.wait(draft::add(&settings, &folder, &wanted))?;
+    let added = session.wait(add_action::add(&settings, &folder, &wanted))?;
     let added = added.map_err(|error| session.change_error(&error))?;
     if session.json {
         let document = json!({

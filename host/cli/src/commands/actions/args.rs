@@ -8,13 +8,13 @@ use clap::Subcommand;
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions list")]
-pub(in crate) struct Actions {
+pub(crate) struct Actions {
     #[command(subcommand)]
-    pub(in crate) command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(in crate) enum Command {
+pub(crate) enum Command {
     List(List),
     Describe(Describe),
     Validate(Validate),
@@ -29,22 +29,22 @@ pub(in crate) enum Command {
 /// Print the tree of actions with their descriptions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions list")]
-pub(in crate) struct List {
+pub(crate) struct List {
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Print all there is to know of one action, with an example of a call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions describe text.wordcount")]
-pub(in crate) struct Describe {
+pub(crate) struct Describe {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
-    pub(in crate) name: String,
+    pub(crate) name: String,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Check the whole repo: every definition and schema, sources and entry points. All problems at once.
@@ -53,13 +53,13 @@ pub(in crate) struct Describe {
     after_help = "Examples:\n  kael-host --actions ./actions actions validate\n  kael-host --actions ./actions actions \
 validate --json\n\nExits with 0, or with 3 when something is wrong."
 )]
-pub(in crate) struct Validate {
+pub(crate) struct Validate {
     /// Fetch git repositories that were not fetched yet, and check them, too.
     #[arg(long)]
-    pub(in crate) fetch: bool,
+    pub(crate) fetch: bool,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Call one action, through the same gate as a script. Its result is printed as JSON.
@@ -69,29 +69,29 @@ pub(in crate) struct Validate {
 kael-host --actions ./actions actions exec text.wordcount --params '{\"text\":\"a b\"}'\n  \
 jq '{text: .body}' page.json | kael-host --actions ./actions actions exec text.wordcount"
 )]
-pub(in crate) struct Exec {
+pub(crate) struct Exec {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
-    pub(in crate) name: String,
+    pub(crate) name: String,
     /// One parameter: JSON where it is that and the schema does not ask for a string, text otherwise. `a.b=1` sets a
     /// field of a table. Repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
-    pub(in crate) param: Vec<String>,
+    pub(crate) param: Vec<String>,
     /// All parameters as one JSON object. Without this and --param they are read from stdin, unless that is a terminal.
     #[arg(long, value_name = "JSON", conflicts_with = "param")]
-    pub(in crate) params: Option<String>,
+    pub(crate) params: Option<String>,
     /// Neither use nor keep a result.
     #[arg(long, conflicts_with = "refresh")]
-    pub(in crate) no_cache: bool,
+    pub(crate) no_cache: bool,
     /// Run it anew, and keep its result.
     #[arg(long)]
-    pub(in crate) refresh: bool,
+    pub(crate) refresh: bool,
     /// Deny the actions whose name matches. Repeatable.
     #[arg(long, value_name = "PATTERN")]
-    pub(in crate) deny: Vec<String>,
+    pub(crate) deny: Vec<String>,
     /// Print one JSON report: result or error, and how long it took.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Write the definition of an action from a folder, a file or a git repository, and put it into the tree.
@@ -100,47 +100,47 @@ pub(in crate) struct Exec {
     after_help = "Examples:\n  kael-host --actions ./actions actions add ./tools/report.py ops\n  \
 kael-host --actions ./actions actions add git@github.com:someone/tools.git ops --entrypoint query.py --tag v1.2.0"
 )]
-pub(in crate) struct Add {
+pub(crate) struct Add {
     /// A folder, a file in one, or a git repository.
     #[arg(value_name = "SOURCE")]
-    pub(in crate) source: String,
+    pub(crate) source: String,
     /// Where in the tree it goes, such as `ops.reports` [default: the root].
     #[arg(
         value_name = "NAMESPACE",
         default_value = "",
         hide_default_value = true
     )]
-    pub(in crate) namespace: String,
+    pub(crate) namespace: String,
     /// Its name [default: from the entry point].
     #[arg(long, value_name = "NAME")]
-    pub(in crate) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The file to run, where there are several.
     #[arg(long, value_name = "FILE")]
-    pub(in crate) entrypoint: Option<String>,
+    pub(crate) entrypoint: Option<String>,
     /// A folder within the source.
     #[arg(long, value_name = "DIR")]
-    pub(in crate) subdir: Option<String>,
+    pub(crate) subdir: Option<String>,
     /// The tag, branch or commit of a git repository.
     #[arg(long, value_name = "TAG")]
-    pub(in crate) tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// What runs it: native or docker.
     #[arg(long, value_name = "EXECUTOR", default_value = "native")]
-    pub(in crate) executor: String,
+    pub(crate) executor: String,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Make a new actions repo with an example that works.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host actions init ./actions")]
-pub(in crate) struct Init {
+pub(crate) struct Init {
     /// The folder, new or empty.
     #[arg(value_name = "DIR", default_value = "actions")]
-    pub(in crate) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Open the definition of an action in $VISUAL or $EDITOR, and check the repo afterwards.
@@ -148,28 +148,28 @@ pub(in crate) struct Init {
 #[command(
     after_help = "Example:\n  EDITOR=nano kael-host --actions ./actions actions edit text.wordcount"
 )]
-pub(in crate) struct Edit {
+pub(crate) struct Edit {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
-    pub(in crate) name: String,
+    pub(crate) name: String,
     /// Print what the check finds as one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Take an action out of the repo: its file, and the line that requires it. Asks first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions remove text.wordcount")]
-pub(in crate) struct Remove {
+pub(crate) struct Remove {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
-    pub(in crate) name: String,
+    pub(crate) name: String,
     /// Do not ask.
     #[arg(short, long)]
-    pub(in crate) yes: bool,
+    pub(crate) yes: bool,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Write annotations (EmmyLua) of the repo for editors: actions with their parameters and results, and what scripts have.
@@ -178,11 +178,11 @@ pub(in crate) struct Remove {
 /// stand right above a `define_action` are kept, and win.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions types -o .")]
-pub(in crate) struct Types {
+pub(crate) struct Types {
     /// The folder that the editor opens.
     #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub(in crate) output: PathBuf,
+    pub(crate) output: PathBuf,
     /// Print one JSON document.
     #[arg(long)]
-    pub(in crate) json: bool,
+    pub(crate) json: bool,
 }

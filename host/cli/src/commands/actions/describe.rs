@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{Ended, Session, code, list};
-use kael_engine::app;
-use kael_authoring::lua;
-use kael_engine::catalog::{Catalog, Definition, Schema, Source};
 use crate::exit;
 use crate::report::Problem;
-use crate::terminal::{Look, Paint, say, say_json};
 use crate::sanitize::visible;
+use crate::terminal::{Look, Paint, say, say_json};
+use kael_authoring::lua;
+use kael_engine::app;
+use kael_engine::catalog::{Catalog, Definition, Schema, Source};
 use kael_engine::executor::envyr::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::names::ActionName;
@@ -36,7 +36,7 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
 }
 
 /// The action that has the name among its names.
-pub(in crate) fn find<'a>(
+pub(crate) fn find<'a>(
     catalog: &'a Catalog,
     name: &str,
 ) -> Option<(&'a ActionName, &'a Definition)> {
@@ -46,7 +46,7 @@ pub(in crate) fn find<'a>(
 }
 
 /// What is said of a name that no action has.
-pub(in crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
+pub(crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
     let near = catalog.nearest(name);
     let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
     let message = format!("no action '{name}'{}", hint.unwrap_or_default());
@@ -103,7 +103,7 @@ fn document(
 }
 
 /// All of it for a person.
-pub(in crate) fn text(
+pub(crate) fn text(
     paint: Paint,
     name: &ActionName,
     definition: &Definition,

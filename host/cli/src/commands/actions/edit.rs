@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Ended, Session, code, validate};
-use kael_engine::app;
 use crate::exit;
 use crate::report::Problem;
+use kael_engine::app;
 use kael_engine::repo::Bundle;
 
 /// Editors that take `+LINE` in front of a file.

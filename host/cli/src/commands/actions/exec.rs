@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 
 use super::args::Exec;
 use super::{Ended, Session, code};
-use kael_engine::activity::Activity;
-use kael_engine::app;
-use kael_engine::catalog::{Catalog, Schema};
 use crate::args::Bounds;
 use crate::exit;
 use crate::progress;
 use crate::report::Problem;
-use crate::terminal::{say, say_json};
 use crate::sanitize::visible;
+use crate::terminal::{say, say_json};
+use kael_engine::activity::Activity;
+use kael_engine::app;
+use kael_engine::catalog::{Catalog, Schema};
 use kael_engine::gate::Record;
 
 /// Parameters on stdin may have this many bytes.

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Session;
-use kael_authoring::starter;
 use crate::exit;
 use crate::report::Problem;
 use crate::terminal::{Look, say, say_json};
+use kael_authoring::starter;
 
 pub(super) fn run(session: &Session<'_>, folder: &Path) -> u8 {
     let written = match starter::write(folder) {

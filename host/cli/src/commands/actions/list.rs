@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Ended, Session, code};
-use kael_engine::app::{self, Repo};
-use kael_engine::catalog::Definition;
 use crate::exit;
 use crate::terminal::{Look, say, say_json, width};
+use kael_engine::app::{self, Repo};
+use kael_engine::catalog::Definition;
 use kael_engine::names::ActionName;
 
 pub(super) fn run(session: &Session<'_>) -> u8 {

@@ -1,7 +1,7 @@
 //! `kael-host actions`: what people do with a repo beside running scripts, one file a subcommand.
 
 mod add;
-pub(super) mod args;
+pub(crate) mod args;
 pub(super) mod describe;
 mod edit;
 mod exec;
@@ -14,17 +14,17 @@ mod validate;
 use std::path::PathBuf;
 
 use crate::args::{Bounds, Shared};
-use crate::runtime::{Driven, drive};
-use crate::snippet::Texts;
+use crate::config::Key;
 use crate::exit;
 use crate::report::Problem;
+use crate::runtime::{Driven, drive};
 use crate::settings;
+use crate::snippet::Texts;
 use crate::terminal::Paint;
-use kael_engine::app::{AppError, Settings};
-use kael_authoring::ChangeError;
-use crate::config::Key;
-use kael_engine::environment::Environment;
 use args::{Actions, Command};
+use kael_authoring::ChangeError;
+use kael_engine::app::{AppError, Settings};
+use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) -> u8 {
     let session = |json| Session {

@@ -5,11 +5,11 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use serde_json::json;
 
 use super::{Ended, Session, code, list};
-use kael_authoring;
 use crate::exit;
 use crate::report::Problem;
-use crate::terminal::{Look, say, say_json};
 use crate::sanitize::visible;
+use crate::terminal::{Look, say, say_json};
+use kael_authoring;
 
 pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
     code(removed(session, name, yes))
@@ -34,7 +34,7 @@ fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
             return Err(usage(Problem::usage("nothing was removed".to_owned())));
         }
     }
-    let changed = session.wait(authoring::remove(&settings, &folder, name))?;
+    let changed = session.wait(kael_authoring::remove(&settings, &folder, name))?;
     let changed = changed.map_err(|error| session.change_error(&error))?;
     if session.json {
         let files: Vec<_> = changed.iter().map(|path| path.to_string_lossy()).collect();

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Ended, Session, code};
-use kael_authoring::types::{self, TypesError};
 use crate::exit;
 use crate::report::Problem;
 use crate::terminal::{Look, say, say_json};
+use kael_authoring::types::{self, TypesError};
 
 pub(super) fn run(session: &Session<'_>, into: &Path) -> u8 {
     code(written(session, into))

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Ended, Session, code};
-use kael_engine::app::Settings;
-use kael_authoring::check::{self, Checked, Finding};
-use crate::snippet::{Excerpt, Texts};
 use crate::exit;
+use crate::snippet::{Excerpt, Texts};
 use crate::terminal::{Look, say, say_json};
+use kael_authoring::check::{self, Checked, Finding};
+use kael_engine::app::Settings;
 
 pub(super) fn run(session: &Session<'_>, fetch: bool) -> u8 {
     let validated = || {

@@ -12,20 +12,21 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::commands::actions::describe;
 use crate::args::{Repl, Shared};
-use crate::snippet::Texts;
+use crate::commands::actions::describe;
+use crate::commands::run;
 use crate::progress::{self, ProgressWriter};
 use crate::report::Problem;
-use crate::terminal::{Paint, say_json_line};
 use crate::sanitize::Terminal;
-use crate::{drive, exit, run, settings};
+use crate::snippet::Texts;
+use crate::terminal::{Paint, say_json_line};
+use crate::{exit, runtime, settings};
+use command::Command;
 use kael_engine::activity::Activity;
 use kael_engine::app::session::Session;
 use kael_engine::app::{self, AppError};
 use kael_engine::environment::Environment;
 use kael_engine::sandbox::{Chunk, ChunkEnd, ChunkUse, Ending, Output};
-use command::Command;
 use reading::{Event, Reader};
 
 /// How long an evaluation may take to heed an interrupt before it is ended with all that the session holds.
@@ -54,7 +55,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     } else {
         Output::to_writer(io::stdout())
     };
-    let runtime = match drive::runtime() {
+    let runtime = match runtime::runtime() {
         Ok(runtime) => runtime,
         Err(problem) => {
             Problem::no_threads(&problem).print(shared.quiet);
@@ -102,7 +103,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         };
         Ok(talk.go_on().await)
     });
-    drive::shut_down(runtime);
+    runtime::shut_down(runtime);
     if let (true, Some(modes)) = (interactive, modes) {
         let now = rustix::termios::OptionalActions::Now;
         rustix::termios::tcsetattr(io::stdin(), now, &modes).ok();

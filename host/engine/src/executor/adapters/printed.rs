@@ -14,11 +14,7 @@ use crate::units::ByteSize;
 const MAX_FIELDS: usize = 10_000;
 
 /// Makes one JSON document, of at most `cap` bytes, of what a program printed.
-pub(in crate::executor) async fn take(
-    output: Output,
-    stdout: Vec<u8>,
-    cap: usize,
-) -> Result<Vec<u8>, ActionError> {
+pub async fn take(output: Output, stdout: Vec<u8>, cap: usize) -> Result<Vec<u8>, ActionError> {
     if output == Output::Json {
         return Ok(stdout);
     }

@@ -70,7 +70,7 @@ fn unavailable(message: String) -> ActionError {
 }
 
 /// The path of something in `folder`, which may not lead out of the source, through a symbolic link either.
-pub(in crate::executor) fn inside(
+pub fn inside(
     source: &Path,
     folder: &Path,
     relative: &str,
@@ -95,7 +95,7 @@ pub(in crate::executor) fn inside(
 }
 
 /// The operating system's words without its number.
-pub(in crate::executor) fn brief(problem: &std::io::Error) -> String {
+pub fn brief(problem: &std::io::Error) -> String {
     let text = problem.to_string();
     text.split(" (os error")
         .next()

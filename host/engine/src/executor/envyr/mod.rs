@@ -1,8 +1,7 @@
 //! Runs implementations through envyr, and works around what it does not do itself.
 
-mod contained;
 mod contents;
-mod crossed;
+mod detect_limit;
 mod docker;
 mod entry;
 mod outcome;
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
-pub(super) use entry::{brief, inside};
+pub use entry::{brief, inside};
 pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
@@ -129,7 +128,7 @@ impl Envyr {
     }
 
     /// Brings a source to this machine: its folder, canonical. Only a repository needs envyr.
-    pub(super) async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
+    pub async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
         match source {
             Source::Folder(path) => source::folder(&self.repo, path),
             Source::Git { .. } => self.preparer(self.found().await?).fetch(source).await,

@@ -1,8 +1,8 @@
 //! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
 
-use super::crossed::crossed;
+use super::detect_limit::crossed;
+use crate::executor::failure_message::{last_words, said_on_stdout};
 use crate::executor::process::{Ending, Finished};
-use crate::executor::words::{last_words, said_on_stdout};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::limits::ProcessLimits;
 use crate::units::{ByteSize, TimeLimit};

@@ -6,24 +6,25 @@ use std::sync::{Once, OnceLock};
 use super::Isolation;
 use super::cgroup::Places;
 use super::launcher;
+use super::orphan_reaper;
 use super::spawn::{self, Containment};
-use super::sweep;
 
 /// What native actions run under on this machine.
 #[derive(Debug, Clone)]
-pub(crate) struct Capabilities {
-    pub(crate) containment: Containment,
+pub struct Capabilities {
+    /// What keeps the processes of a call together.
+    pub containment: Containment,
     /// Why there is no PID namespace, or none whose mounts can be read-only.
-    pub(crate) refused: String,
+    pub refused: String,
     /// The version of Landlock.
-    pub(crate) landlock: Option<i64>,
+    pub landlock: Option<i64>,
     /// What counts processes.
-    pub(crate) counting: Counting,
+    pub counting: Counting,
 }
 
 /// How the number of an action's processes is limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Counting {
+pub enum Counting {
     /// A group of the pids controller, below this folder.
     Group(String),
     /// RLIMIT_NPROC of a user namespace's only user.
@@ -34,7 +35,7 @@ pub(crate) enum Counting {
 
 impl Capabilities {
     /// Asks.
-    pub(crate) async fn ask() -> Self {
+    pub async fn ask() -> Self {
         let (_, refused) = launcher::namespace().await;
         let containment = containment(Isolation::Strongest).await;
         let places = Places::get();
@@ -56,7 +57,7 @@ impl Capabilities {
     }
 
     /// What is missing for the whole of the confinement, part by part.
-    pub(crate) fn missing(&self) -> Vec<String> {
+    pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         match self.containment {
             Containment::Namespace {
@@ -104,7 +105,7 @@ fn instead() -> Containment {
     *INSTEAD.get_or_init(|| {
         if Places::get().kill.is_some() {
             Containment::Group
-        } else if sweep::become_subreaper().is_ok() {
+        } else if orphan_reaper::become_subreaper().is_ok() {
             Containment::Subreaper
         } else {
             Containment::Session

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::executor::ahead::Prewarmed;
+use crate::executor::prewarm::Prewarmed;
 
 /// Where groups can be made on this machine.
 #[derive(Debug, Default, Clone)]

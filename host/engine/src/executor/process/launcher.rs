@@ -8,8 +8,8 @@ use std::sync::mpsc::{Sender, channel};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use tokio::sync::oneshot;
 
+use super::orphan_reaper;
 use super::spawn::{self, Containment, Program, Started};
-use super::sweep;
 
 enum Order {
     Start(Box<Program>, oneshot::Sender<io::Result<Started>>),
@@ -58,7 +58,7 @@ fn send(order: Order) -> io::Result<()> {
                     // When nobody waits for it any more, dropping it ends it.
                     (Order::Start(program, reply), Ok(host)) => {
                         let start = || spawn::spawn(&program, host);
-                        reply.send(sweep::note(start)).ok();
+                        reply.send(orphan_reaper::note(start)).ok();
                     }
                     (Order::Probe(reply), Ok(host)) => {
                         reply.send(probe(host)).ok();

@@ -1,14 +1,14 @@
 //! One process from its command line to its outcome, within its bounds, and nothing of it left afterwards.
 
-mod bounds;
+mod capabilities;
 mod cgroup;
 mod child;
-mod hold;
+mod landlock_rules;
 mod launcher;
-mod machine;
+mod orphan_reaper;
+mod process_tree;
+mod rlimits;
 mod spawn;
-mod sweep;
-mod writes;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -24,13 +24,13 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use crate::limits::ProcessLimits;
+pub use capabilities::{Capabilities, Counting};
 use cgroup::{Group, Places};
-pub(crate) use hold::DeferredCleanup;
-use hold::{Groups, ProcessTree};
-pub(crate) use machine::{Counting, Capabilities};
-pub(crate) use spawn::Containment;
+pub(crate) use landlock_rules::Opened;
+pub(crate) use process_tree::DeferredCleanup;
+use process_tree::{Groups, ProcessTree};
+pub use spawn::Containment;
 use spawn::{Confined, Program};
-pub(crate) use writes::Opened;
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -118,7 +118,7 @@ pub(crate) struct Finished {
 
 /// Waits until what abandoned calls started has ended, or the time is over.
 pub(crate) fn finish(within: Duration) {
-    hold::finish(within);
+    process_tree::finish(within);
 }
 
 /// Makes what the next call will need, where nobody waits for it.
@@ -133,7 +133,7 @@ pub(crate) fn clear_ahead() {
 
 /// Runs a process to its end. Dropping the future kills it and all that it started.
 pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
-    let containment = machine::containment(command.isolation).await;
+    let containment = capabilities::containment(command.isolation).await;
     run_in(containment, command, on_start).await
 }
 
@@ -173,7 +173,7 @@ async fn run_in(
         limits: match &command.limits {
             Some(limits) => {
                 let user = matches!(containment, Containment::Namespace { user: true, .. });
-                bounds::resources(limits, user && groups.counting.is_none())
+                rlimits::resources(limits, user && groups.counting.is_none())
             }
             None => Vec::new(),
         },
@@ -200,7 +200,7 @@ fn groups(
     limits: Option<&ProcessLimits>,
 ) -> io::Result<(Groups, Vec<OwnedFd>)> {
     let places = Places::get();
-    let most = places.pids.as_ref().and(limits).map(bounds::with_envyr);
+    let most = places.pids.as_ref().and(limits).map(rlimits::with_envyr);
     let holds = containment == Containment::Group;
     let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
         return Ok((Groups::default(), Vec::new()));
@@ -221,7 +221,7 @@ fn confined(writable: &[Opened], temporary: Option<&OsStr>) -> io::Result<Confin
     let temporary = Opened::new(temporary.unwrap_or_default().as_ref())?;
     let all = writable.iter().chain([&temporary]);
     Ok(Confined {
-        ruleset: writes::ruleset(all)?,
+        ruleset: landlock_rules::ruleset(all)?,
         writable: writable
             .iter()
             .map(|opened| c_string(opened.path.as_os_str()))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::Group;
 use super::spawn::{Containment, Started};
-use super::{Ending, Usage, sweep};
+use super::{Ending, Usage, orphan_reaper};
 
 /// The groups of one call.
 #[derive(Debug, Default)]
@@ -120,13 +120,13 @@ impl Call {
                 self.started.kill();
             }
             Containment::Subreaper => {
-                sweep::kill_tree(self.started.pid);
+                orphan_reaper::kill_tree(self.started.pid);
                 self.started.kill();
             }
             Containment::Session => {
                 self.started.kill();
                 if let Some(marker) = &self.marker {
-                    sweep::kill_marked(marker);
+                    orphan_reaper::kill_marked(marker);
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         // What has no group left to be found in came to the host.
         if self.containment == Containment::Subreaper {
-            sweep::kill_orphans(&marked(|known| known.clone()));
+            orphan_reaper::kill_orphans(&marked(|known| known.clone()));
         }
         if self.containment == Containment::Session {
             marked(|known| known.retain(|known| Some(known) != self.marker.as_ref()));

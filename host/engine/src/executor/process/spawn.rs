@@ -21,11 +21,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::child::{Mount, Plan, Step, child};
-use super::{Ending, Usage, sweep};
+use super::{Ending, Usage, orphan_reaper};
 
 /// How a process is kept together with all that it starts, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Containment {
+pub enum Containment {
     /// Pid 1 of a PID namespace, which has mounts of its own.
     Namespace {
         /// A user namespace comes with it, because Kael is not root.
@@ -105,7 +105,7 @@ impl Drop for Started {
             self.reap();
         }
         if self.noted {
-            sweep::forget(self.pid);
+            orphan_reaper::forget(self.pid);
         }
     }
 }

@@ -183,7 +183,7 @@ async fn a_control_group_holds_what_a_namespace_would() {
 
 #[tokio::test]
 async fn a_sweep_finds_what_comes_back_to_the_host() {
-    sweep::become_subreaper().expect("a prctl");
+    orphan_reaper::become_subreaper().expect("a prctl");
     holds(Containment::Subreaper, "4711.6").await;
 }
 

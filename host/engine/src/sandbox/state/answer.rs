@@ -180,8 +180,8 @@ mod tests {
 
     use super::super::WitKind;
     use super::*;
-    use crate::gate::{Dispatcher, Policy};
     use crate::executor::{Execute, Execution, Invocation};
+    use crate::gate::{Dispatcher, Policy};
     use crate::limits::Limits;
     use crate::sandbox::output::Output;
     use crate::units::ByteSize;

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-use super::contents::{self, Files};
-use super::entry::Entry;
-use super::variables::Variables;
 use crate::catalog::Definition;
 use crate::environment::Environment;
+use crate::executor::envyr::contents::{self, Files};
+use crate::executor::envyr::entry::Entry;
+use crate::executor::envyr::variables::Variables;
 use crate::failure::ActionError;
 
 /// envyr gives up on building an image after five minutes; this is a little more.
-pub(super) const BUILD_TIME: Duration = Duration::from_secs(330);
+pub(in crate::executor::envyr) const BUILD_TIME: Duration = Duration::from_secs(330);
 
 /// What a client of the engine needs to find it. The container sees none of it.
 const ENGINE_VARIABLES: [&str; 8] = [
@@ -45,7 +45,7 @@ const NOT_CONTENT: [&str; 5] = [
 
 /// A container engine that works.
 #[derive(Debug, Clone)]
-pub(super) struct Engine {
+pub(in crate::executor::envyr) struct Engine {
     /// What envyr is to find as `docker`.
     program: PathBuf,
     /// `PATH` for envyr.
@@ -55,7 +55,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Docker when it works, else podman when that does. A docker client without a daemon would hide it from envyr.
-    pub(super) fn find(
+    pub(in crate::executor::envyr) fn find(
         environment: &Environment,
         path: &OsStr,
         data: &Path,
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// The engine's client.
-    pub(super) fn program(&self) -> &Path {
+    pub(in crate::executor::envyr) fn program(&self) -> &Path {
         &self.program
     }
 
@@ -139,14 +139,14 @@ impl Engine {
     }
 
     /// Whether an image is there; it may be asked from time to time.
-    pub(super) fn has(&self, image: &str) -> bool {
+    pub(in crate::executor::envyr) fn has(&self, image: &str) -> bool {
         let filter = format!("reference={image}");
         let output = self.client(&["images", "-q", "--filter", &filter]).output();
         output.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
     }
 
     /// The environment of envyr: what the engine's client needs, and the action's variables by value.
-    pub(super) fn environment(&self, scrubbed: Variables) -> Variables {
+    pub(in crate::executor::envyr) fn environment(&self, scrubbed: Variables) -> Variables {
         let own =
             |name: &OsStr| self.variables.iter().any(|(known, _)| known == name) || name == "PATH";
         let mut variables: Variables = scrubbed
@@ -160,7 +160,7 @@ impl Engine {
 }
 
 /// The command line for one call.
-pub(super) fn arguments(
+pub(in crate::executor::envyr) fn arguments(
     data: &Path,
     entry: &Entry,
     definition: &Definition,
@@ -217,7 +217,7 @@ fn in_image(entry: &Entry) -> Result<(&str, String), ActionError> {
 }
 
 /// The name that envyr gives the image of a folder.
-pub(super) fn image_name(entry: &Entry, tag: &str) -> String {
+pub(in crate::executor::envyr) fn image_name(entry: &Entry, tag: &str) -> String {
     let folder = entry
         .folder
         .to_string_lossy()
@@ -228,7 +228,7 @@ pub(super) fn image_name(entry: &Entry, tag: &str) -> String {
 
 /// What tells images apart. envyr names them after the folder and the tag alone, so the tag says the rest: what is run,
 /// by what, and every file of the folder.
-pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
+pub(in crate::executor::envyr) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
     let files = contents(&entry.folder)?;
     let mut hash = Sha256::new();
     for part in [
@@ -254,12 +254,12 @@ pub(super) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
 }
 
 /// The digest of every file of a source, by its path.
-pub(super) fn contents(folder: &Path) -> Result<Files, ActionError> {
+pub(in crate::executor::envyr) fn contents(folder: &Path) -> Result<Files, ActionError> {
     contents::without(folder, &NOT_CONTENT)
 }
 
 /// Ends the container of a call that is abandoned: it is not in the process group of its client.
-pub(super) struct Container {
+pub(in crate::executor::envyr) struct Container {
     engine: Engine,
     image: String,
     /// envyr's pid, which is part of the container's name; zero before it was started and after it ended by itself.
@@ -267,7 +267,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn new(engine: Engine, image: String) -> Self {
+    pub(in crate::executor::envyr) fn new(engine: Engine, image: String) -> Self {
         Self {
             engine,
             image,
@@ -275,12 +275,12 @@ impl Container {
         }
     }
 
-    pub(super) fn started(&self, pid: i32) {
+    pub(in crate::executor::envyr) fn started(&self, pid: i32) {
         self.pid.store(pid, Ordering::Relaxed);
     }
 
     /// envyr saw the container end.
-    pub(super) fn ended(&self) {
+    pub(in crate::executor::envyr) fn ended(&self) {
         self.pid.store(0, Ordering::Relaxed);
     }
 }
@@ -333,7 +333,7 @@ fn end_container(engine: &Engine, image: &str, pid: i32) {
 }
 
 /// Waits until every container that was abandoned has been ended, or the time is over.
-pub(super) fn finish(within: Duration) {
+pub(in crate::executor::envyr) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
     while ENDING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use super::outcome;
-use super::{Call, Envyr, behind_dashes, docker};
 use crate::activity::Kind;
 use crate::catalog::{Definition, Output};
 use crate::executor::STDOUT_CAP;
 use crate::executor::adapters::Given;
+use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome};
 use crate::executor::process::Ending;
 use crate::executor::result_file;
 use crate::failure::{ActionError, ErrorKind};
 
 impl Envyr {
     /// Runs an action in a container, with what it prints.
-    pub(super) async fn run_docker(&self, call: Call<'_>) -> Result<Vec<u8>, ActionError> {
+    pub(in crate::executor::envyr) async fn run_docker(
+        &self,
+        call: Call<'_>,
+    ) -> Result<Vec<u8>, ActionError> {
         let (definition, found, entry) = (call.definition, call.found, &call.entry);
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
@@ -91,7 +93,11 @@ impl Envyr {
     }
 
     /// The variables that a container gets from its client.
-    pub(super) fn mapped<'a>(&self, definition: &'a Definition, given: &'a Given) -> Vec<&'a str> {
+    pub(in crate::executor::envyr) fn mapped<'a>(
+        &self,
+        definition: &'a Definition,
+        given: &'a Given,
+    ) -> Vec<&'a str> {
         let set = |name: &&str| self.environment.get(name).is_some();
         let own = definition.env.iter().map(String::as_str).filter(set);
         own.chain(given.env.iter().map(|(name, _)| name.as_str()))
