@@ -15,6 +15,7 @@ use kael_engine::executor::envyr::Settings;
 use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Output, Sandbox};
+use kael_host::config::Confinement;
 use kael_tests::{Program, project};
 use tokio::runtime::{Builder, Runtime};
 
@@ -42,7 +43,10 @@ impl Gate {
         let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
         let settings = Settings {
             envyr: Some(envyr),
-            unconfined,
+            confinement: match unconfined {
+                true => Confinement::Off,
+                false => Confinement::BestEffort,
+            },
             ..Settings::default()
         };
         let actions = project(example).join("actions");

@@ -1,5 +1,6 @@
 //! A session with `kael-host` as a user would have it: files, a command line, and what came of it.
 
+mod lacking;
 mod program;
 mod ran;
 mod terminal;
@@ -19,6 +20,8 @@ pub use terminal::Terminal;
 /// A folder of files and a command line to be run in it.
 pub struct Kael {
     folder: TempDir,
+    /// A program and its arguments that become the host.
+    wrapper: Vec<String>,
     before: Vec<String>,
     after: Vec<String>,
     env: Vec<(String, String)>,
@@ -49,6 +52,7 @@ impl Kael {
         .map(|(name, value)| (name.to_owned(), value));
         Self {
             folder,
+            wrapper: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
             env: env.into(),
@@ -193,7 +197,15 @@ impl Kael {
     #[must_use]
     pub fn command(&self) -> Command {
         self.write_repo();
-        let mut command = Command::new(&Program::get().host);
+        let host = &Program::get().host;
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(host);
+                command
+            }
+            None => Command::new(host),
+        };
         command.current_dir(self.path());
         let own = std::env::vars_os().map(|(name, _)| name);
         for name in own.filter(|name| name.as_encoded_bytes().starts_with(b"KAEL_")) {

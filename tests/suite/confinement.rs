@@ -396,6 +396,86 @@ fn required_confinement_runs_or_names_what_is_missing() {
         .prints("1\n");
 }
 
+/// Whichever command calls it: the executor refuses, so that no command can forget to.
+#[test]
+fn no_command_runs_a_native_action_without_the_confinement_that_is_required() {
+    let lacks = "the confinement of actions is required, and this machine lacks ";
+    let session = || {
+        let session = Kael::new().without_landlock();
+        let (state, fields) = session.state();
+        session
+            .shell("a", &fields, &format!("touch '{state}/ran'; echo 1"))
+            .env("KAEL_CONFINEMENT", "required")
+    };
+    let ran = |ran: &Ran| ran.path().join("state/ran").exists();
+    let runs = [
+        session().script("print(actions.t.a({}))"),
+        session().words(&["repl"]).stdin("actions.t.a({})\n").ends(),
+    ];
+    for run in &runs {
+        run.exits(3).says(&format!("Error: {lacks}"));
+        assert!(
+            run.stderr.contains("Landlock") && !ran(run),
+            "{}",
+            run.stderr
+        );
+    }
+    let exec = ["actions", "exec", "t.a", "--params", "{}"];
+    for options in [vec!["--no-cache"], vec!["--confinement", "required"]] {
+        let exec = session().words(&exec).words(&options).ends();
+        exec.exits(6)
+            .says(&format!("Error: t.a failed: {lacks}"))
+            .says("hint: kael-host doctor says what would help\n");
+        assert!(
+            exec.stderr.contains("Landlock") && !ran(&exec),
+            "{}",
+            exec.stderr
+        );
+    }
+    let exec = session()
+        .words(&exec)
+        .words(&["--confinement", "best-effort"])
+        .ends();
+    assert!(ran(exec.exits(0)), "what need not be confined runs");
+}
+
+/// Their confinement is not made of the parts that a machine can lack.
+#[test]
+fn containers_and_webassembly_have_their_own_confinement() {
+    let module = wat::parse_str(
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\01\00\00\00") (data (i32.const 16) "7")
+          (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#,
+    );
+    let session = || {
+        let session = Kael::new()
+            .without_landlock()
+            .env("KAEL_CONFINEMENT", "required")
+            .file("impl/w.wasm", module.as_ref().expect("a module"))
+            .file("impl/d.py", "print(1)")
+            .program(
+                "bin/docker",
+                "#!/bin/sh\ncase $1 in images) echo 1234 ;; run) echo 8 ;; esac\n",
+            )
+            .define(
+                "w",
+                "source = '../impl', entrypoint = 'w.wasm', executor = 'wasm'",
+            )
+            .define(
+                "d",
+                "source = '../impl', entrypoint = 'd.py', executor = 'docker'",
+            );
+        let path = format!("{}/bin:/usr/bin:/bin", session.path().display());
+        session.env("PATH", &path)
+    };
+    for (name, printed) in [("t.w", "7\n"), ("t.d", "8\n")] {
+        session()
+            .words(&["actions", "exec", name, "--params", "{}"])
+            .ends()
+            .prints(printed);
+    }
+}
+
 #[test]
 fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project() {
     let session = || Kael::new().file("file", "old");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::{Bounds, Shared};
-use crate::config::{Config, ConfigError, Confinement, Key, Value};
+use crate::config::{Config, ConfigError, Key, Value};
 use kael_engine::app::Settings;
 use kael_engine::environment::Environment;
 use kael_engine::executor::envyr;
@@ -56,7 +56,6 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
         actions: config.path(Key::ActionsPath),
         limits: config.limits(),
         policy: policy(&config.list(Key::Deny)),
-        confinement: config.confinement(),
         typed: policy(&bounds.deny),
         cache: match (bounds.no_cache, bounds.refresh) {
             (true, _) => CacheUse::Off,
@@ -75,7 +74,7 @@ pub(super) fn envyr(config: &Config) -> envyr::Settings {
     envyr::Settings {
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
-        unconfined: config.confinement() == Confinement::Off,
+        confinement: config.confinement(),
         ..envyr::Settings::default()
     }
 }

@@ -38,9 +38,7 @@ pub struct Settings {
     pub rehearsal: Option<Arc<DryRun>>,
     /// Writes down the answers.
     pub recorder: Option<Arc<Recorder>>,
-    /// Whether actions run where a part of their confinement is lacking.
-    pub confinement: Confinement,
-    /// Which envyr, and what fetching may see.
+    /// Which envyr, what fetching may see, and how much of their confinement actions need.
     pub envyr: envyr::Settings,
     /// What Kael was started with.
     pub environment: Environment,
@@ -74,7 +72,7 @@ pub enum AppError {
     #[error("{}", join(.0))]
     Definitions(Vec<DefinitionError>),
     /// The confinement of actions is required and not to be had; part by part.
-    #[error("the confinement of actions is required, and this machine lacks {}", .0.join(", "))]
+    #[error("{}{}", executor::REQUIRED, .0.join(", "))]
     Confinement(Vec<String>),
     /// The reader of the output left while the repo loaded.
     #[error("the output was closed")]
@@ -280,7 +278,8 @@ async fn begin(
     sandbox: &Sandbox,
     output: &Output,
 ) -> Result<(Option<Repo>, Arc<Dispatcher>), AppError> {
-    if settings.confinement == Confinement::Required {
+    // Each native call is held to this by its executor; here it is reported before anything runs.
+    if settings.envyr.confinement == Confinement::Required {
         let missing = executor::missing_confinement().await;
         if !missing.is_empty() {
             return Err(AppError::Confinement(missing));

@@ -34,6 +34,19 @@ pub async fn missing_confinement() -> Vec<String> {
     machine().await.missing()
 }
 
+/// How a refusal for want of a required confinement begins; the missing parts follow.
+pub(crate) const REQUIRED: &str = "the confinement of actions is required, and this machine lacks ";
+
+/// Refuses a call where a part of the confinement that it requires is missing.
+fn required(missing: Vec<String>) -> Result<(), ActionError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{REQUIRED}{}", missing.join(", "));
+    let hint = "kael-host doctor says what would help".to_owned();
+    Err(ActionError::unavailable(message, Some(hint)))
+}
+
 /// One call of an implementation.
 pub struct Invocation<'a> {
     /// What the team defined.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use kael_engine::confinement::Confinement;
+
 /// Look at, check, call and change the actions of a repo.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
@@ -89,6 +91,9 @@ pub(crate) struct Exec {
     /// Deny the actions whose name matches. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) deny: Vec<String>,
+    /// Whether it runs where a part of its confinement is lacking, or without any of it [default: best-effort].
+    #[arg(long, value_name = "required|best-effort|off")]
+    pub(crate) confinement: Option<Confinement>,
     /// Print one JSON report: result or error, and how long it took.
     #[arg(long)]
     pub(crate) json: bool,

@@ -32,6 +32,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
         deny: exec.deny.clone(),
         no_cache: exec.no_cache,
         refresh: exec.refresh,
+        confinement: exec.confinement,
         ..Bounds::default()
     })?;
     let progress = progress::is_wanted(session.shared, session.environment);

@@ -29,6 +29,7 @@ use super::temporary::{self, Temporary};
 use super::{Execute, Execution, Fingerprint, Invocation, Planning, STDERR_TAIL, STDOUT_CAP};
 use crate::activity::Activity;
 use crate::catalog::{Definition, Executor, Language, Output, Source};
+use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use crate::limits::ProcessLimits;
@@ -44,8 +45,8 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
-    /// Native actions may do all that their user may.
-    pub unconfined: bool,
+    /// How much of their confinement native actions need. Each call is held to it, whoever makes it.
+    pub confinement: Confinement,
     /// Where it is noted what is being fetched, prepared and built.
     pub activity: Activity,
 }
@@ -75,6 +76,8 @@ pub struct Envyr {
     found: OnceCell<Found>,
     /// Looked for when the first action with `executor = "docker"` runs.
     engine: OnceCell<docker::Engine>,
+    /// Set once this machine was found to have all of the confinement that is required.
+    confined: OnceCell<()>,
 }
 
 #[derive(Clone)]
@@ -106,7 +109,21 @@ impl Envyr {
             repo,
             found: OnceCell::new(),
             engine: OnceCell::new(),
+            confined: OnceCell::new(),
         }
+    }
+
+    /// Refuses a call whose confinement the operator requires and this machine cannot give. It is asked before anything is
+    /// fetched, prepared or started for the call.
+    ///
+    /// A container is confined by its engine and an action of WebAssembly by the instance that it runs in: both have all of
+    /// their confinement on every machine that runs them at all, so that native actions alone can lack a part.
+    async fn admit(&self, executor: Executor) -> Result<(), ActionError> {
+        if self.settings.confinement != Confinement::Required || executor != Executor::Native {
+            return Ok(());
+        }
+        let look = async || super::required(super::missing_confinement().await);
+        self.confined.get_or_try_init(look).await.copied()
     }
 
     async fn found(&self) -> Result<&Found, ActionError> {
@@ -169,6 +186,7 @@ impl Envyr {
 
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
+        self.admit(definition.executor).await?;
         let given = adapters::give(definition, invocation.params)?;
         let found = self.found().await?;
         let preparer = self.preparer(found);
@@ -209,7 +227,7 @@ impl Envyr {
         let timeout = definition.timeout.duration();
         // What is wrong with it is said in any case.
         let writable = self.writable(definition, entry)?;
-        let writable = (!self.settings.unconfined).then_some(writable);
+        let writable = (self.settings.confinement != Confinement::Off).then_some(writable);
         let (finished, temporary) = self
             .start(
                 call.found,
@@ -370,6 +388,7 @@ impl Execute for Envyr {
 
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
         Box::pin(async move {
+            self.admit(definition.executor).await?;
             let folder = self.fetch(&definition.source).await?;
             let dirs = definition.grants.dirs.iter();
             let dirs: Vec<PathBuf> = dirs.map(|dir| self.repo.join(&dir.path)).collect();
