@@ -59,12 +59,17 @@ impl Host {
 
     /// A host of its own.
     pub(crate) fn start() -> Self {
+        Self::with(Sandbox::new(8).expect("a sandbox"))
+    }
+
+    /// A host with this sandbox.
+    pub(crate) fn with(sandbox: Sandbox) -> Self {
         let good = Kael::new()
             .shell("echo", "", "cat")
             .file("script.lua", GOOD);
         good.write_repo();
         let mut host = Self {
-            sandbox: Sandbox::new(8).expect("a sandbox"),
+            sandbox,
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 // Threads for blocking work are idle for seconds otherwise, and would be counted as leaks.
@@ -131,10 +136,10 @@ impl Host {
             match Repo::load(&self.sandbox, &actions, &limits, &output).await {
                 Ok(repo) => Some(repo),
                 Err(problem) => {
-                    let kind = if matches!(problem, AppError::Limit { .. }) {
-                        "limit"
-                    } else {
-                        "repo"
+                    let kind = match problem {
+                        AppError::Limit { .. } => "limit",
+                        AppError::Busy(_) => "busy",
+                        _ => "repo",
                     };
                     return ended(kind, problem.to_string(), String::new());
                 }
@@ -166,6 +171,7 @@ impl Host {
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
             Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
             Ending::Limit(hit, _) => ended("limit", hit.to_string(), String::new()),
+            Ending::Busy(busy) => ended("busy", busy.to_string(), String::new()),
             other => ended("bug", format!("{other:?}"), String::new()),
         }
     }

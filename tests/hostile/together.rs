@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use kael_engine::sandbox::Sandbox;
 use kael_tests::Kael;
 use libtest_mimic::Trial;
 
@@ -13,6 +14,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("between/fresh_memory", fresh_memory),
         trial("between/as_many_runs_as_the_sandbox_is_made_for", as_many),
+        trial("between/more_runs_than_the_sandbox_is_made_for_wait", more),
+        trial("between/a_run_that_may_not_wait_is_refused_as_busy", busy),
         trial("between/good_runs_beside_hostile_ones", beside),
         trial(
             "between/a_large_document_beside_a_small_run",
@@ -30,6 +33,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("between/two_tags_of_one_source_at_once", two_tags),
     ]
 }
+
+/// Raises errors for a while, each of which needs room, and succeeds.
+const COMPUTES: &str =
+    "local stop = os.clock() + 0.05 while os.clock() < stop do pcall(error, {}) end return 1";
 
 fn session(source: &str) -> Kael {
     Kael::new().file("script.lua", source)
@@ -59,9 +66,7 @@ fn fresh_memory() {
 /// A sandbox holds as many runs as it was made for, also when all of them raise errors, which need room of their own.
 fn as_many() {
     let host = Host::start();
-    let source =
-        "local stop = os.clock() + 0.05 while os.clock() < stop do pcall(error, {}) end return 1";
-    let session = session(source);
+    let session = session(COMPUTES);
     let ended = host
         .runtime()
         .block_on(futures((0..8).map(|_| host.running(session.path(), &[]))));
@@ -73,6 +78,47 @@ fn as_many() {
             ended.message
         );
     }
+    host.is_well();
+}
+
+/// More runs than there are instances wait for their turn, and all of them succeed; so do those with a repo, which needs an
+/// instance to load before the script has its own.
+fn more() {
+    let host = Host::with(Sandbox::new(2).expect("a sandbox"));
+    let (plain, with_repo) = (
+        session(COMPUTES),
+        Kael::new()
+            .shell("echo", "", "cat")
+            .file("script.lua", "return actions.t.echo({ n = 1 }).n"),
+    );
+    with_repo.write_repo();
+    let runs = (0..12).map(|n| {
+        let session = if n % 2 == 0 { &plain } else { &with_repo };
+        host.running(session.path(), &[])
+    });
+    for ended in host.runtime().block_on(futures(runs)) {
+        assert_eq!(
+            (ended.kind.as_str(), ended.result.as_str()),
+            ("ok", "1"),
+            "{}",
+            ended.message
+        );
+    }
+    host.is_well();
+}
+
+/// Where no run may wait, one that finds no instance is refused at once, and by name; it is no bug.
+fn busy() {
+    let host = Host::with(Sandbox::with_queue(1, 0).expect("a sandbox"));
+    let session = session(COMPUTES);
+    let runs = (0..3).map(|_| host.running(session.path(), &[]));
+    let ended = host.runtime().block_on(futures(runs));
+    let kinds: Vec<_> = ended.iter().map(|ended| ended.kind.as_str()).collect();
+    assert_eq!(kinds, ["ok", "busy", "busy"], "{}", ended[1].message);
+    assert_eq!(
+        ended[1].message,
+        "all instances of the sandbox are in use (1), and as many runs wait for one as may (0)"
+    );
     host.is_well();
 }
 

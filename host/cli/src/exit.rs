@@ -32,7 +32,7 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
     match ending {
         Ending::Done(_) => SUCCESS,
         Ending::Failed(error) => of_script_error(error),
-        Ending::Limit(..) => LIMIT,
+        Ending::Limit(..) | Ending::Busy(_) => LIMIT,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,
         Ending::Fault(_) => BUG,
@@ -69,6 +69,7 @@ pub(super) fn of_app_error(error: &AppError) -> u8 {
         | AppError::Confinement(_)
         | AppError::Limit { .. }
         | AppError::Definitions(_) => CONFIG,
+        AppError::Busy(_) => LIMIT,
         AppError::OutputClosed => OUTPUT_CLOSED,
     }
 }

@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
-use kael_engine::sandbox::{Ending, ErrorStage, Report, ScriptError};
+use kael_engine::sandbox::{Busy, Ending, ErrorStage, Report, ScriptError};
 
 /// What is wrong, where, and what would help.
 pub(super) struct Problem {
@@ -53,6 +53,7 @@ impl Problem {
                     ..Self::usage(message)
                 })
             }
+            Ending::Busy(busy) => Some(Self::busy(busy)),
             Ending::Fault(fault) => Some(Self::bug(fault)),
         }
     }
@@ -62,6 +63,7 @@ impl Problem {
             AppError::OutputClosed => return None,
             AppError::Load(error) => Self::of_script_error(error),
             AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
+            AppError::Busy(busy) => Self::busy(busy),
             AppError::Fault(fault) => Self::bug(fault),
             AppError::Engine(_) => Self::bug(&with_causes(error)),
             AppError::Confinement(_) => Self {
@@ -173,6 +175,14 @@ impl Problem {
             traceback: frames.to_vec(),
             hint,
             ..Self::usage(message)
+        }
+    }
+
+    fn busy(busy: &Busy) -> Self {
+        Self {
+            kind: "busy",
+            hint: Some("nothing was run: try it again when others have ended".to_owned()),
+            ..Self::usage(busy.to_string())
         }
     }
 

@@ -18,7 +18,7 @@ use crate::gate::{Cache, CacheUse, Dispatcher, DryRun, Policy, Recorder};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{
-    Ending, EngineError, Output, PreparedRepo, Report, Sandbox, Script, ScriptError,
+    Busy, Ending, EngineError, Output, PreparedRepo, Report, Sandbox, Script, ScriptError,
 };
 
 /// What one command was told.
@@ -74,6 +74,9 @@ pub enum AppError {
     /// The confinement of actions is required and not to be had; part by part.
     #[error("{}{}", executor::REQUIRED, .0.join(", "))]
     Confinement(Vec<String>),
+    /// No instance was free, and too many callers wait for one.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The reader of the output left while the repo loaded.
     #[error("the output was closed")]
     OutputClosed,
@@ -154,6 +157,7 @@ impl Repo {
             }),
             // What a repo prints while it loads is kept in memory.
             Ending::OutputClosed | Ending::OutputFailed(_) => Err(AppError::OutputClosed),
+            Ending::Busy(busy) => Err(busy.into()),
             Ending::Fault(fault) => Err(AppError::Fault(fault)),
         }
     }
@@ -238,6 +242,7 @@ pub async fn ask(
         Ending::Failed(error) => Err(error.message),
         Ending::Limit(hit, _) => Err(hit.to_string()),
         Ending::OutputClosed => Err("the output was closed".to_owned()),
+        Ending::Busy(busy) => Err(busy.to_string()),
         Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
     }
 }

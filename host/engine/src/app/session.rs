@@ -161,6 +161,7 @@ async fn instance(
             Ending::Done(()) | Ending::OutputClosed | Ending::OutputFailed(_) => {
                 AppError::OutputClosed
             }
+            Ending::Busy(busy) => busy.into(),
             Ending::Fault(fault) => AppError::Fault(fault),
         })
 }

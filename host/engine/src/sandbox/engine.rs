@@ -11,6 +11,7 @@ use wasmtime::{
     CustomCodeMemory, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
+use super::admission::{Admission, MAX_WAITING};
 use super::bindings::{Guest, GuestPre};
 use super::state::State;
 use crate::bounds::Ticker;
@@ -72,6 +73,7 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) guest: GuestPre<State>,
     pub(super) ticker: Ticker,
+    pub(super) admission: Admission,
 }
 
 struct Own;
@@ -81,18 +83,27 @@ impl HasData for Own {
 }
 
 impl Sandbox {
-    /// Sets up for at most `instances` at the same time. A run needs one; loading a repo needs one.
+    /// Sets up for at most `instances` at the same time. A run needs one, loading a repo needs one, and a session keeps one.
+    /// More of them wait until one is given back, up to 1024; those that come then are refused with [`Busy`](super::Busy).
     ///
     /// # Errors
     /// When the address space or the system does not allow it.
     pub fn new(instances: u32) -> Result<Self, EngineError> {
-        Self::set_up(instances)
+        Self::with_queue(instances, MAX_WAITING)
+    }
+
+    /// The same with another bound on how many wait; with 0 none does.
+    ///
+    /// # Errors
+    /// When the address space or the system does not allow it.
+    pub fn with_queue(instances: u32, most_waiting: usize) -> Result<Self, EngineError> {
+        Self::set_up(instances, most_waiting)
             .map_err(EngineError::Wasmtime)?
             .checked()
     }
 
     #[expect(unsafe_code, reason = "machine code can only be loaded on trust")]
-    fn set_up(instances: u32) -> wasmtime::Result<(Self, Vec<String>)> {
+    fn set_up(instances: u32, most_waiting: usize) -> wasmtime::Result<(Self, Vec<String>)> {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
             .total_core_instances(instances * 8)
@@ -140,6 +151,7 @@ impl Sandbox {
                 engine,
                 guest,
                 ticker,
+                admission: Admission::new(instances, most_waiting),
             },
             imports,
         ))

@@ -1,5 +1,6 @@
 //! The script's side: instances of the guest, one a run or a session, within limits, whose only way out is the gate.
 
+mod admission;
 mod bindings;
 mod engine;
 mod lua_backtrace;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, WasmCoreDump};
 
+pub use admission::Busy;
 pub use engine::{EngineError, Sandbox};
 pub use output::{Output, Shown};
 pub use prepared_repo::{LoadedRepo, PreparedRepo};
@@ -90,6 +92,8 @@ pub enum Ending<T> {
     OutputClosed,
     /// The output cannot be written: a full disk.
     OutputFailed(String),
+    /// It was not begun: no instance was free, and too many callers wait for one.
+    Busy(Busy),
     /// A bug in Kael, in words.
     Fault(String),
 }
@@ -190,6 +194,11 @@ impl Sandbox {
             &Guest,
         ) -> wasmtime::Result<Result<T, runtime::ScriptError>>,
     ) -> Report<T> {
+        // Dropped after the store, which gives its instance back then. The run begins when it has its place.
+        let _place = match self.admission.place().await {
+            Ok(place) => place,
+            Err(busy) => return Report::refused(busy),
+        };
         let start = Instant::now();
         let _running = self.ticker.run();
         let mut store = self.store(State::new(limits, output, dispatcher, seed()));
@@ -276,6 +285,22 @@ async fn conclude<T>(
 }
 
 impl<T> Report<T> {
+    /// Of a run that was not begun.
+    fn refused(busy: Busy) -> Self {
+        Self {
+            started: Instant::now(),
+            ending: Ending::Busy(busy),
+            usage: Usage {
+                cpu: Duration::ZERO,
+                wall: Duration::ZERO,
+                memory: ByteSize::new(0),
+                output: 0,
+                calls: 0,
+            },
+            calls: Vec::new(),
+        }
+    }
+
     fn map<U>(self, f: impl FnOnce(T) -> U) -> Report<U> {
         let ending = match self.ending {
             Ending::Done(value) => Ending::Done(f(value)),
@@ -283,6 +308,7 @@ impl<T> Report<T> {
             Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
+            Ending::Busy(busy) => Ending::Busy(busy),
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use wasmtime::Store;
 
+use super::admission::Place;
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
 use super::state::State;
@@ -64,6 +65,8 @@ pub struct Session {
     guest: Guest,
     interrupt: Interrupt,
     over: bool,
+    /// Behind the store, so that it is dropped after it.
+    _place: Place,
 }
 
 impl Session {
@@ -80,6 +83,10 @@ impl Session {
         dispatcher: Arc<Dispatcher>,
         interruptible: bool,
     ) -> Result<Self, Report<()>> {
+        let place = match sandbox.admission.place().await {
+            Ok(place) => place,
+            Err(busy) => return Err(Report::refused(busy)),
+        };
         let start = Instant::now();
         let _running = sandbox.ticker.run();
         let (asker, asked) = watch::channel(false);
@@ -107,6 +114,7 @@ impl Session {
                 guest,
                 interrupt: Interrupt(asker),
                 over: false,
+                _place: place,
             }),
         }
     }
