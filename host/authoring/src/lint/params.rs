@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::syntax_facts::{Expr, Form, Path, Root, Table};
 use kael_engine::catalog::Definition;
+use kael_engine::gate::merge::{self, Locks, MergeError};
 
 /// A value with holes.
 #[derive(Debug, Default)]
@@ -40,14 +41,19 @@ pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -
         }
         _ => return Vec::new(),
     };
-    let mut wrong = Vec::new();
-    let merged = known.merge(
-        &definition.defaults,
-        &params,
-        &definition.locked,
-        "",
-        &mut wrong,
-    );
+    let mut noted = Noted {
+        known: &known,
+        wrong: Vec::new(),
+    };
+    let merged = merge::merge_known(&mut noted, &definition.defaults, params, &definition.locked);
+    let mut wrong = noted.wrong;
+    let merged = match merged {
+        Ok(merged) => merged,
+        Err(error) => {
+            wrong.push((at, error.to_string()));
+            return wrong;
+        }
+    };
     if let Some(schema) = &definition.contract.params {
         let mut merged = Value::Object(merged);
         let misfits = schema.check_known(&mut merged, &known.unknown, &known.open);
@@ -60,6 +66,29 @@ pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -
         }));
     }
     wrong
+}
+
+/// The gate's merge goes on past a locked key, and that is noted with its place.
+struct Noted<'a> {
+    known: &'a Known,
+    wrong: Vec<Wrong>,
+}
+
+impl Locks for Noted<'_> {
+    fn is_unknown(&self, path: &[String]) -> bool {
+        self.known.unknown.contains(&pointer(path))
+    }
+
+    fn refuse(&mut self, path: &[String]) -> Result<(), MergeError> {
+        let place = self.known.place(&pointer(path), 0);
+        self.wrong.push((place, merge::locked(path).to_string()));
+        Ok(())
+    }
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter()
+        .fold(String::new(), |pointer, key| below(&pointer, key))
 }
 
 fn below(pointer: &str, key: &str) -> String {
@@ -134,70 +163,12 @@ impl Known {
         }
         Value::Object(fields)
     }
-
-    /// Parameters over defaults, and what is locked over both, as the gate does it.
-    fn merge(
-        &self,
-        defaults: &Map<String, Value>,
-        params: &Map<String, Value>,
-        locked: &Map<String, Value>,
-        pointer: &str,
-        wrong: &mut Vec<Wrong>,
-    ) -> Map<String, Value> {
-        let none = Map::new();
-        let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
-        let mut merged = defaults.clone();
-        overlay(&mut merged, locked);
-        for (key, value) in params {
-            let place = below(pointer, key);
-            let hidden = self.unknown.contains(&place);
-            let inner = object(locked.get(key)).filter(|locked| !locked.is_empty());
-            let locks = match (locked.get(key), &inner) {
-                (None, _) => false,
-                (Some(_), Some(_)) => !value.is_object(),
-                (Some(_), None) => true,
-            };
-            if hidden {
-                merged.insert(key.clone(), value.clone());
-                continue;
-            }
-            if locks {
-                let path = place[1..]
-                    .replace('/', ".")
-                    .replace("~1", "/")
-                    .replace("~0", "~");
-                let at = self.place(&place, 0);
-                wrong.push((at, format!("parameter `{path}` is locked by the team")));
-                continue;
-            }
-            let base = object(defaults.get(key));
-            let value = match (value, &base, &inner) {
-                (Value::Object(value), base, inner) if base.is_some() || inner.is_some() => {
-                    let (base, inner) = (
-                        base.as_ref().unwrap_or(&none),
-                        inner.as_ref().unwrap_or(&none),
-                    );
-                    Value::Object(self.merge(base, value, inner, &place, wrong))
-                }
-                _ => value.clone(),
-            };
-            merged.insert(key.clone(), value);
-        }
-        merged
-    }
-}
-
-/// Tables over tables, key by key.
-fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over),
-            _ => _ = base.insert(key.clone(), value.clone()),
-        }
-    }
 }
 
 fn is_json_null(path: &Path) -> bool {
     path.root == Root::Global("json".to_owned())
         && matches!(&path.keys[..], [(key, _)] if key == "null")
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::merge::{self, MergeError};
+use super::merge;
 use crate::catalog::{Definition, Schema};
 use crate::failure::{ActionError, ErrorKind};
 use crate::json::{self, JsonError, MAX_TREE};
@@ -33,12 +33,7 @@ pub(super) fn merged(definition: &Definition, params: String) -> Result<String, 
     } else {
         let merged = merge::merge(&definition.defaults, &canonical, &definition.locked);
         drop(canonical);
-        merged.map_err(|problem| match problem {
-            MergeError::Locked(path) => {
-                invalid(format!("parameter `{path}` is locked by the team"))
-            }
-            MergeError::Syntax(problem) => bad_params(JsonError::Syntax(problem)),
-        })?
+        merged.map_err(|error| invalid(error.to_string()))?
     };
     let text = match &definition.contract.params {
         Some(schema) => {

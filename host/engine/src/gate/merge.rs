@@ -1,27 +1,59 @@
 //! Puts a script's parameters over the team's: the script wins, except where a key is locked. No I/O.
 //!
-//! The parameters stay text: only the levels that the definition has a say in are taken apart, so that a large document
-//! takes no more room than its text.
+//! The parameters stay text: the merge takes apart only the levels that the definition mentions, so that a large document
+//! takes no more room than its text. These are the only rules of merging and locking that there are: the gate applies them
+//! to a call, and `kael-host check` applies them to what it knows of a call before the script runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-use crate::json;
+use crate::json::{self, JsonError};
 
 /// Why parameters cannot be merged.
-#[derive(Debug)]
-pub(super) enum MergeError {
+#[derive(Debug, Error)]
+pub(crate) enum MergeError {
     /// The path of a locked key that the script tried to set, or to bury under something that is no table.
+    #[error("parameter `{0}` is locked by the team")]
     Locked(String),
-    /// Not an object.
-    Syntax(serde_json::Error),
+    /// Not an object, or not a document that Kael takes.
+    #[error("bad parameters: {0}")]
+    Document(JsonError),
 }
 
 impl From<serde_json::Error> for MergeError {
-    fn from(problem: serde_json::Error) -> Self {
-        Self::Syntax(problem)
+    fn from(error: serde_json::Error) -> Self {
+        Self::Document(JsonError::Syntax(error))
     }
+}
+
+/// What the caller of the merge knows of the parameters, and what it does about a locked key that they set. A path is the
+/// keys from the outermost to the one that is meant.
+pub(crate) trait Locks {
+    /// Whether the value at the path is not known yet, so that nothing can be wrong with it.
+    fn is_unknown(&self, path: &[String]) -> bool;
+
+    /// Hears of a locked key that the parameters set. Unless this is an error, the merge goes on without that key.
+    fn refuse(&mut self, path: &[String]) -> Result<(), MergeError>;
+}
+
+/// The gate: it knows every value, and the first locked key ends the call.
+struct Gate;
+
+impl Locks for Gate {
+    fn is_unknown(&self, _: &[String]) -> bool {
+        false
+    }
+
+    fn refuse(&mut self, path: &[String]) -> Result<(), MergeError> {
+        Err(locked(path))
+    }
+}
+
+/// The error of a locked key.
+pub(crate) fn locked(path: &[String]) -> MergeError {
+    MergeError::Locked(path.join("."))
 }
 
 /// The parameters that an action is called with, as JSON text. Tables merge key by key; lists and scalars replace. The
@@ -31,20 +63,57 @@ pub(super) fn merge(
     params: &str,
     locked: &Map<String, Value>,
 ) -> Result<String, MergeError> {
+    merge_with(&mut Gate, defaults, params, locked)
+}
+
+/// The same over parameters that are known in part, as trees.
+pub(crate) fn merge_known(
+    locks: &mut impl Locks,
+    defaults: &Map<String, Value>,
+    params: Map<String, Value>,
+    locked: &Map<String, Value>,
+) -> Result<Map<String, Value>, MergeError> {
+    // A tree's keys ascend, and so do its text's.
+    let params = Value::Object(params).to_string();
+    json::check(&params).map_err(MergeError::Document)?;
+    let merged = merge_with(locks, defaults, &params, locked)?;
+    match json::parse(merged.as_bytes()).map_err(MergeError::Document)? {
+        Value::Object(merged) => Ok(merged),
+        _ => Ok(Map::new()), // a merge is an object
+    }
+}
+
+fn merge_with(
+    locks: &mut impl Locks,
+    defaults: &Map<String, Value>,
+    params: &str,
+    locked: &Map<String, Value>,
+) -> Result<String, MergeError> {
     let mut merge = Merge {
         out: String::with_capacity(params.len() + 64),
         path: Vec::new(),
+        locks,
     };
     merge.object(defaults, params, locked)?;
     Ok(merge.out)
 }
 
-struct Merge {
+struct Merge<'a, L> {
     out: String,
     path: Vec<String>,
+    locks: &'a mut L,
 }
 
-impl Merge {
+/// Keys of one table of the parameters.
+#[derive(Default)]
+struct Given {
+    /// Those that the definition has, too, and that are merged.
+    merged: BTreeSet<String>,
+    /// Those that were refused, and are left out.
+    refused: BTreeSet<String>,
+}
+
+impl<L: Locks> Merge<'_, L> {
     fn object(
         &mut self,
         defaults: &Map<String, Value>,
@@ -54,7 +123,7 @@ impl Merge {
         let given = self.given(defaults, params, locked)?;
         let mut missing: BTreeMap<&str, Value> = BTreeMap::new();
         for (key, value) in defaults.iter().chain(locked) {
-            if given.contains(key) {
+            if given.merged.contains(key) {
                 continue;
             }
             match (missing.get_mut(key.as_str()), value) {
@@ -70,6 +139,9 @@ impl Merge {
                 self.key(start, key);
                 self.out.push_str(&value.to_string());
             }
+            if given.refused.contains(key) {
+                return Ok(());
+            }
             self.key(start, key);
             self.value(key, defaults.get(key), value, locked.get(key))
         })?;
@@ -81,31 +153,40 @@ impl Merge {
         Ok(())
     }
 
-    /// Which keys of the definition the parameters hold; none that is locked.
+    /// Which keys of the definition the parameters hold, and which of them are locked.
     fn given(
-        &self,
+        &mut self,
         defaults: &Map<String, Value>,
         params: &str,
         locked: &Map<String, Value>,
-    ) -> Result<BTreeSet<String>, MergeError> {
-        let mut given = BTreeSet::new();
+    ) -> Result<Given, MergeError> {
+        let mut given = Given::default();
         json::entries(params, |key, value| {
-            match locked.get(key) {
-                None => {}
-                Some(Value::Object(locked)) if !locked.is_empty() && value.starts_with('{') => {}
-                Some(_) => return Err(MergeError::Locked(self.path_of(key))),
+            let is_locked = match locked.get(key) {
+                None => false,
+                Some(Value::Object(locked)) => locked.is_empty() || !value.starts_with('{'),
+                Some(_) => true,
+            };
+            if is_locked && self.refuses(key)? {
+                given.refused.insert(key.to_owned());
+            } else if defaults.contains_key(key) || locked.contains_key(key) {
+                given.merged.insert(key.to_owned());
             }
-            if defaults.contains_key(key) || locked.contains_key(key) {
-                given.insert(key.to_owned());
-            }
-            Ok(())
+            Ok::<(), MergeError>(())
         })?;
         Ok(given)
     }
 
-    fn path_of(&self, key: &str) -> String {
-        let steps = self.path.iter().map(String::as_str).chain([key]);
-        steps.collect::<Vec<_>>().join(".")
+    /// Whether a locked key of the table at the path is refused, and the merge goes on without it.
+    fn refuses(&mut self, key: &str) -> Result<bool, MergeError> {
+        self.path.push(key.to_owned());
+        let known = !self.locks.is_unknown(&self.path);
+        let heard = match known {
+            true => self.locks.refuse(&self.path),
+            false => Ok(()),
+        };
+        self.path.pop();
+        heard.map(|()| known)
     }
 
     fn key(&mut self, start: usize, key: &str) {
@@ -197,7 +278,7 @@ mod tests {
         }
         assert!(matches!(
             merge(&Map::new(), "[1]", locked),
-            Err(MergeError::Syntax(_))
+            Err(MergeError::Document(_))
         ));
     }
 

@@ -6,7 +6,7 @@
 pub mod answers;
 pub mod cache;
 mod documents;
-mod merge;
+pub(crate) mod merge;
 mod policy;
 
 use std::sync::Arc;
