@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kael_engine::app;
-use kael_tests::project;
+use kael_tests::{Need, is_required, needs, project};
 use libtest_mimic::{Arguments, Trial};
 
 use case::Case;
@@ -92,6 +92,25 @@ fn table(names: &[String]) {
         );
     }
     assert!(names.len() >= 120);
+}
+
+/// The same for a test that needs what a machine may lack. Without it the test is ignored, and fails where `KAEL_REQUIRE`
+/// names it. Whether it is there is asked only where the test would run.
+fn trial_with(need: Need, name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    let arguments = Arguments::from_args();
+    let runs = match &arguments.filter {
+        None => true,
+        Some(filter) if arguments.exact => filter == name,
+        Some(filter) => name.contains(filter.as_str()),
+    };
+    if !runs || arguments.list || need.is_met() {
+        return trial(name, test);
+    }
+    if is_required(need) {
+        return trial(name, move || _ = needs(&[need]));
+    }
+    _ = needs(&[need]);
+    trial(name, test).with_ignored_flag(true)
 }
 
 /// A test that fails by a panic, as tests do.

@@ -1,6 +1,7 @@
 //! A session with `kael-host` as a user would have it: files, a command line, and what came of it.
 
 mod lacking;
+mod needs;
 mod program;
 mod ran;
 mod terminal;
@@ -13,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+pub use needs::{Need, browser, is_required, needs, needs_any};
 pub use program::{Program, emmylua_check, workspace};
 pub use ran::Ran;
 pub use terminal::Terminal;

@@ -1,35 +1,14 @@
-//! What an action's processes can reach, and what they may use. On a machine that lacks a part of the confinement the
-//! tests of that part hold `doctor` to saying so.
+//! What an action's processes can reach, and what they may use. A test that needs a part of the confinement is skipped where
+//! the machine lacks it, and fails where `KAEL_REQUIRE` names that part.
 
-use kael_tests::{Kael, Ran, gone};
-use serde_json::Value;
+use kael_tests::{Kael, Need, Ran, gone, needs, needs_any};
 
-/// What `doctor` found of one thing.
-fn doctor(name: &str) -> Value {
-    let ran = Kael::new().words(&["doctor", "--json"]).ends();
-    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-    let findings = report["findings"].as_array().expect("a list");
-    let finding = findings.iter().find(|finding| finding["name"] == name);
-    finding
-        .unwrap_or_else(|| panic!("no {name}: {report}"))
-        .clone()
-}
-
-/// Whether this machine has a part of the confinement; where it has not, `doctor` says so, and what helps.
-fn has(name: &str) -> bool {
-    let finding = doctor(name);
-    let here = finding["status"] == "ok";
-    assert!(here || finding["remedy"].is_string(), "{finding}");
-    here
-}
-
-fn has_read_only() -> bool {
-    has("landlock") || has("namespace")
-}
+/// Either mounts or Landlock hold what is not writable.
+const READ_ONLY: [Need; 2] = [Need::Landlock, Need::Namespace];
 
 #[test]
 fn an_action_writes_nowhere_but_into_its_temporary_folder() {
-    if !has_read_only() {
+    if !needs_any(&READ_ONLY) {
         return;
     }
     let session = Kael::new()
@@ -70,8 +49,7 @@ fn an_action_writes_nowhere_but_into_its_temporary_folder() {
 #[test]
 fn modes_owners_and_times_of_other_files_stay() {
     // Landlock has no say in these; mounts that are read-only have.
-    let namespace = doctor("namespace");
-    if namespace["status"] != "ok" {
+    if !needs(&[Need::Namespace]) {
         return;
     }
     let session = Kael::new().file("neighbour/a.sh", "echo 1");
@@ -200,7 +178,7 @@ fn each_limit_is_named_when_it_is_reached() {
 
 #[test]
 fn a_fork_bomb_stays_within_its_limit_on_processes() {
-    if !has("processes") {
+    if !needs(&[Need::Pids]) {
         return;
     }
     // The shell gives up when it may not fork.
@@ -250,7 +228,7 @@ fn nothing_of_the_host_is_inherited_or_seen() {
         "n=$(ls /proc/self/fd | wc -l); s=$(cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c kael-secret-1); echo \"[$n, $s]\"",
     );
     let ran = session.script("local r = actions.t.a({}) print(r[1], r[2])");
-    if doctor("namespace")["status"] == "ok" {
+    if needs(&[Need::Namespace]) {
         ran.prints("4\t0\n");
     } else {
         assert!(ran.exits(0).stdout.starts_with("4\t"), "{}", ran.stdout);
@@ -259,11 +237,7 @@ fn nothing_of_the_host_is_inherited_or_seen() {
 
 #[test]
 fn signals_and_abstract_sockets_do_not_leave_the_call() {
-    if !has("landlock")
-        || doctor("landlock")["detail"]
-            .as_str()
-            .is_some_and(|d| d.contains("signals are not"))
-    {
+    if !needs(&[Need::LandlockScopes]) {
         return;
     }
     use std::os::linux::net::SocketAddrExt as _;
@@ -347,7 +321,7 @@ fn nobody_else_may_enter_a_temporary_folder_and_none_is_used_twice() {
 
 #[test]
 fn packages_of_one_source_cannot_write_into_another_while_they_are_installed() {
-    if !has_read_only() {
+    if !needs_any(&READ_ONLY) {
         return;
     }
     let session = Kael::new().file("neighbour/a.sh", "echo 1");
@@ -376,7 +350,8 @@ fn required_confinement_runs_or_names_what_is_missing() {
     let ran = session()
         .run_with(&["--confinement", "required"])
         .script(script);
-    if ["namespace", "landlock", "processes"].into_iter().all(has) {
+    let whole = [Need::Namespace, Need::Landlock, Need::Pids];
+    if whole.into_iter().all(Need::is_met) {
         ran.prints("1\n");
     } else {
         ran.exits(3)
@@ -503,7 +478,7 @@ fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project
         .run_with(&["--confinement", "off"])
         .script("print(select(2, pcall(actions.t.w, {})).message)")
         .prints("reached its limit on file_size (1 MiB)\n");
-    if has("landlock") {
+    if needs(&[Need::Landlock]) {
         assert_eq!(write(&[]), "old");
     }
     let ran = Kael::new()

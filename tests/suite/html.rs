@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use kael_tests::{Kael, Ran};
+use kael_tests::{Kael, Need, Ran, browser, needs};
 
 /// What was written, and nothing else beside it.
 fn page(ran: &Ran) -> String {
@@ -15,21 +15,9 @@ fn page(ran: &Ran) -> String {
 
 /// The page's document after a browser has loaded it, and what the browser complained of.
 fn browsed(page: &Path) -> (String, String) {
-    let names = [
-        "chromium-headless-shell",
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-    ];
-    let found = names.iter().find(|name| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-    });
-    let browser = found.expect(
-        "these tests show pages to a real browser and found none: apt-get install chromium-headless-shell",
-    );
+    let browser = browser().expect("the test has asked for one");
     let home = tempfile::tempdir().expect("a folder");
-    let output = Command::new(browser)
+    let output = Command::new(&browser)
         .args([
             "--headless",
             "--no-sandbox",
@@ -51,7 +39,8 @@ fn browsed(page: &Path) -> (String, String) {
     let (dom, log) = (text(&output.stdout), text(&output.stderr));
     assert!(
         output.status.success() && dom.contains("</html>"),
-        "{browser}: {log}"
+        "{}: {log}",
+        browser.display()
     );
     let console = log.lines().filter(|line| line.contains("CONSOLE"));
     (dom, console.collect::<Vec<_>>().join("\n"))
@@ -113,6 +102,9 @@ fn a_page_holds_what_a_run_has_shown() {
 
 #[test]
 fn nothing_that_a_script_says_is_markup_to_a_browser() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
     let ran = Kael::new()
         .shell(
             "fail",
@@ -159,6 +151,9 @@ fn nothing_that_a_script_says_is_markup_to_a_browser() {
 
 #[test]
 fn the_policy_of_a_page_holds_should_escaping_fail() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
     let ran = Kael::new()
         .run_with(&["--html", "page.html", "-e", "print('here')"])
         .ends();

@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use kael_tests::{Kael, alive, gone};
+use kael_tests::{Kael, Need, alive, gone, needs};
 
 /// What actions do so as not to be ended. Each keeps processes with the marker `$M` in their command lines.
 const NASTY: [&str; 8] = [
@@ -82,16 +82,10 @@ fn signal(host: &Child, signal: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
-/// Whether a namespace holds the actions; without one nothing is promised of a host that is killed.
-fn in_a_namespace() -> bool {
-    let ran = Kael::new().words(&["doctor"]).ends();
-    let line = ran.stdout.lines().find(|line| line.contains(" namespace "));
-    line.expect("a finding").starts_with("ok")
-}
-
 #[test]
 fn a_host_that_is_killed_takes_fifty_actions_with_it() {
-    if !in_a_namespace() {
+    // Without a namespace nothing is promised of a host that is killed.
+    if !needs(&[Need::Namespace]) {
         return;
     }
     let (_session, mut host) = under_way("4816.2");

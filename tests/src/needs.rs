@@ -1,0 +1,146 @@
+//! What a test needs and a machine may lack. Where it is missing the test is shown as skipped, and fails where `KAEL_REQUIRE`
+//! names it: `KAEL_REQUIRE=namespace,landlock,pids` in CI, so that no promise goes untested there.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::Kael;
+
+/// Something that not every machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// PID namespaces with read-only mounts.
+    Namespace,
+    /// Landlock of any version.
+    Landlock,
+    /// Landlock of version 6, which restrains signals and abstract sockets.
+    LandlockScopes,
+    /// Something that counts the processes of a call.
+    Pids,
+    /// A browser without a screen.
+    Chromium,
+}
+
+const ALL: [Need; 5] = [
+    Need::Namespace,
+    Need::Landlock,
+    Need::LandlockScopes,
+    Need::Pids,
+    Need::Chromium,
+];
+
+impl Need {
+    /// The word for it in `KAEL_REQUIRE`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Landlock => "landlock",
+            Self::LandlockScopes => "landlock-scopes",
+            Self::Pids => "pids",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    /// Whether this machine has it.
+    #[must_use]
+    pub fn is_met(self) -> bool {
+        match self {
+            Self::Namespace => found("namespace").0,
+            Self::Landlock => found("landlock").0,
+            Self::LandlockScopes => {
+                let (ok, detail) = found("landlock");
+                ok && !detail.contains("signals are not restrained")
+            }
+            Self::Pids => found("processes").0,
+            Self::Chromium => browser().is_some(),
+        }
+    }
+}
+
+/// Whether this machine has all that a test needs. Where it has not, that is shown, and the test returns at once.
+///
+/// # Panics
+/// When `KAEL_REQUIRE` names what is missing.
+#[must_use]
+pub fn needs(all: &[Need]) -> bool {
+    let missing = all.iter().find(|need| !need.is_met());
+    missing.is_none_or(|missing| skipped(&[*missing]))
+}
+
+/// Whether this machine has any of what a test could do with.
+///
+/// # Panics
+/// When it has none, and `KAEL_REQUIRE` names one of them.
+#[must_use]
+pub fn needs_any(of: &[Need]) -> bool {
+    of.iter().any(|need| need.is_met()) || skipped(of)
+}
+
+/// Whether a missing need fails tests.
+///
+/// # Panics
+/// When `KAEL_REQUIRE` holds a word that names nothing.
+#[must_use]
+pub fn is_required(need: Need) -> bool {
+    let required = std::env::var("KAEL_REQUIRE").unwrap_or_default();
+    let words = required
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let mut found = false;
+    for word in words {
+        assert!(
+            ALL.iter().any(|need| need.name() == word),
+            "KAEL_REQUIRE: `{word}` is none of {}",
+            ALL.map(Need::name).join(", ")
+        );
+        found |= need.name() == word;
+    }
+    found
+}
+
+/// Shows that a test does not run. Always false.
+fn skipped(missing: &[Need]) -> bool {
+    let names: Vec<&str> = missing.iter().map(|need| need.name()).collect();
+    let names = names.join(" or ");
+    assert!(
+        !missing.iter().any(|need| is_required(*need)),
+        "KAEL_REQUIRE asks for {names}, and this machine lacks it: see kael-host doctor"
+    );
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let line = format!("skipped: needs {names} ({test})\n");
+    // Past `eprintln!`, whose output of tests that pass is not shown.
+    std::io::stderr().write_all(line.as_bytes()).ok();
+    false
+}
+
+/// What `kael-host doctor` says of one part of the confinement: whether it is there, and the whole line.
+fn found(name: &str) -> (bool, &'static str) {
+    static REPORT: OnceLock<String> = OnceLock::new();
+    let report = REPORT.get_or_init(|| Kael::new().words(&["doctor"]).ends().stdout);
+    let line = report
+        .lines()
+        .find(|line| line.split_whitespace().nth(1) == Some(name))
+        .unwrap_or_else(|| panic!("no {name}: {report}"));
+    (line.starts_with("ok"), line)
+}
+
+/// A browser that tests can show pages to.
+#[must_use]
+pub fn browser() -> Option<PathBuf> {
+    let names = [
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+    ];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    names.iter().find_map(|name| {
+        let mut places = folders.iter().map(|folder| folder.join(name));
+        places.find(|place| place.is_file())
+    })
+}
