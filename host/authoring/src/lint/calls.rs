@@ -195,7 +195,7 @@ impl<'a> Looking<'a> {
         let name = keys.join(".");
         let is =
             |definition: &&Definition| definition.names.iter().any(|known| known.as_str() == name);
-        let found = self.catalog.get(&name).or_else(|| {
+        let found = self.catalog.get(&name).map(AsRef::as_ref).or_else(|| {
             self.catalog
                 .iter()
                 .map(|(_, definition)| definition)

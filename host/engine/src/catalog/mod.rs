@@ -14,6 +14,7 @@ mod schema;
 mod shorthand;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use adapter::{Adapter, Input, Output};
 pub use cache_retry::{ResultPolicy, Retry};
@@ -61,13 +62,13 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
         problem: None,
     };
     let catalog = Catalog::new(&[raw]).expect("valid");
-    catalog.get("a").expect("defined").clone()
+    Definition::clone(catalog.get("a").expect("defined"))
 }
 
 /// The actions of a repo.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    actions: BTreeMap<ActionName, Definition>,
+    actions: BTreeMap<ActionName, Arc<Definition>>,
     unnamed: Vec<Location>,
 }
 
@@ -110,7 +111,7 @@ impl Catalog {
                         let location = definition.location;
                         problems.push(DefinitionError { location, problem });
                     } else {
-                        catalog.actions.insert(name, definition);
+                        catalog.actions.insert(name, Arc::new(definition));
                     }
                 }
                 Err(wrong) => problems.extend(wrong),
@@ -125,9 +126,9 @@ impl Catalog {
         &self.unnamed
     }
 
-    /// The action of that name.
+    /// The action of that name. Shared, so that work on another thread can hold on to it.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Definition> {
+    pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
         self.actions.get(name)
     }
 
@@ -139,6 +140,8 @@ impl Catalog {
 
     /// Every action, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ActionName, &Definition)> {
-        self.actions.iter()
+        self.actions
+            .iter()
+            .map(|(name, definition)| (name, definition.as_ref()))
     }
 }

@@ -137,11 +137,8 @@ impl Dispatcher {
             Ok((digest_of(&params), params))
         };
         let (made, params) = if json::is_large(params.len()) {
-            let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), params.len());
-            let merging = move || {
-                let definition = catalog.get(&own).ok_or_else(interrupted)?;
-                merged(definition, params)
-            };
+            let (definition, size) = (definition.clone(), params.len());
+            let merging = move || merged(&definition, params);
             Box::pin(aside(size, merging)).await?
         } else {
             merged(definition, params)?
@@ -156,7 +153,7 @@ impl Dispatcher {
             && self.cache_of(definition).is_none()
         {
             // What most calls are, without the room in their future that the rest would take.
-            return self.attempt(definition, name, params).await;
+            return self.attempt(definition, params).await;
         }
         Box::pin(self.recorded(definition, name, params)).await
     }
@@ -164,7 +161,7 @@ impl Dispatcher {
     /// Runs an action, and writes its answer down where that is wanted.
     async fn recorded(
         &self,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         name: &str,
         params: String,
     ) -> Result<String, ActionError> {
@@ -190,7 +187,7 @@ impl Dispatcher {
     async fn rehearse(
         &self,
         rehearsal: &DryRun,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         name: &str,
         params: String,
     ) -> Result<String, ActionError> {
@@ -208,7 +205,7 @@ impl Dispatcher {
         };
         let answer = match answer {
             Ok(text) => self
-                .bound(definition, name, text.into_bytes())
+                .bound(definition, text.into_bytes())
                 .await
                 .map_err(|error| ActionError {
                     message: format!(
@@ -236,7 +233,7 @@ impl Dispatcher {
     /// Runs an action, or uses a result that is kept.
     async fn perform(
         &self,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         name: &str,
         params: String,
     ) -> Result<String, ActionError> {
@@ -255,7 +252,7 @@ impl Dispatcher {
     /// Runs it, again if it fails in a way that its definition has foreseen.
     async fn attempts(
         &self,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         name: &str,
         params: String,
     ) -> Result<String, ActionError> {
@@ -267,9 +264,9 @@ impl Dispatcher {
                 .as_ref()
                 .filter(|retry| failed + 1 < retry.attempts);
             let Some(retry) = again else {
-                return self.attempt(definition, name, params).await;
+                return self.attempt(definition, params).await;
             };
-            let error = match self.attempt(definition, name, params.clone()).await {
+            let error = match self.attempt(definition, params.clone()).await {
                 Err(error) if retry.on.contains(&error.kind) => error,
                 outcome => return outcome,
             };
@@ -287,13 +284,12 @@ impl Dispatcher {
 
     async fn attempt(
         &self,
-        definition: &Definition,
-        name: &str,
+        definition: &Arc<Definition>,
         params: String,
     ) -> Result<String, ActionError> {
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
-        self.bound(definition, name, stdout).await
+        self.bound(definition, stdout).await
     }
 
     /// Where results of an action are kept, if they are to be.
@@ -354,23 +350,18 @@ impl Dispatcher {
     /// Checks a result.
     async fn bound(
         &self,
-        definition: &Definition,
-        name: &str,
+        definition: &Arc<Definition>,
         stdout: Vec<u8>,
     ) -> Result<String, ActionError> {
-        let schema = definition.contract.returns.as_deref();
         if !json::is_large(stdout.len()) {
-            return documents::bound(schema, stdout);
+            return documents::bound(definition.contract.returns.as_deref(), stdout);
         }
-        let (catalog, own, size) = (self.catalog.clone(), name.to_owned(), stdout.len());
-        let checking = move || {
-            let definition = catalog.get(&own).ok_or_else(interrupted)?;
-            documents::bound(definition.contract.returns.as_deref(), stdout)
-        };
+        let (definition, size) = (definition.clone(), stdout.len());
+        let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
         Box::pin(aside(size, checking)).await
     }
 
-    fn lookup(&self, name: &str) -> Result<&Definition, ActionError> {
+    fn lookup(&self, name: &str) -> Result<&Arc<Definition>, ActionError> {
         self.catalog.get(name).ok_or_else(|| {
             let hint = self
                 .catalog
@@ -443,7 +434,7 @@ async fn aside<T: Send + 'static>(
     done.unwrap_or_else(|| Err(interrupted()))
 }
 
-/// What only a bug or the end of the host can bring about.
+/// What only the end of the host can bring about.
 fn interrupted() -> ActionError {
     ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
 }

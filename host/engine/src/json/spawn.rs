@@ -1,5 +1,6 @@
 //! Work that takes as long as a document is large, beside the threads that others need.
 
+use std::panic::resume_unwind;
 use std::sync::LazyLock;
 
 use tokio::sync::Semaphore;
@@ -18,7 +19,8 @@ pub fn is_large(size: usize) -> bool {
     size >= LARGE
 }
 
-/// Does the work; for a small document at once. None when the host is being ended, or the work panicked.
+/// Does the work; for a small document at once. None when the host is being ended. Work that panics does so here, as it
+/// would have done at once.
 pub async fn aside<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -33,5 +35,23 @@ pub async fn aside<T: Send + 'static>(
         drop(turn);
         done
     });
-    working.await.ok()
+    match working.await {
+        Ok(done) => Some(done),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_one_whatever_the_size_of_the_document() {
+        for size in [0, LARGE] {
+            let work = tokio::spawn(aside(size, || panic!("a bug")));
+            let error = work.await.expect_err("it panics");
+            assert!(error.is_panic(), "{size}");
+        }
+    }
 }
