@@ -13,7 +13,7 @@ use crate::json::{self, JsonError};
 
 /// Why parameters cannot be merged.
 #[derive(Debug, Error)]
-pub(crate) enum MergeError {
+pub enum MergeError {
     /// The path of a locked key that the script tried to set, or to bury under something that is no table.
     #[error("parameter `{0}` is locked by the team")]
     Locked(String),
@@ -30,7 +30,7 @@ impl From<serde_json::Error> for MergeError {
 
 /// What the caller of the merge knows of the parameters, and what it does about a locked key that they set. A path is the
 /// keys from the outermost to the one that is meant.
-pub(crate) trait Locks {
+pub trait Locks {
     /// Whether the value at the path is not known yet, so that nothing can be wrong with it.
     fn is_unknown(&self, path: &[String]) -> bool;
 
@@ -52,13 +52,13 @@ impl Locks for Gate {
 }
 
 /// The error of a locked key.
-pub(crate) fn locked(path: &[String]) -> MergeError {
+pub fn locked(path: &[String]) -> MergeError {
     MergeError::Locked(path.join("."))
 }
 
 /// The parameters that an action is called with, as JSON text. Tables merge key by key; lists and scalars replace. The
 /// parameters' keys ascend, and so do the result's.
-pub(super) fn merge(
+pub fn merge(
     defaults: &Map<String, Value>,
     params: &str,
     locked: &Map<String, Value>,
@@ -67,7 +67,7 @@ pub(super) fn merge(
 }
 
 /// The same over parameters that are known in part, as trees.
-pub(crate) fn merge_known(
+pub fn merge_known(
     locks: &mut impl Locks,
     defaults: &Map<String, Value>,
     params: Map<String, Value>,

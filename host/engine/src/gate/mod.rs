@@ -6,7 +6,7 @@
 pub mod answers;
 pub mod cache;
 mod documents;
-pub(crate) mod merge;
+pub mod merge;
 mod policy;
 
 use std::sync::Arc;
