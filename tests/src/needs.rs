@@ -16,16 +16,19 @@ pub enum Need {
     Landlock,
     /// Landlock of version 6, which restrains signals and abstract sockets.
     LandlockScopes,
+    /// A filter of system calls.
+    Seccomp,
     /// Something that counts the processes of a call.
     Pids,
     /// A browser without a screen.
     Chromium,
 }
 
-const ALL: [Need; 5] = [
+const ALL: [Need; 6] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
+    Need::Seccomp,
     Need::Pids,
     Need::Chromium,
 ];
@@ -38,6 +41,7 @@ impl Need {
             Self::Namespace => "namespace",
             Self::Landlock => "landlock",
             Self::LandlockScopes => "landlock-scopes",
+            Self::Seccomp => "seccomp",
             Self::Pids => "pids",
             Self::Chromium => "chromium",
         }
@@ -49,6 +53,7 @@ impl Need {
         match self {
             Self::Namespace => found("namespace").0,
             Self::Landlock => found("landlock").0,
+            Self::Seccomp => found("seccomp").0,
             Self::LandlockScopes => {
                 let (ok, detail) = found("landlock");
                 ok && !detail.contains("signals are not restrained")

@@ -25,7 +25,9 @@ fn is_quoted(line: &str) -> bool {
 }
 
 impl Ran {
-    pub(crate) fn new(output: Output, folder: TempDir) -> Self {
+    /// What a command left, which ran in a folder.
+    #[must_use]
+    pub fn new(output: Output, folder: TempDir) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let code = output
             .status

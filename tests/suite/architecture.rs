@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 5] = [
         "json",
         "limits",
         "names",
+        "permit",
         "private_file",
         "repo",
         "report_item",

@@ -350,7 +350,7 @@ fn required_confinement_runs_or_names_what_is_missing() {
     let ran = session()
         .run_with(&["--confinement", "required"])
         .script(script);
-    let whole = [Need::Namespace, Need::Landlock, Need::Pids];
+    let whole = [Need::Namespace, Need::Landlock, Need::Seccomp, Need::Pids];
     if whole.into_iter().all(Need::is_met) {
         ran.prints("1\n");
     } else {

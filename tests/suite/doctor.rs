@@ -26,8 +26,7 @@ fn everything_is_looked_at_and_what_is_wrong_has_a_remedy() {
         .iter()
         .filter_map(|finding| finding["name"].as_str())
         .collect();
-    let expected =
-        "config envyr data cache repo git python node npm containers namespace landlock processes";
+    let expected = "config envyr data cache repo git python node npm containers namespace landlock seccomp processes";
     assert_eq!(names.join(" "), expected);
     for finding in findings {
         assert_eq!(

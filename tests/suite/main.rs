@@ -30,4 +30,5 @@ mod schemas;
 mod sources;
 mod tools;
 mod types;
+mod untied;
 mod wasm;

@@ -2,7 +2,7 @@
 
 use kael_engine::app::AppError;
 use kael_engine::failure::ErrorKind;
-use kael_engine::sandbox::{Ending, ErrorStage, ScriptError};
+use kael_engine::sandbox::{Ending, EngineError, ErrorStage, ScriptError};
 
 /// The script ran to its end.
 pub(super) const SUCCESS: u8 = 0;
@@ -10,7 +10,8 @@ pub(super) const SUCCESS: u8 = 0;
 pub(super) const SCRIPT_FAILED: u8 = 1;
 /// The command line is wrong, or names a script that cannot be read.
 pub(super) const USAGE: u8 = 2;
-/// The actions repo or the configuration is invalid.
+/// The actions repo or the configuration is invalid, or the limits of the process are too small to
+/// begin.
 pub(super) const CONFIG: u8 = 3;
 /// An action was denied and nothing caught it.
 pub(super) const DENIED: u8 = 4;
@@ -63,6 +64,7 @@ pub(super) fn of_kind(kind: ErrorKind) -> u8 {
 /// The code for a run that did not begin.
 pub(super) fn of_app_error(error: &AppError) -> u8 {
     match error {
+        AppError::Engine(EngineError::Short(_)) => CONFIG,
         AppError::Engine(_) | AppError::Fault(_) => BUG,
         AppError::Repo(_)
         | AppError::Load(_)

@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
-use kael_engine::sandbox::{Busy, Ending, ErrorStage, Report, ScriptError};
+use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, Report, ScriptError};
 
 /// What is wrong, where, and what would help.
 pub(super) struct Problem {
@@ -65,6 +65,7 @@ impl Problem {
             AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
             AppError::Busy(busy) => Self::busy(busy),
             AppError::Fault(fault) => Self::bug(fault),
+            AppError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
             AppError::Engine(_) => Self::bug(&with_causes(error)),
             AppError::Confinement(_) => Self {
                 kind: "confinement",
@@ -79,9 +80,20 @@ impl Problem {
     }
 
     pub(super) fn no_threads(problem: &std::io::Error) -> Self {
-        Self::usage(format!(
+        Self::short(format!(
             "the threads of the runtime cannot be started: {problem}"
         ))
+    }
+
+    /// The process may have too little of something.
+    fn short(message: String) -> Self {
+        let hint =
+            "raise the limits of the process: ulimit -u (threads), -n (open files), -v (addresses)";
+        Self {
+            kind: "system",
+            hint: Some(hint.to_owned()),
+            ..Self::usage(message)
+        }
     }
 
     pub(super) fn signal(number: u8) -> Self {

@@ -1,8 +1,12 @@
 //! Runs what waits to its end, or to the signal that asks the program to end.
 
+use std::fs;
 use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -12,6 +16,12 @@ use kael_engine::app;
 
 /// How long the end may take to clean up behind itself.
 const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// Threads that every command starts, and those that end on a signal and move the limits on time
+/// on.
+const THREADS: usize = 6;
+/// A user who may have more of them than this has enough, unless something else is wrong.
+const MIN_USES: u64 = 4096;
 
 /// How it ended.
 pub(super) enum Driven<T> {
@@ -37,10 +47,39 @@ pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>>
 
 /// What waits and computes for one command.
 pub(super) fn runtime() -> io::Result<Runtime> {
+    enough_threads()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
+}
+
+/// Where a thread cannot be started, the runtime panics; so this is tried before where the user may
+/// have few of them.
+fn enough_threads() -> io::Result<()> {
+    match getrlimit(Resource::Nproc).current {
+        Some(allowed) if allowed < MIN_USES => {}
+        _ => return Ok(()),
+    }
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let start = |_| {
+        let gate = gate.clone();
+        thread::Builder::new().spawn(move || drop(gate.lock()))
+    };
+    let started: io::Result<Vec<_>> = (0..THREADS).map(start).collect();
+    drop(closed);
+    for thread in started? {
+        thread.join().ok();
+    }
+    // A thread that was joined counts for another moment.
+    for _ in 0..1000 {
+        if fs::read_dir("/proc/self/task")?.count() <= 1 {
+            break;
+        }
+        thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Ends what is still going on, with all that it started.
@@ -72,7 +111,7 @@ pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
             std::process::exit(i32::from(exit::SIGNAL + number));
         }
     };
-    std::thread::Builder::new().spawn(listen).ok();
+    thread::Builder::new().spawn(listen).ok();
     let done = work();
     drop(over);
     done

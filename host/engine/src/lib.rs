@@ -27,6 +27,7 @@ pub mod gate;
 pub mod json;
 pub mod limits;
 pub mod names;
+pub mod permit;
 pub mod private_file;
 pub mod repo;
 pub mod report_item;

@@ -8,10 +8,13 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use sha2::Sha256;
+
+use kael_engine::executor::lock::{Lock, Waiting};
 
 /// Bytes of the secret, and of the code that it makes.
 const SECRET: usize = 32;
@@ -22,6 +25,9 @@ const MOST: Bounds = Bounds {
 };
 /// More than a compiled file of the largest size that is taken.
 const MAX_ENTRY: u64 = 4 << 30;
+
+/// How long another may take to make an entry.
+const TURN: Duration = Duration::from_secs(600);
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
@@ -59,29 +65,12 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Waits for its turn to make an entry; the turn lasts as long as the file is open, or the process lives.
-    pub(super) fn lock(&self, name: &str) -> io::Result<File> {
+    /// Waits for its turn to make an entry, as long as `goes_on` says so; the turn lasts as long as
+    /// what is returned, or the process lives.
+    pub(super) fn lock(&self, name: &str, goes_on: &dyn Fn() -> bool) -> io::Result<Lock> {
         let name = format!("{name}.lock");
-        loop {
-            let file = self.lock_file(&name)?;
-            file.lock()?;
-            // It may have been removed while we waited; then another file is the lock now.
-            if self.is_named(&file, &name) {
-                return Ok(file);
-            }
-        }
-    }
-
-    fn lock_file(&self, name: &str) -> io::Result<File> {
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR;
-        Ok(rustix::fs::openat(&self.folder, name, flags, mode)?.into())
-    }
-
-    fn is_named(&self, file: &File, name: &str) -> bool {
-        let named = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
-        let open = rustix::fs::fstat(file);
-        matches!((named, open), (Ok(named), Ok(open)) if (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino))
+        let lock = Lock::wait(&self.folder, &name, Waiting::within(TURN), goes_on)?;
+        lock.ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
     /// An entry, if there is one and it is whole and this machine's user's own.
@@ -134,7 +123,7 @@ impl Cache {
             else {
                 continue;
             };
-            let own = name.ends_with(".lock") || name.ends_with(".new") || name == "secret";
+            let own = name.contains(".lock") || name.ends_with(".new") || name == "secret";
             if own || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                 continue;
             }
@@ -155,16 +144,13 @@ impl Cache {
 
     /// Removes an entry and its lock, unless somebody is making it anew.
     fn remove(&self, name: &str) {
-        let lock = format!("{name}.lock");
-        let Ok(file) = self.lock_file(&lock) else {
+        let Ok(Some(lock)) = Lock::now(&self.folder, &format!("{name}.lock")) else {
             return;
         };
-        if file.try_lock().is_err() || !self.is_named(&file, &lock) {
-            return;
-        }
-        for name in [name.to_owned(), format!("{name}.new"), lock] {
+        for name in [name.to_owned(), format!("{name}.new")] {
             rustix::fs::unlinkat(&self.folder, &name, AtFlags::empty()).ok();
         }
+        lock.remove(&self.folder);
     }
 
     fn put(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
@@ -199,12 +185,16 @@ impl Cache {
 
     /// The folder's secret, made by whoever comes first.
     fn secret(&self) -> io::Result<[u8; SECRET]> {
-        let _lock = self.lock("secret")?;
-        let known = match self.bytes("secret") {
-            Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(problem),
-            known => known.ok().and_then(|bytes| bytes.try_into().ok()),
+        let known = || match self.bytes("secret") {
+            Err(problem) if problem.kind() != io::ErrorKind::NotFound => Err(problem),
+            known => Ok(known.ok().and_then(|bytes| bytes.try_into().ok())),
         };
-        if let Some(known) = known {
+        // It is moved in whole, so that only who has to make it needs the lock.
+        if let Some(known) = known()? {
+            return Ok(known);
+        }
+        let _lock = self.lock("secret", &|| true)?;
+        if let Some(known) = known()? {
             return Ok(known);
         }
         let mut secret = [0; SECRET];
@@ -307,7 +297,7 @@ mod tests {
     fn of_too_many_entries_those_go_that_were_not_used_for_longest() {
         let (_keep, path, cache) = cache();
         let make = |name: &str, used: u64| {
-            let _lock = cache.lock(name).expect("a lock");
+            let _lock = cache.lock(name, &|| true).expect("a lock");
             cache.write(name, b"code").expect("writes");
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(used);
             let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
@@ -331,7 +321,7 @@ mod tests {
         cache.evict(bounds(2, u64::MAX), "b");
         assert_eq!(names(), ["a", "a.lock", "b", "b.lock"]);
         // One that somebody holds the lock of stays, too.
-        let held = cache.lock("b").expect("a lock");
+        let held = cache.lock("b", &|| true).expect("a lock");
         cache.evict(bounds(1, u64::MAX), "a");
         assert_eq!(names().len(), 4);
         drop(held);

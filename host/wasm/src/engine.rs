@@ -76,7 +76,7 @@ impl Engine {
         lookup::add_to_linker(&mut components)?;
         let mut modules = wasmtime::Linker::new(&engine);
         wasmtime_wasi::p1::add_to_linker_async(&mut modules, |state: &mut State| &mut state.wasi)?;
-        let ticker = Ticker::start(&engine);
+        let ticker = Ticker::start(&engine)?;
         Ok(Self {
             engine,
             components,

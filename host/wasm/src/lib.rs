@@ -25,6 +25,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use kael_engine::permit::Permit;
 use command::Command;
 use engine::Engine;
 use http::Trust;
@@ -104,7 +105,10 @@ impl Wasm {
         engine: &Arc<Engine>,
         definition: &Definition,
     ) -> Result<Arc<Command>, ActionError> {
-        let source = self.envyr.fetch(&definition.source).await?;
+        let source = self
+            .envyr
+            .fetch(&definition.source, definition.timeout)
+            .await?;
         let folder = match &definition.subdir {
             None => source.clone(),
             Some(subdir) => inside(&source, &source, subdir, "subdir")?,
@@ -156,7 +160,9 @@ impl Wasm {
         let turn = engine.turns.clone().acquire_owned().await.ok();
         let running = {
             let (engine, reach, trust) = (engine.clone(), reach.clone(), self.trust.clone());
+            let permit = Permit::current();
             async move {
+                let _permit = permit;
                 let ended = instance::run(&engine, &command, wasi, reach, trust, allowed).await;
                 drop(turn);
                 ended

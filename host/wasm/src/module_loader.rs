@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::command::{Command, Compiled, Format, digest};
 use super::compile;
 use super::engine::Engine;
+use kael_engine::permit;
 use kael_engine::executor::envyr::brief;
 use kael_engine::failure::ActionError;
 use kael_engine::units::ByteSize;
@@ -59,8 +60,13 @@ impl Library {
             let (engine, folder) = (engine.clone(), self.folder.clone());
             let (name, pinned) = (name.to_owned(), pinned.map(str::to_owned));
             // Reading and compiling take long, and the threads of the runtime are for what is short.
-            let work = move || load(&engine, &folder, file, &name, pinned.as_deref());
-            let loaded = tokio::task::spawn_blocking(work).await;
+            // As long as this call or its future is there, it is worth waiting for.
+            let wanted = Arc::new(());
+            let still = Arc::downgrade(&wanted);
+            let goes_on = move || still.strong_count() > 0;
+            let work = move || load(&engine, &folder, file, &name, pinned.as_deref(), &goes_on);
+            let loaded = permit::blocking(work).await;
+            drop(wanted);
             loaded
                 .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
                 .map(Arc::new)
@@ -126,6 +132,7 @@ fn load(
     file: File,
     name: &str,
     pinned: Option<&str>,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<Command, ActionError> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
@@ -137,7 +144,7 @@ fn load(
         let message = format!("`{name}` is neither a component nor a core module of WebAssembly");
         return Err(unavailable(message));
     };
-    let compiled = compiled(engine, folder, &bytes, format, &digest)
+    let compiled = compiled(engine, folder, &bytes, format, &digest, goes_on)
         .map_err(|problem| unavailable(format!("`{name}` {problem}")))?;
     Command::link(engine, &compiled, digest)
         .map_err(|problem| unavailable(format!("`{name}` {problem}")))
@@ -150,6 +157,7 @@ fn compiled(
     bytes: &[u8],
     format: Format,
     digest: &str,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<Compiled, String> {
     let entry = format!("{digest}-{}", compile::SETTINGS);
     let cache = match Cache::open(folder) {
@@ -171,7 +179,10 @@ fn compiled(
         return Ok(compiled);
     }
     // Without the lock it is compiled by more than one.
-    let _lock = cache.lock(&entry).ok();
+    let _lock = cache.lock(&entry, goes_on).ok();
+    if !goes_on() {
+        return Err("was not loaded: the call was cancelled".to_owned());
+    }
     if let Some(compiled) = known() {
         return Ok(compiled);
     }

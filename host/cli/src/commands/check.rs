@@ -52,7 +52,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
         Ok(Driven::Signal(number)) => {
             Problem::signal(number).report(shared, check.json, exit::SIGNAL + number)
         }
-        Err(problem) => Problem::no_threads(&problem).report(shared, check.json, exit::BUG),
+        Err(problem) => Problem::no_threads(&problem).report(shared, check.json, exit::CONFIG),
     }
 }
 

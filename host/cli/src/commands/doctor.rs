@@ -34,7 +34,7 @@ pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -
             return Problem::signal(number).report(shared, doctor.json, exit::SIGNAL + number);
         }
         Err(problem) => {
-            return Problem::no_threads(&problem).report(shared, doctor.json, exit::BUG);
+            return Problem::no_threads(&problem).report(shared, doctor.json, exit::CONFIG);
         }
     };
     let missing = findings

@@ -165,7 +165,7 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Ok(Driven::Signal(number)) => Over::Signal(number),
         Err(problem) => {
             let problem = Problem::no_threads(&problem);
-            return asked.finish(&limits, None, Some(problem), "", exit::BUG);
+            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
         }
     };
     asked.shown = output.shown();

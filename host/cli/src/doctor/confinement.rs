@@ -10,10 +10,15 @@ const LANDLOCK: &str =
     "use a kernel from 5.13 with CONFIG_SECURITY_LANDLOCK and `landlock` in its `lsm=` list";
 const PIDS: &str = "let Kael make control groups with the pids controller, for instance with systemd-run --user --scope -p Delegate=yes";
 
+const FILTER: &str = "use a kernel with CONFIG_SECCOMP_FILTER";
+const EXHAUSTED: &str = "end the programs that have used it up, or raise the bound: sysctl user.max_user_namespaces, \
+user.max_pid_namespaces, user.max_mnt_namespaces, user.max_ipc_namespaces; ulimit -n and -u";
+
 pub(super) fn findings(machine: &Capabilities) -> Vec<Finding> {
     vec![
         namespace(machine),
         landlock(machine.landlock),
+        filter(machine.unfiltered),
         processes(&machine.counting),
     ]
 }
@@ -26,6 +31,10 @@ pub(super) fn off() -> Finding {
 }
 
 fn namespace(machine: &Capabilities) -> Finding {
+    if let Some(why) = &machine.exhausted {
+        let detail = format!("no action runs now: {why}");
+        return Finding::new("namespace", Status::Missing, detail, EXHAUSTED);
+    }
     let used = machine.containment;
     let unpromised = match used {
         Containment::Namespace {
@@ -69,6 +78,21 @@ fn landlock(version: Option<i64>) -> Finding {
     Finding::ok("landlock", format!("version {version}{without}"))
 }
 
+fn filter(unfiltered: Option<&'static str>) -> Finding {
+    match unfiltered {
+        None => Finding::ok(
+            "seccomp",
+            "actions trace no process, make no namespaces, mounts, leases, keys or raw sockets",
+        ),
+        Some(why) => {
+            let detail = format!(
+                "{why}; actions may trace one another and what starts them, and take leases on files"
+            );
+            Finding::new("seccomp", Status::Limited, detail, FILTER)
+        }
+    }
+}
+
 fn processes(counting: &Counting) -> Finding {
     match counting {
         Counting::Group(place) => Finding::ok(
@@ -94,6 +118,8 @@ mod tests {
         let machine = Capabilities {
             containment: Containment::Subreaper,
             refused: "Operation not permitted (os error 1)".to_owned(),
+            exhausted: None,
+            unfiltered: Some("the kernel offers no filters of system calls"),
             landlock: None,
             counting: Counting::None("no hierarchy".to_owned()),
         };
@@ -106,10 +132,21 @@ mod tests {
         assert!(findings[0].detail.contains("outlives Kael"));
         assert!(findings[1].detail.contains("may write wherever"));
         assert_eq!(
-            findings[2].detail,
+            findings[3].detail,
             "`limits.processes` is not held: no hierarchy"
         );
-        assert_eq!(machine.missing().len(), 3);
+        assert!(findings[2].detail.contains("trace one another"));
+        assert_eq!(machine.missing().len(), 4);
+        let machine = Capabilities {
+            exhausted: Some("Too many open files".to_owned()),
+            ..machine
+        };
+        let findings = super::findings(&machine);
+        assert_eq!(findings[0].status, Status::Missing);
+        assert_eq!(
+            findings[0].detail,
+            "no action runs now: Too many open files"
+        );
         assert!(
             landlock(Some(7))
                 .detail

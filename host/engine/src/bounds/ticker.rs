@@ -1,5 +1,6 @@
 //! Ticks: what runs in an engine is interrupted at each, to look at its limits and let others run.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Thread};
@@ -13,7 +14,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// Moves the engine's epoch on while something runs, and sleeps while nothing does.
 pub struct Ticker {
     running: Arc<AtomicUsize>,
-    thread: Option<Thread>,
+    thread: Thread,
 }
 
 /// Something runs as long as this lives.
@@ -21,7 +22,10 @@ pub struct Running(Arc<AtomicUsize>);
 
 impl Ticker {
     /// Starts the thread; it ends a while after the engine.
-    pub fn start(engine: &Engine) -> Self {
+    ///
+    /// # Errors
+    /// When no thread can be started: then nothing would end what computes without end.
+    pub fn start(engine: &Engine) -> io::Result<Self> {
         let running = Arc::new(AtomicUsize::new(0));
         let (engine, count) = (engine.weak(), running.clone());
         let tick = move || {
@@ -38,20 +42,17 @@ impl Ticker {
         };
         let thread = thread::Builder::new()
             .name("kael-ticker".to_owned())
-            .spawn(tick)
-            .ok();
-        Self {
+            .spawn(tick)?;
+        Ok(Self {
             running,
-            thread: thread.map(|handle| handle.thread().clone()),
-        }
+            thread: thread.thread().clone(),
+        })
     }
 
     /// Keeps it moving for as long as what is returned lives.
     pub fn run(&self) -> Running {
-        if self.running.fetch_add(1, Ordering::AcqRel) == 0
-            && let Some(thread) = &self.thread
-        {
-            thread.unpark();
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.thread.unpark();
         }
         Running(self.running.clone())
     }

@@ -3,10 +3,12 @@
 pub mod adapters;
 pub mod envyr;
 pub mod failure_message;
+pub mod lock;
 mod prewarm;
 mod process;
 mod result_file;
 mod temporary;
+pub mod unblocked;
 
 pub use process::{Capabilities, Containment, Counting};
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
+use crate::permit;
 use crate::units::ByteSize;
 
 /// Bytes that such a file may have, as stdout may.
@@ -24,7 +25,7 @@ pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<
     let Some(path) = named(&stdout) else {
         return Ok(stdout);
     };
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = permit::blocking(move || {
         read(temporary.path(), &path)
             .map_err(|problem| bad(format!("_file `{}` {problem}", path.escape_debug())))
     });

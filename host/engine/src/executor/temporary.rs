@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::prewarm::Prewarmed;
 use super::process::{self, DeferredCleanup};
 use crate::failure::ActionError;
+use crate::permit::Permit;
 
 /// A folder that only this user can enter. Dropping it removes it.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Temporary {
     folder: TempDir,
     /// What is to go first.
     before: DeferredCleanup,
+    /// Of the call that it is for.
+    permit: Option<Permit>,
 }
 
 /// The next call's.
@@ -41,14 +44,15 @@ fn is_untouched(folder: &Path) -> bool {
 
 impl Temporary {
     pub(super) fn new() -> Result<Self, ActionError> {
-        if let Some(next) = NEXT.take()
-            && is_untouched(next.path())
-        {
-            return Ok(next);
-        }
-        Self::made().map_err(|problem| {
-            ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
-        })
+        let next = NEXT.take().filter(|next| is_untouched(next.path()));
+        let mut temporary = match next {
+            Some(next) => next,
+            None => Self::made().map_err(|problem| {
+                ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
+            })?,
+        };
+        temporary.permit = Permit::current();
+        Ok(temporary)
     }
 
     fn made() -> io::Result<Self> {
@@ -59,6 +63,7 @@ impl Temporary {
         Ok(Self {
             folder,
             before: DeferredCleanup::default(),
+            permit: None,
         })
     }
 
@@ -79,6 +84,7 @@ static REMOVING: AtomicUsize = AtomicUsize::new(0);
 struct Removal {
     before: DeferredCleanup,
     folder: PathBuf,
+    permit: Option<Permit>,
 }
 
 /// The thread that removes what a call need not wait for, and makes what the next one then need not wait for.
@@ -100,7 +106,7 @@ impl Removal {
     fn now(self) {
         drop(self.before);
         if fs::remove_dir_all(&self.folder).is_err() {
-            by_and_by(self.folder);
+            by_and_by(self.folder, self.permit);
         }
     }
 
@@ -124,15 +130,17 @@ impl Drop for Temporary {
         let removal = Removal {
             before: std::mem::take(&mut self.before),
             folder: self.path().to_owned(),
+            permit: self.permit.take(),
         };
         removal.later();
     }
 }
 
 /// Removes what cannot be removed at once, in a thread of its own.
-fn by_and_by(path: PathBuf) {
+fn by_and_by(path: PathBuf, permit: Option<Permit>) {
     REMOVING.fetch_add(1, Ordering::AcqRel);
     let remove = move || {
+        let _permit = permit;
         if let Err(problem) = insist(&path) {
             let path = path.display();
             tracing::warn!("the temporary folder {path} cannot be removed: {problem}");

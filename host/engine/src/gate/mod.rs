@@ -23,6 +23,7 @@ use crate::catalog::{Catalog, Definition};
 use crate::executor::{Execute, Invocation};
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
+use crate::permit;
 
 /// Answers calls with the actions of one catalog.
 pub struct Dispatcher {
@@ -328,7 +329,7 @@ impl Dispatcher {
         if !cache.is_read() {
             return Some(Kept { file, result: None });
         }
-        let looking = tokio::task::spawn_blocking(move || {
+        let looking = permit::blocking(move || {
             let result = cache.get(&file);
             Kept { file, result }
         });
@@ -340,8 +341,7 @@ impl Dispatcher {
             return;
         };
         let (name, result) = (name.to_owned(), result.to_owned());
-        let keeping =
-            tokio::task::spawn_blocking(move || cache.put(&file, &name, &result, ttl.duration()));
+        let keeping = permit::blocking(move || cache.put(&file, &name, &result, ttl.duration()));
         if let Ok(Err(problem)) = keeping.await {
             tracing::warn!("results are not kept: {problem}");
         }

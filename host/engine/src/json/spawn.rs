@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use tokio::sync::Semaphore;
 
+use crate::permit;
+
 /// Documents from this size on are worked on by a thread of their own: other runs go on meanwhile.
 const LARGE: usize = 256 << 10;
 
@@ -30,7 +32,7 @@ pub async fn aside<T: Send + 'static>(
     }
     // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
     let turn = TURNS.acquire().await.ok()?;
-    let working = tokio::task::spawn_blocking(move || {
+    let working = permit::blocking(move || {
         let done = work();
         drop(turn);
         done

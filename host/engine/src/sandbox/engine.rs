@@ -1,10 +1,13 @@
 //! The compiled guest, ready to be instantiated: loaded once, shared by every run.
 
+use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::io::Errno;
 use rustix::mm::MprotectFlags;
+use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 use wasmtime::component::{Component, HasData, Linker};
 use wasmtime::{
@@ -63,6 +66,9 @@ pub enum EngineError {
     /// wasmtime refused.
     #[error("the sandbox cannot be set up on this machine: {0:#}")]
     Wasmtime(wasmtime::Error),
+    /// The system gave less memory, threads or descriptors than a sandbox takes.
+    #[error("the sandbox cannot be set up within the limits of this process: {0:#}")]
+    Short(wasmtime::Error),
     /// The guest that was compiled in is not the one it should be.
     #[error("the guest imports {0:?} instead of the one interface it may")]
     Imports(Vec<String>),
@@ -97,8 +103,12 @@ impl Sandbox {
     /// # Errors
     /// When the address space or the system does not allow it.
     pub fn with_queue(instances: u32, most_waiting: usize) -> Result<Self, EngineError> {
-        Self::set_up(instances, most_waiting)
-            .map_err(EngineError::Wasmtime)?
+        let set_up = enough_descriptors().and_then(|()| Self::set_up(instances, most_waiting));
+        set_up
+            .map_err(|error| match is_short(&error) {
+                true => EngineError::Short(error),
+                false => EngineError::Wasmtime(error),
+            })?
             .checked()
     }
 
@@ -145,7 +155,7 @@ impl Sandbox {
         let mut linker = Linker::<State>::new(&engine);
         Guest::add_to_linker::<State, Own>(&mut linker, |state| state)?;
         let guest = GuestPre::new(linker.instantiate_pre(&component)?)?;
-        let ticker = Ticker::start(&engine);
+        let ticker = Ticker::start(&engine)?;
         Ok((
             Self {
                 engine,
@@ -156,6 +166,34 @@ impl Sandbox {
             imports,
         ))
     }
+}
+
+/// Descriptors without which no instance can be made, nor anything be read.
+const DESCRIPTORS: u64 = 32;
+
+fn enough_descriptors() -> wasmtime::Result<()> {
+    match getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < DESCRIPTORS => {
+            let needed = format!("{allowed} open files are allowed, and it needs {DESCRIPTORS}");
+            Err(wasmtime::Error::from(io::Error::from(Errno::MFILE)).context(needed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an error says that the system gives no more of something.
+fn is_short(error: &wasmtime::Error) -> bool {
+    let short = |errno: Errno| {
+        matches!(
+            errno,
+            Errno::NOMEM | Errno::AGAIN | Errno::MFILE | Errno::NFILE
+        )
+    };
+    error.chain().any(|cause| {
+        let by_number = cause.downcast_ref::<Errno>().copied();
+        let by_error = || Errno::from_io_error(cause.downcast_ref::<io::Error>()?);
+        by_number.or_else(by_error).is_some_and(short)
+    })
 }
 
 trait Checked {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::bindings::kael::engine::actions::{
@@ -17,13 +17,15 @@ use crate::bounds::{Limiter, Meter};
 use crate::failure::{ActionError, ErrorKind};
 use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
+use crate::permit::Permit;
 use crate::report_item::ReportItem;
 use crate::units::ByteSize;
 
 type Outcome = Result<String, WitError>;
 
-/// How a call ended, and its turn: results that the guest has not taken yet count as in flight, which bounds them.
-type Answer = (Outcome, Option<OwnedSemaphorePermit>);
+/// How a call ended, and its permit: results that the guest has not taken yet count as in flight,
+/// which bounds them.
+type Answer = (Outcome, Option<Permit>);
 
 /// What ended an instance from the host's side.
 #[derive(Debug, Clone)]
@@ -217,16 +219,21 @@ impl State {
                 let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
                 return (Err(error), None);
             };
-            // Never closed.
-            let turn = turns.acquire_owned().await.ok();
+            let Ok(turn) = turns.acquire_owned().await else {
+                // Never closed.
+                let error = to_wit(ActionError::new(ErrorKind::Cancelled, "interrupted"));
+                return (Err(error), None);
+            };
+            let permit = Permit::new(turn);
             let keep = |record| {
                 records
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(record)
             };
-            let outcome = dispatcher.call(&name, params, &keep).await.map_err(to_wit);
-            (outcome, turn)
+            let call = dispatcher.call(&name, params, &keep);
+            let outcome = permit.clone().during(call).await.map_err(to_wit);
+            (outcome, Some(permit))
         })
     }
 

@@ -89,7 +89,7 @@ impl Session<'_> {
             Ok(Driven::Signal(number)) => {
                 Err(self.fail(&Problem::signal(number), exit::SIGNAL + number))
             }
-            Err(problem) => Err(self.fail(&Problem::no_threads(&problem), exit::BUG)),
+            Err(problem) => Err(self.fail(&Problem::no_threads(&problem), exit::CONFIG)),
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         Ok(runtime) => runtime,
         Err(problem) => {
             Problem::no_threads(&problem).print(shared.quiet);
-            return exit::BUG;
+            return exit::CONFIG;
         }
     };
     // As the terminal was found: a signal may come while the editor has changed its modes.
@@ -110,7 +110,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     }
     code.unwrap_or_else(|problem: io::Error| {
         Problem::no_threads(&problem).print(shared.quiet);
-        exit::BUG
+        exit::CONFIG
     })
 }
 

@@ -1,10 +1,11 @@
 //! The entry point of a source: that it is inside, and what language it says it is in.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Definition, Language};
+use crate::executor::unblocked;
 use crate::failure::ActionError;
 
 /// An implementation whose files have been looked at.
@@ -151,11 +152,11 @@ fn first_line(path: &Path) -> Result<Option<String>, ActionError> {
             brief(problem)
         ))
     };
-    if !path.metadata().map_err(|problem| fail(&problem))?.is_file() {
-        return Err(unavailable(format!("`{}` is not a file", path.display())));
-    }
     let mut start = Vec::new();
-    let file = fs::File::open(path).map_err(|problem| fail(&problem))?;
+    let file = unblocked::open(path).map_err(|problem| match problem.kind() {
+        io::ErrorKind::InvalidInput => unavailable(format!("`{}` is not a file", path.display())),
+        _ => fail(&problem),
+    })?;
     file.take(256)
         .read_to_end(&mut start)
         .map_err(|problem| fail(&problem))?;

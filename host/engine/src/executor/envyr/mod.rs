@@ -33,10 +33,18 @@ use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use crate::limits::ProcessLimits;
+use crate::permit;
+use crate::units::TimeLimit;
 use entry::Entry;
 use source::Preparer;
 use variables::Variables;
 use writable::Places;
+
+/// How ssh is called, where the user has not said how. A question about a host key would wait for
+/// an answer for ever.
+const SSH: &str = "ssh -oBatchMode=yes";
+/// How long what is no call waits for another host that fetches the same source.
+const FETCH_WAIT: TimeLimit = TimeLimit::from_secs(600);
 
 /// What the user settled about envyr.
 #[derive(Debug, Clone, Default)]
@@ -145,10 +153,17 @@ impl Envyr {
     }
 
     /// Brings a source to this machine: its folder, canonical. Only a repository needs envyr.
-    pub async fn fetch(&self, source: &Source) -> Result<PathBuf, ActionError> {
+    pub async fn fetch(
+        &self,
+        source: &Source,
+        wait: TimeLimit,
+    ) -> Result<PathBuf, ActionError> {
         match source {
             Source::Folder(path) => source::folder(&self.repo, path),
-            Source::Git { .. } => self.preparer(self.found().await?).fetch(source).await,
+            Source::Git { .. } => {
+                let found = self.found().await?;
+                self.preparer(found, wait).fetch(source).await
+            }
         }
     }
 
@@ -169,7 +184,7 @@ impl Envyr {
                     None => return Ok(None),
                 }
             }
-            source => self.fetch(source).await?,
+            source => self.fetch(source, FETCH_WAIT).await?,
         };
         if definition.executor == Executor::Wasm {
             return wasm_file(folder, definition).map(Some);
@@ -189,7 +204,7 @@ impl Envyr {
         self.admit(definition.executor).await?;
         let given = adapters::give(definition, invocation.params)?;
         let found = self.found().await?;
-        let preparer = self.preparer(found);
+        let preparer = self.preparer(found, definition.timeout);
         let folder = preparer.fetch(&definition.source).await?;
         let entry = entry::find(&folder, definition)?;
         let mut env = variables::scrubbed(
@@ -307,13 +322,14 @@ impl Envyr {
         Ok((finished, temporary))
     }
 
-    fn preparer<'a>(&'a self, found: &'a Found) -> Preparer<'a> {
+    fn preparer<'a>(&'a self, found: &'a Found, wait: TimeLimit) -> Preparer<'a> {
         Preparer {
             envyr: &found.envyr,
             data: &self.data,
             env: &found.fetch_env,
             repo: &self.repo,
             activity: &self.settings.activity,
+            wait,
         }
     }
 
@@ -325,8 +341,7 @@ impl Envyr {
             .collect();
         let mut env = variables::scrubbed(&self.environment, path, Language::Other, &names);
         if self.environment.get("GIT_SSH_COMMAND").is_none() {
-            // A question about a host key would wait for an answer for ever.
-            env.push(("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into()));
+            env.push(("GIT_SSH_COMMAND".into(), SSH.into()));
         }
         env
     }
@@ -389,14 +404,14 @@ impl Execute for Envyr {
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
         Box::pin(async move {
             self.admit(definition.executor).await?;
-            let folder = self.fetch(&definition.source).await?;
+            let folder = self.fetch(&definition.source, definition.timeout).await?;
             let dirs = definition.grants.dirs.iter();
             let dirs: Vec<PathBuf> = dirs.map(|dir| self.repo.join(&dir.path)).collect();
             let mut hash = Sha256::new();
             hash.update(VERSION);
             // An action may use any file of its source, not only those beside its entry point, and any of the folders
             // that it is given.
-            let reading = tokio::task::spawn_blocking(move || {
+            let reading = permit::blocking(move || {
                 let mut all = vec![docker::contents(&folder)?];
                 for dir in &dirs {
                     all.push(contents::of(dir)?);

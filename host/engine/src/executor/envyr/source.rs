@@ -5,7 +5,7 @@
 //! program that does nothing, under a lock file. The runs that follow are given a local folder that is ready.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,15 +16,21 @@ use super::entry::Entry;
 use super::variables::Variables;
 use crate::activity::{Activity, Kind};
 use crate::catalog::{Language, Source};
+use crate::executor::lock::{self, Lock, Waiting};
 use crate::executor::process::{self, Command, Ending, Isolation, Opened};
 use crate::executor::temporary::Temporary;
+use crate::executor::unblocked;
 use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::units::TimeLimit;
 
 /// A clone, a virtual environment and its packages may take this long.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Bytes of a manifest that are looked at.
 const MANIFEST_CAP: u64 = 16 << 20;
+
+/// Bytes of a note of Kael's own.
+const NOTE_CAP: u64 = 64 << 10;
 
 /// Where tools keep what they downloaded: one folder for every source.
 const CACHES: [(&str, &str); 3] = [
@@ -42,6 +48,8 @@ pub(super) struct Preparer<'a> {
     /// A relative source is looked for from here.
     pub(super) repo: &'a Path,
     pub(super) activity: &'a Activity,
+    /// How long it waits for another host or call that does the same.
+    pub(super) wait: TimeLimit,
 }
 
 impl Preparer<'_> {
@@ -58,14 +66,14 @@ impl Preparer<'_> {
         let key = digest(&[url, tag.unwrap_or_default()]);
         let root = self.data.join("sources").join(&key);
         let ready = root.join("ready");
-        if let Ok(clone) = fs::read_to_string(&ready) {
+        if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
         }
         let _fetching = self
             .activity
             .begin(Kind::Source, &format!("fetching {url}"));
         let _lock = self.lock(&key).await?;
-        if let Ok(clone) = fs::read_to_string(&ready) {
+        if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
         }
         // A clone that was stopped half-way stays broken until it is deleted.
@@ -83,8 +91,13 @@ impl Preparer<'_> {
         if let Some(rewrite) = rewrite {
             add_git_setting(&mut env, &rewrite.0, &rewrite.1);
         }
-        self.envyr(args, env, None, &format!("fetching {url} failed"))
-            .await?;
+        let isolation = match own_ssh_configuration(&mut env) {
+            true => Isolation::Strongest,
+            // As the user has said how, it may take a configuration that would seem to be nobody's.
+            false => Isolation::SameUser,
+        };
+        let what = format!("fetching {url} failed");
+        self.envyr(args, env, isolation, None, &what).await?;
         let clone = find_clone(&root).ok_or_else(|| {
             ActionError::unavailable(
                 format!("fetching {url} left no clone in {}", root.display()),
@@ -117,7 +130,7 @@ impl Preparer<'_> {
             let content: Vec<String> = manifests.iter().map(read).collect();
             digest(&content.iter().map(String::as_str).collect::<Vec<_>>())
         };
-        let noted = || fs::read_to_string(&stamp).unwrap_or_default();
+        let noted = || note(&stamp).unwrap_or_default();
         let current = || made.exists() && noted().split(' ').next() == Some(&wanted());
         if current() {
             return Ok(());
@@ -157,7 +170,9 @@ impl Preparer<'_> {
         fs::create_dir_all(&caches).map_err(|problem| local(&caches, &problem))?;
         let open = |path: &Path| Opened::new(path).map_err(|problem| local(path, &problem));
         let writable = vec![open(&entry.folder)?, open(&caches)?];
-        self.envyr(args, env, Some(writable), "preparing the source failed")
+        own_ssh_configuration(&mut env);
+        let what = "preparing the source failed";
+        self.envyr(args, env, Isolation::Strongest, Some(writable), what)
             .await?;
         // npm makes no folder where there is nothing to put into it, and would be asked at every call.
         fs::create_dir_all(&made).map_err(|problem| local(&made, &problem))?;
@@ -184,6 +199,7 @@ impl Preparer<'_> {
         &self,
         args: Vec<OsString>,
         mut env: Variables,
+        isolation: Isolation,
         writable: Option<Vec<Opened>>,
         what: &str,
     ) -> Result<(), ActionError> {
@@ -200,8 +216,7 @@ impl Preparer<'_> {
             timeout: PREPARE_TIMEOUT,
             stdout_cap: 64 << 20,
             stderr_tail: 64 << 10,
-            // ssh refuses a configuration that seems to be nobody's.
-            isolation: Isolation::SameUser,
+            isolation,
             writable,
             limits: None,
         };
@@ -237,24 +252,17 @@ impl Preparer<'_> {
     }
 
     /// Waits for its turn; released when dropped, by the end of the process too.
-    async fn lock(&self, key: &str) -> Result<File, ActionError> {
+    async fn lock(&self, key: &str) -> Result<Lock, ActionError> {
         let folder = self.data.join("locks");
-        let path = folder.join(key);
-        let open = || {
-            fs::create_dir_all(&folder)?;
-            File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-        };
-        let file = open().map_err(|problem| local(&path, &problem))?;
-        let locking = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
-        let locked = locking
-            .await
-            .map_err(io::Error::other)
-            .and_then(|locked| locked);
-        locked.map_err(|problem| local(&path, &problem))
+        let locked = lock::lock(&folder, key, Waiting::within(self.wait.duration())).await;
+        let locked = locked.map_err(|problem| local(&folder.join(key), &problem))?;
+        locked.ok_or_else(|| {
+            let message = format!(
+                "waited {} for another call that prepares the same source",
+                self.wait
+            );
+            ActionError::new(ErrorKind::Timeout, message)
+        })
     }
 }
 
@@ -275,16 +283,44 @@ pub(super) fn folder(repo: &Path, path: &Path) -> Result<PathBuf, ActionError> {
 pub(super) fn fetched(data: &Path, url: &str, tag: Option<&str>) -> Option<PathBuf> {
     let key = digest(&[url, tag.unwrap_or_default()]);
     let ready = data.join("sources").join(key).join("ready");
-    fs::read_to_string(ready).ok().map(PathBuf::from)
+    note(&ready).ok().map(PathBuf::from)
+}
+
+/// A note of Kael's own.
+fn note(path: &Path) -> io::Result<String> {
+    unblocked::text(path, NOTE_CAP)
+}
+
+/// In a user namespace the system's configuration of ssh seems to be nobody's, and ssh refuses that.
+/// So ssh takes the user's own alone, where Kael is not root. False where the user has said how ssh is
+/// called: then that is left as it is.
+fn own_ssh_configuration(env: &mut Variables) -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let home = env.iter().find(|(name, _)| name == "HOME");
+    let own = home.map(|(_, home)| Path::new(home).join(".ssh/config"));
+    let own = own.filter(|own| own.is_file());
+    let command = env
+        .iter_mut()
+        .find(|(name, value)| name == "GIT_SSH_COMMAND" && value == super::SSH);
+    let Some((_, command)) = command else {
+        return false;
+    };
+    command.push(" -F ");
+    // In quotes, as a shell reads it.
+    match own.as_deref().and_then(Path::to_str) {
+        Some(own) => command.push(format!("'{}'", own.replace('\'', r"'\''"))),
+        None => command.push("none"),
+    }
+    true
 }
 
 /// The start of a manifest, which what was installed may have replaced: by a pipe that nobody writes to, or by a file
 /// without end.
 fn manifest(path: &Path) -> String {
     let mut content = Vec::new();
-    if path.is_file()
-        && let Ok(file) = File::open(path)
-    {
+    if let Ok(file) = unblocked::open(path) {
         file.take(MANIFEST_CAP).read_to_end(&mut content).ok();
     }
     String::from_utf8_lossy(&content).into_owned()
@@ -293,7 +329,7 @@ fn manifest(path: &Path) -> String {
 /// An image that is being built, or was.
 pub(super) struct Image {
     stamp: PathBuf,
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl Image {

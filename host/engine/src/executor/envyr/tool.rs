@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use thiserror::Error;
 
 use crate::environment::Environment;
+use crate::executor::unblocked;
 use crate::failure::ActionError;
 
 /// The version of envyr that Kael works with. Its behaviour is worked around in places, so others are refused.
@@ -113,7 +114,7 @@ fn version(path: &Path, data: &Path) -> Option<String> {
         metadata.mtime_nsec()
     );
     let memo = tools_folder(data).join("envyr-version");
-    if let Ok(text) = std::fs::read_to_string(&memo)
+    if let Ok(text) = unblocked::text(&memo, 4096)
         && let Some(version) = text.strip_prefix(&identity)
     {
         return Some(version.to_owned());

@@ -1,10 +1,12 @@
 //! What this machine offers for keeping processes together and apart, asked once and by doing it.
 
 use std::fmt;
+use std::io;
 use std::sync::{Once, OnceLock};
 
 use super::Isolation;
 use super::cgroup::Places;
+use super::filter::Filter;
 use super::launcher;
 use super::orphan_reaper;
 use super::spawn::{self, Containment};
@@ -16,6 +18,10 @@ pub struct Capabilities {
     pub containment: Containment,
     /// Why there is no PID namespace, or none whose mounts can be read-only.
     pub refused: String,
+    /// What is used up at the moment: no action runs until it is not.
+    pub exhausted: Option<String>,
+    /// Why system calls are not refused, where they are not.
+    pub unfiltered: Option<&'static str>,
     /// The version of Landlock.
     pub landlock: Option<i64>,
     /// What counts processes.
@@ -36,21 +42,38 @@ pub enum Counting {
 impl Capabilities {
     /// Asks.
     pub async fn ask() -> Self {
-        let (_, refused) = launcher::namespace().await;
-        let containment = containment(Isolation::Strongest).await;
-        let places = Places::get();
-        let counting = match (&places.pids, containment) {
-            (Some(place), _) => Counting::Group(place.display().to_string()),
-            (None, Containment::Namespace { user: true, .. })
-                if !rustix::process::geteuid().is_root() =>
-            {
-                Counting::User
+        let asked = async || {
+            let (_, refused) = launcher::namespace().await?;
+            let containment = containment(Isolation::Strongest).await?;
+            let places = Places::get()?;
+            let counting = match (&places.pids, containment) {
+                (Some(place), _) => Counting::Group(place.display().to_string()),
+                (None, Containment::Namespace { user: true, .. })
+                    if !rustix::process::geteuid().is_root() =>
+                {
+                    Counting::User
+                }
+                (None, _) => Counting::None(places.why.clone()),
+            };
+            io::Result::Ok((containment, refused, counting))
+        };
+        let (exhausted, (containment, refused, counting)) = match asked().await {
+            Ok(found) => (None, found),
+            Err(error) => {
+                let why = error.to_string();
+                let none = (
+                    Containment::Session,
+                    why.clone(),
+                    Counting::None(why.clone()),
+                );
+                (Some(why), none)
             }
-            (None, _) => Counting::None(places.why.clone()),
         };
         Self {
             containment,
             refused,
+            exhausted,
+            unfiltered: Filter::get().err(),
             landlock: spawn::landlock_version(),
             counting,
         }
@@ -71,6 +94,9 @@ impl Capabilities {
         if self.landlock.is_none() {
             missing.push("Landlock (the kernel does not offer it)".to_owned());
         }
+        if let Some(why) = self.unfiltered {
+            missing.push(format!("a filter of system calls ({why})"));
+        }
         if let Counting::None(why) = &self.counting {
             missing.push(format!("a limit on processes ({why})"));
         }
@@ -79,38 +105,42 @@ impl Capabilities {
 }
 
 /// The strongest way to keep processes together that there is.
-pub(super) async fn containment(isolation: Isolation) -> Containment {
+///
+/// # Errors
+/// When that cannot be had now, because something is used up.
+pub(super) async fn containment(isolation: Isolation) -> io::Result<Containment> {
     match isolation {
-        Isolation::Client => return Containment::Session,
+        Isolation::Client => return Ok(Containment::Session),
         Isolation::SameView => return instead(),
         Isolation::Strongest | Isolation::SameUser => {}
     }
-    match (launcher::namespace().await, isolation) {
+    match (launcher::namespace().await?, isolation) {
         ((Containment::Session, why), _) => {
-            let instead = instead();
+            let instead = instead()?;
             static SAID: Once = Once::new();
             SAID.call_once(|| {
                 tracing::info!("no PID namespaces ({why}): actions are ended by {instead}");
             });
-            instead
+            Ok(instead)
         }
         ((Containment::Namespace { user: true, .. }, _), Isolation::SameUser) => instead(),
-        ((namespace, _), _) => namespace,
+        ((namespace, _), _) => Ok(namespace),
     }
 }
 
 /// What is used where there is no PID namespace.
-fn instead() -> Containment {
+fn instead() -> io::Result<Containment> {
     static INSTEAD: OnceLock<Containment> = OnceLock::new();
-    *INSTEAD.get_or_init(|| {
-        if Places::get().kill.is_some() {
+    let places = Places::get()?;
+    Ok(*INSTEAD.get_or_init(|| {
+        if places.kill.is_some() {
             Containment::Group
         } else if orphan_reaper::become_subreaper().is_ok() {
             Containment::Subreaper
         } else {
             Containment::Session
         }
-    })
+    }))
 }
 
 impl fmt::Display for Containment {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::exhausted;
 use crate::executor::prewarm::Prewarmed;
 
 /// Where groups can be made on this machine.
@@ -42,18 +43,26 @@ pub(super) struct Group {
 }
 
 impl Places {
-    /// Looks for them once.
-    pub(super) fn get() -> &'static Self {
+    /// Looks for them, until that was possible once.
+    ///
+    /// # Errors
+    /// When something is used up, so that nothing is known yet.
+    pub(super) fn get() -> io::Result<&'static Self> {
         static PLACES: OnceLock<Places> = OnceLock::new();
-        PLACES.get_or_init(|| {
-            let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-            Self::find(&candidates(&mounts, &own))
-        })
+        if let Some(known) = PLACES.get() {
+            return Ok(known);
+        }
+        let read = |path| match fs::read_to_string(path) {
+            Err(error) if exhausted::is_short(&error) => Err(error),
+            text => Ok(text.unwrap_or_default()),
+        };
+        let (mounts, own) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
+        let found = Self::find(&candidates(&mounts, &own))?;
+        Ok(PLACES.get_or_init(|| found))
     }
 
     /// Tries each candidate with a group that is removed again.
-    fn find(candidates: &[PathBuf]) -> Self {
+    fn find(candidates: &[PathBuf]) -> io::Result<Self> {
         let mut places = Self {
             why: "no hierarchy with the pids controller is mounted".to_owned(),
             ..Self::default()
@@ -62,13 +71,18 @@ impl Places {
             remove_stale(place);
             let group = match Group::new(place) {
                 Ok(group) => group,
+                Err(problem) if exhausted::is_short(&problem) => return Err(problem),
                 Err(problem) => {
                     places.why = format!("{}: {problem}", place.display());
                     continue;
                 }
             };
-            if places.pids.is_none() && group.allow(100).is_ok() {
-                places.pids = Some(place.clone());
+            if places.pids.is_none() {
+                match group.allow(100) {
+                    Ok(()) => places.pids = Some(place.clone()),
+                    Err(error) if exhausted::is_short(&error) => return Err(error),
+                    Err(_) => {}
+                }
             }
             if places.kill.is_none() && group.folder.join(KILL).exists() {
                 places.kill = Some(place.clone());
@@ -76,7 +90,7 @@ impl Places {
         }
         // One group is sooner joined than two.
         places.kill = places.pids.clone().or(places.kill);
-        places
+        Ok(places)
     }
 }
 
@@ -85,7 +99,7 @@ static NEXT: Prewarmed<(Group, OwnedFd)> = Prewarmed::new();
 
 /// Makes the next call's.
 pub(super) fn make_ahead() {
-    NEXT.make(|| Group::with_door(Places::get().kill.as_ref()?).ok());
+    NEXT.make(|| Group::with_door(Places::get().ok()?.kill.as_ref()?).ok());
 }
 
 /// Removes it.

@@ -31,6 +31,16 @@ pub(super) struct Plan {
     pub(super) limits: Vec<(c_int, libc::rlimit64)>,
     /// Capabilities beyond those of `KEPT` are given up, and what stands outside `mounts` is read-only.
     pub(super) confined: bool,
+    /// An IPC namespace comes with the others.
+    pub(super) own_ipc: bool,
+    /// Bounds of what an IPC namespace may hold: files below `/proc/sys/kernel`, and what is
+    /// written to them.
+    pub(super) ipc_bounds: [(&'static CStr, CString); 3],
+    /// Refused system calls, for a process whose IPC namespace is its own and bounded, and for any
+    /// other. Empty where the kernel has no filters, or none is wanted.
+    pub(super) filters: [libc::sock_fprog; 2],
+    /// How filters are installed.
+    pub(super) filter_flags: c_long,
     /// A Landlock ruleset, or -1.
     pub(super) ruleset: RawFd,
     /// What stays writable where all else is mounted read-only.
@@ -62,7 +72,8 @@ impl Step {
     pub(super) const LANDLOCK: i32 = 7;
     pub(super) const STDIO: i32 = 8;
     pub(super) const FOLDER: i32 = 9;
-    pub(super) const EXEC: i32 = 10;
+    pub(super) const FILTER: i32 = 10;
+    pub(super) const EXEC: i32 = 11;
 
     pub(super) fn name(step: i32) -> &'static str {
         match step {
@@ -75,6 +86,7 @@ impl Step {
             Self::LANDLOCK => "entering its Landlock domain",
             Self::STDIO => "wiring stdin, stdout and stderr",
             Self::FOLDER => "entering the folder",
+            Self::FILTER => "installing its filter of system calls",
             _ => "executing the program",
         }
     }
@@ -84,6 +96,10 @@ impl Step {
 /// (0, 1, 3, 4), signals to its own (5), other users (6, 7), low ports and ping (10, 13). Without the rest it cannot
 /// raise its limits, mount, load modules, trace, make devices or change the machine's settings.
 const KEPT: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 13;
+
+/// Ping is a capability to read and forge the traffic of the machine, too, unless a filter refuses
+/// raw sockets.
+const RAW_SOCKETS: u64 = 1 << 13;
 
 pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
     // SAFETY: `spawn` passes its plan, which outlives this function. Everything called below is a system call: no
@@ -121,6 +137,8 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
                 fail(Step::GROUP);
             }
         }
+        // Whether what it may make in its IPC namespace ends with it and is bounded.
+        let mut bounded_ipc = false;
         if let Containment::Namespace { user, read_only } = plan.containment {
             if user
                 && !(write(c"/proc/self/setgroups", c"deny")
@@ -132,6 +150,11 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             if !own_proc() {
                 fail(Step::PROC);
             }
+            // In a namespace of its own these are the namespace's. Some kernels let only the first
+            // root change them.
+            bounded_ipc = plan.confined
+                && plan.own_ipc
+                && plan.ipc_bounds.iter().all(|(file, text)| write(file, text));
             if read_only && plan.confined && !all_read_only(&plan.mounts) {
                 fail(Step::READ_ONLY);
             }
@@ -148,7 +171,11 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
         if libc::chdir(plan.folder) != 0 {
             fail(Step::FOLDER);
         }
-        if plan.confined && libc::geteuid() == 0 && !give_up_capabilities() {
+        let kept = match plan.filters[0].len {
+            0 => KEPT & !RAW_SOCKETS,
+            _ => KEPT,
+        };
+        if plan.confined && libc::geteuid() == 0 && !give_up_capabilities(kept) {
             fail(Step::CAPABILITIES);
         }
         if plan.ruleset >= 0
@@ -167,6 +194,13 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        let filter = &plan.filters[usize::from(!bounded_ipc)];
+        if filter.len > 0 {
+            let (mode, flags) = (libc::SECCOMP_SET_MODE_FILTER, plan.filter_flags);
+            if libc::syscall(libc::SYS_seccomp, mode, flags, ptr::from_ref(filter)) != 0 {
+                fail(Step::FILTER);
+            }
+        }
         libc::execve(plan.path, plan.argv, plan.envp);
         fail(Step::EXEC)
     }
@@ -235,7 +269,7 @@ unsafe fn all_read_only(mounts: &[Mount]) -> bool {
 
 /// # Safety
 /// As for `child`.
-unsafe fn give_up_capabilities() -> bool {
+unsafe fn give_up_capabilities(keep: u64) -> bool {
     #[repr(C)]
     struct Header {
         version: u32,
@@ -267,7 +301,7 @@ unsafe fn give_up_capabilities() -> bool {
     // SAFETY: the two structures are those of capset(2), which reads them.
     unsafe {
         for capability in 0..64 {
-            if KEPT & (1 << capability) == 0 {
+            if keep & (1 << capability) == 0 {
                 // What the kernel does not know, or this user never had, need not be dropped.
                 libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
             }
@@ -276,7 +310,7 @@ unsafe fn give_up_capabilities() -> bool {
             return false;
         }
         // Root of a container may have fewer than these.
-        let data = [word(had[0].permitted & KEPT as u32), word(0)];
+        let data = [word(had[0].permitted & keep as u32), word(0)];
         libc::syscall(libc::SYS_capset, &raw const header, &raw const data) == 0
     }
 }

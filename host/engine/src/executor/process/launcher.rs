@@ -8,12 +8,17 @@ use std::sync::mpsc::{Sender, channel};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use tokio::sync::oneshot;
 
-use super::orphan_reaper;
-use super::spawn::{self, Containment, Program, Started};
+use super::process_tree::{Owned, ProcessTree};
+use super::spawn::{self, Containment, Program};
+use super::{exhausted, orphan_reaper};
 
 enum Order {
-    Start(Box<Program>, oneshot::Sender<io::Result<Started>>),
-    Probe(oneshot::Sender<Found>),
+    Start(
+        Box<Program>,
+        Owned,
+        oneshot::Sender<io::Result<ProcessTree>>,
+    ),
+    Probe(oneshot::Sender<io::Result<Found>>),
 }
 
 /// The strongest PID namespace that this machine allows, or `Session`; and why not a stronger one.
@@ -22,24 +27,25 @@ type Found = (Containment, String);
 /// What is known for good.
 static KNOWN: OnceLock<Found> = OnceLock::new();
 
-/// Starts a program.
-pub(super) async fn start(program: Program) -> io::Result<Started> {
+/// Starts a program, which then holds what is owned. Dropping the future, too, ends what was
+/// started.
+pub(super) async fn start(program: Program, owned: Owned) -> io::Result<ProcessTree> {
     let (reply, answer) = oneshot::channel();
-    send(Order::Start(Box::new(program), reply))?;
+    send(Order::Start(Box::new(program), owned, reply))?;
     answer.await.map_err(|_| gone())?
 }
 
 /// Asks what PID namespace there is, once.
-pub(super) async fn namespace() -> Found {
+///
+/// # Errors
+/// When the kernel cannot say now, because something is used up.
+pub(super) async fn namespace() -> io::Result<Found> {
     if let Some(known) = KNOWN.get() {
-        return known.clone();
+        return Ok(known.clone());
     }
     let (reply, answer) = oneshot::channel();
-    let none = |problem: io::Error| (Containment::Session, problem.to_string());
-    match send(Order::Probe(reply)) {
-        Ok(()) => answer.await.unwrap_or_else(|_| none(gone())),
-        Err(problem) => none(problem),
-    }
+    send(Order::Probe(reply))?;
+    answer.await.map_err(|_| gone())?
 }
 
 fn gone() -> io::Error {
@@ -55,19 +61,22 @@ fn send(order: Order) -> io::Result<()> {
             let host = pidfd_open(getpid(), PidfdFlags::empty());
             for order in inbox {
                 match (order, &host) {
-                    // When nobody waits for it any more, dropping it ends it.
-                    (Order::Start(program, reply), Ok(host)) => {
-                        let start = || spawn::spawn(&program, host);
-                        reply.send(orphan_reaper::note(start)).ok();
+                    // A call that was cancelled while it waited here goes with its descriptors.
+                    (Order::Start(_, _, reply), _) if reply.is_closed() => {}
+                    (Order::Start(program, owned, reply), Ok(host)) => {
+                        let started = orphan_reaper::note(|| spawn::spawn(&program, host));
+                        let hold = |started| ProcessTree::new(started, program.containment, owned);
+                        // When nobody waits for it any more, dropping it ends it.
+                        reply.send(started.map(hold)).ok();
                     }
                     (Order::Probe(reply), Ok(host)) => {
                         reply.send(probe(host)).ok();
                     }
-                    (Order::Start(_, reply), Err(problem)) => {
+                    (Order::Start(_, _, reply), Err(problem)) => {
                         reply.send(Err((*problem).into())).ok();
                     }
                     (Order::Probe(reply), Err(problem)) => {
-                        reply.send((Containment::Session, problem.to_string())).ok();
+                        reply.send(Err((*problem).into())).ok();
                     }
                 }
             }
@@ -82,8 +91,10 @@ fn send(order: Order) -> io::Result<()> {
     launcher.send(order).map_err(|_| gone())
 }
 
-/// Tries the strongest first and remembers what this machine allows.
-fn probe(host: &OwnedFd) -> Found {
+/// Tries the strongest first and remembers what this machine allows. An error says that something
+/// is used up: what is weaker is no answer to that, because an action may have used it up to get
+/// there.
+fn probe(host: &OwnedFd) -> io::Result<Found> {
     let root = rustix::process::geteuid().is_root();
     let with = |user, read_only| Containment::Namespace { user, read_only };
     let ladder = [
@@ -93,36 +104,17 @@ fn probe(host: &OwnedFd) -> Found {
         with(true, false),
     ];
     let mut why = String::new();
-    let mut lasting = true;
     for containment in ladder {
         match spawn::probe(containment, host) {
-            Ok(()) => {
-                return remember((containment, why), lasting);
-            }
-            Err(problem) => {
-                // What was refused once will be again; anything else may have passed by the next time.
-                lasting &= matches!(
-                    problem.kind(),
-                    io::ErrorKind::PermissionDenied
-                        | io::ErrorKind::InvalidInput
-                        | io::ErrorKind::Unsupported
-                );
-                if why.is_empty() {
-                    why = match problem.raw_os_error() {
-                        // In the kernel's words there would be no space left on a device.
-                        Some(libc::ENOSPC) => "there may be no more namespaces".to_owned(),
-                        _ => problem.to_string(),
-                    };
-                }
-            }
+            Ok(()) => return Ok(remember((containment, why))),
+            Err(error) if exhausted::is_meant(&error) => return Err(exhausted::told(error)),
+            Err(error) if why.is_empty() => why = exhausted::told(error).to_string(),
+            Err(_) => {}
         }
     }
-    remember((Containment::Session, why), lasting)
+    Ok(remember((Containment::Session, why)))
 }
 
-fn remember(found: Found, lasting: bool) -> Found {
-    if lasting {
-        KNOWN.get_or_init(|| found.clone());
-    }
-    found
+fn remember(found: Found) -> Found {
+    KNOWN.get_or_init(|| found).clone()
 }

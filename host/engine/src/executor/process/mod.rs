@@ -3,6 +3,9 @@
 mod capabilities;
 mod cgroup;
 mod child;
+mod descriptors;
+mod exhausted;
+mod filter;
 mod landlock_rules;
 mod launcher;
 mod orphan_reaper;
@@ -24,11 +27,12 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use crate::limits::ProcessLimits;
+use crate::permit::Permit;
 pub use capabilities::{Capabilities, Counting};
 use cgroup::{Group, Places};
 pub(crate) use landlock_rules::Opened;
 pub(crate) use process_tree::DeferredCleanup;
-use process_tree::{Groups, ProcessTree};
+use process_tree::{Groups, Owned, ProcessTree};
 pub use spawn::Containment;
 use spawn::{Confined, Program};
 
@@ -133,7 +137,7 @@ pub(crate) fn clear_ahead() {
 
 /// Runs a process to its end. Dropping the future kills it and all that it started.
 pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
-    let containment = capabilities::containment(command.isolation).await;
+    let containment = capabilities::containment(command.isolation).await?;
     run_in(containment, command, on_start).await
 }
 
@@ -143,6 +147,7 @@ async fn run_in(
     on_start: impl FnOnce(i32),
 ) -> io::Result<Finished> {
     let deadline = Instant::now() + command.timeout;
+    let share = descriptors::share(deadline).await?;
     let (stdin, stdin_end) = outgoing()?;
     let (stdout, stdout_end) = incoming()?;
     let (stderr, stderr_end) = incoming()?;
@@ -178,15 +183,25 @@ async fn run_in(
             None => Vec::new(),
         },
         confined: match &command.writable {
-            Some(writable) => Some(confined(writable, marker.as_deref())?),
+            Some(writable) => Some(confined(
+                writable,
+                marker.as_deref(),
+                command.limits.as_ref(),
+            )?),
             None => None,
         },
     };
-    let started = launcher::start(program).await?;
-    on_start(started.pid);
+    let owned = Owned {
+        groups,
+        marker,
+        share: Some(share),
+        permit: Permit::current(),
+    };
+    let held = launcher::start(program, owned).await?;
+    on_start(held.group().unwrap_or_default());
     let process = Process {
-        ended: spawn::watch(started.pidfd.try_clone()?)?,
-        held: ProcessTree::new(started, containment, groups, marker),
+        ended: held.watch()?,
+        held,
     };
     process
         .supervise(deadline, command, stdin, stdout, stderr)
@@ -199,7 +214,7 @@ fn groups(
     containment: Containment,
     limits: Option<&ProcessLimits>,
 ) -> io::Result<(Groups, Vec<OwnedFd>)> {
-    let places = Places::get();
+    let places = Places::get()?;
     let most = places.pids.as_ref().and(limits).map(rlimits::with_envyr);
     let holds = containment == Containment::Group;
     let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
@@ -217,8 +232,13 @@ fn groups(
 }
 
 /// Its `TMPDIR`, and what else it may write.
-fn confined(writable: &[Opened], temporary: Option<&OsStr>) -> io::Result<Confined> {
+fn confined(
+    writable: &[Opened],
+    temporary: Option<&OsStr>,
+    limits: Option<&ProcessLimits>,
+) -> io::Result<Confined> {
     let temporary = Opened::new(temporary.unwrap_or_default().as_ref())?;
+    let memory = limits.map_or_else(|| ProcessLimits::default().memory, |limits| limits.memory);
     let all = writable.iter().chain([&temporary]);
     Ok(Confined {
         ruleset: landlock_rules::ruleset(all)?,
@@ -227,6 +247,7 @@ fn confined(writable: &[Opened], temporary: Option<&OsStr>) -> io::Result<Confin
             .map(|opened| c_string(opened.path.as_os_str()))
             .collect::<io::Result<_>>()?,
         temporary: c_string(temporary.path.as_os_str())?,
+        shared_memory: memory.bytes(),
     })
 }
 

@@ -1,15 +1,20 @@
 //! What keeps the processes of one call together, and ends them all.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::io::unix::AsyncFd;
+
 use super::cgroup::Group;
-use super::spawn::{Containment, Started};
+use super::descriptors::Share;
+use super::spawn::{self, Containment, Started};
 use super::{Ending, Usage, orphan_reaper};
+use crate::permit::Permit;
 
 /// The groups of one call.
 #[derive(Debug, Default)]
@@ -25,7 +30,18 @@ pub(super) struct Groups {
 #[derive(Debug, Default)]
 pub(crate) struct DeferredCleanup {
     _mounts: Option<OwnedFd>,
-    _groups: Groups,
+    _owned: Owned,
+}
+
+/// What a call has beside its processes, and gives back when these are gone; in this order.
+#[derive(Debug, Default)]
+pub(super) struct Owned {
+    pub(super) groups: Groups,
+    /// The `TMPDIR` of all its processes.
+    pub(super) marker: Option<OsString>,
+    /// Of the descriptors of this process.
+    pub(super) share: Option<Share>,
+    pub(super) permit: Option<Permit>,
 }
 
 /// The first process of a call with what holds the others. Dropping it ends them all.
@@ -34,9 +50,7 @@ pub(super) struct ProcessTree(Option<Call>);
 struct Call {
     started: Started,
     containment: Containment,
-    groups: Groups,
-    /// The `TMPDIR` of all of them.
-    marker: Option<OsString>,
+    owned: Owned,
 }
 
 /// Calls whose processes are being ended.
@@ -50,21 +64,21 @@ fn marked<T>(change: impl FnOnce(&mut Vec<OsString>) -> T) -> T {
 }
 
 impl ProcessTree {
-    pub(super) fn new(
-        started: Started,
-        containment: Containment,
-        groups: Groups,
-        marker: Option<OsString>,
-    ) -> Self {
+    pub(super) fn new(started: Started, containment: Containment, owned: Owned) -> Self {
         if containment == Containment::Session {
-            marked(|known| known.extend(marker.clone()));
+            marked(|known| known.extend(owned.marker.clone()));
         }
         Self(Some(Call {
             started,
             containment,
-            groups,
-            marker,
+            owned,
         }))
+    }
+
+    /// Readable when the first process has ended.
+    pub(super) fn watch(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let call = self.0.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        spawn::watch(call.started.pidfd.try_clone()?)
     }
 
     /// The process group of the first.
@@ -90,13 +104,19 @@ impl ProcessTree {
         let refused = match ending {
             Ending::Exited(0) => 0,
             _ => {
-                let groups = [&call.groups.counting, &call.groups.holding];
+                let groups = &call.owned.groups;
+                let groups = [&groups.counting, &groups.holding];
                 groups.into_iter().flatten().map(Group::refused).sum()
             }
         };
         let leftover = DeferredCleanup {
             _mounts: call.started.mounts.take(),
-            _groups: std::mem::take(&mut call.groups),
+            _owned: Owned {
+                groups: std::mem::take(&mut call.owned.groups),
+                marker: None,
+                share: call.owned.share.take(),
+                permit: call.owned.permit.take(),
+            },
         };
         (ending, Usage { refused, ..usage }, leftover)
     }
@@ -108,7 +128,7 @@ impl Call {
             // The kernel ends the others with the first.
             Containment::Namespace { .. } => self.started.kill(),
             Containment::Group => {
-                if let Some(group) = &self.groups.holding {
+                if let Some(group) = &self.owned.groups.holding {
                     // What is killed needs a moment to be gone.
                     for _ in 0..500 {
                         if !group.kill() {
@@ -125,7 +145,7 @@ impl Call {
             }
             Containment::Session => {
                 self.started.kill();
-                if let Some(marker) = &self.marker {
+                if let Some(marker) = &self.owned.marker {
                     orphan_reaper::kill_marked(marker);
                 }
             }
@@ -140,7 +160,7 @@ impl Drop for Call {
             orphan_reaper::kill_orphans(&marked(|known| known.clone()));
         }
         if self.containment == Containment::Session {
-            marked(|known| known.retain(|known| Some(known) != self.marker.as_ref()));
+            marked(|known| known.retain(|known| Some(known) != self.owned.marker.as_ref()));
         }
     }
 }

@@ -7,20 +7,21 @@
     reason = "clone(2) with namespaces has no safe wrapper that also hands back a pidfd"
 )]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use libc::{c_char, c_int, c_void};
+use libc::{c_char, c_int, c_long, c_void};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::child::{Mount, Plan, Step, child};
+use super::filter::Filter;
 use super::{Ending, Usage, orphan_reaper};
 
 /// How a process is kept together with all that it starts, the strongest first.
@@ -68,6 +69,23 @@ pub(crate) struct Confined {
     pub(crate) writable: Vec<CString>,
     /// Seen as `/dev/shm`, too.
     pub(crate) temporary: CString,
+    /// Bytes of System V memory that all of the call may have together.
+    pub(crate) shared_memory: u64,
+}
+
+/// Why a child did not become the program.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {source}")]
+struct StepFailed {
+    step: &'static str,
+    source: io::Error,
+}
+
+/// The number of the error that the kernel gave.
+pub(super) fn errno(error: &io::Error) -> Option<i32> {
+    let inner = || error.get_ref()?.downcast_ref::<StepFailed>();
+    let number = error.raw_os_error();
+    number.or_else(|| inner()?.source.raw_os_error())
 }
 
 /// A process that was started. Dropping it ends the process.
@@ -130,6 +148,8 @@ pub(crate) fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
         groups: program.groups.iter().map(|fd| fd.as_raw_fd()).collect(),
         limits: program.limits.clone(),
         confined: confined.is_some(),
+        ipc_bounds: ipc_bounds(confined.map_or(0, |confined| confined.shared_memory)),
+        filters: confined.and_then(|_| filters()).unwrap_or(NO_FILTERS),
         ruleset: confined
             .and_then(|confined| confined.ruleset.as_ref())
             .map_or(-1, |fd| fd.as_raw_fd()),
@@ -165,6 +185,40 @@ fn mounts(confined: &Confined) -> Vec<Mount> {
     mounts
 }
 
+const NO_FILTERS: [libc::sock_fprog; 2] = [libc::sock_fprog {
+    len: 0,
+    filter: ptr::null_mut(),
+}; 2];
+
+/// The filters for a process whose IPC namespace is its own and bounded, and for any other.
+fn filters() -> Option<[libc::sock_fprog; 2]> {
+    let filter = Filter::get().ok()?;
+    // The kernel reads them and changes nothing.
+    let program = |steps: &[libc::sock_filter]| libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_ptr().cast_mut(),
+    };
+    Some([program(&filter.own_ipc), program(&filter.shared_ipc)])
+}
+
+/// What an IPC namespace may hold: System V memory in pages, sets of semaphores as kernels before
+/// 3.19 allowed, message queues. Without these a call could have memory of the kernel without end.
+fn ipc_bounds(shared_memory: u64) -> [(&'static CStr, CString); 3] {
+    let text = |text: String| CString::new(text).unwrap_or_default();
+    let pages = shared_memory / rustix::param::page_size() as u64;
+    [
+        (c"/proc/sys/kernel/shmall", text(pages.to_string())),
+        (c"/proc/sys/kernel/sem", text("250 32000 32 128".to_owned())),
+        (c"/proc/sys/kernel/msgmni", text("128".to_owned())),
+    ]
+}
+
+/// A kernel may be built without IPC namespaces; then they are no reason to have no others.
+fn has_ipc_namespaces() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| std::path::Path::new("/proc/self/ns/ipc").exists())
+}
+
 impl Plan {
     fn new(containment: Containment, host: &OwnedFd) -> Self {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
@@ -182,6 +236,10 @@ impl Plan {
             groups: Vec::new(),
             limits: Vec::new(),
             confined: false,
+            own_ipc: matches!(containment, Containment::Namespace { .. }) && has_ipc_namespaces(),
+            ipc_bounds: ipc_bounds(0),
+            filters: NO_FILTERS,
+            filter_flags: filter_flags().unwrap_or_default(),
             ruleset: -1,
             mounts: Vec::new(),
             errno: AtomicI32::new(0),
@@ -196,6 +254,9 @@ fn start(plan: &Plan) -> io::Result<Started> {
         flags |= libc::CLONE_NEWPID | libc::CLONE_NEWNS;
         if user {
             flags |= libc::CLONE_NEWUSER;
+        }
+        if plan.own_ipc {
+            flags |= libc::CLONE_NEWIPC;
         }
     }
     let mut stack = vec![0_u128; 4096];
@@ -236,9 +297,9 @@ fn start(plan: &Plan) -> io::Result<Started> {
         }
         errno => {
             started.reap();
-            let problem = io::Error::from_raw_os_error(errno);
+            let source = io::Error::from_raw_os_error(errno);
             let step = Step::name(plan.step.load(Ordering::Acquire));
-            Err(io::Error::new(problem.kind(), format!("{step}: {problem}")))
+            Err(io::Error::new(source.kind(), StepFailed { step, source }))
         }
     }
 }
@@ -312,4 +373,24 @@ pub(crate) fn landlock_version() -> Option<i64> {
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0_usize, flags) }
     });
     (*version > 0).then_some(*version)
+}
+
+/// Whether the kernel offers filters of system calls.
+pub(super) fn has_filters() -> bool {
+    filter_flags().is_some()
+}
+
+/// The flags with which filters are installed, if the kernel has any: without the first, kernels
+/// before 5.16 make a process with a filter slower.
+fn filter_flags() -> Option<c_long> {
+    static FLAGS: OnceLock<Option<c_long>> = OnceLock::new();
+    let knows = |flags: &c_long| {
+        let (mode, none) = (libc::SECCOMP_SET_MODE_FILTER, ptr::null::<c_void>());
+        // SAFETY: without a program the system call does nothing but fail; it fails so where it
+        // knows the flags.
+        let done = unsafe { libc::syscall(libc::SYS_seccomp, mode, *flags, none) };
+        done != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+    };
+    let flags = [libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as c_long, 0];
+    *FLAGS.get_or_init(|| flags.into_iter().find(knows))
 }

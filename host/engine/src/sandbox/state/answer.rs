@@ -183,6 +183,7 @@ mod tests {
     use crate::executor::{Execute, Execution, Invocation};
     use crate::gate::{Dispatcher, Policy};
     use crate::limits::Limits;
+    use crate::permit::Permit;
     use crate::sandbox::output::Output;
     use crate::units::ByteSize;
 
@@ -260,6 +261,7 @@ mod tests {
             let output = Output::in_memory();
             let mut state = State::new(&limits, output, Some(Arc::new(dispatcher)), 7);
             let turn = state.turns.clone().acquire_owned().await.ok();
+            let turn = turn.map(Permit::new);
             state.in_flight.spawn(async move {
                 sleep(late).await;
                 (1, (Ok("null".to_owned()), turn))

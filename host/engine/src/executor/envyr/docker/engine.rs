@@ -18,6 +18,7 @@ use crate::executor::envyr::contents::{self, Files};
 use crate::executor::envyr::entry::Entry;
 use crate::executor::envyr::variables::Variables;
 use crate::failure::ActionError;
+use crate::permit::Permit;
 
 /// envyr gives up on building an image after five minutes; this is a little more.
 pub(in crate::executor::envyr) const BUILD_TIME: Duration = Duration::from_secs(330);
@@ -295,8 +296,10 @@ impl Drop for Container {
             return;
         }
         let (engine, image) = (self.engine.clone(), self.image.clone());
+        let permit = Permit::current();
         ENDING.fetch_add(1, Ordering::AcqRel);
         let end = move || {
+            let _permit = permit;
             end_container(&engine, &image, pid);
             ENDING.fetch_sub(1, Ordering::AcqRel);
         };

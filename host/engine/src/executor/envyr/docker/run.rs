@@ -10,6 +10,7 @@ use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome};
 use crate::executor::process::Ending;
 use crate::executor::result_file;
 use crate::failure::{ActionError, ErrorKind};
+use crate::permit;
 
 impl Envyr {
     /// Runs an action in a container, with what it prints.
@@ -24,16 +25,15 @@ impl Envyr {
                 found.path.clone(),
                 self.data.clone(),
             );
-            let looking = tokio::task::spawn_blocking(move || {
-                docker::Engine::find(&environment, &path, &data)
-            });
+            let looking =
+                permit::blocking(move || docker::Engine::find(&environment, &path, &data));
             looking
                 .await
                 .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
         });
         let engine = engine.await?;
         let looked_at = entry.clone();
-        let tag = tokio::task::spawn_blocking(move || docker::image_tag(&looked_at)).await;
+        let tag = permit::blocking(move || docker::image_tag(&looked_at)).await;
         let tag =
             tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
@@ -109,7 +109,7 @@ impl Envyr {
 async fn appears(engine: &docker::Engine, image: &str) -> bool {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (engine, image) = (engine.clone(), image.to_owned());
-    tokio::task::spawn_blocking(move || engine.has(&image))
+    permit::blocking(move || engine.has(&image))
         .await
         .unwrap_or(false)
 }
