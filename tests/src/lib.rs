@@ -1,5 +1,6 @@
 //! A session with `kael-host` as a user would have it: files, a command line, and what came of it.
 
+pub mod book;
 mod lacking;
 mod needs;
 mod program;

@@ -1,9 +1,12 @@
-//! Every recipe of docs/COOKBOOK.md works, and prints what it says; `reference` uses the same for docs/REFERENCE.md.
+//! Every recipe of docs/cookbook.md works, and prints what it says; `book` and `reference` use the same for other pages.
 
 use std::path::Path;
 use std::process::Command;
 
 use kael_tests::{Kael, Program, project};
+
+/// The pages in which every block is a file or a session. They have tests of their own, beside the one of all others.
+pub(crate) const COMPLETE: [&str; 2] = ["docs/cookbook.md", "docs/reference.md"];
 
 /// A line of a recipe's text, or a block of it with its language.
 enum Part<'a> {
@@ -99,34 +102,65 @@ impl Session {
 /// Tries every section of a document: how many commands it has.
 pub(crate) fn tried(document: &str) -> usize {
     let text = std::fs::read_to_string(project(document)).expect("it is there");
+    tried_text(document, &text)
+}
+
+/// The same for a document's text. A block is a file when the line before it ends in a path, as in `` `script.lua`: ``.
+/// Other blocks are there to be read.
+pub(crate) fn tried_text(document: &str, text: &str) -> usize {
     let mut commands = 0;
     for section in text.split("\n## ").skip(1) {
-        let name = section.lines().next().expect("a title");
+        let title = section.lines().next().expect("a title");
+        let name = format!("{document}: {title}");
         let mut session = Session { kael: Kael::new() };
+        if section.contains("--actions examples/") {
+            copy(&project("examples"), &session.kael.path().join("examples"));
+        }
         let mut file = None;
         for part in parts(section) {
             match part {
-                Part::Line(line) => {
-                    file = line
-                        .strip_prefix('`')
-                        .and_then(|line| line.strip_suffix("`:"));
-                }
-                Part::Block("console", console) => commands += run(&session, name, &console),
-                Part::Block(_, content) => {
-                    let path = file
-                        .take()
-                        .unwrap_or_else(|| panic!("{name}: a block without a file"));
-                    session.kael = session.kael.program(path, &content);
-                }
+                Part::Line(line) => file = path(line),
+                Part::Block("console", console) => commands += run(&session, &name, &console),
+                Part::Block(_, content) => match file.take() {
+                    // What is shown of an example is what is there.
+                    Some(path) if path.starts_with("examples/") => {
+                        let there = std::fs::read_to_string(project(path));
+                        assert_eq!(there.ok(), Some(content), "{name}: {path}");
+                    }
+                    Some(path) => session.kael = session.kael.program(path, &content),
+                    None => assert!(
+                        !COMPLETE.contains(&document),
+                        "{name}: a block without a file"
+                    ),
+                },
             }
         }
     }
     commands
 }
 
+/// The path that stands at a line's end, between backquotes and before a colon.
+fn path(line: &str) -> Option<&str> {
+    let (_, path) = line.strip_suffix("`:")?.rsplit_once('`')?;
+    Some(path)
+}
+
+/// Copies a folder, so that what runs in it leaves nothing in the project.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
 #[test]
 fn every_recipe_prints_what_it_says() {
-    let commands = tried("docs/COOKBOOK.md");
+    let commands = tried("docs/cookbook.md");
     assert!(commands >= 6, "{commands} commands");
 }
 

@@ -3,6 +3,7 @@
 mod actions;
 mod adapters;
 mod architecture;
+mod book;
 mod check;
 mod cli;
 mod config;

@@ -1,4 +1,4 @@
-//! docs/REFERENCE.md: its examples work, and nothing is missing. (That no field of a definition is missing is tested where
+//! docs/reference.md: its examples work, and nothing is missing. (That no field of a definition is missing is tested where
 //! they are read.)
 
 use kael_tests::{Kael, project};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cookbook::tried;
 
 fn reference() -> String {
-    std::fs::read_to_string(project("docs/REFERENCE.md")).expect("it is there")
+    std::fs::read_to_string(project("docs/reference.md")).expect("it is there")
 }
 
 /// Whether a name stands between backquotes, alone or with what is called or put behind it.
@@ -21,7 +21,7 @@ fn names(text: &str, name: &str) -> bool {
 
 #[test]
 fn every_example_prints_what_it_says() {
-    let commands = tried("docs/REFERENCE.md");
+    let commands = tried("docs/reference.md");
     assert!(commands >= 40, "{commands} commands");
 }
 

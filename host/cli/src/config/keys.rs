@@ -9,7 +9,7 @@ use kael_engine::units::{ByteSize, Count, TimeLimit};
 
 /// One thing that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "README says what each is for")]
+#[expect(missing_docs, reason = "docs/configuration.md says what each is for")]
 pub enum Key {
     ActionsPath,
     Envyr,

@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_field_is_missing_in_the_reference() {
-        let reference = include_str!("../../../../docs/REFERENCE.md");
+        let reference = include_str!("../../../../docs/reference.md");
         defined(&json!({ "limits": { "cpu": 1 }, "retry": {} }));
         defined(&json!({ "executor": "docker" }));
         let dirs = json!({ "/data": { "path": "x" } });
