@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 #[path = "src/engine_config.rs"]
-#[expect(unreachable_pub, reason = "public in the library, private in this script")]
+#[expect(
+    unreachable_pub,
+    reason = "public in the library, private in this script"
+)]
 mod engine_config;
 
 fn main() -> Result<(), Box<dyn Error>> {

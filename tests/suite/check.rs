@@ -287,8 +287,8 @@ fn globals_that_are_nowhere_are_told() {
             "1:39: unknown global `y`",
         ),
         (
-            "return require('x'), define_action",
-            "1:22: unknown global `define_action`",
+            "return pcall(require, 'x'), define_action",
+            "1:29: unknown global `define_action`",
         ),
     ]);
     // What a module sets when it is required is there afterwards.

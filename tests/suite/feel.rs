@@ -203,7 +203,7 @@ fn an_error_shows_the_line_that_is_at_fault() {
     };
     repo().run_with(&["script.lua"]).ends().fails(
         6,
-        "Error: t.no failed: bad\n  script.lua:2: in main chunk\n    2 | actions.t.no({})\n",
+        "Error: t.no failed: bad\n  script.lua:2: in main chunk\n    2 | actions.t.no({})\n  it exited with status 3\n",
     );
     let ran = repo().run_with(&["--json", "script.lua"]).ends();
     let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");

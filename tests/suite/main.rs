@@ -22,6 +22,7 @@ mod interrupted;
 mod jq;
 mod limits;
 mod orphans;
+mod reasons;
 mod reference;
 mod rehearsal;
 mod repl;

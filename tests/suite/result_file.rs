@@ -55,12 +55,12 @@ fn whatever_else_it_names_is_refused() {
         (
             "echo nope > \"$TMPDIR/x\"",
             "x",
-            "holds what is not JSON: expected ident at line 1 column 2",
+            "holds what is not JSON: it begins with \"nope\", which is no value, at line 1 column 1",
         ),
         (
             ": > \"$TMPDIR/x\"",
             "x",
-            "holds what is not JSON: EOF while parsing a value at line 1 column 0",
+            "holds what is not JSON: an empty text at line 1 column 1",
         ),
         (
             "head -c 68000000 /dev/zero > \"$TMPDIR/x\"",

@@ -54,8 +54,7 @@ fn what_is_not_there_is_named() {
             "Error: t.a failed: subdir `x` is not in DIR/impl: no such file or directory",
         );
     session("source = '../impl', executor = 'native', interpreter = '/nonexistent/python'")
-        .exits(6)
-        .says("Error: t.a failed: envyr could not run it: ");
+        .fails(6, "Error: t.a failed: `/nonexistent/python`, the interpreter of `a.sh`, is not on this machine\n  script.lua:1: in main chunk\n");
 }
 
 fn git(folder: &Path, words: &[&str]) {

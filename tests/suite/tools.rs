@@ -202,7 +202,10 @@ fn one_action_is_called_through_the_gate() {
         Kael::new().shell("no", "", "echo one >&2; echo two >&2; exit 3"),
         &["exec", "t.no"],
     );
-    ran.fails(6, "  | one\n  | two\nError: t.no failed: two\n");
+    ran.fails(
+        6,
+        "Error: t.no failed: two\n  it exited with status 3\n  its stderr:\n  | one\n  | two\n",
+    );
     let ran = tools(
         Kael::new().shell("no", "", "exit 3"),
         &["exec", "t.no", "--json"],

@@ -2,6 +2,7 @@
 
 pub mod add_action;
 pub mod check;
+pub mod hints;
 pub mod lint;
 pub mod lua;
 mod outline;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod doctor;
 mod dry_run;
 mod exit;
+mod failure_details;
 mod page;
 mod progress;
 mod report;

@@ -1,4 +1,5 @@
-//! The last line of a terminal: what has been going on for a second, with its seconds; gone when that is done.
+//! The last line of a terminal: what has been going on for a second, with its seconds and the last
+//! line that it wrote to stderr; gone when that is done.
 //!
 //! There is one terminal, which everything is written to through here while the line may be there.
 
@@ -122,7 +123,12 @@ fn text(spans: &[Span], now: Instant, room: usize) -> String {
     let long: Vec<&Span> = spans.iter().filter(worth).collect();
     let say = |span: &&Span| {
         let seconds = now.saturating_duration_since(span.begin).as_secs();
-        format!("{} {seconds}s", visible(&span.name).replace('\n', " "))
+        let name = visible(&span.name).replace('\n', " ");
+        match &span.said {
+            // There is room for the words of one.
+            Some(said) if long.len() == 1 => format!("{name} {seconds}s: {}", visible(said)),
+            _ => format!("{name} {seconds}s"),
+        }
     };
     let mut text = long
         .iter()
@@ -152,6 +158,7 @@ mod tests {
             begin: begin + Duration::from_secs(after),
             end: None,
             outcome: None,
+            said: None,
         };
         let now = begin + Duration::from_millis(5900);
         let spans = [
@@ -165,5 +172,8 @@ mod tests {
         let many: Vec<Span> = (0..5).map(|_| span(Kind::Action, "n", 0)).collect();
         assert_eq!(text(&many, now, 79), "n 5s, n 5s, n 5s and 2 more");
         assert_eq!(text(&spans[3..], now, 79), "");
+        let mut one = span(Kind::Action, "a.b", 0);
+        one.said = Some("step 3\x1b".to_owned());
+        assert_eq!(text(&[one], now, 79), "a.b 5s: step 3\\u{1b}");
     }
 }

@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 
 use super::args::Shared;
 use super::dry_run::Call;
+use super::failure_details;
 use super::sanitize::{visible, with_causes};
 use super::snippet::Texts;
 use super::terminal::say_json;
 use crate::config::ConfigError;
+use kael_authoring::hints;
 use kael_engine::app::AppError;
-use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
 use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, Report, ScriptError};
 
@@ -25,6 +27,8 @@ pub(super) struct Problem {
     action: Option<String>,
     limit: Option<&'static str>,
     hint: Option<String>,
+    /// What is known of a failed action's process.
+    detail: Option<Box<Detail>>,
     texts: Texts,
 }
 
@@ -37,6 +41,7 @@ impl Problem {
             action: None,
             limit: None,
             hint: None,
+            detail: None,
             texts: Texts::default(),
         }
     }
@@ -123,6 +128,7 @@ impl Problem {
             kind: error.kind.name(),
             action: Some(name.to_owned()),
             hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
+            detail: error.detail.clone(),
             ..Self::usage(message)
         }
     }
@@ -147,6 +153,14 @@ impl Problem {
         &self.traceback
     }
 
+    /// What a failed action left behind, in lines.
+    pub(super) fn details(&self) -> String {
+        let detail = self.detail.as_ref();
+        detail.map_or_else(String::new, |detail| {
+            failure_details::of_process(detail, &self.message)
+        })
+    }
+
     pub(super) fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -159,6 +173,7 @@ impl Problem {
             (ErrorStage::Script, None) => ("script", None),
             (ErrorStage::Script, Some((name, kind))) => (kind.name(), Some((name.clone(), *kind))),
         };
+        let own = error.detail.as_ref().and_then(|detail| detail.hint.clone());
         let hint = action.as_ref().and_then(|(_, kind)| match kind {
             // The message names what it was; nothing more of the failure comes this far.
             ErrorKind::Timeout if error.message.contains("`limits.cpu`") => Some(
@@ -173,8 +188,13 @@ impl Problem {
             kind,
             message: error.message.clone(),
             traceback: error.traceback.clone(),
+            // What an action itself brought with it knows more.
+            hint: match &action {
+                Some(_) => own.or(hint),
+                None => hints::of_error(&error.message),
+            },
             action: action.map(|(name, _)| name),
-            hint,
+            detail: error.detail.clone(),
             ..Self::usage(String::new())
         }
     }
@@ -227,6 +247,7 @@ impl Problem {
                 quoted = true;
             }
         }
+        text.push_str(&self.details());
         if let (Some(hint), false) = (&self.hint, quiet) {
             text.push_str(&format!("hint: {}\n", visible(hint)));
         }
@@ -257,6 +278,7 @@ impl Problem {
             "action": self.action,
             "limit": self.limit,
             "hint": self.hint,
+            "detail": self.detail,
             "source": excerpt.map(|found| found.json()),
         })
     }

@@ -185,6 +185,7 @@ mod tests {
             begin: at(begin),
             end: (end > 0).then(|| at(end)),
             outcome: Some("ok"),
+            said: None,
         };
         let spans = [
             span(Kind::Action, "alone", 10, 20),

@@ -1,8 +1,12 @@
 //! What is going on now, and what has been: for whoever shows progress or writes a trace.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+pub use lines::Lines;
 
 /// Spans that are kept at most: a run of more calls has a trace of its beginning.
 const MOST: usize = 500_000;
@@ -33,6 +37,8 @@ pub struct Span {
     pub end: Option<Instant>,
     /// How it ended, where that is known.
     pub outcome: Option<&'static str>,
+    /// The last line that it wrote to stderr.
+    pub said: Option<String>,
 }
 
 /// A board on which work is noted while it is done. By default there is none, and noting costs nothing.
@@ -69,6 +75,12 @@ impl Activity {
         Self(Some(Arc::new(Mutex::new(board))))
     }
 
+    /// Whether there is a board.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Notes what begins.
     pub fn begin(&self, kind: Kind, name: &str) -> SpanGuard {
         let mut id = 0;
@@ -82,6 +94,7 @@ impl Activity {
                 begin: Instant::now(),
                 end: None,
                 outcome: None,
+                said: None,
             };
             board.going_on.insert(id, span);
         }
@@ -113,6 +126,12 @@ impl Activity {
 }
 
 impl SpanGuard {
+    /// The lines that the call of that number writes to stderr, logged where that is wanted.
+    #[must_use]
+    pub fn lines(&self, name: &str, call: u64, is_logged: bool) -> Lines {
+        Lines::new(name, call, is_logged, self.board.as_ref(), self.id)
+    }
+
     /// Notes how it ends.
     pub fn outcome(&self, outcome: &'static str) {
         if let Some(board) = &self.board

@@ -1,7 +1,11 @@
 //! Why an action has no result, as scripts and reports see it.
 
+mod signal;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use signal::signal_name;
 
 /// The kinds of failure; their names are what a script finds in `err.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +59,60 @@ pub struct Detail {
     /// The end of what it wrote to stderr.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// The end of what it wrote to stdout; where that is no result, its beginning.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
     /// The functions of WebAssembly that were running when it trapped, innermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<String>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// Bytes of stdout that are told.
+const MAX_STDOUT: usize = 64 << 10;
+
+impl Detail {
+    /// How the process ended, where that is known: `exited with status 7`, `was ended by signal 9
+    /// (SIGKILL)`.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        if let Some(number) = self.signal {
+            return Some(format!("was ended by {}", signal::signal(number)));
+        }
+        let status = self.exit_code?;
+        Some(match signal::of_status(status) {
+            // As a shell says of what it started.
+            Some(name) => format!(
+                "exited with status {status} (128 + {}: {name})",
+                status - 128
+            ),
+            None => format!("exited with status {status}"),
+        })
+    }
+
+    /// Whether a signal ended it, or what a shell started for it.
+    #[must_use]
+    pub fn signaled(&self) -> bool {
+        self.signal.is_some() || self.exit_code.and_then(signal::of_status).is_some()
+    }
+
+    /// The end of a stream, as text.
+    #[must_use]
+    pub fn end(stream: &[u8]) -> String {
+        let text = &stream[stream.len().saturating_sub(MAX_STDOUT)..];
+        // Not from within a character.
+        let start = text.iter().take(4).position(|byte| byte & 0xc0 != 0x80);
+        String::from_utf8_lossy(&text[start.unwrap_or(0)..]).into_owned()
+    }
+
+    /// The beginning of a stream, as text.
+    #[must_use]
+    pub fn beginning(stream: &[u8]) -> String {
+        let text = String::from_utf8_lossy(&stream[..stream.len().min(MAX_STDOUT)]);
+        text.trim_end_matches('\u{fffd}').to_owned()
+    }
 }
 
 /// A failed action.

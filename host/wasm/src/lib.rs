@@ -25,11 +25,11 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use kael_engine::permit::Permit;
 use command::Command;
 use engine::Engine;
 use http::Trust;
 use instance::{Allowed, Ended};
+use kael_engine::activity::Lines;
 use kael_engine::catalog::{Definition, Executor};
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters;
@@ -38,6 +38,7 @@ use kael_engine::executor::{
     Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
 };
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::permit::Permit;
 use kael_engine::units::ByteSize;
 use module_loader::Library;
 use network_policy::NetworkPolicy;
@@ -144,7 +145,8 @@ impl Wasm {
         let given = adapters::give(definition, invocation.params)?;
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
-        let (stdout, stderr) = (Pipe::capped(STDOUT_CAP), Pipe::tail(STDERR_TAIL));
+        let stdout = Pipe::capped(STDOUT_CAP);
+        let stderr = Pipe::tail(STDERR_TAIL).seen(Lines::current());
         let streams = Streams {
             given,
             stdout: stdout.clone(),
@@ -184,8 +186,9 @@ impl Wasm {
         match ended {
             None => Err(outcome::timed_out(definition.timeout, &traces)),
             Some(Ok(ended)) => {
-                let stdout = outcome::read(ended, allowed, traces)?;
-                adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
+                let ok_exit = &definition.adapter.ok_exit;
+                let printed = outcome::read(ended, allowed, traces, ok_exit)?;
+                adapters::take(&definition.adapter, printed, STDOUT_CAP).await
             }
             Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
         }

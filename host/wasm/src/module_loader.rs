@@ -13,9 +13,9 @@ use super::cache::Cache;
 use super::command::{Command, Compiled, Format, digest};
 use super::compile;
 use super::engine::Engine;
-use kael_engine::permit;
 use kael_engine::executor::envyr::brief;
 use kael_engine::failure::ActionError;
+use kael_engine::permit;
 use kael_engine::units::ByteSize;
 
 /// A file may be this large.

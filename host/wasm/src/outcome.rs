@@ -5,8 +5,9 @@ use wasmtime_wasi::I32Exit;
 
 use super::command::one_line;
 use super::instance::{Allowed, Ended};
-use kael_engine::executor::STDOUT_CAP;
-use kael_engine::executor::failure_message::{last_words, said_on_stdout};
+use kael_engine::catalog::Language;
+use kael_engine::executor::failure_message::{reason, said_on_stdout};
+use kael_engine::executor::{Printed, STDOUT_CAP};
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::units::{ByteSize, TimeLimit};
 
@@ -25,6 +26,7 @@ impl Traces {
     fn detail(&self) -> Detail {
         Detail {
             stderr: String::from_utf8_lossy(&self.stderr).into_owned(),
+            stdout: Detail::end(&self.stdout),
             hint: self.advice.clone(),
             ..Detail::default()
         }
@@ -48,8 +50,14 @@ pub(super) fn timed_out(timeout: TimeLimit, traces: &Traces) -> ActionError {
     )
 }
 
-/// The action's stdout, or why there is none.
-pub(super) fn read(ended: Ended, allowed: Allowed, traces: Traces) -> Result<Vec<u8>, ActionError> {
+/// What the action printed, or why that is no result. `ok_exit`: statuses that are an answer,
+/// beside 0.
+pub(super) fn read(
+    ended: Ended,
+    allowed: Allowed,
+    traces: Traces,
+    ok_exit: &[i32],
+) -> Result<Printed, ActionError> {
     let code = match &ended.answer {
         Ok(true) => 0,
         Ok(false) => 1,
@@ -61,13 +69,17 @@ pub(super) fn read(ended: Ended, allowed: Allowed, traces: Traces) -> Result<Vec
     if traces.overflowed {
         return Err(too_much_output(&traces));
     }
-    if code == 0 {
-        return Ok(traces.stdout);
+    if code == 0 || ok_exit.contains(&code) {
+        return Ok(Printed {
+            stdout: traces.stdout,
+            stderr: String::from_utf8_lossy(&traces.stderr).into_owned(),
+            exit_code: code,
+        });
     }
     let mut detail = traces.detail();
     detail.exit_code = Some(code);
     let message = said_on_stdout(&traces.stdout)
-        .or_else(|| last_words(&detail.stderr))
+        .or_else(|| reason(&detail.stderr, Language::Other))
         .or_else(|| ended.refused.map(|wanted| too_much_memory(allowed, wanted)))
         .unwrap_or_else(|| format!("exited with status {code}"));
     Err(failed(ErrorKind::Failed, message, detail))

@@ -11,6 +11,8 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use kael_engine::activity::Lines;
+
 /// What an instance may write at once.
 const PERMIT: usize = 64 << 10;
 
@@ -35,6 +37,8 @@ pub(super) struct Pipe {
     content: Arc<Mutex<Content>>,
     room: usize,
     surplus: Surplus,
+    /// Who sees at once what is written.
+    lines: Lines,
 }
 
 impl Pipe {
@@ -48,6 +52,11 @@ impl Pipe {
         Self::new(room, Surplus::Forget)
     }
 
+    /// The same with lines that are seen at once.
+    pub(super) fn seen(self, lines: Lines) -> Self {
+        Self { lines, ..self }
+    }
+
     fn new(room: usize, surplus: Surplus) -> Self {
         let content = Content {
             bytes: Vec::new(),
@@ -57,6 +66,7 @@ impl Pipe {
             content: Arc::new(Mutex::new(content)),
             room,
             surplus,
+            lines: Lines::default(),
         }
     }
 
@@ -75,6 +85,7 @@ impl Pipe {
     }
 
     fn put(&self, more: &[u8]) -> io::Result<()> {
+        self.lines.take(more);
         let mut content = self.content();
         match self.surplus {
             Surplus::Refuse if more.len() > self.room - content.bytes.len() => {

@@ -4,21 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Found;
 use super::syntax_facts::{Facts, Root, Use, What};
+use crate::hints;
 use kael_engine::names;
-
-/// What Lua has elsewhere and a sandbox has not.
-const NOT_HERE: [(&str, &str); 4] = [
-    ("io", "files are read and written by actions"),
-    (
-        "dofile",
-        "use require(\"name\") for a module of the actions repo",
-    ),
-    (
-        "loadfile",
-        "use require(\"name\") for a module of the actions repo",
-    ),
-    ("unpack", "write table.unpack"),
-];
 
 /// The names in the tables of the sandbox, by the names of the tables.
 pub(super) type Globals = BTreeMap<String, BTreeSet<String>>;
@@ -64,12 +51,11 @@ pub(super) fn check(facts: &Facts, globals: &Globals, others: &BTreeSet<String>)
         let near = names::nearest(name, globals.keys().chain(&facts.set).map(String::as_str))
             .filter(|_| name.len() > 2);
         let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
-        let here = NOT_HERE.iter().find(|(other, _)| *other == name);
         found.push(Found {
             at: read.at,
             message: format!("unknown global `{name}`{}", hint.unwrap_or_default()),
-            remedy: match here {
-                Some((_, instead)) => format!("a script has no `{name}`: {instead}"),
+            remedy: match hints::of_global(name) {
+                Some(hint) => hint,
                 None => format!("set it before it is read, or make it a local: local {name} = …"),
             },
         });
@@ -110,6 +96,7 @@ fn missing_field(facts: &Facts, globals: &Globals, one: &Use) -> Option<Found> {
     Some(Found {
         at: *at,
         message: format!("`{name}` has no `{key}` here{}", hint.unwrap_or_default()),
-        remedy: format!("a script's `{name}` has {}", fields.join(", ")),
+        remedy: hints::of_field(name, key)
+            .unwrap_or_else(|| format!("a script's `{name}` has {}", fields.join(", "))),
     })
 }

@@ -9,10 +9,12 @@ mod globals;
 mod lexer;
 mod params;
 mod parser;
+mod requires;
 mod syntax_facts;
 
 use std::collections::BTreeSet;
 
+use super::hints;
 use super::outline::{self, Outline};
 use kael_engine::app::{self, AppError, Repo};
 use kael_engine::limits::Limits;
@@ -151,6 +153,15 @@ impl Checker {
             );
         }
         let mut found = globals::check(facts, &self.outline.globals, &others);
+        let modules: Option<BTreeSet<&str>> = self.repo.as_ref().map(|repo| {
+            let modules = repo.bundle.modules.iter();
+            modules.map(|module| module.name.as_str()).collect()
+        });
+        found.extend(requires::check(
+            facts,
+            &self.outline.globals,
+            modules.as_ref(),
+        ));
         match (&self.repo, &self.outline.tree) {
             (Some(repo), Some(tree)) => found.extend(calls::check(facts, &repo.catalog, tree)),
             _ => {
@@ -199,7 +210,8 @@ impl Checker {
             line,
             column: column_of(source, line, message),
             message: message.to_owned(),
-            remedy: "mend this first: nothing else was checked".to_owned(),
+            remedy: hints::of_error(message)
+                .unwrap_or_else(|| "mend this first: nothing else was checked".to_owned()),
         }))
     }
 }

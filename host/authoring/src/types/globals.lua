@@ -169,9 +169,13 @@ function count(t, test) end
 ---@field tag? string A tag, branch or commit, for git sources.
 ---@field type? "python"|"node"|"shell"|"other"
 ---@field interpreter? string
----@field input? "json"|"args"|"positional"|"env"
+---@field input? "json"|"args"|"positional"|"argv"|"env"
 ---@field args_order? string[]
----@field output? "json"|"text"|"lines"|"csv"|"ndjson"
+---@field dashdash? boolean With input "positional": `--` stands before the values.
+---@field argv? (string|string[])[] The whole command line, with places for parameters: "{name}", "--option={name}".
+---@field output? "json"|"last-json"|"text"|"lines"|"csv"|"ndjson"|{ csv: { separator: string } }
+---@field ok_exit? integer[] Exit statuses that are an answer, beside 0.
+---@field with_status? boolean A result is a table of `status` and `output`.
 ---@field cache? number|string How long a result may be used again.
 ---@field retry? kael.Retry
 ---@field writable? string[] What the action may write.

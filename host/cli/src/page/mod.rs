@@ -65,8 +65,8 @@ impl Page {
         };
         let draft = tempfile::Builder::new()
             .prefix(".kael-page-")
-            // As any file that a program writes: the umask takes its part.
-            .permissions(Permissions::from_mode(0o666))
+            // What a run printed may hold what is for its owner alone.
+            .permissions(Permissions::from_mode(0o600))
             .tempfile_in(folder)
             .map_err(|why| problem(why.kind().to_string()))?;
         Ok(Self {
@@ -158,6 +158,10 @@ fn error(problem: &Problem) -> String {
     let mut lines = problem.message().to_owned();
     for frame in problem.traceback() {
         _ = write!(lines, "\n  {frame}");
+    }
+    let details = problem.details();
+    if !details.is_empty() {
+        _ = write!(lines, "\n{}", details.trim_end());
     }
     let hint = problem
         .hint()

@@ -1,6 +1,10 @@
 //! How an implementation takes its parameters and gives its result, where that is not JSON on stdin and stdout.
 
-use super::fields::{DefinitionError, Fields, noted};
+use serde_json::{Map, Value};
+
+use super::contract::Contract;
+use super::fields::{DefinitionError, Fields, describe, noted};
+use super::template::Template;
 
 /// How parameters reach a program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,8 +14,15 @@ pub enum Input {
     Json,
     /// `--name=value`; true is `--name`, false and null are nothing, lists repeat.
     Args,
-    /// Values behind `--`, in this order.
-    Positional(Vec<String>),
+    /// Values in an order.
+    Positional {
+        /// The names of the parameters.
+        order: Vec<String>,
+        /// `--` stands before them.
+        dashdash: bool,
+    },
+    /// Arguments by a template.
+    Argv(Template),
     /// Variables by the parameters' names.
     Env,
 }
@@ -26,8 +37,13 @@ pub enum Output {
     Text,
     /// A list of lines.
     Lines,
+    /// The last JSON document; what stands before it is a log.
+    LastJson,
     /// A list of tables by the names in the first line; values are text.
-    Csv,
+    Csv {
+        /// What stands between fields.
+        separator: char,
+    },
     /// A list of JSON documents, one a line.
     Ndjson,
 }
@@ -39,15 +55,35 @@ pub struct Adapter {
     pub input: Input,
     /// How its result is read.
     pub output: Output,
+    /// Exit statuses that are an answer, beside 0.
+    pub ok_exit: Vec<i32>,
+    /// A result is a table of `status` and `output`.
+    pub with_status: bool,
 }
 
-const INPUTS: &str = "\"json\", \"args\", \"positional\", \"env\"";
+const INPUTS: &str = "\"json\", \"args\", \"positional\", \"argv\", \"env\"";
 
 impl Adapter {
     pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
         Self {
             input: noted(wrong, input(fields)).unwrap_or_default(),
             output: noted(wrong, output(fields)).unwrap_or_default(),
+            ok_exit: noted(wrong, ok_exit(fields)).unwrap_or_default(),
+            with_status: noted(wrong, fields.boolean("with_status")).unwrap_or_default(),
+        }
+    }
+
+    /// Holds a template against the parameters that the definition names.
+    pub(super) fn check(
+        &self,
+        fields: &Fields<'_>,
+        contract: &Contract,
+        defaults: &Map<String, Value>,
+        locked: &Map<String, Value>,
+        wrong: &mut Vec<DefinitionError>,
+    ) {
+        if let Input::Argv(template) = &self.input {
+            template.check(fields, contract, defaults, locked, wrong);
         }
     }
 
@@ -57,14 +93,16 @@ impl Adapter {
         let input = match self.input {
             Input::Json => "json",
             Input::Args => "args",
-            Input::Positional(_) => "positional",
+            Input::Positional { .. } => "positional",
+            Input::Argv(_) => "argv",
             Input::Env => "env",
         };
         let output = match self.output {
             Output::Json => "json",
             Output::Text => "text",
             Output::Lines => "lines",
-            Output::Csv => "csv",
+            Output::LastJson => "last-json",
+            Output::Csv { .. } => "csv",
             Output::Ndjson => "ndjson",
         };
         (input, output)
@@ -72,28 +110,108 @@ impl Adapter {
 }
 
 fn output(fields: &mut Fields<'_>) -> Result<Output, DefinitionError> {
-    match fields.string("output")?.as_deref() {
-        None | Some("json") => Ok(Output::Json),
-        Some("text") => Ok(Output::Text),
-        Some("lines") => Ok(Output::Lines),
-        Some("csv") => Ok(Output::Csv),
-        Some("ndjson") => Ok(Output::Ndjson),
+    let name = match fields.value("output") {
+        None => return Ok(Output::Json),
+        Some(Value::String(name)) => name,
+        Some(Value::Object(mut table)) if table.len() == 1 && table.contains_key("csv") => {
+            return match table.remove("csv") {
+                Some(Value::Object(body)) => csv(fields.within("output.csv".to_owned(), body)),
+                _ => Err(fields.error(
+                    "output.csv",
+                    "must be a table such as { separator = \";\" }",
+                )),
+            };
+        }
         Some(other) => {
-            let none = "is none of \"json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
+            let problem = format!(
+                "must be a text, or {{ csv = {{ separator = \";\" }} }}, got {}",
+                describe(&other)
+            );
+            return Err(fields.error("output", &problem));
+        }
+    };
+    match name.as_str() {
+        "json" => Ok(Output::Json),
+        "last-json" => Ok(Output::LastJson),
+        "text" => Ok(Output::Text),
+        "lines" => Ok(Output::Lines),
+        "csv" => Ok(Output::Csv { separator: ',' }),
+        "ndjson" => Ok(Output::Ndjson),
+        other => {
+            let none =
+                "is none of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
             let problem = format!("`{}` {none}", other.escape_debug());
             Err(fields.error("output", &problem))
         }
     }
 }
 
+fn csv(mut fields: Fields<'_>) -> Result<Output, DefinitionError> {
+    let separator = fields
+        .string("separator")?
+        .unwrap_or_else(|| ",".to_owned());
+    let mut chars = separator.chars();
+    let one = match (chars.next(), chars.next()) {
+        (Some(one), None) if !matches!(one, '"' | '\n' | '\r' | '\u{feff}') => one,
+        _ => {
+            let problem = "must be one character, and neither a quote nor a line break";
+            return Err(fields.error("separator", problem));
+        }
+    };
+    // Unknown fields are told one at a time: there is only one that is known.
+    match fields.finish().into_iter().next() {
+        None => Ok(Output::Csv { separator: one }),
+        Some(error) => Err(error),
+    }
+}
+
+/// Statuses that are an answer.
+fn ok_exit(fields: &mut Fields<'_>) -> Result<Vec<i32>, DefinitionError> {
+    let wrong = "must be a list of exit statuses from 0 to 255, such as { 0, 1 }";
+    match fields.value("ok_exit") {
+        None => Ok(Vec::new()),
+        Some(Value::Array(elements)) => elements
+            .iter()
+            .map(|status| {
+                let status = status
+                    .as_u64()
+                    .and_then(|status| i32::try_from(status).ok());
+                status
+                    .filter(|status| (0..=255).contains(status))
+                    .ok_or_else(|| fields.error("ok_exit", wrong))
+            })
+            .collect(),
+        Some(_) => Err(fields.error("ok_exit", wrong)),
+    }
+}
+
 fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
-    // Both are taken before either may be wrong: what was not taken is unknown.
+    // All are taken before any may be wrong: what was not taken is unknown.
     let (input, order) = (fields.string("input"), fields.strings("args_order"));
-    let (input, order) = (input?, order?);
+    let (dashdash, template) = (fields.boolean("dashdash"), Template::parse(fields));
+    let (input, order, dashdash, template) = (input?, order?, dashdash?, template?);
+    if let Some(template) = template {
+        let alone = |field: &str| {
+            Err(fields.error(
+                field,
+                "does not go with 'argv', which is the whole command line",
+            ))
+        };
+        return match input.as_deref() {
+            Some(other) if other != "argv" => alone("input"),
+            _ if !order.is_empty() => alone("args_order"),
+            _ if dashdash => alone("dashdash"),
+            _ => Ok(Input::Argv(template)),
+        };
+    }
     let input = match input.as_deref() {
         None | Some("json") => Input::Json,
         Some("args") => Input::Args,
         Some("env") => Input::Env,
+        Some("argv") => {
+            let problem = "is missing: input = \"argv\" takes the arguments from it";
+            return Err(fields.error("argv", problem));
+        }
         Some("positional") => {
             if order.is_empty() {
                 let problem =
@@ -108,13 +226,16 @@ fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
                 let problem = format!("names `{}` twice", name.escape_debug());
                 return Err(fields.error("args_order", &problem));
             }
-            return Ok(Input::Positional(order));
+            return Ok(Input::Positional { order, dashdash });
         }
         Some(other) => {
             let problem = format!("`{}` is none of {INPUTS}", other.escape_debug());
             return Err(fields.error("input", &problem));
         }
     };
+    if dashdash {
+        return Err(fields.error("dashdash", "is for input = \"positional\""));
+    }
     if order.is_empty() {
         Ok(input)
     } else {

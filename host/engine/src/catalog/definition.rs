@@ -204,6 +204,13 @@ impl Definition {
             }
             Some(Executor::Wasm) | None => ProcessLimits::default(),
         };
+        if executor.is_none() {
+            // Which fields there may be is not known: those of every executor are taken, so that
+            // the others are unknown.
+            let mut unjudged = Vec::new();
+            Grants::parse(&mut fields, &mut unjudged);
+            fields.value("limits");
+        }
         let (limits, grants) = match executor {
             Some(Executor::Wasm) => {
                 only_native(&mut fields, &mut wrong);
@@ -249,15 +256,14 @@ impl Definition {
         let (defaults, locked) = (&definition.defaults, &definition.locked);
         let contract = &definition.contract;
         contract.check_set(&fields, defaults, locked, &mut wrong);
+        let adapter = &definition.adapter;
+        adapter.check(&fields, contract, defaults, locked, &mut wrong);
         if let Some(path) = overlap(defaults, locked) {
             wrong.push(fail(format!(
                 "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
             )));
         }
-        // Without an executor, what was not taken only seems to be unknown.
-        if executor.is_some() {
-            wrong.extend(fields.finish());
-        }
+        wrong.extend(fields.finish());
         if wrong.is_empty() {
             Ok(definition)
         } else {

@@ -131,6 +131,15 @@ impl<'a> Fields<'a> {
         Ok(strings)
     }
 
+    /// False where it is not there.
+    pub(super) fn boolean(&mut self, field: &str) -> Result<bool, DefinitionError> {
+        match self.take(field) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(other) => Err(self.wrong_type(field, "true or false", &other)),
+        }
+    }
+
     pub(super) fn time(&mut self, field: &str) -> Result<Option<TimeLimit>, DefinitionError> {
         let time = match self.take(field) {
             None => return Ok(None),
@@ -235,7 +244,8 @@ mod tests {
     #[test]
     fn no_field_is_missing_in_the_reference() {
         let reference = include_str!("../../../../docs/reference.md");
-        defined(&json!({ "limits": { "cpu": 1 }, "retry": {} }));
+        let csv = json!({ "csv": { "separator": ";" } });
+        defined(&json!({ "limits": { "cpu": 1 }, "retry": {}, "output": csv }));
         defined(&json!({ "executor": "docker" }));
         let dirs = json!({ "/data": { "path": "x" } });
         defined(

@@ -12,6 +12,7 @@ mod limits;
 mod sample_value;
 mod schema;
 mod shorthand;
+mod template;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
 pub use schema::{Misfit, Mistakes, Schema};
+pub use template::{Part, Template, Word};
 
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;

@@ -1,5 +1,7 @@
 //! What parameters and results look like: JSON Schema, compiled once, and every mistake in words.
 
+mod integers;
+
 use std::fmt;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -26,6 +28,8 @@ pub struct Schema {
     alternatives: bool,
     /// Whether what is asked of one part may depend on what another is.
     depends: bool,
+    /// Whether it asks for integers anywhere.
+    integers: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -55,6 +59,7 @@ impl Schema {
             .iter()
             .any(|keyword| text.contains(keyword));
         Ok(Self {
+            integers: integers::are_named(&document),
             document,
             validator,
             alternatives,
@@ -75,16 +80,19 @@ impl Schema {
     }
 
     /// Checks a value. Where a list is wanted and an empty table is there, it becomes an empty list: Lua writes both
-    /// alike.
+    /// alike. Where an integer is wanted, 3.0 becomes 3.
     ///
     /// # Errors
     /// Every mistake, bounded in number and length.
     pub fn check(&self, value: &mut Value) -> Result<(), Mistakes> {
-        if self.validator.is_valid(value) {
-            return Ok(());
+        if !self.validator.is_valid(value) {
+            self.mend_lists(value);
+            self.check_exactly(value)?;
         }
-        self.mend_lists(value);
-        self.check_exactly(value)
+        if self.integers {
+            integers::made_of(&self.document, value);
+        }
+        Ok(())
     }
 
     /// Makes empty tables into empty lists where only those would do.

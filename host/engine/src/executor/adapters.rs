@@ -1,16 +1,19 @@
 //! Lets programs that know nothing of Kael be actions: parameters as arguments or variables (`printed`: results from text).
 //!
-//! A value can never become another flag: a named one is one word with its name, positional ones stand behind `--`, and
-//! what cannot be passed safely is refused. No I/O.
+//! A value can never become another flag: a named one is one word with its name, others do not
+//! begin with `-` unless they stand behind `--`, and what cannot be passed safely is refused.
+//! `argv` fills a template. No I/O.
 
+mod argv;
 mod printed;
 
 use serde_json::{Map, Value};
 
+pub(crate) use printed::EMPTY;
 pub use printed::take;
 
 use crate::catalog::{Definition, Input};
-use crate::failure::{ActionError, ErrorKind};
+use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::json::{self, MAX_TREE};
 
 /// Bytes that one argument or variable may have; Linux takes 128 KiB of each.
@@ -98,7 +101,10 @@ pub fn give(definition: &Definition, params: String) -> Result<Given, ActionErro
                 named(name, value, &mut given.args)?;
             }
         }
-        Input::Positional(order) => given.args = positional(order, &params)?,
+        Input::Positional { order, dashdash } => {
+            given.args = positional(order, *dashdash, &params)?;
+        }
+        Input::Argv(template) => given.args = argv::fill(template, definition, &params)?,
         Input::Env => {
             for (name, value) in &params {
                 if !definition.names_parameter(name) {
@@ -150,14 +156,27 @@ fn named(name: &str, value: &Value, args: &mut Vec<String>) -> Result<(), Action
     Ok(())
 }
 
-fn positional(order: &[String], params: &Map<String, Value>) -> Result<Vec<String>, ActionError> {
+fn positional(
+    order: &[String],
+    dashdash: bool,
+    params: &Map<String, Value>,
+) -> Result<Vec<String>, ActionError> {
     if let Some(name) = params.keys().find(|name| !order.contains(name)) {
         return Err(refused(format!(
             "parameter `{}` is not in `args_order`",
             shown(name)
         )));
     }
-    let mut args = vec!["--".to_owned()];
+    let mut args: Vec<String> = dashdash.then(|| "--".to_owned()).into_iter().collect();
+    let mut passed = |name: &str, value: &Value| {
+        let word = word(name, value)?;
+        if !dashdash && word.starts_with('-') {
+            let hint = "`dashdash = true` puts `--` before the values, where the program knows it";
+            return Err(like_an_option(name, hint));
+        }
+        args.push(word);
+        Ok(())
+    };
     let mut missing: Option<&str> = None;
     for (at, name) in order.iter().enumerate() {
         let value = params.get(name).unwrap_or(&Value::Null);
@@ -173,7 +192,7 @@ fn positional(order: &[String], params: &Map<String, Value>) -> Result<Vec<Strin
         match value {
             Value::Array(elements) if at + 1 == order.len() => {
                 for element in elements {
-                    args.push(word(name, element)?);
+                    passed(name, element)?;
                 }
             }
             Value::Array(_) => {
@@ -181,10 +200,24 @@ fn positional(order: &[String], params: &Map<String, Value>) -> Result<Vec<Strin
                     "parameter `{name}` is a list, and only the last of `args_order` may be one"
                 )));
             }
-            single => args.push(word(name, single)?),
+            single => passed(name, single)?,
         }
     }
     Ok(args)
+}
+
+/// A value that the program could take for an option of its own.
+fn like_an_option(name: &str, hint: &str) -> ActionError {
+    let message =
+        format!("parameter `{name}` begins with `-`, which the program could take for an option");
+    let detail = Detail {
+        hint: Some(hint.to_owned()),
+        ..Detail::default()
+    };
+    ActionError {
+        detail: Some(Box::new(detail)),
+        ..refused(message)
+    }
 }
 
 fn variable(
@@ -296,16 +329,34 @@ mod tests {
     }
 
     #[test]
-    fn positional_values_stand_behind_two_dashes() {
-        let order = json!({ "input": "positional", "args_order": ["from", "to", "files"] });
-        let args = |params| given(order.clone(), params).map(|given| given.args);
+    fn positional_values_are_no_options() {
+        let fields = |dashdash: bool| json!({ "input": "positional", "args_order": ["from", "to", "files"], "dashdash": dashdash });
+        let behind = |params| given(fields(true), params).map(|given| given.args);
+        let args = |params| given(fields(false), params).map(|given| given.args);
         assert_eq!(
-            args(json!({ "from": "-rf", "to": 2, "files": ["a", "--b"] })),
+            behind(json!({ "from": "-rf", "to": 2, "files": ["a", "--b"] })),
             Ok(["--", "-rf", "2", "a", "--b"].map(String::from).to_vec())
         );
         assert_eq!(
+            args(json!({ "from": "x", "to": 2, "files": ["a", ""] })),
+            Ok(["x", "2", "a", ""].map(String::from).to_vec())
+        );
+        for (params, name) in [
+            (json!({ "from": "-rf" }), "from"),
+            (json!({ "from": -1 }), "from"),
+            (
+                json!({ "from": "x", "to": "y", "files": ["a", "--b"] }),
+                "files",
+            ),
+        ] {
+            let message = format!(
+                "parameter `{name}` begins with `-`, which the program could take for an option"
+            );
+            assert_eq!(args(params), Err(message));
+        }
+        assert_eq!(
             args(json!({ "from": "x" })),
-            Ok(["--", "x"].map(String::from).to_vec())
+            Ok(["x"].map(String::from).to_vec())
         );
         assert_eq!(
             args(json!({ "to": "x" })),

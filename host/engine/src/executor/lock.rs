@@ -62,11 +62,7 @@ impl Waiting {
 }
 
 /// Waits for a lock in a folder, which is made when there is none. None when the time is over.
-pub async fn lock(
-    folder: &Path,
-    name: &str,
-    mut waiting: Waiting,
-) -> io::Result<Option<Lock>> {
+pub async fn lock(folder: &Path, name: &str, mut waiting: Waiting) -> io::Result<Option<Lock>> {
     std::fs::create_dir_all(folder)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(folder, flags, Mode::empty())?;

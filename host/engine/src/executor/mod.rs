@@ -4,27 +4,44 @@ pub mod adapters;
 pub mod envyr;
 pub mod failure_message;
 pub mod lock;
+mod masking;
+mod not_json;
 mod prewarm;
 mod process;
 mod result_file;
 mod temporary;
 pub mod unblocked;
 
+pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
+pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::activity::Lines;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use envyr::{Envyr, Implementation};
+use masking::Masks;
 
 /// Bytes of stdout that a result may have.
 pub const STDOUT_CAP: usize = 64 << 20;
 /// Bytes of stderr that are kept: the last ones.
 pub const STDERR_TAIL: usize = 64 << 10;
+
+/// What an implementation printed, whose end was no failure.
+#[derive(Debug)]
+pub struct Printed {
+    /// All of its stdout.
+    pub stdout: Vec<u8>,
+    /// The end of it.
+    pub stderr: String,
+    /// 0, or a status that its definition takes for an answer.
+    pub exit_code: i32,
+}
 
 /// What native actions run under on this machine.
 pub async fn machine() -> Capabilities {
@@ -85,6 +102,12 @@ pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
 
+    /// A failure without the values of variables that its action sees. Unless an executor says
+    /// more, there are none.
+    fn masked(&self, _definition: &Definition, error: ActionError) -> ActionError {
+        error
+    }
+
     /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
     fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
         Box::pin(std::future::ready(Ok(Plan::default())))
@@ -129,6 +152,7 @@ pub trait ExecutorFactory: Send + Sync {
 pub struct Executors {
     envyr: Arc<Envyr>,
     added: Vec<(Executor, Arc<dyn Execute>)>,
+    environment: Environment,
 }
 
 impl Executors {
@@ -144,14 +168,18 @@ impl Executors {
         let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
         let context = RepoContext {
             root: repo,
-            environment,
+            environment: environment.clone(),
             sources: envyr.clone(),
         };
         let added = factories
             .iter()
             .map(|factory| (factory.executor(), factory.for_repo(context.clone())))
             .collect();
-        Self { envyr, added }
+        Self {
+            envyr,
+            added,
+            environment,
+        }
     }
 
     /// The executor that a factory made.
@@ -186,12 +214,29 @@ impl Executors {
 
 impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
-        match invocation.definition.executor {
+        let definition = invocation.definition;
+        let execution = match definition.executor {
             Executor::Native | Executor::Docker => self.envyr.execute(invocation),
             added => match self.added(added) {
                 Ok(executor) => executor.execute(invocation),
                 Err(error) => Box::pin(std::future::ready(Err(error))),
             },
+        };
+        if definition.env.is_empty() {
+            return execution;
+        }
+        Box::pin(async move {
+            let masks = Masks::of(definition, &self.environment);
+            let hidden = masks.clone();
+            Lines::current().without(move |text| hidden.hide(text));
+            execution.await.map_err(|error| masks.hidden(error))
+        })
+    }
+
+    fn masked(&self, definition: &Definition, error: ActionError) -> ActionError {
+        match definition.env.is_empty() {
+            true => error,
+            false => Masks::of(definition, &self.environment).hidden(error),
         }
     }
 

@@ -34,9 +34,9 @@ pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<
 }
 
 /// For executors whose files are not here.
-pub(super) fn refuse(stdout: Vec<u8>) -> Result<Vec<u8>, ActionError> {
-    match named(&stdout) {
-        None => Ok(stdout),
+pub(super) fn refuse(stdout: &[u8]) -> Result<(), ActionError> {
+    match named(stdout) {
+        None => Ok(()),
         Some(path) => Err(bad(format!(
             "_file `{}` is gone with its container: print the result, or use executor = \"native\"",
             path.escape_debug()
@@ -50,6 +50,7 @@ fn bad(message: String) -> ActionError {
 
 /// The path in a document that has exactly this one key, with a text.
 fn named(stdout: &[u8]) -> Option<String> {
+    let stdout = stdout.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stdout);
     if stdout.len() > LONGEST || !stdout.trim_ascii_start().starts_with(b"{") {
         return None;
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{ActionError, Detail, ErrorKind};
-use crate::json::{self, MAX_TREE};
+use crate::json::{self, MAX_TREE, Misread};
 use crate::private_file;
 
 /// An object, its values as the texts that they are.
@@ -38,7 +38,7 @@ impl Answers {
     /// # Errors
     /// What is wrong, with the number of the answer.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut answers = Self::default();
+        let (mut answers, text) = (Self::default(), json::unmarked(text));
         match text.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
                 let entries: Vec<&RawValue> = read(text)?;
@@ -81,8 +81,10 @@ impl Answers {
         {
             let at_line = |why: String| Some(format!("line {}: {why}", at + 1));
             // What is wrong with the first line is wrong with the whole as one document, and is told of that.
-            let first = |why: String| if at == 0 { None } else { at_line(why) };
-            read::<&RawValue>(line).map_err(first)?;
+            let sound: Result<&RawValue, _> = serde_json::from_str(line);
+            sound.map_err(|error| {
+                (at > 0).then(|| Misread::new(line, &error).below(at).to_string())
+            })?;
             self.add(line).map_err(at_line)?;
         }
         Ok(())
@@ -145,7 +147,10 @@ impl Answers {
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|problem| problem.to_string())
+    serde_json::from_str(text).map_err(|error| match error.is_data() {
+        true => error.to_string(),
+        false => Misread::new(text, &error).to_string(),
+    })
 }
 
 /// Parameters in the form in which equal ones are equal texts. Of very many values that is the form in which a run has them.
@@ -375,7 +380,7 @@ mod tests {
             ("5", "expected a list of answers, or results by action"),
             (
                 "{\"action\":\"a\",\"result\":1}\nx",
-                "line 2: expected value at line 1 column 1",
+                "it begins with \"x\", which is no value, at line 2 column 1",
             ),
         ] {
             assert_eq!(Answers::parse(text).err().as_deref(), Some(problem));

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::merge;
 use crate::catalog::{Definition, Schema};
+use crate::executor::{PRINTED_NOTHING, not_json};
 use crate::failure::{ActionError, ErrorKind};
 use crate::json::{self, JsonError, MAX_TREE};
 
@@ -73,19 +74,20 @@ pub(super) fn canonical(text: String, look: &json::Look) -> Result<String, Actio
 pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, ActionError> {
     let bad = |message: String| ActionError::new(ErrorKind::BadOutput, message);
     if stdout.iter().all(u8::is_ascii_whitespace) {
-        return Err(bad(
-            "printed nothing, and a result is one JSON value on stdout".to_owned(),
-        ));
+        return Err(bad(PRINTED_NOTHING.to_owned()));
     }
-    let checked = json::text(stdout).and_then(|text| json::check(&text).map(|_| text));
-    let text = checked.map_err(|problem| match problem {
-        JsonError::TooMany | JsonError::TooDeep => {
-            bad(format!("printed a document that is too large: {problem}"))
-        }
-        JsonError::Syntax(_) | JsonError::NotText(_) => {
-            bad(format!("printed what is not JSON: {problem}"))
-        }
-    })?;
+    // Only what is not text is looked at twice.
+    let text = match std::str::from_utf8(&stdout) {
+        Ok(_) => json::text(stdout),
+        Err(_) => match json::text(stdout.clone()) {
+            Err(error) => return Err(not_json(&error, &stdout)),
+            sound => sound,
+        },
+    };
+    let text = text.map_err(|error| not_json(&error, b""))?;
+    if let Err(error) = json::check(&text) {
+        return Err(not_json(&error, text.as_bytes()));
+    }
     if let Some(schema) = schema {
         let tree = tree(&text).map_err(|problem| bad(format!("the result {problem}")))?;
         schema.check_exactly(&tree).map_err(|mistakes| {

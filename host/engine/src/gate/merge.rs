@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Misread};
 
 /// Why parameters cannot be merged.
 #[derive(Debug, Error)]
@@ -24,7 +24,7 @@ pub enum MergeError {
 
 impl From<serde_json::Error> for MergeError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Document(JsonError::Syntax(error))
+        Self::Document(JsonError::Syntax(Misread::of(&error)))
     }
 }
 

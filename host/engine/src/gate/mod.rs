@@ -10,6 +10,7 @@ pub mod merge;
 mod policy;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -34,6 +35,8 @@ pub struct Dispatcher {
     rehearsal: Option<Arc<DryRun>>,
     recorder: Option<Arc<Recorder>>,
     activity: Activity,
+    /// Calls whose lines on stderr were shown.
+    heard: AtomicU64,
 }
 
 /// Where a result is kept, and what is there.
@@ -69,6 +72,7 @@ impl Dispatcher {
             rehearsal: None,
             recorder: None,
             activity: Activity::default(),
+            heard: AtomicU64::new(0),
         }
     }
 
@@ -121,7 +125,14 @@ impl Dispatcher {
             failed: Some(ErrorKind::Cancelled),
             keep,
         };
-        let outcome = self.steps(name, params, &mut recording.digest).await;
+        let logged = tracing::enabled!(tracing::Level::INFO);
+        let outcome = if logged || self.activity.is_on() {
+            let number = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
+            let lines = recording.doing.lines(&recording.name, number, logged);
+            Box::pin(lines.of(self.steps(name, params, &mut recording.digest))).await
+        } else {
+            self.steps(name, params, &mut recording.digest).await
+        };
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
         outcome
     }
@@ -290,7 +301,8 @@ impl Dispatcher {
     ) -> Result<String, ActionError> {
         let invocation = Invocation { definition, params };
         let stdout = self.executor.execute(invocation).await?;
-        self.bound(definition, stdout).await
+        let bound = self.bound(definition, stdout).await;
+        bound.map_err(|error| self.executor.masked(definition, error))
     }
 
     /// Where results of an action are kept, if they are to be.

@@ -2,6 +2,9 @@
 //!
 //! A tree of values takes many times the room of its text; so what only passes through is checked and never built.
 
+mod last;
+mod misread;
+mod rounded;
 mod spawn;
 
 use std::borrow::Cow;
@@ -13,6 +16,8 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use last::last;
+pub use misread::Misread;
 pub use spawn::{aside, is_large};
 
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
@@ -29,7 +34,7 @@ pub const MAX_TREE: usize = 100_000;
 pub enum JsonError {
     /// It is no JSON.
     #[error("{0}")]
-    Syntax(serde_json::Error),
+    Syntax(Misread),
     /// It nests too deeply.
     #[error("it nests deeper than {MAX_DEPTH}")]
     TooDeep,
@@ -39,6 +44,28 @@ pub enum JsonError {
     /// It is not UTF-8, from this byte on.
     #[error("it is not UTF-8 (byte {0})")]
     NotText(usize),
+    #[error("it is UTF-16, and JSON is UTF-8")]
+    /// It is UTF-16.
+    Utf16,
+    #[error("{0}")]
+    /// It has an integer that would be rounded.
+    Rounded(Misread),
+}
+
+impl JsonError {
+    /// The same where so many lines of a file stand above the text.
+    pub(crate) fn below(self, lines: usize) -> Self {
+        match self {
+            Self::Syntax(misread) => Self::Syntax(misread.below(lines)),
+            Self::Rounded(misread) => Self::Rounded(misread.below(lines)),
+            other => other,
+        }
+    }
+}
+
+/// A text without the byte order mark that some programs begin with.
+pub fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Parses one document into a tree. Only for what is small, or what the team or the operator wrote: a tree takes up to a
@@ -50,8 +77,9 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let mut parser = serde_json::Deserializer::from_slice(text);
     // serde_json's own limit is one level lower; the depth is known by now.
     parser.disable_recursion_limit();
-    let value = serde::Deserialize::deserialize(&mut parser).map_err(JsonError::Syntax)?;
-    parser.end().map_err(JsonError::Syntax)?;
+    let misread = |error| JsonError::Syntax(Misread::new(&String::from_utf8_lossy(text), &error));
+    let value = serde::Deserialize::deserialize(&mut parser).map_err(misread)?;
+    parser.end().map_err(misread)?;
     Ok(value)
 }
 
@@ -68,28 +96,41 @@ pub fn check(text: &str) -> Result<Look, JsonError> {
     if nests_too_deep(text.as_bytes()) {
         return Err(JsonError::TooDeep);
     }
-    let (left, ascending) = (Cell::new(MAX_VALUES), Cell::new(true));
+    let (left, ascending, large) = (Cell::new(MAX_VALUES), Cell::new(true), Cell::new(false));
     let mut parser = serde_json::Deserializer::from_str(text);
     parser.disable_recursion_limit();
     let value = Checked {
         left: &left,
         ascending: &ascending,
+        large: &large,
     };
     let checked = value.deserialize(&mut parser).and_then(|()| parser.end());
     checked.map_err(|problem| match left.get() {
         0 => JsonError::TooMany,
-        _ => JsonError::Syntax(problem),
+        _ => JsonError::Syntax(Misread::new(text, &problem)),
     })?;
+    if large.get()
+        && let Some((at, length)) = rounded::first(text)
+    {
+        return Err(JsonError::Rounded(Misread::rounded(text, at, length)));
+    }
     Ok(Look {
         canonical: ascending.get(),
         values: MAX_VALUES - left.get(),
     })
 }
 
-/// Some bytes as text, which every document is.
+/// Some bytes as text, which every document is, without a byte order mark.
 pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
-    String::from_utf8(bytes)
-        .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(JsonError::Utf16);
+    }
+    let mut text = String::from_utf8(bytes)
+        .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
 }
 
 /// Any value, counted.
@@ -97,6 +138,8 @@ pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
 struct Checked<'a> {
     left: &'a Cell<usize>,
     ascending: &'a Cell<bool>,
+    /// A number that may be an integer of more than 64 bits.
+    large: &'a Cell<bool>,
 }
 
 impl Checked<'_> {
@@ -137,11 +180,17 @@ impl<'de> Visitor<'de> for Checked<'_> {
         self.count()
     }
 
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        if i64::try_from(number).is_err() {
+            self.large.set(true);
+        }
         self.count()
     }
 
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
+        if number.abs() >= i64::MAX as f64 {
+            self.large.set(true);
+        }
         self.count()
     }
 

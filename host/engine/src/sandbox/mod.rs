@@ -25,7 +25,7 @@ use bindings::exports::kael::engine::runtime::{self, Stage};
 use state::{State, Stop};
 
 use crate::catalog::{Location, RawDefinition};
-use crate::failure::ErrorKind;
+use crate::failure::{Detail, ErrorKind};
 use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::Bundle;
@@ -64,6 +64,9 @@ pub struct ScriptError {
     pub traceback: Vec<String>,
     /// Set when the error is a failed action: its name and the kind of failure.
     pub action: Option<(String, ErrorKind)>,
+    /// What is known of that action's process. This is the host's own knowledge, and not the
+    /// script's.
+    pub detail: Option<Box<Detail>>,
 }
 
 /// What was going on when an error ended the run.
@@ -250,7 +253,14 @@ async fn conclude<T>(
     let mut ending = match answer {
         None => Ending::Limit(store.data().late(), Vec::new()),
         Some(Ok(Ok(value))) => Ending::Done(value),
-        Some(Ok(Err(error))) => Ending::Failed(script_error(error)),
+        Some(Ok(Err(error))) => {
+            let mut error = script_error(error);
+            if let Some((name, kind)) = &error.action {
+                let failures = &store.data().failures;
+                error.detail = failures.detail(name, *kind, &error.message);
+            }
+            Ending::Failed(error)
+        }
         Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
     let state = store.data_mut();
@@ -385,6 +395,7 @@ fn stopped<T>(mut store: StoreContextMut<'_, State>, trap: &wasmtime::Error) -> 
             message: "stack overflow".to_owned(),
             traceback: frames,
             action: None,
+            detail: None,
         }),
         (None, _) => Ending::Fault(format!("the guest trapped: {trap:?}")),
     }
@@ -421,6 +432,7 @@ fn script_error(error: runtime::ScriptError) -> ScriptError {
         action: error
             .action
             .map(|(name, kind)| (name, state::from_wit(kind))),
+        detail: None,
     }
 }
 

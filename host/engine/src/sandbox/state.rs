@@ -2,7 +2,7 @@
 
 mod answer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use super::bindings::kael::engine::actions::{
 };
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
-use crate::failure::{ActionError, ErrorKind};
+use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
 use crate::permit::Permit;
@@ -44,6 +44,35 @@ struct InFlight {
     params: u64,
 }
 
+/// Failures whose details are kept, for a report of one that nothing caught: the latest.
+const MAX_FAILURES: usize = 8;
+
+/// The latest failed calls of an instance.
+#[derive(Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<VecDeque<(String, ActionError)>>>);
+
+impl Failures {
+    fn note(&self, name: &str, error: &ActionError) {
+        if error.detail.is_none() {
+            return;
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == MAX_FAILURES {
+            all.pop_front();
+        }
+        all.push_back((name.to_owned(), error.clone()));
+    }
+
+    /// What is known of the latest failure that a script reports in these words.
+    pub(super) fn detail(&self, name: &str, kind: ErrorKind, text: &str) -> Option<Box<Detail>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().rev().find(|(called, error)| {
+            called == name && error.kind == kind && text.ends_with(&error.message)
+        });
+        found.and_then(|(_, error)| error.detail.clone())
+    }
+}
+
 /// One instance's side of the gate.
 pub(super) struct State {
     pub(super) limiter: Limiter,
@@ -53,6 +82,7 @@ pub(super) struct State {
     /// None while a repo loads: then there is nothing to call.
     pub(super) dispatcher: Option<Arc<Dispatcher>>,
     pub(super) records: Arc<Mutex<Vec<Record>>>,
+    pub(super) failures: Failures,
     pub(super) stop: Option<Stop>,
     pub(super) calls: u32,
     pub(super) printed: u64,
@@ -80,6 +110,7 @@ impl State {
             output,
             dispatcher,
             records: Arc::default(),
+            failures: Failures::default(),
             stop: None,
             calls: 0,
             printed: 0,
@@ -213,6 +244,7 @@ impl State {
             self.turns.clone(),
             self.records.clone(),
         );
+        let failures = self.failures.clone();
         Ok(async move {
             let Some(dispatcher) = dispatcher else {
                 let message = "actions cannot be called while the actions repo loads";
@@ -232,7 +264,11 @@ impl State {
                     .push(record)
             };
             let call = dispatcher.call(&name, params, &keep);
-            let outcome = permit.clone().during(call).await.map_err(to_wit);
+            let outcome = permit.clone().during(call).await;
+            let outcome = outcome.map_err(|error| {
+                failures.note(&name, &error);
+                to_wit(error)
+            });
             (outcome, Some(permit))
         })
     }

@@ -9,7 +9,7 @@ use crate::sanitize::visible;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
 use kael_engine::app;
-use kael_engine::catalog::{Catalog, Definition, Schema, Source};
+use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
 use kael_engine::executor::envyr::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::names::ActionName;
@@ -54,6 +54,14 @@ pub(crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
     Problem::of_action(name, &error).hinted("see kael-host actions list")
 }
 
+/// The template of its command line, if it has one.
+fn argv(definition: &Definition) -> Option<Value> {
+    match &definition.adapter.input {
+        Input::Argv(template) => Some(template.document()),
+        _ => None,
+    }
+}
+
 fn source(definition: &Definition) -> String {
     match &definition.source {
         Source::Folder(path) => path.display().to_string(),
@@ -91,6 +99,9 @@ fn document(
         "executor": definition.executor.name(),
         "input": definition.adapter.names().0,
         "output": definition.adapter.names().1,
+        "argv": argv(definition),
+        "ok_exit": definition.adapter.ok_exit,
+        "with_status": definition.adapter.with_status,
         "defaults": definition.defaults,
         "locked": definition.locked,
         "env": definition.env,
@@ -160,6 +171,24 @@ pub(crate) fn text(
     let (input, output) = definition.adapter.names();
     if (input, output) != ("json", "json") {
         row("takes", &format!("{input}, gives {output}"));
+    }
+    if let Some(argv) = argv(definition) {
+        row("argv", &lua::literal(&argv));
+    }
+    if !definition.adapter.ok_exit.is_empty() {
+        let statuses = definition.adapter.ok_exit.iter().map(i32::to_string);
+        let status = if definition.adapter.with_status {
+            "; the result has the status"
+        } else {
+            ""
+        };
+        row(
+            "answers",
+            &format!(
+                "exit statuses {}{status}",
+                statuses.collect::<Vec<_>>().join(", ")
+            ),
+        );
     }
     row("timeout", &definition.timeout.to_string());
     row("env", &definition.env.join(", "));

@@ -1,6 +1,6 @@
 //! `kael-host actions exec`: one action, through the same gate as a script's calls.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::Mutex;
 
 use serde::Serialize;
@@ -91,15 +91,6 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 });
                 return Ok(say_json(&document, exit_code));
             }
-            // Whoever calls an action by hand wants to see all that it said.
-            let said = error.detail.as_ref().map(|detail| detail.stderr.trim_end());
-            if let Some(said) = said.filter(|said| said.lines().count() > 1) {
-                let lines: String = said
-                    .lines()
-                    .map(|line| format!("  | {}\n", visible(line)))
-                    .collect();
-                io::stderr().write_all(lines.as_bytes()).ok();
-            }
             Err(session.fail(&problem, exit_code))
         }
     }
@@ -140,7 +131,7 @@ enum Given {
 
 fn given(exec: &Exec) -> Result<Given, String> {
     if let Some(text) = &exec.params {
-        return Ok(Given::Whole(text.clone()));
+        return Ok(Given::Whole(kael_engine::json::unmarked(text).to_owned()));
     }
     if !exec.param.is_empty() {
         let parts = exec.param.iter().map(|text| {
@@ -165,7 +156,7 @@ fn given(exec: &Exec) -> Result<Given, String> {
     if text.trim().is_empty() {
         text = "{}".to_owned();
     }
-    Ok(Given::Whole(text))
+    Ok(Given::Whole(kael_engine::json::unmarked(&text).to_owned()))
 }
 
 fn put_together(parts: Vec<(String, String)>, catalog: &Catalog, name: &str) -> Map<String, Value> {
@@ -177,7 +168,7 @@ fn put_together(parts: Vec<(String, String)>, catalog: &Catalog, name: &str) -> 
         let value = if is_string(schema, &key) {
             Value::String(text)
         } else {
-            kael_engine::json::parse(text.as_bytes()).unwrap_or(Value::String(text))
+            typed(text)
         };
         let mut place = &mut params;
         let mut keys = key.split('.').peekable();
@@ -197,6 +188,19 @@ fn put_together(parts: Vec<(String, String)>, catalog: &Catalog, name: &str) -> 
         }
     }
     params
+}
+
+/// A value that was typed without a schema that says what it is: JSON, but a number only where
+/// nothing of it is lost. `1.10` is a version, and `123456e7` may be a commit.
+fn typed(text: String) -> Value {
+    let Ok(value) = kael_engine::json::parse(text.as_bytes()) else {
+        return Value::String(text);
+    };
+    let again = value.to_string();
+    if value.is_number() && again != text.trim() {
+        return Value::String(text);
+    }
+    value
 }
 
 /// Whether a schema says that a parameter is text, so that `5` is that and no number.

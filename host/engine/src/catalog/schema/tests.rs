@@ -142,3 +142,29 @@ fn what_is_missing_is_no_mistake_of_a_part() {
     assert_eq!(schema.check_part(&json!({ "a": "x" })), Ok(()));
     assert!(schema.check_part(&json!({ "b": "x" })).is_err());
 }
+
+#[test]
+fn integers_arrive_as_integers_wherever_the_schema_asks_for_them() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "n": { "type": "integer" },
+            "list": { "type": "array", "items": { "type": ["integer", "null"] } },
+            "inner": { "type": "object", "additionalProperties": { "type": "integer" } },
+            "number": { "type": "number" },
+            "either": { "type": ["integer", "number"] },
+        },
+    });
+    let mut value = json!({
+        "n": 3.0, "list": [-1.0, null, 2], "inner": { "a": 9007199254740992.0 },
+        "number": 3.0, "either": 3.0, "other": 3.0,
+    });
+    Schema::compile(schema)
+        .expect("a schema")
+        .check(&mut value)
+        .expect("it fits");
+    assert_eq!(
+        value.to_string(),
+        r#"{"either":3.0,"inner":{"a":9007199254740992},"list":[-1,null,2],"n":3,"number":3.0,"other":3.0}"#
+    );
+}

@@ -5,56 +5,159 @@ use std::collections::HashSet;
 use std::io;
 
 use super::shown;
-use crate::catalog::Output;
-use crate::failure::{ActionError, ErrorKind};
-use crate::json;
+use crate::catalog::{Adapter, Output};
+use crate::executor::{Printed, not_json};
+use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::json::{self, JsonError};
 use crate::units::ByteSize;
 
 /// Fields that a row of CSV may have.
 const MAX_FIELDS: usize = 10_000;
 
+/// What is said of a program that printed nothing.
+pub(crate) const EMPTY: &str = "printed nothing, and a result is one JSON value on stdout";
+
+/// Output that is looked at here already, so that an error has what was written to stderr beside
+/// it.
+const MAX_CHECKED: usize = 64 << 10;
+
 /// Makes one JSON document, of at most `cap` bytes, of what a program printed.
-pub async fn take(output: Output, stdout: Vec<u8>, cap: usize) -> Result<Vec<u8>, ActionError> {
-    if output == Output::Json {
+pub async fn take(adapter: &Adapter, printed: Printed, cap: usize) -> Result<Vec<u8>, ActionError> {
+    let (output, with_status) = (adapter.output, adapter.with_status);
+    let Printed {
+        stdout,
+        stderr,
+        exit_code,
+    } = printed;
+    let as_it_is = output == Output::Json && !with_status;
+    // The gate checks it. What went wrong on the way stands on stderr, which the gate does not see.
+    if as_it_is && (stderr.is_empty() || stdout.len() > MAX_CHECKED) {
         return Ok(stdout);
     }
-    let made = json::aside(stdout.len(), move || document(output, stdout, cap)).await;
-    made.unwrap_or_else(|| Err("could not be read: the host was interrupted".to_owned()))
-        .map_err(|message| ActionError::new(ErrorKind::BadOutput, message))
+    let (size, status) = (stdout.len(), with_status.then_some(exit_code));
+    let work = move || {
+        // What is printed as JSON may be nothing at all: the gate has words for that.
+        if as_it_is && stdout.trim_ascii().is_empty() {
+            return Err(ActionError::new(ErrorKind::BadOutput, EMPTY));
+        }
+        document(output, status, stdout, cap)
+    };
+    let made = json::aside(size, work).await;
+    let interrupted = "could not be read: the host was interrupted";
+    let made = made.unwrap_or_else(|| Err(ActionError::new(ErrorKind::BadOutput, interrupted)));
+    made.map_err(|error| {
+        let detail = error.detail.unwrap_or_default();
+        let detail = Detail {
+            stderr,
+            exit_code: Some(exit_code),
+            ..*detail
+        };
+        ActionError {
+            detail: Some(Box::new(detail)),
+            ..error
+        }
+    })
 }
 
-fn document(output: Output, stdout: Vec<u8>, cap: usize) -> Result<Vec<u8>, String> {
-    let text = String::from_utf8(stdout).map_err(|problem| {
-        let at = problem.utf8_error().valid_up_to();
-        format!("printed what is not UTF-8 (byte {at})")
-    })?;
+/// Why there is no document.
+enum Fault {
+    /// It would be larger than it may be.
+    TooLarge,
+    /// What was printed is not what its definition says, in words.
+    Not(String),
+    /// It is no JSON.
+    Misread(JsonError),
+}
+
+/// The document, in a table with the status where that is wanted.
+fn document(
+    output: Output,
+    status: Option<i32>,
+    stdout: Vec<u8>,
+    cap: usize,
+) -> Result<Vec<u8>, ActionError> {
+    let beginning = Detail::beginning(&stdout);
+    let bad = |message: String| {
+        let detail = Detail {
+            stdout: beginning.clone(),
+            ..Detail::default()
+        };
+        ActionError {
+            detail: Some(Box::new(detail)),
+            ..ActionError::new(ErrorKind::BadOutput, message)
+        }
+    };
+    let text =
+        json::text(stdout).map_err(|error| bad(format!("printed what is no text: {error}")))?;
     let mut out = Capped {
         bytes: Vec::new(),
         cap,
     };
-    let written = match output {
-        Output::Json => out.raw(&text),
-        Output::Text => out.quoted(text.strip_suffix('\n').unwrap_or(&text)),
+    let written = match status {
+        None => value(output, &text, &mut out),
+        Some(status) => with_status(status, output, &text, &mut out),
+    };
+    match written {
+        Ok(()) => Ok(out.bytes),
+        Err(Fault::TooLarge) => Err(bad(format!(
+            "printed what has more than {} as JSON",
+            ByteSize::new(cap as u64)
+        ))),
+        Err(Fault::Not(why)) => Err(bad(why)),
+        Err(Fault::Misread(error)) => Err(not_json(&error, text.as_bytes())),
+    }
+}
+
+fn with_status(status: i32, output: Output, text: &str, out: &mut Capped) -> Result<(), Fault> {
+    out.raw(&format!(r#"{{"status":{status},"output":"#))?;
+    match output {
+        // A program that says all by its status prints nothing, such as `grep -q`.
+        Output::Json | Output::LastJson if text.trim().is_empty() => out.raw("null")?,
+        _ => value(output, text, out)?,
+    }
+    out.raw("}")
+}
+
+fn value(output: Output, text: &str, out: &mut Capped) -> Result<(), Fault> {
+    match output {
+        Output::Json => {
+            json::check(text).map_err(Fault::Misread)?;
+            out.raw(text.trim())
+        }
+        Output::LastJson => {
+            let last = json::last(text);
+            // None of it is on the lines above, and so no error is.
+            let above = text.trim_end().len() - last.len();
+            let above = text[..above].matches('\n').count();
+            if last.is_empty() {
+                return Err(Fault::Not(EMPTY.to_owned()));
+            }
+            json::check(last).map_err(|error| {
+                Fault::Not(format!(
+                    "printed what does not end with a JSON document: {}",
+                    error.below(above)
+                ))
+            })?;
+            out.raw(last)
+        }
+        Output::Text => out.quoted(text.strip_suffix('\n').unwrap_or(text)),
         Output::Lines => out.list(text.lines(), Capped::quoted),
         Output::Ndjson => {
-            for (number, line) in text.lines().enumerate() {
+            for (above, line) in text.lines().enumerate() {
                 if !line.trim().is_empty() {
-                    json::check(line)
-                        .map_err(|problem| format!("line {} is not JSON: {problem}", number + 1))?;
+                    json::check(line).map_err(|error| {
+                        Fault::Not(format!(
+                            "printed a line that is not JSON: {}",
+                            error.below(above)
+                        ))
+                    })?;
                 }
             }
             let lines = text.lines().map(str::trim);
             out.list(lines.filter(|line| !line.is_empty()), Capped::raw)
         }
-        Output::Csv => csv(&text, &mut out)?,
-    };
-    written.map_err(|TooLarge| {
-        format!(
-            "printed what has more than {} as JSON",
-            ByteSize::new(cap as u64)
-        )
-    })?;
-    Ok(out.bytes)
+        Output::Csv { separator } => csv(text, separator, out),
+    }
 }
 
 /// JSON in the making, of at most so many bytes.
@@ -62,10 +165,6 @@ struct Capped {
     bytes: Vec<u8>,
     cap: usize,
 }
-
-/// It would be more.
-#[derive(Debug)]
-struct TooLarge;
 
 impl io::Write for Capped {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
@@ -82,37 +181,39 @@ impl io::Write for Capped {
 }
 
 impl Capped {
-    fn raw(&mut self, text: &str) -> Result<(), TooLarge> {
-        io::Write::write_all(self, text.as_bytes()).map_err(|_| TooLarge)
+    fn raw(&mut self, text: &str) -> Result<(), Fault> {
+        io::Write::write_all(self, text.as_bytes()).map_err(|_| Fault::TooLarge)
     }
 
-    fn quoted(&mut self, text: &str) -> Result<(), TooLarge> {
+    fn quoted(&mut self, text: &str) -> Result<(), Fault> {
         // Nothing but the writer can fail.
-        serde_json::to_writer(self, text).map_err(|_| TooLarge)
+        serde_json::to_writer(self, text).map_err(|_| Fault::TooLarge)
     }
 
     fn list<'a>(
         &mut self,
         parts: impl Iterator<Item = &'a str>,
-        each: fn(&mut Self, &str) -> Result<(), TooLarge>,
-    ) -> Result<(), TooLarge> {
-        for (at, part) in parts.enumerate() {
-            self.raw(if at == 0 { "[" } else { "," })?;
+        each: fn(&mut Self, &str) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut separator = "[";
+        for part in parts {
+            self.raw(separator)?;
             each(self, part)?;
+            separator = ",";
         }
-        self.raw(if self.bytes.is_empty() { "[]" } else { "]" })
+        self.raw(if separator == "[" { "[]" } else { "]" })
     }
 }
 
-/// RFC 4180: quotes hold commas, line breaks and doubled quotes. The outer error is in the text.
-fn csv(text: &str, out: &mut Capped) -> Result<Result<(), TooLarge>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+/// RFC 4180: quotes hold separators, line breaks and doubled quotes.
+fn csv(text: &str, separator: char, out: &mut Capped) -> Result<(), Fault> {
     let mut rows = Rows {
         rest: text,
         line: 1,
+        separator,
     };
-    let Some(names) = rows.next_row()? else {
-        return Ok(out.raw("[]"));
+    let Some(names) = rows.next_row().map_err(Fault::Not)? else {
+        return out.raw("[]");
     };
     let mut known = HashSet::new();
     if let Some((at, name)) = names
@@ -120,33 +221,35 @@ fn csv(text: &str, out: &mut Capped) -> Result<Result<(), TooLarge>, String> {
         .enumerate()
         .find(|(_, name)| !known.insert(*name))
     {
-        return Err(format!(
+        return Err(Fault::Not(format!(
             "line 1: the column `{}` is there twice (column {})",
             shown(name),
             at + 1
-        ));
+        )));
     }
-    let mut separator = "[";
+    let mut begin = "[";
     loop {
         let before = rows.line;
-        let Some(row) = rows.next_row()? else { break };
-        if row.len() == 1 && row[0].is_empty() {
+        // An empty line, and not a quoted empty text in the only column.
+        let blank = rows.rest.starts_with(['\n', '\r']);
+        let Some(row) = rows.next_row().map_err(Fault::Not)? else {
+            break;
+        };
+        if blank && row.len() == 1 && row[0].is_empty() {
             continue;
         }
         if row.len() != names.len() {
-            return Err(format!(
+            return Err(Fault::Not(format!(
                 "line {before}: {} fields, and the first line names {}",
                 row.len(),
                 names.len()
-            ));
+            )));
         }
         // The names in the first line stand in every row.
-        if let Err(too_large) = object(out, separator, &names, &row) {
-            return Ok(Err(too_large));
-        }
-        separator = ",";
+        object(out, begin, &names, &row)?;
+        begin = ",";
     }
-    Ok(out.raw(if separator == "[" { "[]" } else { "]" }))
+    out.raw(if begin == "[" { "[]" } else { "]" })
 }
 
 fn object(
@@ -154,7 +257,7 @@ fn object(
     separator: &str,
     names: &[String],
     values: &[String],
-) -> Result<(), TooLarge> {
+) -> Result<(), Fault> {
     out.raw(separator)?;
     for (at, (name, value)) in names.iter().zip(values).enumerate() {
         out.raw(if at == 0 { "{" } else { "," })?;
@@ -168,6 +271,7 @@ fn object(
 struct Rows<'a> {
     rest: &'a str,
     line: usize,
+    separator: char,
 }
 
 impl Rows<'_> {
@@ -183,7 +287,7 @@ impl Rows<'_> {
             let (field, end) = self.field()?;
             row.push(field);
             match end {
-                Some(',') => {}
+                Some(end) if end == self.separator => {}
                 _ => return Ok(Some(row)),
             }
         }
@@ -211,17 +315,27 @@ impl Rows<'_> {
                 }
             }
         } else {
-            let at = self.rest.find([',', '\n']).unwrap_or(self.rest.len());
+            let at = self
+                .rest
+                .find([self.separator, '\n'])
+                .unwrap_or(self.rest.len());
             let plain = &self.rest[..at];
             let ends_line = self.rest[at..].starts_with('\n') || at == self.rest.len();
-            field.push_str(if ends_line {
-                plain.trim_end_matches('\r')
-            } else {
-                plain
-            });
+            let plain = match plain.strip_suffix('\r') {
+                Some(line) if ends_line => line,
+                _ => plain,
+            };
+            if plain.contains('\r') {
+                return Err(format!(
+                    "line {}: a carriage return within a field: lines end with LF or CRLF, and a field that holds one is quoted",
+                    self.line
+                ));
+            }
+            field.push_str(plain);
             self.rest = &self.rest[at..];
         }
-        let rest = self.rest.strip_prefix('\r').unwrap_or(self.rest);
+        let ends_line = self.rest.starts_with("\r\n") || self.rest == "\r";
+        let rest = &self.rest[usize::from(ends_line)..];
         let mut chars = rest.chars();
         match chars.next() {
             None => {
@@ -233,9 +347,9 @@ impl Rows<'_> {
                 self.rest = chars.as_str();
                 Ok((field, Some('\n')))
             }
-            Some(',') => {
+            Some(end) if end == self.separator => {
                 self.rest = chars.as_str();
-                Ok((field, Some(',')))
+                Ok((field, Some(end)))
             }
             Some(_) => Err(format!("line {}: text behind a closed quote", self.line)),
         }
@@ -246,12 +360,17 @@ impl Rows<'_> {
 mod tests {
     use super::*;
 
+    const CSV: Output = Output::Csv { separator: ',' };
+
+    fn made(output: Output, status: Option<i32>, text: &str, cap: usize) -> Result<String, String> {
+        let document = document(output, status, text.as_bytes().to_vec(), cap);
+        let text = document.map(|json| String::from_utf8(json).expect("text"));
+        text.map_err(|error| error.message)
+    }
+
     #[test]
     fn text_becomes_json() {
-        let taken = |output, text: &str| {
-            let document = document(output, text.as_bytes().to_vec(), 1 << 20);
-            document.map(|json| String::from_utf8(json).expect("text"))
-        };
+        let taken = |output, text: &str| made(output, None, text, 1 << 20);
         assert_eq!(taken(Output::Text, "a\"b\n\n"), Ok(r#""a\"b\n""#.into()));
         assert_eq!(taken(Output::Text, ""), Ok(r#""""#.into()));
         assert_eq!(taken(Output::Lines, "a\r\nb\n"), Ok(r#"["a","b"]"#.into()));
@@ -260,39 +379,96 @@ mod tests {
             taken(Output::Ndjson, "{\"a\":1}\n\n[2]\n"),
             Ok(r#"[{"a":1},[2]]"#.into())
         );
-        assert!(
-            taken(Output::Ndjson, "{}\nx\n").is_err_and(|e| e.starts_with("line 2 is not JSON: "))
+        assert_eq!(
+            taken(Output::Ndjson, "{}\n [NaN]\n"),
+            Err("printed a line that is not JSON: NaN, which JSON does not have (write null, or a text), at line 2 column 3".into())
         );
-        assert!(document(Output::Text, b"\xff".to_vec(), 100).is_err());
+        assert!(document(Output::Text, None, b"\xff".to_vec(), 100).is_err());
+        let marked = "\u{feff}";
+        for (output, text, expected) in [
+            (Output::Text, "a", "\"a\""),
+            (Output::Lines, "a", "[\"a\"]"),
+            (Output::Ndjson, "{}", "[{}]"),
+            (Output::LastJson, "{}", "{}"),
+            (CSV, "a\n1", "[{\"a\":\"1\"}]"),
+        ] {
+            assert_eq!(
+                taken(output, &format!("{marked}{text}")),
+                Ok(expected.into())
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_document_is_the_result() {
+        let taken = |text: &str| made(Output::LastJson, None, text, 1 << 20);
+        assert_eq!(
+            taken("a\n{\n \"b\": [1]\n}\n"),
+            Ok("{\n \"b\": [1]\n}".into())
+        );
+        assert_eq!(
+            taken("a\n{\"b\":1}\nc\n"),
+            Err("printed what does not end with a JSON document: it begins with \"c\", which is no value, at line 3 column 1".into())
+        );
+        assert_eq!(taken(" \n"), Err(EMPTY.into()));
+    }
+
+    #[test]
+    fn a_status_stands_beside_its_output() {
+        let taken = |output, text: &str| made(output, Some(2), text, 1 << 20);
+        for (output, text, expected) in [
+            (Output::Json, " [1]\n", r#"{"status":2,"output":[1]}"#),
+            (Output::Json, "", r#"{"status":2,"output":null}"#),
+            (Output::Text, "", r#"{"status":2,"output":""}"#),
+            (Output::Lines, "", r#"{"status":2,"output":[]}"#),
+            (CSV, "a\n", r#"{"status":2,"output":[]}"#),
+        ] {
+            assert_eq!(taken(output, text), Ok(expected.into()));
+        }
+        // Nothing that is printed gets past the table.
+        assert!(taken(Output::Json, r#"1,"status":0"#).is_err());
     }
 
     #[test]
     fn nothing_grows_without_bound() {
         let rows = format!("{}\n{}", "n".repeat(1000), "1\n".repeat(1000));
-        let error = document(Output::Csv, rows.into_bytes(), 64 << 10).expect_err("too much");
+        let error = made(CSV, None, &rows, 64 << 10).expect_err("too much");
         assert_eq!(error, "printed what has more than 64 KiB as JSON");
-        assert!(document(Output::Text, vec![1; 1000], 2000).is_err());
-        let commas = ",".repeat(1 << 20);
+        assert!(made(Output::Text, None, &"\u{1}".repeat(1000), 2000).is_err());
         assert_eq!(
-            document(Output::Csv, commas.into_bytes(), 64 << 20),
+            made(CSV, None, &",".repeat(1 << 20), 64 << 20),
             Err("line 1: more than 10000 fields".to_owned())
         );
-        let full = |cap| document(Output::Lines, b"a\nb".to_vec(), cap);
+        let full = |cap| made(Output::Lines, None, "a\nb", cap);
         assert!(full(9).is_ok() && full(8).is_err());
     }
 
     #[test]
     fn csv_is_read_by_its_first_line() {
-        let csv = |text: &str| {
-            let document = document(Output::Csv, text.as_bytes().to_vec(), 1 << 20);
-            document.map(|json| String::from_utf8(json).expect("text"))
-        };
+        let csv = |text: &str| made(CSV, None, text, 1 << 20);
+        let semicolons = Output::Csv { separator: ';' };
+        assert_eq!(
+            made(semicolons, None, "a;b,c\n1,5;\"x;y\"\n", 1 << 20),
+            Ok(r#"[{"a":"1,5","b,c":"x;y"}]"#.into())
+        );
         assert_eq!(
             csv("a,b\r\n1,\"x, \"\"y\"\"\nz\"\r\n2,\n"),
             Ok(r#"[{"a":"1","b":"x, \"y\"\nz"},{"a":"2","b":""}]"#.into())
         );
         assert_eq!(csv(""), Ok("[]".into()));
         assert_eq!(csv("a,b\n"), Ok("[]".into()));
+        assert_eq!(
+            csv("a\n\n\"\"\nx\n\r\n"),
+            Ok(r#"[{"a":""},{"a":"x"}]"#.into())
+        );
+        // Lines that end with CR alone would all be the first.
+        let within = "line 1: a carriage return within a field: lines end with LF or CRLF, and a field that holds one is quoted";
+        assert_eq!(csv("a,b\r1,2\r"), Err(within.into()));
+        assert_eq!(
+            csv("a,b\n\"1\"\r,2\n"),
+            Err("line 2: text behind a closed quote".into())
+        );
+        assert_eq!(csv("a\n\"1\r2\"\r\n"), Ok(r#"[{"a":"1\r2"}]"#.into()));
         assert_eq!(csv("a\n1"), Ok(r#"[{"a":"1"}]"#.into()));
         assert_eq!(
             csv("a,b\n1\n"),

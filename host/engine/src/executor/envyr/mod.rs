@@ -4,6 +4,7 @@ mod contents;
 mod detect_limit;
 mod docker;
 mod entry;
+mod missing;
 mod outcome;
 mod plan;
 mod source;
@@ -26,7 +27,9 @@ use super::adapters::{self, Given};
 use super::process::{self, Command, Finished, Isolation, Opened};
 use super::result_file;
 use super::temporary::{self, Temporary};
-use super::{Execute, Execution, Fingerprint, Invocation, Planning, STDERR_TAIL, STDOUT_CAP};
+use super::{
+    Execute, Execution, Fingerprint, Invocation, Planning, Printed, STDERR_TAIL, STDOUT_CAP,
+};
 use crate::activity::Activity;
 use crate::catalog::{Definition, Executor, Language, Output, Source};
 use crate::confinement::Confinement;
@@ -153,11 +156,7 @@ impl Envyr {
     }
 
     /// Brings a source to this machine: its folder, canonical. Only a repository needs envyr.
-    pub async fn fetch(
-        &self,
-        source: &Source,
-        wait: TimeLimit,
-    ) -> Result<PathBuf, ActionError> {
+    pub async fn fetch(&self, source: &Source, wait: TimeLimit) -> Result<PathBuf, ActionError> {
         match source {
             Source::Folder(path) => source::folder(&self.repo, path),
             Source::Git { .. } => {
@@ -222,7 +221,7 @@ impl Envyr {
             entry,
             env,
         };
-        let stdout = match definition.executor {
+        let printed = match definition.executor {
             // Never sent here.
             Executor::Wasm => {
                 let message = "envyr does not run WebAssembly";
@@ -231,10 +230,10 @@ impl Envyr {
             Executor::Native => self.run_native(call).await?,
             Executor::Docker => self.run_docker(call).await?,
         };
-        adapters::take(definition.adapter.output, stdout, STDOUT_CAP).await
+        adapters::take(&definition.adapter, printed, STDOUT_CAP).await
     }
 
-    async fn run_native(&self, call: Call<'_>) -> Result<Vec<u8>, ActionError> {
+    async fn run_native(&self, call: Call<'_>) -> Result<Printed, ActionError> {
         let (definition, given, entry) = (call.definition, call.given, &call.entry);
         call.preparer.prepare(entry).await?;
         let mut args = native_arguments(&self.data, entry);
@@ -255,17 +254,22 @@ impl Envyr {
                 |_| (),
             )
             .await?;
-        let stdout = outcome::read(
-            finished,
-            definition.timeout,
-            Some(&definition.process_limits),
-            STDOUT_CAP,
-        )?;
-        match definition.adapter.output {
-            Output::Json => result_file::follow(stdout, temporary).await,
-            // Text that happens to look like a reference to a file is text.
-            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => Ok(stdout),
+        let terms = outcome::Terms {
+            timeout: definition.timeout,
+            limits: Some(&definition.process_limits),
+            stdout_cap: STDOUT_CAP,
+            language: entry.language,
+            ok_exit: &definition.adapter.ok_exit,
+            confined: self.settings.confinement != Confinement::Off,
+        };
+        let printed = outcome::read(finished, &terms)
+            .map_err(|error| missing::named(error, entry, &call.found.path))?;
+        // Text that happens to look like a reference to a file is text.
+        if definition.adapter.output != Output::Json {
+            return Ok(printed);
         }
+        let stdout = result_file::follow(printed.stdout, temporary).await?;
+        Ok(Printed { stdout, ..printed })
     }
 
     /// All that a confined action may write, beside its `TMPDIR`.
@@ -385,11 +389,16 @@ pub fn read_for_fuzzing(
         stderr,
         leftover: process::DeferredCleanup::default(),
     };
-    let (timeout, limits) = (
-        crate::units::TimeLimit::from_secs(60),
-        ProcessLimits::default(),
-    );
-    outcome::read(finished, timeout, Some(&limits), STDOUT_CAP)
+    let limits = ProcessLimits::default();
+    let terms = outcome::Terms {
+        timeout: crate::units::TimeLimit::from_secs(60),
+        limits: Some(&limits),
+        stdout_cap: STDOUT_CAP,
+        language: Language::Python,
+        ok_exit: &[],
+        confined: true,
+    };
+    outcome::read(finished, &terms).map(|printed| printed.stdout)
 }
 
 impl Execute for Envyr {

@@ -19,7 +19,7 @@ use crate::catalog::{Language, Source};
 use crate::executor::lock::{self, Lock, Waiting};
 use crate::executor::process::{self, Command, Ending, Isolation, Opened};
 use crate::executor::temporary::Temporary;
-use crate::executor::unblocked;
+use crate::executor::{failure_message, unblocked};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::units::TimeLimit;
 
@@ -227,17 +227,12 @@ impl Preparer<'_> {
             return Ok(());
         }
         let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
-        let last = stderr
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or("no word of why");
+        let reason = failure_message::reason(&stderr, Language::Other);
         let late = finished.ending == Ending::TimedOut;
         let why = if late {
             format!("it took longer than {} s", PREPARE_TIMEOUT.as_secs())
         } else {
-            last.to_owned()
+            reason.unwrap_or_else(|| "no word of why".to_owned())
         };
         let message = format!("{what}: {}", why.trim_start_matches("Error: "));
         let detail = Some(Box::new(Detail {

@@ -26,6 +26,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
+use crate::activity::Lines;
 use crate::limits::ProcessLimits;
 use crate::permit::Permit;
 pub use capabilities::{Capabilities, Counting};
@@ -364,6 +365,8 @@ async fn capped(mut pipe: pipe::Receiver, cap: usize, into: &mut Vec<u8>) -> boo
 struct Tail {
     bytes: Vec<u8>,
     keep: usize,
+    /// Who sees them at once.
+    lines: Lines,
 }
 
 impl Tail {
@@ -371,12 +374,14 @@ impl Tail {
         Self {
             bytes: Vec::new(),
             keep,
+            lines: Lines::current(),
         }
     }
 
     async fn fill(&mut self, mut pipe: pipe::Receiver) {
         let mut chunk = vec![0; 16 << 10];
         while let Ok(n @ 1..) = pipe.read(&mut chunk).await {
+            self.lines.take(&chunk[..n]);
             self.bytes.extend_from_slice(&chunk[..n]);
             let surplus = self.bytes.len().saturating_sub(self.keep);
             self.bytes.drain(..surplus);

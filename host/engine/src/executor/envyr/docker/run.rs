@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::activity::Kind;
 use crate::catalog::{Definition, Output};
-use crate::executor::STDOUT_CAP;
 use crate::executor::adapters::Given;
 use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome};
 use crate::executor::process::Ending;
 use crate::executor::result_file;
+use crate::executor::{Printed, STDOUT_CAP};
 use crate::failure::{ActionError, ErrorKind};
 use crate::permit;
 
@@ -17,7 +17,7 @@ impl Envyr {
     pub(in crate::executor::envyr) async fn run_docker(
         &self,
         call: Call<'_>,
-    ) -> Result<Vec<u8>, ActionError> {
+    ) -> Result<Printed, ActionError> {
         let (definition, found, entry) = (call.definition, call.found, &call.entry);
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
@@ -77,7 +77,15 @@ impl Envyr {
         if ended {
             container.ended();
         }
-        let outcome = outcome::read(finished, definition.timeout, None, STDOUT_CAP);
+        let terms = outcome::Terms {
+            timeout: definition.timeout,
+            limits: None,
+            stdout_cap: STDOUT_CAP,
+            language: entry.language,
+            ok_exit: &definition.adapter.ok_exit,
+            confined: false,
+        };
+        let outcome = outcome::read(finished, &terms);
         if ended
             && outcome
                 .as_ref()
@@ -86,10 +94,11 @@ impl Envyr {
         {
             built.note();
         }
-        match definition.adapter.output {
-            Output::Json => outcome.and_then(result_file::refuse),
-            Output::Text | Output::Lines | Output::Csv | Output::Ndjson => outcome,
+        let printed = outcome?;
+        if definition.adapter.output == Output::Json {
+            result_file::refuse(&printed.stdout)?;
         }
+        Ok(printed)
     }
 
     /// The variables that a container gets from its client.

@@ -1,0 +1,81 @@
+//! Modules that a script requires by a literal name and that nothing has.
+
+use std::collections::BTreeSet;
+
+use super::Found;
+use super::globals::Globals;
+use super::syntax_facts::{Facts, Form, Root, What};
+use kael_engine::names;
+
+/// Modules that people know from elsewhere, and what a script has instead without requiring
+/// anything.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("cjson", "json.encode and json.decode are there without it"),
+    (
+        "cjson.safe",
+        "json.encode and json.decode are there without it",
+    ),
+    ("dkjson", "json.encode and json.decode are there without it"),
+    ("json", "json.encode and json.decode are there without it"),
+    ("inspect", "inspect and pp are there without it"),
+    ("lfs", "files are read and written by actions"),
+];
+
+/// What is required and not there. `modules` are those of the repo; none where no repo was given.
+pub(super) fn check(
+    facts: &Facts,
+    globals: &Globals,
+    modules: Option<&BTreeSet<&str>>,
+) -> Vec<Found> {
+    // A script can give itself modules by `package.preload` and `package.loaded`.
+    let own = facts.reads.iter().any(|read| read.name == "package");
+    if own
+        || ["require", "package", "_ENV"]
+            .iter()
+            .any(|name| facts.set.contains(*name))
+    {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for one in &facts.uses {
+        let (true, true, What::Call(arguments)) = (
+            one.path.root == Root::Global("require".to_owned()),
+            one.path.keys.is_empty(),
+            &one.what,
+        ) else {
+            continue;
+        };
+        let Some(first) = arguments.list.first() else {
+            continue;
+        };
+        let Form::Literal(serde_json::Value::String(name)) = &first.form else {
+            continue;
+        };
+        let library = globals.get(name).is_some_and(|fields| !fields.is_empty());
+        let here = modules.is_some_and(|modules| modules.contains(name.as_str()));
+        if here || (library && name != "json") || name == "_G" {
+            continue;
+        }
+        let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+        let near = modules
+            .and_then(|modules| names::nearest(name, modules.iter().copied()))
+            .map(|near| format!(" (did you mean '{near}'?)"))
+            .unwrap_or_default();
+        let elsewhere = ELSEWHERE.iter().find(|(module, _)| module == name);
+        let file = shown.replace('.', "/");
+        found.push(Found {
+            at: first.at,
+            message: match modules {
+                Some(_) => format!("no module '{shown}' in the actions repo{near}"),
+                None => format!("no module '{shown}': no actions repo was given"),
+            },
+            remedy: match elsewhere {
+                Some((_, instead)) => (*instead).to_owned(),
+                None => format!(
+                    "modules are Lua files of the actions repo: {file}.lua or {file}/init.lua"
+                ),
+            },
+        });
+    }
+    found
+}
