@@ -152,3 +152,17 @@ static int kael_has_table (const GCObject *o) {
 KAEL_API int kael_finalizers (lua_State *L) {
   return kael_has_table(G(L)->finobj) || kael_has_table(G(L)->tobefnz);
 }
+
+/*
+** Calls the finalisers of all tables that have one, the last made first, as 'lua_close' does: no object gets one any more, and
+** nothing is collected afterwards. For the end of a run, whose memory is thrown away.
+*/
+KAEL_API void kael_finalize (lua_State *L) {
+  global_State *g = G(L);
+  if (!kael_finalizers(L)) return;
+  g->gcstp |= GCSTPCLS;
+  luaC_changemode(L, KGC_INC);
+  separatetobefnz(g, 1);
+  while (kael_has_table(g->tobefnz))
+    GCTM(L);
+}

@@ -47,6 +47,10 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
         stack::function::<Interrupted>(lua, &array_mt)?,
     )?;
     natives.raw_set("finalizers", stack::function::<Finalizers>(lua, &array_mt)?)?;
+    natives.raw_set("finalize", stack::function::<Finalize>(lua, &array_mt)?)?;
+    natives.raw_set("exit", stack::function::<Exit>(lua, &array_mt)?)?;
+    natives.raw_set("input", stack::function::<Input>(lua, &array_mt)?)?;
+    natives.raw_set("warn", stack::function::<Warn>(lua, &array_mt)?)?;
     natives.raw_set("array_mt", array_mt)?;
     natives.raw_set(
         "watch_lines",
@@ -191,13 +195,69 @@ impl Native for Wait {
     }
 }
 
-/// `print(text)`. Bytes that are not UTF-8 cannot cross; they arrive as U+FFFD.
+/// `print(text)`. The gate carries text: bytes that are not UTF-8 cross as one character each.
 struct Print;
 
 impl Native for Print {
     fn call(stack: &mut Stack<'_>) -> c_int {
-        gate::call("kael.print".to_owned(), stack.text(1)).ok();
+        let bytes = stack.bytes(1);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => gate::call("kael.print".to_owned(), text.to_owned()),
+            Err(_) => gate::call(
+                "kael.print-bytes".to_owned(),
+                bytes.iter().copied().map(char::from).collect(),
+            ),
+        }
+        .ok();
         0
+    }
+}
+
+/// `warn(text)`: a warning for the person who started the run.
+struct Warn;
+
+impl Native for Warn {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        gate::call("kael.warn".to_owned(), stack.text(1)).ok();
+        0
+    }
+}
+
+/// `exit(code)`: ends the run. Comes back only where no run can end, with why.
+struct Exit;
+
+impl Native for Exit {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        let Slot::Integer(code) = stack.slot(1) else {
+            return 0;
+        };
+        let refused = gate::call("kael.exit".to_owned(), code.to_string()).err();
+        stack.push_string(refused.map_or_else(String::new, |error| error.message));
+        1
+    }
+}
+
+/// `input()`: the bytes that the run was given on stdin, or nil and why there are none.
+struct Input;
+
+impl Native for Input {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        match gate::call("kael.input".to_owned(), String::new()) {
+            // The first character says whether the rest is text, or a character for each byte.
+            Ok(answer) => match answer.strip_prefix('b') {
+                Some(bytes) => {
+                    let bytes = bytes.chars().map(|byte| u32::from(byte) as u8);
+                    stack.push_string(bytes.collect::<Vec<u8>>());
+                }
+                None => stack.push_string(answer.get(1..).unwrap_or_default()),
+            },
+            Err(error) => {
+                stack.push_nil();
+                stack.push_string(error.message);
+                return 2;
+            }
+        }
+        1
     }
 }
 
@@ -243,6 +303,16 @@ impl Native for Finalizers {
         let any = stack.has_finalizers();
         stack.push_boolean(any);
         1
+    }
+}
+
+/// `finalize()`: calls the finalisers of all tables.
+struct Finalize;
+
+impl Native for Finalize {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        stack.finalize();
+        0
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the `report` functions of scripts need of Rust: how wide a text is, and the way to the page.
 
+use std::borrow::Cow;
 use std::ffi::c_int;
+use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -17,12 +19,27 @@ impl Native for Cell {
             Slot::Integer(most) => usize::try_from(most).unwrap_or(0),
             _ => usize::MAX,
         };
-        let line = line(&stack.text(1), most);
+        let line = line(&visible(stack.bytes(1)), most);
         let width = line.width();
         stack.push_string(&line);
         stack.push_integer(i64::try_from(width).unwrap_or(i64::MAX));
         2
     }
+}
+
+/// The text, with what is not UTF-8 shown byte by byte, as Lua would write it.
+fn visible(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// Characters that break a line or take no room of their own become one space.

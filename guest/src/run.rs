@@ -40,8 +40,13 @@ pub(crate) fn run_script(
         let repo = repo.map(|repo| repo::table(&vm.lua, repo)).transpose()?;
         let request = vm.lua.create_table()?;
         request.raw_set("name", script.name.as_str())?;
-        request.raw_set("source", script.source.as_str())?;
+        request.raw_set("source", vm.lua.create_string(&script.source)?)?;
         request.raw_set("args", script.args.as_slice())?;
+        let inputs = vm.lua.create_table()?;
+        for (name, bytes) in &script.inputs {
+            inputs.raw_set(name.as_str(), vm.lua.create_string(bytes)?)?;
+        }
+        request.raw_set("inputs", inputs)?;
         request.raw_set("want_result", script.want_result)?;
         match vm
             .run_script

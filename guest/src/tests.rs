@@ -55,6 +55,28 @@ impl Host {
                 self.printed.borrow_mut().push_str(&call.params);
                 (0, Ok("null".to_owned()))
             }
+            "kael.print-bytes" => {
+                let shown = call
+                    .params
+                    .chars()
+                    .map(|c| format!("<{:02x}>", u32::from(c)));
+                self.printed
+                    .borrow_mut()
+                    .push_str(&shown.collect::<String>());
+                (0, Ok("null".to_owned()))
+            }
+            "kael.warn" => {
+                self.printed
+                    .borrow_mut()
+                    .push_str(&format!("warning: {}\n", call.params));
+                (0, Ok("null".to_owned()))
+            }
+            "kael.sleep" => {
+                let seconds = params["seconds"].as_f64().unwrap_or(0.0);
+                ((seconds * 1000.0) as u64, Ok("null".to_owned()))
+            }
+            "kael.exit" => (0, failed(&format!("it would end with {}", call.params))),
+            "kael.input" => (0, Ok("bcaf\u{e9}\0".to_owned())),
             "kael.report" => {
                 self.shown.borrow_mut().push(call.params.clone());
                 (0, Ok("null".to_owned()))
@@ -144,6 +166,7 @@ fn run_with(repo: Repo, source: &str) -> Result<String, ScriptError> {
         name: "script.lua".into(),
         source: source.into(),
         args: vec!["one".into()],
+        inputs: vec![("data".into(), b"a\xff\0".to_vec())],
         want_result: true,
     };
     run::run_script(&vm, Some(repo), &script).map(|result| {

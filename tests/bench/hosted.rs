@@ -109,7 +109,7 @@ impl Hosted {
             name: "bench".into(),
             source: source.into(),
             args,
-            want_result: false,
+            ..Script::default()
         };
         let output = Output::in_memory();
         let report = self

@@ -159,9 +159,9 @@ impl Host {
         let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
         let script = Script {
             name: "script.lua".to_owned(),
-            source,
-            args: Vec::new(),
+            source: source.into(),
             want_result: true,
+            ..Script::default()
         };
         let ready = repo.as_ref().map(|repo| &repo.ready);
         let running = self

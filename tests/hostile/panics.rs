@@ -52,9 +52,9 @@ fn one_run_ends(faulty: &'static str) -> Option<Ending<Option<String>>> {
             let (sandbox, repo, gate) = (sandbox.clone(), repo.clone(), gate.clone());
             let script = Script {
                 name: "script.lua".to_owned(),
-                source: source.to_owned(),
-                args: Vec::new(),
+                source: source.into(),
                 want_result: true,
+                ..Script::default()
             };
             tokio::spawn(async move {
                 let limits = Limits::default();

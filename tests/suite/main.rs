@@ -13,6 +13,7 @@ mod definitions;
 mod docker;
 mod doctor;
 mod ended;
+mod exact;
 mod examples;
 mod feel;
 mod generated;

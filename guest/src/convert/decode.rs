@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_DEPTH;
 use super::stack::Stack;
+use super::{MAX_DEPTH, explain};
 
 /// What a `null` inside an object becomes. In an array it is always `json.null`, so that no index moves.
 #[derive(Clone, Copy, PartialEq)]
@@ -22,30 +22,35 @@ const BATCH: c_int = 16;
 
 /// Decodes one JSON document and pushes it; an error says what is wrong and where, by line and column.
 ///
-/// Integers of 64 bits stay integers, numbers with a fraction or an exponent are floats. A `null` document is nil.
+/// Integers of 64 bits stay integers, larger ones are an error, numbers with a fraction or an exponent are floats. A `null`
+/// document is nil. A byte order mark is skipped.
 pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result<(), String> {
+    let text = explain::without_mark(text);
     // What is known to be UTF-8 need not be looked at string by string; what is not has an error with its place.
     match std::str::from_utf8(text) {
         Ok(text) => decode_text(stack, text, nulls),
-        Err(_) => whole(stack, nulls, serde_json::Deserializer::from_slice(text)),
+        Err(_) => {
+            let parser = serde_json::Deserializer::from_slice(text);
+            whole(stack, nulls, text, parser)
+        }
     }
 }
 
-/// The same of what is known to be UTF-8.
+/// The same of what is known to be UTF-8 and to begin with no mark.
 pub(crate) fn decode_text(stack: &mut Stack<'_>, text: &str, nulls: Nulls) -> Result<(), String> {
-    whole(stack, nulls, serde_json::Deserializer::from_str(text))
+    let parser = serde_json::Deserializer::from_str(text);
+    whole(stack, nulls, text.as_bytes(), parser)
 }
 
 fn whole<'a>(
     stack: &mut Stack<'_>,
     nulls: Nulls,
+    text: &[u8],
     parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
 ) -> Result<(), String> {
     let top = stack.top();
-    document(stack, parser, nulls).map_err(|problem| {
-        stack.cut(top);
-        problem.to_string()
-    })
+    let read = document(stack, parser, nulls);
+    explain::exact(text, read).inspect_err(|_| stack.cut(top))
 }
 
 fn document<'a>(
@@ -132,16 +137,16 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
         match i64::try_from(value) {
             Ok(value) => self.stack.push_integer(value),
-            // Past 2^63-1 Lua itself reads a decimal number as a float.
-            Err(_) => self.stack.push_number(value as f64),
+            Err(_) => return self.visit_f64(value as f64),
         }
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        explain::note_float(value);
         self.stack.push_number(value);
         Ok(())
     }

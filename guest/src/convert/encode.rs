@@ -242,9 +242,7 @@ impl Encoder<'_, '_> {
             self.element(index, top + 2)?;
         }
         if index < length {
-            return refuse(format!(
-                "is a list with a hole: {index} of {length} elements are there"
-            ));
+            return refuse(missing(index, length));
         }
         self.close(length == 0, b"]")
     }
@@ -266,9 +264,7 @@ impl Encoder<'_, '_> {
             return refuse("mixes a list with named keys");
         }
         if indices != length {
-            return refuse(format!(
-                "is a list with a hole: {indices} of {length} elements are there"
-            ));
+            return refuse(missing(indices, length));
         }
         self.put(b"[")?;
         for index in 1..=length {
@@ -406,15 +402,26 @@ fn unescaped(key: &[u8]) -> String {
     serde_json::from_slice(&quoted).unwrap_or_default()
 }
 
+fn missing(count: i64, length: i64) -> String {
+    format!(
+        "is a list with a hole: {count} of {length} elements are there (the keys of a map are texts in JSON: use tostring)"
+    )
+}
+
 fn hole<T>(index: i64, length: i64) -> Result<T, Fault> {
+    if length == 0 {
+        return refuse(format!(
+            "has the number {index} for a key, and JSON keys are texts: use tostring({index})"
+        ));
+    }
     refuse(format!(
-        "is a list with a hole: it has [{index}] after {length} elements"
+        "is a list with a hole: it has [{index}] after {length} elements (the keys of a map are texts in JSON: use tostring)"
     ))
 }
 
 fn bad_key<T>(key: Slot<'_>) -> Result<T, Fault> {
     refuse(format!(
-        "has a key that is a {}, and JSON keys are strings",
+        "has a key that is a {}, and JSON keys are texts: use tostring",
         key.type_name()
     ))
 }

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+pub(crate) mod explain;
 mod raw;
 pub(crate) mod stack;
 

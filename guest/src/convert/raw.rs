@@ -61,10 +61,13 @@ unsafe extern "C-unwind" {
     /// Whether a table has a finaliser that has not run.
     #[link_name = "kael_finalizers"]
     pub(super) fn finalizers(state: *mut mlua::ffi::lua_State) -> c_int;
+    /// Calls the finalisers of all tables; no object gets one any more.
+    #[link_name = "kael_finalize"]
+    pub(super) fn finalize(state: *mut mlua::ffi::lua_State);
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) use plain::{cut, fill, finalizers, next, slot};
+pub(super) use plain::{cut, fill, finalize, finalizers, next, slot};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod plain {
@@ -167,5 +170,10 @@ mod plain {
             ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
         }
         0
+    }
+    /// As above.
+    pub(in crate::convert) unsafe fn finalize(state: *mut ffi::lua_State) {
+        // SAFETY: as above.
+        unsafe { finalizers(state) };
     }
 }

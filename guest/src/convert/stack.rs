@@ -97,6 +97,12 @@ impl Stack<'_> {
         unsafe { raw::finalizers(self.state) != 0 }
     }
 
+    /// Calls the finalisers of all tables, the last made first. Nothing is collected afterwards.
+    pub(crate) fn finalize(&mut self) {
+        // SAFETY: a native runs, and a finaliser's errors are warnings; no precondition otherwise.
+        unsafe { raw::finalize(self.state) };
+    }
+
     /// Cuts the stack to `top` slots.
     pub(crate) fn cut(&mut self, top: c_int) {
         // SAFETY: no precondition; what would grow is refused.

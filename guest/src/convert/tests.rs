@@ -68,8 +68,93 @@ fn documents_come_back_as_they_went() {
 }
 
 #[test]
-fn integers_past_63_bits_become_floats() {
-    assert_eq!(round_trip("9223372036854775808"), "9.223372036854776e+18");
+fn an_integer_that_64_bits_do_not_hold_is_an_error() {
+    let lua = state();
+    for (text, problem) in [
+        (
+            "9223372036854775808",
+            "the integer 9223372036854775808 does not fit into 64 bits (as a text, in quotes, it stays exact) at line 1 column 1",
+        ),
+        (
+            "[1,\n -9223372036854775809]",
+            "the integer -9223372036854775809 does not fit into 64 bits (as a text, in quotes, it stays exact) at line 2 column 2",
+        ),
+        (
+            r#"{"id":18446744073709551615,"hash":12345678901234567890}"#,
+            "the integer 18446744073709551615 does not fit into 64 bits (as a text, in quotes, it stays exact) at line 1 column 7",
+        ),
+        (
+            "[100000000000000000000000000000000000000000000000000]",
+            "the integer 1000000000000000000000000000000000000000... does not fit into 64 bits (as a text, in quotes, it \
+             stays exact) at line 1 column 2",
+        ),
+    ] {
+        assert_eq!(
+            decode(&lua, text.as_bytes(), true).expect_err("too large"),
+            problem
+        );
+    }
+    // What is written as a float is one.
+    assert_eq!(
+        round_trip("[1e30,9223372036854775808.0]"),
+        "[1e+30,9.223372036854776e+18]"
+    );
+    assert_eq!(
+        round_trip(r#"["99999999999999999999"]"#),
+        r#"["99999999999999999999"]"#
+    );
+    // An error of one document is none of the next.
+    assert!(decode(&lua, b"1e30x", true).is_err());
+    assert_eq!(round_trip("1"), "1");
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    assert_eq!(round_trip("\u{feff}{\"n\":1}"), r#"{"n":1}"#);
+    let lua = state();
+    let problem = decode(&lua, "[\u{feff}1]".as_bytes(), true).expect_err("not at the start");
+    assert_eq!(problem, "expected value at line 1 column 2");
+}
+
+#[test]
+fn what_is_no_json_is_named() {
+    let lua = state();
+    for (text, problem) in [
+        (
+            r#"{"v": NaN}"#,
+            "expected value at line 1 column 7, where `NaN` stands: JSON has no NaN: null can stand for it (Python's \
+             json.dumps writes NaN unless allow_nan is False)",
+        ),
+        (
+            "[1,\n  -Infinity]",
+            "invalid number at line 2 column 4, where `-Infinity` stands: JSON has no Infinity: null or a text can stand for it",
+        ),
+        (
+            "[None]",
+            "expected value at line 1 column 2, where `None` stands: None is Python's: JSON has null",
+        ),
+        (
+            "[nil]",
+            "expected ident at line 1 column 3, where `nil` stands: nil is Lua's: JSON has null",
+        ),
+        (
+            "{'a':1}",
+            "key must be a string at line 1 column 2, where ' stands: JSON has double quotes",
+        ),
+        (
+            "Loading model...\n{}",
+            "expected value at line 1 column 1, where `Loading model...` stands",
+        ),
+        (
+            r#"["\ud800"]"#,
+            "unexpected end of hex escape at line 1 column 9, where half a surrogate pair stands",
+        ),
+    ] {
+        assert_eq!(
+            decode(&lua, text.as_bytes(), true).expect_err("no JSON"),
+            problem
+        );
+    }
 }
 
 #[test]
@@ -110,11 +195,19 @@ fn what_json_cannot_hold_is_named_with_its_place() {
         ),
         (
             "{ [true] = 1 }",
-            "$ has a key that is a boolean, and JSON keys are strings",
+            "$ has a key that is a boolean, and JSON keys are texts: use tostring",
         ),
         (
             "{ [1.5] = 1 }",
-            "$ has a key that is a number, and JSON keys are strings",
+            "$ has a key that is a number, and JSON keys are texts: use tostring",
+        ),
+        (
+            "{ ids = { [1001] = 'ann' } }",
+            "$.ids has the number 1001 for a key, and JSON keys are texts: use tostring(1001)",
+        ),
+        (
+            "{ [0] = 'a' }",
+            "$ has the number 0 for a key, and JSON keys are texts: use tostring(0)",
         ),
         ("{ s = '\\xff' }", "$.s is a string that is not UTF-8"),
         (

@@ -140,6 +140,10 @@ fn from_base64(text: &str) -> Option<String> {
             bits &= (1 << count) - 1;
         }
     }
+    // One digit more than whole bytes have is part of a byte that is not there.
+    if count >= 6 {
+        return None;
+    }
     // What is no text becomes U+FFFD, as JSON has no bytes.
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -7,14 +7,13 @@ use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, unary, v};
 use jaq_core::{Error, RunPtr, ValR};
 use regex_automata::PatternID;
-use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
-use regex_automata::util::syntax;
 
 use super::value::{Object, Val, indices};
-use super::{Data, format, math, text, time};
+use super::{Data, format, math, regex, text, time};
 
 /// Functions of jaq's that have no place here: there is no process to end, and characters are none that are no text.
-const WITHOUT: [&str; 2] = ["halt", "implode"];
+/// And two that jq has for all values.
+const WITHOUT: [&str; 4] = ["halt", "implode", "ltrimstr", "rtrimstr"];
 
 /// All of them, under their names. Of jaq-std only those without dependencies: its times, formats and mathematics would
 /// double the size of the guest, its regular expressions can panic, and its environment is none of a script's business.
@@ -30,9 +29,6 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Data>> {
     jaq_core::funs().chain(library).chain(own)
 }
 
-/// Bytes that a regular expression may take once it is compiled.
-const MAX_PATTERN: usize = 1 << 20;
-
 fn own() -> Box<[Filter<RunPtr<Data>>]> {
     Box::new([
         ("nan", v(0), |_| bome(Ok(Val::Float(f64::NAN)))),
@@ -45,11 +41,28 @@ fn own() -> Box<[Filter<RunPtr<Data>>]> {
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("implode", v(0), |cv| bome(implode(cv.1))),
+        ("ltrimstr", v(1), |cv| {
+            unary(cv, |value, start| {
+                Ok(trimmed(value, &start, |text, start| {
+                    text.strip_prefix(start)
+                }))
+            })
+        }),
+        ("rtrimstr", v(1), |cv| {
+            unary(cv, |value, end| {
+                Ok(trimmed(value, &end, |text, end| text.strip_suffix(end)))
+            })
+        }),
         ("contains", v(1), |cv| {
             unary(cv, |whole, part| contains(&whole, &part).map(Val::from))
         }),
         ("has", v(1), |cv| {
-            unary(cv, |value, key| Ok(value.find(&key)?.is_some().into()))
+            unary(cv, |value, key| {
+                // From the end nothing is counted here.
+                let below =
+                    matches!((&value, key.number()), (Val::List(_), Some(at)) if at.float() < 0.0);
+                Ok((value.find(&key)?.is_some() && !below).into())
+            })
         }),
         ("indices", v(1), |cv| {
             unary(cv, |value, part| all_indices(&value, &part))
@@ -93,6 +106,17 @@ fn as_text(value: &Val) -> Result<&str, Error<Val>> {
     match value {
         Val::Text(text) => Ok(text),
         other => Err(Error::typ(other.clone(), "string")),
+    }
+}
+
+/// A text without its start or end, and anything else as it is.
+fn trimmed(value: Val, part: &Val, strip: for<'a> fn(&'a str, &str) -> Option<&'a str>) -> Val {
+    match (&value, part) {
+        (Val::Text(text), Val::Text(part)) => match strip(text, part) {
+            Some(rest) => Val::from(rest.to_owned()),
+            None => value,
+        },
+        _ => value,
     }
 }
 
@@ -149,7 +173,7 @@ fn all_indices(value: &Val, part: &Val) -> ValR<Val> {
             let hits = places.filter(|(_, (at, _))| text[*at..].starts_with(part.as_str()));
             Ok(hits.map(|(count, _)| Val::from(count)).collect())
         }
-        (Val::Text(_), Val::Text(_)) => Ok(Val::Null),
+        (Val::Text(_), Val::Text(_)) => Ok([].into_iter().collect()),
         (Val::List(list), Val::List(part)) => Ok(indices(list.items(), part.items())),
         (Val::List(list), item) => Ok(indices(list.items(), std::slice::from_ref(item))),
         (value, part) => Err(Error::index(value.clone(), part.clone())),
@@ -158,41 +182,29 @@ fn all_indices(value: &Val, part: &Val) -> ValR<Val> {
 
 /// What a pattern finds: with `between`, the texts that it does not match, and with `found`, the groups of what it does.
 fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -> ValR<Val> {
-    let (subject, pattern, flags) = (as_text(value)?, as_text(pattern)?, as_text(flags)?);
-    let known = |flag: char| "gnimslxp".contains(flag);
-    if let Some(flag) = flags.chars().find(|flag| !known(*flag)) {
-        let message = format_args!("{flag:?} is no flag of regular expressions");
-        return Err(Error::str(message));
-    }
-    let is = |flag: char| flags.contains(flag);
-    let how = syntax::Config::new()
-        .case_insensitive(is('i'))
-        .multi_line(is('m') || is('p'))
-        .dot_matches_new_line(is('s') || is('p'))
-        .swap_greed(is('l'))
-        .ignore_whitespace(is('x'))
-        .nest_limit(50);
-    let refused = |problem: String| {
-        // The last line says what is wrong; those before draw where.
-        let why = problem.lines().last().unwrap_or_default();
-        let why = why.trim_start_matches("error: ");
-        Error::str(format_args!("the regular expression {pattern:?}: {why}"))
+    let (subject, mut flags) = (as_text(value)?, as_text(flags)?.to_owned());
+    let pattern = match pattern {
+        // A pattern and its flags can be given together.
+        Val::List(both) => match both.items() {
+            [pattern] => as_text(pattern)?,
+            [pattern, more] => {
+                flags += as_text(more)?;
+                as_text(pattern)?
+            }
+            _ => return Err(Error::typ(pattern.clone(), "list of a pattern and flags")),
+        },
+        pattern => as_text(pattern)?,
     };
-    let parsed = syntax::parse_with(pattern, &how);
-    let parsed = parsed.map_err(|problem| refused(problem.to_string()))?;
-    let regex = thompson::Compiler::new()
-        .configure(thompson::Config::new().nfa_size_limit(Some(MAX_PATTERN)))
-        .build_from_hir(&parsed)
-        .and_then(PikeVM::new_from_nfa)
-        .map_err(|problem| refused(problem.to_string()))?;
+    let flags = flags.as_str();
+    let regex = regex::compiled(pattern, flags)?;
+    let is = |flag: char| flags.contains(flag);
     let cut = |from: usize, to: usize| Val::from(subject[from..to].to_owned());
-    let names = regex.get_nfa().group_info().pattern_names(PatternID::ZERO);
+    let names = regex.group_info().pattern_names(PatternID::ZERO);
     let names: Vec<Option<&str>> = names.collect();
-    let mut cache = regex.create_cache();
     // Matches ascend, so their places in characters are counted on from the last.
     let (mut seen, mut seen_characters) = (0, 0);
     let (mut parts, mut last) = (Vec::new(), 0);
-    for captures in regex.captures_iter(&mut cache, subject) {
+    for captures in regex.captures_iter(subject) {
         let Some(whole) = captures.get_group(0) else {
             continue;
         };
@@ -206,21 +218,25 @@ fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -
         if found {
             seen_characters += characters(&subject[seen..whole.start]);
             seen = whole.start;
-            let groups = names.iter().enumerate().filter_map(|(number, name)| {
-                let group = captures.get_group(number)?;
-                let offset = seen_characters + characters(&subject[seen..group.start]);
+            let groups = names.iter().enumerate().map(|(number, name)| {
                 let mut object = Object::default();
                 let mut put = |key: &str, value| object.insert(Rc::new(key.to_owned()), value);
-                put("offset", Val::from(offset));
-                put(
-                    "length",
-                    Val::from(characters(&subject[group.start..group.end])),
-                );
-                put("string", cut(group.start, group.end));
+                // A group that has no part in the match keeps its place.
+                let (offset, length, string) = match captures.get_group(number) {
+                    None => (Val::Int(-1), Val::Int(0), Val::Null),
+                    Some(group) => (
+                        Val::from(seen_characters + characters(&subject[seen..group.start])),
+                        Val::from(characters(&subject[group.start..group.end])),
+                        cut(group.start, group.end),
+                    ),
+                };
+                put("offset", offset);
+                put("length", length);
+                put("string", string);
                 if let Some(name) = name {
                     put("name", Val::from((*name).to_owned()));
                 }
-                Some(Val::from(object))
+                Val::from(object)
             });
             parts.push(groups.collect());
         }

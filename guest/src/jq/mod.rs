@@ -12,6 +12,7 @@ mod math;
 mod number;
 mod operators;
 mod place;
+mod regex;
 mod text;
 mod time;
 mod value;
@@ -58,7 +59,9 @@ fn run(stack: &mut Stack<'_>) -> Result<c_int, String> {
     let input = argument(stack, 1).map_err(|problem| format!("the value {problem}"))?;
     let variables = variables(stack)?;
     let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
-    let filter = Compiled::get(&stack.text(2), &names)?;
+    let code = std::str::from_utf8(stack.bytes(2));
+    let code = code.map_err(|_| "the filter is a string that is not UTF-8".to_owned())?;
+    let filter = Compiled::get(code, &names)?;
     let context = Ctx::<Data>::new(
         &filter.filter.lut,
         Vars::new(variables.into_iter().map(|(_, value)| value)),

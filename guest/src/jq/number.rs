@@ -63,16 +63,23 @@ impl Number {
         Some(self.calculate(other, exact, |a, b| a / b))
     }
 
-    /// The remainder. None for a division by zero.
+    /// The remainder of two numbers without their fractions, as jq has it. None for a division by zero.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
+        let (this, other) = (self.truncated(), other.truncated());
         if other.float() == 0.0 {
             return None;
         }
-        Some(self.calculate(
-            other,
-            |a, b| Some(a.checked_rem(b).unwrap_or(0)),
-            |a, b| a % b,
-        ))
+        let remainder = |a: i64, b: i64| Some(a.checked_rem(b).unwrap_or(0));
+        Some(this.calculate(other, remainder, |a, b| a % b))
+    }
+
+    /// Without the fraction: an integer, where 64 bits hold it.
+    fn truncated(self) -> Self {
+        let whole = Self::Float(self.float().trunc());
+        match self {
+            Self::Int(_) => self,
+            Self::Float(_) => whole.whole().map_or(whole, Self::Int),
+        }
     }
 }
 

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::value::{Object, Val};
-use crate::convert::MAX_DEPTH;
+use crate::convert::{MAX_DEPTH, explain};
 
-/// Reads one document.
+/// Reads one document, after a byte order mark if there is one. An integer that 64 bits do not hold is an error.
 pub(super) fn read(text: &[u8]) -> Result<Val, String> {
+    let text = explain::without_mark(text);
     let mut parser = serde_json::Deserializer::from_slice(text);
     // `Node` has a limit of its own.
     parser.disable_recursion_limit();
     let read = Node(0)
         .deserialize(&mut parser)
         .and_then(|value| parser.end().map(|()| value));
-    read.map_err(|problem| problem.to_string())
+    explain::exact(text, read)
 }
 
 /// The value at so many levels below the root.
@@ -54,11 +55,15 @@ impl<'de> Visitor<'de> for Node {
         Ok(Val::Int(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Val, E> {
-        Ok(i64::try_from(value).map_or(Val::Float(value as f64), Val::Int))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Val, E> {
+        match i64::try_from(value) {
+            Ok(value) => Ok(Val::Int(value)),
+            Err(_) => self.visit_f64(value as f64),
+        }
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Val, E> {
+        explain::note_float(value);
         Ok(Val::Float(value))
     }
 

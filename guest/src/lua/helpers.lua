@@ -58,6 +58,58 @@ local function show(value, depth, indent, open)
   return "{\n" .. inner .. concat(parts, ",\n" .. inner) .. "\n" .. indent .. "}"
 end
 
+-- A table that was raised as an error, as `inspect` shows it, but no more of it than a message has room for. It calls nothing
+-- of the script's: what is raised may be anything.
+local LEVELS <const>, FIELDS <const>, TEXT <const> = 4, 50, 200
+local failures, sub = kael.failures, string.sub
+function kael.describe(raised)
+  local left = FIELDS -- in all
+  local function some(value, depth, open)
+    local kind = type(value)
+    if kind == "string" then
+      if #value > TEXT then return quote(sub(value, 1, TEXT)) .. "..." end
+      return quote(value)
+    end
+    if value == null then return "json.null" end
+    if kind == "number" or kind == "boolean" then return tostring(value) end
+    if kind ~= "table" then return "<" .. kind .. ">" end
+    if failures[value] then return quote(failures[value].text) end
+    if open[value] then return "<cycle>" end
+    if next(value) == nil then return "{}" end
+    if depth == 0 then return "{...}" end
+    open[value] = true
+    local names, values, n = {}, {}, 0
+    for key, field in next, value do
+      if left == 0 then break end
+      left = left - 1
+      names[#names + 1] = key
+      values[key] = field
+    end
+    local whole = next(value, names[#names]) == nil
+    sort(names, function(a, b)
+      local ra, rb = rank[type(a)] or 9, rank[type(b)] or 9
+      if ra ~= rb then return ra < rb end
+      return ra <= 2 and a < b
+    end)
+    local parts = {}
+    for _, key in ipairs(names) do
+      local text = some(values[key], depth - 1, open)
+      if key == n + 1 then
+        n = n + 1
+        parts[#parts + 1] = text
+      else
+        local name = type(key) == "string" and #key <= TEXT and find(key, "^[%a_][%w_]*$") and not words[key] and key
+          or "[" .. some(key, 0, open) .. "]"
+        parts[#parts + 1] = name .. " = " .. text
+      end
+    end
+    if not whole then parts[#parts + 1] = "..." end
+    open[value] = nil
+    return "{ " .. concat(parts, ", ") .. " }"
+  end
+  return some(raised, LEVELS, {})
+end
+
 -- A value as Lua would write it; `depth` levels of tables, all when absent.
 function inspect(value, depth)
   if depth ~= nil and type(depth) ~= "number" then fail("inspect: the depth must be a number, got " .. type(depth)) end

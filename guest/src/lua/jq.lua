@@ -1,15 +1,15 @@
 -- `jq(value, filter)`: all outputs of a jq filter, as the values that the call returns.
 local kael = ...
-local type, fail, native, pack, unpack = type, kael.fail, kael.jq, table.pack, table.unpack
+local type, fail, native, pack, unpack, wrong_options =
+  type, kael.fail, kael.jq, table.pack, table.unpack, kael.wrong_options
 
 function jq(value, filter, variables, options)
   if type(filter) ~= "string" then fail("jq: the filter must be a string, got " .. type(filter)) end
   if variables ~= nil and type(variables) ~= "table" then
     fail("jq: the variables must be a table such as { limit = 10 }, got " .. type(variables))
   end
-  if options ~= nil and type(options) ~= "table" then
-    fail("jq: options must be a table such as { null = json.null }, got " .. type(options))
-  end
+  local wrong = wrong_options(options)
+  if wrong then fail("jq: " .. wrong) end
   local results = pack(native(value, filter, variables, options and options.null))
   if not results[1] then fail("jq: " .. results[2]) end
   return unpack(results, 2, results.n)

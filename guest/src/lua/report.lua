@@ -3,7 +3,7 @@ local kael = ...
 local type, tostring, pairs, ipairs, next, fail, concat, sort, rep, gsub, find, sub, mathtype, huge, encode, array_mt, null =
   type, tostring, pairs, ipairs, next, kael.fail, table.concat, table.sort, string.rep, string.gsub, string.find,
   string.sub, math.type, math.huge, kael.encode, kael.array_mt, kael.null
-local pcall, setmetatable, cell, submit = pcall, setmetatable, kael.cell, kael.report
+local pcall, setmetatable, cell, submit, warn = pcall, setmetatable, kael.cell, kael.report, kael.warn
 
 local PAGE_ROWS <const>, PAGE_CELL <const>, PAGE_COLUMNS <const>, TITLE <const> = 1000, 1000, 100, 200
 local POINTS <const>, SERIES <const> = 10000, 20
@@ -70,6 +70,16 @@ local function columns_of(rows, columns)
       made[i] = { key = key, title = title == nil and tostring(key) or tostring(title) }
     end
     if #made == 0 then refuse("there must be at least one column") end
+    for _, column in ipairs(made) do
+      local there = #rows == 0
+      for i = 1, #rows do
+        if rows[i][column.key] ~= nil then
+          there = true
+          break
+        end
+      end
+      if not there then warn("report: no row has the column '" .. sub(tostring(column.key), 1, TITLE) .. "'") end
+    end
     return made
   end
   local seen = {}

@@ -1,9 +1,9 @@
 -- The two things the host asks for: evaluate a repo, run a script. Both report their errors as values.
 local kael = ...
-local type, tostring, ipairs, getmetatable, rawequal, pcall, xpcall, unpack =
-  type, tostring, ipairs, getmetatable, rawequal, pcall, xpcall, table.unpack
+local type, tostring, ipairs, next, getmetatable, rawequal, pcall, xpcall, unpack =
+  type, tostring, ipairs, next, getmetatable, rawequal, pcall, xpcall, table.unpack
 local raw_traceback, frames, failures = kael.raw_traceback, kael.frames, kael.failures
-local randomseed = math.randomseed
+local randomseed, describe, inputs, finalize = math.randomseed, kael.describe, kael.inputs, kael.finalize
 
 -- What Lua's own program says of an error that is no string.
 local function text_of(problem)
@@ -13,6 +13,7 @@ local function text_of(problem)
     local ok, text = pcall(tostring, problem)
     if ok then return text end
   end
+  if type(problem) == "table" and next(problem) ~= nil then return describe(problem) end
   return "(error object is a " .. type(problem) .. " value)"
 end
 
@@ -80,15 +81,21 @@ end
 function kael.run_script(repo, script)
   local begun, wrong = kael.begin(repo)
   if not begun then return nil, wrong end
+  for name, text in next, script.inputs do inputs[name] = text end
   arg = { [0] = script.name }
   for i, value in ipairs(script.args) do arg[i] = value end
   local main, problem = kael.compile(script.source, script.name)
   if not main then return staged("syntax", { message = problem, traceback = {} }) end
   local ok, result = xpcall(main, report, unpack(script.args))
-  if not ok then return staged("script", reported(result)) end
-  if not script.want_result then return "" end
-  local text
-  text, problem = kael.encode(result, false)
+  if not ok then
+    local made = reported(result)
+    finalize()
+    return staged("script", made)
+  end
+  local text = ""
+  if script.want_result then text, problem = kael.encode(result, false) end
+  -- As `lua_close` does at the end of Lua's own program.
+  finalize()
   if text then return text end
   return staged("output", { message = script.name .. ": the value that the script returned: " .. problem, traceback = {} })
 end

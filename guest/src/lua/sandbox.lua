@@ -89,17 +89,39 @@ function load(chunk, name, mode, ...)
   return load0(chunk, name, "t")
 end
 
-local clock = kael.clock
+local clock, leave = kael.clock, kael.exit
+-- Ends the run with that exit code; with `close`, as in Lua, finalisers run before.
+local function exit(code, close)
+  if code == nil or code == true then
+    code = 0
+  elseif code == false then
+    code = 1
+  else
+    local whole = type(code) == "number" and tointeger(code)
+    if not whole then
+      fail("bad argument #1 to 'exit' (" .. (type(code) == "number" and "number has no integer representation)"
+        or "number expected, got " .. type(code) .. ")"))
+    end
+    code = whole & 255
+  end
+  if close then kael.finalize() end
+  fail("os.exit: " .. leave(code)) -- comes back only where no run can end
+end
 os = {
   time = os.time,
   date = os.date,
   difftime = os.difftime,
   -- Seconds of CPU that the run has used.
   clock = function() return (select(2, clock())) end,
+  exit = exit,
 }
 debug = { traceback = traceback }
 string.dump, dofile, loadfile, io, require = nil, nil, nil, nil, nil
 package = {
+  -- Programs read these to tell one system from another. `require` finds what the actions repo and `preload` hold.
+  config = "/\n;\n?\n!\n-\n",
+  path = "./?.lua;./?/init.lua",
+  cpath = "",
   preload = {},
   loaded = {
     _G = _G, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine, os = os, debug = debug,
@@ -116,6 +138,49 @@ function print(...)
   emit(concat(parts, "\t", 1, n) .. "\n")
 end
 
+-- What `kael-host run` was given on stdin: read when it is first asked for.
+local read, stdin = kael.input, nil
+function input()
+  if not stdin then
+    local text, problem = read()
+    if not text then fail("input: " .. problem) end
+    stdin = text
+  end
+  return stdin
+end
+inputs = {} -- the files of `--input NAME=FILE`, by their names
+kael.inputs = inputs
+
+-- Off until `warn("@on")`, as in Lua's own program; then shown beside the run's messages.
+local warning, shown = false, kael.warn
+function warn(...)
+  local parts = { ... }
+  local n = select("#", ...)
+  for i = 1, n > 0 and n or 1 do
+    local kind = type(parts[i])
+    if kind ~= "string" and kind ~= "number" then
+      fail("bad argument #" .. i .. " to 'warn' (string expected, got " .. (i > n and "no value" or kind) .. ")")
+    end
+  end
+  if n == 1 and find(parts[1], "^@") then
+    if parts[1] == "@on" then warning = true elseif parts[1] == "@off" then warning = false end
+  elseif warning then
+    shown(concat(parts))
+  end
+end
+
+-- What is wrong with the options of `json.decode` and `jq`, which have one.
+local null, next = kael.null, next
+function kael.wrong_options(options)
+  if options == nil then return end
+  if type(options) ~= "table" then return "options must be a table such as { null = json.null }, got " .. type(options) end
+  for key, value in next, options do
+    if key ~= "null" then return "no option '" .. tostring(key) .. "' (there is: null)" end
+    if value ~= null then return "the option 'null' can be json.null, got " .. tostring(value) end
+  end
+end
+local wrong_options = kael.wrong_options
+
 local encode, decode = kael.encode, kael.decode
 local array_mt = kael.array_mt
 json = { null = kael.null }
@@ -131,9 +196,8 @@ function json.pretty(value)
 end
 function json.decode(text, options)
   if type(text) ~= "string" then fail("json.decode: expected a string, got " .. type(text)) end
-  if options ~= nil and type(options) ~= "table" then
-    fail("json.decode: options must be a table such as { null = json.null }, got " .. type(options))
-  end
+  local wrong = wrong_options(options)
+  if wrong then fail("json.decode: " .. wrong) end
   local ok, value = decode(text, options and options.null)
   if ok then return value end
   fail("json.decode: " .. value)

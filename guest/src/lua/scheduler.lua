@@ -38,6 +38,26 @@ function kael.act(name, ...)
   error(failure(name, value, message, detail), 0)
 end
 
+-- Waits as for an action, beside which other branches go on.
+local huge = math.huge
+function sleep(seconds)
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds < huge) then
+    fail("sleep: expected a number of seconds, got " .. (type(seconds) == "number" and tostring(seconds) or type(seconds)))
+  end
+  local ok, value, message
+  local request = { seconds = seconds }
+  if reachable and live > 1 and isyieldable() then
+    local id
+    id, ok, value, message = submit("kael.sleep", request)
+    if id then
+      ok, value, message = yield0(MARK, id)
+    end
+  else
+    ok, value, message = call("kael.sleep", request)
+  end
+  if not ok then fail("sleep: " .. message) end
+end
+
 local pump
 local function answer(saved, co, ...)
   busy[co] = nil

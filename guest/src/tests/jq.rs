@@ -374,3 +374,105 @@ fn a_filter_that_is_too_much_to_read_is_refused() {
     }
     assert!(refused("{}", &" ".repeat(70_000)).starts_with("the filter has 70000 bytes"));
 }
+
+/// The first output of a filter over a JSON document.
+fn of_json(value: &str, filter: &str) -> String {
+    let value = format!("json.decode([=[{value}]=], {{ null = json.null }})");
+    output(&format!("return (jq({value}, [=[{filter}]=]))"))
+}
+
+/// Where jaq would give another value, or none; each as jq 1.7 has it.
+#[test]
+fn what_jq_1_7_gives_is_given() {
+    for (value, filter, result) in [
+        (
+            r#"[1,"ab",null,true,["a"],{"a":1}]"#,
+            r#"map(ltrimstr("a"))"#,
+            r#"[1,"b",null,true,["a"],{"a":1}]"#,
+        ),
+        (
+            r#"[1,"ab",null,false]"#,
+            r#"map(rtrimstr("b"))"#,
+            r#"[1,"a",null,false]"#,
+        ),
+        (
+            r#""x1""#,
+            r#"[ltrimstr(1), rtrimstr(null), ltrimstr("")]"#,
+            r#"["x1","x1","x1"]"#,
+        ),
+        (r#"["a",1,null,true]"#, r#"join("-")"#, r#""a-1--true""#),
+        (r#"{"a":"x","b":"y"}"#, r#"join(", ")"#, r#""x, y""#),
+        ("[]", r#"join(",")"#, r#""""#),
+        (r#"{"a":1,"b":[2]}"#, "flatten", "[1,2]"),
+        ("[1,[2,[3,[4]]]]", "flatten(2)", "[1,2,3,[4]]"),
+        ("[1,2,3]", "del(.[0,2])", "[2]"),
+        ("[1,2,3]", "del(.[1,0])", "[3]"),
+        ("[1,2,3]", "delpaths([[0],[2]])", "[2]"),
+        (r#"{"a":1,"b":[1,2]}"#, "del(.a, .b[0])", r#"{"b":[2]}"#),
+        ("[1,2,3]", "pick(.[1])", "[null,2]"),
+        (r#"{"a":{"b":1,"c":2}}"#, "pick(.a.b)", r#"{"a":{"b":1}}"#),
+        ("[1]", "[has(0), has(1), has(-1)]", "[true,false,false]"),
+        (r#""abc""#, r#"indices("")"#, "[]"),
+        ("null", "[5.5 % 3.9, -7.5 % 2, 5 % -3]", "[2,-1,2]"),
+        (
+            r#""b""#,
+            r#"[match("(a)?(b)").captures[].string]"#,
+            r#"[null,"b"]"#,
+        ),
+        (r#""bab""#, r#"[scan("(a)?b")]"#, r#"[[null],["a"]]"#),
+        (r#""A""#, r#"test(["a","i"])"#, "true"),
+        (r#""banana""#, r#"[match(["a","g"]).offset]"#, "[1,3,5]"),
+    ] {
+        assert_eq!(of_json(value, filter), result, "{value} {filter}");
+    }
+    for (value, filter, problem) in [
+        ("1", r#"startswith("a")"#, "cannot use 1 as string"),
+        ("[[1]]", r#"join(",")"#, "cannot calculate"),
+        (
+            "[1]",
+            "flatten(-1)",
+            "flatten: the depth must not be negative",
+        ),
+        ("null", "nth(-1; 1)", "nth: the index must not be negative"),
+        ("1", "@base64d", "cannot be decoded"),
+        (
+            "null",
+            "18446744073709551615",
+            "the integer 18446744073709551615 does not fit into 64 bits",
+        ),
+        (
+            r#""[18446744073709551615]""#,
+            "fromjson",
+            "the integer 18446744073709551615 does not fit into 64 bits",
+        ),
+        (r#""[NaN]""#, "fromjson", "JSON has no NaN"),
+    ] {
+        let said = refused(&format!("json.decode([=[{value}]=])"), filter);
+        assert!(said.contains(problem), "{value} {filter}: {said}");
+    }
+}
+
+#[test]
+fn words_have_their_bounds_in_every_script() {
+    for (value, filter, result) in [
+        (r#""a foo b""#, r#"test("\\bfoo\\b")"#, "true"),
+        (r#""éfoo""#, r#"test("\\bfoo\\b")"#, "false"),
+        (
+            r#""naïve café 世界""#,
+            r#"[match("\\b\\w+\\b"; "g").string]"#,
+            r#"["naïve","café","世界"]"#,
+        ),
+        (
+            r#""aéb é""#,
+            r#"[match("\\Bé\\B|\\bé\\b"; "g").offset]"#,
+            "[1,4]",
+        ),
+        (
+            r#""don't stop""#,
+            r#"gsub("\\b(?<w>\\w)"; "<\(.w)>")"#,
+            r#""<d>on'<t> <s>top""#,
+        ),
+    ] {
+        assert_eq!(of_json(value, filter), result, "{value} {filter}");
+    }
+}

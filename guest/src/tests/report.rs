@@ -172,3 +172,22 @@ fn what_is_no_report_is_refused_where_it_was_asked_for() {
         "script.lua:1: report.chart: a chart has at most 20 series, and '21' is one more"
     );
 }
+
+#[test]
+fn a_column_that_no_row_has_is_warned_of() {
+    assert_eq!(
+        output(
+            "print(report.csv({ { name = 'a' } }, { 'name', 'cost' })) print(report.csv({}, { 'x' }))"
+        ),
+        "warning: report: no row has the column 'cost'\nname,cost\na,\nx\n"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_or_are_shown() {
+    assert_eq!(
+        output("print(report.table({ { name = 'caf\\xe9' } }))"),
+        "name\n-------\ncaf\\xe9\n"
+    );
+    assert_eq!(output("return #report.csv({ { name = 'caf\\xe9' } })"), "9");
+}

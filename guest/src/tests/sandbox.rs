@@ -10,7 +10,6 @@ fn what_has_no_place_is_gone() {
         "loadfile",
         "define_action",
         "os.execute",
-        "os.exit",
         "os.getenv",
         "os.remove",
         "os.rename",
@@ -23,8 +22,6 @@ fn what_has_no_place_is_gone() {
         "debug.setmetatable",
         "debug.getlocal",
         "package.loadlib",
-        "package.cpath",
-        "package.path",
         "package.searchers",
         "package.searchpath",
         "string.dump",
@@ -38,9 +35,9 @@ fn the_globals_are_these_and_no_others() {
     let names = "local l = {} for k in pairs(_G) do l[#l + 1] = k end table.sort(l) return table.concat(l, ' ')";
     assert_eq!(
         output(names),
-        "\"_G _VERSION actions arg assert collectgarbage coroutine count debug error getmetatable inspect ipairs jq json \
+        "\"_G _VERSION actions arg assert collectgarbage coroutine count debug error getmetatable input inputs inspect ipairs jq json \
          keys load math next os package pairs parallel pcall pluck pp print race rawequal rawget rawlen rawset report require \
-         select setmetatable string table tonumber tostring type utf8 warn xpcall\""
+         select setmetatable sleep string table tonumber tostring type utf8 warn xpcall\""
     );
 }
 
@@ -144,6 +141,156 @@ fn errors_that_are_no_strings_are_described() {
         problem("error(setmetatable({}, { __tostring = function() error('x') end }))").message,
         "(error object is a table value)"
     );
+}
+
+#[test]
+fn a_table_that_is_raised_is_shown_with_its_fields() {
+    let says = |code: &str| problem(code).message;
+    assert_eq!(
+        says("error({ code = 503, message = 'maintenance' })"),
+        "{ code = 503, message = \"maintenance\" }"
+    );
+    assert_eq!(
+        says("error({ 'a', { b = {} }, [true] = print, ['x y'] = json.null, n = 1.5 })"),
+        "{ \"a\", { b = {} }, n = 1.5, [\"x y\"] = json.null, [true] = <function> }"
+    );
+    assert_eq!(
+        says("local t = {} t.self = t error(t)"),
+        "{ self = <cycle> }"
+    );
+    // The error of an action keeps its words.
+    assert_eq!(
+        says("local _, e = pcall(actions.t.fail) error({ cause = e })"),
+        "{ cause = \"t.fail failed: connection refused\" }"
+    );
+    // It is raised again by `parallel`, and calls nothing of the script's.
+    assert_eq!(
+        says(
+            "parallel(function() error(setmetatable({ a = 1 }, { __pairs = error, __index = error })) end)"
+        ),
+        "{ a = 1 }"
+    );
+}
+
+#[test]
+fn what_is_shown_of_a_table_that_is_raised_is_bounded() {
+    for code in [
+        "local t = {} for i = 1, 1e5 do t[i] = ('x'):rep(1000) end error(t)",
+        "local t = {} for i = 1, 1e4 do t[('k'):rep(1000) .. i] = { i } end error(t)",
+        "local t = {} for i = 1, 1e4 do t = { t, t } end error(t)",
+    ] {
+        let message = problem(code).message;
+        assert!(message.len() < 30_000, "{}", message.len());
+        assert!(message.contains("..."), "{message}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_printed_as_they_are() {
+    assert_eq!(
+        output("print('caf\\xe9', '\\0')"),
+        "<63><61><66><e9><09><00><0a>"
+    );
+    assert_eq!(output("print('café')"), "café\n");
+}
+
+#[test]
+fn package_has_the_texts_that_programs_look_at() {
+    assert_eq!(output("return package.config:sub(1, 1)"), "\"/\"");
+    assert_eq!(
+        output(
+            "package.path = 'lib/?.lua;' .. package.path return { package.path, package.cpath }"
+        ),
+        r#"["lib/?.lua;./?.lua;./?/init.lua",""]"#
+    );
+    // Five lines, as the manual has them.
+    assert_eq!(
+        output("local n = 0 for _ in package.config:gmatch('[^\\n]+') do n = n + 1 end return n"),
+        "5"
+    );
+}
+
+#[test]
+fn a_run_ends_with_the_code_that_it_asks_for() {
+    // The host of these tests refuses to end.
+    for (call, code) in [
+        ("os.exit()", 0),
+        ("os.exit(true)", 0),
+        ("os.exit(false)", 1),
+        ("os.exit(3)", 3),
+        ("os.exit(3.0, true)", 3),
+        ("os.exit(256 + 7)", 7),
+        ("os.exit(-1)", 255),
+    ] {
+        let said = problem(call).message;
+        assert_eq!(
+            said,
+            format!("script.lua:1: os.exit: it would end with {code}"),
+            "{call}"
+        );
+    }
+    assert_eq!(
+        problem("os.exit('1')").message,
+        "script.lua:1: bad argument #1 to 'exit' (number expected, got string)"
+    );
+    assert_eq!(
+        problem("os.exit(1.5)").message,
+        "script.lua:1: bad argument #1 to 'exit' (number has no integer representation)"
+    );
+}
+
+#[test]
+fn an_option_that_there_is_not_is_an_error() {
+    for (call, problem) in [
+        (
+            "json.decode('1', { nul = json.null })",
+            "json.decode: no option 'nul' (there is: null)",
+        ),
+        (
+            "json.decode('1', { null = 0 })",
+            "json.decode: the option 'null' can be json.null, got 0",
+        ),
+        (
+            "jq(1, '.', nil, { nulls = true })",
+            "jq: no option 'nulls' (there is: null)",
+        ),
+        (
+            "jq(1, '\\xff')",
+            "jq: the filter is a string that is not UTF-8",
+        ),
+    ] {
+        assert_eq!(
+            super::problem(call).message,
+            format!("script.lua:1: {problem}")
+        );
+    }
+}
+
+#[test]
+fn warnings_are_off_until_they_are_wanted() {
+    assert_eq!(
+        output(
+            "warn('lost') warn('@on') warn('a', 1) warn('@other') warn('@off') warn('lost') print(1)"
+        ),
+        "warning: a1\n1\n"
+    );
+    assert_eq!(
+        problem("warn()").message,
+        "script.lua:1: bad argument #1 to 'warn' (string expected, got no value)"
+    );
+}
+
+#[test]
+fn what_was_given_on_stdin_and_in_files_is_there_to_the_byte() {
+    assert_eq!(
+        output("return { #input(), input():byte(1, -1) }"),
+        "[5,99,97,102,233,0]"
+    );
+    assert_eq!(
+        output("return { #inputs.data, inputs.data:byte(1, -1) }"),
+        "[3,97,255,0]"
+    );
+    assert_eq!(output("return inputs.other == nil"), "true");
 }
 
 #[test]

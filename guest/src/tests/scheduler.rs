@@ -237,3 +237,44 @@ fn what_is_no_function_is_refused() {
          false\trace: at least one function is needed\nfalse\trace: at least one function is needed",
     );
 }
+
+#[test]
+fn a_script_sleeps_alone_and_beside_others() {
+    assert_eq!(output("sleep(1.5) sleep(0) return actions.t.now()"), "1500");
+    // Branches wait together, and a race does not wait for who sleeps longer.
+    assert_eq!(
+        output(
+            "parallel(function() sleep(2) end, function() actions.t.sleep { ms = 1000 } sleep(1) end)
+             local winner = race(function() sleep(5) end, function() sleep(1) end)
+             return { winner, actions.t.now() }"
+        ),
+        "[2,3000]"
+    );
+    // In a comparator nothing can yield.
+    assert_eq!(
+        output(
+            "parallel(function() table.sort({ 2, 1 }, function(a, b) sleep(1) return a < b end) end, function() end)
+             return actions.t.now() >= 1000"
+        ),
+        "true"
+    );
+    for (call, problem) in [
+        ("sleep()", "sleep: expected a number of seconds, got nil"),
+        (
+            "sleep('1')",
+            "sleep: expected a number of seconds, got string",
+        ),
+        ("sleep(-1)", "sleep: expected a number of seconds, got -1"),
+        (
+            "sleep(math.huge)",
+            "sleep: expected a number of seconds, got inf",
+        ),
+        ("sleep(0/0)", "sleep: expected a number of seconds, got"),
+    ] {
+        let said = super::problem(call).message;
+        assert!(
+            said.starts_with(&format!("script.lua:1: {problem}")),
+            "{said}"
+        );
+    }
+}

@@ -86,9 +86,10 @@ pub(super) struct Outline {
 pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outline, String> {
     let script = Script {
         name: "(outline)".to_owned(),
-        source: WALK.to_owned(),
+        source: WALK.into(),
         args: repo.map(|_| "repo".to_owned()).into_iter().collect(),
         want_result: true,
+        ..Script::default()
     };
     let text = app::ask(repo.map(|repo| &repo.ready), script, limits).await?;
     let value = kael_engine::json::parse(text.as_bytes()).map_err(|problem| problem.to_string())?;

@@ -83,6 +83,9 @@ pub(super) struct Run {
         allow_hyphen_values = true
     )]
     pub(super) words: Vec<OsString>,
+    /// Give the script a file as `inputs.NAME`. Repeatable; 64 MiB in all.
+    #[arg(long = "input", value_name = "NAME=FILE")]
+    pub(super) inputs: Vec<OsString>,
     /// Print one JSON report when the run is over: result, output, calls, usage, error.
     #[arg(long)]
     pub(super) json: bool,

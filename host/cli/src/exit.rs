@@ -33,6 +33,7 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
     match ending {
         Ending::Done(_) => SUCCESS,
         Ending::Failed(error) => of_script_error(error),
+        Ending::Exited(code) => *code,
         Ending::Limit(..) | Ending::Busy(_) => LIMIT,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,

@@ -7,6 +7,7 @@ pub mod doctor;
 mod dry_run;
 mod exit;
 mod failure_details;
+mod inputs;
 mod page;
 mod progress;
 mod report;

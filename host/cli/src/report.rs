@@ -48,7 +48,7 @@ impl Problem {
 
     pub(super) fn of_ending<T>(ending: &Ending<T>) -> Option<Self> {
         match ending {
-            Ending::Done(_) | Ending::OutputClosed => None,
+            Ending::Done(_) | Ending::Exited(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
             Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
             Ending::OutputFailed(problem) => {
@@ -327,7 +327,7 @@ pub(super) fn json<'a>(
             "calls": limits.calls,
             "parallel": limits.parallel,
         }),
-        ok: problem.is_none(),
+        ok: problem.is_none() && exit_code == 0,
         output,
         planned: None,
         result,

@@ -41,8 +41,14 @@ pub(super) struct Terminal<W>(pub(super) W);
 
 impl<W: io::Write> io::Write for Terminal<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Each write is whole characters: a print, or what is left of it at the limit.
-        let text = escaped(&String::from_utf8_lossy(bytes), "\n");
+        // Each write is whole characters: a print, or what is left of it at the limit. What is no character is shown as bytes.
+        let mut text = String::new();
+        for chunk in bytes.utf8_chunks() {
+            text += &escaped(chunk.valid(), "\n");
+            for byte in chunk.invalid() {
+                _ = write!(text, "\\x{byte:02x}");
+            }
+        }
         self.0.write_all(text.as_bytes())?;
         Ok(bytes.len())
     }
@@ -91,5 +97,7 @@ mod tests {
         let mut terminal = Terminal(Vec::new());
         io::Write::write_all(&mut terminal, "a\tb\x1b[2J\nc\r".as_bytes()).expect("written");
         assert_eq!(terminal.0, b"a\tb\\u{1b}[2J\nc\\u{d}");
+        io::Write::write_all(&mut terminal, b"caf\xe9").expect("written");
+        assert!(terminal.0.ends_with(b"caf\\xe9"));
     }
 }

@@ -155,6 +155,7 @@ impl Repo {
                 hit,
                 frames,
             }),
+            Ending::Exited(_) => Err(AppError::Fault("a repo ended a run".to_owned())),
             // What a repo prints while it loads is kept in memory.
             Ending::OutputClosed | Ending::OutputFailed(_) => Err(AppError::OutputClosed),
             Ending::Busy(busy) => Err(busy.into()),
@@ -210,9 +211,9 @@ pub fn finish(within: Duration) {
 pub async fn evaluate(name: &str, source: String, limits: &Limits) -> Result<String, String> {
     let script = Script {
         name: name.to_owned(),
-        source,
-        args: Vec::new(),
+        source: source.into_bytes(),
         want_result: true,
+        ..Script::default()
     };
     ask(None, script, limits).await
 }
@@ -241,6 +242,7 @@ pub async fn ask(
         Ending::Done(value) => Ok(value.unwrap_or_default()),
         Ending::Failed(error) => Err(error.message),
         Ending::Limit(hit, _) => Err(hit.to_string()),
+        Ending::Exited(code) => Err(format!("it called os.exit({code})")),
         Ending::OutputClosed => Err("the output was closed".to_owned()),
         Ending::Busy(busy) => Err(busy.to_string()),
         Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),

@@ -43,6 +43,11 @@ impl jaq_core::ValT for Val {
         if let Ok(int) = text.parse() {
             return Ok(Self::Int(int));
         }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message =
+                format_args!("the integer {text} does not fit into 64 bits: {text}.0 is a float");
+            return Err(Error::str(message));
+        }
         text.parse()
             .map(Self::Float)
             .map_err(|_| Error::str(format_args!("{text} is no number")))

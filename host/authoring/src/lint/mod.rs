@@ -189,9 +189,10 @@ impl Checker {
         };
         let script = Script {
             name: "(check)".to_owned(),
-            source: COMPILE.to_owned(),
+            source: COMPILE.into(),
             args: vec![text.to_owned(), "script".to_owned()],
             want_result: true,
+            ..Script::default()
         };
         let said = app::ask(None, script, &self.limits).await?;
         let said =

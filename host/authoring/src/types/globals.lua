@@ -42,6 +42,18 @@ function parallel(...) end
 ---@return any value
 function race(...) end
 
+--- Waits, beside other branches; waiting is not computing.
+---@param seconds number
+function sleep(seconds) end
+
+--- What `kael-host run` was given on stdin, all of it.
+---@return string
+function input() end
+
+--- The files of `kael-host run --input NAME=FILE`, by their names.
+---@type table<string, string>
+inputs = {}
+
 --- Null in JSON.
 ---@class kael.Null
 

@@ -24,7 +24,10 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     let mut scripts = Vec::new();
     for word in &check.scripts {
         match run::named(word) {
-            Ok(script) => scripts.push(script),
+            // Bytes that are not UTF-8 stand in comments and strings alone, or Lua refuses them.
+            Ok((name, source)) => {
+                scripts.push((name, String::from_utf8_lossy(&source).into_owned()));
+            }
             Err(message) => {
                 return Problem::usage(message).report(shared, check.json, exit::USAGE);
             }

@@ -10,6 +10,7 @@ use crate::args::{Run, Shared};
 use crate::config::Key;
 use crate::dry_run::{self, Calls};
 use crate::exit;
+use crate::inputs;
 use crate::page::{Page, Told};
 use crate::progress::{self, ProgressWriter};
 use crate::report::{self, Problem};
@@ -24,7 +25,7 @@ use kael_engine::activity::Activity;
 use kael_engine::app::{self, AppError};
 use kael_engine::environment::Environment;
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Output, Report, Script, Shown};
+use kael_engine::sandbox::{Input, Output, Report, Script, Shown};
 use kael_engine::units::ByteSize;
 
 /// A script may be this large.
@@ -143,7 +144,8 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     } else {
         Output::to_writer(io::stdout())
     };
-    let (name, source) = (script.name.clone(), script.source.clone());
+    let name = script.name.clone();
+    let source = String::from_utf8_lossy(&script.source).into_owned();
     let texts = || {
         let texts = Texts::default().and(&name, &source);
         texts.and_repo(settings.actions.as_deref())
@@ -266,7 +268,7 @@ impl Asked<'_> {
 fn script(run: &Run) -> Result<Script, String> {
     let mut words = run.words.iter();
     let (name, source) = match &run.code {
-        Some(code) => ("(command line)".to_owned(), code.clone()),
+        Some(code) => ("(command line)".to_owned(), code.clone().into_bytes()),
         None => match words.next() {
             None => {
                 return Err(
@@ -283,20 +285,27 @@ fn script(run: &Run) -> Result<Script, String> {
         },
     };
     let args = words.map(argument).collect::<Result<_, _>>()?;
+    let from_stdin = run.code.is_none() && run.words.first().is_some_and(|word| word == "-");
     Ok(Script {
         name,
         source,
         args,
+        inputs: inputs::read(&run.inputs)?,
+        input: if from_stdin {
+            Input::none()
+        } else {
+            Input::stdin()
+        },
         want_result: run.json,
     })
 }
 
 /// The script in a file, or on stdin for `-`: how errors name it, and its text.
-pub(super) fn named(word: &OsStr) -> Result<(String, String), String> {
+pub(super) fn named(word: &OsStr) -> Result<(String, Vec<u8>), String> {
     if word == "-" {
         return Ok(("stdin".to_owned(), read(io::stdin().lock(), "stdin")?));
     }
-    Ok((word.to_string_lossy().into_owned(), file(Path::new(word))?))
+    Ok((word.to_string_lossy().into_owned(), bytes(Path::new(word))?))
 }
 
 fn argument(word: &OsString) -> Result<String, String> {
@@ -307,6 +316,16 @@ fn argument(word: &OsString) -> Result<String, String> {
 
 /// The text of a script in a file.
 pub(super) fn file(path: &Path) -> Result<String, String> {
+    String::from_utf8(bytes(path)?).map_err(|problem| {
+        let good = &problem.as_bytes()[..problem.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        let shown = path.display();
+        format!("the script `{shown}` is not UTF-8 text (line {line})")
+    })
+}
+
+/// The bytes of a script in a file.
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display().to_string();
     let metadata = path.metadata().map_err(|problem| match problem.kind() {
         io::ErrorKind::NotFound => format!("no such script: `{shown}`"),
@@ -320,7 +339,7 @@ pub(super) fn file(path: &Path) -> Result<String, String> {
     read(file, &shown)
 }
 
-fn read(from: impl io::Read, shown: &str) -> Result<String, String> {
+fn read(from: impl io::Read, shown: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     from.take(MAX_SCRIPT + 1)
         .read_to_end(&mut bytes)
@@ -331,9 +350,5 @@ fn read(from: impl io::Read, shown: &str) -> Result<String, String> {
             ByteSize::new(MAX_SCRIPT)
         ));
     }
-    String::from_utf8(bytes).map_err(|problem| {
-        let good = &problem.as_bytes()[..problem.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        format!("the script `{shown}` is not UTF-8 text (line {line})")
-    })
+    Ok(bytes)
 }

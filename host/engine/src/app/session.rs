@@ -162,6 +162,7 @@ async fn instance(
                 AppError::OutputClosed
             }
             Ending::Busy(busy) => busy.into(),
+            Ending::Exited(_) => AppError::Fault("a repo ended a session".to_owned()),
             Ending::Fault(fault) => AppError::Fault(fault),
         })
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod bindings;
 mod engine;
+mod input;
 mod lua_backtrace;
 mod output;
 mod prepared_repo;
@@ -16,6 +17,7 @@ use wasmtime::{AsContextMut as _, Store, StoreContextMut, Trap, UpdateDeadline, 
 
 pub use admission::Busy;
 pub use engine::{EngineError, Sandbox};
+pub use input::{Input, MAX_INPUT};
 pub use output::{Output, Shown};
 pub use prepared_repo::{LoadedRepo, PreparedRepo};
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt, Session};
@@ -41,14 +43,18 @@ const MAX_FRAME: usize = 1 << 10;
 const LATEST: Duration = Duration::from_secs(1);
 
 /// A script and what it is given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Script {
     /// How errors name it.
     pub name: String,
-    /// Its text.
-    pub source: String,
+    /// Its text; bytes that are not UTF-8 may stand in comments and strings.
+    pub source: Vec<u8>,
     /// The global `arg`.
     pub args: Vec<String>,
+    /// The global `inputs`: names, and the bytes of files.
+    pub inputs: Vec<(String, Vec<u8>)>,
+    /// What `input()` reads.
+    pub input: Input,
     /// Whether the value that it returns is wanted.
     pub want_result: bool,
 }
@@ -91,6 +97,8 @@ pub enum Ending<T> {
     Failed(ScriptError),
     /// A limit, and the Lua frames that were running, innermost first, as far as they are known.
     Limit(LimitHit, Vec<String>),
+    /// It asked to end with an exit code (`os.exit`).
+    Exited(u8),
     /// The reader of the output is gone.
     OutputClosed,
     /// The output cannot be written: a full disk.
@@ -144,7 +152,7 @@ impl Sandbox {
                 .call_load_repo(store, &modules)
                 .await
         };
-        let report = self.answer(limits, output, None, ask).await;
+        let report = self.answer(limits, output, None, Input::none(), ask).await;
         report.map(|loaded| {
             let raw = |d: runtime::Definition| RawDefinition {
                 names: d.names,
@@ -171,10 +179,12 @@ impl Sandbox {
         output: Output,
         dispatcher: Arc<Dispatcher>,
     ) -> Report<Option<String>> {
+        let input = script.input;
         let script = runtime::Script {
             name: script.name,
             source: script.source,
             args: script.args,
+            inputs: script.inputs,
             want_result: script.want_result,
         };
         let ask = async move |store: &mut Store<State>, guest: &Guest| {
@@ -183,7 +193,8 @@ impl Sandbox {
                 .call_run_script(store, repo.map(PreparedRepo::as_wit), &script)
                 .await
         };
-        self.answer(limits, output, Some(dispatcher), ask).await
+        self.answer(limits, output, Some(dispatcher), input, ask)
+            .await
     }
 
     /// Makes an instance, asks it one thing within the limits, and throws it away.
@@ -192,6 +203,7 @@ impl Sandbox {
         limits: &Limits,
         output: Output,
         dispatcher: Option<Arc<Dispatcher>>,
+        input: Input,
         ask: impl AsyncFnOnce(
             &mut Store<State>,
             &Guest,
@@ -204,7 +216,9 @@ impl Sandbox {
         };
         let start = Instant::now();
         let _running = self.ticker.run();
-        let mut store = self.store(State::new(limits, output, dispatcher, seed()));
+        let mut state = State::new(limits, output, dispatcher, seed());
+        state.input = input;
+        let mut store = self.store(state);
         let meter = store.data().meter.clone();
         let asking = async {
             let guest = self.guest.instantiate_async(&mut store).await?;
@@ -267,11 +281,12 @@ async fn conclude<T>(
     // What was printed is there before anything is said of how it ended; a run that has failed does not wait long for a
     // reader that takes nothing.
     let mut left = state.limits.wall.duration().saturating_sub(start.elapsed());
-    if !matches!(ending, Ending::Done(_)) {
+    let as_it_wished = matches!(ending, Ending::Done(_) | Ending::Exited(_));
+    if !as_it_wished {
         left = left.min(LATEST);
     }
     let flushed = tokio::time::timeout(left, state.output.flush()).await;
-    if matches!(ending, Ending::Done(_)) {
+    if as_it_wished {
         match flushed {
             Ok(Ok(())) => {}
             Ok(Err(closed)) => ending = output_ended(&closed),
@@ -316,6 +331,7 @@ impl<T> Report<T> {
             Ending::Done(value) => Ending::Done(f(value)),
             Ending::Failed(error) => Ending::Failed(error),
             Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
+            Ending::Exited(code) => Ending::Exited(code),
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
             Ending::Busy(busy) => Ending::Busy(busy),
@@ -383,6 +399,7 @@ fn stopped<T>(mut store: StoreContextMut<'_, State>, trap: &wasmtime::Error) -> 
     match (&state.stop, trap.downcast_ref::<Trap>()) {
         (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone(), frames),
         (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
+        (Some(Stop::Exit(code)), _) => Ending::Exited(*code),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),
         // A guest that is refused memory traps; one that does not even fit is not made.
         (None, Some(Trap::UnreachableCodeReached) | None) if state.limiter.refused().is_some() => {
@@ -455,7 +472,7 @@ mod tests {
             Ok(Ok(runtime.call_complete(store, "a").await?))
         };
         let limits = Limits::default();
-        let report = sandbox.answer(&limits, Output::in_memory(), None, ask);
+        let report = sandbox.answer(&limits, Output::in_memory(), None, Input::none(), ask);
         let ending = report.await.ending;
         let Ending::Fault(fault) = &ending else {
             panic!("{ending:?}");

@@ -43,7 +43,7 @@ enum Kind {
 }
 
 enum Message {
-    Text(String),
+    Text(Vec<u8>),
     /// Answered when everything before it was written.
     Flush(oneshot::Sender<()>),
 }
@@ -145,13 +145,15 @@ impl Output {
 
     /// Writes what another sink kept. A reader that is gone has no use for it.
     pub async fn forward(&self, kept: &Self) {
-        self.print(kept.kept()).await.ok();
+        self.print(kept.kept().into_bytes()).await.ok();
         self.flush().await.ok();
     }
 
-    pub(super) async fn print(&self, text: String) -> Result<(), Closed> {
+    /// Bytes that are not UTF-8 reach a writer as they are; what is kept as text has U+FFFD in their place.
+    pub(super) async fn print(&self, text: Vec<u8>) -> Result<(), Closed> {
         if let Some(shown) = &self.shown {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = String::from_utf8_lossy(&text);
             let room = text.floor_char_boundary(MAX_SHOWN - shown.output.len());
             // What has once been cut goes on nowhere.
             let room = if shown.more > 0 { 0 } else { room };
@@ -166,7 +168,7 @@ impl Output {
             Kind::Memory(kept) => {
                 kept.lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push_str(&text);
+                    .push_str(&String::from_utf8_lossy(&text));
                 Ok(())
             }
         }
@@ -188,7 +190,7 @@ impl Output {
 
 fn write(writer: &mut impl Write, message: Message) -> io::Result<()> {
     match message {
-        Message::Text(text) => writer.write_all(text.as_bytes()),
+        Message::Text(text) => writer.write_all(&text),
         Message::Flush(reply) => {
             writer.flush()?;
             reply.send(()).ok();

@@ -4,7 +4,7 @@ mod answer;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::bindings::kael::engine::actions::{
     ActionError as WitError, Completion, ErrorKind as WitKind,
 };
+use super::input::{Input, bytes_of};
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
 use crate::failure::{ActionError, Detail, ErrorKind};
@@ -23,6 +24,13 @@ use crate::units::ByteSize;
 
 type Outcome = Result<String, WitError>;
 
+/// The one of the host's own names whose answer takes its time, as an action's does.
+const SLEEP: &str = "kael.sleep";
+
+/// Warnings of a script that are shown, and bytes of each.
+const MAX_WARNINGS: u32 = 20;
+const MAX_WARNING: usize = 1 << 10;
+
 /// How a call ended, and its permit: results that the guest has not taken yet count as in flight,
 /// which bounds them.
 type Answer = (Outcome, Option<Permit>);
@@ -33,6 +41,8 @@ pub(super) enum Stop {
     Limit(LimitHit),
     /// The output takes no more.
     OutputClosed(Closed),
+    /// The script asked for it, with an exit code.
+    Exit(u8),
     /// The guest broke the rules of the boundary.
     Fault(&'static str),
 }
@@ -86,6 +96,10 @@ pub(super) struct State {
     pub(super) stop: Option<Stop>,
     pub(super) calls: u32,
     pub(super) printed: u64,
+    /// What `input()` reads.
+    pub(super) input: Input,
+    /// Warnings of the script that were shown.
+    warned: u32,
     start: Instant,
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
@@ -114,6 +128,8 @@ impl State {
             stop: None,
             calls: 0,
             printed: 0,
+            input: Input::none(),
+            warned: 0,
             start: Instant::now(),
             interrupted: None,
             seed,
@@ -130,7 +146,7 @@ impl State {
         self.meter = Meter::new();
         self.start = Instant::now();
         self.limiter.forget_refusal();
-        (self.stop, self.calls, self.printed) = (None, 0, 0);
+        (self.stop, self.calls, self.printed, self.warned) = (None, 0, 0, 0);
     }
 
     /// The limit on time that is reached.
@@ -167,9 +183,32 @@ impl State {
     async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
         match name {
             "kael.print" => {
-                self.print(params).await?;
+                self.print(params.into_bytes()).await?;
                 Ok(Ok("null".to_owned()))
             }
+            "kael.print-bytes" => match bytes_of(&params) {
+                Some(bytes) => {
+                    self.print(bytes).await?;
+                    Ok(Ok("null".to_owned()))
+                }
+                None => Ok(refused("a character stands for no byte")),
+            },
+            "kael.warn" => {
+                self.warn(&params);
+                Ok(Ok("null".to_owned()))
+            }
+            "kael.input" => Ok(match self.input.read().await {
+                Ok(text) => Ok(text),
+                Err(problem) => refused(problem),
+            }),
+            // While a repo loads there is no run to end.
+            "kael.exit" if self.dispatcher.is_none() => Ok(refused(
+                "a run cannot be ended while the actions repo loads",
+            )),
+            "kael.exit" => match params.parse::<u8>() {
+                Ok(code) => Err(self.end(Stop::Exit(code))),
+                Err(_) => Ok(refused("an exit code is 0 to 255")),
+            },
             "kael.clock" => {
                 let wall = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
@@ -199,18 +238,31 @@ impl State {
         }
     }
 
-    async fn print(&mut self, mut text: String) -> wasmtime::Result<()> {
+    /// Shows a warning of the script, and no more of them than a person would read.
+    fn warn(&mut self, text: &str) {
+        self.warned = self.warned.saturating_add(1);
+        if self.warned <= MAX_WARNINGS {
+            let cut = text.floor_char_boundary(MAX_WARNING);
+            // What could drive a terminal is shown as an escape.
+            let shown = text[..cut].chars().map(|c| match c {
+                '\'' | '"' | '\\' => c.to_string(),
+                c => c.escape_debug().to_string(),
+            });
+            tracing::warn!("{}", shown.collect::<String>());
+        }
+    }
+
+    async fn print(&mut self, mut text: Vec<u8>) -> wasmtime::Result<()> {
         let left = self.limits.output.bytes() - self.printed;
         let wanted = ByteSize::new(self.printed + text.len() as u64);
         let over = text.len() as u64 > left;
         if over {
             // What still fits is printed, up to a whole character.
-            text.truncate(
-                (0..=left as usize)
-                    .rev()
-                    .find(|at| text.is_char_boundary(*at))
-                    .unwrap_or(0),
-            );
+            let mut end = left as usize;
+            while end > 0 && text[end] & 0xc0 == 0x80 && left as usize - end < 3 {
+                end -= 1;
+            }
+            text.truncate(end);
         }
         self.printed += text.len() as u64;
         if let Err(closed) = self.output.print(text).await {
@@ -232,13 +284,14 @@ impl State {
         name: String,
         params: String,
     ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
-        if self.calls == self.limits.calls {
+        let sleeps = name == SLEEP;
+        if !sleeps && self.calls == self.limits.calls {
             let hit = LimitHit::Calls {
                 allowed: self.limits.calls,
             };
             return Err(self.end(Stop::Limit(hit)));
         }
-        self.calls += 1;
+        self.calls += u32::from(!sleeps);
         let (dispatcher, turns, records) = (
             self.dispatcher.clone(),
             self.turns.clone(),
@@ -246,6 +299,9 @@ impl State {
         );
         let failures = self.failures.clone();
         Ok(async move {
+            if sleeps {
+                return (sleep(&params).await, None);
+            }
             let Some(dispatcher) = dispatcher else {
                 let message = "actions cannot be called while the actions repo loads";
                 let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
@@ -298,6 +354,31 @@ impl State {
         }
         Ok(done)
     }
+}
+
+/// Waits as long as the script has asked.
+async fn sleep(params: &str) -> Outcome {
+    #[derive(serde::Deserialize)]
+    struct Request {
+        seconds: f64,
+    }
+    let request = serde_json::from_str(params).ok();
+    let time = request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok());
+    match time {
+        Some(time) => {
+            // Most calls are none: their future need not have room for a timer.
+            Box::pin(tokio::time::sleep(time)).await;
+            Ok("null".to_owned())
+        }
+        None => refused("expected a number of seconds"),
+    }
+}
+
+fn refused(problem: impl Into<String>) -> Outcome {
+    Err(to_wit(ActionError::new(
+        ErrorKind::InvalidParams,
+        problem.into(),
+    )))
 }
 
 /// The error as it crosses the boundary.

@@ -384,7 +384,9 @@ impl Talk<'_> {
                     None => self.say(""),
                 };
                 match report.ending {
-                    Ending::OutputClosed | Ending::OutputFailed(_) => Next::End(code),
+                    Ending::Exited(_) | Ending::OutputClosed | Ending::OutputFailed(_) => {
+                        Next::End(code)
+                    }
                     _ => next,
                 }
             }

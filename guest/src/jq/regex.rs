@@ -1,0 +1,76 @@
+//! Regular expressions of filters, compiled and kept for the next call.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use jaq_core::Error;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::syntax;
+
+use super::value::Val;
+
+/// Bytes that a regular expression may take once it is compiled, and bytes of what it keeps while it searches.
+const MAX_PATTERN: usize = 1 << 20;
+const MAX_STATES: usize = 256 << 10;
+
+/// Regular expressions that are kept.
+const KEPT: usize = 16;
+
+/// The flags that jq knows.
+const FLAGS: &str = "gnimslxp";
+
+thread_local! {
+    /// Those that were used last, by pattern and flags.
+    static CACHE: RefCell<VecDeque<(String, String, Regex)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// A regular expression, unless it is wrong.
+pub(super) fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+    let kept = CACHE.with_borrow(|cache| {
+        let mut kept = cache.iter();
+        kept.find(|kept| kept.0 == pattern && kept.1 == flags)
+            .map(|kept| kept.2.clone())
+    });
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let made = compile(pattern, flags)?;
+    CACHE.with_borrow_mut(|cache| {
+        cache.truncate(KEPT - 1);
+        cache.push_front((pattern.to_owned(), flags.to_owned(), made.clone()));
+    });
+    Ok(made)
+}
+
+fn compile(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+    if let Some(flag) = flags.chars().find(|flag| !FLAGS.contains(*flag)) {
+        let message = format_args!("{flag:?} is no flag of regular expressions");
+        return Err(Error::str(message));
+    }
+    let is = |flag: char| flags.contains(flag);
+    let how = syntax::Config::new()
+        .case_insensitive(is('i'))
+        .multi_line(is('m') || is('p'))
+        .dot_matches_new_line(is('s') || is('p'))
+        .swap_greed(is('l'))
+        .ignore_whitespace(is('x'))
+        .nest_limit(50);
+    let refused = |problem: String| {
+        // The last line says what is wrong; those before draw where.
+        let why = problem.lines().last().unwrap_or_default();
+        let why = why.trim_start_matches("error: ");
+        Error::str(format_args!("the regular expression {pattern:?}: {why}"))
+    };
+    let parsed = syntax::parse_with(pattern, &how);
+    let parsed = parsed.map_err(|problem| refused(problem.to_string()))?;
+    let bounds = Config::new()
+        .nfa_size_limit(Some(MAX_PATTERN))
+        .hybrid_cache_capacity(MAX_STATES);
+    let built = Regex::builder().configure(bounds).build_from_hir(&parsed);
+    built.map_err(|problem| {
+        refused(match problem.size_limit() {
+            Some(limit) => format!("compiled, it exceeds size limit of {limit} bytes"),
+            None => problem.to_string(),
+        })
+    })
+}

@@ -1,0 +1,7 @@
+-- What is shown of a table that is raised has a bound, whatever it holds.
+-- ends: script 1
+-- message: {*...*}
+local t = {}
+for i = 1, 1e5 do t[("k"):rep(300) .. i] = { ("v"):rep(300), { { { { i } } } } } end
+t.self = t
+error(setmetatable(t, { __index = error, __pairs = error, __len = error }))

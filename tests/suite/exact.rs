@@ -1,0 +1,291 @@
+//! What crosses between a script and the world arrives as it was, or there is an error; docs/conversions.md lists it.
+
+use kael_tests::Kael;
+use serde_json::Value;
+
+/// The bytes on stdout of a command that succeeds and says nothing on stderr.
+#[track_caller]
+fn stdout(session: &Kael) -> Vec<u8> {
+    let output = session.start().wait_with_output().expect("the host ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""));
+    output.stdout
+}
+
+#[test]
+fn an_integer_beyond_64_bits_is_an_error_everywhere() {
+    let session = || {
+        Kael::new().shell(
+            "id",
+            "",
+            r#"echo '{"id":18446744073709551615,"hash":12345678901234567890}'"#,
+        )
+    };
+    session().script("actions.t.id()").fails_with(
+        6,
+        "Error: t.id failed: bad result: the integer 18446744073709551615 does not fit into 64 bits (as a text, in \
+         quotes, it stays exact) at line 1 column 7",
+    );
+    session()
+        .script("local ok, e = pcall(actions.t.id) print(ok, e.kind)")
+        .prints("false\tbad_output\n");
+    // What 64 bits hold is exact, and a float stays one.
+    Kael::new()
+        .shell(
+            "id",
+            "",
+            r#"echo '[9223372036854775807,-9223372036854775808,1e20]'"#,
+        )
+        .script("print(json.encode(actions.t.id()))")
+        .prints("[9223372036854775807,-9223372036854775808,1e+20]\n");
+}
+
+#[test]
+fn print_writes_any_bytes() {
+    let code = r#"print("caf\xe9") print("\0\x80\xff", "é")"#;
+    let session = Kael::new().words(&["run", "-e", code]);
+    assert_eq!(stdout(&session), b"caf\xe9\n\0\x80\xff\t\xc3\xa9\n");
+    // JSON has no bytes.
+    let ran = Kael::new().words(&["run", "--json", "-e", code]).ends();
+    let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("a report");
+    assert_eq!(report["output"], "caf\u{fffd}\n\0\u{fffd}\u{fffd}\té\n");
+    // The limit on output counts bytes, and cuts no character.
+    let cut = Kael::new().words(&["run", "--max-output", "4B", "-e", "print('aaé\\xe9')"]);
+    let output = cut.start().wait_with_output().expect("the host ends");
+    assert_eq!(
+        (output.status.code(), &output.stdout[..]),
+        (Some(5), "aaé".as_bytes())
+    );
+}
+
+#[test]
+fn a_script_may_hold_any_bytes() {
+    let latin = b"-- caf\xe9\nprint(#'\xe9\xff')\n";
+    let session = Kael::new().file("script.lua", latin);
+    assert_eq!(stdout(&session.words(&["run", "script.lua"])), b"2\n");
+    let session = Kael::new().file("script.lua", latin);
+    assert_eq!(
+        stdout(&session.words(&["check", "script.lua"])),
+        b"no problems\n"
+    );
+    let session = Kael::new().file("script.lua", b"-- \xe9\nlocal x = = 1\n");
+    session
+        .words(&["run", "script.lua"])
+        .ends()
+        .fails_with(1, "Error: script.lua:2: unexpected symbol near '='");
+}
+
+#[test]
+fn finalisers_run_at_the_end_of_a_run() {
+    Kael::new()
+        .script(
+            "KEEP = setmetatable({}, { __gc = function() print('first made') end })
+             local t = setmetatable({}, { __gc = function() print('last made') error('lost') end })
+             print('body')",
+        )
+        .prints("body\nlast made\nfirst made\n");
+    // After an error, too, and they may call actions.
+    let ran = Kael::new()
+        .shell("echo", "", "cat")
+        .script("KEEP = setmetatable({}, { __gc = function() print(actions.t.echo({ 1 })[1]) end })\nerror('no')");
+    assert_eq!(ran.exits(1).stdout, "1\n");
+    // Those that are made meanwhile are none, and the limits hold.
+    Kael::new()
+        .script("local function again() setmetatable({}, { __gc = again }) print(1) end again()")
+        .prints("1\n1\n");
+    let ran = Kael::new()
+        .run_with(&["--max-cpu", "200ms"])
+        .script("KEEP = setmetatable({}, { __gc = function() while true do end end })");
+    ran.exits(5).says("computing time");
+    // The value that a script returns is there before.
+    let ran = Kael::new()
+        .run_with(&["--json"])
+        .script("local t = setmetatable({ 1 }, { __gc = function(t) t[1] = 2 end }) return t");
+    let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("a report");
+    assert_eq!(report["result"], serde_json::json!([1]));
+}
+
+#[test]
+fn stdin_and_files_reach_a_script_to_the_byte() {
+    let session = Kael::new()
+        .file("data.bin", b"a\xff\0b")
+        .file("names.txt", "ann\n")
+        .stdin("one\ntwo\n")
+        .words(&["run", "--input", "data=data.bin", "--input", "names=names.txt", "-e"])
+        .words(&["print(#input(), input() == input(), inputs.data:byte(1, -1)) print(inputs.names, inputs.other)"]);
+    assert_eq!(stdout(&session), b"8\ttrue\t97\t255\t0\t98\nann\n\tnil\n");
+    for (given, problem) in [
+        (
+            "x",
+            "--input takes NAME=FILE, with a NAME of letters, digits and `_`, got `x`",
+        ),
+        (
+            "a b=data.bin",
+            "--input takes NAME=FILE, with a NAME of letters, digits and `_`, got `a b=data.bin`",
+        ),
+        (
+            "a=",
+            "--input takes NAME=FILE, with a NAME of letters, digits and `_`, got `a=`",
+        ),
+        (
+            "a=none",
+            "cannot read `none` for --input a: No such file or directory (os error 2)",
+        ),
+    ] {
+        let ran = Kael::new()
+            .words(&["run", "--input", given, "-e", "print(1)"])
+            .ends();
+        ran.fails_with(2, &format!("Error: {problem}"));
+    }
+    // A script that came on stdin has taken it.
+    Kael::new()
+        .stdin("print(pcall(input))")
+        .words(&["run", "-"])
+        .ends()
+        .prints("false\tinput: this script is given none: `kael-host run SCRIPT < FILE` gives it stdin\n");
+}
+
+/// The limits end a run that waits for stdin.
+#[test]
+fn a_stdin_that_never_ends_ends_with_the_run() {
+    let session = Kael::new();
+    let mut command = session.command();
+    command.args(["run", "--timeout", "1s", "-e", "input()"]);
+    command
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the host starts");
+    let held = child.stdin.take();
+    let output = child.wait_with_output().expect("the host ends");
+    drop(held);
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
+fn a_run_ends_with_the_code_that_its_script_gives() {
+    for (code, exit) in [
+        ("os.exit(3)", 3),
+        ("os.exit(false)", 1),
+        ("pcall(os.exit, 7) print('on')", 7),
+        (
+            "parallel(function() os.exit(9) end, function() actions.t.nap() end)",
+            9,
+        ),
+        ("coroutine.wrap(function() os.exit(4) end)()", 4),
+        ("setmetatable({}, { __gc = function() os.exit(5) end })", 5),
+    ] {
+        let ran = Kael::new().shell("nap", "", "sleep 30").script(code);
+        assert_eq!(ran.exits(exit).stdout, "", "{code}");
+        assert_eq!(ran.stderr, "", "{code}");
+    }
+    Kael::new()
+        .script("print('before') os.exit() print('after')")
+        .prints("before\n");
+    // In Lua, too, finalisers run with the second argument alone.
+    Kael::new()
+        .script("KEEP = setmetatable({}, { __gc = function() print('gc') end }) os.exit(0)")
+        .prints("");
+    let ran = Kael::new()
+        .run_with(&["--json"])
+        .script("print(1) os.exit(2)");
+    let report: Value = serde_json::from_str(&ran.exits(2).stdout).expect("a report");
+    assert_eq!(
+        (
+            &report["ok"],
+            &report["exit_code"],
+            &report["output"],
+            &report["error"]
+        ),
+        (
+            &Value::Bool(false),
+            &Value::from(2),
+            &Value::from("1\n"),
+            &Value::Null
+        )
+    );
+    // A repo that loads ends nothing.
+    Kael::new()
+        .file("actions/init.lua", "os.exit(0)")
+        .option(&["--actions", "actions"])
+        .script("print(1)")
+        .fails_with(
+            3,
+            "Error: actions/init.lua:1: os.exit: a run cannot be ended while the actions repo loads",
+        );
+    // A session ends, too.
+    let ran = Kael::new()
+        .stdin("print(1)\nos.exit(6)\nprint(2)\n")
+        .words(&["repl"])
+        .ends();
+    assert_eq!(ran.exits(6).stdout, "1\n");
+}
+
+#[test]
+fn sleeping_is_waiting() {
+    let ran = Kael::new()
+        .run_with(&["--json", "--max-cpu", "200ms"])
+        .script(
+            "local t = os.time()
+         sleep(0.4)
+         parallel(function() sleep(0.4) end, function() sleep(0.4) end)
+         local winner = race(function() sleep(60) end, function() sleep(0.1) end)
+         return { winner, os.clock() < 0.2 }",
+        );
+    let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("a report");
+    assert_eq!(report["result"], serde_json::json!([2, true]));
+    let wall = report["usage"]["wall_ms"].as_f64().expect("a number");
+    assert!((800.0..30_000.0).contains(&wall), "{wall}");
+    // It is no call of an action, and the limit on time ends it.
+    assert_eq!(report["usage"]["calls"], 0);
+    let ran = Kael::new()
+        .run_with(&["--timeout", "300ms"])
+        .script("sleep(60)");
+    ran.exits(5);
+}
+
+#[test]
+fn an_error_that_is_a_table_is_shown_with_its_fields() {
+    let code = "error({ code = 503, message = 'maintenance' })";
+    Kael::new()
+        .script(code)
+        .fails_with(1, "Error: { code = 503, message = \"maintenance\" }");
+    let ran = Kael::new().run_with(&["--json"]).script(code);
+    let report: Value = serde_json::from_str(&ran.exits(1).stdout).expect("a report");
+    assert_eq!(
+        report["error"]["message"],
+        "{ code = 503, message = \"maintenance\" }"
+    );
+}
+
+/// Sixty-four places are looked at at once, and what is left one by one: every length and place gives what a pattern does.
+#[test]
+fn a_plain_text_is_found_wherever_it_is() {
+    let script = r##"
+        local function slow(s, p, init)
+          for at = init, #s - #p + 1 do if s:sub(at, at + #p - 1) == p then return at, at + #p - 1 end end
+        end
+        local texts = { ("ab"):rep(100), ("a"):rep(200), ("x"):rep(63) .. "needle" .. ("x"):rep(80), "\0\0a\0" }
+        local parts = { "a", "b", "ab", "ba", "aaaa", "needle", "xn", "ex", ("a"):rep(64), ("a"):rep(200), ("a"):rep(201), "\0a", "zzz",
+          ("ab"):rep(20) .. "x", ("x"):rep(17) .. "n" }
+        local tried = 0
+        for _, s in ipairs(texts) do
+          for _, p in ipairs(parts) do
+            for init = 1, #s + 1 do
+              local a, b = s:find(p, init, true)
+              local c, d = slow(s, p, init)
+              assert(a == c and b == d, p .. " from " .. init)
+              tried = tried + 1
+            end
+          end
+        end
+        print(tried > 5000)"##;
+    Kael::new().script(script).prints("true\n");
+}
+
+/// Some fifty times this was the time before; the bound leaves room for a busy machine.
+#[test]
+fn a_search_over_much_text_takes_no_time() {
+    let code = "local s = ('lorem ipsum dolor '):rep(1000) local c = os.clock() \
+                for i = 1, 20000 do s:find('zzz', 1, true) end print(os.clock() - c < 0.25)";
+    Kael::new().script(code).prints("true\n");
+}
