@@ -199,12 +199,13 @@ fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -
     let regex = regex::compiled(pattern, flags)?;
     let is = |flag: char| flags.contains(flag);
     let cut = |from: usize, to: usize| Val::from(subject[from..to].to_owned());
-    let names = regex.group_info().pattern_names(PatternID::ZERO);
+    let names = regex.get_nfa().group_info().pattern_names(PatternID::ZERO);
     let names: Vec<Option<&str>> = names.collect();
+    let mut cache = regex.create_cache();
     // Matches ascend, so their places in characters are counted on from the last.
     let (mut seen, mut seen_characters) = (0, 0);
     let (mut parts, mut last) = (Vec::new(), 0);
-    for captures in regex.captures_iter(subject) {
+    for captures in regex.captures_iter(&mut cache, subject) {
         let Some(whole) = captures.get_group(0) else {
             continue;
         };

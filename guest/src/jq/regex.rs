@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use jaq_core::Error;
-use regex_automata::meta::{Config, Regex};
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
 use regex_automata::util::syntax;
 
 use super::value::Val;
 
-/// Bytes that a regular expression may take once it is compiled, and bytes of what it keeps while it searches.
+/// Bytes that a regular expression may take once it is compiled.
 const MAX_PATTERN: usize = 1 << 20;
-const MAX_STATES: usize = 256 << 10;
 
 /// Regular expressions that are kept.
 const KEPT: usize = 16;
@@ -21,11 +20,11 @@ const FLAGS: &str = "gnimslxp";
 
 thread_local! {
     /// Those that were used last, by pattern and flags.
-    static CACHE: RefCell<VecDeque<(String, String, Regex)>> = const { RefCell::new(VecDeque::new()) };
+    static CACHE: RefCell<VecDeque<(String, String, PikeVM)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// A regular expression, unless it is wrong.
-pub(super) fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+pub(super) fn compiled(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
     let kept = CACHE.with_borrow(|cache| {
         let mut kept = cache.iter();
         kept.find(|kept| kept.0 == pattern && kept.1 == flags)
@@ -42,7 +41,7 @@ pub(super) fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> 
     Ok(made)
 }
 
-fn compile(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+fn compile(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
     if let Some(flag) = flags.chars().find(|flag| !FLAGS.contains(*flag)) {
         let message = format_args!("{flag:?} is no flag of regular expressions");
         return Err(Error::str(message));
@@ -63,14 +62,10 @@ fn compile(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
     };
     let parsed = syntax::parse_with(pattern, &how);
     let parsed = parsed.map_err(|problem| refused(problem.to_string()))?;
-    let bounds = Config::new()
-        .nfa_size_limit(Some(MAX_PATTERN))
-        .hybrid_cache_capacity(MAX_STATES);
-    let built = Regex::builder().configure(bounds).build_from_hir(&parsed);
-    built.map_err(|problem| {
-        refused(match problem.size_limit() {
-            Some(limit) => format!("compiled, it exceeds size limit of {limit} bytes"),
-            None => problem.to_string(),
-        })
-    })
+    let bounds = thompson::Config::new().nfa_size_limit(Some(MAX_PATTERN));
+    thompson::Compiler::new()
+        .configure(bounds)
+        .build_from_hir(&parsed)
+        .and_then(PikeVM::new_from_nfa)
+        .map_err(|problem| refused(problem.to_string()))
 }
