@@ -238,7 +238,7 @@ fn where_namespaces_are_used_up_no_action_runs_with_less() {
 }
 
 #[test]
-fn what_npm_starts_ends_with_a_host_that_is_killed_whoever_runs_it() {
+fn what_npm_starts_ends_with_a_host_that_is_killed_as_any_user() {
     let can = Command::new("setpriv").arg("--version").output().is_ok();
     if (is_root() && !can) || !has("namespace") {
         return;
@@ -279,7 +279,7 @@ fn what_npm_starts_ends_with_a_host_that_is_killed_whoever_runs_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(alive("4817.2"), "npm began");
-    // What runs the host became the host.
+    // `setpriv` and `env` have become the host.
     host.kill().expect("it is killed");
     host.wait().expect("it ends");
     assert!(gone("4817.2"));

@@ -53,7 +53,7 @@ impl Places {
             return Ok(known);
         }
         let read = |path| match fs::read_to_string(path) {
-            Err(error) if exhausted::is_short(&error) => Err(error),
+            Err(error) if exhausted::is_short_of_descriptors(&error) => Err(error),
             text => Ok(text.unwrap_or_default()),
         };
         let (mounts, own) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
@@ -71,7 +71,9 @@ impl Places {
             remove_stale(place);
             let group = match Group::new(place) {
                 Ok(group) => group,
-                Err(problem) if exhausted::is_short(&problem) => return Err(problem),
+                Err(problem) if exhausted::is_short_of_descriptors(&problem) => {
+                    return Err(problem);
+                }
                 Err(problem) => {
                     places.why = format!("{}: {problem}", place.display());
                     continue;
@@ -80,7 +82,7 @@ impl Places {
             if places.pids.is_none() {
                 match group.allow(100) {
                     Ok(()) => places.pids = Some(place.clone()),
-                    Err(error) if exhausted::is_short(&error) => return Err(error),
+                    Err(error) if exhausted::is_short_of_descriptors(&error) => return Err(error),
                     Err(_) => {}
                 }
             }

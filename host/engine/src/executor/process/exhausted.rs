@@ -9,14 +9,14 @@ use std::io;
 
 use super::spawn::errno;
 
-/// Bounds on namespaces, of which every call needs one each. None at all is what an operator
-/// wanted.
-const BOUNDS: [&str; 4] = ["user", "pid", "mnt", "ipc"];
-
-/// Whether an error means that something is used up, of which there was or will be more.
-pub(super) fn is_meant(error: &io::Error) -> bool {
+/// Whether an error means that something is used up, of which there was or will be more. `user` is
+/// whether a user namespace was wanted, too.
+pub(super) fn is_used_up(error: &io::Error, user: bool) -> bool {
     match errno(error) {
-        Some(libc::ENOSPC) => !BOUNDS.iter().any(|kind| is_zero(kind)),
+        // Where none at all are allowed, an operator wanted that.
+        Some(libc::ENOSPC) => {
+            !(is_forbidden("pid") || is_forbidden("mnt") || (user && is_forbidden("user")))
+        }
         Some(number) => matches!(
             number,
             libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EUSERS
@@ -25,21 +25,22 @@ pub(super) fn is_meant(error: &io::Error) -> bool {
     }
 }
 
-/// The same of what this process itself needs to look around: descriptors and memory.
-pub(super) fn is_short(error: &io::Error) -> bool {
+/// Whether an error means that this process may open no more files, or has no more memory.
+pub(super) fn is_short_of_descriptors(error: &io::Error) -> bool {
     matches!(
         errno(error),
         Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE)
     )
 }
 
-fn is_zero(kind: &str) -> bool {
+/// Whether the machine's settings allow no namespace of a kind at all.
+pub(super) fn is_forbidden(kind: &str) -> bool {
     let bound = fs::read_to_string(format!("/proc/sys/user/max_{kind}_namespaces"));
     bound.is_ok_and(|text| text.trim() == "0")
 }
 
 /// The same error in words that fit.
-pub(super) fn told(error: io::Error) -> io::Error {
+pub(super) fn describe(error: io::Error) -> io::Error {
     match errno(&error) {
         // In the kernel's words there would be no space left on a device.
         Some(libc::ENOSPC) => io::Error::new(

@@ -105,10 +105,13 @@ fn probe(host: &OwnedFd) -> io::Result<Found> {
     ];
     let mut why = String::new();
     for containment in ladder {
+        let user = matches!(containment, Containment::Namespace { user: true, .. });
         match spawn::probe(containment, host) {
             Ok(()) => return Ok(remember((containment, why))),
-            Err(error) if exhausted::is_meant(&error) => return Err(exhausted::told(error)),
-            Err(error) if why.is_empty() => why = exhausted::told(error).to_string(),
+            Err(error) if exhausted::is_used_up(&error, user) => {
+                return Err(exhausted::describe(error));
+            }
+            Err(error) if why.is_empty() => why = exhausted::describe(error).to_string(),
             Err(_) => {}
         }
     }

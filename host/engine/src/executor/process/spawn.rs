@@ -22,7 +22,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::child::{Mount, Plan, Step, child};
 use super::filter::Filter;
-use super::{Ending, Usage, orphan_reaper};
+use super::{Ending, Usage, exhausted, orphan_reaper};
 
 /// How a process is kept together with all that it starts, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,10 +213,13 @@ fn ipc_bounds(shared_memory: u64) -> [(&'static CStr, CString); 3] {
     ]
 }
 
-/// A kernel may be built without IPC namespaces; then they are no reason to have no others.
+/// A kernel may be built without IPC namespaces, or allow none; then they are no reason to have no
+/// others.
 fn has_ipc_namespaces() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(|| std::path::Path::new("/proc/self/ns/ipc").exists())
+    *HAS.get_or_init(|| {
+        std::path::Path::new("/proc/self/ns/ipc").exists() && !exhausted::is_forbidden("ipc")
+    })
 }
 
 impl Plan {
