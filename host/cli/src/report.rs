@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::args::Shared;
 use super::dry_run::Call;
 use super::failure_details;
+use super::runtime::until_a_signal;
 use super::sanitize::{visible, with_causes};
-use super::snippet::Texts;
+use super::snippet::{LOOK_UPS, Texts};
 use super::terminal::say_json;
 use crate::config::ConfigError;
 use kael_authoring::hints;
@@ -234,15 +235,20 @@ impl Problem {
         for (number, line) in self.message.split('\n').enumerate() {
             let indent = if number == 0 { "" } else { "  " };
             text.push_str(&format!("{indent}{}\n", visible(line)));
-            if let Some(excerpt) = self.texts.find(line) {
+            if number < LOOK_UPS
+                && let Some(excerpt) = self.texts.find(line)
+            {
                 text.push_str(&excerpt.lines());
                 quoted = true;
             }
         }
-        for frame in &self.traceback {
+        for (number, frame) in self.traceback.iter().enumerate() {
             text.push_str(&format!("  {}\n", visible(frame)));
             // A message that names no place has come about in the innermost frame.
-            if let (false, Some(excerpt)) = (quoted, self.texts.find(frame)) {
+            if !quoted
+                && number < LOOK_UPS
+                && let Some(excerpt) = self.texts.find(frame)
+            {
                 text.push_str(&excerpt.lines());
                 quoted = true;
             }
@@ -252,7 +258,8 @@ impl Problem {
             text.push_str(&format!("hint: {}\n", visible(hint)));
         }
         // Where the reader of stderr has left there is nobody to tell.
-        std::io::stderr().write_all(text.as_bytes()).ok();
+        // Where the reader does not read, a signal ends the program.
+        until_a_signal(|| std::io::stderr().write_all(text.as_bytes()).ok());
     }
 
     /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
@@ -269,8 +276,8 @@ impl Problem {
 
     pub(super) fn json(&self) -> Value {
         let lines = self.message.split('\n');
-        let mut lines = lines.chain(self.traceback.iter().map(String::as_str));
-        let excerpt = lines.find_map(|line| self.texts.find(line));
+        let lines = lines.chain(self.traceback.iter().map(String::as_str));
+        let excerpt = lines.take(LOOK_UPS).find_map(|line| self.texts.find(line));
         json!({
             "kind": self.kind,
             "message": self.message,

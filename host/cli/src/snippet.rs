@@ -14,6 +14,12 @@ use kael_engine::repo::Bundle;
 const WIDTH: usize = 160;
 /// Lines below a call of `define_action` in which its fields are looked for.
 const FIELDS: usize = 60;
+/// Bytes of a line that are kept and searched for the word.
+const LONGEST: usize = 4 << 10;
+/// Words of a message that are looked for in a line.
+const WORDS: usize = 10;
+/// Lines and frames of one report whose excerpts are looked up.
+pub(super) const LOOK_UPS: usize = 10;
 /// Bytes of a name that Lua shows of a chunk.
 const SHORT: usize = 59;
 
@@ -65,15 +71,16 @@ impl Texts {
             let (number, rest) = rest.split_once(':')?;
             Some((name, text, number.parse::<usize>().ok()?, rest))
         })?;
-        let at = |number: usize| text.lines().nth(number.checked_sub(1)?);
+        // One pass over the text finds the line, and those below it follow from there.
+        let mut lines = text.lines().skip(number.checked_sub(1)?).map(beginning);
         let words: Vec<&str> = quoted(rest);
         let marked = |line: &str| words.iter().find_map(|word| alone(line, word));
-        let (mut line, mut source) = (number, at(number)?);
+        let (mut line, mut source) = (number, lines.next()?);
         if rest.contains("define_action:") && marked(source).is_none() {
             // It is the call that is named: the field stands below.
-            let below = (number + 1..number + FIELDS).map_while(|n| Some((n, at(n)?)));
+            let mut below = (number + 1..number.saturating_add(FIELDS)).zip(lines);
             let field = |(_, line): &(usize, &str)| marked(line).is_some();
-            (line, source) = below.into_iter().find(field).unwrap_or((line, source));
+            (line, source) = below.find(field).unwrap_or((line, source));
         }
         Some(Excerpt {
             file: name.clone(),
@@ -108,6 +115,11 @@ impl Excerpt {
     }
 }
 
+/// What is kept of a line: its first bytes, up to the end of a character.
+fn beginning(line: &str) -> &str {
+    &line[..line.floor_char_boundary(LONGEST)]
+}
+
 /// A name as Lua shortens it: its end.
 fn shortened(name: &str) -> Option<String> {
     let end = name.len().checked_sub(SHORT - 3)?;
@@ -119,7 +131,8 @@ fn quoted(message: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for quote in ['`', '\''] {
         let parts = message.split(quote).skip(1).step_by(2);
-        words.extend(parts.filter(|word| word.len() > 1 && word.chars().all(is_part)));
+        let parts = parts.filter(|word| word.len() > 1 && word.chars().all(is_part));
+        words.extend(parts.take(WORDS));
     }
     words
 }
@@ -197,6 +210,14 @@ mod tests {
         let texts = Texts::default().and("s", "a\x1b[2Jword\u{202e}");
         let line = shown(&texts, "s:1: 'word'");
         assert_eq!(line, "    1 | a\\u{1b}[2Jword\\u{202e}\n");
+    }
+
+    #[test]
+    fn a_long_line_is_kept_in_part_and_few_words_are_looked_for() {
+        let texts = Texts::default().and("s", &"é".repeat(1 << 20));
+        let found = texts.find(&format!("s:1: {}", "'ab' ".repeat(10_000)));
+        assert_eq!(found.map(|found| found.text.len()), Some(LONGEST));
+        assert!(quoted(&"'ab' ".repeat(10_000)).len() <= 2 * WORDS);
     }
 
     #[test]
