@@ -47,6 +47,7 @@ impl Gate {
                 true => Confinement::Off,
                 false => Confinement::BestEffort,
             },
+            compiler: Some(Program::get().host.clone()),
             ..Settings::default()
         };
         let actions = project(example).join("actions");

@@ -203,6 +203,7 @@ fn kind(error: &ScriptError) -> &'static str {
 fn settings() -> Settings {
     Settings {
         envyr: Some(Program::get().envyr.clone()),
+        compiler: Some(Program::get().host.clone()),
         ..Settings::default()
     }
 }

@@ -216,17 +216,18 @@ impl Counts {
         let tasks = fs::read_dir("/proc/self/task").expect("/proc").flatten();
         let children =
             tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        let temporary = fs::read_dir(std::env::temp_dir())
-            .expect("a folder")
-            .flatten();
+        // They lie in the data folder of each session.
+        let sessions = fs::read_dir(std::env::temp_dir()).expect("a folder");
+        let places = sessions
+            .flatten()
+            .map(|session| session.path().join("data/tmp"));
+        let temporary = places.flat_map(fs::read_dir).map(Iterator::count).sum();
         Self {
             memory: number("VmRSS:"),
             threads: number("Threads:"),
             descriptors: fs::read_dir("/proc/self/fd").expect("/proc").count(),
             children: children.map(|list| list.split_whitespace().count()).sum(),
-            folders: temporary
-                .filter(|entry| entry.file_name().to_string_lossy().starts_with("kael-"))
-                .count(),
+            folders: temporary,
         }
     }
 }

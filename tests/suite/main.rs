@@ -24,6 +24,7 @@ mod jq;
 mod limits;
 mod orphans;
 mod reasons;
+mod paths;
 mod reference;
 mod rehearsal;
 mod repl;

@@ -44,7 +44,8 @@ impl Checked {
 /// # Errors
 /// When it cannot be read or evaluated at all.
 pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Checked, AppError> {
-    let (repo, problems) = app::inspect(folder, &settings.limits).await?;
+    let (repo, mut problems) = app::inspect(folder, &settings.limits).await?;
+    problems.extend(repo.wrong_grants(&settings.environment));
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .map(|problem| Finding {

@@ -26,10 +26,17 @@ use tracing_subscriber::filter::LevelFilter;
 
 use args::Args;
 use kael_engine::environment::Environment;
+use kael_wasm::WORD;
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    // A host has started this process; people do not type it, so it is in no help, page or completion.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == WORD) {
+        let format = words.next().unwrap_or_default();
+        return commands::compile::run(&format.to_string_lossy()).into();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(problem) => {

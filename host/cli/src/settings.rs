@@ -75,6 +75,8 @@ pub(super) fn envyr(config: &Config) -> envyr::Settings {
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
         confinement: config.confinement(),
+        // This very program, with its hidden command.
+        compiler: std::env::current_exe().ok(),
         ..envyr::Settings::default()
     }
 }

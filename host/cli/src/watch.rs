@@ -43,7 +43,8 @@ fn folder(path: &Path, depth: usize, state: &mut State) {
     for entry in entries.flatten() {
         let (name, path) = (entry.file_name(), entry.path());
         let hidden = name.as_encoded_bytes().starts_with(b".") || name == "node_modules";
-        if hidden || depth > DEPTH {
+        let written = depth == 0 && name == kael_engine::repo::STATE;
+        if hidden || written || depth > DEPTH {
             continue;
         }
         if path.is_dir() {

@@ -122,6 +122,12 @@ impl Repo {
         }
     }
 
+    /// What is wrong on this machine with what its definitions give to actions for writing.
+    #[must_use]
+    pub fn wrong_grants(&self, environment: &Environment) -> Vec<DefinitionError> {
+        executor::grant_problems(&self.catalog, &self.bundle.root, environment)
+    }
+
     /// The same with what is right of it, and all that is wrong with its definitions.
     ///
     /// # Errors
@@ -300,6 +306,12 @@ async fn begin(
         }
         None => None,
     };
+    if let Some(repo) = &repo {
+        let problems = repo.wrong_grants(&settings.environment);
+        if !problems.is_empty() {
+            return Err(AppError::Definitions(problems));
+        }
+    }
     let catalog = repo
         .as_ref()
         .map(|repo| repo.catalog.clone())

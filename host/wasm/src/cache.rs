@@ -26,8 +26,8 @@ const MOST: Bounds = Bounds {
 /// More than a compiled file of the largest size that is taken.
 const MAX_ENTRY: u64 = 4 << 30;
 
-/// How long another may take to make an entry.
-const TURN: Duration = Duration::from_secs(600);
+/// How long another may take to make the secret.
+const TURN: Duration = Duration::from_secs(10);
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
@@ -65,12 +65,11 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Waits for its turn to make an entry, as long as `goes_on` says so; the turn lasts as long as
-    /// what is returned, or the process lives.
-    pub(super) fn lock(&self, name: &str, goes_on: &dyn Fn() -> bool) -> io::Result<Lock> {
+    /// Takes the turn to make an entry, if nobody has it; it lasts as long as what is returned, or
+    /// the process lives.
+    pub(super) fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
         let name = format!("{name}.lock");
-        let lock = Lock::wait(&self.folder, &name, Waiting::within(TURN), goes_on)?;
-        lock.ok_or_else(|| io::ErrorKind::TimedOut.into())
+        Lock::now(&self.folder, &name)
     }
 
     /// An entry, if there is one and it is whole and this machine's user's own.
@@ -193,7 +192,9 @@ impl Cache {
         if let Some(known) = known()? {
             return Ok(known);
         }
-        let _lock = self.lock("secret", &|| true)?;
+        let turn = Waiting::within(TURN);
+        let lock = Lock::wait(&self.folder, "secret.lock", turn, &|| true)?;
+        let _lock = lock.ok_or(io::ErrorKind::TimedOut)?;
         if let Some(known) = known()? {
             return Ok(known);
         }
@@ -297,7 +298,7 @@ mod tests {
     fn of_too_many_entries_those_go_that_were_not_used_for_longest() {
         let (_keep, path, cache) = cache();
         let make = |name: &str, used: u64| {
-            let _lock = cache.lock(name, &|| true).expect("a lock");
+            let _lock = cache.try_lock(name).expect("tries");
             cache.write(name, b"code").expect("writes");
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(used);
             let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
@@ -321,7 +322,7 @@ mod tests {
         cache.evict(bounds(2, u64::MAX), "b");
         assert_eq!(names(), ["a", "a.lock", "b", "b.lock"]);
         // One that somebody holds the lock of stays, too.
-        let held = cache.lock("b", &|| true).expect("a lock");
+        let held = cache.try_lock("b").expect("tries");
         cache.evict(bounds(1, u64::MAX), "a");
         assert_eq!(names().len(), 4);
         drop(held);

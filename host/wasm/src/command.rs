@@ -66,6 +66,20 @@ const NETWORK: [&str; 3] = [
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 impl Format {
+    /// How a program that compiles is told of it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Component => "component",
+            Self::Module => "module",
+        }
+    }
+
+    /// The other way.
+    pub(super) fn by_word(word: &str) -> Option<Self> {
+        let both = [Self::Component, Self::Module];
+        both.into_iter().find(|format| format.word() == word)
+    }
+
     /// None for what is no WebAssembly, or of a version that is not known.
     pub(super) fn of(file: &[u8]) -> Option<Self> {
         match file.get(..8)? {

@@ -7,6 +7,7 @@
 mod cache;
 mod command;
 mod compile;
+mod compiler;
 mod engine;
 mod engine_config;
 mod fifo_unblock;
@@ -26,6 +27,8 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use command::Command;
+use compiler::Compiler;
+pub use compiler::{WORD, compile_stdin};
 use engine::Engine;
 use http::Trust;
 use instance::{Allowed, Ended};
@@ -34,6 +37,7 @@ use kael_engine::catalog::{Definition, Executor};
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters;
 use kael_engine::executor::envyr::{Envyr, inside};
+use kael_engine::executor::granted::judge_program;
 use kael_engine::executor::{
     Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
 };
@@ -56,7 +60,7 @@ pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
 
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
     let format = command::Format::of(file).ok_or("neither")?;
-    let code = compile::compile(&ENGINE, file, format)?;
+    let code = compile::compile(&ENGINE.engine, file, format)?;
     let compiled = compile::load(&ENGINE, &code, format)?;
     let command = Command::link(&ENGINE, &compiled, command::digest(file))?;
     Ok(command.imports)
@@ -82,8 +86,11 @@ impl Wasm {
             root: repo,
             environment,
             sources: envyr,
+            compiler: program,
         } = repo;
-        let library = Library::new(environment.data_folder().join("wasm"));
+        let data = environment.data_folder();
+        let folder = data.join("wasm");
+        let library = Library::new(folder, Compiler { program, data });
         let trust = Arc::new(Trust::new(&environment));
         Self {
             envyr,
@@ -117,8 +124,14 @@ impl Wasm {
         // Definitions for this executor have one.
         let name = definition.entrypoint.as_deref().unwrap_or_default();
         let path = inside(&source, &folder, name, "entrypoint")?;
+        judge_program(&self.repo, &path)
+            .map_err(|why| ActionError::unavailable(format!("`{name}` {why}"), None))?;
         let pinned = definition.grants.sha256.as_deref();
-        let command = self.library.command(engine, &path, name, pinned).await?;
+        let within = compiler::time(definition.timeout.duration());
+        let command = self
+            .library
+            .command(engine, &path, name, pinned, within)
+            .await?;
         match command.missing(&definition.grants) {
             None => Ok(command),
             Some(missing) => {

@@ -6,20 +6,26 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::cache::Cache;
 use super::command::{Command, Compiled, Format, digest};
-use super::compile;
+use super::compiler::Compiler;
 use super::engine::Engine;
+use super::{compile, compiler};
 use kael_engine::executor::envyr::brief;
+use kael_engine::executor::lock::Lock;
 use kael_engine::failure::ActionError;
 use kael_engine::permit;
 use kael_engine::units::ByteSize;
 
 /// A file may be this large.
 const MAX_FILE: u64 = 256 << 20;
+/// How long a call waits for another that compiles the same file.
+const MOST_WAIT: Duration = Duration::from_secs(60);
 
 /// What tells that a file is still the one that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,47 +40,109 @@ struct Known {
 /// All that were loaded.
 pub(super) struct Library {
     folder: PathBuf,
+    compiler: Compiler,
     known: Mutex<HashMap<PathBuf, Known>>,
 }
 
 impl Library {
     /// Compiled files are kept in `folder`.
-    pub(super) fn new(folder: PathBuf) -> Self {
+    pub(super) fn new(folder: PathBuf, compiler: Compiler) -> Self {
         Self {
             folder,
+            compiler,
             known: Mutex::default(),
         }
     }
 
-    /// The command in a file, which errors call `name`. With a digest given, no other file is compiled or run.
+    /// The command in a file, which errors call `name`. With a digest given, no other file is compiled or run. It is there
+    /// within a time, or the call is late.
     pub(super) async fn command(
         &self,
         engine: &Arc<Engine>,
         path: &Path,
         name: &str,
         pinned: Option<&str>,
+        within: Duration,
     ) -> Result<Arc<Command>, ActionError> {
         let (file, stamp) = open(path, name)?;
         let cell = self.cell(path, stamp);
+        let deadline = Instant::now() + within;
         let load = async || {
-            let (engine, folder) = (engine.clone(), self.folder.clone());
-            let (name, pinned) = (name.to_owned(), pinned.map(str::to_owned));
-            // Reading and compiling take long, and the threads of the runtime are for what is short.
-            // As long as this call or its future is there, it is worth waiting for.
-            let wanted = Arc::new(());
-            let still = Arc::downgrade(&wanted);
-            let goes_on = move || still.strong_count() > 0;
-            let work = move || load(&engine, &folder, file, &name, pinned.as_deref(), &goes_on);
-            let loaded = permit::blocking(work).await;
-            drop(wanted);
-            loaded
-                .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
-                .map(Arc::new)
+            let loading = self.load(engine, file, name, pinned, deadline);
+            loading.await.map(Arc::new)
         };
-        let command = cell.get_or_try_init(load).await?.clone();
+        // Another call may be at it.
+        let command = tokio::time::timeout_at(deadline, cell.get_or_try_init(load)).await;
+        let command = command.map_err(|_| compiler::late(name, within))??.clone();
         // Another definition may have loaded it, without a digest or with another.
         check_digest(&command.digest, name, pinned)?;
         Ok(command)
+    }
+
+    /// Reads a file and makes it ready: from the folder of compiled files, else by the compiler, one at a time.
+    async fn load(
+        &self,
+        engine: &Arc<Engine>,
+        file: File,
+        name: &str,
+        pinned: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Command, ActionError> {
+        let read = {
+            let (name, pinned) = (name.to_owned(), pinned.map(str::to_owned));
+            blocking(move || read(file, &name, pinned.as_deref())).await??
+        };
+        let entry = format!("{}-{}", read.digest, compile::SETTINGS);
+        let known = {
+            let (engine, folder, entry) = (engine.clone(), self.folder.clone(), entry.clone());
+            let format = read.format;
+            move || {
+                let cache = Cache::open(&folder)
+                    .inspect_err(|error| {
+                        tracing::warn!("{} is not used: {error}", folder.display())
+                    })
+                    .ok()?;
+                let found = from_cache(&engine, &cache, &entry, format);
+                Some((cache, found))
+            }
+        };
+        let mut cache = None;
+        if let Some((opened, found)) = blocking(known.clone()).await? {
+            if let Some(compiled) = found {
+                return link(engine, compiled, name, read.digest).await;
+            }
+            cache = Some(opened);
+        }
+        let lock = match &cache {
+            Some(cache) => turn(cache, &entry, deadline).await,
+            None => None,
+        };
+        // It was somebody else's turn before.
+        if lock.is_some()
+            && let Some((_, Some(compiled))) = blocking(known).await?
+        {
+            return link(engine, compiled, name, read.digest).await;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let code = self
+            .compiler
+            .compile(read.bytes, read.format, name, left)
+            .await?;
+        let work = {
+            let (engine, folder) = (engine.clone(), self.folder.clone());
+            move || {
+                if let Some(cache) = cache
+                    && let Err(error) = cache.write(&entry, &code)
+                {
+                    tracing::warn!("{} cannot be written: {error}", folder.display());
+                }
+                compile::load(&engine, &code, read.format)
+            }
+        };
+        let compiled = blocking(work).await?;
+        drop(lock);
+        let compiled = compiled.map_err(|error| unavailable(format!("`{name}` {error}")))?;
+        link(engine, compiled, name, read.digest).await
     }
 
     fn cell(&self, path: &Path, stamp: Stamp) -> Arc<OnceCell<Arc<Command>>> {
@@ -126,14 +194,14 @@ impl Stamp {
     }
 }
 
-fn load(
-    engine: &Engine,
-    folder: &Path,
-    file: File,
-    name: &str,
-    pinned: Option<&str>,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Command, ActionError> {
+/// A file's bytes, and what they are.
+struct Read {
+    bytes: Vec<u8>,
+    digest: String,
+    format: Format,
+}
+
+fn read(file: File, name: &str, pinned: Option<&str>) -> Result<Read, ActionError> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
@@ -144,53 +212,53 @@ fn load(
         let message = format!("`{name}` is neither a component nor a core module of WebAssembly");
         return Err(unavailable(message));
     };
-    let compiled = compiled(engine, folder, &bytes, format, &digest, goes_on)
-        .map_err(|problem| unavailable(format!("`{name}` {problem}")))?;
-    Command::link(engine, &compiled, digest)
-        .map_err(|problem| unavailable(format!("`{name}` {problem}")))
+    Ok(Read {
+        bytes,
+        digest,
+        format,
+    })
 }
 
-/// From the folder of compiled files, else from the compiler, by one at a time.
-fn compiled(
-    engine: &Engine,
-    folder: &Path,
-    bytes: &[u8],
-    format: Format,
-    digest: &str,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Compiled, String> {
-    let entry = format!("{digest}-{}", compile::SETTINGS);
-    let cache = match Cache::open(folder) {
-        Ok(cache) => cache,
-        Err(problem) => {
-            tracing::warn!("{} is not used: {problem}", folder.display());
-            let code = compile::compile(engine, bytes, format)?;
-            return compile::load(engine, &code, format);
-        }
-    };
-    let known = || {
-        let code = cache.read(&entry)?;
-        compile::load(engine, &code, format)
-            // Made for a processor that has what this one has not.
-            .inspect_err(|problem| tracing::info!("{entry} is made anew: {problem}"))
-            .ok()
-    };
-    if let Some(compiled) = known() {
-        return Ok(compiled);
-    }
-    // Without the lock it is compiled by more than one.
-    let _lock = cache.lock(&entry, goes_on).ok();
-    if !goes_on() {
-        return Err("was not loaded: the call was cancelled".to_owned());
-    }
-    if let Some(compiled) = known() {
-        return Ok(compiled);
-    }
-    let code = compile::compile(engine, bytes, format)?;
-    if let Err(problem) = cache.write(&entry, &code) {
-        tracing::warn!("{} cannot be written: {problem}", folder.display());
-    }
+fn from_cache(engine: &Engine, cache: &Cache, entry: &str, format: Format) -> Option<Compiled> {
+    let code = cache.read(entry)?;
     compile::load(engine, &code, format)
+        // Made for a processor that has what this one has not.
+        .inspect_err(|problem| tracing::info!("{entry} is made anew: {problem}"))
+        .ok()
+}
+
+/// Waits for the turn to make an entry, for a while: without it, an entry is made by more than one.
+async fn turn(cache: &Cache, entry: &str, deadline: Instant) -> Option<Lock> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let patience = Instant::now() + MOST_WAIT.min(left / 2);
+    loop {
+        match cache.try_lock(entry) {
+            Ok(Some(lock)) => return Some(lock),
+            Ok(None) if Instant::now() < patience => {}
+            Ok(None) | Err(_) => return None,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Links a compiled file, where nothing else waits for it.
+async fn link(
+    engine: &Arc<Engine>,
+    compiled: Compiled,
+    name: &str,
+    digest: String,
+) -> Result<Command, ActionError> {
+    let engine = engine.clone();
+    let linked = blocking(move || Command::link(&engine, &compiled, digest)).await?;
+    linked.map_err(|problem| unavailable(format!("`{name}` {problem}")))
+}
+
+/// Reading and loading take long, and the threads of the runtime are for what is short.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ActionError> {
+    let done = permit::blocking(work).await;
+    done.map_err(|error| ActionError::unavailable(error.to_string(), None))
 }
 
 fn check_digest(digest: &str, name: &str, pinned: Option<&str>) -> Result<(), ActionError> {

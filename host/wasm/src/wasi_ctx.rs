@@ -10,6 +10,7 @@ use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters::Given;
 use kael_engine::executor::envyr::brief;
+use kael_engine::executor::granted::{self, Places, Refused, Use};
 use kael_engine::failure::ActionError;
 
 /// The streams of one call.
@@ -50,6 +51,7 @@ pub(super) fn make(
         };
         wasi.env(name, value);
     }
+    let places = Places::new(repo, environment);
     for dir in &definition.grants.dirs {
         let perms = if dir.writable {
             FsPerms::ReadWrite
@@ -57,18 +59,25 @@ pub(super) fn make(
             FsPerms::ReadOnly
         };
         let path = repo.join(&dir.path);
-        wasi.preopened_dir(&path, &dir.seen_as, perms)
-            .map_err(|problem| {
-                let why = problem
-                    .downcast_ref::<std::io::Error>()
-                    .map(brief)
-                    .unwrap_or_default();
-                let message = format!(
-                    "`dirs[\"{}\"]`: {} cannot be opened: {why}",
-                    dir.seen_as,
-                    path.display()
-                );
-                ActionError::unavailable(message, None)
+        let refuse = |why: &str| {
+            let message = format!("`dirs[\"{}\"]`: {} {why}", dir.seen_as, path.display());
+            ActionError::unavailable(message, None)
+        };
+        let purpose = match dir.writable {
+            true => Use::Write,
+            false => Use::Read,
+        };
+        let opened = places
+            .open(&dir.path.to_string_lossy(), purpose)
+            .map_err(|refused| match refused {
+                Refused::Missing => refuse("cannot be opened: no such file or directory"),
+                Refused::For(why) => refuse(&why),
+            })?;
+        // What was judged, and not what is by its name there now.
+        wasi.preopened_dir(granted::by_descriptor(&opened), &dir.seen_as, perms)
+            .map_err(|error| {
+                let why = error.downcast_ref::<std::io::Error>().map(brief);
+                refuse(&format!("cannot be opened: {}", why.unwrap_or_default()))
             })?;
     }
     if !definition.grants.network.is_empty() {

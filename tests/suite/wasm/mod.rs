@@ -7,6 +7,7 @@ mod gate;
 mod http;
 mod network;
 mod server;
+mod trusted;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 mod cache;
 mod check;
+pub(crate) mod compile;
 mod config;
 mod doctor;
 mod generated;

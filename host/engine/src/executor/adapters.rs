@@ -5,6 +5,7 @@
 //! `argv` fills a template. No I/O.
 
 mod argv;
+mod options;
 mod printed;
 
 use serde_json::{Map, Value};
@@ -69,6 +70,7 @@ pub struct Given {
 pub fn give(definition: &Definition, params: String) -> Result<Given, ActionError> {
     let adapter = &definition.adapter;
     if adapter.input == Input::Json {
+        options::no_other_case(&definition.locked, &params)?;
         return Ok(Given {
             stdin: params,
             ..Given::default()
@@ -97,7 +99,7 @@ pub fn give(definition: &Definition, params: String) -> Result<Given, ActionErro
     match &adapter.input {
         Input::Json => {}
         Input::Args => {
-            for (name, value) in &params {
+            for (name, value) in options::ordered(definition, &params)? {
                 named(name, value, &mut given.args)?;
             }
         }
@@ -326,6 +328,43 @@ mod tests {
         ] {
             assert!(given(json!({ "input": "args" }), bad).is_err());
         }
+    }
+
+    #[test]
+    fn nothing_reaches_what_is_locked_by_another_name_or_place() {
+        let fields = json!({ "input": "args", "locked": { "force": true, "tenant": "acme" },
+            "params": { "type": "object", "properties": { "ten": { "type": "string" }, "verbose": { "type": "boolean" } } } });
+        let words = |params: Value| {
+            // As the merge leaves them: locked ones over the others.
+            let mut merged = params;
+            merged["force"] = json!(true);
+            merged["tenant"] = json!("acme");
+            given(fields.clone(), merged).map(|given| given.args)
+        };
+        assert_eq!(
+            words(json!({ "zone": "x", "verbose": true, "a": "--force=no", "ten": "x" })),
+            Ok([
+                "--verbose",
+                "--a=--force=no",
+                "--ten=x",
+                "--zone=x",
+                "--force",
+                "--tenant=acme"
+            ]
+            .map(String::from)
+            .to_vec())
+        );
+        for name in ["forc", "tenan", "TENANT", "no-force", "no_tenant", "t"] {
+            let refused = words(json!({ name: "x" })).expect_err("refused");
+            assert!(
+                refused.starts_with(&format!("parameter `{name}` could be taken for `")),
+                "{refused}"
+            );
+        }
+        // getopt would take the next word, a locked option, for its value.
+        let refused = words(json!({ "name": true })).expect_err("refused");
+        assert!(refused.starts_with("parameter `name` is true"), "{refused}");
+        assert!(given(json!({ "input": "args" }), json!({ "forc": true })).is_ok());
     }
 
     #[test]

@@ -3,17 +3,20 @@
 pub mod adapters;
 pub mod envyr;
 pub mod failure_message;
+pub mod granted;
 pub mod lock;
 mod masking;
 mod not_json;
 mod prewarm;
-mod process;
+pub mod process;
+mod removal;
 mod result_file;
-mod temporary;
+pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
 pub(crate) use not_json::not_json;
+pub(crate) use granted::problems as grant_problems;
 pub use process::{Capabilities, Containment, Counting};
 
 use std::path::PathBuf;
@@ -136,6 +139,8 @@ pub struct RepoContext {
     pub environment: Environment,
     /// Brings sources to this machine.
     pub sources: Arc<Envyr>,
+    /// The program that compiles what needs it, if the host has one.
+    pub compiler: Option<PathBuf>,
 }
 
 /// Makes an executor for the actions of one repo. This is how a program gives Kael executors that
@@ -165,11 +170,13 @@ impl Executors {
         repo: PathBuf,
         factories: &[Arc<dyn ExecutorFactory>],
     ) -> Self {
+        let compiler = settings.compiler.clone();
         let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
         let context = RepoContext {
             root: repo,
             environment: environment.clone(),
             sources: envyr.clone(),
+            compiler,
         };
         let added = factories
             .iter()

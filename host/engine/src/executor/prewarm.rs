@@ -33,25 +33,25 @@ impl<T> Prewarmed<T> {
         })
     }
 
-    /// Makes one, unless it is there or was asked for a few times only.
-    pub(super) fn make(&self, make: impl FnOnce() -> Option<T>) {
-        if self.with(|inner| inner.asked >= MIN_USES && inner.made.is_none())
-            && let Some(made) = make()
-        {
-            // What is not kept goes when nobody waits for the lock. It may have been cleared meanwhile.
-            drop(self.with(|inner| match inner.asked >= MIN_USES {
-                true => inner.made.replace(made),
-                false => Some(made),
-            }));
+    /// Makes one, unless it is there or was asked for a few times only. Gives back what is not kept: it may have been cleared
+    /// meanwhile.
+    pub(super) fn make(&self, make: impl FnOnce() -> Option<T>) -> Option<T> {
+        if !self.with(|inner| inner.asked >= MIN_USES && inner.made.is_none()) {
+            return None;
         }
+        let made = make()?;
+        self.with(|inner| match inner.asked >= MIN_USES {
+            true => inner.made.replace(made),
+            false => Some(made),
+        })
     }
 
-    /// Gives up what is there.
-    pub(super) fn clear(&self) {
-        drop(self.with(|inner| {
+    /// Gives up what is there, and gives it back.
+    pub(super) fn clear(&self) -> Option<T> {
+        self.with(|inner| {
             inner.asked = 0;
             inner.made.take()
-        }));
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::temporary::Temporary;
-use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use serde_json::Value;
 
@@ -26,7 +25,7 @@ pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<
         return Ok(stdout);
     };
     let reading = permit::blocking(move || {
-        read(temporary.path(), &path)
+        read(&temporary, &path)
             .map_err(|problem| bad(format!("_file `{}` {problem}", path.escape_debug())))
     });
     let read = reading.await;
@@ -63,21 +62,19 @@ fn named(stdout: &[u8]) -> Option<String> {
     }
 }
 
-fn read(temporary: &Path, path: &str) -> Result<Vec<u8>, String> {
+fn read(temporary: &Temporary, path: &str) -> Result<Vec<u8>, String> {
     let words = |problem: io::Error| {
         let text = problem.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         format!("cannot be read: {}", text.to_lowercase())
     };
-    let real = temporary.canonicalize().map_err(words)?;
     let relative = match Path::new(path) {
         path if path.is_absolute() => path
-            .strip_prefix(temporary)
-            .or_else(|_| path.strip_prefix(&real))
+            .strip_prefix(temporary.path())
             .map_err(|_| "is not in the TMPDIR of the call".to_owned())?,
         path => path,
     };
-    let folder = Dir::open_ambient_dir(&real, ambient_authority()).map_err(words)?;
+    let folder = Dir::from_std_file(temporary.folder().map_err(words)?.into());
     let mut options = OpenOptions::new();
     // A pipe that nobody writes to must not be waited for.
     options

@@ -1,78 +1,104 @@
 //! The temporary folder of one call, removed with all that is in it.
+//!
+//! It is one open folder from its making to its removal; its path is for the action alone.
 
-use std::fs;
+mod host;
+
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-use super::prewarm::Prewarmed;
-use super::process::{self, DeferredCleanup};
+use super::process::{self, DeferredCleanup, Opened};
+use super::removal::{self, Emptied};
 use crate::failure::ActionError;
 use crate::permit::Permit;
+pub(super) use host::place;
+use host::{HostFolder, Made};
+
+/// Entries that the one thread removes at once; a folder that holds more has a thread of its own.
+const AT_ONCE: u64 = 20_000;
+/// How often what cannot be removed is tried again, every 20 ms: what was killed may write until it is gone.
+const ROUNDS: u32 = 100;
 
 /// A folder that only this user can enter. Dropping it removes it.
-#[derive(Debug)]
-pub(super) struct Temporary {
-    folder: TempDir,
+pub struct Temporary {
+    /// There until it is dropped.
+    folder: Option<Folder>,
+    path: PathBuf,
     /// What is to go first.
     before: DeferredCleanup,
-    /// Of the call that it is for.
-    permit: Option<Permit>,
 }
 
-/// The next call's.
-static NEXT: Prewarmed<Temporary> = Prewarmed::new();
-
-/// Whether a folder that was made a while ago is as it was made: it may have been tidied away and made by another user, or
-/// have met an action that may write where temporary folders are.
-fn is_untouched(folder: &Path) -> bool {
-    let is_private = |folder: &Path| {
-        let metadata = fs::symlink_metadata(folder)?;
-        let own = metadata.uid() == rustix::process::geteuid().as_raw();
-        io::Result::Ok(own && metadata.is_dir() && metadata.mode() & 0o7777 == 0o700)
-    };
-    let is_empty = |folder: &Path| io::Result::Ok(fs::read_dir(folder)?.next().is_none());
-    is_private(folder).unwrap_or(false) && is_empty(folder).unwrap_or(false)
+/// An open folder in the host's.
+struct Folder {
+    host: Arc<HostFolder>,
+    made: Made,
+    /// Of the call that it is for, which counts until the folder is gone.
+    _permit: Option<Permit>,
 }
 
 impl Temporary {
-    pub(super) fn new() -> Result<Self, ActionError> {
-        let next = NEXT.take().filter(|next| is_untouched(next.path()));
-        let mut temporary = match next {
-            Some(next) => next,
-            None => Self::made().map_err(|problem| {
-                ActionError::unavailable(format!("making a temporary folder: {problem}"), None)
-            })?,
-        };
-        temporary.permit = Permit::current();
-        Ok(temporary)
-    }
-
-    fn made() -> io::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("kael-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir()?;
-        Ok(Self {
-            folder,
-            before: DeferredCleanup::default(),
-            permit: None,
+    /// A new one in Kael's data folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(data: &Path) -> Result<Self, ActionError> {
+        Self::made(data).map_err(|error| {
+            ActionError::unavailable(format!("making a temporary folder: {error}"), None)
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+    fn made(data: &Path) -> io::Result<Self> {
+        let host = HostFolder::of(data)?;
+        let next = host.next.take().filter(|next| host.is_untouched(next));
+        let made = next.map_or_else(|| host.make_folder(), Ok)?;
+        Ok(Self {
+            path: host.path_of(&made.name),
+            folder: Some(Folder {
+                host,
+                made,
+                _permit: Permit::current(),
+            }),
+            before: DeferredCleanup::default(),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Another descriptor of the folder, for the process that may write it.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn opened(&self) -> Result<Opened, ActionError> {
+        let open = || {
+            let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?;
+            io::Result::Ok(Opened {
+                fd: folder.made.folder.try_clone()?,
+                path: self.path.clone(),
+            })
+        };
+        open().map_err(|error| {
+            ActionError::unavailable(format!("the temporary folder: {error}"), None)
+        })
+    }
+
+    /// The folder itself.
+    pub(super) fn folder(&self) -> io::Result<OwnedFd> {
+        let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        folder.made.folder.try_clone()
     }
 
     /// Removes what is left of the call before the folder, when nobody waits for either: mounts in which it stood keep it.
-    pub(super) fn remove_after(&mut self, leftover: DeferredCleanup) {
+    pub fn remove_after(&mut self, leftover: DeferredCleanup) {
         self.before = leftover;
     }
 }
@@ -83,8 +109,7 @@ static REMOVING: AtomicUsize = AtomicUsize::new(0);
 /// What is to go first, and the folder that is to be removed then.
 struct Removal {
     before: DeferredCleanup,
-    folder: PathBuf,
-    permit: Option<Permit>,
+    folder: Folder,
 }
 
 /// The thread that removes what a call need not wait for, and makes what the next one then need not wait for.
@@ -92,9 +117,14 @@ static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
     let (removals, inbox) = channel::<Removal>();
     let body = move || {
         for removal in inbox {
+            let host = removal.folder.host.clone();
             removal.now();
             process::make_ahead();
-            NEXT.make(|| Temporary::made().ok());
+            if let Some(made) = host.next.make(|| host.make_folder().ok()) {
+                host.remove(&made.name).ok();
+            }
+            // The host's own folder goes with the last that has it.
+            drop(host);
             REMOVING.fetch_sub(1, Ordering::AcqRel);
         }
     };
@@ -105,8 +135,8 @@ static REMOVER: LazyLock<Option<Sender<Removal>>> = LazyLock::new(|| {
 impl Removal {
     fn now(self) {
         drop(self.before);
-        if fs::remove_dir_all(&self.folder).is_err() {
-            by_and_by(self.folder, self.permit);
+        if !matches!(self.folder.remove(AT_ONCE), Ok(Emptied::Whole)) {
+            by_and_by(self.folder);
         }
     }
 
@@ -126,25 +156,47 @@ impl Removal {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        self.folder.disable_cleanup(true);
-        let removal = Removal {
-            before: std::mem::take(&mut self.before),
-            folder: self.path().to_owned(),
-            permit: self.permit.take(),
-        };
-        removal.later();
+        if let Some(folder) = self.folder.take() {
+            let before = std::mem::take(&mut self.before);
+            Removal { before, folder }.later();
+        }
+    }
+}
+
+impl Folder {
+    /// Removes it, or as many entries of it.
+    fn remove(&self, most: u64) -> io::Result<Emptied> {
+        let emptied = removal::empty(&self.made.folder, most)?;
+        if emptied == Emptied::Whole {
+            self.host.remove(&self.made.name)?;
+        }
+        Ok(emptied)
+    }
+
+    /// Removes all of it, in as many rounds as that takes.
+    fn insist(&self) -> io::Result<()> {
+        let mut rounds = 0;
+        loop {
+            match self.remove(u64::MAX) {
+                Ok(_) => return Ok(()),
+                Err(error) if rounds == ROUNDS => return Err(error),
+                Err(_) => thread::sleep(Duration::from_millis(20)),
+            }
+            rounds += 1;
+        }
     }
 }
 
 /// Removes what cannot be removed at once, in a thread of its own.
-fn by_and_by(path: PathBuf, permit: Option<Permit>) {
+fn by_and_by(folder: Folder) {
     REMOVING.fetch_add(1, Ordering::AcqRel);
     let remove = move || {
-        let _permit = permit;
-        if let Err(problem) = insist(&path) {
+        if let Err(error) = folder.insist() {
+            let path = folder.host.path_of(&folder.made.name);
             let path = path.display();
-            tracing::warn!("the temporary folder {path} cannot be removed: {problem}");
+            tracing::warn!("the temporary folder {path} cannot be removed: {error}");
         }
+        drop(folder);
         REMOVING.fetch_sub(1, Ordering::AcqRel);
     };
     let thread = thread::Builder::new().name("kael-insister".to_owned());
@@ -157,75 +209,38 @@ fn by_and_by(path: PathBuf, permit: Option<Permit>) {
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
     process::clear_ahead();
-    NEXT.clear();
+    host::clear_ahead();
     while REMOVING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_micros(100));
     }
-}
-
-/// An action may have taken away its own right to enter a folder; and what was killed may write until it is gone.
-fn insist(path: &Path) -> io::Result<()> {
-    let mut rounds = 0;
-    loop {
-        open_up(path).ok();
-        match fs::remove_dir_all(path) {
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(_) if rounds < 100 => thread::sleep(Duration::from_millis(20)),
-            done => return done,
-        }
-        rounds += 1;
-    }
-}
-
-/// Gives back the right to enter every folder. Symbolic links are no folders.
-fn open_up(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
+    host::finish(deadline.saturating_duration_since(Instant::now()));
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
     #[test]
-    fn what_somebody_has_touched_is_given_to_no_call() {
-        let folder = Temporary::made().expect("a folder");
-        let path = folder.path();
-        assert!(is_untouched(path));
-        // Only root can give a folder away.
-        if std::os::unix::fs::chown(path, Some(65534), None).is_ok() {
-            assert!(!is_untouched(path));
-            std::os::unix::fs::chown(path, Some(0), None).expect("an owner");
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
-        assert!(!is_untouched(path));
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("a mode");
-        fs::write(path.join(".planted"), "").expect("a file");
-        assert!(!is_untouched(path));
-        fs::remove_file(path.join(".planted")).expect("a file");
-        assert!(is_untouched(path));
-        let link = path.with_extension("link");
-        std::os::unix::fs::symlink(path, &link).expect("a link");
-        assert!(!is_untouched(&link));
-        fs::remove_file(&link).expect("a link");
-        fs::remove_dir(path).expect("it was empty");
-        assert!(!is_untouched(path));
-    }
-
-    #[test]
-    fn folders_that_were_closed_are_removed_too() {
-        let temporary = Temporary::new().expect("a folder");
+    fn a_folder_is_removed_whatever_became_of_its_path_and_nothing_else_is() {
+        let data = tempfile::tempdir().expect("a folder");
+        let victim = tempfile::tempdir().expect("a folder");
+        fs::write(victim.path().join("precious"), "x").expect("a file");
+        let temporary = Temporary::new(data.path()).expect("a folder");
         let path = temporary.path().to_owned();
         fs::create_dir_all(path.join("a/b")).expect("folders");
         fs::set_permissions(path.join("a"), fs::Permissions::from_mode(0o0)).expect("a mode");
+        let moved = path.with_extension("moved");
+        fs::rename(&path, &moved).expect("a name");
+        symlink(victim.path(), &path).expect("a link");
         drop(temporary);
-        finish(Duration::from_secs(5));
-        assert!(!path.exists());
+        let empty = || fs::read_dir(&moved).is_ok_and(|mut left| left.next().is_none());
+        let within = (0..500).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            empty()
+        });
+        assert!(within && victim.path().join("precious").exists());
     }
 }

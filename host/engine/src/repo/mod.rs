@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -18,6 +19,9 @@ const MAX_TOTAL: u64 = 32 << 20;
 const MAX_ENTRIES: usize = 20_000;
 /// Folders may nest this deep.
 const MAX_DEPTH: usize = 16;
+
+/// The folder of a repo that actions may be given to write: no Lua is loaded from there.
+pub const STATE: &str = "state";
 
 /// The Lua files of an actions repo, by the name that `require` finds them by.
 #[derive(Debug, Clone)]
@@ -72,6 +76,14 @@ pub enum RepoError {
         /// With the repo as the user wrote it.
         path: String,
     },
+    /// A symbolic link leads to where actions may write.
+    #[error(
+        "`{path}` is a symbolic link into `{STATE}/`, which actions may write: no Lua is loaded from there"
+    )]
+    Written {
+        /// With the repo as the user wrote it.
+        path: String,
+    },
     /// Two files have one module name.
     #[error("`{first}` and `{second}` are both the module `{name}`: remove one")]
     Ambiguous {
@@ -101,7 +113,8 @@ pub enum RepoError {
 }
 
 impl Bundle {
-    /// Reads every `.lua` file below `folder`. Hidden files and folders, and `node_modules`, are passed over.
+    /// Reads every `.lua` file below `folder`. Hidden files and folders, `node_modules`, and the folder `state` of the repo, are
+    /// passed over.
     ///
     /// # Errors
     /// When the repo cannot be read, leads out of its folder, is ambiguous, or is too large.
@@ -115,6 +128,7 @@ impl Bundle {
         let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(open)?;
         let mut reader = Reader {
             shown: &shown,
+            state: root.join(STATE),
             modules: BTreeMap::new(),
             total: 0,
             entries: 0,
@@ -132,6 +146,8 @@ impl Bundle {
 
 struct Reader<'a> {
     shown: &'a str,
+    /// Where actions may write.
+    state: PathBuf,
     modules: BTreeMap<String, Module>,
     total: u64,
     entries: usize,
@@ -187,7 +203,8 @@ impl Reader<'_> {
             let Some(name) = name.to_str() else {
                 continue; // no module name could spell it
             };
-            if name.starts_with('.') || name == "node_modules" {
+            let written = name == STATE && prefix.is_empty();
+            if name.starts_with('.') || name == "node_modules" || written {
                 continue;
             }
             let path = if prefix.is_empty() {
@@ -206,18 +223,39 @@ impl Reader<'_> {
             } else {
                 kind.is_dir()
             };
+            let is_lua = || {
+                let stem = name.strip_suffix(".lua");
+                stem.is_some_and(|stem| !stem.contains('.'))
+            };
+            if kind.is_symlink() && (is_folder || is_lua()) {
+                self.not_into_state(dir, name, &path)?;
+            }
             if is_folder {
                 let inner = dir
                     .open_dir(name)
                     .map_err(|source| self.failed(&path, source))?;
                 self.folder(&inner, &path, depth + 1)?;
-            } else if name
-                .strip_suffix(".lua")
-                .is_some_and(|stem| !stem.contains('.'))
-            {
+            } else if is_lua() {
                 let source = self.file(dir, name, &path)?;
                 self.add(path, source)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A link may not lead to where actions write: what it leads to is opened, and its real path looked at.
+    fn not_into_state(&self, dir: &Dir, name: &str, path: &str) -> Result<(), RepoError> {
+        let mut options = OpenOptions::new();
+        let flags = rustix::fs::OFlags::PATH.bits().cast_signed();
+        options.read(true).custom_flags(flags);
+        let opened = dir
+            .open_with(name, &options)
+            .map_err(|source| self.failed(path, source))?;
+        let own = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        let real = std::fs::read_link(own).map_err(|source| self.failed(path, source))?;
+        if real.starts_with(&self.state) {
+            let path = self.display(path);
+            return Err(RepoError::Written { path });
         }
         Ok(())
     }
@@ -334,6 +372,28 @@ mod tests {
                 ("init", "init.lua")
             ]
         );
+    }
+
+    #[test]
+    fn nothing_is_read_where_actions_may_write() {
+        use std::os::unix::fs::symlink;
+        let folder = repo(&[
+            ("init.lua", ""),
+            ("state/x.lua", ""),
+            ("state/x/init.lua", ""),
+            ("lib/state/y.lua", ""),
+        ]);
+        let deep: PathBuf = std::iter::repeat_n("d", 40).collect();
+        fs::create_dir_all(folder.path().join("state").join(deep)).expect("folders");
+        let bundle = Bundle::read(folder.path()).expect("reads");
+        let names: Vec<_> = bundle.modules.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["init", "lib.state.y"]);
+        symlink("state/x.lua", folder.path().join("z.lua")).expect("a link");
+        let why = "is a symbolic link into `state/`, which actions may write: no Lua is loaded from there";
+        assert_eq!(problem(&folder), format!("`R/z.lua` {why}"));
+        fs::remove_file(folder.path().join("z.lua")).expect("removed");
+        symlink("state", folder.path().join("z")).expect("a link");
+        assert_eq!(problem(&folder), format!("`R/z` {why}"));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure::ActionError;
 
+/// Levels of folders that are looked at: an action may have made many where it may write.
+const MAX_DEPTH: usize = 200;
+
 /// The digests of files by their paths in the folder.
 pub(super) type Files = BTreeMap<Vec<u8>, [u8; 32]>;
 
@@ -21,13 +24,23 @@ pub(super) fn of(folder: &Path) -> Result<Files, ActionError> {
 /// Everything but what has one of these names, wherever it is.
 pub(super) fn without(folder: &Path, names: &[&str]) -> Result<Files, ActionError> {
     let mut files = BTreeMap::new();
-    collect(folder, folder, names, &mut files).map_err(|problem| {
+    collect(folder, folder, names, &mut files, 0).map_err(|problem| {
         ActionError::unavailable(format!("reading {}: {problem}", folder.display()), None)
     })?;
     Ok(files)
 }
 
-fn collect(root: &Path, folder: &Path, names: &[&str], files: &mut Files) -> io::Result<()> {
+fn collect(
+    root: &Path,
+    folder: &Path,
+    names: &[&str],
+    files: &mut Files,
+    depth: usize,
+) -> io::Result<()> {
+    if depth > MAX_DEPTH {
+        let problem = format!("folders nest deeper than {MAX_DEPTH}");
+        return Err(io::Error::other(problem));
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if names.iter().any(|name| entry.file_name() == *name) {
@@ -35,7 +48,7 @@ fn collect(root: &Path, folder: &Path, names: &[&str], files: &mut Files) -> io:
         }
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
-            collect(root, &path, names, files)?;
+            collect(root, &path, names, files, depth + 1)?;
             continue;
         }
         let mut hash = Sha256::new();

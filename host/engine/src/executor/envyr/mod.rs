@@ -5,6 +5,7 @@ mod detect_limit;
 mod docker;
 mod entry;
 mod missing;
+mod git;
 mod outcome;
 mod plan;
 mod source;
@@ -13,6 +14,7 @@ mod variables;
 mod writable;
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_f
 pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, Given};
+use super::granted::{Places, judge_program};
 use super::process::{self, Command, Finished, Isolation, Opened};
 use super::result_file;
 use super::temporary::{self, Temporary};
@@ -41,7 +44,6 @@ use crate::units::TimeLimit;
 use entry::Entry;
 use source::Preparer;
 use variables::Variables;
-use writable::Places;
 
 /// How ssh is called, where the user has not said how. A question about a host key would wait for
 /// an answer for ever.
@@ -58,6 +60,10 @@ pub struct Settings {
     pub fetch_env: Vec<String>,
     /// How much of their confinement native actions need. Each call is held to it, whoever makes it.
     pub confinement: Confinement,
+    /// The program that compiles actions of WebAssembly: a `kael-host`, or one that does what
+    /// `kael_wasm::compile_stdin` does when its first argument is `kael_wasm::WORD` and its second
+    /// that function's. Without it, only what was compiled before can be run.
+    pub compiler: Option<PathBuf>,
     /// Where it is noted what is being fetched, prepared and built.
     pub activity: Activity,
 }
@@ -206,6 +212,7 @@ impl Envyr {
         let preparer = self.preparer(found, definition.timeout);
         let folder = preparer.fetch(&definition.source).await?;
         let entry = entry::find(&folder, definition)?;
+        self.runs_nothing_that_actions_write(&entry)?;
         let mut env = variables::scrubbed(
             &self.environment,
             &found.path,
@@ -274,12 +281,13 @@ impl Envyr {
 
     /// All that a confined action may write, beside its `TMPDIR`.
     fn writable(&self, definition: &Definition, entry: &Entry) -> Result<Vec<Opened>, ActionError> {
-        let places = Places {
-            repo: &self.repo,
-            data: &self.data,
-            home: self.environment.path("HOME"),
+        let mut writable = match definition.writable.is_empty() {
+            true => Vec::new(),
+            false => {
+                let places = Places::new(&self.repo, &self.environment);
+                writable::named(definition, &places)?
+            }
         };
-        let mut writable = writable::named(definition, &places)?;
         writable.push(writable::notes(entry)?);
         Ok(writable)
     }
@@ -299,7 +307,11 @@ impl Envyr {
         native: Option<(Option<Vec<Opened>>, ProcessLimits)>,
         on_start: impl FnOnce(i32),
     ) -> Result<(Finished, Temporary), ActionError> {
-        let mut temporary = Temporary::new()?;
+        let starting = |problem: io::Error| {
+            ActionError::unavailable(format!("starting envyr: {problem}"), None)
+        };
+        let room = process::room(timeout).await.map_err(starting)?;
+        let mut temporary = Temporary::new(&self.data)?;
         env.push(("TMPDIR".into(), temporary.path().into()));
         let (isolation, writable, limits) = match native {
             Some((None, limits)) => (Isolation::SameView, None, Some(limits)),
@@ -313,17 +325,27 @@ impl Envyr {
             folder: entry.folder.clone(),
             stdin: params.into_bytes(),
             timeout,
+            room: Some(room),
             stdout_cap: STDOUT_CAP,
             stderr_tail: STDERR_TAIL,
             isolation,
             writable,
+            temporary: Some(temporary.opened()?),
             limits,
         };
-        let mut finished = process::run(command, on_start).await.map_err(|problem| {
-            ActionError::unavailable(format!("starting envyr: {problem}"), None)
-        })?;
+        let mut finished = process::run(command, on_start).await.map_err(starting)?;
         temporary.remove_after(std::mem::take(&mut finished.leftover));
         Ok((finished, temporary))
+    }
+
+    /// Refuses an entry point that an action may have written.
+    fn runs_nothing_that_actions_write(&self, entry: &Entry) -> Result<(), ActionError> {
+        let file = entry.folder.join(&entry.file);
+        let real = file.canonicalize().unwrap_or(file);
+        judge_program(&self.repo, &real).map_err(|why| {
+            let message = format!("the entry point {} {why}", real.display());
+            ActionError::unavailable(message, None)
+        })
     }
 
     fn preparer<'a>(&'a self, found: &'a Found, wait: TimeLimit) -> Preparer<'a> {

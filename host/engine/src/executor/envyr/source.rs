@@ -1,8 +1,8 @@
 //! Brings a source to this machine and prepares what its language needs: once, by one at a time, across processes.
 //!
-//! envyr clones, makes virtual environments and installs packages during its first run of a source, does so twice when
-//! two first runs meet, and leaves the half of it behind when it is stopped. So that run is one of its own here, of a
-//! program that does nothing, under a lock file. The runs that follow are given a local folder that is ready.
+//! envyr makes virtual environments and installs packages during its first run of a source, does so twice when two first
+//! runs meet, and leaves the half of it behind when it is stopped. So that run is one of its own here, of a program that does
+//! nothing, under a lock file. The runs that follow are given a local folder that is ready. Repositories are cloned by git.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,14 +13,18 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::entry::Entry;
+use super::git::{self, Clone};
 use super::variables::Variables;
+use super::writable;
 use crate::activity::{Activity, Kind};
 use crate::catalog::{Language, Source};
 use crate::executor::lock::{self, Lock, Waiting};
 use crate::executor::process::{self, Command, Ending, Isolation, Opened};
+use crate::executor::removal;
 use crate::executor::temporary::Temporary;
 use crate::executor::{failure_message, unblocked};
 use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::permit;
 use crate::units::TimeLimit;
 
 /// A clone, a virtual environment and its packages may take this long.
@@ -79,31 +83,27 @@ impl Preparer<'_> {
         // A clone that was stopped half-way stays broken until it is deleted.
         remove(&root).await?;
         fs::create_dir_all(&root).map_err(|problem| local(&root, &problem))?;
-        let (spelt, rewrite) = spell(url);
-        let mut args: Vec<OsString> = vec!["--root".into(), root.as_os_str().to_owned()];
-        args.extend(idle_run("other").map(OsString::from));
-        if let Some(tag) = tag {
-            args.extend(["--tag".into(), tag.into()]);
-        }
-        args.push(spelt.into());
-        let mut env = self.env.clone();
-        env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
-        if let Some(rewrite) = rewrite {
-            add_git_setting(&mut env, &rewrite.0, &rewrite.1);
-        }
-        let isolation = match own_ssh_configuration(&mut env) {
-            true => Isolation::Strongest,
-            // As the user has said how, it may take a configuration that would seem to be nobody's.
-            false => Isolation::SameUser,
+        let clone = Clone {
+            url,
+            tag,
+            root: &root,
         };
-        let what = format!("fetching {url} failed");
-        self.envyr(args, env, isolation, None, &what).await?;
-        let clone = find_clone(&root).ok_or_else(|| {
-            ActionError::unavailable(
-                format!("fetching {url} left no clone in {}", root.display()),
-                None,
-            )
-        })?;
+        let git = git::find(self.env)?;
+        for words in clone.commands() {
+            let writable = vec![Opened::new(&root).map_err(|problem| local(&root, &problem))?];
+            let (mut env, what) = (git::variables(self.env), format!("fetching {url} failed"));
+            let isolation = match own_ssh_configuration(&mut env) {
+                true => Isolation::Strongest,
+                // As the user has said how, it may take a configuration that would seem to be nobody's.
+                false => Isolation::SameUser,
+            };
+            self.run(&git, words, env, isolation, writable, &what)
+                .await?;
+        }
+        let clone = clone.folder();
+        let clone = clone
+            .canonicalize()
+            .map_err(|problem| local(&clone, &problem))?;
         write_whole(&ready, clone.to_string_lossy().as_bytes())
             .map_err(|problem| local(&ready, &problem))?;
         Ok(clone)
@@ -118,6 +118,8 @@ impl Preparer<'_> {
             }
             Language::Node | Language::Shell | Language::Other => return Ok(()),
         };
+        // Kael itself looks at what is in it, and deletes it.
+        writable::plain(entry)?;
         let key = digest(&[&entry.folder.to_string_lossy(), entry.language.name()]);
         let (stamp, busy) = (
             self.data.join("prepared").join(&key),
@@ -172,8 +174,10 @@ impl Preparer<'_> {
         let writable = vec![open(&entry.folder)?, open(&caches)?];
         own_ssh_configuration(&mut env);
         let what = "preparing the source failed";
-        self.envyr(args, env, Isolation::Strongest, Some(writable), what)
+        self.run(self.envyr, args, env, Isolation::Strongest, writable, what)
             .await?;
+        // What was installed has run code of its own there.
+        writable::plain(entry)?;
         // npm makes no folder where there is nothing to put into it, and would be asked at every call.
         fs::create_dir_all(&made).map_err(|problem| local(&made, &problem))?;
         let note = format!("{} {}", wanted(), if own { "own" } else { "found" });
@@ -195,34 +199,40 @@ impl Preparer<'_> {
         Ok(Image { stamp, lock })
     }
 
-    async fn envyr(
+    /// Runs a program that may write what is said, and its `TMPDIR`.
+    async fn run(
         &self,
+        program: &Path,
         args: Vec<OsString>,
         mut env: Variables,
         isolation: Isolation,
-        writable: Option<Vec<Opened>>,
+        writable: Vec<Opened>,
         what: &str,
     ) -> Result<(), ActionError> {
-        let temporary = Temporary::new()?;
+        let room = process::room(PREPARE_TIMEOUT).await;
+        let room = room.map_err(|problem| local(program, &problem))?;
+        let temporary = Temporary::new(self.data)?;
         env.push(("TMPDIR".into(), temporary.path().into()));
         fs::create_dir_all(self.data.join("envyr"))
             .map_err(|problem| local(self.data, &problem))?;
         let command = Command {
-            program: self.envyr.to_owned(),
+            program: program.to_owned(),
             args,
             env,
             folder: self.data.to_owned(),
             stdin: Vec::new(),
             timeout: PREPARE_TIMEOUT,
+            room: Some(room),
             stdout_cap: 64 << 20,
             stderr_tail: 64 << 10,
             isolation,
-            writable,
+            writable: Some(writable),
+            temporary: Some(temporary.opened()?),
             limits: None,
         };
         let finished = process::run(command, |_| ())
             .await
-            .map_err(|problem| local(self.envyr, &problem))?;
+            .map_err(|problem| local(program, &problem))?;
         if finished.ending == Ending::Exited(0) {
             return Ok(());
         }
@@ -360,65 +370,18 @@ fn idle_run(language: &str) -> impl Iterator<Item = &str> {
     .into_iter()
 }
 
-/// The form of a repository's address that envyr takes, and how git is told what it means.
-///
-/// envyr knows a repository by the letters `git` at its start and wants an organisation and a name behind them.
-fn spell(url: &str) -> (String, Option<(String, String)>) {
-    let direct = url.starts_with("git@")
-        && url
-            .split_once(':')
-            .is_some_and(|(_, path)| path.contains('/'));
-    if direct {
-        return (url.to_owned(), None);
-    }
-    let trimmed = url.trim_end_matches('/');
-    let at = trimmed.rfind(['/', ':']).map_or(0, |at| at + 1);
-    let (base, name) = trimmed.split_at(at);
-    let alias = "git@source.kael:fetched/";
-    (
-        format!("{alias}{name}"),
-        Some((format!("url.{base}.insteadOf"), alias.to_owned())),
-    )
-}
-
-fn add_git_setting(env: &mut Variables, key: &str, value: &str) {
-    let count = env
-        .iter()
-        .find(|(name, _)| name == "GIT_CONFIG_COUNT")
-        .and_then(|(_, count)| count.to_str()?.parse().ok());
-    let index = count.unwrap_or(0_u32);
-    env.retain(|(name, _)| name != "GIT_CONFIG_COUNT");
-    env.push(("GIT_CONFIG_COUNT".into(), (index + 1).to_string().into()));
-    env.push((format!("GIT_CONFIG_KEY_{index}").into(), key.into()));
-    env.push((format!("GIT_CONFIG_VALUE_{index}").into(), value.into()));
-}
-
-/// envyr clones to `<root>/<host>/<organisation>/<name>`, which may have more parts for a nested group.
-fn find_clone(root: &Path) -> Option<PathBuf> {
-    let mut level = vec![root.to_owned()];
-    for _ in 0..8 {
-        if let Some(clone) = level.iter().find(|folder| folder.join(".git").exists()) {
-            return clone.canonicalize().ok();
-        }
-        level = level
-            .iter()
-            .flat_map(fs::read_dir)
-            .flatten()
-            .flatten()
-            .map(|e| e.path())
-            .filter(|p| p.is_dir())
-            .collect();
-    }
-    None
-}
-
 /// Deletes a folder. What was killed while it wrote there may take a moment to be gone.
 async fn remove(folder: &Path) -> Result<(), ActionError> {
     let mut rounds = 0;
     loop {
-        match fs::remove_dir_all(folder) {
+        let path = folder.to_owned();
+        // What packages have made when they were installed may be deep, and be much.
+        let removing = permit::blocking(move || removal::remove(&path));
+        match removing
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+        {
             Ok(()) => return Ok(()),
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(problem) if rounds == 100 => return Err(local(folder, &problem)),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
@@ -447,32 +410,4 @@ fn digest(parts: &[&str]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_address_is_spelt_so_that_envyr_takes_it() {
-        let plain = "git@github.com:someone/tools.git";
-        assert_eq!(spell(plain), (plain.to_owned(), None));
-        for (url, name, base) in [
-            ("https://x.org/a/b.git", "b.git", "https://x.org/a/"),
-            ("ssh://git@x.org:22/a/b", "b", "ssh://git@x.org:22/a/"),
-            ("file:///srv/repo.git", "repo.git", "file:///srv/"),
-            ("deploy@x.org:repo", "repo", "deploy@x.org:"),
-            ("git@x.org:repo", "repo", "git@x.org:"),
-        ] {
-            let (spelt, rewrite) = spell(url);
-            assert_eq!(spelt, format!("git@source.kael:fetched/{name}"));
-            assert_eq!(
-                rewrite,
-                Some((
-                    format!("url.{base}.insteadOf"),
-                    "git@source.kael:fetched/".to_owned()
-                ))
-            );
-        }
-    }
 }

@@ -1,83 +1,93 @@
-//! What an action may write beside its `TMPDIR`: opened, and looked at as what was opened.
+//! What an action may write beside its `TMPDIR`: what its definition names, and the one file that envyr writes.
 
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use super::entry::{Entry, brief};
 use crate::catalog::Definition;
+use crate::executor::granted::{Places, Refused, Use};
 use crate::executor::process::Opened;
 use crate::failure::ActionError;
 
-/// What a definition's paths are looked up from, and what none of them may hold.
-pub(super) struct Places<'a> {
-    pub(super) repo: &'a Path,
-    pub(super) data: &'a Path,
-    pub(super) home: Option<PathBuf>,
-}
+/// What envyr and Kael keep in the folder of a source. A link in one of these places would lead them elsewhere.
+const KEPT: [&str; 4] = [
+    ".envyr",
+    "node_modules",
+    ".dockerignore",
+    "package-lock.json",
+];
 
 /// Opens what a definition names in `writable`.
-pub(super) fn named(
-    definition: &Definition,
-    places: &Places<'_>,
-) -> Result<Vec<Opened>, ActionError> {
+pub(super) fn named(definition: &Definition, places: &Places) -> Result<Vec<Opened>, ActionError> {
     let open = |path: &String| {
-        open(path, places).map_err(|problem| {
+        places.open(path, Use::Write).map_err(|refused| {
+            let why = match refused {
+                Refused::Missing => "does not exist: make it before the action runs".to_owned(),
+                Refused::For(why) => why,
+            };
             let location = &definition.location;
-            let message = format!("{location}: field 'writable' `{path}` {problem}");
+            let message = format!("{location}: field 'writable' `{path}` {why}");
             ActionError::unavailable(message, None)
         })
     };
     definition.writable.iter().map(open).collect()
 }
 
-fn open(path: &str, places: &Places<'_>) -> Result<Opened, String> {
-    let relative = !path.starts_with('/') && !path.starts_with("~/");
-    let at = match (path.strip_prefix("~/"), &places.home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        (Some(_), None) => return Err("cannot be found: HOME is not set".to_owned()),
-        (None, _) => places.repo.join(path),
+/// Sees to it that what envyr and Kael itself write in the folder of a source stays in it: that nothing there is a link, and
+/// `.envyr` a folder or not there.
+pub(super) fn plain(entry: &Entry) -> Result<(), ActionError> {
+    let refuse = |name: &str, why: &str| {
+        let path = entry.folder.join(name);
+        let hint = format!("delete {name} of the source, or make it a plain folder or file");
+        ActionError::unavailable(format!("{} {why}", path.display()), Some(hint))
     };
-    let opened = Opened::new(&at).map_err(|problem| match problem.kind() {
-        std::io::ErrorKind::NotFound => "does not exist: make it before the action runs".to_owned(),
-        _ => format!("cannot be opened: {}", brief(&problem)),
+    let folder = open_folder(entry).map_err(|error| {
+        let why = format!("cannot be opened: {}", brief(&error.into()));
+        refuse("", &why)
     })?;
-    let kind = opened.kind().map_err(|problem| brief(&problem))?;
-    if !(kind.is_dir() || kind.is_file() || kind.is_char_device()) {
-        return Err("is neither a folder nor a file".to_owned());
+    let look = |folder: &OwnedFd, name: &str| {
+        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.map(|stat| FileType::from_raw_mode(stat.st_mode))
+    };
+    for name in KEPT {
+        match look(&folder, name) {
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(refuse(name, &brief(&error.into()))),
+            Ok(FileType::Symlink) => return Err(refuse(name, "is a symbolic link")),
+            Ok(kind) if name == ".envyr" && !kind.is_dir() => {
+                return Err(refuse(name, "is not a folder"));
+            }
+            Ok(_) => {}
+        }
     }
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (repo, data) = (real(places.repo), real(places.data));
-    let here = opened.path.as_path();
-    if relative && !here.starts_with(&repo) {
-        return Err(format!(
-            "leads out of the actions folder to {}: name that by its whole path",
-            here.display()
-        ));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let own = match rustix::fs::openat(&folder, ".envyr", flags, Mode::empty()) {
+        Ok(own) => own,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(refuse(".envyr", &brief(&error.into()))),
+    };
+    for entry in rustix::fs::Dir::read_from(&own).into_iter().flatten() {
+        let entry = entry.map_err(|error| refuse(".envyr", &brief(&error.into())))?;
+        let name = entry.file_name().to_string_lossy();
+        if look(&own, &name) == Ok(FileType::Symlink) {
+            let name = format!(".envyr/{}", name.escape_debug());
+            return Err(refuse(&name, "is a symbolic link"));
+        }
     }
-    if repo.starts_with(here) {
-        return Err("holds the actions repo, which no action may rewrite".to_owned());
-    }
-    if data.starts_with(here) || here.starts_with(&data) {
-        return Err("is where Kael keeps its own things".to_owned());
-    }
-    let kernels = ["/proc", "/sys"]
-        .iter()
-        .any(|folder| here.starts_with(folder));
-    if kernels || here == Path::new("/dev") {
-        return Err("belongs to the kernel".to_owned());
-    }
-    Ok(opened)
+    Ok(())
+}
+
+fn open_folder(entry: &Entry) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&entry.folder, flags, Mode::empty())
 }
 
 /// The file that envyr writes at every run, and never reads when it was called with `--autogen`.
 pub(super) fn notes(entry: &Entry) -> Result<Opened, ActionError> {
     let open = || {
-        let folder = rustix::fs::open(
-            &entry.folder,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let folder = open_folder(entry)?;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let look = |flags, mode| {
             rustix::fs::openat2(

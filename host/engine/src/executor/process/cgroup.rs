@@ -101,12 +101,12 @@ static NEXT: Prewarmed<(Group, OwnedFd)> = Prewarmed::new();
 
 /// Makes the next call's.
 pub(super) fn make_ahead() {
-    NEXT.make(|| Group::with_door(Places::get().ok()?.kill.as_ref()?).ok());
+    drop(NEXT.make(|| Group::with_door(Places::get().ok()?.kill.as_ref()?).ok()));
 }
 
 /// Removes it.
 pub(super) fn clear_ahead() {
-    NEXT.clear();
+    drop(NEXT.clear());
 }
 
 impl Group {

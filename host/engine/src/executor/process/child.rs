@@ -50,12 +50,15 @@ pub(super) struct Plan {
     pub(super) step: AtomicI32,
 }
 
-/// A file or folder that is seen, writable, at some path.
+/// A file or folder that stays writable.
 pub(super) struct Mount {
     pub(super) from: *const c_char,
+    /// The device and inode that `from` must lead to still, without a symbolic link: it was judged by these.
+    pub(super) identity: (u64, u64),
+    /// Another place where it is seen, which may be missing. Null: where it is.
     pub(super) to: *const c_char,
-    /// Where `to` may be missing.
-    pub(super) optional: bool,
+    /// What `from` leads to, open.
+    pub(super) place: AtomicI32,
     pub(super) tree: AtomicI32,
 }
 
@@ -229,10 +232,15 @@ unsafe fn all_read_only(mounts: &[Mount]) -> bool {
     // SAFETY: the paths are valid C strings, and the attributes a `mount_attr` whose size is said.
     unsafe {
         for mount in mounts {
-            let tree = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, mount.from, clone);
+            let Some(place) = open_judged(mount) else {
+                return false;
+            };
+            let itself = clone | libc::AT_EMPTY_PATH as u32;
+            let tree = libc::syscall(libc::SYS_open_tree, place, c"".as_ptr(), itself);
             if tree < 0 {
                 return false;
             }
+            mount.place.store(place, Ordering::Relaxed);
             mount.tree.store(tree as i32, Ordering::Relaxed);
         }
         let mut attributes: libc::mount_attr = std::mem::zeroed();
@@ -251,19 +259,53 @@ unsafe fn all_read_only(mounts: &[Mount]) -> bool {
         }
         for mount in mounts {
             let tree = mount.tree.load(Ordering::Relaxed);
-            let here: c_long = libc::syscall(
-                libc::SYS_move_mount,
-                tree,
-                c"".as_ptr(),
-                libc::AT_FDCWD,
-                mount.to,
-                libc::MOVE_MOUNT_F_EMPTY_PATH,
-            );
-            if here != 0 && !mount.optional {
+            let (at, to, flags) = match mount.to.is_null() {
+                // Over the very place that was opened: another path may lead there by now, and another place by this one.
+                true => (
+                    mount.place.load(Ordering::Relaxed),
+                    c"".as_ptr(),
+                    libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH,
+                ),
+                false => (libc::AT_FDCWD, mount.to, libc::MOVE_MOUNT_F_EMPTY_PATH),
+            };
+            let here: c_long =
+                libc::syscall(libc::SYS_move_mount, tree, c"".as_ptr(), at, to, flags);
+            if here != 0 && mount.to.is_null() {
                 return false;
             }
         }
         true
+    }
+}
+
+/// Opens what stays writable, in this mount namespace: only what the host has judged, and through no symbolic link.
+///
+/// # Safety
+/// As for `child`.
+unsafe fn open_judged(mount: &Mount) -> Option<c_int> {
+    // SAFETY: the path is a valid C string, and `open_how` and `stat` are plain data for which zeroes are values.
+    unsafe {
+        let mut how: libc::open_how = std::mem::zeroed();
+        how.flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+        how.resolve = libc::RESOLVE_NO_SYMLINKS;
+        let size = size_of::<libc::open_how>();
+        let place = libc::syscall(
+            libc::SYS_openat2,
+            libc::AT_FDCWD,
+            mount.from,
+            &raw const how,
+            size,
+        );
+        let place = c_int::try_from(place).ok().filter(|place| *place >= 0)?;
+        let mut stat: libc::stat = std::mem::zeroed();
+        if libc::fstat(place, &raw mut stat) != 0 {
+            return None;
+        }
+        if (stat.st_dev, stat.st_ino) != mount.identity {
+            *libc::__errno_location() = libc::ESTALE;
+            return None;
+        }
+        Some(place)
     }
 }
 

@@ -23,8 +23,8 @@ const DEVICES: [&str; 5] = [
 
 /// A file or folder that may be written, open so that it stays what was looked at.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    pub(super) fd: OwnedFd,
+pub struct Opened {
+    pub(crate) fd: OwnedFd,
     /// Where it is, without symbolic links.
     pub(crate) path: PathBuf,
 }

@@ -31,11 +31,12 @@ use crate::limits::ProcessLimits;
 use crate::permit::Permit;
 pub use capabilities::{Capabilities, Counting};
 use cgroup::{Group, Places};
-pub(crate) use landlock_rules::Opened;
-pub(crate) use process_tree::DeferredCleanup;
+use descriptors::Share;
+pub use landlock_rules::Opened;
+pub use process_tree::DeferredCleanup;
 use process_tree::{Groups, Owned, ProcessTree};
 pub use spawn::Containment;
-use spawn::{Confined, Program};
+use spawn::{Confined, Kept, Program};
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -43,34 +44,54 @@ const GRACE: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// What to run, and its bounds.
-pub(crate) struct Command {
+pub struct Command {
     /// Absolute: nothing is looked up.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// Without the program itself.
-    pub(crate) args: Vec<OsString>,
+    pub args: Vec<OsString>,
     /// All that the process sees.
-    pub(crate) env: Vec<(OsString, OsString)>,
+    pub env: Vec<(OsString, OsString)>,
     /// Where it starts.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// Fed to it; then stdin is closed.
-    pub(crate) stdin: Vec<u8>,
-    /// Wall-clock time.
-    pub(crate) timeout: Duration,
+    pub stdin: Vec<u8>,
+    /// Wall-clock time, where no room was asked for before.
+    pub timeout: Duration,
+    /// Its part of the host's descriptors, and when its time is over.
+    pub room: Option<Room>,
     /// Bytes of stdout: more of them end the process.
-    pub(crate) stdout_cap: usize,
+    pub stdout_cap: usize,
     /// Bytes of stderr that are kept: the last ones.
-    pub(crate) stderr_tail: usize,
+    pub stderr_tail: usize,
     /// How it is kept together with what it starts.
-    pub(crate) isolation: Isolation,
-    /// All that it may write, beside what its `TMPDIR` holds. Without it: whatever its user may.
-    pub(crate) writable: Option<Vec<Opened>>,
+    pub isolation: Isolation,
+    /// All that it may write, beside its temporary folder. Without it: whatever its user may.
+    pub writable: Option<Vec<Opened>>,
+    /// Its temporary folder, which its `TMPDIR` names.
+    pub temporary: Option<Opened>,
     /// What it may use.
-    pub(crate) limits: Option<ProcessLimits>,
+    pub limits: Option<ProcessLimits>,
+}
+
+/// Descriptors for one call, which waits for them before it opens what it needs, and its end.
+pub struct Room {
+    deadline: Instant,
+    share: Share,
+}
+
+/// Waits for the descriptors of one call, within its time, which begins now.
+///
+/// # Errors
+/// When other calls had them for all of that time.
+pub async fn room(timeout: Duration) -> io::Result<Room> {
+    let deadline = Instant::now() + timeout;
+    let share = descriptors::share(deadline).await?;
+    Ok(Room { deadline, share })
 }
 
 /// How a process is kept together with what it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Isolation {
+pub enum Isolation {
     /// As well as this machine can.
     Strongest,
     /// Without a user namespace, in which root's files seem to be nobody's.
@@ -83,10 +104,14 @@ pub(crate) enum Isolation {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
+    /// By itself, with this code.
     Exited(i32),
+    /// By this signal.
     Signaled(i32),
+    /// It was late.
     TimedOut,
+    /// It wrote more to stdout than it may.
     TooMuchOutput,
 }
 
@@ -112,13 +137,16 @@ impl Usage {
 }
 
 /// What came of it.
-pub(crate) struct Finished {
-    pub(crate) ending: Ending,
+pub struct Finished {
+    /// How it ended.
+    pub ending: Ending,
     pub(crate) usage: Usage,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
+    /// All that it wrote there.
+    pub stdout: Vec<u8>,
+    /// The last that it wrote there.
+    pub stderr: Vec<u8>,
     /// To be dropped where nobody waits.
-    pub(crate) leftover: DeferredCleanup,
+    pub leftover: DeferredCleanup,
 }
 
 /// Waits until what abandoned calls started has ended, or the time is over.
@@ -137,18 +165,23 @@ pub(crate) fn clear_ahead() {
 }
 
 /// Runs a process to its end. Dropping the future kills it and all that it started.
-pub(crate) async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
+///
+/// # Errors
+/// When it cannot be started, or not with all that it is to be kept in.
+pub async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
     let containment = capabilities::containment(command.isolation).await?;
     run_in(containment, command, on_start).await
 }
 
 async fn run_in(
     containment: Containment,
-    command: Command,
+    mut command: Command,
     on_start: impl FnOnce(i32),
 ) -> io::Result<Finished> {
-    let deadline = Instant::now() + command.timeout;
-    let share = descriptors::share(deadline).await?;
+    let Room { deadline, share } = match command.room.take() {
+        Some(room) => room,
+        None => room(command.timeout).await?,
+    };
     let (stdin, stdin_end) = outgoing()?;
     let (stdout, stdout_end) = incoming()?;
     let (stderr, stderr_end) = incoming()?;
@@ -186,7 +219,7 @@ async fn run_in(
         confined: match &command.writable {
             Some(writable) => Some(confined(
                 writable,
-                marker.as_deref(),
+                command.temporary.as_ref(),
                 command.limits.as_ref(),
             )?),
             None => None,
@@ -232,22 +265,24 @@ fn groups(
     Ok((groups, vec![door]))
 }
 
-/// Its `TMPDIR`, and what else it may write.
+/// Its temporary folder, and what else it may write.
 fn confined(
     writable: &[Opened],
-    temporary: Option<&OsStr>,
+    temporary: Option<&Opened>,
     limits: Option<&ProcessLimits>,
 ) -> io::Result<Confined> {
-    let temporary = Opened::new(temporary.unwrap_or_default().as_ref())?;
     let memory = limits.map_or_else(|| ProcessLimits::default().memory, |limits| limits.memory);
-    let all = writable.iter().chain([&temporary]);
+    let kept = |opened: &Opened| {
+        let stat = rustix::fs::fstat(&opened.fd)?;
+        io::Result::Ok(Kept {
+            path: c_string(opened.path.as_os_str())?,
+            identity: (stat.st_dev, stat.st_ino),
+        })
+    };
     Ok(Confined {
-        ruleset: landlock_rules::ruleset(all)?,
-        writable: writable
-            .iter()
-            .map(|opened| c_string(opened.path.as_os_str()))
-            .collect::<io::Result<_>>()?,
-        temporary: c_string(temporary.path.as_os_str())?,
+        ruleset: landlock_rules::ruleset(writable.iter().chain(temporary))?,
+        writable: writable.iter().map(kept).collect::<io::Result<_>>()?,
+        temporary: temporary.map(kept).transpose()?,
         shared_memory: memory.bytes(),
     })
 }

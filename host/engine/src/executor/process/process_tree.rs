@@ -28,7 +28,7 @@ pub(super) struct Groups {
 /// What is left of a call that has ended. Dropping it takes its time: the kernel waits for all processors before a mount
 /// namespace is gone, and a group is a folder.
 #[derive(Debug, Default)]
-pub(crate) struct DeferredCleanup {
+pub struct DeferredCleanup {
     _mounts: Option<OwnedFd>,
     _owned: Owned,
 }

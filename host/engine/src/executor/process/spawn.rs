@@ -66,11 +66,19 @@ pub(crate) struct Confined {
     /// A Landlock ruleset; none where the kernel has no Landlock.
     pub(crate) ruleset: Option<OwnedFd>,
     /// Files and folders.
-    pub(crate) writable: Vec<CString>,
+    pub(crate) writable: Vec<Kept>,
     /// Seen as `/dev/shm`, too.
-    pub(crate) temporary: CString,
+    pub(crate) temporary: Option<Kept>,
     /// Bytes of System V memory that all of the call may have together.
     pub(crate) shared_memory: u64,
+}
+
+/// A file or folder that stays writable, as it was when it was judged.
+pub(crate) struct Kept {
+    /// Without symbolic links.
+    pub(crate) path: CString,
+    /// Its device and inode.
+    pub(crate) identity: (u64, u64),
 }
 
 /// Why a child did not become the program.
@@ -170,19 +178,25 @@ pub(crate) fn probe(containment: Containment, host: &OwnedFd) -> io::Result<()> 
 }
 
 fn mounts(confined: &Confined) -> Vec<Mount> {
-    let at = |from: &CString, to: *const c_char, optional| Mount {
-        from: from.as_ptr(),
+    let at = |from: &Kept, to: *const c_char| Mount {
+        from: from.path.as_ptr(),
+        identity: from.identity,
         to,
-        optional,
+        place: AtomicI32::new(-1),
         tree: AtomicI32::new(-1),
     };
-    let mut mounts = vec![
-        at(&confined.temporary, confined.temporary.as_ptr(), false),
-        at(&confined.temporary, c"/dev/shm".as_ptr(), true),
-    ];
-    let writable = confined.writable.iter();
-    mounts.extend(writable.map(|path| at(path, path.as_ptr(), false)));
-    mounts
+    let temporary = confined.temporary.iter();
+    // What lies in it would be covered.
+    let lies_there = |kept: &Kept| kept.path.to_bytes().starts_with(b"/dev/shm");
+    let covers = temporary.clone().chain(&confined.writable).any(lies_there);
+    let shared = temporary
+        .clone()
+        .filter(|_| !covers)
+        .map(|kept| at(kept, c"/dev/shm".as_ptr()));
+    let own = temporary.chain(&confined.writable);
+    own.map(|kept| at(kept, ptr::null()))
+        .chain(shared)
+        .collect()
 }
 
 const NO_FILTERS: [libc::sock_fprog; 2] = [libc::sock_fprog {

@@ -16,6 +16,8 @@ fn shell(script: &str) -> Command {
         stderr_tail: 100,
         isolation: Isolation::Strongest,
         writable: None,
+        temporary: None,
+        room: None,
         limits: None,
     }
 }
@@ -205,4 +207,40 @@ async fn a_program_that_is_not_there_is_an_error() {
         problem.to_string(),
         "executing the program: No such file or directory (os error 2)"
     );
+}
+
+/// What was judged is what is mounted: neither a link nor another folder in its place is.
+#[tokio::test]
+async fn what_took_the_place_of_a_writable_folder_is_not_written() {
+    let containment = capabilities::containment(Isolation::Strongest).await;
+    let containment = containment.expect("an answer");
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    let at = |name: &str| root.join(name);
+    for name in ["victim", "judged", "tmp"] {
+        fs::create_dir(at(name)).expect("a folder");
+    }
+    let command = |script: String| Command {
+        writable: Some(vec![Opened::new(&at("judged")).expect("it is there")]),
+        temporary: Some(Opened::new(&at("tmp")).expect("it is there")),
+        ..shell(&script)
+    };
+    let write = |name: &str| format!("echo x > {}/file && echo written", at(name).display());
+    let good = finish(command(format!("{} && {}", write("judged"), write("tmp")))).await;
+    assert_eq!(text(&good.stdout), "written\nwritten\n");
+    for place in ["judged", "tmp"] {
+        let late = command(write("victim"));
+        fs::rename(at(place), at("moved")).expect("a name");
+        std::os::unix::fs::symlink(at("victim"), at(place)).expect("a link");
+        let outcome = run(late, |_| ()).await;
+        if let Containment::Namespace {
+            read_only: true, ..
+        } = containment
+        {
+            assert!(outcome.is_err(), "{place}");
+        }
+        assert!(!at("victim").join("file").exists(), "{place}");
+        fs::remove_file(at(place)).expect("a link");
+        fs::rename(at("moved"), at(place)).expect("a name");
+    }
 }

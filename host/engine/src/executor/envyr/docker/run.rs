@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::activity::Kind;
 use crate::catalog::{Definition, Output};
 use crate::executor::adapters::Given;
-use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome};
+use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome, writable};
 use crate::executor::process::Ending;
 use crate::executor::result_file;
 use crate::executor::{Printed, STDOUT_CAP};
@@ -19,6 +19,8 @@ impl Envyr {
         call: Call<'_>,
     ) -> Result<Printed, ActionError> {
         let (definition, found, entry) = (call.definition, call.found, &call.entry);
+        // envyr writes there, as the user.
+        writable::plain(entry)?;
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
                 self.environment.clone(),

@@ -1,0 +1,195 @@
+//! Compiles files of WebAssembly in a process of its own, within bounds: a small file can take gigabytes and minutes.
+//!
+//! The process is a `kael-host` that is called as `kael-host __compile FORMAT`. It reads the file on stdin, writes the machine code on
+//! stdout, and may write nothing else. It ends with the call that it was started for.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::command::Format;
+use super::{compile, engine_config};
+use kael_engine::executor::process::{self, Command, Ending, Finished, Isolation};
+use kael_engine::executor::temporary::Temporary;
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::limits::ProcessLimits;
+use kael_engine::units::{ByteSize, TimeLimit};
+
+/// The hidden command of a program that compiles.
+pub const WORD: &str = "__compile";
+
+/// What compiling may take, however small the file is, and how many times its size on top. What compilers of languages make
+/// takes some 20 to 40 times its size.
+const MEMORY: ByteSize = ByteSize::mib(256);
+const MEMORY_TIMES: u64 = 64;
+const MOST_MEMORY: ByteSize = ByteSize::mib(4096);
+/// The same for the machine code, of which there are some three times the size.
+const CODE: ByteSize = ByteSize::mib(32);
+const CODE_TIMES: u64 = 16;
+const MOST_CODE: ByteSize = ByteSize::mib(1024);
+/// Threads of one that compiles.
+const THREADS: usize = 4;
+/// A call's timeout may be shorter than what a good file takes, and the next call finds it compiled.
+const LEAST_TIME: Duration = Duration::from_secs(5);
+
+/// Files that one host compiles at the same time; more wait.
+static PERMITS: Semaphore = Semaphore::const_new(2);
+
+/// How files are compiled.
+pub(super) struct Compiler {
+    /// The program; none where the host was told of none.
+    pub(super) program: Option<PathBuf>,
+    /// Kael's data folder.
+    pub(super) data: PathBuf,
+}
+
+/// How long a file may take to be compiled for a call that may take this long.
+pub(super) fn time(timeout: Duration) -> Duration {
+    timeout.max(LEAST_TIME)
+}
+
+impl Compiler {
+    /// The machine code of a file, which errors call `name`. Dropping the future ends the process.
+    pub(super) async fn compile(
+        &self,
+        bytes: Vec<u8>,
+        format: Format,
+        name: &str,
+        within: Duration,
+    ) -> Result<Vec<u8>, ActionError> {
+        let unavailable = |why: &str| ActionError::unavailable(format!("`{name}` {why}"), None);
+        if cfg!(not(feature = "compiler")) {
+            return Err(unavailable(compile::NO_COMPILER));
+        }
+        let program = self.program.clone().ok_or_else(|| {
+            let hint = "tell the host of a kael-host that compiles";
+            let message = format!("`{name}` is not compiled yet, and this program has no compiler");
+            ActionError::unavailable(message, Some(hint.to_owned()))
+        })?;
+        // Never closed.
+        let _permit = PERMITS.acquire().await.ok();
+        let size = bytes.len() as u64;
+        let memory = bound(MEMORY, MEMORY_TIMES, MOST_MEMORY, size);
+        let starting = |error: io::Error| unavailable(&format!("cannot be compiled: {error}"));
+        let room = process::room(within).await.map_err(starting)?;
+        let mut temporary = Temporary::new(&self.data)?;
+        let command = Command {
+            program,
+            args: [WORD, format.word()].map(OsString::from).to_vec(),
+            env: vec![
+                ("TMPDIR".into(), temporary.path().into()),
+                ("RAYON_NUM_THREADS".into(), threads().to_string().into()),
+            ],
+            folder: "/".into(),
+            stdin: bytes,
+            timeout: within,
+            room: Some(room),
+            stdout_cap: bound(CODE, CODE_TIMES, MOST_CODE, size).bytes() as usize,
+            stderr_tail: 4 << 10,
+            isolation: Isolation::Strongest,
+            writable: Some(Vec::new()),
+            temporary: Some(temporary.opened()?),
+            limits: Some(ProcessLimits {
+                memory,
+                cpu: TimeLimit::from_secs(within.as_secs().saturating_add(1) * THREADS as u64),
+                processes: 4 * THREADS as u32,
+                ..ProcessLimits::default()
+            }),
+        };
+        let mut finished = process::run(command, |_| ()).await.map_err(starting)?;
+        temporary.remove_after(std::mem::take(&mut finished.leftover));
+        match read(finished, memory) {
+            Ok(code) => Ok(code),
+            Err(Refused::Late) => Err(late(name, within)),
+            Err(Refused::Because(why)) => Err(unavailable(&why)),
+        }
+    }
+}
+
+/// The failure of a file that is not compiled in time.
+pub(super) fn late(name: &str, within: Duration) -> ActionError {
+    let message = format!(
+        "`{name}` was not compiled within {} s",
+        within.as_secs_f64().ceil()
+    );
+    ActionError::new(ErrorKind::Timeout, message)
+}
+
+enum Refused {
+    Late,
+    /// In words that follow a name.
+    Because(String),
+}
+
+/// The machine code, or why there is none.
+fn read(finished: Finished, memory: ByteSize) -> Result<Vec<u8>, Refused> {
+    let because = |why: String| Err(Refused::Because(why));
+    let stderr = String::from_utf8_lossy(&finished.stderr);
+    let said = stderr.lines().next_back().unwrap_or_default().trim();
+    match finished.ending {
+        Ending::Exited(0) => {}
+        Ending::TimedOut => return Err(Refused::Late),
+        Ending::TooMuchOutput => {
+            return because("becomes more machine code than a file of its size may".to_owned());
+        }
+        // Rust says so before it aborts; a thread that cannot be made says so, too.
+        _ if stderr.contains("memory allocation of") || stderr.contains("Cannot allocate") => {
+            return because(format!("takes more than {memory} to be compiled"));
+        }
+        Ending::Exited(1) if !said.is_empty() => return because(said.to_owned()),
+        Ending::Exited(code) => {
+            return because(format!(
+                "cannot be compiled: the compiler exited with {code}"
+            ));
+        }
+        Ending::Signaled(signal) => {
+            return because(format!(
+                "cannot be compiled: the compiler was ended by signal {signal}"
+            ));
+        }
+    }
+    let head = head();
+    match finished.stdout.strip_prefix(head.as_bytes()) {
+        Some(code) => Ok(code.to_vec()),
+        None => {
+            because("was compiled by a program of another version: start the host anew".to_owned())
+        }
+    }
+}
+
+/// What the machine code starts with: the settings and the version that made it.
+fn head() -> String {
+    format!("kael {}\n", compile::SETTINGS)
+}
+
+fn bound(least: ByteSize, times: u64, most: ByteSize, size: u64) -> ByteSize {
+    let wanted = least.bytes().saturating_add(size.saturating_mul(times));
+    ByteSize::new(wanted.min(most.bytes()))
+}
+
+fn threads() -> usize {
+    let here = std::thread::available_parallelism().map_or(1, usize::from);
+    here.min(THREADS)
+}
+
+/// What the process does: for the hidden command of a program that compiles. Reads a file on stdin, and writes its machine code on
+/// stdout.
+///
+/// # Errors
+/// Why there is none, in words that follow the file's name.
+pub fn compile_stdin(format: &str) -> Result<(), String> {
+    let format = Format::by_word(format).ok_or("is of no format that is known")?;
+    let mut bytes = Vec::new();
+    let failed = |error: io::Error| format!("cannot be compiled: {error}");
+    io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+    let engine = wasmtime::Engine::new(&engine_config::engine_config())
+        .map_err(|error| format!("cannot be compiled: {error}"))?;
+    let code = compile::compile(&engine, &bytes, format)?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(head().as_bytes()).map_err(failed)?;
+    stdout.write_all(&code).map_err(failed)?;
+    stdout.flush().map_err(failed)
+}

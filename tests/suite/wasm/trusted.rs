@@ -1,0 +1,141 @@
+//! What an action of WebAssembly is not given for writing, and what compiling a file may take.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+#[test]
+fn nothing_that_is_trusted_is_given_for_writing() {
+    let session = |path: &str| {
+        let fields = format!("dirs = {{ ['/d'] = {{ path = '{path}', mode = 'read-write' }} }}");
+        let own = Kael::new().file("data/x", "").file("actions/lib/x", "");
+        let own = own.file("work/sub/x", "");
+        let at = own.path().display().to_string();
+        define(own, "m", &module(), &fields.replace("AT", &at))
+    };
+    for (path, why) in [
+        (".", "holds the actions repo, which no action may rewrite"),
+        ("..", "holds the actions repo, which no action may rewrite"),
+        (
+            "lib",
+            "lies in the actions repo, where actions write below `state/` only",
+        ),
+        ("AT/data", "is where Kael keeps its own things"),
+        ("AT/impl", "which an action runs"),
+    ] {
+        let ran = session(path).script("print(1)");
+        ran.exits(3).says(&format!("field 'dirs[\"/d\"]' `"));
+        ran.says(why);
+    }
+    // A link that came later.
+    let session = session("AT/work/sub");
+    let sub = session.path().join("work/sub");
+    fs::rename(&sub, session.path().join("elsewhere")).expect("a name");
+    symlink(session.path().join("data"), &sub).expect("a link");
+    session
+        .script("print(1)")
+        .exits(3)
+        .says("leads through a symbolic link");
+    // And for reading.
+    let session = reader("");
+    fs::rename(session.path().join("data"), session.path().join("other")).expect("a name");
+    symlink("other", session.path().join("data")).expect("a link");
+    let ran = session
+        .script("print(select(2, pcall(actions.t.m, { ['do'] = 'read', path = '/data/x' })))");
+    assert!(
+        ran.exits(0)
+            .stdout
+            .contains("leads through a symbolic link"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across as many branches.
+fn bomb(size: usize) -> Vec<u8> {
+    const LOCALS: usize = 5000;
+    fn number(mut n: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while n > 0x7f {
+            bytes.push((n & 0x7f) as u8 | 0x80);
+            n >>= 7;
+        }
+        bytes.push(n as u8);
+        bytes
+    }
+    let sized = |bytes: Vec<u8>| [number(bytes.len()), bytes].concat();
+    let section = |id: u8, content: Vec<u8>| [vec![id], sized(content)].concat();
+    let (get, set) = (0x20, 0x21);
+    let local =
+        |op: u8, i: usize, by: usize| [vec![op], number(1 + i.wrapping_mul(by) % LOCALS)].concat();
+    let mut code = [vec![1], number(LOCALS), vec![0x7e]].concat();
+    for i in 0..size / 12 {
+        code.extend([local(get, i, 1), local(get, i, 7919), vec![0x7c]].concat());
+        code.extend(local(set, i, 104_729));
+        if i % 3 == 0 {
+            // An `if` over the parameter, in which a local is set.
+            code.extend([get, 0, 0xa7, 0x04, 0x40, get, 0]);
+            code.extend(local(set, i, 31));
+            code.push(0x0b);
+        }
+    }
+    code.extend([get, 0, 0x0b]);
+    let bodies = [vec![2], sized(vec![0, 0x0b]), sized(code)].concat();
+    let exports = [
+        vec![2, 6],
+        b"_start".to_vec(),
+        vec![0, 0, 6],
+        b"memory".to_vec(),
+        vec![2, 0],
+    ];
+    [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, vec![2, 0x60, 0, 0, 0x60, 1, 0x7e, 1, 0x7e]),
+        section(3, vec![2, 0, 1]),
+        section(5, vec![1, 0, 1]),
+        section(7, exports.concat()),
+        section(10, bodies),
+    ]
+    .concat()
+}
+
+#[test]
+fn compiling_stays_within_the_time_of_its_call_and_bounds_of_its_own() {
+    let session = |fields: &str| define(Kael::new(), "a", &bomb(600_000), fields);
+    let tell = "local ok, e = pcall(actions.t.a) print(ok, e.kind, e.message)";
+    let began = Instant::now();
+    let ran = session("timeout = 5").script(tell);
+    let stdout = &ran.exits(0).stdout;
+    let late = stdout.starts_with("false\ttimeout\t`a.wasm` was not compiled within 5 s");
+    let large = stdout.starts_with("false\tunavailable\t`a.wasm` takes more than ");
+    assert!(late || large, "{stdout}");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+    // The run's own limit ends it sooner.
+    let began = Instant::now();
+    session("")
+        .run_with(&["--timeout", "2s"])
+        .script(tell)
+        .exits(5);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(kael_tests::gone("__compile"));
+    // And so does what looks at all of them.
+    let validated = session("timeout = 5")
+        .words(&["actions", "validate"])
+        .ends();
+    validated.exits(3);
+    assert!(
+        validated.stdout.contains("compiled"),
+        "{}",
+        validated.stdout
+    );
+}
