@@ -26,7 +26,7 @@ fn nothing_that_is_trusted_is_given_for_writing() {
         ("AT/impl", "which an action runs"),
     ] {
         let ran = session(path).script("print(1)");
-        ran.exits(3).says(&format!("field 'dirs[\"/d\"]' `"));
+        ran.exits(3).says("field 'dirs[\"/d\"]' `");
         ran.says(why);
     }
     // A link that came later.

@@ -1,6 +1,6 @@
 //! The folder that holds the temporary folders of one host process, and the end of those that a killed host has left.
 //!
-//! It lies in `tmp` of Kael's data folder, which no action may be given to write. ProgressWriter it stands a lock file that its host
+//! It lies in `tmp` of Kael's data folder, which no action may be given to write. Beside it stands a lock file that its host
 //! holds for as long as it lives: whose lock can be taken has died, and the next host removes what is left of it.
 
 use std::ffi::OsString;
