@@ -168,6 +168,7 @@ impl Host {
             .sandbox
             .run_script(ready, script, &limits, output.clone(), dispatcher);
         match running.await.ending {
+            Ending::Exited(_) => ended("ok", String::new(), String::new()),
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
             Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
             Ending::Limit(hit, _) => ended("limit", hit.to_string(), String::new()),

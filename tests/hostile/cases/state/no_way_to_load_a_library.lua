@@ -1,6 +1,6 @@
--- `package` has preload and loaded, and nothing that looks at files.
+-- `package` has preload, loaded and three texts that change nothing, and nothing that looks at files.
 -- ends: ok 0
--- output: loaded preload\nnil\tnil\tnil\tnil\tnil\tnil\n
+-- output: config cpath loaded path preload\nnil\t\t./?.lua;./?/init.lua\tnil\tnil\t/\n;\n?\n!\n-\n\n
 local names = {}
 for name in pairs(package) do names[#names + 1] = name end
 table.sort(names)
