@@ -1,0 +1,38 @@
+# The scripts that are behind every command; `just` lists them.
+
+_default:
+    @just --list
+
+# the program, target/release/kael-host
+build:
+    cargo build --locked --release
+
+# all tests, or those whose name holds the word
+test word="":
+    tests/run {{word}}
+
+# format and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --exclude kael-guest-builder --all-targets -- -D warnings
+
+# fuzzes every target, or those that are named, for so many seconds each
+fuzz seconds="600" *targets:
+    .ci/fuzz {{seconds}} {{targets}}
+
+# what Kael costs (`--short`, `--check`, rows)
+bench *options:
+    tests/bench/run {{options}}
+
+# guest/kael-guest.wasm, from source
+guest:
+    guest/build.sh
+
+# the book, target/book, and the documentation of the code, target/doc
+docs:
+    .ci/book
+    cargo doc --locked --workspace --exclude kael-guest-builder --no-deps
+
+# what decides whether a change lands
+ci:
+    .ci/run
