@@ -2,14 +2,14 @@
 //! the half of it for whole.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use kael_tests::{Kael, gone};
 
 /// A session with the action `t.a`, whose preparation hangs as long as there is a file `hang`: then it makes the file
-/// `impl/began`, which it may, and waits with the marker in its command lines.
+/// `began` where it may, in `impl` or beside its clone, and waits with the marker in its command lines.
 struct Hanging {
     session: Kael,
     marker: &'static str,
@@ -18,7 +18,8 @@ struct Hanging {
 /// What hangs, as a shell has it; `at` is the session's folder.
 fn wait(at: &Path, marker: &str) -> String {
     let at = at.display();
-    format!("touch {at}/impl/began; setsid sleep {marker} & (sleep {marker} &) ; sleep {marker}")
+    let sign = format!("touch {at}/impl/began 2>/dev/null || touch \"$last/../began\"");
+    format!("{sign}; setsid sleep {marker} & (sleep {marker} &) ; sleep {marker}")
 }
 
 impl Hanging {
@@ -56,14 +57,19 @@ impl Hanging {
         }
     }
 
-    fn began(&self) -> bool {
-        self.session.path().join("impl/began").exists()
+    /// The file that says that it hangs.
+    fn began(&self) -> Option<PathBuf> {
+        let clones = fs::read_dir(self.session.path().join("data/sources"));
+        let clones = clones.into_iter().flatten().flatten();
+        let beside = clones.map(|clone| clone.path().join("began"));
+        let mut signs = beside.chain([self.session.path().join("impl/began")]);
+        signs.find(|sign| sign.exists())
     }
 
     /// Cuts the preparation off with Ctrl-C and with a limit on time, and then lets it succeed.
     fn when_cut_off_succeeds_later(self, result: &str) {
         self.is_interrupted();
-        fs::remove_file(self.session.path().join("impl/began")).expect("it began");
+        fs::remove_file(self.began().expect("it began")).expect("a file");
         self.is_late();
         self.succeeds(result);
     }
@@ -76,7 +82,7 @@ impl Hanging {
     fn is_interrupted(&self) {
         let mut host = self.session.start();
         let deadline = Instant::now() + Duration::from_secs(120);
-        while !self.began() {
+        while self.began().is_none() {
             let ended = host.try_wait().expect("it can be asked");
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -107,7 +113,7 @@ impl Hanging {
                 "{said}"
             );
             assert!(gone(self.marker), "after a limit of {limit}");
-            if self.began() {
+            if self.began().is_some() {
                 return;
             }
         }
