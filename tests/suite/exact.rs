@@ -23,8 +23,8 @@ fn an_integer_beyond_64_bits_is_an_error_everywhere() {
     };
     session().script("actions.t.id()").fails_with(
         6,
-        "Error: t.id failed: bad result: the integer 18446744073709551615 does not fit into 64 bits (as a text, in \
-         quotes, it stays exact) at line 1 column 7",
+        "Error: t.id failed: printed a number that no script can hold: the number 18446744073709551615 does \
+         not fit into 64 bits and would be rounded (write it as a text), at line 1 column 7",
     );
     session()
         .script("local ok, e = pcall(actions.t.id) print(ok, e.kind)")

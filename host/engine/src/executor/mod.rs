@@ -15,8 +15,8 @@ pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
-pub(crate) use not_json::not_json;
 pub(crate) use granted::problems as grant_problems;
+pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
 
 use std::path::PathBuf;
