@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kael_engine::app::{self, Repo};
+use kael_engine::confinement::Confinement;
 use kael_engine::environment::Environment;
 use kael_engine::executor::Executors;
 use kael_engine::executor::envyr::Settings;
 use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Output, Sandbox};
-use kael_host::config::Confinement;
 use kael_tests::{Program, project};
 use tokio::runtime::{Builder, Runtime};
 

@@ -87,7 +87,7 @@ fn finalisers_run_at_the_end_of_a_run() {
     // After an error, too, and they may call actions.
     let ran = Kael::new()
         .shell("echo", "", "cat")
-        .script("KEEP = setmetatable({}, { __gc = function() print(actions.t.echo({ 1 })[1]) end })\nerror('no')");
+        .script("KEEP = setmetatable({}, { __gc = function() print(actions.t.echo({ n = 1 }).n) end })\nerror('no')");
     assert_eq!(ran.exits(1).stdout, "1\n");
     // Those that are made meanwhile are none, and the limits hold.
     Kael::new()

@@ -243,11 +243,6 @@ fn a_script_that_misses_what_lua_has_elsewhere_has_a_hint() {
             "Error: script.lua:1: attempt to assign to const variable 'i'",
             "since Lua 5.5 the variable of a `for` loop cannot be assigned to, as one declared <const> or <close>: use another local",
         ),
-        (
-            "print(json.encode({ [1001] = 'ann' }))",
-            "",
-            "keys in JSON are texts: for a table by numbers write t[tostring(id)]",
-        ),
     ] {
         let ran = Kael::new().script(script);
         ran.exits(1).says(&format!("\nhint: {hint}\n")).says(error);
@@ -347,12 +342,8 @@ fn integers_that_would_be_rounded_are_an_error() {
         .script("actions.t.a()")
         .fails(6, "Error: t.a failed: printed a number that no script can hold: the number 18446744073709551615 does not fit into 64 bits and would be rounded (write it as a text), at line 1 column 7\n  script.lua:1: in main chunk\n  its stdout begins:\n  | {\"id\":18446744073709551615}\n");
     Kael::new()
-        .shell(
-            "a",
-            "",
-            "echo '[9223372036854775807, 1e20, 100000000000000000000]'",
-        )
-        .script("local r = actions.t.a() print(r[1], r[2] == r[3])")
+        .shell("a", "", "echo '[9223372036854775807, 1e20]'")
+        .script("local r = actions.t.a() print(r[1], r[2] == 1e20)")
         .prints("9223372036854775807\ttrue\n");
 }
 

@@ -21,6 +21,12 @@ struct Shared {
     since: AtomicU64,
 }
 
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Meter {
     /// A meter that has counted nothing.
     #[must_use]

@@ -1,9 +1,10 @@
--- A locked key is that key: other spellings are other keys, and the team's value stays.
+-- A locked key is that key in every case; other spellings are other keys, and the team's value stays.
 -- action: echo locked = { tenant = "acme", auth = { role = "ro" } } | cat
 -- ends: ok 0
--- output: {"TENANT":"evil","Tenant":"evil","auth":{"role":"ro"},"auth.role":"rw","tenant":"acme","tenant\u0000":"evil","tenant ":"evil"}\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\n
+-- output: {"auth":{"role":"ro"},"auth.role":"rw","tenant":"acme","tenant\u0000":"evil","tenant ":"evil"}\nfalse\tt.echo failed: parameter `TENANT` is locked by the team, in another case\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\nfalse\tt.echo failed: parameter `tenant` is locked by the team\n
 local echo = actions.t.echo
-print(json.encode(echo({ Tenant = "evil", ["tenant "] = "evil", ["auth.role"] = "rw", TENANT = "evil", ["tenant\0"] = "evil" })))
+print(json.encode(echo({ ["tenant "] = "evil", ["auth.role"] = "rw", ["tenant\0"] = "evil" })))
+print(pcall(echo, { TENANT = "evil" }))
 print(pcall(echo, { tenant = "evil" }))
 print(pcall(echo, { tenant = "acme" }))
 print(pcall(echo, { tenant = json.null }))

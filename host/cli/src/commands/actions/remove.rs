@@ -9,7 +9,6 @@ use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::visible;
 use crate::terminal::{Look, say, say_json};
-use kael_authoring;
 
 pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
     code(removed(session, name, yes))
