@@ -39,6 +39,8 @@ fuzz_target!(|text: &str| {
     let parsed = tree(text);
     let checked = check(text);
     match &parsed {
+        // Integers that 64 bits do not hold are refused.
+        Ok(_) if matches!(&checked, Err(problem) if problem.contains("does not fit into 64 bits")) => {}
         Ok(value) => assert_eq!(checked.is_ok(), depth(value) <= 128, "{checked:?}"),
         Err(problem) => assert!(checked.is_err(), "{problem}"),
     }
