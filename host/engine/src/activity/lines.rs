@@ -22,7 +22,7 @@ tokio::task_local! {
     static CURRENT: Lines;
 }
 
-/// The lines of one call; by default nobody reads them.
+/// The lines of one call; by default they have no reader.
 #[derive(Debug, Clone, Default)]
 pub struct Lines(Option<Arc<Mutex<Reader>>>);
 

@@ -27,7 +27,7 @@ const LATER: Duration = Duration::from_millis(50);
 /// Another may be faster so often before it counts as a holder.
 const ROUNDS: usize = 32;
 
-/// ProcessTree as long as this lives.
+/// Held as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
     file: File,

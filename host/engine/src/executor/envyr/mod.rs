@@ -58,7 +58,7 @@ pub struct Settings {
     pub envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
-    /// How much of their confinement native actions need. Each call is held to it, whoever makes it.
+    /// How much of their confinement native actions need. Every call is held to it.
     pub confinement: Confinement,
     /// The program that compiles actions of WebAssembly: a `kael-host`, or one that does what
     /// `kael_wasm::compile_stdin` does when its first argument is `kael_wasm::WORD` and its second
