@@ -76,7 +76,7 @@ pub mod fuzzing {
                 let pretty: (Option<String>, Option<String>) = encode.call((&value, true))?;
                 Ok(match (compact, pretty) {
                     ((Some(compact), _), (Some(pretty), _)) => Ok((compact, pretty)),
-                    ((_, problem), _) => Err(problem.unwrap_or_default()),
+                    ((_, error), _) => Err(error.unwrap_or_default()),
                 })
             };
             run().expect("Lua raises nothing")

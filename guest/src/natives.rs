@@ -105,9 +105,9 @@ impl Native for Encode {
                 stack.push_string(text);
                 1
             }
-            Err(problem) => {
+            Err(error) => {
                 stack.push_nil();
-                stack.push_string(problem);
+                stack.push_string(error);
                 2
             }
         }
@@ -125,9 +125,9 @@ impl Native for Decode {
         };
         let text = stack.bytes(1).to_vec();
         stack.push_boolean(true);
-        if let Err(problem) = convert::decode(stack, &text, nulls) {
+        if let Err(error) = convert::decode(stack, &text, nulls) {
             stack.push_boolean(false);
-            stack.push_string(problem);
+            stack.push_string(error);
         }
         2
     }
@@ -140,7 +140,7 @@ impl Native for Call {
     fn call(stack: &mut Stack<'_>) -> c_int {
         let outcome = match params(stack) {
             Ok(params) => gate::call(stack.text(1), params),
-            Err(problem) => Err(invalid(problem)),
+            Err(error) => Err(invalid(error)),
         };
         settle(stack, outcome)
     }
@@ -153,7 +153,7 @@ impl Native for Submit {
     fn call(stack: &mut Stack<'_>) -> c_int {
         let submitted = match params(stack) {
             Ok(params) => gate::submit(stack.text(1), params),
-            Err(problem) => Err(Err(invalid(problem))),
+            Err(error) => Err(Err(invalid(error))),
         };
         match submitted {
             Ok(id) => {
@@ -323,9 +323,9 @@ fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
             stack.push_boolean(true);
             match convert::decode_text(stack, &text, Nulls::Absent) {
                 Ok(()) => return 2,
-                Err(problem) => ActionError {
+                Err(error) => ActionError {
                     kind: ErrorKind::BadOutput,
-                    message: format!("bad result: {problem}"),
+                    message: format!("bad result: {error}"),
                     detail: None,
                 },
             }
@@ -342,10 +342,10 @@ fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
     4
 }
 
-fn invalid(problem: String) -> ActionError {
+fn invalid(error: String) -> ActionError {
     ActionError {
         kind: ErrorKind::InvalidParams,
-        message: problem,
+        message: error,
         detail: None,
     }
 }

@@ -67,7 +67,7 @@ impl Native for Report {
         });
         match submitted {
             Ok(_) => stack.push_nil(),
-            Err(problem) => stack.push_string(problem),
+            Err(error) => stack.push_string(error),
         }
         1
     }

@@ -28,7 +28,7 @@ pub(crate) fn load_repo(vm: &Vm, modules: Vec<Module>) -> Result<LoadedRepo, Scr
             (None, report) => script_error(FromLua::from_lua(report, &vm.lua)?).map(Err),
         }
     })();
-    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
+    answer.unwrap_or_else(|error| Err(unexpected(Stage::Repo, &error)))
 }
 
 pub(crate) fn run_script(
@@ -56,7 +56,7 @@ pub(crate) fn run_script(
             (None, report) => script_error(report).map(Err),
         }
     })();
-    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
+    answer.unwrap_or_else(|error| Err(unexpected(Stage::Script, &error)))
 }
 
 fn definition(table: &LuaTable) -> LuaResult<Definition> {
@@ -67,7 +67,7 @@ fn definition(table: &LuaTable) -> LuaResult<Definition> {
         body: table.raw_get("body")?,
         problem: table
             .raw_get::<Option<LuaString>>("problem")?
-            .map(|problem| problem.to_string_lossy()),
+            .map(|error| error.to_string_lossy()),
     })
 }
 
@@ -102,10 +102,10 @@ fn text(table: &LuaTable, key: &str) -> LuaResult<String> {
 }
 
 /// An error that went past the runtime's own report, such as one in the error handler.
-pub(crate) fn unexpected(stage: Stage, problem: &LuaError) -> ScriptError {
+pub(crate) fn unexpected(stage: Stage, error: &LuaError) -> ScriptError {
     ScriptError {
         stage,
-        message: problem.to_string(),
+        message: error.to_string(),
         traceback: Vec::new(),
         action: None,
     }

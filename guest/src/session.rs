@@ -20,7 +20,7 @@ pub(crate) fn open(vm: &Vm, repo: Option<Repo>, interruptible: bool) -> Result<(
             (None, report) => script_error(report).map(Err),
         }
     })();
-    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Repo, &problem)))
+    answer.unwrap_or_else(|error| Err(unexpected(Stage::Repo, &error)))
 }
 
 pub(crate) fn evaluate(vm: &Vm, chunk: &Chunk) -> Result<ChunkEnd, ScriptError> {
@@ -44,7 +44,7 @@ pub(crate) fn evaluate(vm: &Vm, chunk: &Chunk) -> Result<ChunkEnd, ScriptError> 
             (None, report) => script_error(report).map(Err),
         }
     })();
-    answer.unwrap_or_else(|problem| Err(unexpected(Stage::Script, &problem)))
+    answer.unwrap_or_else(|error| Err(unexpected(Stage::Script, &error)))
 }
 
 pub(crate) fn complete(vm: &Vm, line: &str) -> Vec<String> {

@@ -188,11 +188,11 @@ fn image(modules: &[Module]) -> Result<Option<String>, ScriptError> {
 fn output(source: &str) -> String {
     match run_in(&[module("init", "init.lua", REPO)], source) {
         Ok(output) => output,
-        Err(problem) => panic!("{}\n{}", problem.message, problem.traceback.join("\n")),
+        Err(error) => panic!("{}\n{}", error.message, error.traceback.join("\n")),
     }
 }
 
-fn problem(source: &str) -> ScriptError {
+fn error_of(source: &str) -> ScriptError {
     run_in(&[module("init", "init.lua", REPO)], source).expect_err("the script fails")
 }
 

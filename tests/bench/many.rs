@@ -83,7 +83,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
                 hosted.clone().runtime.spawn(async move {
                     for _ in 0..runs {
                         let run = hosted.running(None, &echo, "return 1", Vec::new()).await;
-                        run.map_err(|problem| problem.to_string())?;
+                        run.map_err(|error| error.to_string())?;
                     }
                     Ok::<(), String>(())
                 })

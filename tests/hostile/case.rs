@@ -17,7 +17,7 @@ use std::path::Path;
 use kael_tests::Kael;
 use serde_json::Value;
 
-use crate::living::{self, Host};
+use crate::in_process_host::{self, Host};
 
 /// What is not said in a header.
 const USUAL_OPTIONS: [[&str; 2]; 2] = [["--max-cpu", "20s"], ["--timeout", "60s"]];
@@ -104,7 +104,7 @@ impl Case {
         let ran = session.words(&["script.lua"]).ends();
         ran.no_panic();
         let report: Value = serde_json::from_str(&ran.stdout)
-            .unwrap_or_else(|problem| panic!("{problem}: {}{}", ran.stdout, ran.stderr));
+            .unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
         let error = &report["error"];
         let kind = error["kind"].as_str().unwrap_or("ok");
         let message = error["message"]
@@ -124,7 +124,10 @@ impl Case {
                 "{error}"
             );
         }
-        assert!(living::gone(&folder), "a process of the run is alive");
+        assert!(
+            in_process_host::gone(&folder),
+            "a process of the run is alive"
+        );
     }
 
     /// The files of the case.

@@ -3,7 +3,7 @@
 use kael_tests::Kael;
 use libtest_mimic::Trial;
 
-use crate::living::Host;
+use crate::in_process_host::Host;
 use crate::trial;
 
 /// What a script of such a repo says: as it would of the repo evaluated.

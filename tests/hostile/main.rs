@@ -9,7 +9,7 @@
 
 mod case;
 mod image;
-mod living;
+mod in_process_host;
 mod memory;
 mod panics;
 mod repo;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kael_tests::Kael;
 use libtest_mimic::Trial;
 
-use crate::living::Host;
+use crate::in_process_host::Host;
 use crate::trial;
 
 /// How many times `{"":0},` stands in a document: a tree of so many objects has hundreds of bytes for each.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kael_tests::Kael;
 use libtest_mimic::Trial;
 
-use crate::living::Host;
+use crate::in_process_host::Host;
 use crate::trial;
 
 const INIT: &str = "return { t = { a = define_action({ source = '../impl', entrypoint = 'a.sh', executor = 'native' }) } }";

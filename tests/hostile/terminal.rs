@@ -5,7 +5,7 @@ use std::process::Command;
 use kael_tests::{Kael, Program};
 use libtest_mimic::Trial;
 
-use crate::living::Host;
+use crate::in_process_host::Host;
 use crate::trial;
 
 /// Python starts the program on a pseudo-terminal and hands on all that it writes there.

@@ -7,7 +7,7 @@ use kael_engine::sandbox::Sandbox;
 use kael_tests::{Kael, Need};
 use libtest_mimic::Trial;
 
-use crate::living::{self, Host};
+use crate::in_process_host::{self, Host};
 use crate::{trial, trial_with};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -264,7 +264,10 @@ fn ended_by(signal: &str, code: i32) {
         status.code().or(status.signal().map(|n| 128 + n)),
         Some(code)
     );
-    assert!(living::gone(&folder), "something of the run is alive");
+    assert!(
+        in_process_host::gone(&folder),
+        "something of the run is alive"
+    );
     Host::get().is_well();
 }
 

@@ -7,8 +7,8 @@
 //! temporary folders are counted exactly.
 
 #[allow(dead_code, reason = "the hostile suite uses all of it")]
-#[path = "../hostile/living.rs"]
-mod living;
+#[path = "../hostile/in_process_host.rs"]
+mod in_process_host;
 
 use std::fs;
 use std::process::Command;
@@ -18,7 +18,7 @@ use kael_engine::app;
 use kael_tests::Kael;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use living::Host;
+use in_process_host::Host;
 
 /// Set in the process that does the runs, to the folder for its temporary files.
 const INNER: &str = "KAEL_LEAK_INNER";

@@ -173,9 +173,9 @@ fn plain(bytes: &[u8]) -> (String, Vec<u8>) {
         }
     }
     let whole = match std::str::from_utf8(&out) {
-        Err(problem) if problem.error_len().is_none() && at == bytes.len() => {
-            at -= out.len() - problem.valid_up_to();
-            problem.valid_up_to()
+        Err(error) if error.error_len().is_none() && at == bytes.len() => {
+            at -= out.len() - error.valid_up_to();
+            error.valid_up_to()
         }
         _ => out.len(),
     };

@@ -171,7 +171,7 @@ fn adapters_that_are_none_are_named() {
             .run_with(&["-e", ""])
             .ends()
     };
-    for (fields, problem) in [
+    for (fields, error) in [
         (
             "input = 'argv'",
             "field 'argv' is missing: input = \"argv\" takes the arguments from it",
@@ -243,7 +243,7 @@ fn adapters_that_are_none_are_named() {
     ] {
         load(fields).fails(
             3,
-            &format!("Error: actions/init.lua:1: define_action: {problem}\n"),
+            &format!("Error: actions/init.lua:1: define_action: {error}\n"),
         );
     }
 }

@@ -98,15 +98,13 @@ fn what_cannot_be_writable_is_refused() {
         6,
         "Error: t.a failed: actions/init.lua:2: field 'writable' `state` does not exist: make it before the action runs",
     );
-    for (path, problem) in [
+    for (path, error) in [
         (".", "holds the actions repo, which no action may rewrite"),
         ("/proc/sys", "belongs to the kernel"),
     ] {
         session(path).fails_with(
             3,
-            &format!(
-                "Error: actions/init.lua:2: define_action: field 'writable' `{path}` {problem}"
-            ),
+            &format!("Error: actions/init.lua:2: define_action: field 'writable' `{path}` {error}"),
         );
     }
     let own = Kael::new().file("data/x", "");
@@ -119,7 +117,7 @@ fn what_cannot_be_writable_is_refused() {
 
 #[test]
 fn a_bad_limit_is_an_error_at_its_line() {
-    for (fields, problem) in [
+    for (fields, error) in [
         (
             "limits = { memory = 0 }",
             "field 'limits.memory' must be a text such as \"64MiB\", got a number",
@@ -147,7 +145,7 @@ fn a_bad_limit_is_an_error_at_its_line() {
     ] {
         Kael::new().shell("a", fields, "echo 1").script("").fails(
             3,
-            &format!("Error: actions/init.lua:2: define_action: {problem}\n"),
+            &format!("Error: actions/init.lua:2: define_action: {error}\n"),
         );
     }
 }

@@ -114,7 +114,7 @@ fn stdin_and_files_reach_a_script_to_the_byte() {
         .words(&["run", "--input", "data=data.bin", "--input", "names=names.txt", "-e"])
         .words(&["print(#input(), input() == input(), inputs.data:byte(1, -1)) print(inputs.names, inputs.other)"]);
     assert_eq!(stdout(&session), b"8\ttrue\t97\t255\t0\t98\nann\n\tnil\n");
-    for (given, problem) in [
+    for (given, error) in [
         (
             "x",
             "--input takes NAME=FILE, with a NAME of letters, digits and `_`, got `x`",
@@ -135,7 +135,7 @@ fn stdin_and_files_reach_a_script_to_the_byte() {
         let ran = Kael::new()
             .words(&["run", "--input", given, "-e", "print(1)"])
             .ends();
-        ran.fails_with(2, &format!("Error: {problem}"));
+        ran.fails_with(2, &format!("Error: {error}"));
     }
     // A script that came on stdin has taken it.
     Kael::new()

@@ -51,7 +51,7 @@ fn every_command_has_a_page() {
         "kael-host-cache-ls",
     ] {
         let text = std::fs::read_to_string(ran.path().join(format!("pages/man1/{page}.1")));
-        let text = text.unwrap_or_else(|problem| panic!("{page}: {problem}"));
+        let text = text.unwrap_or_else(|error| panic!("{page}: {error}"));
         assert!(text.contains(&format!(".TH {page} 1")), "{text}");
     }
     Kael::new()

@@ -153,7 +153,7 @@ fn calls_beyond_the_parallel_limit_wait_their_turn_outside_their_own_timeout() {
 
 #[test]
 fn limits_that_are_no_amounts_are_refused() {
-    for (option, value, problem) in [
+    for (option, value, error) in [
         ("--max-memory", "0MiB", "out of range"),
         ("--max-memory", "256", "is not a size"),
         ("--max-memory", "-1MiB", "is not a size"),
@@ -168,7 +168,7 @@ fn limits_that_are_no_amounts_are_refused() {
             .run_with(&[&option, "-e", ""])
             .ends()
             .exits(2)
-            .says(problem)
+            .says(error)
             .no_panic();
     }
 }

@@ -29,7 +29,7 @@ fn only_that_key_alone_means_a_file() {
 
 #[test]
 fn whatever_else_it_names_is_refused() {
-    for (prepare, path, problem) in [
+    for (prepare, path, error) in [
         ("", "r.json", "cannot be read: no such file or directory"),
         ("", "", "cannot be read: no such file or directory"),
         ("", "../r.json", "leads out of the TMPDIR of the call"),
@@ -69,7 +69,7 @@ fn whatever_else_it_names_is_refused() {
         ),
     ] {
         returns(&format!("{prepare}\necho '{{\"_file\": \"{path}\"}}'"))
-            .prints(&format!("bad_output\t_file `{path}` {problem}\n"));
+            .prints(&format!("bad_output\t_file `{path}` {error}\n"));
     }
 }
 

@@ -91,7 +91,7 @@ fn schemas_are_checked_when_the_repo_loads() {
             .run_with(&["-e", ""])
             .ends()
     };
-    for (fields, problem) in [
+    for (fields, error) in [
         (
             "params = { url = 'strng' }",
             "field 'params' `url` \"strng\" is no type (did you mean \"string\"?)",
@@ -123,7 +123,7 @@ fn schemas_are_checked_when_the_repo_loads() {
     ] {
         load(fields).fails(
             3,
-            &format!("Error: actions/init.lua:1: define_action: {problem}\n"),
+            &format!("Error: actions/init.lua:1: define_action: {error}\n"),
         );
     }
     load("params = { ['$ref'] = 'file:///etc/passwd' }")

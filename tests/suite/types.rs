@@ -15,7 +15,7 @@ fn diagnose(folder: &Path) -> (bool, Vec<String>) {
         .args(["--warnings-as-errors", "--output-format", "json", "."]);
     let output = check.output().expect("emmylua_check starts");
     let report: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|problem| panic!("{problem}: {}", String::from_utf8_lossy(&output.stdout)));
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)));
     let mut found = Vec::new();
     for file in report.as_array().expect("a list of files") {
         let name = file["file"]

@@ -38,11 +38,11 @@ fuzz_target!(|text: &str| {
             assert_eq!(tree(&pretty).expect("JSON"), value);
         }
         // Integers that 64 bits do not hold are refused.
-        (Ok(value), Err(problem)) => assert!(
-            depth(&value) > MAX_DEPTH || problem.contains("does not fit into 64 bits"),
-            "{problem}"
+        (Ok(value), Err(error)) => assert!(
+            depth(&value) > MAX_DEPTH || error.contains("does not fit into 64 bits"),
+            "{error}"
         ),
-        (Err(problem), Ok(_)) => panic!("{problem}"),
+        (Err(error), Ok(_)) => panic!("{error}"),
         (Err(_), Err(_)) => {}
     });
 });

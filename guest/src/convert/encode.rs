@@ -27,7 +27,7 @@ pub(crate) fn encode(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<S
 
 /// Encodes the parameters of an action.
 pub(crate) fn encode_params(stack: &mut Stack<'_>, at: c_int) -> Result<String, String> {
-    encode(stack, at, false).map_err(|problem| format!("parameter {problem}"))
+    encode(stack, at, false).map_err(|error| format!("parameter {error}"))
 }
 
 fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fault> {
@@ -67,7 +67,7 @@ enum Fault {
 
 /// What JSON cannot hold, and where it is.
 struct Refusal {
-    problem: String,
+    error: String,
     /// The way to the root: the innermost step first.
     path: Vec<Step>,
 }
@@ -77,9 +77,9 @@ enum Step {
     Index(i64),
 }
 
-fn refuse<T>(problem: impl Into<String>) -> Result<T, Fault> {
+fn refuse<T>(error: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Refused(Box::new(Refusal {
-        problem: problem.into(),
+        error: error.into(),
         path: Vec::new(),
     })))
 }
@@ -114,7 +114,7 @@ impl std::fmt::Display for Refusal {
                 break;
             }
         }
-        write!(f, "{text} {}", self.problem)
+        write!(f, "{text} {}", self.error)
     }
 }
 

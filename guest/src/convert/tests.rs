@@ -70,7 +70,7 @@ fn documents_come_back_as_they_went() {
 #[test]
 fn an_integer_that_64_bits_do_not_hold_is_an_error() {
     let lua = state();
-    for (text, problem) in [
+    for (text, error) in [
         (
             "9223372036854775808",
             "the integer 9223372036854775808 does not fit into 64 bits (as a text, in quotes, it stays exact) at line 1 column 1",
@@ -91,7 +91,7 @@ fn an_integer_that_64_bits_do_not_hold_is_an_error() {
     ] {
         assert_eq!(
             decode(&lua, text.as_bytes(), true).expect_err("too large"),
-            problem
+            error
         );
     }
     // What is written as a float is one.
@@ -112,14 +112,14 @@ fn an_integer_that_64_bits_do_not_hold_is_an_error() {
 fn a_byte_order_mark_is_skipped() {
     assert_eq!(round_trip("\u{feff}{\"n\":1}"), r#"{"n":1}"#);
     let lua = state();
-    let problem = decode(&lua, "[\u{feff}1]".as_bytes(), true).expect_err("not at the start");
-    assert_eq!(problem, "expected value at line 1 column 2");
+    let error = decode(&lua, "[\u{feff}1]".as_bytes(), true).expect_err("not at the start");
+    assert_eq!(error, "expected value at line 1 column 2");
 }
 
 #[test]
 fn what_is_no_json_is_named() {
     let lua = state();
-    for (text, problem) in [
+    for (text, error) in [
         (
             r#"{"v": NaN}"#,
             "expected value at line 1 column 7, where `NaN` stands: JSON has no NaN: null can stand for it (Python's \
@@ -152,7 +152,7 @@ fn what_is_no_json_is_named() {
     ] {
         assert_eq!(
             decode(&lua, text.as_bytes(), true).expect_err("no JSON"),
-            problem
+            error
         );
     }
 }
@@ -170,7 +170,7 @@ fn a_null_is_absent_from_objects_and_kept_in_arrays() {
 
 #[test]
 fn what_json_cannot_hold_is_named_with_its_place() {
-    for (expression, problem) in [
+    for (expression, error) in [
         (
             "{ rows = { { value = 1 }, { value = 0/0 } } }",
             "$.rows[2].value is NaN, which JSON cannot hold",
@@ -217,12 +217,12 @@ fn what_json_cannot_hold_is_named_with_its_place() {
     ] {
         // Lua's border in a sparse table is its choice: both wordings name the place and the hole.
         let found = problem_of(expression);
-        if problem.contains("hole") {
+        if error.contains("hole") {
             assert!(found.starts_with("$.t is a list with a hole"), "{found}");
-        } else if problem.contains("deeper") {
+        } else if error.contains("deeper") {
             assert!(found.ends_with("nests deeper than 128"), "{found}");
         } else {
-            assert_eq!(found, problem, "{expression}");
+            assert_eq!(found, error, "{expression}");
         }
     }
 }
@@ -233,20 +233,20 @@ fn a_table_of_depth_128_is_allowed_both_ways() {
     assert_eq!(round_trip(&deep), deep);
     let lua = state();
     let deeper = format!("[{deep}]");
-    let problem = decode(&lua, deeper.as_bytes(), true).expect_err("too deep");
-    assert_eq!(problem, "nests deeper than 128 at line 1 column 130");
+    let error = decode(&lua, deeper.as_bytes(), true).expect_err("too deep");
+    assert_eq!(error, "nests deeper than 128 at line 1 column 130");
 }
 
 #[test]
 fn bad_documents_say_where() {
     let lua = state();
-    for (text, problem) in [
+    for (text, error) in [
         (&b"{\"a\":}"[..], "expected value at line 1 column 6"),
         (b"[1,2", "EOF while parsing a list at line 1 column 4"),
         (b"1 2", "trailing characters at line 1 column 3"),
         (b"", "EOF while parsing a value at line 1 column 0"),
     ] {
-        assert_eq!(decode(&lua, text, true).expect_err("bad"), problem);
+        assert_eq!(decode(&lua, text, true).expect_err("bad"), error);
     }
     assert!(decode(&lua, b"\"\xff\"", true).is_err());
 }

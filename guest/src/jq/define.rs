@@ -33,11 +33,11 @@ thread_local! {
 }
 
 /// While one filter is evaluated. A finaliser may evaluate another one meanwhile.
-pub(super) struct Deep {
+pub(super) struct StackGuard {
     outer: usize,
 }
 
-impl Deep {
+impl StackGuard {
     pub(super) fn enter() -> Self {
         value::take_too_deep();
         Self {
@@ -54,7 +54,7 @@ impl Deep {
     }
 }
 
-impl Drop for Deep {
+impl Drop for StackGuard {
     fn drop(&mut self) {
         BASE.set(self.outer);
     }
@@ -89,7 +89,7 @@ pub(super) fn guard() -> Fun<Data> {
         .with_paths(|cv| box_once(guarded().map(|()| cv.1).map_err(Exn::from)))
         .with_update(|cv, f| match guarded() {
             Ok(()) => f(cv.1),
-            Err(problem) => box_once(Err(problem.into())),
+            Err(error) => box_once(Err(error.into())),
         });
     (GUARD, v(0), native)
 }

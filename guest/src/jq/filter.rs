@@ -57,8 +57,8 @@ impl Compiled {
     }
 
     /// What is said of an error while it runs: that has no place.
-    pub(super) fn failed(&self, problem: &str) -> String {
-        format!("{problem} (in `{}`)", excerpt(&self.code))
+    pub(super) fn failed(&self, error: &str) -> String {
+        format!("{error} (in `{}`)", excerpt(&self.code))
     }
 }
 

@@ -122,7 +122,7 @@ fn trimmed(value: Val, part: &Val, strip: for<'a> fn(&'a str, &str) -> Option<&'
 
 fn from_json(value: &Val) -> ValR<Val> {
     text::read(as_text(value)?.as_bytes())
-        .map_err(|problem| Error::str(format_args!("cannot parse {value} as JSON: {problem}")))
+        .map_err(|error| Error::str(format_args!("cannot parse {value} as JSON: {error}")))
 }
 
 fn implode(value: Val) -> ValR<Val> {

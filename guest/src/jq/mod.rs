@@ -24,7 +24,7 @@ use jaq_core::{Ctx, Vars};
 
 use crate::convert::stack::{Native, Slot, Stack};
 use crate::convert::{self, Nulls};
-use define::Deep;
+use define::StackGuard;
 use filter::Compiled;
 use value::Val;
 
@@ -41,10 +41,10 @@ impl Native for Jq {
         stack.push_boolean(true);
         match run(stack) {
             Ok(outputs) => outputs + 1,
-            Err(problem) => {
+            Err(error) => {
                 stack.cut(top);
                 stack.push_boolean(false);
-                stack.push_string(problem);
+                stack.push_string(error);
                 2
             }
         }
@@ -56,7 +56,7 @@ fn run(stack: &mut Stack<'_>) -> Result<c_int, String> {
         Slot::Nil => Nulls::Absent,
         _ => Nulls::Kept,
     };
-    let input = argument(stack, 1).map_err(|problem| format!("the value {problem}"))?;
+    let input = argument(stack, 1).map_err(|error| format!("the value {error}"))?;
     let variables = variables(stack)?;
     let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
     let code = std::str::from_utf8(stack.bytes(2));
@@ -67,12 +67,10 @@ fn run(stack: &mut Stack<'_>) -> Result<c_int, String> {
         Vars::new(variables.into_iter().map(|(_, value)| value)),
     );
     // Outputs are made while they are taken, so the bounds on nesting hold until the last.
-    let deep = Deep::enter();
+    let deep = StackGuard::enter();
     let mut count = 0;
     for output in filter.filter.id.run((context, input)) {
-        let output = deep
-            .check(output)
-            .map_err(|problem| filter.failed(&problem))?;
+        let output = deep.check(output).map_err(|error| filter.failed(&error))?;
         let Some(output) = output else { break };
         if !stack.reserve(1) {
             return Err(format!(
@@ -96,7 +94,7 @@ fn variables(stack: &mut Stack<'_>) -> Result<Vec<(String, Val)>, String> {
     if stack.slot(3) == Slot::Nil {
         return Ok(Vec::new());
     }
-    let table = argument(stack, 3).map_err(|problem| format!("the variables: {problem}"))?;
+    let table = argument(stack, 3).map_err(|error| format!("the variables: {error}"))?;
     let Val::Object(table) = table else {
         return Err("the variables must be a table with names, got a list".to_owned());
     };

@@ -54,18 +54,18 @@ fn compile(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
         .swap_greed(is('l'))
         .ignore_whitespace(is('x'))
         .nest_limit(50);
-    let refused = |problem: String| {
+    let refused = |error: String| {
         // The last line says what is wrong; those before draw where.
-        let why = problem.lines().last().unwrap_or_default();
+        let why = error.lines().last().unwrap_or_default();
         let why = why.trim_start_matches("error: ");
         Error::str(format_args!("the regular expression {pattern:?}: {why}"))
     };
     let parsed = syntax::parse_with(pattern, &how);
-    let parsed = parsed.map_err(|problem| refused(problem.to_string()))?;
+    let parsed = parsed.map_err(|error| refused(error.to_string()))?;
     let bounds = thompson::Config::new().nfa_size_limit(Some(MAX_PATTERN));
     thompson::Compiler::new()
         .configure(bounds)
         .build_from_hir(&parsed)
         .and_then(PikeVM::new_from_nfa)
-        .map_err(|problem| refused(problem.to_string()))
+        .map_err(|error| refused(error.to_string()))
 }

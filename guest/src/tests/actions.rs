@@ -1,6 +1,6 @@
 //! `define_action`, the `actions` tree, and failed actions as error values.
 
-use super::{REPO, definitions, module, output, problem, run_in};
+use super::{REPO, definitions, error_of, module, output, run_in};
 use crate::bindings::kael::engine::actions::ErrorKind;
 
 fn defined(source: &str) -> Vec<(Vec<String>, u32)> {
@@ -43,10 +43,9 @@ fn what_is_reached_twice_is_named_once_and_cycles_end() {
 fn what_the_tree_does_not_hold_has_no_name() {
     assert_eq!(defined("define_action {} return {}"), [(Vec::new(), 1)]);
     let repo = "local hidden = define_action {}\nreturn { call = function() local r = hidden {} return r end }";
-    let problem =
-        run_in(&[module("init", "init.lua", repo)], "actions.call()").expect_err("no name");
+    let error = run_in(&[module("init", "init.lua", repo)], "actions.call()").expect_err("no name");
     assert_eq!(
-        problem.message,
+        error.message,
         "repo/init.lua:2: this action has no name: the table that init.lua returns does not hold it"
     );
 }
@@ -88,10 +87,10 @@ fn misuse_is_an_error_at_its_line() {
 #[test]
 fn define_action_is_gone_when_the_script_runs() {
     let repo = "return { keep = define_action, t = {} }";
-    let problem =
+    let error =
         run_in(&[module("init", "init.lua", repo)], "actions.keep({})").expect_err("too late");
     assert_eq!(
-        problem.message,
+        error.message,
         "script.lua:1: define_action exists only while the actions repo loads"
     );
 }
@@ -112,16 +111,16 @@ fn functions_and_values_of_the_repo_stay_what_they_are() {
 #[test]
 fn a_missing_action_says_what_there_is() {
     assert_eq!(
-        problem("actions.t.ecoh {}").message,
+        error_of("actions.t.ecoh {}").message,
         "no action 't.ecoh' (did you mean 't.echo'?)"
     );
-    assert_eq!(problem("actions.zebra.x {}").message, "no action 'zebra'");
-    let problem = problem("actions.t.slep {}");
+    assert_eq!(error_of("actions.zebra.x {}").message, "no action 'zebra'");
+    let error = error_of("actions.t.slep {}");
     assert_eq!(
-        problem.action,
+        error.action,
         Some(("t.slep".to_owned(), ErrorKind::UnknownAction))
     );
-    assert_eq!(problem.traceback, ["script.lua:1: in main chunk"]);
+    assert_eq!(error.traceback, ["script.lua:1: in main chunk"]);
     assert_eq!(
         output("return { actions.has('t.echo'), actions.has('t.x'), actions.has('t') }"),
         "[true,false,false]"
@@ -142,14 +141,11 @@ fn a_failed_action_reads_like_a_string() {
 
 #[test]
 fn an_uncaught_failure_names_its_action_and_has_its_frames() {
-    let problem = problem("local function scale()\n  actions.t.fail {}\nend\nscale()");
-    assert_eq!(problem.message, "t.fail failed: connection refused");
+    let error = error_of("local function scale()\n  actions.t.fail {}\nend\nscale()");
+    assert_eq!(error.message, "t.fail failed: connection refused");
+    assert_eq!(error.action, Some(("t.fail".to_owned(), ErrorKind::Failed)));
     assert_eq!(
-        problem.action,
-        Some(("t.fail".to_owned(), ErrorKind::Failed))
-    );
-    assert_eq!(
-        problem.traceback,
+        error.traceback,
         [
             "script.lua:2: in local 'scale'",
             "script.lua:4: in main chunk"
@@ -160,19 +156,19 @@ fn an_uncaught_failure_names_its_action_and_has_its_frames() {
 #[test]
 fn parameters_are_one_table_that_json_can_hold() {
     assert_eq!(
-        problem("actions.t.echo(5)").message,
+        error_of("actions.t.echo(5)").message,
         "t.echo failed: parameters must be a table, got number"
     );
     assert_eq!(
-        problem("actions.t.echo({}, 1)").message,
+        error_of("actions.t.echo({}, 1)").message,
         "t.echo failed: parameters must be one table, got 2 arguments"
     );
     assert_eq!(
-        problem("actions.t.echo { rows = { { value = 0/0 } } }").message,
+        error_of("actions.t.echo { rows = { { value = 0/0 } } }").message,
         "t.echo failed: parameter $.rows[1].value is NaN, which JSON cannot hold"
     );
     assert_eq!(
-        problem("actions.t.echo { f = print }").action,
+        error_of("actions.t.echo { f = print }").action,
         Some(("t.echo".to_owned(), ErrorKind::InvalidParams))
     );
     assert_eq!(output("return actions.t.echo()"), "{}");
@@ -180,12 +176,9 @@ fn parameters_are_one_table_that_json_can_hold() {
 
 #[test]
 fn what_is_reported_of_a_failure_is_not_the_scripts_to_change() {
-    let problem = problem(
+    let error = error_of(
         "local _, e = pcall(actions.t.fail, {}) e.action, e.kind, e.message = 'x.y', 'denied', 'by the policy' error(e)",
     );
-    assert_eq!(problem.message, "t.fail failed: connection refused");
-    assert_eq!(
-        problem.action,
-        Some(("t.fail".to_owned(), ErrorKind::Failed))
-    );
+    assert_eq!(error.message, "t.fail failed: connection refused");
+    assert_eq!(error.action, Some(("t.fail".to_owned(), ErrorKind::Failed)));
 }

@@ -1,6 +1,6 @@
 //! `jq` as a script calls it.
 
-use super::{output, problem};
+use super::{error_of, output};
 
 /// What a filter makes of a value, both as Lua and JSON write them.
 fn jq(value: &str, filter: &str) -> String {
@@ -9,7 +9,7 @@ fn jq(value: &str, filter: &str) -> String {
 
 /// What is said of a filter that is wrong.
 fn refused(value: &str, filter: &str) -> String {
-    let told = problem(&format!("return jq({value}, [=[{filter}]=])")).message;
+    let told = error_of(&format!("return jq({value}, [=[{filter}]=])")).message;
     told.strip_prefix("jq: ")
         .unwrap_or_else(|| panic!("{told}"))
         .to_owned()
@@ -79,7 +79,7 @@ fn variables_are_values_and_no_text_of_the_filter() {
     let code = r#"return jq({ 1, 5, 9 }, "[.[] | select(. > $limit)] + $more", { limit = 4, more = { "\" | error" } })"#;
     assert_eq!(output(code), r#"[5,9,"\" | error"]"#);
     assert_eq!(
-        problem("jq(1, '.', { ['a b'] = 1 })").message,
+        error_of("jq(1, '.', { ['a b'] = 1 })").message,
         "script.lua:1: jq: the variable \"a b\" has a name that is no word"
     );
     // The same filter with other variables is another filter.
@@ -289,11 +289,11 @@ fn an_error_while_it_runs_says_what_it_was_about() {
         assert_eq!(refused(value, filter), told, "{filter}");
     }
     assert_eq!(
-        problem("jq(print, '.')").message,
+        error_of("jq(print, '.')").message,
         "script.lua:1: jq: the value $ is a function, which JSON cannot hold"
     );
     assert_eq!(
-        problem("jq({}, 1)").message,
+        error_of("jq({}, 1)").message,
         "script.lua:1: jq: the filter must be a string, got number"
     );
 }
@@ -425,7 +425,7 @@ fn what_jq_1_7_gives_is_given() {
     ] {
         assert_eq!(of_json(value, filter), result, "{value} {filter}");
     }
-    for (value, filter, problem) in [
+    for (value, filter, error) in [
         ("1", r#"startswith("a")"#, "cannot use 1 as string"),
         ("[[1]]", r#"join(",")"#, "cannot calculate"),
         (
@@ -448,7 +448,7 @@ fn what_jq_1_7_gives_is_given() {
         (r#""[NaN]""#, "fromjson", "JSON has no NaN"),
     ] {
         let said = refused(&format!("json.decode([=[{value}]=])"), filter);
-        assert!(said.contains(problem), "{value} {filter}: {said}");
+        assert!(said.contains(error), "{value} {filter}: {said}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `report`: what scripts get back, and what crosses for the page.
 
-use super::{output, problem, shown};
+use super::{error_of, output, shown};
 
 fn text(code: &str) -> String {
     serde_json::from_str(&output(&format!("return {code}"))).expect("a text")
@@ -163,12 +163,12 @@ fn what_is_no_report_is_refused_where_it_was_asked_for() {
             "chart: with 'series' there is one 'y', got 2",
         ),
     ] {
-        let problem = problem(&format!("local x = 1\nlocal y = report.{call}\nreturn y")).message;
-        assert_eq!(problem, format!("script.lua:2: report.{told}"), "{call}");
+        let error = error_of(&format!("local x = 1\nlocal y = report.{call}\nreturn y")).message;
+        assert_eq!(error, format!("script.lua:2: report.{told}"), "{call}");
     }
     let many = "local t = {} for i = 1, 30 do t[i] = { y = i, s = i } end report.chart('line', t, { y = 'y', series = 's' })";
     assert_eq!(
-        problem(many).message,
+        error_of(many).message,
         "script.lua:1: report.chart: a chart has at most 20 series, and '21' is one more"
     );
 }

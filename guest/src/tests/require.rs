@@ -7,7 +7,7 @@ fn run(files: &[(&str, &str, &str)], source: &str) -> Result<String, String> {
         .iter()
         .map(|(name, path, text)| module(name, path, text))
         .collect();
-    run_in(&modules, source).map_err(|problem| problem.message)
+    run_in(&modules, source).map_err(|error| error.message)
 }
 
 #[test]
@@ -46,11 +46,8 @@ fn a_loop_is_named() {
         .iter()
         .map(|(name, path, text)| module(name, path, text))
         .collect();
-    let problem = definitions(&modules).expect_err("a loop");
-    assert_eq!(
-        problem.message,
-        "repo/b.lua:1: loop of requires: a -> b -> a"
-    );
+    let error = definitions(&modules).expect_err("a loop");
+    assert_eq!(error.message, "repo/b.lua:1: loop of requires: a -> b -> a");
 }
 
 #[test]

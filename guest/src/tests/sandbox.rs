@@ -1,6 +1,6 @@
 //! What a script finds in its global environment, and what it does not.
 
-use super::{output, problem};
+use super::{error_of, output};
 
 #[test]
 fn what_has_no_place_is_gone() {
@@ -90,15 +90,15 @@ fn print_goes_through_the_gate() {
 
 #[test]
 fn an_error_has_its_place_and_the_frames_of_the_user() {
-    let problem = problem(
+    let error = error_of(
         "local function inner() local x = nil; return x.y end\nlocal function outer() inner() end\nouter()",
     );
     assert_eq!(
-        problem.message,
+        error.message,
         "script.lua:1: attempt to index a nil value (local 'x')"
     );
     assert_eq!(
-        problem.traceback,
+        error.traceback,
         [
             "script.lua:1: in upvalue 'inner'",
             "script.lua:2: in local 'outer'",
@@ -109,10 +109,10 @@ fn an_error_has_its_place_and_the_frames_of_the_user() {
 
 #[test]
 fn an_error_in_a_branch_keeps_the_frames_of_the_branch() {
-    let problem =
-        problem("local function work()\n  error('boom')\nend\nparallel(function() work() end)");
-    assert_eq!(problem.message, "script.lua:2: boom");
-    let trace = problem.traceback.join("\n");
+    let error =
+        error_of("local function work()\n  error('boom')\nend\nparallel(function() work() end)");
+    assert_eq!(error.message, "script.lua:2: boom");
+    let trace = error.traceback.join("\n");
     assert!(trace.contains("script.lua:2: in upvalue 'work'"), "{trace}");
     assert!(trace.ends_with("script.lua:4: in main chunk"), "{trace}");
     assert!(!trace.contains("kael"), "{trace}");
@@ -130,22 +130,22 @@ fn a_traceback_shows_no_frame_of_the_runtime() {
 #[test]
 fn errors_that_are_no_strings_are_described() {
     assert_eq!(
-        problem("error({})").message,
+        error_of("error({})").message,
         "(error object is a table value)"
     );
     assert_eq!(
-        problem("error(setmetatable({}, { __tostring = function() return 'T' end }))").message,
+        error_of("error(setmetatable({}, { __tostring = function() return 'T' end }))").message,
         "T"
     );
     assert_eq!(
-        problem("error(setmetatable({}, { __tostring = function() error('x') end }))").message,
+        error_of("error(setmetatable({}, { __tostring = function() error('x') end }))").message,
         "(error object is a table value)"
     );
 }
 
 #[test]
 fn a_table_that_is_raised_is_shown_with_its_fields() {
-    let says = |code: &str| problem(code).message;
+    let says = |code: &str| error_of(code).message;
     assert_eq!(
         says("error({ code = 503, message = 'maintenance' })"),
         "{ code = 503, message = \"maintenance\" }"
@@ -179,7 +179,7 @@ fn what_is_shown_of_a_table_that_is_raised_is_bounded() {
         "local t = {} for i = 1, 1e4 do t[('k'):rep(1000) .. i] = { i } end error(t)",
         "local t = {} for i = 1, 1e4 do t = { t, t } end error(t)",
     ] {
-        let message = problem(code).message;
+        let message = error_of(code).message;
         assert!(message.len() < 30_000, "{}", message.len());
         assert!(message.contains("..."), "{message}");
     }
@@ -222,7 +222,7 @@ fn a_run_ends_with_the_code_that_it_asks_for() {
         ("os.exit(256 + 7)", 7),
         ("os.exit(-1)", 255),
     ] {
-        let said = problem(call).message;
+        let said = error_of(call).message;
         assert_eq!(
             said,
             format!("script.lua:1: os.exit: it would end with {code}"),
@@ -230,18 +230,18 @@ fn a_run_ends_with_the_code_that_it_asks_for() {
         );
     }
     assert_eq!(
-        problem("os.exit('1')").message,
+        error_of("os.exit('1')").message,
         "script.lua:1: bad argument #1 to 'exit' (number expected, got string)"
     );
     assert_eq!(
-        problem("os.exit(1.5)").message,
+        error_of("os.exit(1.5)").message,
         "script.lua:1: bad argument #1 to 'exit' (number has no integer representation)"
     );
 }
 
 #[test]
 fn an_option_that_there_is_not_is_an_error() {
-    for (call, problem) in [
+    for (call, error) in [
         (
             "json.decode('1', { nul = json.null })",
             "json.decode: no option 'nul' (there is: null)",
@@ -260,8 +260,8 @@ fn an_option_that_there_is_not_is_an_error() {
         ),
     ] {
         assert_eq!(
-            super::problem(call).message,
-            format!("script.lua:1: {problem}")
+            super::error_of(call).message,
+            format!("script.lua:1: {error}")
         );
     }
 }
@@ -275,7 +275,7 @@ fn warnings_are_off_until_they_are_wanted() {
         "warning: a1\n1\n"
     );
     assert_eq!(
-        problem("warn()").message,
+        error_of("warn()").message,
         "script.lua:1: bad argument #1 to 'warn' (string expected, got no value)"
     );
 }
@@ -328,11 +328,11 @@ fn json_is_there_for_scripts() {
         "[[],[],{}]"
     );
     assert_eq!(
-        problem("json.encode({ f = print })").message,
+        error_of("json.encode({ f = print })").message,
         "script.lua:1: json.encode: $.f is a function, which JSON cannot hold"
     );
     assert_eq!(
-        problem("json.decode('{')").message,
+        error_of("json.decode('{')").message,
         "script.lua:1: json.decode: EOF while parsing an object at line 1 column 1"
     );
 }

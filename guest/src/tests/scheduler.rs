@@ -258,7 +258,7 @@ fn a_script_sleeps_alone_and_beside_others() {
         ),
         "true"
     );
-    for (call, problem) in [
+    for (call, error) in [
         ("sleep()", "sleep: expected a number of seconds, got nil"),
         (
             "sleep('1')",
@@ -271,9 +271,9 @@ fn a_script_sleeps_alone_and_beside_others() {
         ),
         ("sleep(0/0)", "sleep: expected a number of seconds, got"),
     ] {
-        let said = super::problem(call).message;
+        let said = super::error_of(call).message;
         assert!(
-            said.starts_with(&format!("script.lua:1: {problem}")),
+            said.starts_with(&format!("script.lua:1: {error}")),
             "{said}"
         );
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{ChangeError, Undo, holds, lua, sound, tree};
+use super::{ChangeError, Undo, load_valid, lua, tree, verify_change};
 use kael_engine::app::{self, Repo, Settings};
 use kael_engine::catalog::{Catalog, Definition, Location, RawDefinition};
 use kael_engine::executor::envyr::Implementation;
@@ -54,7 +54,7 @@ pub async fn add(
     folder: &Path,
     wanted: &Wanted,
 ) -> Result<Added, ChangeError> {
-    let repo = sound(folder, &settings.limits).await?;
+    let repo = load_valid(folder, &settings.limits).await?;
     let (source, entrypoint) = located(&repo.bundle.root, wanted);
     let found = implementation(settings, &repo, wanted, &source, entrypoint.as_deref()).await?;
     let own = wanted
@@ -78,12 +78,13 @@ pub async fn add(
     let written = write(&repo, &name, &text, &mut undo);
     let (file, changed) = match written {
         Ok(written) => written,
-        Err(problem) => {
+        Err(error) => {
             undo.undo();
-            return Err(problem);
+            return Err(error);
         }
     };
-    if let Err(why) = holds(folder, &settings.limits, &repo, Some(name.as_str()), &[]).await {
+    if let Err(why) = verify_change(folder, &settings.limits, &repo, Some(name.as_str()), &[]).await
+    {
         undo.undo();
         return Err(ChangeError::ByHand(format!(
             "the repo's tree is written in a way of its own ({why}); nothing was changed. The definition would be:\n{text}"
@@ -158,13 +159,10 @@ async fn implementation(
             line: 0,
         },
         body: body.to_string(),
-        problem: None,
+        error: None,
     };
     let catalog = Catalog::new(&[raw]).map_err(|problems| {
-        let all: Vec<String> = problems
-            .into_iter()
-            .map(|problem| problem.problem)
-            .collect();
+        let all: Vec<String> = problems.into_iter().map(|error| error.error).collect();
         ChangeError::Unfit(all.join("; "))
     })?;
     let unfit = |why: String| ChangeError::Unfit(why);
@@ -174,9 +172,9 @@ async fn implementation(
     let looked = app::executors(settings, repo.bundle.root.clone())
         .look(definition, true)
         .await;
-    let found = looked.map_err(|problem| {
+    let found = looked.map_err(|error| {
         unfit(
-            problem
+            error
                 .message
                 .replace("set `entrypoint`", "choose with --entrypoint"),
         )

@@ -48,11 +48,11 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
     problems.extend(repo.wrong_grants(&settings.environment));
     let mut findings: Vec<Finding> = problems
         .into_iter()
-        .map(|problem| Finding {
-            file: Some(problem.location.file),
-            line: Some(problem.location.line),
+        .map(|error| Finding {
+            file: Some(error.location.file),
+            line: Some(error.location.line),
             action: None,
-            message: problem.problem,
+            message: error.error,
             harmless: false,
         })
         .collect();
@@ -76,7 +76,7 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
                     "its repository was not fetched yet, and so not checked (--fetch does that)";
                 (word.to_owned(), true)
             }
-            Err(problem) => (problem.message, false),
+            Err(error) => (error.message, false),
         };
         findings.push(Finding {
             file: Some(definition.location.file.clone()),

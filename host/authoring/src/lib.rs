@@ -63,8 +63,8 @@ impl Undo {
         };
         let before = match fs::read_to_string(path) {
             Ok(text) => Some(text),
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => None,
-            Err(problem) => return Err(fail(problem)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail(error)),
         };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(fail)?;
@@ -95,16 +95,16 @@ impl Undo {
 }
 
 /// The repo, which must be valid before it is changed.
-async fn sound(folder: &Path, limits: &Limits) -> Result<Repo, ChangeError> {
+async fn load_valid(folder: &Path, limits: &Limits) -> Result<Repo, ChangeError> {
     let (repo, problems) = kael_engine::app::inspect(folder, limits).await?;
     match problems.first() {
         None => Ok(repo),
-        Some(problem) => Err(ChangeError::Invalid(problem.to_string())),
+        Some(error) => Err(ChangeError::Invalid(error.to_string())),
     }
 }
 
 /// Whether the repo loads, with every name that it had and those it should have now, and without those it should not.
-async fn holds(
+async fn verify_change(
     folder: &Path,
     limits: &Limits,
     before: &Repo,
@@ -113,9 +113,9 @@ async fn holds(
 ) -> Result<(), String> {
     let (repo, problems) = kael_engine::app::inspect(folder, limits)
         .await
-        .map_err(|problem| problem.to_string())?;
-    if let Some(problem) = problems.first() {
-        return Err(problem.to_string());
+        .map_err(|error| error.to_string())?;
+    if let Some(error) = problems.first() {
+        return Err(error.to_string());
     }
     let lost = before
         .catalog
@@ -146,7 +146,7 @@ pub async fn remove(
     folder: &Path,
     name: &str,
 ) -> Result<Vec<PathBuf>, ChangeError> {
-    let repo = sound(folder, &settings.limits).await?;
+    let repo = load_valid(folder, &settings.limits).await?;
     let definition = repo.catalog.get(name).ok_or_else(|| {
         let near = repo.catalog.nearest(name);
         let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
@@ -188,11 +188,12 @@ pub async fn remove(
     let done = undo
         .write(&init, &changed)
         .and_then(|()| undo.delete(&file));
-    if let Err(problem) = done {
+    if let Err(error) = done {
         undo.undo();
-        return Err(problem);
+        return Err(error);
     }
-    if let Err(why) = holds(folder, &settings.limits, &repo, None, &definition.names).await {
+    if let Err(why) = verify_change(folder, &settings.limits, &repo, None, &definition.names).await
+    {
         undo.undo();
         return Err(by_hand(&why));
     }

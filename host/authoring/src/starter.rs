@@ -74,8 +74,8 @@ pub fn write(folder: &Path) -> Result<Vec<PathBuf>, StarterError> {
                 return Err(StarterError::NotEmpty(folder.to_owned()));
             }
         }
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {}
-        Err(problem) => return Err(fail(folder)(problem)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fail(folder)(error)),
     }
     let mut written = Vec::new();
     for (name, text) in FILES {

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::args::Run;
 use super::progress::ProgressWriter;
-use super::runtime::{Driven, drive};
-use super::sanitize::visible;
+use super::runtime::{Driven, block_with_signals};
+use super::sanitize::escape_control;
 use kael_engine::app::{self, Settings};
 use kael_engine::gate::answers::{Answers, DryRun, Planned, Recorder};
 use kael_engine::units::ByteSize;
@@ -47,9 +47,9 @@ pub(super) struct Call {
 /// Puts what was asked for into the settings. For `--json` a dry run collects its calls in `calls`.
 pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Result<(), String> {
     if let Some(path) = &run.record {
-        let recorder = Recorder::create(path).map_err(|problem| {
+        let recorder = Recorder::create(path).map_err(|error| {
             format!(
-                "the answers cannot be written to `{}`: {problem}",
+                "the answers cannot be written to `{}`: {error}",
                 path.display()
             )
         })?;
@@ -79,20 +79,20 @@ pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Resu
 }
 
 fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
-    let file = std::fs::File::open(path).map_err(|problem| problem.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     file.take(MAX_ANSWERS + 1)
         .read_to_string(&mut text)
-        .map_err(|problem| problem.to_string())?;
+        .map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_ANSWERS {
         return Err(format!("more than {}", ByteSize::new(MAX_ANSWERS)));
     }
     if path.extension().is_some_and(|extension| extension == "lua") {
         let name = path.display().to_string();
-        text = match drive(app::evaluate(&name, text, &settings.limits)) {
+        text = match block_with_signals(app::evaluate(&name, text, &settings.limits)) {
             Ok(Driven::Done(done)) => done?,
             Ok(Driven::Signal(number)) => return Err(format!("ended by signal {number}")),
-            Err(problem) => return Err(problem.to_string()),
+            Err(error) => return Err(error.to_string()),
         };
     }
     Answers::parse(&text)
@@ -153,9 +153,9 @@ fn text(planned: &Planned) -> String {
     }
     rows.push(("env", planned.env.join(" ")));
     rows.push(("answer", format!("{answer} ({})", planned.from.words())));
-    let mut out = format!("dry run: {}\n", visible(&planned.action));
+    let mut out = format!("dry run: {}\n", escape_control(&planned.action));
     for (label, value) in rows {
-        out += &format!("  {label:<8} {}\n", visible(&value));
+        out += &format!("  {label:<8} {}\n", escape_control(&value));
     }
     out
 }

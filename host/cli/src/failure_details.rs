@@ -1,7 +1,7 @@
 //! What a failed action left behind, for a person: how its process ended, and the last lines that
 //! it wrote.
 
-use super::sanitize::visible;
+use super::sanitize::escape_control;
 use kael_engine::failure::Detail;
 
 /// Lines of a stream that are shown.
@@ -56,7 +56,7 @@ fn block(words: &str, lines: Vec<&str>) -> String {
     for line in lines {
         let shown: String = line.chars().take(WIDTH).collect();
         let more = if shown.len() < line.len() { "..." } else { "" };
-        out += &format!("  | {}{more}\n", visible(shown.trim_end()));
+        out += &format!("  | {}{more}\n", escape_control(shown.trim_end()));
     }
     out
 }

@@ -39,10 +39,10 @@ pub fn main() -> ExitCode {
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(problem) => {
+        Err(error) => {
             // Help and version are no errors and go to stdout; where the reader has left there is nobody to tell.
-            problem.print().ok();
-            return if problem.use_stderr() {
+            error.print().ok();
+            return if error.use_stderr() {
                 exit::USAGE.into()
             } else {
                 exit::SUCCESS.into()

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::args::Shared;
-use super::sanitize::visible;
+use super::sanitize::escape_control;
 use kael_engine::activity::{Activity, Kind, Span};
 use kael_engine::environment::Environment;
 
@@ -123,10 +123,10 @@ fn text(spans: &[Span], now: Instant, room: usize) -> String {
     let long: Vec<&Span> = spans.iter().filter(worth).collect();
     let say = |span: &&Span| {
         let seconds = now.saturating_duration_since(span.begin).as_secs();
-        let name = visible(&span.name).replace('\n', " ");
+        let name = escape_control(&span.name).replace('\n', " ");
         match &span.said {
             // There is room for the words of one.
-            Some(said) if long.len() == 1 => format!("{name} {seconds}s: {}", visible(said)),
+            Some(said) if long.len() == 1 => format!("{name} {seconds}s: {}", escape_control(said)),
             _ => format!("{name} {seconds}s"),
         }
     };

@@ -10,8 +10,8 @@ use super::args::Shared;
 use super::dry_run::Call;
 use super::failure_details;
 use super::runtime::until_a_signal;
-use super::sanitize::{visible, with_causes};
-use super::snippet::{LOOK_UPS, Texts};
+use super::sanitize::{escape_control, with_causes};
+use super::snippet::{LOOK_UPS, SourceMap};
 use super::terminal::say_json;
 use crate::config::ConfigError;
 use kael_authoring::hints;
@@ -30,7 +30,7 @@ pub(super) struct Problem {
     hint: Option<String>,
     /// What is known of a failed action's process.
     detail: Option<Box<Detail>>,
-    texts: Texts,
+    texts: SourceMap,
 }
 
 impl Problem {
@@ -43,7 +43,7 @@ impl Problem {
             limit: None,
             hint: None,
             detail: None,
-            texts: Texts::default(),
+            texts: SourceMap::default(),
         }
     }
 
@@ -52,8 +52,8 @@ impl Problem {
             Ending::Done(_) | Ending::Exited(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
             Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
-            Ending::OutputFailed(problem) => {
-                let message = format!("the output cannot be written: {problem}");
+            Ending::OutputFailed(error) => {
+                let message = format!("the output cannot be written: {error}");
                 Some(Self {
                     kind: "output",
                     ..Self::usage(message)
@@ -85,9 +85,9 @@ impl Problem {
         })
     }
 
-    pub(super) fn no_threads(problem: &std::io::Error) -> Self {
+    pub(super) fn no_threads(error: &std::io::Error) -> Self {
         Self::short(format!(
-            "the threads of the runtime cannot be started: {problem}"
+            "the threads of the runtime cannot be started: {error}"
         ))
     }
 
@@ -107,7 +107,7 @@ impl Problem {
     }
 
     /// The same with texts that it may quote.
-    pub(super) fn quoting(self, texts: Texts) -> Self {
+    pub(super) fn quoting(self, texts: SourceMap) -> Self {
         Self { texts, ..self }
     }
 
@@ -141,7 +141,9 @@ impl Problem {
             texts: error
                 .texts
                 .iter()
-                .fold(Texts::default(), |all, (name, text)| all.and(name, text)),
+                .fold(SourceMap::default(), |all, (name, text)| {
+                    all.with(name, text)
+                }),
             ..Self::usage(error.to_string())
         }
     }
@@ -234,7 +236,7 @@ impl Problem {
         let mut quoted = false;
         for (number, line) in self.message.split('\n').enumerate() {
             let indent = if number == 0 { "" } else { "  " };
-            text.push_str(&format!("{indent}{}\n", visible(line)));
+            text.push_str(&format!("{indent}{}\n", escape_control(line)));
             if number < LOOK_UPS
                 && let Some(excerpt) = self.texts.find(line)
             {
@@ -243,7 +245,7 @@ impl Problem {
             }
         }
         for (number, frame) in self.traceback.iter().enumerate() {
-            text.push_str(&format!("  {}\n", visible(frame)));
+            text.push_str(&format!("  {}\n", escape_control(frame)));
             // A message that names no place has come about in the innermost frame.
             if !quoted
                 && number < LOOK_UPS
@@ -255,7 +257,7 @@ impl Problem {
         }
         text.push_str(&self.details());
         if let (Some(hint), false) = (&self.hint, quiet) {
-            text.push_str(&format!("hint: {}\n", visible(hint)));
+            text.push_str(&format!("hint: {}\n", escape_control(hint)));
         }
         // Where the reader of stderr has left there is nobody to tell.
         // Where the reader does not read, a signal ends the program.
@@ -294,7 +296,7 @@ impl Problem {
 /// The report of a run as one JSON document.
 pub(super) fn json<'a>(
     report: Option<&'a Report<Option<String>>>,
-    problem: Option<&Problem>,
+    error: Option<&Problem>,
     output: &'a str,
     limits: &Limits,
     exit_code: u8,
@@ -324,7 +326,7 @@ pub(super) fn json<'a>(
     });
     Document {
         calls: calls.collect(),
-        error: problem.map(Problem::json),
+        error: error.map(Problem::json),
         exit_code,
         limits: json!({
             "cpu_ms": millis(limits.cpu.duration()),
@@ -334,7 +336,7 @@ pub(super) fn json<'a>(
             "calls": limits.calls,
             "parallel": limits.parallel,
         }),
-        ok: problem.is_none() && exit_code == 0,
+        ok: error.is_none() && exit_code == 0,
         output,
         planned: None,
         result,

@@ -31,7 +31,7 @@ pub(super) enum Driven<T> {
 }
 
 /// Drives a future; what it had in flight when a signal came is ended with all that it started.
-pub(super) fn drive<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>> {
+pub(super) fn block_with_signals<T>(future: impl Future<Output = T>) -> io::Result<Driven<T>> {
     let runtime = runtime()?;
     let driven = runtime.block_on(async {
         tokio::select! {

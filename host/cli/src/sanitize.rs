@@ -6,7 +6,7 @@ use std::io;
 
 /// Makes control characters visible, so that nothing can move the cursor, colour the screen or rewrite a line.
 /// Line breaks stay, with what follows them indented: it cannot pass for a message of Kael's own.
-pub(super) fn visible(text: &str) -> String {
+pub(super) fn escape_control(text: &str) -> String {
     escaped(text, "\n  ")
 }
 
@@ -16,7 +16,7 @@ fn escaped(text: &str, line_break: &str) -> String {
         match c {
             '\n' => out.push_str(line_break),
             '\t' => out.push(c),
-            c if drives(c) => _ = write!(out, "{}", c.escape_unicode()),
+            c if is_unsafe_char(c) => _ = write!(out, "{}", c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -24,12 +24,12 @@ fn escaped(text: &str, line_break: &str) -> String {
 }
 
 /// JSON in which such characters are escapes too: as they are, a terminal would obey them.
-pub(super) fn visible_json(document: &str) -> String {
+pub(super) fn escape_control_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         match c {
             // All of them are below U+10000, and outside strings a document has none but line breaks.
-            c if drives(c) && c != '\n' => _ = write!(out, "\\u{:04x}", c as u32),
+            c if is_unsafe_char(c) && c != '\n' => _ = write!(out, "\\u{:04x}", c as u32),
             c => out.push(c),
         }
     }
@@ -59,7 +59,7 @@ impl<W: io::Write> io::Write for Terminal<W> {
 }
 
 /// Characters that move the cursor, colour the screen, or reorder what stands around them.
-pub(super) fn drives(c: char) -> bool {
+pub(super) fn is_unsafe_char(c: char) -> bool {
     c.is_control() || is_bidi(c)
 }
 
@@ -86,12 +86,15 @@ mod tests {
     #[test]
     fn nothing_drives_the_terminal() {
         assert_eq!(
-            visible("a\x1b[31mb\r\u{9b}c\u{202e}"),
+            escape_control("a\x1b[31mb\r\u{9b}c\u{202e}"),
             "a\\u{1b}[31mb\\u{d}\\u{9b}c\\u{202e}"
         );
-        assert_eq!(visible("x\nError: fake\ty é"), "x\n  Error: fake\ty é");
         assert_eq!(
-            visible_json("{\n \"a\u{9b}\": \"é\u{202e}\u{7f}\"}"),
+            escape_control("x\nError: fake\ty é"),
+            "x\n  Error: fake\ty é"
+        );
+        assert_eq!(
+            escape_control_json("{\n \"a\u{9b}\": \"é\u{202e}\u{7f}\"}"),
             "{\n \"a\\u009b\": \"é\\u202e\\u007f\"}"
         );
         let mut terminal = Terminal(Vec::new());

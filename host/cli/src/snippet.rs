@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::sanitize::visible;
+use super::sanitize::escape_control;
 use kael_engine::repo::Bundle;
 
 /// Characters of a line that are shown.
@@ -25,7 +25,7 @@ const SHORT: usize = 59;
 
 /// Texts by the names that errors give them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Texts(Vec<(String, String)>);
+pub(super) struct SourceMap(Vec<(String, String)>);
 
 /// A line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub(super) struct Excerpt {
     word: Option<(usize, usize)>,
 }
 
-impl Texts {
+impl SourceMap {
     /// Adds a text.
-    pub(super) fn and(mut self, name: &str, text: &str) -> Self {
+    pub(super) fn with(mut self, name: &str, text: &str) -> Self {
         self.0.push((name.to_owned(), text.to_owned()));
         self
     }
@@ -52,7 +52,7 @@ impl Texts {
     }
 
     /// Adds the files of an actions repo, as far as they can be read.
-    pub(super) fn and_repo(mut self, folder: Option<&Path>) -> Self {
+    pub(super) fn with_repo(mut self, folder: Option<&Path>) -> Self {
         if let Some(Ok(bundle)) = folder.map(Bundle::read) {
             let files = bundle.modules.into_iter();
             self.0
@@ -101,9 +101,9 @@ impl Excerpt {
     pub(super) fn lines(&self) -> String {
         let shown: String = self.text.replace('\t', " ").chars().take(WIDTH).collect();
         let number = self.line.to_string();
-        let mut out = format!("    {number} | {}\n", visible(&shown));
+        let mut out = format!("    {number} | {}\n", escape_control(&shown));
         // What is made visible is longer, and then the mark would stand elsewhere.
-        let same = visible(&shown) == shown;
+        let same = escape_control(&shown) == shown;
         if let Some((start, length)) = self.word
             && same
             && start + length <= WIDTH
@@ -156,7 +156,7 @@ fn alone(line: &str, word: &str) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    fn shown(texts: &Texts, message: &str) -> String {
+    fn shown(texts: &SourceMap, message: &str) -> String {
         texts
             .find(message)
             .map(|found| found.lines())
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn the_line_is_shown_and_the_word_marked() {
-        let texts = Texts::default()
-            .and("s.lua", "local x\n\tx.field.y = 1\nx = = 2")
-            .and("k.yaml", "deny: []\nmax_memroy: 1")
-            .and("i.lua", "return define_action({\n  source = 5,\n})");
+        let texts = SourceMap::default()
+            .with("s.lua", "local x\n\tx.field.y = 1\nx = = 2")
+            .with("k.yaml", "deny: []\nmax_memroy: 1")
+            .with("i.lua", "return define_action({\n  source = 5,\n})");
         assert_eq!(
             shown(
                 &texts,
@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn nothing_in_a_line_drives_the_terminal() {
-        let texts = Texts::default().and("s", "a\x1b[2Jword\u{202e}");
+        let texts = SourceMap::default().with("s", "a\x1b[2Jword\u{202e}");
         let line = shown(&texts, "s:1: 'word'");
         assert_eq!(line, "    1 | a\\u{1b}[2Jword\\u{202e}\n");
     }
 
     #[test]
     fn a_long_line_is_kept_in_part_and_few_words_are_looked_for() {
-        let texts = Texts::default().and("s", &"é".repeat(1 << 20));
+        let texts = SourceMap::default().with("s", &"é".repeat(1 << 20));
         let found = texts.find(&format!("s:1: {}", "'ab' ".repeat(10_000)));
         assert_eq!(found.map(|found| found.text.len()), Some(LONGEST));
         assert!(quoted(&"'ab' ".repeat(10_000)).len() <= 2 * WORDS);
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_long_name_is_known_by_its_end() {
         let name = format!("/a/{}/script.lua", "long".repeat(20));
-        let texts = Texts::default().and(&name, "x()");
+        let texts = SourceMap::default().with(&name, "x()");
         let short = format!("...{}", &name[name.len() - 56..]);
         assert_eq!(short.len(), 59);
         assert_eq!(

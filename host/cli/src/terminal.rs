@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use super::exit;
 use super::runtime::until_a_signal;
-use super::sanitize::{visible, visible_json};
+use super::sanitize::{escape_control, escape_control_json};
 use kael_engine::environment::Environment;
 
 /// A look that a text can have on a terminal.
@@ -30,7 +30,7 @@ impl Paint {
     /// A text of whoever's making, made harmless, in a look.
     pub(super) fn text(self, look: Look, text: &str) -> String {
         let (text, code) = (
-            visible(text),
+            escape_control(text),
             match look {
                 Look::Strong => 1,
                 Look::Faint => 2,
@@ -69,7 +69,7 @@ pub(super) fn say(text: &str, code: u8) -> u8 {
     };
     match written {
         Ok(()) => code,
-        Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
         Err(_) => exit::OUTPUT_FAILED,
     }
 }
@@ -78,11 +78,11 @@ pub(super) fn say(text: &str, code: u8) -> u8 {
 pub(super) fn say_json(document: &impl serde::Serialize, code: u8) -> u8 {
     // What Kael itself puts together cannot fail to be JSON.
     let text = serde_json::to_string_pretty(document).unwrap_or_default();
-    say(&format!("{}\n", visible_json(&text)), code)
+    say(&format!("{}\n", escape_control_json(&text)), code)
 }
 
 /// The same on one line.
 pub(super) fn say_json_line(document: &impl serde::Serialize, code: u8) -> u8 {
     let text = serde_json::to_string(document).unwrap_or_default();
-    say(&format!("{}\n", visible_json(&text)), code)
+    say(&format!("{}\n", escape_control_json(&text)), code)
 }

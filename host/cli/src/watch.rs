@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit;
-use super::runtime::{Driven, drive};
+use super::runtime::{Driven, block_with_signals};
 
 /// How often files are looked at; no event of the kernel's covers files on every file system.
 const EVERY: Duration = Duration::from_millis(300);
@@ -68,7 +68,7 @@ pub(super) fn wait(script: &Path, repo: Option<&Path>, before: &State) -> Result
             tokio::time::sleep(EVERY).await;
         }
     };
-    match drive(changing) {
+    match block_with_signals(changing) {
         Ok(Driven::Done(path)) => Ok(path),
         Ok(Driven::Signal(number)) => Err(exit::SIGNAL + number),
         Err(_) => Err(exit::BUG),

@@ -234,13 +234,13 @@ pub async fn ask(
     script: Script,
     limits: &Limits,
 ) -> Result<String, String> {
-    let sandbox = Sandbox::new(2).map_err(|problem| problem.to_string())?;
-    let idle = Envyr::new(
+    let sandbox = Sandbox::new(2).map_err(|error| error.to_string())?;
+    let envyr = Envyr::new(
         envyr::Settings::default(),
         Environment::default(),
         PathBuf::new(),
     );
-    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(idle));
+    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(envyr));
     let report = sandbox
         .run_script(repo, script, limits, Output::in_memory(), Arc::new(none))
         .await;
@@ -251,7 +251,7 @@ pub async fn ask(
         Ending::Exited(code) => Err(format!("it called os.exit({code})")),
         Ending::OutputClosed => Err("the output was closed".to_owned()),
         Ending::Busy(busy) => Err(busy.to_string()),
-        Ending::OutputFailed(problem) | Ending::Fault(problem) => Err(problem),
+        Ending::OutputFailed(error) | Ending::Fault(error) => Err(error),
     }
 }
 
@@ -320,7 +320,7 @@ async fn begin(
         .iter()
         .flat_map(|(_, definition)| &definition.names)
         .collect();
-    for pattern in settings.typed.idle(&names) {
+    for pattern in settings.typed.unmatched(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
     let root = repo.as_ref().map(|repo| repo.bundle.root.clone());

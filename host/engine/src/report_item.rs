@@ -112,7 +112,7 @@ impl ReportItem {
         if text.len() > MAX_BYTES {
             return Err(format!("it has more than {} KiB", MAX_BYTES >> 10));
         }
-        let item: Self = serde_json::from_str(text).map_err(|problem| problem.to_string())?;
+        let item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let well = match &item {
             Self::Table(table) => table.is_well(),
             Self::Chart(chart) => chart.is_well(),

@@ -93,7 +93,7 @@ impl FromStr for TimeLimit {
             "d" => 86_400.0,
             _ => return Err(malformed()),
         };
-        Self::from_seconds(number * scale).map_err(|problem| match problem {
+        Self::from_seconds(number * scale).map_err(|error| match error {
             UnitError::OutOfRange { what, range, .. } => UnitError::OutOfRange {
                 text: text.to_owned(),
                 what,
@@ -237,13 +237,13 @@ mod tests {
     fn time(text: &str) -> Result<Duration, String> {
         text.parse::<TimeLimit>()
             .map(TimeLimit::duration)
-            .map_err(|problem| problem.to_string())
+            .map_err(|error| error.to_string())
     }
 
     fn size(text: &str) -> Result<u64, String> {
         text.parse::<ByteSize>()
             .map(ByteSize::bytes)
-            .map_err(|problem| problem.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
         names: names.split(' ').map(str::to_owned).collect(),
         location: Location { file: "a.lua".into(), line: 1 },
         body: body.to_owned(),
-        problem: None,
+        error: None,
     };
     if let Ok(catalog) = Catalog::new(&[raw]) {
         for (name, definition) in catalog.iter() {

@@ -29,7 +29,7 @@ static DISPATCHER: LazyLock<Arc<Dispatcher>> = LazyLock::new(|| {
         names: vec![name.to_owned()],
         location: Location { file: "a.lua".into(), line: 1 },
         body: r#"{"source":"x","executor":"native","locked":{"t":1}}"#.to_owned(),
-        problem: None,
+        error: None,
     };
     let catalog = Catalog::new(&[define("t.echo"), define("t.denied")]).expect("valid");
     let policy = Policy { deny: vec![Pattern::new("t.denied")] };

@@ -40,9 +40,9 @@ fuzz_target!(|text: &str| {
     let checked = check(text);
     match &parsed {
         // Integers that 64 bits do not hold are refused.
-        Ok(_) if matches!(&checked, Err(problem) if problem.contains("does not fit into 64 bits")) => {}
+        Ok(_) if matches!(&checked, Err(error) if error.contains("does not fit into 64 bits")) => {}
         Ok(value) => assert_eq!(checked.is_ok(), depth(value) <= 128, "{checked:?}"),
-        Err(problem) => assert!(checked.is_err(), "{problem}"),
+        Err(error) => assert!(checked.is_err(), "{error}"),
     }
     let (Ok(Value::Object(params)), Ok(())) = (parsed, checked) else {
         return;

@@ -32,6 +32,6 @@ fuzz_target!(init: {
             }
         }
         // The names in it are the file's own: they are as long as it likes.
-        Err(problem) => assert!(problem.len() < 1000 + file.len(), "{problem}"),
+        Err(error) => assert!(error.len() < 1000 + file.len(), "{error}"),
     }
 });

@@ -51,7 +51,7 @@ impl Cache {
         }
         match rustix::fs::mkdirat(CWD, path, Mode::RWXU) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(problem) => return Err(problem.into()),
+            Err(error) => return Err(error.into()),
         }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
@@ -76,9 +76,9 @@ impl Cache {
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
         let mut bytes = match self.bytes(name) {
             Ok(bytes) => bytes,
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return None,
-            Err(problem) => {
-                tracing::warn!("{}/{name} is not used: {problem}", self.path.display());
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!("{}/{name} is not used: {error}", self.path.display());
                 return None;
             }
         };
@@ -185,7 +185,7 @@ impl Cache {
     /// The folder's secret, made by whoever comes first.
     fn secret(&self) -> io::Result<[u8; SECRET]> {
         let known = || match self.bytes("secret") {
-            Err(problem) if problem.kind() != io::ErrorKind::NotFound => Err(problem),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             known => Ok(known.ok().and_then(|bytes| bytes.try_into().ok())),
         };
         // It is moved in whole, so that only who has to make it needs the lock.
@@ -219,7 +219,7 @@ impl Cache {
 fn owned(file: &OwnedFd, kind: FileType) -> io::Result<()> {
     let stat = rustix::fs::fstat(file)?;
     let own = rustix::process::geteuid().as_raw();
-    let problem = if FileType::from_raw_mode(stat.st_mode) != kind {
+    let error = if FileType::from_raw_mode(stat.st_mode) != kind {
         "it is something else than it should be"
     } else if stat.st_uid != own {
         "it belongs to another user"
@@ -228,7 +228,7 @@ fn owned(file: &OwnedFd, kind: FileType) -> io::Result<()> {
     } else {
         return Ok(());
     };
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, error))
 }
 
 #[cfg(test)]

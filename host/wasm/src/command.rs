@@ -115,7 +115,7 @@ impl Command {
                 strange.join(", ")
             ));
         }
-        let cannot = |problem: wasmtime::Error| format!("cannot be linked: {}", one_line(&problem));
+        let cannot = |error: wasmtime::Error| format!("cannot be linked: {}", one_line(&error));
         let kind = match compiled {
             Compiled::Component(component) => {
                 let runs = |name: &str| name.starts_with("wasi:cli/run@0.2.");
@@ -192,8 +192,8 @@ fn is_of(interfaces: &[&str], import: &str) -> bool {
 }
 
 /// An error and its causes in one line of bounded length.
-pub(super) fn one_line(problem: &wasmtime::Error) -> String {
-    let text = format!("{problem:#}");
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().take(500).collect()
 }

@@ -21,7 +21,7 @@ pub(super) fn compile(
         Format::Component => engine.precompile_component(bytes),
         Format::Module => engine.precompile_module(bytes),
     };
-    code.map_err(|problem| format!("cannot be compiled: {}", super::command::one_line(&problem)))
+    code.map_err(|error| format!("cannot be compiled: {}", super::command::one_line(&error)))
 }
 
 /// A build without the compiler runs what another has compiled.
@@ -48,5 +48,5 @@ pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compi
             unsafe { Module::deserialize(&engine.engine, code) }.map(Compiled::Module)
         }
     };
-    compiled.map_err(|problem| format!("cannot be loaded: {}", super::command::one_line(&problem)))
+    compiled.map_err(|error| format!("cannot be loaded: {}", super::command::one_line(&error)))
 }

@@ -35,8 +35,8 @@ pub(super) struct Engine {
 impl Engine {
     /// Sets it up; that takes address space and no memory.
     pub(super) fn new() -> Result<Self, ActionError> {
-        Self::set_up().map_err(|problem| {
-            let message = format!("WebAssembly cannot be run on this machine: {problem:#}");
+        Self::set_up().map_err(|error| {
+            let message = format!("WebAssembly cannot be run on this machine: {error:#}");
             ActionError::unavailable(message, None)
         })
     }

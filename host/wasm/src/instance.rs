@@ -93,7 +93,7 @@ pub(super) async fn run(
     let interrupted = answer
         .as_ref()
         .err()
-        .and_then(|problem| problem.downcast_ref())
+        .and_then(|error| error.downcast_ref())
         .is_some_and(|trap| matches!(trap, wasmtime::Trap::Interrupt));
     Ended {
         over_cpu: (interrupted && late()).then(|| meter.spent()),

@@ -155,7 +155,7 @@ impl Wasm {
     /// Runs one to its end. Dropping the future ends the instance.
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
-        let given = adapters::give(definition, invocation.params)?;
+        let given = adapters::encode_input(definition, invocation.params)?;
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
         let stdout = Pipe::capped(STDOUT_CAP);
@@ -201,9 +201,9 @@ impl Wasm {
             Some(Ok(ended)) => {
                 let ok_exit = &definition.adapter.ok_exit;
                 let printed = outcome::read(ended, allowed, traces, ok_exit)?;
-                adapters::take(&definition.adapter, printed, STDOUT_CAP).await
+                adapters::decode_output(&definition.adapter, printed, STDOUT_CAP).await
             }
-            Some(Err(problem)) => Err(ActionError::new(ErrorKind::Failed, problem.to_string())),
+            Some(Err(error)) => Err(ActionError::new(ErrorKind::Failed, error.to_string())),
         }
     }
 }

@@ -89,7 +89,7 @@ impl HostResolveAddressStream for Guarded<'_> {
             let Some(address) = self.inner.resolve_next_address(again)? else {
                 return Ok(None);
             };
-            if self.reach.tell(name, to_ip(&address)) {
+            if self.reach.accept_dns_answer(name, to_ip(&address)) {
                 return Ok(Some(address));
             }
         }

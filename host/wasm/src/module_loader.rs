@@ -164,7 +164,7 @@ impl Library {
 
 fn open(path: &Path, name: &str) -> Result<(File, Stamp), ActionError> {
     let fail =
-        |problem: io::Error| unavailable(format!("`{name}` cannot be read: {}", brief(&problem)));
+        |error: io::Error| unavailable(format!("`{name}` cannot be read: {}", brief(&error)));
     let mut options = File::options();
     // What is opened is checked, and opening a FIFO must not wait for a writer.
     let options = options.read(true).custom_flags(libc::O_NONBLOCK);
@@ -205,7 +205,7 @@ fn read(file: File, name: &str, pinned: Option<&str>) -> Result<Read, ActionErro
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|problem| unavailable(format!("`{name}` cannot be read: {}", brief(&problem))))?;
+        .map_err(|error| unavailable(format!("`{name}` cannot be read: {}", brief(&error))))?;
     let digest = digest(&bytes);
     check_digest(&digest, name, pinned)?;
     let Some(format) = Format::of(&bytes) else {
@@ -223,7 +223,7 @@ fn from_cache(engine: &Engine, cache: &Cache, entry: &str, format: Format) -> Op
     let code = cache.read(entry)?;
     compile::load(engine, &code, format)
         // Made for a processor that has what this one has not.
-        .inspect_err(|problem| tracing::info!("{entry} is made anew: {problem}"))
+        .inspect_err(|error| tracing::info!("{entry} is made anew: {error}"))
         .ok()
 }
 
@@ -250,7 +250,7 @@ async fn link(
 ) -> Result<Command, ActionError> {
     let engine = engine.clone();
     let linked = blocking(move || Command::link(&engine, &compiled, digest)).await?;
-    linked.map_err(|problem| unavailable(format!("`{name}` {problem}")))
+    linked.map_err(|error| unavailable(format!("`{name}` {error}")))
 }
 
 /// Reading and loading take long, and the threads of the runtime are for what is short.

@@ -73,7 +73,7 @@ impl NetworkPolicy {
     }
 
     /// Whether the instance is to be told that a name has this address.
-    pub(super) fn tell(&self, name: &str, ip: IpAddr) -> bool {
+    pub(super) fn accept_dns_answer(&self, name: &str, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         if address(name).is_some() {
             return true;
@@ -218,13 +218,13 @@ fn answers_for(name: &str, kind: Kind) -> bool {
 mod tests {
     use super::*;
 
-    fn reach(named: &[&str]) -> NetworkPolicy {
+    fn policy(named: &[&str]) -> NetworkPolicy {
         let named: Vec<Destination> = named.iter().map(|text| text.parse().expect(text)).collect();
         NetworkPolicy::new(&named)
     }
 
-    fn connects(reach: &NetworkPolicy, address: &str) -> bool {
-        reach.allows(
+    fn connects(policy: &NetworkPolicy, address: &str) -> bool {
+        policy.allows(
             address.parse().expect("an address"),
             SocketAddrUse::TcpConnect,
         )
@@ -236,16 +236,16 @@ mod tests {
 
     #[test]
     fn an_address_is_reached_when_it_is_named() {
-        let reach = reach(&["127.0.0.1:9090", "10.0.0.0/8:443", "[::1]:80"]);
+        let policy = policy(&["127.0.0.1:9090", "10.0.0.0/8:443", "[::1]:80"]);
         for address in [
             "127.0.0.1:9090",
             "10.9.8.7:443",
             "[::1]:80",
             "[::ffff:127.0.0.1]:9090",
         ] {
-            assert!(connects(&reach, address), "{address}");
+            assert!(connects(&policy, address), "{address}");
         }
-        assert_eq!(reach.advice(), None);
+        assert_eq!(policy.advice(), None);
         for address in [
             "127.0.0.1:9091",
             "127.0.0.2:9090",
@@ -253,10 +253,10 @@ mod tests {
             "[::1]:443",
             "0.0.0.0:9090",
         ] {
-            assert!(!connects(&reach, address), "{address}");
+            assert!(!connects(&policy, address), "{address}");
         }
         assert_eq!(
-            reach.advice().as_deref(),
+            policy.advice().as_deref(),
             Some(
                 "a connection to 127.0.0.1:9091 was refused: the definition's `network` says where the action may connect to"
             )
@@ -265,27 +265,27 @@ mod tests {
 
     #[test]
     fn a_name_reaches_only_what_it_was_said_to_be() {
-        let reach = reach(&["example.org:443"]);
-        assert!(!connects(&reach, "192.0.2.7:443"));
+        let policy = policy(&["example.org:443"]);
+        assert!(!connects(&policy, "192.0.2.7:443"));
         assert_eq!(
-            reach.may_resolve("EXAMPLE.org."),
+            policy.may_resolve("EXAMPLE.org."),
             Some("example.org".to_owned())
         );
-        assert_eq!(reach.may_resolve("evil.example.org"), None);
-        assert!(reach.tell("example.org", ip("192.0.2.7")));
-        assert!(connects(&reach, "192.0.2.7:443") && !connects(&reach, "192.0.2.7:80"));
-        assert!(!connects(&reach, "192.0.2.8:443"));
+        assert_eq!(policy.may_resolve("evil.example.org"), None);
+        assert!(policy.accept_dns_answer("example.org", ip("192.0.2.7")));
+        assert!(connects(&policy, "192.0.2.7:443") && !connects(&policy, "192.0.2.7:80"));
+        assert!(!connects(&policy, "192.0.2.8:443"));
     }
 
     #[test]
     fn a_request_is_for_a_name_and_a_port_that_are_named() {
-        let reach = reach(&["example.org:443", "10.0.0.0/8:80", "[::1]:80"]);
+        let policy = policy(&["example.org:443", "10.0.0.0/8:80", "[::1]:80"]);
         assert_eq!(
-            reach.may_request("Example.ORG.", 443),
+            policy.may_request("Example.ORG.", 443),
             Some("example.org".to_owned())
         );
         for (host, port) in [("10.1.2.3", 80), ("[::1]", 80), ("[::ffff:10.1.2.3]", 80)] {
-            assert!(reach.may_request(host, port).is_some(), "{host}");
+            assert!(policy.may_request(host, port).is_some(), "{host}");
         }
         for (host, port) in [
             ("example.org", 80),
@@ -298,13 +298,13 @@ mod tests {
             ("localhost", 80),
             ("", 443),
         ] {
-            assert_eq!(reach.may_request(host, port), None, "{host}");
+            assert_eq!(policy.may_request(host, port), None, "{host}");
         }
     }
 
     #[test]
     fn a_public_name_does_not_lead_back_inside() {
-        let reach = reach(&["example.org:80"]);
+        let policy = policy(&["example.org:80"]);
         for inside in [
             "127.0.0.1",
             "10.0.0.1",
@@ -326,14 +326,17 @@ mod tests {
             "2001::1",
             "::127.0.0.1",
         ] {
-            assert!(!reach.tell("example.org", ip(inside)), "{inside}");
             assert!(
-                !reach.allows(SocketAddr::new(ip(inside), 80), SocketAddrUse::TcpConnect),
+                !policy.accept_dns_answer("example.org", ip(inside)),
+                "{inside}"
+            );
+            assert!(
+                !policy.allows(SocketAddr::new(ip(inside), 80), SocketAddrUse::TcpConnect),
                 "{inside}"
             );
         }
         assert!(
-            reach
+            policy
                 .advice()
                 .is_some_and(|what| what.starts_with("`example.org` at 127.0.0.1"))
         );
@@ -341,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_local_networks_own_names_lead_inside() {
-        let reach = reach(&[
+        let policy = policy(&[
             "db.internal:1",
             "printer.local:1",
             "db:1",
@@ -361,13 +364,17 @@ mod tests {
             ("example.org", "10.0.0.1", true), // the range is named
             ("example.org", "192.168.0.1", false),
         ] {
-            assert_eq!(reach.tell(name, ip(address)), told, "{name} {address}");
+            assert_eq!(
+                policy.accept_dns_answer(name, ip(address)),
+                told,
+                "{name} {address}"
+            );
         }
     }
 
     #[test]
     fn nothing_is_listened_at() {
-        let reach = reach(&["0.0.0.0:80", "127.0.0.1:80"]);
+        let policy = policy(&["0.0.0.0:80", "127.0.0.1:80"]);
         let address: SocketAddr = "127.0.0.1:80".parse().expect("an address");
         for how in [
             SocketAddrUse::TcpListen,
@@ -375,9 +382,9 @@ mod tests {
             SocketAddrUse::TcpBind,
             SocketAddrUse::UdpBind,
         ] {
-            assert!(!reach.allows(address, how), "{how:?}");
+            assert!(!policy.allows(address, how), "{how:?}");
         }
-        assert!(reach.allows(
+        assert!(policy.allows(
             "0.0.0.0:0".parse().expect("an address"),
             SocketAddrUse::TcpBind
         ));

@@ -61,9 +61,9 @@ pub(super) fn read(
     let code = match &ended.answer {
         Ok(true) => 0,
         Ok(false) => 1,
-        Err(problem) => match problem.downcast_ref::<I32Exit>() {
+        Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => exit.0,
-            None => return Err(stopped(problem, &ended, allowed, &traces)),
+            None => return Err(stopped(error, &ended, allowed, &traces)),
         },
     };
     if traces.overflowed {
@@ -87,7 +87,7 @@ pub(super) fn read(
 
 /// It did not end by itself.
 fn stopped(
-    problem: &wasmtime::Error,
+    error: &wasmtime::Error,
     ended: &Ended,
     allowed: Allowed,
     traces: &Traces,
@@ -105,14 +105,14 @@ fn stopped(
     if traces.overflowed {
         return too_much_output(traces);
     }
-    detail.frames = frames(problem);
-    let message = match (ended.refused, problem.downcast_ref::<Trap>()) {
+    detail.frames = frames(error);
+    let message = match (ended.refused, error.downcast_ref::<Trap>()) {
         (Some(wanted), _) => too_much_memory(allowed, wanted),
         (None, Some(trap)) => {
             let said = trap.to_string();
             format!("trapped: {}", said.trim_start_matches("wasm trap: "))
         }
-        (None, None) => one_line(problem),
+        (None, None) => one_line(error),
     };
     failed(ErrorKind::Failed, message, detail)
 }
@@ -128,8 +128,8 @@ fn too_much_memory(allowed: Allowed, wanted: ByteSize) -> String {
 }
 
 /// The functions that were running, innermost first.
-fn frames(problem: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = problem.downcast_ref::<WasmBacktrace>() else {
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
     let frame = |frame: &wasmtime::FrameInfo| {

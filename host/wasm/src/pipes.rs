@@ -112,7 +112,7 @@ impl Pollable for Pipe {
 impl OutputStream for Pipe {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.put(&bytes)
-            .map_err(|problem| StreamError::Trap(problem.into()))
+            .map_err(|error| StreamError::Trap(error.into()))
     }
 
     fn flush(&mut self) -> StreamResult<()> {

@@ -8,7 +8,7 @@ use super::network_policy::NetworkPolicy;
 use super::pipes::Pipe;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
-use kael_engine::executor::adapters::Given;
+use kael_engine::executor::adapters::ProgramInput;
 use kael_engine::executor::envyr::brief;
 use kael_engine::executor::granted::{self, Places, Refused, Use};
 use kael_engine::failure::ActionError;
@@ -16,7 +16,7 @@ use kael_engine::failure::ActionError;
 /// The streams of one call.
 pub(super) struct Streams {
     /// What it is given: its stdin, arguments and variables.
-    pub(super) given: Given,
+    pub(super) given: ProgramInput,
     pub(super) stdout: Pipe,
     pub(super) stderr: Pipe,
 }

@@ -27,7 +27,7 @@ fn start(params: &Value) -> Result<FutureIncomingResponse, Value> {
     let fields = Fields::new();
     for (name, value) in params["headers"].as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default().as_bytes();
-        fields.append(name, value).map_err(|problem| refused("header", problem))?;
+        fields.append(name, value).map_err(|error| refused("header", error))?;
     }
     let request = OutgoingRequest::new(fields);
     let scheme = match text("scheme").unwrap_or("http") {
@@ -128,11 +128,11 @@ pub fn fetch(params: &Value) -> Value {
         }))
     };
     match run() {
-        Err(problem) if params["must"] == true => {
-            eprintln!("{problem}");
+        Err(error) if params["must"] == true => {
+            eprintln!("{error}");
             std::process::exit(1)
         }
-        outcome => outcome.unwrap_or_else(|problem| problem),
+        outcome => outcome.unwrap_or_else(|error| error),
     }
 }
 
@@ -148,7 +148,7 @@ pub fn fetch_many(params: &Value) -> Value {
                 read(&response, false)?;
                 Ok(response.status().to_string())
             });
-            let outcome = outcome.unwrap_or_else(|problem| problem["refused"].to_string());
+            let outcome = outcome.unwrap_or_else(|error| error["refused"].to_string());
             *seen.entry(outcome).or_default() += 1;
         }
     }
@@ -163,6 +163,6 @@ pub fn abandon(params: &Value) -> Value {
             std::mem::forget(response);
             json!(status)
         }
-        Err(problem) => problem,
+        Err(error) => error,
     }
 }

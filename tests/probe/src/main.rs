@@ -12,7 +12,7 @@ use std::{env, fs, io, process};
 use serde_json::{Value, json};
 
 fn outcome(result: io::Result<Value>) -> Value {
-    result.unwrap_or_else(|problem| json!({ "refused": problem.kind().to_string() }))
+    result.unwrap_or_else(|error| json!({ "refused": problem.kind().to_string() }))
 }
 
 #[inline(never)]

@@ -69,7 +69,7 @@ pub fn connect(host: &str, port: u16) -> Value {
         let said = input.blocking_read(100).map_err(|_| json!({ "refused": "read" }))?;
         Ok(json!(String::from_utf8_lossy(&said)))
     };
-    run().unwrap_or_else(|problem| problem)
+    run().unwrap_or_else(|error| error)
 }
 
 /// Tries to be a server.
@@ -93,7 +93,7 @@ pub fn listen() -> Value {
         }
         Ok(json!("listening"))
     };
-    run().unwrap_or_else(|problem| problem)
+    run().unwrap_or_else(|error| error)
 }
 
 /// Sends a datagram.
@@ -120,5 +120,5 @@ pub fn send(host: &str, port: u16) -> Value {
         let sent = outgoing.send(&[datagram]).map_err(|code| refused("send", code))?;
         Ok(json!(sent))
     };
-    run().unwrap_or_else(|problem| problem)
+    run().unwrap_or_else(|error| error)
 }

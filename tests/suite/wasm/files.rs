@@ -12,7 +12,7 @@ fn what_is_imported_and_not_given_is_named() {
         .script("actions.t.s({ ['do'] = 'echo' })")
         .exits(6)
         .says("Error: t.s failed: `s.wasm` needs `network` in its definition, for what it imports: wasi:sockets/");
-    for (text, problem) in [
+    for (text, error) in [
         (
             "(module (import \"env\" \"system\" (func)) (import \"wasi_snapshot_preview1\" \"fd_nothing\" (func)) (func (export \"_start\")))",
             "`a.wasm` imports what Kael does not have: env.system",
@@ -40,7 +40,7 @@ fn what_is_imported_and_not_given_is_named() {
     ] {
         wat("", text)
             .script("local _, e = pcall(actions.t.a, {}) print(e.kind, e.message)")
-            .prints(&format!("unavailable\t{problem}\n"));
+            .prints(&format!("unavailable\t{error}\n"));
     }
     wat("", "(module (import \"wasi_snapshot_preview1\" \"fd_nothing\" (func)) (func (export \"_start\")))")
         .script("local _, e = pcall(actions.t.a, {}) print(e.kind, e.message:match('cannot be linked: .*fd_nothing') ~= nil)")

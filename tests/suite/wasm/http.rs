@@ -304,11 +304,11 @@ fn certificates_are_checked() {
     ask("localhost", &other).prints(&format!(
         "{refused}`localhost:{port}` is not trusted: invalid peer certificate: UnknownIssuer; its authority is looked for in {other}, and in another file if SSL_CERT_FILE names one\n"
     ));
-    for (file, problem) in [
+    for (file, error) in [
         ("/no/such/file", "certificate authorities cannot be read: "),
         ("/dev/null", "there is no certificate in it\n"),
     ] {
-        let hint = format!("{file} (from SSL_CERT_FILE): {problem}");
+        let hint = format!("{file} (from SSL_CERT_FILE): {error}");
         starts(ask("localhost", file), &hint);
     }
 }

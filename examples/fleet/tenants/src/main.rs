@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn tenants() -> Result<Vec<Value>, String> {
     let file = "/data/tenants.csv";
-    let text = fs::read_to_string(file).map_err(|problem| format!("{file}: {problem}"))?;
+    let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let column = |name| names.iter().position(|known| *known == name).ok_or(format!("{file} has no column `{name}`"));
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
             println!("{}", Value::from(tenants));
             ExitCode::SUCCESS
         }
-        Err(problem) => {
-            println!("{}", json!({ "error": problem }));
+        Err(error) => {
+            println!("{}", json!({ "error": error }));
             ExitCode::FAILURE
         }
     }

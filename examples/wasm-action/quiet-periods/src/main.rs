@@ -39,8 +39,8 @@ fn main() -> ExitCode {
         .and_then(|quiet| serde_json::to_writer(std::io::stdout().lock(), &quiet));
     match answer {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -191,7 +191,7 @@ impl jaq_core::ValT for Val {
             Self::List(list) => {
                 let (from, length) = match slice(&range, list.items.len()) {
                     Ok(slice) => slice,
-                    Err(problem) => return opt.fail(Self::List(list), |_| problem.into()),
+                    Err(error) => return opt.fail(Self::List(list), |_| error.into()),
                 };
                 let part = list.items[from..from + length].iter().cloned().collect();
                 let part = f(part).next().transpose()?.unwrap_or_default();

@@ -16,7 +16,7 @@ pub(super) fn check(facts: &Facts, catalog: &Catalog, tree: &Node) -> Vec<Found>
     if facts.set.contains("_ENV") {
         return Vec::new();
     }
-    let mut looking = Looking {
+    let mut looking = Linter {
         facts,
         catalog,
         tree,
@@ -39,7 +39,7 @@ pub(super) fn check(facts: &Facts, catalog: &Catalog, tree: &Node) -> Vec<Found>
     looking.found
 }
 
-struct Looking<'a> {
+struct Linter<'a> {
     facts: &'a Facts,
     catalog: &'a Catalog,
     tree: &'a Node,
@@ -48,7 +48,7 @@ struct Looking<'a> {
     found: Vec<Found>,
 }
 
-impl<'a> Looking<'a> {
+impl<'a> Linter<'a> {
     /// A path below `actions`, with locals that stand for a place there written out; and how many keys those have.
     fn in_tree(&self, path: &Path) -> Option<(Path, usize)> {
         let (mut path, mut known) = (path.clone(), 0);

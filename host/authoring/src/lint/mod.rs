@@ -97,9 +97,9 @@ impl Checker {
     /// # Errors
     /// When the sandbox does not answer, in words.
     pub async fn check(&self, name: &str, source: &str) -> Result<Checked, String> {
-        if let Some(problem) = self.syntax(name, source).await? {
+        if let Some(error) = self.syntax(name, source).await? {
             return Ok(Checked {
-                problems: vec![problem],
+                problems: vec![error],
                 unread: None,
             });
         }
@@ -122,7 +122,7 @@ impl Checker {
         };
         found.sort_by_key(|found| found.at);
         found.truncate(MAX_PROBLEMS);
-        let problem = |found: Found| {
+        let problem_of = |found: Found| {
             let (line, column) = place(source, found.at);
             Problem {
                 line,
@@ -132,7 +132,7 @@ impl Checker {
             }
         };
         Ok(Checked {
-            problems: found.into_iter().map(problem).collect(),
+            problems: found.into_iter().map(problem_of).collect(),
             unread: None,
         })
     }
@@ -195,8 +195,7 @@ impl Checker {
             ..Script::default()
         };
         let said = app::ask(None, script, &self.limits).await?;
-        let said =
-            kael_engine::json::parse(said.as_bytes()).map_err(|problem| problem.to_string())?;
+        let said = kael_engine::json::parse(said.as_bytes()).map_err(|error| error.to_string())?;
         let said = said.as_str().unwrap_or_default();
         if said.is_empty() {
             return Ok(None);

@@ -27,8 +27,8 @@ pub(super) fn settle(path: &Path) -> io::Result<Outcome> {
     let luarc = path.file_name().is_some_and(|name| name == FILES[0]);
     let before = match fs::read_to_string(path) {
         Ok(text) => Some(text),
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => None,
-        Err(problem) => return Err(problem),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
     };
     let settings = match before.as_deref().map(str::trim) {
         None | Some("") => Map::new(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::{Cache as Arguments, CacheCommand, Shared};
 use crate::exit;
 use crate::report::Problem;
-use crate::sanitize::visible;
+use crate::sanitize::escape_control;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_engine::environment::Environment;
 use kael_engine::gate::cache;
@@ -20,8 +20,8 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
         CacheCommand::Clear { name, json } => match cache::clear(&data, name.as_deref()) {
             Ok(count) if *json => say_json(&json!({ "cleared": count }), exit::SUCCESS),
             Ok(count) => say(&format!("cleared: {count}\n"), exit::SUCCESS),
-            Err(problem) => {
-                let message = format!("a kept result cannot be deleted: {problem}");
+            Err(error) => {
+                let message = format!("a kept result cannot be deleted: {error}");
                 Problem::usage(message).report(shared, *json, exit::CONFIG)
             }
         },
@@ -64,7 +64,7 @@ fn list(entries: &[cache::Entry], as_json: bool, paint: Paint) -> u8 {
             ByteSize::new(entry.size).to_string()
         );
         out += &row;
-        out += &paint.text(Look::Faint, &visible(&entry.repo));
+        out += &paint.text(Look::Faint, &escape_control(&entry.repo));
         out.push('\n');
     }
     say(&out, exit::SUCCESS)

@@ -6,8 +6,8 @@ use crate::args::{Bounds, Check, Shared};
 use crate::commands::run;
 use crate::exit;
 use crate::report::Problem;
-use crate::runtime::{Driven, drive};
-use crate::sanitize::visible;
+use crate::runtime::{Driven, block_with_signals};
+use crate::sanitize::escape_control;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lint::{Checked, Checker};
@@ -34,7 +34,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
         }
     }
     let settings = settings::settings(&config, &Bounds::default(), environment.clone());
-    let checked = drive(async {
+    let checked = block_with_signals(async {
         let checker = Checker::new(settings.actions.as_deref(), &settings.limits).await?;
         let mut all = Vec::new();
         for (name, source) in scripts {
@@ -48,14 +48,14 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
         Ok(Driven::Done(Err(error))) => {
             let code = exit::of_app_error(&error);
             match Problem::of_app_error(&error) {
-                Some(problem) => problem.report(shared, check.json, code),
+                Some(error) => error.report(shared, check.json, code),
                 None => code,
             }
         }
         Ok(Driven::Signal(number)) => {
             Problem::signal(number).report(shared, check.json, exit::SIGNAL + number)
         }
-        Err(problem) => Problem::no_threads(&problem).report(shared, check.json, exit::CONFIG),
+        Err(error) => Problem::no_threads(&error).report(shared, check.json, exit::CONFIG),
     }
 }
 
@@ -76,14 +76,14 @@ fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
     }
     let mut out = String::new();
     for (name, one) in checked {
-        for problem in &one.problems {
-            let place = format!("{name}:{}:{}", problem.line, problem.column);
+        for error in &one.problems {
+            let place = format!("{name}:{}:{}", error.line, error.column);
             out += &format!(
                 "{}: {}{}\n{}\n",
                 paint.text(Look::Strong, &place),
                 paint.text(Look::Bad, "error: "),
-                visible(&problem.message),
-                paint.text(Look::Faint, &format!("  hint: {}", problem.remedy)),
+                escape_control(&error.message),
+                paint.text(Look::Faint, &format!("  hint: {}", error.remedy)),
             );
         }
         if let Some(why) = one.unread {
@@ -101,17 +101,17 @@ fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
 }
 
 fn document(name: &str, one: &Checked) -> Value {
-    let problem = |problem: &kael_authoring::lint::Problem| {
+    let as_json = |error: &kael_authoring::lint::Problem| {
         json!({
-            "line": problem.line,
-            "column": problem.column,
-            "message": problem.message,
-            "hint": problem.remedy,
+            "line": error.line,
+            "column": error.column,
+            "message": error.message,
+            "hint": error.remedy,
         })
     };
     json!({
         "file": name,
-        "problems": one.problems.iter().map(problem).collect::<Vec<_>>(),
+        "problems": one.problems.iter().map(as_json).collect::<Vec<_>>(),
         "note": one.unread,
     })
 }

@@ -8,15 +8,15 @@ use crate::args::{Bounds, Doctor, Shared};
 use crate::doctor::{self, Finding, Fixed, Status};
 use crate::exit;
 use crate::report::Problem;
-use crate::runtime::{Driven, drive};
-use crate::sanitize::visible;
+use crate::runtime::{Driven, block_with_signals};
+use crate::sanitize::escape_control;
 use crate::settings;
 use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -> u8 {
     let config = settings::config(shared, &Bounds::default(), environment);
-    let examine = || drive(doctor::examine(config.as_ref(), environment));
+    let examine = || block_with_signals(doctor::examine(config.as_ref(), environment));
     let mut examined = examine();
     let mut fixed = Vec::new();
     if let (Ok(Driven::Done(findings)), true) = (&examined, doctor.fix) {
@@ -33,8 +33,8 @@ pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -
         Ok(Driven::Signal(number)) => {
             return Problem::signal(number).report(shared, doctor.json, exit::SIGNAL + number);
         }
-        Err(problem) => {
-            return Problem::no_threads(&problem).report(shared, doctor.json, exit::CONFIG);
+        Err(error) => {
+            return Problem::no_threads(&error).report(shared, doctor.json, exit::CONFIG);
         }
     };
     let missing = findings
@@ -68,9 +68,9 @@ fn fixed_json(fixed: &Fixed) -> Value {
 fn fixed_line(fixed: &Fixed) -> String {
     let (word, text) = match &fixed.outcome {
         Ok(done) => ("fixed", done),
-        Err(problem) => ("UNFIXED", problem),
+        Err(error) => ("UNFIXED", error),
     };
-    format!("{word:<8} {:<11} {}\n", fixed.name, visible(text))
+    format!("{word:<8} {:<11} {}\n", fixed.name, escape_control(text))
 }
 
 fn line(finding: &Finding) -> String {
@@ -83,10 +83,10 @@ fn line(finding: &Finding) -> String {
     let mut text = format!(
         "{status:<8} {:<11} {}\n",
         finding.name,
-        visible(&finding.detail)
+        escape_control(&finding.detail)
     );
     if let Some(remedy) = &finding.remedy {
-        text.push_str(&format!("{:20} remedy: {}\n", "", visible(remedy)));
+        text.push_str(&format!("{:20} remedy: {}\n", "", escape_control(remedy)));
     }
     text
 }

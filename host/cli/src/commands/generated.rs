@@ -55,9 +55,9 @@ pub(super) fn man(shared: &Shared, man: &Man) -> u8 {
             say_json(&document, exit::SUCCESS)
         }
         Ok(_) => exit::SUCCESS,
-        Err(problem) => {
+        Err(error) => {
             let message = format!(
-                "the pages cannot be written to `{}`: {problem}",
+                "the pages cannot be written to `{}`: {error}",
                 folder.display()
             );
             Problem::usage(message).report(shared, man.json, exit::OUTPUT_FAILED)

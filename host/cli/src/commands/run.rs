@@ -14,10 +14,10 @@ use crate::inputs;
 use crate::page::{Page, Told};
 use crate::progress::{self, ProgressWriter};
 use crate::report::{self, Problem};
-use crate::runtime::{Driven, drive};
-use crate::sanitize::{Terminal, visible};
+use crate::runtime::{Driven, block_with_signals};
+use crate::sanitize::{Terminal, escape_control};
 use crate::settings;
-use crate::snippet::Texts;
+use crate::snippet::SourceMap;
 use crate::terminal::say_json;
 use crate::trace::Trace;
 use crate::watch;
@@ -45,8 +45,8 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let script = match run.words.first() {
         Some(word) if run.code.is_none() && word != "-" => Path::new(word).to_owned(),
         _ => {
-            let problem = Problem::usage("--watch needs a script in a file".to_owned());
-            problem.print(shared.quiet);
+            let error = Problem::usage("--watch needs a script in a file".to_owned());
+            error.print(shared.quiet);
             return exit::USAGE;
         }
     };
@@ -71,7 +71,7 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             Ok(_) if shared.quiet => {}
             Ok(changed) => watch::tell(&format!(
                 "{} changed",
-                visible(&changed.display().to_string())
+                escape_control(&changed.display().to_string())
             )),
             Err(code) => return code,
         }
@@ -91,8 +91,8 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let config = match settings::config(shared, &run.bounds, &environment) {
         Ok(config) => config,
         Err(error) => {
-            let (problem, limits) = (Problem::of_config_error(&error), Limits::default());
-            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
+            let (error, limits) = (Problem::of_config_error(&error), Limits::default());
+            return asked.finish(&limits, None, Some(error), "", exit::CONFIG);
         }
     };
     let limits = config.limits();
@@ -112,10 +112,10 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let mut settings = settings::settings(&config, &run.bounds, environment);
     let trace = match run.trace.as_deref().map(Trace::create).transpose() {
         Ok(trace) => trace,
-        Err(problem) => {
-            let message = format!("the trace cannot be written: {problem}");
-            let problem = Some(Problem::usage(message));
-            return asked.finish(&limits, None, problem, "", exit::USAGE);
+        Err(error) => {
+            let message = format!("the trace cannot be written: {error}");
+            let error = Some(Problem::usage(message));
+            return asked.finish(&limits, None, error, "", exit::USAGE);
         }
     };
     if let Some(trace) = &trace {
@@ -124,16 +124,16 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         settings.envyr.activity = Activity::on(false);
     }
     if let Err(message) = dry_run::prepare(run, &asked.planned, &mut settings) {
-        let problem = Some(Problem::usage(message));
-        return asked.finish(&limits, None, problem, "", exit::USAGE);
+        let error = Some(Problem::usage(message));
+        return asked.finish(&limits, None, error, "", exit::USAGE);
     }
     asked.name.clone_from(&script.name);
     if let Some(path) = &run.html {
         match Page::create(path) {
             Ok(page) => asked.page = RefCell::new(Some(page)),
             Err(message) => {
-                let problem = Some(Problem::usage(message));
-                return asked.finish(&limits, None, problem, "", exit::USAGE);
+                let error = Some(Problem::usage(message));
+                return asked.finish(&limits, None, error, "", exit::USAGE);
             }
         }
     }
@@ -147,8 +147,8 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let name = script.name.clone();
     let source = String::from_utf8_lossy(&script.source).into_owned();
     let texts = || {
-        let texts = Texts::default().and(&name, &source);
-        texts.and_repo(settings.actions.as_deref())
+        let texts = SourceMap::default().with(&name, &source);
+        texts.with_repo(settings.actions.as_deref())
     };
     let output = if run.html.is_some() {
         output.for_page()
@@ -156,53 +156,53 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         output
     };
     let showing = progress::show(&settings.envyr.activity, progress);
-    let ran = drive(app::run_script(&settings, script, output.clone()));
+    let ran = block_with_signals(app::run_script(&settings, script, output.clone()));
     drop(showing);
-    if let Some(Err(problem)) = trace.map(Trace::write) {
-        tracing::warn!("the trace is not written: {problem}");
+    if let Some(Err(error)) = trace.map(Trace::write) {
+        tracing::warn!("the trace is not written: {error}");
     }
     let over = match ran {
         Ok(Driven::Done(Ok(report))) => Over::Ran(report),
-        Ok(Driven::Done(Err(problem))) => Over::NotBegun(problem),
+        Ok(Driven::Done(Err(error))) => Over::NotBegun(error),
         Ok(Driven::Signal(number)) => Over::Signal(number),
-        Err(problem) => {
-            let problem = Problem::no_threads(&problem);
-            return asked.finish(&limits, None, Some(problem), "", exit::CONFIG);
+        Err(error) => {
+            let error = Problem::no_threads(&error);
+            return asked.finish(&limits, None, Some(error), "", exit::CONFIG);
         }
     };
     asked.shown = output.shown();
     match over {
         Over::Ran(report) => {
-            let (code, problem) = (
+            let (code, error) = (
                 exit::of_ending(&report.ending),
-                Problem::of_ending(&report.ending).map(|problem| problem.quoting(texts())),
+                Problem::of_ending(&report.ending).map(|error| error.quoting(texts())),
             );
             let sample_value = settings
                 .rehearsal
                 .as_ref()
                 .and_then(|dry| dry.last_made_up());
-            let problem = match (problem, sample_value) {
-                (Some(problem), Some((action, from))) if code != exit::LIMIT => {
-                    Some(problem.hinted(format!(
+            let error = match (error, sample_value) {
+                (Some(error), Some((action, from))) if code != exit::LIMIT => {
+                    Some(error.hinted(format!(
                         "the answer of {action} was {}: give another with --answers",
                         from.words()
                     )))
                 }
-                (problem, _) => problem,
+                (error, _) => error,
             };
-            asked.finish(&limits, Some(&report), problem, &output.kept(), code)
+            asked.finish(&limits, Some(&report), error, &output.kept(), code)
         }
         Over::NotBegun(error) => {
             let code = exit::of_app_error(&error);
-            let problem = Problem::of_app_error(&error).map(|problem| problem.quoting(texts()));
-            asked.finish(&limits, None, problem, &output.kept(), code)
+            let error = Problem::of_app_error(&error).map(|error| error.quoting(texts()));
+            asked.finish(&limits, None, error, &output.kept(), code)
         }
         Over::Signal(number) => {
-            let problem = Problem::signal(number);
+            let error = Problem::signal(number);
             asked.finish(
                 &limits,
                 None,
-                Some(problem),
+                Some(error),
                 &output.kept(),
                 exit::SIGNAL + number,
             )
@@ -229,36 +229,36 @@ impl Asked<'_> {
         &self,
         limits: &Limits,
         report: Option<&Report<Option<String>>>,
-        problem: Option<Problem>,
+        error: Option<Problem>,
         output: &str,
         code: u8,
     ) -> u8 {
         let told = Told {
             script: &self.name,
             report,
-            problem: problem.as_ref(),
+            error: error.as_ref(),
             shown: &self.shown,
             code,
         };
         let written = self.page.take().map_or(Ok(()), |page| page.write(&told));
         // What went wrong before is what matters more.
-        let (problem, code) = match written {
+        let (error, code) = match written {
             Err(why) if code == exit::SUCCESS => {
-                let problem = Problem::usage(format!("the page cannot be written: {why}"));
-                (Some(problem), exit::OUTPUT_FAILED)
+                let error = Problem::usage(format!("the page cannot be written: {why}"));
+                (Some(error), exit::OUTPUT_FAILED)
             }
-            _ => (problem, code),
+            _ => (error, code),
         };
         if self.run.json {
-            let mut document = report::json(report, problem.as_ref(), output, limits, code);
+            let mut document = report::json(report, error.as_ref(), output, limits, code);
             if self.run.dry_run {
                 let mut told = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
                 document.planned = Some(std::mem::take(&mut told.calls));
             }
             return say_json(&document, code);
         }
-        if let Some(problem) = problem {
-            problem.print(self.shared.quiet);
+        if let Some(error) = error {
+            error.print(self.shared.quiet);
         }
         code
     }
@@ -316,8 +316,8 @@ fn argument(word: &OsString) -> Result<String, String> {
 
 /// The text of a script in a file.
 pub(super) fn file(path: &Path) -> Result<String, String> {
-    String::from_utf8(bytes(path)?).map_err(|problem| {
-        let good = &problem.as_bytes()[..problem.utf8_error().valid_up_to()];
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
         let shown = path.display();
         format!("the script `{shown}` is not UTF-8 text (line {line})")
@@ -327,15 +327,15 @@ pub(super) fn file(path: &Path) -> Result<String, String> {
 /// The bytes of a script in a file.
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display().to_string();
-    let metadata = path.metadata().map_err(|problem| match problem.kind() {
+    let metadata = path.metadata().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!("no such script: `{shown}`"),
-        _ => format!("cannot read the script `{shown}`: {problem}"),
+        _ => format!("cannot read the script `{shown}`: {error}"),
     })?;
     if metadata.is_dir() {
         return Err(format!("the script `{shown}` is a folder"));
     }
     let file = std::fs::File::open(path)
-        .map_err(|problem| format!("cannot read the script `{shown}`: {problem}"))?;
+        .map_err(|error| format!("cannot read the script `{shown}`: {error}"))?;
     read(file, &shown)
 }
 
@@ -343,7 +343,7 @@ fn read(from: impl io::Read, shown: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     from.take(MAX_SCRIPT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|problem| format!("cannot read the script `{shown}`: {problem}"))?;
+        .map_err(|error| format!("cannot read the script `{shown}`: {error}"))?;
     if bytes.len() as u64 > MAX_SCRIPT {
         return Err(format!(
             "the script `{shown}` has more than {}",

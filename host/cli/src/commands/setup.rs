@@ -25,9 +25,9 @@ pub(super) fn run(shared: &Shared, setup: &Setup, environment: &Environment) -> 
     }
     match envyr::install(&data) {
         Ok(program) => ready(setup, &program, true),
-        Err(problem) => {
-            let told = Problem::usage(problem.to_string());
-            let told = match problem {
+        Err(error) => {
+            let told = Problem::usage(error.to_string());
+            let told = match error {
                 InstallError::NoCargo(_) => told.hinted(format!(
                     "install Rust with cargo, or name an envyr {VERSION} with --envyr or KAEL_ENVYR"
                 )),

@@ -6,12 +6,12 @@ use crate::args::{Shared, Trust as Arguments};
 use crate::config::{self, Trust};
 use crate::exit;
 use crate::report::Problem;
-use crate::sanitize::visible;
+use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {
-    let fail = |problem: Problem, code| problem.report(shared, arguments.json, code);
+    let fail = |error: Problem, code| error.report(shared, arguments.json, code);
     let mut trust = match Trust::read(&environment.data_folder()) {
         Ok(trust) => trust,
         Err(error) => return fail(Problem::of_config_error(&error), exit::CONFIG),
@@ -61,7 +61,7 @@ fn done(what: &str, path: &str, sha256: Option<&str>, as_json: bool) -> u8 {
         .map(|hex| format!(" (sha256 {hex})"))
         .unwrap_or_default();
     say(
-        &format!("{what}: {}{digest}\n", visible(path)),
+        &format!("{what}: {}{digest}\n", escape_control(path)),
         exit::SUCCESS,
     )
 }
@@ -74,7 +74,7 @@ fn list(trust: &Trust, as_json: bool) -> u8 {
         format!(
             "{}  {}\n",
             file.sha256,
-            visible(&file.path.display().to_string())
+            escape_control(&file.path.display().to_string())
         )
     });
     say(&lines.collect::<String>(), exit::SUCCESS)

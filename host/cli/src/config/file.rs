@@ -37,20 +37,18 @@ pub(super) fn read(path: &Path) -> Result<Option<Text>, ConfigError> {
         .open(path);
     let file = match file {
         Ok(file) => file,
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(problem) if problem.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-        Err(problem) => return Err(fail(problem.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => return Err(fail(error.to_string())),
     };
-    let metadata = file
-        .metadata()
-        .map_err(|problem| fail(problem.to_string()))?;
+    let metadata = file.metadata().map_err(|error| fail(error.to_string()))?;
     if !metadata.is_file() {
         return Err(fail("it is not a file".to_owned()));
     }
     let mut bytes = Vec::new();
     file.take(MAX_SIZE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|problem| fail(problem.to_string()))?;
+        .map_err(|error| fail(error.to_string()))?;
     if bytes.len() as u64 > MAX_SIZE {
         return Err(fail(format!("it has more than {} KiB", MAX_SIZE >> 10)));
     }
@@ -65,7 +63,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Text>, ConfigError> {
 pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, ConfigError> {
     let folder = file.path.parent().unwrap_or(Path::new("/"));
     let (mut lines, mut problems): (Vec<Line>, Vec<String>) = (Vec::new(), Vec::new());
-    let at = |number: usize, problem: &str| format!("{}:{number}: {problem}", file.path.display());
+    let at = |number: usize, error: &str| format!("{}:{number}: {error}", file.path.display());
     for (number, name, given) in
         entries(&file.text).map_err(|(number, why)| ConfigError::one(at(number, &why)))?
     {
@@ -119,7 +117,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let mut parser = Parser::new_from_str(text);
     let mut next = || match parser.next_event() {
         Some(Ok((event, span))) => Ok((event, span.start.line())),
-        Some(Err(problem)) => Err((problem.marker().line(), problem.info().to_owned())),
+        Some(Err(error)) => Err((error.marker().line(), error.info().to_owned())),
         None => Ok((Event::StreamEnd, 0)),
     };
     let mut out = Vec::new();
@@ -208,7 +206,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_named_with_its_line() {
-        for (text, problem) in [
+        for (text, error) in [
             (
                 "timeuot: 5\nmax_cpu: soon\n",
                 "/p/kael.yaml:1: unknown key `timeuot` (did you mean `timeout`?)\n/p/kael.yaml:2: `max_cpu` `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
@@ -244,7 +242,7 @@ mod tests {
                 "/p/kael.yaml:1: expected lines of the form `key: value`",
             ),
         ] {
-            assert_eq!(parsed(text), Err(problem.to_owned()), "{text}");
+            assert_eq!(parsed(text), Err(error.to_owned()), "{text}");
         }
         assert!(parsed("a: [").is_err_and(|e| e.starts_with("/p/kael.yaml:")));
         let bomb = "a: &a [x]\nb: [*a, *a]\n";

@@ -108,7 +108,7 @@ impl Key {
         home: Option<&Path>,
     ) -> Result<Value, String> {
         fn amount<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
-            text.parse().map_err(|problem: T::Err| problem.to_string())
+            text.parse().map_err(|error: T::Err| error.to_string())
         }
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),

@@ -90,8 +90,8 @@ impl ConfigError {
         self
     }
 
-    fn one(problem: String) -> Self {
-        Self::new(vec![problem], None)
+    fn one(error: String) -> Self {
+        Self::new(vec![error], None)
     }
 }
 

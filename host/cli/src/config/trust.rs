@@ -59,13 +59,13 @@ impl Trust {
             .open(&path);
         let mut file = match opened {
             Ok(file) => file,
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self {
                     path,
                     files: Vec::new(),
                 });
             }
-            Err(problem) => return Err(fail(problem.to_string())),
+            Err(error) => return Err(fail(error.to_string())),
         };
         let metadata = file.metadata().map_err(|p| fail(p.to_string()))?;
         let owner = rustix::process::geteuid().as_raw();
@@ -147,11 +147,11 @@ impl Trust {
             let mut beside = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(&mut beside, &self.files)?;
             beside.write_all(b"\n")?;
-            beside.persist(&self.path).map_err(|problem| problem.error)
+            beside.persist(&self.path).map_err(|error| error.error)
         };
         write()
             .map(|_| ())
-            .map_err(|problem| ConfigError::one(format!("{}: {problem}", self.path.display())))
+            .map_err(|error| ConfigError::one(format!("{}: {error}", self.path.display())))
     }
 }
 

@@ -53,7 +53,7 @@ fn apply(fix: &Fix, environment: &Environment, announce: &impl Fn(&str)) -> Resu
                 envyr::VERSION,
                 folder.display()
             ));
-            let path = envyr::install(&data).map_err(|problem| problem.to_string())?;
+            let path = envyr::install(&data).map_err(|error| error.to_string())?;
             Ok(format!(
                 "installed envyr {} at {}",
                 envyr::VERSION,
@@ -62,19 +62,19 @@ fn apply(fix: &Fix, environment: &Environment, announce: &impl Fn(&str)) -> Resu
         }
         Fix::Make(folder) => {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(|problem| format!("{}: {problem}", folder.display()))?;
+            made.map_err(|error| format!("{}: {error}", folder.display()))?;
             Ok(format!("made {}", folder.display()))
         }
         Fix::Open(folder) => {
             storage::set_mode(folder, false)
-                .map_err(|problem| format!("{}: {problem}", folder.display()))?;
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
             Ok(format!("{} lets its owner in", folder.display()))
         }
         Fix::Close(folders) => {
             let mut said = Vec::new();
             for folder in folders {
                 let shown = folder.display();
-                storage::set_mode(folder, true).map_err(|problem| format!("{shown}: {problem}"))?;
+                storage::set_mode(folder, true).map_err(|error| format!("{shown}: {error}"))?;
                 said.push(format!("{shown} is 0700 now"));
             }
             Ok(said.join(", "))

@@ -71,8 +71,8 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
         words,
     ) {
         Ok(version) => Finding::ok(name, version),
-        Err(problem) => {
-            let detail = format!("{problem}; only {users} need it");
+        Err(error) => {
+            let detail = format!("{error}; only {users} need it");
             Finding::new(name, Status::Absent, detail, remedy)
         }
     };
@@ -96,6 +96,6 @@ fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
     match command.output() {
         Ok(output) if output.status.success() => Ok(line(&output.stdout)),
         Ok(output) => Err(format!("{} says: {}", words[0], line(&output.stderr))),
-        Err(problem) => Err(format!("{} cannot be started: {problem}", words[0])),
+        Err(error) => Err(format!("{} cannot be started: {error}", words[0])),
     }
 }

@@ -15,24 +15,24 @@ const FIX: &str = "kael-host doctor --fix";
 /// The data folder. It is not made here.
 pub(super) fn data(data: &Path) -> Finding {
     let shown = data.display();
-    let cannot = |problem: io::Error| {
-        let detail = format!("{shown} cannot be written: {problem}");
+    let cannot = |error: io::Error| {
+        let detail = format!("{shown} cannot be written: {error}");
         Finding::new("data", Status::Missing, detail, NAME_ANOTHER)
     };
     match fs::metadata(data) {
         Ok(_) => match tempfile::tempfile_in(data) {
             Ok(_) => Finding::ok("data", format!("{shown} can be written")),
-            Err(problem) if closed_by_its_owner(data) => Finding {
+            Err(error) if closed_by_its_owner(data) => Finding {
                 remedy: Some(format!("{FIX} lets you write there (chmod u+rwx)")),
                 fix: Some(Fix::Open(data.to_owned())),
-                ..cannot(problem)
+                ..cannot(error)
             },
-            Err(problem) => cannot(problem),
+            Err(error) => cannot(error),
         },
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let above = data.ancestors().find(|path| path.exists());
-            if let Some(problem) = above.and_then(|above| access(above, Access::WRITE_OK).err()) {
-                return cannot(problem.into());
+            if let Some(error) = above.and_then(|above| access(above, Access::WRITE_OK).err()) {
+                return cannot(error.into());
             }
             Finding {
                 fix: Some(Fix::Make(data.to_owned())),
@@ -44,7 +44,7 @@ pub(super) fn data(data: &Path) -> Finding {
                 )
             }
         }
-        Err(problem) => cannot(problem),
+        Err(error) => cannot(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::super::sanitize::drives;
+use super::super::sanitize::is_unsafe_char;
 
 /// Text that stands between tags, or between the quotes of an attribute. What would reorder the text around it, or is
 /// no character of a page, is shown as its number.
@@ -17,7 +17,7 @@ pub(super) fn text(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(c),
-            c if drives(c)
+            c if is_unsafe_char(c)
                 || matches!(c, '\u{fdd0}'..='\u{fdef}')
                 || c as u32 & 0xfffe == 0xfffe =>
             {

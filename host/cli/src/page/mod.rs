@@ -44,7 +44,7 @@ pub(super) struct Told<'a> {
     /// How the run went, if it began.
     pub(super) report: Option<&'a Report<Option<String>>>,
     /// Why it did not end well.
-    pub(super) problem: Option<&'a Problem>,
+    pub(super) error: Option<&'a Problem>,
     /// What it showed.
     pub(super) shown: &'a Shown,
     /// The exit code.
@@ -54,10 +54,10 @@ pub(super) struct Told<'a> {
 impl Page {
     /// Makes sure, before anything runs, that the page can be written.
     pub(super) fn create(path: &Path) -> Result<Self, String> {
-        let problem =
+        let failed =
             |why: String| format!("the page cannot be written to `{}`: {why}", path.display());
         if path.is_dir() {
-            return Err(problem("it is a folder".to_owned()));
+            return Err(failed("it is a folder".to_owned()));
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -68,7 +68,7 @@ impl Page {
             // What a run printed may hold what is for its owner alone.
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(folder)
-            .map_err(|why| problem(why.kind().to_string()))?;
+            .map_err(|why| failed(why.kind().to_string()))?;
         Ok(Self {
             draft,
             path: path.to_owned(),
@@ -82,7 +82,7 @@ impl Page {
         self.draft.as_file().sync_all()?;
         self.draft
             .persist(&self.path)
-            .map_err(|problem| problem.error)?;
+            .map_err(|error| error.error)?;
         Ok(())
     }
 }
@@ -108,8 +108,8 @@ fn render(told: &Told<'_>, began: SystemTime) -> String {
     if let Some(report) = told.report {
         page.push_str(&facts(report));
     }
-    if let Some(problem) = told.problem {
-        page.push_str(&error(problem));
+    if let Some(error) = told.error {
+        page.push_str(&failure(error));
     }
     page.push_str(&report_items(told.shown));
     page.push_str(&output(told.shown));
@@ -154,16 +154,16 @@ fn facts(report: &Report<Option<String>>) -> String {
     out
 }
 
-fn error(problem: &Problem) -> String {
-    let mut lines = problem.message().to_owned();
-    for frame in problem.traceback() {
+fn failure(error: &Problem) -> String {
+    let mut lines = error.message().to_owned();
+    for frame in error.traceback() {
         _ = write!(lines, "\n  {frame}");
     }
-    let details = problem.details();
+    let details = error.details();
     if !details.is_empty() {
         _ = write!(lines, "\n{}", details.trim_end());
     }
-    let hint = problem
+    let hint = error
         .hint()
         .map(|hint| format!("<p class=\"note\">Hint: {}</p>", text(hint)));
     format!(

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::contract::Contract;
-use super::fields::{DefinitionError, Fields, describe, noted};
+use super::fields::{DefinitionError, Fields, collect_error, describe};
 use super::template::Template;
 
 /// How parameters reach a program.
@@ -66,10 +66,10 @@ const INPUTS: &str = "\"json\", \"args\", \"positional\", \"argv\", \"env\"";
 impl Adapter {
     pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
         Self {
-            input: noted(wrong, input(fields)).unwrap_or_default(),
-            output: noted(wrong, output(fields)).unwrap_or_default(),
-            ok_exit: noted(wrong, ok_exit(fields)).unwrap_or_default(),
-            with_status: noted(wrong, fields.boolean("with_status")).unwrap_or_default(),
+            input: collect_error(wrong, input(fields)).unwrap_or_default(),
+            output: collect_error(wrong, output(fields)).unwrap_or_default(),
+            ok_exit: collect_error(wrong, ok_exit(fields)).unwrap_or_default(),
+            with_status: collect_error(wrong, fields.boolean("with_status")).unwrap_or_default(),
         }
     }
 
@@ -123,11 +123,11 @@ fn output(fields: &mut Fields<'_>) -> Result<Output, DefinitionError> {
             };
         }
         Some(other) => {
-            let problem = format!(
+            let error = format!(
                 "must be a text, or {{ csv = {{ separator = \";\" }} }}, got {}",
                 describe(&other)
             );
-            return Err(fields.error("output", &problem));
+            return Err(fields.error("output", &error));
         }
     };
     match name.as_str() {
@@ -140,8 +140,8 @@ fn output(fields: &mut Fields<'_>) -> Result<Output, DefinitionError> {
         other => {
             let none =
                 "is none of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
-            let problem = format!("`{}` {none}", other.escape_debug());
-            Err(fields.error("output", &problem))
+            let error = format!("`{}` {none}", other.escape_debug());
+            Err(fields.error("output", &error))
         }
     }
 }
@@ -154,8 +154,8 @@ fn csv(mut fields: Fields<'_>) -> Result<Output, DefinitionError> {
     let one = match (chars.next(), chars.next()) {
         (Some(one), None) if !matches!(one, '"' | '\n' | '\r' | '\u{feff}') => one,
         _ => {
-            let problem = "must be one character, and neither a quote nor a line break";
-            return Err(fields.error("separator", problem));
+            let error = "must be one character, and neither a quote nor a line break";
+            return Err(fields.error("separator", error));
         }
     };
     // Unknown fields are told one at a time: there is only one that is known.
@@ -209,28 +209,27 @@ fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
         Some("args") => Input::Args,
         Some("env") => Input::Env,
         Some("argv") => {
-            let problem = "is missing: input = \"argv\" takes the arguments from it";
-            return Err(fields.error("argv", problem));
+            let error = "is missing: input = \"argv\" takes the arguments from it";
+            return Err(fields.error("argv", error));
         }
         Some("positional") => {
             if order.is_empty() {
-                let problem =
-                    "is missing: input = \"positional\" takes the parameters in its order";
-                return Err(fields.error("args_order", problem));
+                let error = "is missing: input = \"positional\" takes the parameters in its order";
+                return Err(fields.error("args_order", error));
             }
             let twice = order
                 .iter()
                 .enumerate()
                 .find(|(at, name)| order[..*at].contains(name));
             if let Some((_, name)) = twice {
-                let problem = format!("names `{}` twice", name.escape_debug());
-                return Err(fields.error("args_order", &problem));
+                let error = format!("names `{}` twice", name.escape_debug());
+                return Err(fields.error("args_order", &error));
             }
             return Ok(Input::Positional { order, dashdash });
         }
         Some(other) => {
-            let problem = format!("`{}` is none of {INPUTS}", other.escape_debug());
-            return Err(fields.error("input", &problem));
+            let error = format!("`{}` is none of {INPUTS}", other.escape_debug());
+            return Err(fields.error("input", &error));
         }
     };
     if dashdash {

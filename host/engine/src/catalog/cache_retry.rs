@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 use crate::failure::ErrorKind;
 use crate::names;
 use crate::units::TimeLimit;
@@ -55,8 +55,8 @@ impl Retry {
 impl ResultPolicy {
     pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
         Self {
-            cache: noted(wrong, fields.time("cache")).flatten(),
-            retry: noted(wrong, retry(fields)).flatten(),
+            cache: collect_error(wrong, fields.time("cache")).flatten(),
+            retry: collect_error(wrong, retry(fields)).flatten(),
         }
     }
 }
@@ -68,7 +68,7 @@ fn retry(fields: &mut Fields<'_>) -> Result<Option<Retry>, DefinitionError> {
     let parsed = parse_retry(value);
     parsed
         .map(Some)
-        .map_err(|problem| fields.error("retry", &problem))
+        .map_err(|error| fields.error("retry", &error))
 }
 
 fn parse_retry(value: Value) -> Result<Retry, String> {
@@ -149,7 +149,7 @@ mod tests {
         let retry = parse_retry(json!({ "attempts": 5, "backoff": 0.1, "on": ["unavailable"] }))
             .expect("valid");
         assert_eq!(retry.on, [ErrorKind::Unavailable]);
-        for (value, problem) in [
+        for (value, error) in [
             (
                 json!({ "attempts": 0 }),
                 "`attempts` must be a whole number from 1 to 20",
@@ -171,7 +171,7 @@ mod tests {
                 "`backoff` `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
             ),
         ] {
-            assert_eq!(parse_retry(value), Err(problem.to_owned()));
+            assert_eq!(parse_retry(value), Err(error.to_owned()));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::definition::Executor;
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 use crate::limits::ProcessLimits;
 use crate::units::ByteSize;
 
@@ -20,26 +20,26 @@ pub(super) fn limits(
     wrong: &mut Vec<DefinitionError>,
 ) -> ProcessLimits {
     let mut limits = ProcessLimits::default();
-    let Some(mut inner) = noted(wrong, fields.inner("limits")).flatten() else {
+    let Some(mut inner) = collect_error(wrong, fields.inner("limits")).flatten() else {
         return limits;
     };
-    if noted(wrong, native_only(fields, "limits", executor)).is_none() {
+    if collect_error(wrong, native_only(fields, "limits", executor)).is_none() {
         return limits;
     }
     let mut set = |wrong: &mut Vec<DefinitionError>, field: &str, least, limit: &mut ByteSize| {
-        if let Some(Some(size)) = noted(wrong, size(&mut inner, field, least)) {
+        if let Some(Some(size)) = collect_error(wrong, size(&mut inner, field, least)) {
             *limit = size;
         }
     };
     set(wrong, "memory", LEAST_MEMORY, &mut limits.memory);
     set(wrong, "file_size", LEAST_FILE, &mut limits.file_size);
-    if let Some(Some(time)) = noted(wrong, inner.time("cpu")) {
+    if let Some(Some(time)) = collect_error(wrong, inner.time("cpu")) {
         limits.cpu = time;
     }
-    if let Some(Some(most)) = noted(wrong, inner.whole("processes", PROCESSES)) {
+    if let Some(Some(most)) = collect_error(wrong, inner.whole("processes", PROCESSES)) {
         limits.processes = most;
     }
-    if let Some(Some(most)) = noted(wrong, inner.whole("open_files", OPEN_FILES)) {
+    if let Some(Some(most)) = collect_error(wrong, inner.whole("open_files", OPEN_FILES)) {
         limits.open_files = most;
     }
     wrong.extend(inner.finish());
@@ -74,10 +74,10 @@ pub(super) fn writable(
             return Err(fields.error("writable", &format!("`{shown}` is not a path")));
         }
         if path.split('/').any(|part| part == "..") {
-            let problem = format!(
+            let error = format!(
                 "`{shown}` may not hold '..': name what is outside of the actions folder by its whole path"
             );
-            return Err(fields.error("writable", &problem));
+            return Err(fields.error("writable", &error));
         }
         if path == "/" || path == "~" || path == "~/" {
             return Err(fields.error("writable", &format!("`{shown}` is too much")));
@@ -94,12 +94,12 @@ fn native_only(
     match executor {
         Executor::Native => Ok(()),
         Executor::Docker => {
-            let problem = "is for native actions: a container is bounded by its engine";
-            Err(fields.error(field, problem))
+            let error = "is for native actions: a container is bounded by its engine";
+            Err(fields.error(field, error))
         }
         Executor::Wasm => {
-            let problem = "is for native actions: with executor \"wasm\" there is `dirs`";
-            Err(fields.error(field, problem))
+            let error = "is for native actions: with executor \"wasm\" there is `dirs`";
+            Err(fields.error(field, error))
         }
     }
 }

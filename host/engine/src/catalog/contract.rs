@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 use super::schema::Schema;
 use super::shorthand;
 
@@ -23,15 +23,15 @@ pub struct Contract {
 
 impl Contract {
     pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
-        let description = noted(wrong, fields.string("description")).flatten();
-        let params = noted(wrong, schema(fields, "params", true)).flatten();
-        let returns = noted(wrong, schema(fields, "returns", false)).flatten();
+        let description = collect_error(wrong, fields.string("description")).flatten();
+        let params = collect_error(wrong, schema(fields, "params", true)).flatten();
+        let returns = collect_error(wrong, schema(fields, "returns", false)).flatten();
         let example = fields.value("example");
         if let (Some(example), Some(returns)) = (&example, &returns)
             && let Err(mistakes) = returns.check(&mut example.clone())
         {
-            let problem = format!("does not fit 'returns': {}", mistakes.told("it", ""));
-            wrong.push(fields.error("example", &problem));
+            let error = format!("does not fit 'returns': {}", mistakes.told("it", ""));
+            wrong.push(fields.error("example", &error));
         }
         Self {
             description,
@@ -57,8 +57,8 @@ impl Contract {
             // Empty tables that stand for lists are mended; whether all is there is not asked of a part.
             params.check(&mut set).ok();
             if let Err(mistakes) = params.check_part(&set) {
-                let problem = format!("does not fit 'params': {}", mistakes.told("it", ""));
-                wrong.push(fields.error(field, &problem));
+                let error = format!("does not fit 'params': {}", mistakes.told("it", ""));
+                wrong.push(fields.error(field, &error));
             }
         }
     }
@@ -81,5 +81,5 @@ fn schema(
     });
     schema
         .map(|schema| Some(Arc::new(schema)))
-        .map_err(|problem| fields.error(field, &problem))
+        .map_err(|error| fields.error(field, &error))
 }

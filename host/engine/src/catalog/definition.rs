@@ -11,7 +11,7 @@ use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
 use super::confinement;
 use super::contract::Contract;
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
 use crate::json;
@@ -165,16 +165,16 @@ impl Definition {
 
     pub(super) fn parse(raw: &RawDefinition) -> Result<Self, Vec<DefinitionError>> {
         let at = &raw.location;
-        let fail = |problem: String| DefinitionError {
+        let fail = |error: String| DefinitionError {
             location: at.clone(),
-            problem,
+            error,
         };
         let names = raw.names.iter().map(|name| ActionName::new(name));
         let names = names
             .collect::<Result<_, _>>()
-            .map_err(|problem| vec![fail(problem.to_string())])?;
-        if let Some(problem) = &raw.problem {
-            return Err(vec![fail(problem.clone())]);
+            .map_err(|error| vec![fail(error.to_string())])?;
+        if let Some(error) = &raw.error {
+            return Err(vec![fail(error.clone())]);
         }
         if raw.body.len() > MAX_BODY {
             let (has, may) = (
@@ -186,17 +186,17 @@ impl Definition {
             ))]);
         }
         let body =
-            json::parse(raw.body.as_bytes()).map_err(|problem| vec![fail(problem.to_string())])?;
+            json::parse(raw.body.as_bytes()).map_err(|error| vec![fail(error.to_string())])?;
         let Value::Object(body) = body else {
-            let problem = "expected a table with names, got a list".to_owned();
-            return Err(vec![fail(problem)]);
+            let error = "expected a table with names, got a list".to_owned();
+            return Err(vec![fail(error)]);
         };
         let digest = digest(&body);
         let mut fields = Fields::new(at, body);
         // What is wrong with one field is noted and the next is looked at: one check shows all.
         let mut wrong = Vec::new();
-        let source = noted(&mut wrong, source(&mut fields));
-        let executor = noted(&mut wrong, executor(&mut fields));
+        let source = collect_error(&mut wrong, source(&mut fields));
+        let executor = collect_error(&mut wrong, executor(&mut fields));
         let by = executor.unwrap_or(Executor::Native);
         let process_limits = match executor {
             Some(Executor::Native | Executor::Docker) => {
@@ -231,19 +231,20 @@ impl Definition {
             reuse: ResultPolicy::parse(&mut fields, &mut wrong),
             digest,
             source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
-            entrypoint: noted(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
-            subdir: noted(&mut wrong, inner_path(&mut fields, "subdir")).flatten(),
+            entrypoint: collect_error(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
+            subdir: collect_error(&mut wrong, inner_path(&mut fields, "subdir")).flatten(),
             executor: by,
-            defaults: noted(&mut wrong, fields.object("defaults")).unwrap_or_default(),
-            locked: noted(&mut wrong, fields.object("locked")).unwrap_or_default(),
-            env: noted(&mut wrong, variables(&mut fields, by)).unwrap_or_default(),
-            timeout: noted(&mut wrong, fields.time("timeout"))
+            defaults: collect_error(&mut wrong, fields.object("defaults")).unwrap_or_default(),
+            locked: collect_error(&mut wrong, fields.object("locked")).unwrap_or_default(),
+            env: collect_error(&mut wrong, variables(&mut fields, by)).unwrap_or_default(),
+            timeout: collect_error(&mut wrong, fields.time("timeout"))
                 .flatten()
                 .unwrap_or(DEFAULT_TIMEOUT),
             process_limits,
-            writable: noted(&mut wrong, confinement::writable(&mut fields, by)).unwrap_or_default(),
-            language: noted(&mut wrong, language(&mut fields)).flatten(),
-            interpreter: noted(&mut wrong, interpreter(&mut fields)).flatten(),
+            writable: collect_error(&mut wrong, confinement::writable(&mut fields, by))
+                .unwrap_or_default(),
+            language: collect_error(&mut wrong, language(&mut fields)).flatten(),
+            interpreter: collect_error(&mut wrong, interpreter(&mut fields)).flatten(),
             limits,
             grants,
         };
@@ -372,7 +373,7 @@ fn language(fields: &mut Fields<'_>) -> Result<Option<Language>, DefinitionError
         Language::Other,
     ];
     let found = known.into_iter().find(|language| language.name() == text);
-    let problem = || {
+    let failed = || {
         format!(
             "`{}` is none of \"python\", \"node\", \"shell\", \"other\"",
             text.escape_debug()
@@ -380,7 +381,7 @@ fn language(fields: &mut Fields<'_>) -> Result<Option<Language>, DefinitionError
     };
     found
         .map(Some)
-        .ok_or_else(|| fields.error("type", &problem()))
+        .ok_or_else(|| fields.error("type", &failed()))
 }
 
 fn interpreter(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionError> {

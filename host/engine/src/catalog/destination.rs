@@ -32,11 +32,11 @@ pub enum Host {
 /// Why a text is no destination.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{text}` is not a destination: {problem} (write it like `host:443`, `192.0.2.7:443`, `[2001:db8::7]:443` or `10.0.0.0/8:443`)"
+    "`{text}` is not a destination: {error} (write it like `host:443`, `192.0.2.7:443`, `[2001:db8::7]:443` or `10.0.0.0/8:443`)"
 )]
 pub struct DestinationError {
     text: String,
-    problem: &'static str,
+    error: &'static str,
 }
 
 impl Host {
@@ -70,9 +70,9 @@ impl FromStr for Destination {
     type Err = DestinationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = |problem| DestinationError {
+        let fail = |error| DestinationError {
             text: text.escape_debug().to_string(),
-            problem,
+            error,
         };
         let (host, port) = text.rsplit_once(':').ok_or(fail("it has no port"))?;
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());

@@ -14,12 +14,12 @@ const MAX_UNKNOWN: usize = 20;
 
 /// A definition that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{location}: define_action: {problem}")]
+#[error("{location}: define_action: {error}")]
 pub struct DefinitionError {
     /// Where `define_action` was called.
     pub location: Location,
     /// What is wrong, with the field.
-    pub problem: String,
+    pub error: String,
 }
 
 pub(super) struct Fields<'a> {
@@ -55,14 +55,14 @@ impl<'a> Fields<'a> {
         Ok((!body.is_empty()).then(|| self.within(field.to_owned(), body)))
     }
 
-    pub(super) fn error(&self, field: &str, problem: &str) -> DefinitionError {
-        self.problem(format!("field '{}{field}' {problem}", self.prefix))
+    pub(super) fn error(&self, field: &str, error: &str) -> DefinitionError {
+        self.problem(format!("field '{}{field}' {error}", self.prefix))
     }
 
-    fn problem(&self, problem: String) -> DefinitionError {
+    fn problem(&self, error: String) -> DefinitionError {
         DefinitionError {
             location: self.location.clone(),
-            problem,
+            error,
         }
     }
 
@@ -119,12 +119,12 @@ impl<'a> Fields<'a> {
             match element {
                 Value::String(text) => strings.push(text),
                 other => {
-                    let problem = format!(
+                    let error = format!(
                         "must be a list of strings, but element {} is {}",
                         index + 1,
                         describe(&other)
                     );
-                    return Err(self.error(field, &problem));
+                    return Err(self.error(field, &error));
                 }
             }
         }
@@ -156,7 +156,7 @@ impl<'a> Fields<'a> {
             }
         };
         time.map(Some)
-            .map_err(|problem| self.error(field, &problem.to_string()))
+            .map_err(|error| self.error(field, &error.to_string()))
     }
 
     pub(super) fn size(&mut self, field: &str) -> Result<Option<ByteSize>, DefinitionError> {
@@ -168,7 +168,7 @@ impl<'a> Fields<'a> {
         };
         text.parse()
             .map(Some)
-            .map_err(|problem: UnitError| self.error(field, &problem.to_string()))
+            .map_err(|error: UnitError| self.error(field, &error.to_string()))
     }
 
     /// A whole number in a range.
@@ -208,11 +208,11 @@ impl<'a> Fields<'a> {
 }
 
 /// What is right; what is wrong is kept for later, so that one check shows all.
-pub(super) fn noted<T>(
+pub(super) fn collect_error<T>(
     wrong: &mut Vec<DefinitionError>,
     result: Result<T, DefinitionError>,
 ) -> Option<T> {
-    result.map_err(|problem| wrong.push(problem)).ok()
+    result.map_err(|error| wrong.push(error)).ok()
 }
 
 /// A value's type in the words of Lua.

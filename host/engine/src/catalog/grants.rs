@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::destination::Destination;
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 
 /// A folder of this machine as an action sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Grants {
         Self {
             dirs: dirs(fields, wrong),
             network: network(fields, wrong),
-            sha256: noted(wrong, sha256(fields)).flatten(),
+            sha256: collect_error(wrong, sha256(fields)).flatten(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Grants {
 }
 
 fn dirs(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Vec<Folder> {
-    let given = noted(wrong, fields.object("dirs")).unwrap_or_default();
+    let given = collect_error(wrong, fields.object("dirs")).unwrap_or_default();
     let folders = given
         .into_iter()
         .filter_map(|(seen_as, value)| folder(fields, seen_as, value, wrong));
@@ -86,19 +86,22 @@ fn folder(
         return None;
     };
     let mut inner = fields.within(place, value);
-    let path = noted(wrong, inner.required_string("path"));
+    let path = collect_error(wrong, inner.required_string("path"));
     if path.as_ref().is_some_and(|path| path.contains('\0')) {
         wrong.push(inner.error("path", "may not hold control characters"));
     }
-    let writable = match noted(wrong, inner.string("mode")).flatten().as_deref() {
+    let writable = match collect_error(wrong, inner.string("mode"))
+        .flatten()
+        .as_deref()
+    {
         None | Some("read") => false,
         Some("read-write") => true,
         Some(other) => {
-            let problem = format!(
+            let error = format!(
                 "`{}` is none of \"read\", \"read-write\"",
                 other.escape_debug()
             );
-            wrong.push(inner.error("mode", &problem));
+            wrong.push(inner.error("mode", &error));
             false
         }
     };
@@ -111,12 +114,12 @@ fn folder(
 }
 
 fn network(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Vec<Destination> {
-    let given = noted(wrong, fields.strings("network")).unwrap_or_default();
+    let given = collect_error(wrong, fields.strings("network")).unwrap_or_default();
     let destination = |text: String| {
-        let parsed = text.parse().map_err(|problem: super::DestinationError| {
-            fields.error("network", &problem.to_string())
-        });
-        noted(wrong, parsed)
+        let parsed = text
+            .parse()
+            .map_err(|error: super::DestinationError| fields.error("network", &error.to_string()));
+        collect_error(wrong, parsed)
     };
     given.into_iter().filter_map(destination).collect()
 }

@@ -1,6 +1,6 @@
 //! What one call of an action may use beside its time.
 
-use super::fields::{DefinitionError, Fields, noted};
+use super::fields::{DefinitionError, Fields, collect_error};
 use crate::units::{ByteSize, TimeLimit};
 
 /// The limits of an action's calls; where none is given, that of the executor holds.
@@ -14,12 +14,12 @@ pub struct ActionLimits {
 
 impl ActionLimits {
     pub(super) fn parse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Self {
-        let Some(mut inner) = noted(wrong, fields.inner("limits")).flatten() else {
+        let Some(mut inner) = collect_error(wrong, fields.inner("limits")).flatten() else {
             return Self::default();
         };
         let limits = Self {
-            memory: noted(wrong, inner.size("memory")).flatten(),
-            cpu: noted(wrong, inner.time("cpu")).flatten(),
+            memory: collect_error(wrong, inner.size("memory")).flatten(),
+            cpu: collect_error(wrong, inner.time("cpu")).flatten(),
         };
         for field in ["file_size", "processes", "open_files"] {
             if inner.value(field).is_some() {

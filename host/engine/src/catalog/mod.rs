@@ -45,7 +45,7 @@ pub struct RawDefinition {
     /// The table that was passed, as JSON text.
     pub body: String,
     /// Why what was passed is no such table.
-    pub problem: Option<String>,
+    pub error: Option<String>,
 }
 
 /// For tests: the definition of an action `a` by its fields, over a native one with the source `x`.
@@ -61,7 +61,7 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
             line: 1,
         },
         body: body.to_string(),
-        problem: None,
+        error: None,
     };
     let catalog = Catalog::new(&[raw]).expect("valid");
     Definition::clone(catalog.get("a").expect("defined"))
@@ -97,9 +97,9 @@ impl Catalog {
             total += raw.body.len();
             if total > MAX_TOTAL {
                 let most = ByteSize::new(MAX_TOTAL as u64);
-                let problem = format!("the definitions of the repo have more than {most} as JSON");
+                let error = format!("the definitions of the repo have more than {most} as JSON");
                 let location = raw.location.clone();
-                problems.push(DefinitionError { location, problem });
+                problems.push(DefinitionError { location, error });
                 break;
             }
             match Definition::parse(raw) {
@@ -109,9 +109,9 @@ impl Catalog {
                         continue;
                     };
                     if let Some(other) = catalog.actions.get(&name) {
-                        let problem = format!("`{name}` is defined at {}, too", other.location);
+                        let error = format!("`{name}` is defined at {}, too", other.location);
                         let location = definition.location;
-                        problems.push(DefinitionError { location, problem });
+                        problems.push(DefinitionError { location, error });
                     } else {
                         catalog.actions.insert(name, Arc::new(definition));
                     }

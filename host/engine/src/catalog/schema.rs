@@ -50,7 +50,7 @@ impl Schema {
             .should_ignore_unknown_formats(false)
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
             .build(&document)
-            .map_err(|problem| in_schema(&problem))?;
+            .map_err(|error| in_schema(&error))?;
         let text = document.to_string();
         let alternatives = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
             .iter()
@@ -134,7 +134,7 @@ impl Schema {
                     | Kind::Not { .. }
             )
         };
-        let mistakes = self.mistakes(value, |problem| !whole_only(problem.kind()));
+        let mistakes = self.mistakes(value, |error| !whole_only(error.kind()));
         if mistakes.list.is_empty() {
             Ok(())
         } else {
@@ -166,13 +166,13 @@ impl Schema {
                     .strip_prefix(place)
                     .is_some_and(|rest| rest.starts_with('/'))
         };
-        let certain = |problem: &ValidationError<'_>| {
-            let at = problem.instance_path().as_str();
+        let certain = |error: &ValidationError<'_>| {
+            let at = error.instance_path().as_str();
             if unknown.iter().any(|place| below(place, at)) {
                 return false;
             }
             let more = open.iter().any(|place| place == at);
-            match problem.kind() {
+            match error.kind() {
                 Kind::Required { .. } | Kind::MinItems { .. } => !more,
                 Kind::AdditionalProperties { .. } | Kind::Type { .. } | Kind::MaxItems { .. } => {
                     true
@@ -181,14 +181,14 @@ impl Schema {
             }
         };
         let problems = self.validator.iter_errors(value).filter(certain);
-        let misfit = |problem: ValidationError<'_>| {
-            let mut pointer = problem.instance_path().as_str().to_owned();
-            if let Kind::AdditionalProperties { unexpected } = problem.kind()
+        let misfit = |error: ValidationError<'_>| {
+            let mut pointer = error.instance_path().as_str().to_owned();
+            if let Kind::AdditionalProperties { unexpected } = error.kind()
                 && let Some(first) = unexpected.first()
             {
                 pointer = format!("{pointer}/{}", first.replace('~', "~0").replace('/', "~1"));
             }
-            let (path, text) = self.mistake(&problem);
+            let (path, text) = self.mistake(&error);
             Misfit {
                 pointer,
                 path,
@@ -202,9 +202,9 @@ impl Schema {
         if count_up_to(value, MANY_VALUES) < MANY_VALUES {
             let problems = self.validator.iter_errors(value).filter(keep);
             let (mut list, mut more) = (Vec::new(), 0);
-            for problem in problems {
+            for error in problems {
                 if list.len() < MAX_MISTAKES {
-                    list.push(self.mistake(&problem));
+                    list.push(self.mistake(&error));
                 } else {
                     more += 1;
                 }
@@ -216,8 +216,8 @@ impl Schema {
                 .to_owned();
             Some((String::new(), text))
         } else {
-            let problem = self.validator.validate(value).err().filter(keep);
-            problem.map(|problem| self.mistake(&problem))
+            let error = self.validator.validate(value).err().filter(keep);
+            error.map(|error| self.mistake(&error))
         };
         Mistakes {
             list: first.into_iter().collect(),
@@ -238,27 +238,27 @@ impl Schema {
         };
         self.validator
             .iter_errors(value)
-            .filter(|problem| wants_list(problem.kind()))
-            .filter(|problem| problem.instance().as_object().is_some_and(|t| t.is_empty()))
-            .map(|problem| problem.instance_path().as_str().to_owned())
+            .filter(|error| wants_list(error.kind()))
+            .filter(|error| error.instance().as_object().is_some_and(|t| t.is_empty()))
+            .map(|error| error.instance_path().as_str().to_owned())
             .collect()
     }
 
-    fn mistake(&self, problem: &ValidationError<'_>) -> (String, String) {
-        let path = dotted(problem.instance_path().as_str());
-        let got = problem.instance();
+    fn mistake(&self, error: &ValidationError<'_>) -> (String, String) {
+        let path = dotted(error.instance_path().as_str());
+        let got = error.instance();
         let inside = |key: &str| match path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
         };
-        match problem.kind() {
+        match error.kind() {
             Kind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
                 (cut(&inside(key)), "is missing".to_owned())
             }
             Kind::AdditionalProperties { unexpected }
             | Kind::UnevaluatedProperties { unexpected } => {
-                let known = self.properties(problem.schema_path().as_str());
+                let known = self.properties(error.schema_path().as_str());
                 let first = unexpected.first().map(String::as_str).unwrap_or_default();
                 let near = names::nearest(first, known.iter().map(String::as_str));
                 let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
@@ -269,7 +269,7 @@ impl Schema {
                 let text = format!("is not known{}{others}", hint.unwrap_or_default());
                 (cut(&inside(first)), cut(&text))
             }
-            kind => (cut(&path), cut(&expected(kind, got, problem))),
+            kind => (cut(&path), cut(&expected(kind, got, error))),
         }
     }
 
@@ -326,7 +326,7 @@ impl Mistakes {
     }
 }
 
-fn expected(kind: &Kind, got: &Value, problem: &ValidationError<'_>) -> String {
+fn expected(kind: &Kind, got: &Value, error: &ValidationError<'_>) -> String {
     match kind {
         Kind::Type { kind } => format!("must be {}, got {}", types(kind), describe(got)),
         Kind::Enum { options } => format!("must be one of {}, got {}", brief(options), brief(got)),
@@ -360,29 +360,29 @@ fn expected(kind: &Kind, got: &Value, problem: &ValidationError<'_>) -> String {
         Kind::OneOfMultipleValid { .. } => "fits more than one of its alternatives".to_owned(),
         Kind::Not { schema } => format!("must not be {}", brief(schema)),
         // The value itself may be large; what it is said of stands in front.
-        _ => problem.masked_with("it").to_string(),
+        _ => error.masked_with("it").to_string(),
     }
 }
 
 /// What is wrong with the schema itself.
-fn in_schema(problem: &ValidationError<'_>) -> String {
-    let place = dotted(problem.instance_path().as_str());
+fn in_schema(error: &ValidationError<'_>) -> String {
+    let place = dotted(error.instance_path().as_str());
     let at = if place.is_empty() {
         String::new()
     } else {
         format!("`{}` ", cut(&place))
     };
-    let text = match problem.kind() {
-        Kind::Referencing(_) | Kind::Custom { .. } => problem.to_string(),
+    let text = match error.kind() {
+        Kind::Referencing(_) | Kind::Custom { .. } => error.to_string(),
         Kind::AnyOf { .. } if place.ends_with("type") || place == "type" => format!(
             "{} is no type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
-            brief(problem.instance())
+            brief(error.instance())
         ),
         Kind::Format { format } if format == "regex" => format!(
             "{} is not a pattern that Kael takes (no look-around, no back-references)",
-            brief(problem.instance())
+            brief(error.instance())
         ),
-        kind => expected(kind, problem.instance(), problem),
+        kind => expected(kind, error.instance(), error),
     };
     format!("is no valid schema: {at}{}", cut(&text))
 }

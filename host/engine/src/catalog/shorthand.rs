@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_is_no_type_is_named() {
-        for (value, problem) in [
+        for (value, error) in [
             (
                 json!({ "a": "strng" }),
                 "`a` \"strng\" is no type (did you mean \"string\"?)",
@@ -290,7 +290,7 @@ mod tests {
                 "`a` a list in the short form holds one type: { \"string\" }",
             ),
         ] {
-            assert_eq!(expand(value, true), Err(problem.to_owned()));
+            assert_eq!(expand(value, true), Err(error.to_owned()));
         }
         assert!(expand(json!(5), true).is_err());
     }

@@ -85,18 +85,18 @@ impl Template {
             // Lua's empty table.
             Some(Value::Object(map)) if map.is_empty() => return Ok(Some(Self::default())),
             Some(other) => {
-                let problem = format!("must be a list of arguments, got {}", describe(&other));
-                return Err(fields.error("argv", &problem));
+                let error = format!("must be a list of arguments, got {}", describe(&other));
+                return Err(fields.error("argv", &error));
             }
         };
         if elements.len() > MAX_WORDS {
-            let problem = format!("has more than {MAX_WORDS} arguments");
-            return Err(fields.error("argv", &problem));
+            let error = format!("has more than {MAX_WORDS} arguments");
+            return Err(fields.error("argv", &error));
         }
         let mut parts = Vec::new();
         for (at, element) in elements.into_iter().enumerate() {
             let wrong =
-                |problem: String| fields.error("argv", &format!("element {}: {problem}", at + 1));
+                |error: String| fields.error("argv", &format!("element {}: {error}", at + 1));
             let part = match element {
                 Value::String(text) => Part::One(word(&text).map_err(wrong)?),
                 Value::Array(words) => {
@@ -174,11 +174,11 @@ impl Template {
             for name in set.into_iter().flat_map(Map::keys) {
                 if !self.has(name) && !told.contains(&name) {
                     told.push(name);
-                    let problem = format!(
+                    let error = format!(
                         "has no place for `{}`, which {from}: write \"{{{0}}}\"",
                         name.escape_debug()
                     );
-                    wrong.push(fields.error("argv", &problem));
+                    wrong.push(fields.error("argv", &error));
                 }
             }
         }
@@ -199,12 +199,12 @@ impl Template {
             told.push(name);
             let near = names::nearest(name, known().map(String::as_str));
             let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
-            let problem = format!(
+            let error = format!(
                 "has a place for `{}`, which 'params' does not name{}",
                 name.escape_debug(),
                 hint.unwrap_or_default()
             );
-            wrong.push(fields.error("argv", &problem));
+            wrong.push(fields.error("argv", &error));
         }
     }
 }

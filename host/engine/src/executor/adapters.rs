@@ -11,7 +11,7 @@ mod printed;
 use serde_json::{Map, Value};
 
 pub(crate) use printed::EMPTY;
-pub use printed::take;
+pub use printed::decode_output;
 
 use crate::catalog::{Definition, Input};
 use crate::failure::{ActionError, Detail, ErrorKind};
@@ -57,7 +57,7 @@ const OWN: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LANG", "TERM"];
 
 /// What a program is given.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct ProgramInput {
     /// What it reads on stdin.
     pub stdin: String,
     /// Its arguments.
@@ -67,13 +67,13 @@ pub struct Given {
 }
 
 /// Puts merged parameters into the form that a program takes.
-pub fn give(definition: &Definition, params: String) -> Result<Given, ActionError> {
+pub fn encode_input(definition: &Definition, params: String) -> Result<ProgramInput, ActionError> {
     let adapter = &definition.adapter;
     if adapter.input == Input::Json {
         options::no_other_case(&definition.locked, &params)?;
-        return Ok(Given {
+        return Ok(ProgramInput {
             stdin: params,
-            ..Given::default()
+            ..ProgramInput::default()
         });
     }
     let too_much = || {
@@ -95,7 +95,7 @@ pub fn give(definition: &Definition, params: String) -> Result<Given, ActionErro
     let Ok(Value::Object(params)) = json::parse(params.as_bytes()) else {
         return Err(refused("the parameters are no table".to_owned()));
     };
-    let mut given = Given::default();
+    let mut given = ProgramInput::default();
     match &adapter.input {
         Input::Json => {}
         Input::Args => {
@@ -300,9 +300,9 @@ mod tests {
     use super::*;
     use crate::catalog::defined;
 
-    fn given(mut fields: Value, params: Value) -> Result<Given, String> {
+    fn given(mut fields: Value, params: Value) -> Result<ProgramInput, String> {
         fields["env"] = json!(["TOKEN"]);
-        give(&defined(&fields), params.to_string()).map_err(|e| e.message)
+        encode_input(&defined(&fields), params.to_string()).map_err(|e| e.message)
     }
 
     #[test]

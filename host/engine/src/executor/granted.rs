@@ -222,9 +222,9 @@ pub(crate) fn problems(
 ) -> Vec<DefinitionError> {
     let places = Places::new(repo, environment);
     let mut problems = Vec::new();
-    let mut wrong = |definition: &Definition, problem: String| {
+    let mut wrong = |definition: &Definition, error: String| {
         let location = definition.location.clone();
-        problems.push(DefinitionError { location, problem });
+        problems.push(DefinitionError { location, error });
     };
     let mut given: Vec<Given<'_>> = Vec::new();
     for (_, definition) in catalog.iter() {

@@ -39,19 +39,19 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         // A folder; some file systems answer EPERM.
         Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     }
     match unlinkat(cwd, path, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     }
     let folder = open(cwd, path)?;
     empty(&folder, u64::MAX)?;
     drop(folder);
     match unlinkat(cwd, path, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(problem) => Err(problem.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -131,7 +131,7 @@ impl Emptier<'_> {
                 Err(Errno::EXIST) => {}
                 // A folder that is moved must be writable: its `..` changes.
                 Err(Errno::ACCESS) => drop(open(from, name)?),
-                Err(problem) => return Err(problem.into()),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(Errno::EXIST.into())
@@ -160,12 +160,12 @@ fn unlink(folder: &OwnedFd, name: &CStr) -> io::Result<Unlinked> {
     match unlinkat(folder, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(Unlinked::Gone),
         Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     }
     match unlinkat(folder, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(Unlinked::Gone),
         Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Unlinked::Full),
-        Err(problem) => Err(problem.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -181,7 +181,7 @@ fn open<P: rustix::path::Arg + Copy>(at: impl AsFd, name: P) -> io::Result<Owned
             allow(at, name)?;
             Ok(rustix::fs::openat(at, name, FOLDER, Mode::empty())?)
         }
-        Err(problem) => Err(problem.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -26,10 +26,10 @@ pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<
     };
     let reading = permit::blocking(move || {
         read(&temporary, &path)
-            .map_err(|problem| bad(format!("_file `{}` {problem}", path.escape_debug())))
+            .map_err(|error| bad(format!("_file `{}` {error}", path.escape_debug())))
     });
     let read = reading.await;
-    read.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
+    read.unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
 }
 
 /// For executors whose files are not here.
@@ -63,8 +63,8 @@ fn named(stdout: &[u8]) -> Option<String> {
 }
 
 fn read(temporary: &Temporary, path: &str) -> Result<Vec<u8>, String> {
-    let words = |problem: io::Error| {
-        let text = problem.to_string();
+    let words = |error: io::Error| {
+        let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         format!("cannot be read: {}", text.to_lowercase())
     };
@@ -80,12 +80,12 @@ fn read(temporary: &Temporary, path: &str) -> Result<Vec<u8>, String> {
     options
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let file = folder.open_with(relative, &options).map_err(|problem| {
+    let file = folder.open_with(relative, &options).map_err(|error| {
         // What leads out is refused by cap-std itself, in these words of its own.
-        if problem.raw_os_error().is_none() && problem.kind() == io::ErrorKind::PermissionDenied {
+        if error.raw_os_error().is_none() && error.kind() == io::ErrorKind::PermissionDenied {
             return "leads out of the TMPDIR of the call".to_owned();
         }
-        words(problem)
+        words(error)
     })?;
     if !file.metadata().map_err(words)?.is_file() {
         return Err("is not a regular file".to_owned());
@@ -99,7 +99,7 @@ fn read(temporary: &Temporary, path: &str) -> Result<Vec<u8>, String> {
     }
     json::text(content)
         .and_then(|text| json::check(&text).map(|_| text.into_bytes()))
-        .map_err(|problem| format!("holds what is not JSON: {problem}"))
+        .map_err(|error| format!("holds what is not JSON: {error}"))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Answers {
                         answers.by_action.entry(action).or_default().push(any);
                     }
                 }
-                Err(problem) => answers.lines(text).map_err(|why| why.unwrap_or(problem))?,
+                Err(error) => answers.lines(text).map_err(|why| why.unwrap_or(error))?,
             },
             _ => {
                 let _: &RawValue = read(text)?;
@@ -155,11 +155,11 @@ fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
 
 /// Parameters in the form in which equal ones are equal texts. Of very many values that is the form in which a run has them.
 fn canonical(params: &str) -> Result<String, String> {
-    let look = json::check(params).map_err(|problem| format!("`params`: {problem}"))?;
+    let look = json::check(params).map_err(|error| format!("`params`: {error}"))?;
     if look.values > MAX_TREE {
         return Ok(params.to_owned());
     }
-    let tree = json::parse(params.as_bytes()).map_err(|problem| problem.to_string())?;
+    let tree = json::parse(params.as_bytes()).map_err(|error| error.to_string())?;
     Ok(tree.to_string())
 }
 
@@ -176,14 +176,13 @@ fn failure(error: Value) -> Result<ActionError, String> {
     let kind: ErrorKind = match fields.remove("kind") {
         None => ErrorKind::Failed,
         Some(kind) => {
-            serde_json::from_value(kind).map_err(|problem| format!("`error.kind`: {problem}"))?
+            serde_json::from_value(kind).map_err(|error| format!("`error.kind`: {error}"))?
         }
     };
     let detail: Option<Detail> = match fields.remove("detail") {
         None | Some(Value::Null) => None,
         Some(detail) => Some(
-            serde_json::from_value(detail)
-                .map_err(|problem| format!("`error.detail`: {problem}"))?,
+            serde_json::from_value(detail).map_err(|error| format!("`error.detail`: {error}"))?,
         ),
     };
     Ok(ActionError {
@@ -364,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_named() {
-        for (text, problem) in [
+        for (text, error) in [
             (
                 "[{}]",
                 "answer 1: `action` is missing: the name of an action",
@@ -383,7 +382,7 @@ mod tests {
                 "it begins with \"x\", which is no value, at line 2 column 1",
             ),
         ] {
-            assert_eq!(Answers::parse(text).err().as_deref(), Some(problem));
+            assert_eq!(Answers::parse(text).err().as_deref(), Some(error));
         }
         assert!(Answers::parse("nonsense").is_err());
     }

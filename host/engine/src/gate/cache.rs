@@ -155,7 +155,7 @@ impl Cache {
         beside.write_all(result.as_bytes())?;
         beside
             .persist(self.folder.join(name))
-            .map_err(|problem| problem.error)?;
+            .map_err(|error| error.error)?;
         self.sweep();
         Ok(())
     }
@@ -216,8 +216,8 @@ pub fn clear(data: &Path, action: Option<&str>) -> io::Result<usize> {
         match fs::remove_file(&entry.path) {
             Ok(()) => count += 1,
             // Another was faster.
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => {}
-            Err(problem) => return Err(problem),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(count)
@@ -269,8 +269,8 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     }
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => return Ok(()),
-        Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(problem) => return Err(problem),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
     let metadata = fs::symlink_metadata(folder)?;
     let own = metadata.uid() == rustix::process::geteuid().as_raw();

@@ -39,7 +39,7 @@ pub(super) fn merged(definition: &Definition, params: String) -> Result<String, 
     let text = match &definition.contract.params {
         Some(schema) => {
             let mut tree =
-                tree(&text).map_err(|problem| invalid(format!("the parameters {problem}")))?;
+                tree(&text).map_err(|error| invalid(format!("the parameters {error}")))?;
             drop(text);
             schema
                 .check(&mut tree)
@@ -89,7 +89,7 @@ pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, 
         return Err(not_json(&error, text.as_bytes()));
     }
     if let Some(schema) = schema {
-        let tree = tree(&text).map_err(|problem| bad(format!("the result {problem}")))?;
+        let tree = tree(&text).map_err(|error| bad(format!("the result {error}")))?;
         schema.check_exactly(&tree).map_err(|mistakes| {
             bad(format!(
                 "returned what its definition does not promise: {}",
@@ -102,22 +102,22 @@ pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, 
 
 /// What a schema is held against.
 fn tree(text: &str) -> Result<Value, String> {
-    let look = json::check(text).map_err(|problem| problem.to_string())?;
+    let look = json::check(text).map_err(|error| error.to_string())?;
     if look.values > MAX_TREE {
         return Err(format!(
             "of an action with a schema may hold {MAX_TREE} values, and these are {}",
             look.values
         ));
     }
-    json::parse(text.as_bytes()).map_err(|problem| problem.to_string())
+    json::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
 
 fn invalid(message: String) -> ActionError {
     ActionError::new(ErrorKind::InvalidParams, message)
 }
 
-fn bad_params(problem: JsonError) -> ActionError {
-    invalid(format!("bad parameters: {problem}"))
+fn bad_params(error: JsonError) -> ActionError {
+    invalid(format!("bad parameters: {error}"))
 }
 
 fn too_large() -> ActionError {

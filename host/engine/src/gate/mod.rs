@@ -189,8 +189,8 @@ impl Dispatcher {
         };
         let recorded = json::aside(size, recording).await;
         let (recorded, outcome) = recorded.ok_or_else(interrupted)?;
-        if let Err(problem) = recorded {
-            tracing::warn!("the answer of {name} is not recorded: {problem}");
+        if let Err(error) = recorded {
+            tracing::warn!("the answer of {name} is not recorded: {error}");
         }
         outcome
     }
@@ -317,14 +317,14 @@ impl Dispatcher {
         let cache = self.cache_of(definition)?.clone();
         let key = match cache.key() {
             Ok(key) => key,
-            Err(problem) => {
-                tracing::warn!("results are not kept: {problem}");
+            Err(error) => {
+                tracing::warn!("results are not kept: {error}");
                 return None;
             }
         };
         let fingerprint = self.executor.fingerprint(definition, key).await;
         let fingerprint = fingerprint
-            .inspect_err(|problem| tracing::debug!("a result is not kept: {}", problem.message))
+            .inspect_err(|error| tracing::debug!("a result is not kept: {}", error.message))
             .ok()?;
         let mut hash = Sha256::new();
         for part in [
@@ -354,8 +354,8 @@ impl Dispatcher {
         };
         let (name, result) = (name.to_owned(), result.to_owned());
         let keeping = permit::blocking(move || cache.put(&file, &name, &result, ttl.duration()));
-        if let Ok(Err(problem)) = keeping.await {
-            tracing::warn!("results are not kept: {problem}");
+        if let Ok(Err(error)) = keeping.await {
+            tracing::warn!("results are not kept: {error}");
         }
     }
 
@@ -469,7 +469,7 @@ pub mod fuzzing {
     /// Whether the gate takes the document.
     pub fn check(text: &str) -> Result<(), String> {
         let looked = crate::json::check(text);
-        looked.map(|_| ()).map_err(|problem| problem.to_string())
+        looked.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Parameters over defaults.
@@ -478,10 +478,10 @@ pub mod fuzzing {
         params: &str,
         locked: &Map<String, Value>,
     ) -> Result<String, String> {
-        let look = crate::json::check(params).map_err(|problem| problem.to_string())?;
-        let params = super::documents::canonical(params.to_owned(), &look)
-            .map_err(|problem| problem.message)?;
-        super::merge::merge(defaults, &params, locked).map_err(|problem| format!("{problem:?}"))
+        let look = crate::json::check(params).map_err(|error| error.to_string())?;
+        let params =
+            super::documents::canonical(params.to_owned(), &look).map_err(|error| error.message)?;
+        super::merge::merge(defaults, &params, locked).map_err(|error| format!("{error:?}"))
     }
 }
 

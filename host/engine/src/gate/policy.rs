@@ -47,7 +47,7 @@ pub struct Policy {
 
 impl Policy {
     /// The patterns that none of the names matches: a slip of the keyboard would deny nothing.
-    pub fn idle<'a>(&'a self, names: &'a [&ActionName]) -> impl Iterator<Item = &'a Pattern> {
+    pub fn unmatched<'a>(&'a self, names: &'a [&ActionName]) -> impl Iterator<Item = &'a Pattern> {
         let matches = |pattern: &Pattern| names.iter().any(|name| pattern.matches(name.as_str()));
         self.deny.iter().filter(move |pattern| !matches(pattern))
     }

@@ -105,9 +105,9 @@ pub fn check(text: &str) -> Result<Look, JsonError> {
         large: &large,
     };
     let checked = value.deserialize(&mut parser).and_then(|()| parser.end());
-    checked.map_err(|problem| match left.get() {
+    checked.map_err(|error| match left.get() {
         0 => JsonError::TooMany,
-        _ => JsonError::Syntax(Misread::new(text, &problem)),
+        _ => JsonError::Syntax(Misread::new(text, &error)),
     })?;
     if large.get()
         && let Some((at, length)) = rounded::first(text)
@@ -126,7 +126,7 @@ pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
         return Err(JsonError::Utf16);
     }
     let mut text = String::from_utf8(bytes)
-        .map_err(|problem| JsonError::NotText(problem.utf8_error().valid_up_to()))?;
+        .map_err(|error| JsonError::NotText(error.utf8_error().valid_up_to()))?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
@@ -272,13 +272,13 @@ where
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             while let Some(key) = entries.next_key::<String>()? {
                 let value: &serde_json::value::RawValue = entries.next_value()?;
-                if let Err(problem) = (self.0)(&key, value.get()) {
+                if let Err(error) = (self.0)(&key, value.get()) {
                     // The rest is of no interest; the parser would miss the end of the object.
                     while entries
                         .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
                         .is_some()
                     {}
-                    return Ok(Err(problem));
+                    return Ok(Err(error));
                 }
             }
             Ok(Ok(()))
@@ -292,7 +292,7 @@ where
     parser.disable_recursion_limit();
     parser
         .deserialize_map(Entries(&mut look))
-        .map_err(|problem| E::from(serde_json::Error::custom(problem)))?
+        .map_err(|error| E::from(serde_json::Error::custom(error)))?
 }
 
 /// Levels are counted only where so many are possible.

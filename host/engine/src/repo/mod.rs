@@ -293,9 +293,9 @@ impl Reader<'_> {
                 format!("Lua files of more than {}", ByteSize::new(MAX_TOTAL)),
             ));
         }
-        String::from_utf8(bytes).map_err(|problem| RepoError::NotText {
+        String::from_utf8(bytes).map_err(|error| RepoError::NotText {
             path: self.display(path),
-            at: problem.utf8_error().valid_up_to(),
+            at: error.utf8_error().valid_up_to(),
         })
     }
 

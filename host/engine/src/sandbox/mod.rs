@@ -161,7 +161,7 @@ impl Sandbox {
                     line: d.line,
                 },
                 body: d.body,
-                problem: d.problem.map(|problem| cut(problem, MAX_FRAME)),
+                error: d.problem.map(|error| cut(error, MAX_FRAME)),
             };
             LoadedRepo {
                 definitions: loaded.definitions.into_iter().map(raw).collect(),
@@ -333,7 +333,7 @@ impl<T> Report<T> {
             Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
             Ending::Exited(code) => Ending::Exited(code),
             Ending::OutputClosed => Ending::OutputClosed,
-            Ending::OutputFailed(problem) => Ending::OutputFailed(problem),
+            Ending::OutputFailed(error) => Ending::OutputFailed(error),
             Ending::Busy(busy) => Ending::Busy(busy),
             Ending::Fault(fault) => Ending::Fault(fault),
         };
@@ -421,7 +421,7 @@ fn stopped<T>(mut store: StoreContextMut<'_, State>, trap: &wasmtime::Error) -> 
 fn output_ended<T>(closed: &output::Closed) -> Ending<T> {
     match &closed.0 {
         None => Ending::OutputClosed,
-        Some(problem) => Ending::OutputFailed(problem.clone()),
+        Some(error) => Ending::OutputFailed(error.clone()),
     }
 }
 

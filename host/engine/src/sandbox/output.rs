@@ -54,10 +54,10 @@ pub(super) struct Closed(pub(super) Option<String>);
 
 impl Closed {
     fn new(why: &OnceLock<io::Error>) -> Self {
-        let problem = why
+        let error = why
             .get()
-            .filter(|problem| problem.kind() != io::ErrorKind::BrokenPipe);
-        Self(problem.map(ToString::to_string))
+            .filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        Self(error.map(ToString::to_string))
     }
 }
 
@@ -101,10 +101,10 @@ impl Output {
             while let Some(message) = inbox.blocking_recv() {
                 let written = write(&mut writer, message);
                 let idle = inbox.is_empty();
-                if let Err(problem) =
+                if let Err(error) =
                     written.and_then(|()| if idle { writer.flush() } else { Ok(()) })
                 {
-                    note.set(problem).ok();
+                    note.set(error).ok();
                     return; // dropping the inbox tells the run
                 }
             }

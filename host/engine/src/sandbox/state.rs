@@ -199,7 +199,7 @@ impl State {
             }
             "kael.input" => Ok(match self.input.read().await {
                 Ok(text) => Ok(text),
-                Err(problem) => refused(problem),
+                Err(error) => refused(error),
             }),
             // While a repo loads there is no run to end.
             "kael.exit" if self.dispatcher.is_none() => Ok(refused(
@@ -222,9 +222,9 @@ impl State {
                     self.output.item(item, params.len());
                     Ok("null".to_owned())
                 }
-                Err(problem) => Err(to_wit(ActionError::new(
+                Err(error) => Err(to_wit(ActionError::new(
                     ErrorKind::InvalidParams,
-                    format!("the report cannot be shown: {problem}"),
+                    format!("the report cannot be shown: {error}"),
                 ))),
             }),
             "kael.interrupted" => {
@@ -341,7 +341,7 @@ impl State {
     ) -> wasmtime::Result<Option<Completion>> {
         match joined {
             Ok((id, (outcome, _turn))) => Ok(self.forget(id).map(|_| Completion { id, outcome })),
-            Err(problem) if problem.is_cancelled() => Ok(None),
+            Err(error) if error.is_cancelled() => Ok(None),
             Err(_) => Err(self.end(Stop::Fault("the host's answer to a call panicked"))),
         }
     }
@@ -374,10 +374,10 @@ async fn sleep(params: &str) -> Outcome {
     }
 }
 
-fn refused(problem: impl Into<String>) -> Outcome {
+fn refused(error: impl Into<String>) -> Outcome {
     Err(to_wit(ActionError::new(
         ErrorKind::InvalidParams,
-        problem.into(),
+        error.into(),
     )))
 }
 

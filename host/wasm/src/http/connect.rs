@@ -49,7 +49,7 @@ async fn look_up(target: &Target) -> Result<Vec<IpAddr>, Error> {
         info_code: None,
     };
     let answers: Vec<_> = answers
-        .map_err(|problem| unknown(problem.to_string()))?
+        .map_err(|error| unknown(error.to_string()))?
         .map(|address| address.ip())
         .collect();
     if answers.is_empty() {
@@ -67,7 +67,7 @@ fn permitted(
 ) -> Result<Vec<SocketAddr>, Error> {
     let permitted: Vec<_> = answers
         .into_iter()
-        .filter(|ip| reach.tell(name, *ip))
+        .filter(|ip| reach.accept_dns_answer(name, *ip))
         .map(|ip| SocketAddr::new(ip, port))
         // To Linux, the address of nobody is this machine.
         .filter(|address| !address.ip().to_canonical().is_unspecified())
@@ -85,14 +85,14 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
-            Err(problem) => last = refused(&problem),
+            Err(error) => last = refused(&error),
         }
     }
     Err(last)
 }
 
-fn refused(problem: &io::Error) -> Error {
-    match problem.kind() {
+fn refused(error: &io::Error) -> Error {
+    match error.kind() {
         ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Error::ConnectionTerminated,
         ErrorKind::TimedOut => Error::ConnectionTimeout,
@@ -109,15 +109,15 @@ async fn secure(
     let host = target.host.trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
     let server = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let known = trust.known().await.map_err(|problem| {
-        reach.advise(problem);
+    let known = trust.known().await.map_err(|error| {
+        reach.advise(error);
         Error::TlsCertificateError
     })?;
     let connector = TlsConnector::from(known.config.clone());
     match connector.connect(server, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(problem) => {
-            let said = problem.get_ref().and_then(|inner| inner.downcast_ref());
+        Err(error) => {
+            let said = error.get_ref().and_then(|inner| inner.downcast_ref());
             if let Some(said @ rustls::Error::InvalidCertificate(_)) = said {
                 reach.advise(format!(
                     "`{host}:{}` is not trusted: {said}; its authority is looked for in {}, and in another file if SSL_CERT_FILE names one",
@@ -125,12 +125,12 @@ async fn secure(
                     known.file.display()
                 ));
             }
-            Err(insecure(&problem, said))
+            Err(insecure(&error, said))
         }
     }
 }
 
-fn insecure(problem: &io::Error, said: Option<&rustls::Error>) -> Error {
+fn insecure(error: &io::Error, said: Option<&rustls::Error>) -> Error {
     match said {
         Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
         Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
@@ -138,8 +138,8 @@ fn insecure(problem: &io::Error, said: Option<&rustls::Error>) -> Error {
             alert_message: Some(format!("{alert:?}")),
         },
         Some(_) => Error::TlsProtocolError,
-        None if problem.kind() == ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
-        None => refused(problem),
+        None if error.kind() == ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
+        None => refused(error),
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         }
         let pending = match pending {
             Ok(pending) => Ok(pending),
-            Err(problem) => Err(problem.downcast()?),
+            Err(error) => Err(error.downcast()?),
         };
         Ok((pending,))
     })
@@ -136,8 +136,8 @@ impl WasiHttpHooks for Sender {
         CHUNK
     }
 
-    fn p2_error_from_hyper(&mut self, problem: &hyper::Error) -> ErrorCode {
-        problem::code(problem)
+    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
+        problem::code(error)
     }
 }
 

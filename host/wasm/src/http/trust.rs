@@ -49,7 +49,7 @@ impl Trust {
             let file = self.file.clone();
             let work = move || read(file);
             let read = tokio::task::spawn_blocking(work).await;
-            read.unwrap_or_else(|problem| Err(problem.to_string()))
+            read.unwrap_or_else(|error| Err(error.to_string()))
         };
         self.known.get_or_try_init(read).await
     }
@@ -63,20 +63,20 @@ fn read(named: Option<PathBuf>) -> Result<Known, String> {
             "this machine has no certificate authorities to check a server's certificate with, in none of {files}: install `ca-certificates`, or name a file of them in SSL_CERT_FILE"
         ));
     };
-    let config = config(&file).map_err(|problem| {
+    let config = config(&file).map_err(|error| {
         let whence = if named.is_some() {
             " (from SSL_CERT_FILE)"
         } else {
             ""
         };
-        format!("{}{whence}: {problem}", file.display())
+        format!("{}{whence}: {error}", file.display())
     })?;
     Ok(Known { file, config })
 }
 
 fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let certificates = CertificateDer::pem_file_iter(file)
-        .map_err(|problem| format!("certificate authorities cannot be read: {problem}"))?;
+        .map_err(|error| format!("certificate authorities cannot be read: {error}"))?;
     let mut roots = RootCertStore::empty();
     // One that cannot be read is one that is not believed.
     roots.add_parsable_certificates(certificates.flatten());
@@ -86,7 +86,7 @@ fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder
         .with_safe_default_protocol_versions()
-        .map_err(|problem| problem.to_string())?;
+        .map_err(|error| error.to_string())?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // What one call has agreed on with a server is nothing to the next.

@@ -120,7 +120,7 @@ fn gate(draw: &mut Draw) -> Option<(Arc<Catalog>, Dispatcher)> {
             line: 1,
         },
         body: body.to_string(),
-        problem: None,
+        error: None,
     };
     let catalog = Arc::new(Catalog::new(&[raw]).ok()?);
     let dispatcher = Dispatcher::new(catalog.clone(), Policy::default(), Arc::new(Nothing));

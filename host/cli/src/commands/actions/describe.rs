@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Ended, Session, code, list};
 use crate::exit;
 use crate::report::Problem;
-use crate::sanitize::visible;
+use crate::sanitize::escape_control;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
 use kael_engine::app;
@@ -78,7 +78,7 @@ fn document(
     definition: &Definition,
     looked: Result<Option<Implementation>, ActionError>,
 ) -> Value {
-    let problem = looked.as_ref().err().map(|problem| problem.message.clone());
+    let error = looked.as_ref().err().map(|error| error.message.clone());
     let found = looked.ok().flatten();
     let schema = |schema: &Option<std::sync::Arc<Schema>>| {
         schema.as_ref().map(|schema| schema.document().clone())
@@ -94,7 +94,7 @@ fn document(
         "entrypoint": found.as_ref().map(|found| found.file.clone()).or_else(|| definition.entrypoint.clone()),
         "language": found.as_ref().map(|found| found.language.name()),
         "imports": found.as_ref().map(|found| found.imports.clone()).unwrap_or_default(),
-        "problem": problem,
+        "problem": error,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
         "input": definition.adapter.names().0,
@@ -123,14 +123,14 @@ pub(crate) fn text(
     let mut out = format!("{}\n", paint.text(Look::Strong, name.as_str()));
     if let Some(description) = &definition.contract.description {
         for line in description.lines() {
-            out += &format!("  {}\n", visible(line));
+            out += &format!("  {}\n", escape_control(line));
         }
     }
     out.push('\n');
     let mut row = |label: &str, value: &str| {
         if !value.is_empty() {
             let label = paint.text(Look::Faint, &format!("{label:<10}"));
-            out += &format!("{label}  {}\n", visible(value));
+            out += &format!("{label}  {}\n", escape_control(value));
         }
     };
     let others: Vec<&str> = definition
@@ -158,7 +158,7 @@ pub(crate) fn text(
             row("runs", definition.entrypoint.as_deref().unwrap_or_default());
             row("", "the repository was not fetched yet");
         }
-        Err(problem) => row("problem", &problem.message),
+        Err(error) => row("problem", &error.message),
     }
     row("executor", definition.executor.name());
     let network = definition.grants.network.iter().map(ToString::to_string);

@@ -30,14 +30,14 @@ pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
 
 fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
     let (settings, folder) = session.settings()?;
-    let usage = |problem: Problem| session.fail(&problem, exit::USAGE);
+    let usage = |error: Problem| session.fail(&error, exit::USAGE);
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|variable| session.environment.get(variable)?.to_str());
     let Some(editor) = editor else {
-        let problem =
+        let error =
             Problem::usage("no editor is set".to_owned()).hinted("set EDITOR, such as EDITOR=nano");
-        return Err(usage(problem));
+        return Err(usage(error));
     };
     let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
     let (path, line) = match loaded {
@@ -83,8 +83,8 @@ fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
         Ok(status) => Err(usage(Problem::usage(format!(
             "the editor `{editor}` failed ({status})"
         )))),
-        Err(problem) => Err(usage(Problem::usage(format!(
-            "the editor `{editor}` cannot be started: {problem}"
+        Err(error) => Err(usage(Problem::usage(format!(
+            "the editor `{editor}` cannot be started: {error}"
         )))),
     }
 }

@@ -13,7 +13,7 @@ use crate::args::Bounds;
 use crate::exit;
 use crate::progress;
 use crate::report::Problem;
-use crate::sanitize::visible;
+use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
 use kael_engine::activity::Activity;
 use kael_engine::app;
@@ -80,18 +80,18 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
         }
         Ok(text) => Ok(say(&shown(&text), exit::SUCCESS)),
         Err(error) => {
-            let (problem, exit_code) = (
+            let (shown, exit_code) = (
                 Problem::of_action(&exec.name, &error),
                 exit::of_kind(error.kind),
             );
             if session.json {
                 let document = json!({
                     "ok": false, "exit_code": exit_code, "action": exec.name, "ms": ms,
-                    "error": problem.json(), "detail": error.detail,
+                    "error": shown.json(), "detail": error.detail,
                 });
                 return Ok(say_json(&document, exit_code));
             }
-            Err(session.fail(&problem, exit_code))
+            Err(session.fail(&shown, exit_code))
         }
     }
 }
@@ -119,7 +119,9 @@ fn shown(text: &str) -> String {
     let pretty = value.flatten().map(|value| format!("{value:#}"));
     let text = pretty.as_deref().unwrap_or(text.trim_end());
     // JSON escapes what is below U+0020; what else drives a terminal is not for it.
-    text.lines().map(|line| visible(line) + "\n").collect()
+    text.lines()
+        .map(|line| escape_control(line) + "\n")
+        .collect()
 }
 
 enum Given {
@@ -152,7 +154,7 @@ fn given(exec: &Exec) -> Result<Given, String> {
     io::stdin()
         .take(MAX_STDIN + 1)
         .read_to_string(&mut text)
-        .map_err(|problem| format!("the parameters on stdin cannot be read: {problem}"))?;
+        .map_err(|error| format!("the parameters on stdin cannot be read: {error}"))?;
     if text.trim().is_empty() {
         text = "{}".to_owned();
     }

@@ -17,9 +17,9 @@ use crate::args::{Bounds, Shared};
 use crate::config::Key;
 use crate::exit;
 use crate::report::Problem;
-use crate::runtime::{Driven, drive};
+use crate::runtime::{Driven, block_with_signals};
 use crate::settings;
-use crate::snippet::Texts;
+use crate::snippet::SourceMap;
 use crate::terminal::Paint;
 use args::{Actions, Command};
 use kael_authoring::ChangeError;
@@ -58,8 +58,8 @@ struct Session<'a> {
 struct Ended(u8);
 
 impl Session<'_> {
-    fn fail(&self, problem: &Problem, code: u8) -> Ended {
-        Ended(problem.report(self.shared, self.json, code))
+    fn fail(&self, error: &Problem, code: u8) -> Ended {
+        Ended(error.report(self.shared, self.json, code))
     }
 
     /// The settings, and the repo that they name.
@@ -74,33 +74,33 @@ impl Session<'_> {
         match settings.actions.clone() {
             Some(folder) => Ok((settings, folder)),
             None => {
-                let problem = Problem::usage("no actions repo was given".to_owned()).hinted(
+                let error = Problem::usage("no actions repo was given".to_owned()).hinted(
                     "use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration; kael-host actions init makes a new one",
                 );
-                Err(self.fail(&problem, exit::USAGE))
+                Err(self.fail(&error, exit::USAGE))
             }
         }
     }
 
     /// Waits for something; a signal or a want of threads ends the command.
     fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
-        match drive(future) {
+        match block_with_signals(future) {
             Ok(Driven::Done(done)) => Ok(done),
             Ok(Driven::Signal(number)) => {
                 Err(self.fail(&Problem::signal(number), exit::SIGNAL + number))
             }
-            Err(problem) => Err(self.fail(&Problem::no_threads(&problem), exit::CONFIG)),
+            Err(error) => Err(self.fail(&Problem::no_threads(&error), exit::CONFIG)),
         }
     }
 
     fn app_error(&self, error: &AppError) -> Ended {
         let code = exit::of_app_error(error);
         match Problem::of_app_error(error) {
-            Some(problem) => {
+            Some(error) => {
                 let config = settings::config(self.shared, &Bounds::default(), self.environment);
                 let repo = config.ok().and_then(|config| config.path(Key::ActionsPath));
-                let texts = Texts::default().and_repo(repo.as_deref());
-                self.fail(&problem.quoting(texts), code)
+                let texts = SourceMap::default().with_repo(repo.as_deref());
+                self.fail(&error.quoting(texts), code)
             }
             None => Ended(code),
         }
@@ -110,9 +110,9 @@ impl Session<'_> {
         match error {
             ChangeError::Repo(error) => self.app_error(error),
             ChangeError::Invalid(_) => {
-                let problem = Problem::usage(error.to_string())
+                let error = Problem::usage(error.to_string())
                     .hinted("nothing was changed: see kael-host actions validate");
-                self.fail(&problem, exit::CONFIG)
+                self.fail(&error, exit::CONFIG)
             }
             ChangeError::File { .. }
             | ChangeError::Name(_)

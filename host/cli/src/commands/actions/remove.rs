@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Ended, Session, code, list};
 use crate::exit;
 use crate::report::Problem;
-use crate::sanitize::visible;
+use crate::sanitize::escape_control;
 use crate::terminal::{Look, say, say_json};
 
 pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
@@ -17,16 +17,18 @@ pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
 fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
     let (settings, folder) = session.settings()?;
     let repo = list::load(session)?;
-    let usage = |problem: Problem| session.fail(&problem, exit::USAGE);
+    let usage = |error: Problem| session.fail(&error, exit::USAGE);
     if let (Some(definition), false) = (repo.catalog.get(name), yes) {
         if !io::stdin().is_terminal() {
-            let problem = Problem::usage(format!("`{name}` is not removed without being asked"))
+            let error = Problem::usage(format!("`{name}` is not removed without being asked"))
                 .hinted("answer on a terminal, or say --yes");
-            return Err(usage(problem));
+            return Err(usage(error));
         }
         let at = &definition.location;
         let question = format!("Remove {name} ({at}) and delete its file? [y/N] ");
-        io::stderr().write_all(visible(&question).as_bytes()).ok();
+        io::stderr()
+            .write_all(escape_control(&question).as_bytes())
+            .ok();
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).ok();
         if !matches!(answer.trim(), "y" | "Y" | "yes") {

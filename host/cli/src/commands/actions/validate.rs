@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Ended, Session, code};
 use crate::exit;
-use crate::snippet::{Excerpt, Texts};
+use crate::snippet::{Excerpt, SourceMap};
 use crate::terminal::{Look, say, say_json};
 use kael_authoring::check::{self, Checked, Finding};
 use kael_engine::app::Settings;
@@ -32,7 +32,7 @@ pub(super) fn check_and_tell(
     } else {
         exit::CONFIG
     };
-    let texts = Texts::default().and_repo(Some(folder));
+    let texts = SourceMap::default().with_repo(Some(folder));
     if session.json {
         let findings = checked.findings.iter();
         let findings: Vec<Value> = findings.map(|finding| told(&texts, finding)).collect();
@@ -48,7 +48,7 @@ pub(super) fn check_and_tell(
 }
 
 /// The line that is at fault: within the call of `define_action`, that of the field which the message is about.
-fn excerpt(texts: &Texts, finding: &Finding) -> Option<Excerpt> {
+fn excerpt(texts: &SourceMap, finding: &Finding) -> Option<Excerpt> {
     if finding.harmless {
         return None;
     }
@@ -65,7 +65,7 @@ fn excerpt(texts: &Texts, finding: &Finding) -> Option<Excerpt> {
     texts.find(&format!("{file}:{line}: define_action: {about}"))
 }
 
-fn told(texts: &Texts, finding: &Finding) -> Value {
+fn told(texts: &SourceMap, finding: &Finding) -> Value {
     json!({
         "file": finding.file,
         "line": finding.line,
@@ -76,7 +76,7 @@ fn told(texts: &Texts, finding: &Finding) -> Value {
     })
 }
 
-fn text(session: &Session<'_>, texts: &Texts, checked: &Checked) -> String {
+fn text(session: &Session<'_>, texts: &SourceMap, checked: &Checked) -> String {
     let paint = session.paint;
     let mut out = String::new();
     for finding in &checked.findings {
@@ -95,7 +95,7 @@ fn text(session: &Session<'_>, texts: &Texts, checked: &Checked) -> String {
             paint.text(Look::Strong, &place),
             paint.text(look, word),
             action.unwrap_or_default(),
-            crate::sanitize::visible(&finding.message)
+            crate::sanitize::escape_control(&finding.message)
         );
         if let Some(excerpt) = excerpt(texts, finding) {
             out += &excerpt.lines();

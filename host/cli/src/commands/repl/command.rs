@@ -116,7 +116,7 @@ mod tests {
             Command::parse(":load my file.lua"),
             Ok(Command::Load("my file.lua".into()))
         );
-        for (line, problem) in [
+        for (line, error) in [
             (
                 ":x",
                 "there is no `:x`: try :describe NAME, :load FILE, :reset, :help or :quit",
@@ -128,7 +128,7 @@ mod tests {
             (":load", ":load needs the name of a file: :load script.lua"),
             (":quit now", ":quit takes no argument, got `now`"),
         ] {
-            assert_eq!(Command::parse(line), Err(problem.to_owned()));
+            assert_eq!(Command::parse(line), Err(error.to_owned()));
         }
         assert!(is_command(" :help") && !is_command("::label::") && !is_command("x:y()"));
     }

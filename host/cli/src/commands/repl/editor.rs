@@ -24,8 +24,8 @@ const REMEMBERED: usize = 10_000;
 pub(super) fn start(history: Option<PathBuf>) -> io::Result<Reader> {
     Reader::spawn(move |session| {
         let events = session.events.clone();
-        if let Err(problem) = edit(session, history.as_deref()) {
-            let failed = Event::Failed(format!("the line editor failed: {problem}"));
+        if let Err(error) = edit(session, history.as_deref()) {
+            let failed = Event::Failed(format!("the line editor failed: {error}"));
             events.send(failed).ok();
         }
     })
@@ -45,8 +45,8 @@ fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
     }));
     let mut history = history.filter(|file| match prepare(file) {
         Ok(()) => true,
-        Err(problem) => {
-            tracing::warn!("no history is kept in {}: {problem}", file.display());
+        Err(error) => {
+            tracing::warn!("no history is kept in {}: {error}", file.display());
             false
         }
     });
@@ -68,12 +68,12 @@ fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
             Ok(line) => Event::Line(line),
             Err(ReadlineError::Interrupted) => Event::Dropped,
             Err(ReadlineError::Eof) => Event::End,
-            Err(problem) => return Err(problem),
+            Err(error) => return Err(error),
         };
         if let Some(file) = history
-            && let Err(problem) = editor.append_history(file)
+            && let Err(error) = editor.append_history(file)
         {
-            tracing::warn!("no history is kept in {}: {problem}", file.display());
+            tracing::warn!("no history is kept in {}: {error}", file.display());
             history = None;
         }
         if session.events.send(event).is_err() {

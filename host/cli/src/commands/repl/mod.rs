@@ -12,13 +12,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{Repl, Shared};
+use crate::args::{Repl as Arguments, Shared};
 use crate::commands::actions::describe;
 use crate::commands::run;
 use crate::progress::{self, ProgressWriter};
 use crate::report::Problem;
 use crate::sanitize::Terminal;
-use crate::snippet::Texts;
+use crate::snippet::SourceMap;
 use crate::terminal::{Paint, say_json_line};
 use crate::{exit, runtime, settings};
 use command::Command;
@@ -32,12 +32,12 @@ use reading::{Event, Reader};
 /// How long an evaluation may take to heed an interrupt before it is ended with all that the session holds.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -> u8 {
+pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environment) -> u8 {
     let config = match settings::config(shared, &arguments.bounds, &environment) {
         Ok(config) => config,
         Err(error) => {
-            let problem = Problem::of_config_error(&error);
-            return refused(shared, arguments.json, &problem, exit::CONFIG);
+            let error = Problem::of_config_error(&error);
+            return refused(shared, arguments.json, &error, exit::CONFIG);
         }
     };
     let interactive = !arguments.json && io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -57,8 +57,8 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
     };
     let runtime = match runtime::runtime() {
         Ok(runtime) => runtime,
-        Err(problem) => {
-            Problem::no_threads(&problem).print(shared.quiet);
+        Err(error) => {
+            Problem::no_threads(&error).print(shared.quiet);
             return exit::CONFIG;
         }
     };
@@ -76,7 +76,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         let session = match session {
             Ok(session) => session,
             Err(error) => {
-                let texts = Texts::default().and_repo(folder.as_deref());
+                let texts = SourceMap::default().with_repo(folder.as_deref());
                 return Ok(not_begun(shared, arguments.json, &error, texts));
             }
         };
@@ -86,7 +86,7 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
         } else {
             reading::start()?
         };
-        let talk = Talk {
+        let repl = Repl {
             shared,
             paint: Paint::new(&environment),
             interactive,
@@ -98,18 +98,18 @@ pub(super) fn run(shared: &Shared, arguments: &Repl, environment: Environment) -
             pending: String::new(),
             line: 1,
             typed: Vec::new(),
-            loaded: Texts::default(),
+            loaded: SourceMap::default(),
             last: exit::SUCCESS,
         };
-        Ok(talk.go_on().await)
+        Ok(repl.main_loop().await)
     });
     runtime::shut_down(runtime);
     if let (true, Some(modes)) = (interactive, modes) {
         let now = rustix::termios::OptionalActions::Now;
         rustix::termios::tcsetattr(io::stdin(), now, &modes).ok();
     }
-    code.unwrap_or_else(|problem: io::Error| {
-        Problem::no_threads(&problem).print(shared.quiet);
+    code.unwrap_or_else(|error: io::Error| {
+        Problem::no_threads(&error).print(shared.quiet);
         exit::CONFIG
     })
 }
@@ -119,30 +119,30 @@ fn ended(shared: &Shared, number: u8) -> u8 {
     exit::SIGNAL + number
 }
 
-fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: Texts) -> u8 {
+fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: SourceMap) -> u8 {
     let code = exit::of_app_error(error);
     match Problem::of_app_error(error) {
-        Some(problem) => refused(shared, as_json, &problem.quoting(texts), code),
+        Some(error) => refused(shared, as_json, &error.quoting(texts), code),
         None => code,
     }
 }
 
 /// Says why there is no session.
-fn refused(shared: &Shared, as_json: bool, problem: &Problem, code: u8) -> u8 {
+fn refused(shared: &Shared, as_json: bool, error: &Problem, code: u8) -> u8 {
     if as_json {
-        return say_json_line(&document("", Some(problem), code, true), code);
+        return say_json_line(&document("", Some(error), code, true), code);
     }
-    problem.print(shared.quiet);
+    error.print(shared.quiet);
     code
 }
 
 /// What `--json` prints of an input.
-fn document(output: &str, problem: Option<&Problem>, code: u8, lost: bool) -> Value {
+fn document(output: &str, error: Option<&Problem>, code: u8, lost: bool) -> Value {
     json!({
-        "ok": problem.is_none(),
+        "ok": error.is_none(),
         "exit_code": code,
         "output": output,
-        "error": problem.map(Problem::json),
+        "error": error.map(Problem::json),
         "session_lost": lost,
     })
 }
@@ -181,7 +181,7 @@ enum Next {
 }
 
 /// A session with whoever types.
-struct Talk<'a> {
+struct Repl<'a> {
     shared: &'a Shared,
     paint: Paint,
     interactive: bool,
@@ -198,13 +198,13 @@ struct Talk<'a> {
     line: u32,
     /// All that was typed, each line in its place, and the files that were loaded: for what errors quote.
     typed: Vec<String>,
-    loaded: Texts,
+    loaded: SourceMap,
     /// The exit code of the last error.
     last: u8,
 }
 
-impl Talk<'_> {
-    async fn go_on(mut self) -> u8 {
+impl Repl<'_> {
+    async fn main_loop(mut self) -> u8 {
         if self.interactive && !self.shared.quiet {
             let banner = format!(
                 "kael-host {}, actions: {}. :help says what there is, :quit or Ctrl-D ends.\n",
@@ -269,7 +269,7 @@ impl Talk<'_> {
                     });
                 }
                 Event::Failed(message) => {
-                    self.complain(&Problem::usage(message), exit::USAGE);
+                    self.report_error(&Problem::usage(message), exit::USAGE);
                     return Err(exit::USAGE);
                 }
             }
@@ -305,8 +305,8 @@ impl Talk<'_> {
         if self.pending.is_empty() && command::is_command(&line) {
             self.line += 1;
             return match Command::parse(&line) {
-                Ok(command) => self.obey(command).await,
-                Err(message) => self.complain(&Problem::usage(message), exit::USAGE),
+                Ok(command) => self.run_command(command).await,
+                Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             };
         }
         if !self.pending.is_empty() {
@@ -376,11 +376,11 @@ impl Talk<'_> {
             self.pending.clear();
         }
         let next = match report {
-            None => self.complain(&Problem::usage("interrupted".to_owned()), exit::SIGNAL + 2),
+            None => self.report_error(&Problem::usage("interrupted".to_owned()), exit::SIGNAL + 2),
             Some(report) => {
                 let code = exit::of_ending(&report.ending);
                 let next = match Problem::of_ending(&report.ending) {
-                    Some(problem) => self.complain(&problem.quoting(self.texts()), code),
+                    Some(error) => self.report_error(&error.quoting(self.texts()), code),
                     None => self.say(""),
                 };
                 match report.ending {
@@ -397,12 +397,12 @@ impl Talk<'_> {
         next
     }
 
-    fn texts(&self) -> Texts {
+    fn texts(&self) -> SourceMap {
         let texts = self
             .loaded
             .clone()
-            .and(self.own_name(), &self.typed.join("\n"));
-        texts.and_repo(self.session.settings().actions.as_deref())
+            .with(self.own_name(), &self.typed.join("\n"));
+        texts.with_repo(self.session.settings().actions.as_deref())
     }
 
     async fn begin_anew(&mut self) -> Next {
@@ -420,17 +420,17 @@ impl Talk<'_> {
         }
     }
 
-    fn complain(&mut self, problem: &Problem, code: u8) -> Next {
+    fn report_error(&mut self, error: &Problem, code: u8) -> Next {
         self.last = code;
         let Some(kept) = &self.kept else {
-            problem.print(self.shared.quiet);
+            error.print(self.shared.quiet);
             return Next::Line;
         };
-        let document = document(&kept.take(), Some(problem), code, self.session.is_lost());
+        let document = document(&kept.take(), Some(error), code, self.session.is_lost());
         goes_on(say_json_line(&document, exit::SUCCESS))
     }
 
-    async fn obey(&mut self, command: Command) -> Next {
+    async fn run_command(&mut self, command: Command) -> Next {
         match command {
             Command::Help => self.say(command::HELP),
             Command::Quit => Next::End(if self.interactive {
@@ -446,7 +446,7 @@ impl Talk<'_> {
                 Err(error) => {
                     let code = exit::of_app_error(&error);
                     match Problem::of_app_error(&error) {
-                        Some(problem) => self.complain(&problem.quoting(self.texts()), code),
+                        Some(error) => self.report_error(&error.quoting(self.texts()), code),
                         None => Next::End(code),
                     }
                 }
@@ -457,7 +457,7 @@ impl Talk<'_> {
                     self.loaded.set(&name, &source);
                     self.evaluate(source, ChunkUse::File, Some(name)).await
                 }
-                Err(message) => self.complain(&Problem::usage(message), exit::USAGE),
+                Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             },
             Command::Describe(name) => self.describe(&name).await,
         }
@@ -466,8 +466,8 @@ impl Talk<'_> {
     async fn describe(&mut self, name: &str) -> Next {
         let catalog = self.session.catalog();
         let Some((name, definition)) = describe::find(&catalog, name) else {
-            let problem = describe::unknown(&catalog, name);
-            return self.complain(&problem, exit::USAGE);
+            let error = describe::unknown(&catalog, name);
+            return self.report_error(&error, exit::USAGE);
         };
         let root = self.session.repo().map(|repo| repo.bundle.root.clone());
         let looker = app::executors(self.session.settings(), root.unwrap_or_default());

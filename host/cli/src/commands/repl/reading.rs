@@ -88,7 +88,7 @@ fn line(number: u32) -> Event {
             return Event::Failed(format!("line {number} of stdin has more than 16 MiB"));
         }
         Ok(_) => {}
-        Err(problem) => return Event::Failed(format!("cannot read stdin: {problem}")),
+        Err(error) => return Event::Failed(format!("cannot read stdin: {error}")),
     }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

@@ -12,7 +12,7 @@ fn parse(body: &str) -> Result<Definition, String> {
         names: vec!["a.b".into()],
         location,
         body: body.into(),
-        problem: None,
+        error: None,
     })
     .map_err(|problems| {
         let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -70,7 +70,7 @@ fn git_sources_are_told_from_folders() {
 #[test]
 fn each_field_is_checked() {
     let at = "actions/a.lua:3: define_action: ";
-    for (body, problem) in [
+    for (body, error) in [
         (r#"{"executor":"native"}"#, "field 'source' is missing"),
         (r#"{"source":"x"}"#, "field 'executor' is missing"),
         (
@@ -114,9 +114,9 @@ fn each_field_is_checked() {
             "field 'tag' `--x` is not a tag, branch or commit",
         ),
     ] {
-        assert_eq!(parse(body).expect_err(body), format!("{at}{problem}"));
+        assert_eq!(parse(body).expect_err(body), format!("{at}{error}"));
     }
-    for (extra, problem) in [
+    for (extra, error) in [
         (
             r#","timeout":"soon""#,
             "field 'timeout' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
@@ -228,7 +228,7 @@ fn each_field_is_checked() {
             "field 'defaults': `a` is in 'locked', too: keep it in one of them",
         ),
     ] {
-        assert_eq!(with(extra).expect_err(extra), format!("{at}{problem}"));
+        assert_eq!(with(extra).expect_err(extra), format!("{at}{error}"));
     }
 }
 
@@ -265,7 +265,7 @@ fn a_wasm_action_is_given_what_its_fields_name() {
 fn each_field_of_a_wasm_action_is_checked() {
     let at = "actions/a.lua:3: define_action: ";
     let path = "must be named by an absolute path without '.' and '..', such as \"/data\"";
-    for (extra, problem) in [
+    for (extra, error) in [
         (r#""dirs":["/data"]"#, "field 'dirs' must be a table with names, got a list".to_owned()),
         (r#""dirs":{"data":{"path":"x"}}"#, format!("field 'dirs[\"data\"]' {path}")),
         (r#""dirs":{"/a/../b":{"path":"x"}}"#, format!("field 'dirs[\"/a/../b\"]' {path}")),
@@ -310,18 +310,18 @@ fn each_field_of_a_wasm_action_is_checked() {
         (r#""type":"other""#, "field 'type' is not for executor \"wasm\"".to_owned()),
     ] {
         let body = format!(r#"{{"source":"x","entrypoint":"a.wasm","executor":"wasm",{extra}}}"#);
-        assert_eq!(parse(&body).expect_err(extra), format!("{at}{problem}"));
+        assert_eq!(parse(&body).expect_err(extra), format!("{at}{error}"));
     }
-    let problem = parse(r#"{"source":"x","executor":"wasm"}"#).expect_err("no file");
+    let error = parse(r#"{"source":"x","executor":"wasm"}"#).expect_err("no file");
     assert_eq!(
-        problem,
+        error,
         format!("{at}field 'entrypoint' is missing: executor \"wasm\" wants the file named")
     );
     for field in [r#""dirs":{}"#, r#""network":[]"#, r#""sha256":"""#] {
         let name = field.split('"').nth(1).expect("a name");
-        let problem = with(&format!(",{field}")).expect_err(field);
+        let error = with(&format!(",{field}")).expect_err(field);
         assert_eq!(
-            problem,
+            error,
             format!("{at}field '{name}' is for executor \"wasm\" only")
         );
     }
@@ -335,8 +335,8 @@ fn all_that_is_wrong_with_a_definition_comes_out_at_once() {
         .expect_err("wrong")
         .lines()
         .map(|line| {
-            let problem = line.strip_prefix(at).expect("a place");
-            problem.split('\'').nth(1).expect("a field").to_owned()
+            let error = line.strip_prefix(at).expect("a place");
+            error.split('\'').nth(1).expect("a field").to_owned()
         })
         .collect();
     assert_eq!(

@@ -127,8 +127,8 @@ fn what_is_no_schema_is_refused_with_its_place() {
             "is no valid schema: ",
         ),
     ] {
-        let problem = Schema::compile(schema.clone()).expect_err("no schema");
-        assert!(problem.starts_with(start), "{schema}: {problem}");
+        let error = Schema::compile(schema.clone()).expect_err("no schema");
+        assert!(error.starts_with(start), "{schema}: {error}");
     }
 }
 

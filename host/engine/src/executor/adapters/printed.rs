@@ -22,7 +22,11 @@ pub(crate) const EMPTY: &str = "printed nothing, and a result is one JSON value 
 const MAX_CHECKED: usize = 64 << 10;
 
 /// Makes one JSON document, of at most `cap` bytes, of what a program printed.
-pub async fn take(adapter: &Adapter, printed: Printed, cap: usize) -> Result<Vec<u8>, ActionError> {
+pub async fn decode_output(
+    adapter: &Adapter,
+    printed: Printed,
+    cap: usize,
+) -> Result<Vec<u8>, ActionError> {
     let (output, with_status) = (adapter.output, adapter.with_status);
     let Printed {
         stdout,

@@ -24,8 +24,8 @@ pub(super) fn of(folder: &Path) -> Result<Files, ActionError> {
 /// Everything but what has one of these names, wherever it is.
 pub(super) fn without(folder: &Path, names: &[&str]) -> Result<Files, ActionError> {
     let mut files = BTreeMap::new();
-    collect(folder, folder, names, &mut files, 0).map_err(|problem| {
-        ActionError::unavailable(format!("reading {}: {problem}", folder.display()), None)
+    collect(folder, folder, names, &mut files, 0).map_err(|error| {
+        ActionError::unavailable(format!("reading {}: {error}", folder.display()), None)
     })?;
     Ok(files)
 }
@@ -38,8 +38,8 @@ fn collect(
     depth: usize,
 ) -> io::Result<()> {
     if depth > MAX_DEPTH {
-        let problem = format!("folders nest deeper than {MAX_DEPTH}");
-        return Err(io::Error::other(problem));
+        let error = format!("folders nest deeper than {MAX_DEPTH}");
+        return Err(io::Error::other(error));
     }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -78,11 +78,11 @@ pub fn inside(
     field: &str,
 ) -> Result<PathBuf, ActionError> {
     let path = folder.join(relative);
-    let real = path.canonicalize().map_err(|problem| {
+    let real = path.canonicalize().map_err(|error| {
         unavailable(format!(
             "{field} `{relative}` is not in {}: {}",
             folder.display(),
-            brief(&problem)
+            brief(&error)
         ))
     })?;
     if real.starts_with(source) {
@@ -96,8 +96,8 @@ pub fn inside(
 }
 
 /// The operating system's words without its number.
-pub fn brief(problem: &std::io::Error) -> String {
-    let text = problem.to_string();
+pub fn brief(error: &std::io::Error) -> String {
+    let text = error.to_string();
     text.split(" (os error")
         .next()
         .unwrap_or_default()
@@ -145,21 +145,21 @@ fn says(path: &Path) -> Result<Option<(Language, String)>, ActionError> {
 }
 
 fn first_line(path: &Path) -> Result<Option<String>, ActionError> {
-    let fail = |problem: &std::io::Error| {
+    let fail = |error: &std::io::Error| {
         unavailable(format!(
             "cannot read `{}`: {}",
             path.display(),
-            brief(problem)
+            brief(error)
         ))
     };
     let mut start = Vec::new();
-    let file = unblocked::open(path).map_err(|problem| match problem.kind() {
+    let file = unblocked::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => unavailable(format!("`{}` is not a file", path.display())),
-        _ => fail(&problem),
+        _ => fail(&error),
     })?;
     file.take(256)
         .read_to_end(&mut start)
-        .map_err(|problem| fail(&problem))?;
+        .map_err(|error| fail(&error))?;
     let line = start
         .split(|byte| *byte == b'\n')
         .next()
@@ -249,9 +249,9 @@ mod tests {
                 "{file}"
             );
         }
-        let problem = find(&root, &defined(&json!({"entrypoint": "f"}))).expect_err("says nothing");
+        let error = find(&root, &defined(&json!({"entrypoint": "f"}))).expect_err("says nothing");
         assert_eq!(
-            problem.message,
+            error.message,
             "`f` says neither by its name nor by a #! line what it is: set `type` or `interpreter`"
         );
         let entry = find(
@@ -276,12 +276,12 @@ mod tests {
             "run.py"
         );
         let (_keep, root) = source(&[("a.py", ""), ("b.sh", "")]);
-        let problem = find(&root, &defined(&json!({}))).expect_err("two");
+        let error = find(&root, &defined(&json!({}))).expect_err("two");
         assert!(
-            problem
+            error
                 .message
                 .ends_with("set `entrypoint` to one of a.py, b.sh"),
-            "{problem}"
+            "{error}"
         );
     }
 
@@ -291,16 +291,16 @@ mod tests {
         symlink("/bin/sh", root.join("out.sh")).expect("a link");
         symlink("/etc", root.join("etc")).expect("a link");
         symlink("in/a.sh", root.join("ok.sh")).expect("a link");
-        let problem = |fields| find(&root, &defined(&fields)).expect_err("refused").message;
+        let failed = |fields| find(&root, &defined(&fields)).expect_err("refused").message;
         assert!(
-            problem(json!({"entrypoint": "out.sh"}))
+            failed(json!({"entrypoint": "out.sh"}))
                 .starts_with("entrypoint `out.sh` leads out of the source")
         );
         assert!(
-            problem(json!({"subdir": "etc", "entrypoint": "passwd"}))
+            failed(json!({"subdir": "etc", "entrypoint": "passwd"}))
                 .starts_with("subdir `etc` leads out of the source")
         );
-        assert!(problem(json!({"entrypoint": "no.sh"})).ends_with(": no such file or directory"));
+        assert!(failed(json!({"entrypoint": "no.sh"})).ends_with(": no such file or directory"));
         assert!(find(&root, &defined(&json!({"entrypoint": "ok.sh"}))).is_ok());
         assert!(
             find(

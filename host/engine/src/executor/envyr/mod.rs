@@ -25,7 +25,7 @@ pub use entry::{brief, inside};
 pub use tool::{InstallError, REMEDY, VERSION, find, install, is_current, tools_folder};
 pub use variables::FETCH_DEFAULTS;
 
-use super::adapters::{self, Given};
+use super::adapters::{self, ProgramInput};
 use super::granted::{Places, judge_program};
 use super::process::{self, Command, Finished, Isolation, Opened};
 use super::result_file;
@@ -107,7 +107,7 @@ struct Found {
 /// A call whose source is here.
 struct Call<'a> {
     definition: &'a Definition,
-    given: Given,
+    given: ProgramInput,
     found: &'a Found,
     preparer: Preparer<'a>,
     entry: Entry,
@@ -207,7 +207,7 @@ impl Envyr {
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         self.admit(definition.executor).await?;
-        let given = adapters::give(definition, invocation.params)?;
+        let given = adapters::encode_input(definition, invocation.params)?;
         let found = self.found().await?;
         let preparer = self.preparer(found, definition.timeout);
         let folder = preparer.fetch(&definition.source).await?;
@@ -237,7 +237,7 @@ impl Envyr {
             Executor::Native => self.run_native(call).await?,
             Executor::Docker => self.run_docker(call).await?,
         };
-        adapters::take(&definition.adapter, printed, STDOUT_CAP).await
+        adapters::decode_output(&definition.adapter, printed, STDOUT_CAP).await
     }
 
     async fn run_native(&self, call: Call<'_>) -> Result<Printed, ActionError> {
@@ -307,9 +307,8 @@ impl Envyr {
         native: Option<(Option<Vec<Opened>>, ProcessLimits)>,
         on_start: impl FnOnce(i32),
     ) -> Result<(Finished, Temporary), ActionError> {
-        let starting = |problem: io::Error| {
-            ActionError::unavailable(format!("starting envyr: {problem}"), None)
-        };
+        let starting =
+            |error: io::Error| ActionError::unavailable(format!("starting envyr: {error}"), None);
         let room = process::room(timeout).await.map_err(starting)?;
         let mut temporary = Temporary::new(&self.data)?;
         env.push(("TMPDIR".into(), temporary.path().into()));
@@ -449,9 +448,9 @@ impl Execute for Envyr {
                 }
                 Ok(all)
             });
-            let folders = reading.await.unwrap_or_else(|problem| {
-                Err(ActionError::unavailable(problem.to_string(), None))
-            })?;
+            let folders = reading
+                .await
+                .unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))?;
             for files in folders {
                 hash.update(files.len().to_le_bytes());
                 for (name, digest) in files {
@@ -497,7 +496,7 @@ fn wasm_file(source: PathBuf, definition: &Definition) -> Result<Implementation,
 }
 
 /// What envyr hands on to the program as it stands, words that look like its own options included.
-fn behind_dashes(given: &Given) -> Vec<OsString> {
+fn behind_dashes(given: &ProgramInput) -> Vec<OsString> {
     if given.args.is_empty() {
         return Vec::new();
     }

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::{Envyr, behind_dashes, docker, native_arguments, tool, variables};
 use crate::catalog::{Definition, Executor, Language};
-use crate::executor::adapters::{self, Given};
+use crate::executor::adapters::{self, ProgramInput};
 use crate::executor::{Invocation, Plan};
 use crate::failure::ActionError;
 
@@ -11,7 +11,7 @@ impl Envyr {
     /// The command line of a call, without any of its effects.
     pub(super) async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
         let definition = invocation.definition;
-        let given = adapters::give(definition, invocation.params)?;
+        let given = adapters::encode_input(definition, invocation.params)?;
         if definition.executor == Executor::Wasm {
             return self.planned_here(definition, given).await;
         }
@@ -31,7 +31,7 @@ impl Envyr {
                 interpreter: found.interpreter,
             }),
             Ok(None) => Err("the repository was not fetched yet".to_owned()),
-            Err(problem) => Err(problem.message),
+            Err(error) => Err(error.message),
         };
         let language = entry
             .as_ref()
@@ -71,13 +71,13 @@ impl Envyr {
     async fn planned_here(
         &self,
         definition: &Definition,
-        given: Given,
+        given: ProgramInput,
     ) -> Result<Plan, ActionError> {
         let file = definition.entrypoint.clone().unwrap_or_default();
         let note = match self.look(definition, false).await {
             Ok(Some(_)) => "runs in this process".to_owned(),
             Ok(None) => "the repository was not fetched yet".to_owned(),
-            Err(problem) => problem.message,
+            Err(error) => error.message,
         };
         let names = self.mapped(definition, &given);
         Ok(Plan {

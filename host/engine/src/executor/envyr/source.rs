@@ -82,7 +82,7 @@ impl Preparer<'_> {
         }
         // A clone that was stopped half-way stays broken until it is deleted.
         remove(&root).await?;
-        fs::create_dir_all(&root).map_err(|problem| local(&root, &problem))?;
+        fs::create_dir_all(&root).map_err(|error| local(&root, &error))?;
         let clone = Clone {
             url,
             tag,
@@ -90,7 +90,7 @@ impl Preparer<'_> {
         };
         let git = git::find(self.env)?;
         for words in clone.commands() {
-            let writable = vec![Opened::new(&root).map_err(|problem| local(&root, &problem))?];
+            let writable = vec![Opened::new(&root).map_err(|error| local(&root, &error))?];
             let (mut env, what) = (git::variables(self.env), format!("fetching {url} failed"));
             let isolation = match own_ssh_configuration(&mut env) {
                 true => Isolation::Strongest,
@@ -103,9 +103,9 @@ impl Preparer<'_> {
         let clone = clone.folder();
         let clone = clone
             .canonicalize()
-            .map_err(|problem| local(&clone, &problem))?;
+            .map_err(|error| local(&clone, &error))?;
         write_whole(&ready, clone.to_string_lossy().as_bytes())
-            .map_err(|problem| local(&ready, &problem))?;
+            .map_err(|error| local(&ready, &error))?;
         Ok(clone)
     }
 
@@ -149,8 +149,7 @@ impl Preparer<'_> {
         if current() {
             return Ok(());
         }
-        fs::create_dir_all(self.data.join("prepared"))
-            .map_err(|problem| local(self.data, &problem))?;
+        fs::create_dir_all(self.data.join("prepared")).map_err(|error| local(self.data, &error))?;
         // Begun here and never finished; or made here for other manifests, and npm is not asked while it is there. What
         // was there before Kael came is its owner's.
         let own = !made.exists() || busy.exists() || noted().ends_with(" own");
@@ -158,7 +157,7 @@ impl Preparer<'_> {
             remove(&made).await?;
         }
         if own {
-            fs::write(&busy, "").map_err(|problem| local(&busy, &problem))?;
+            fs::write(&busy, "").map_err(|error| local(&busy, &error))?;
         }
         let mut args: Vec<OsString> = vec!["--root".into(), self.data.join("envyr").into()];
         args.extend(idle_run(entry.language.name()).map(OsString::from));
@@ -169,8 +168,8 @@ impl Preparer<'_> {
         for (variable, tool) in CACHES {
             env.push((variable.into(), caches.join(tool).into()));
         }
-        fs::create_dir_all(&caches).map_err(|problem| local(&caches, &problem))?;
-        let open = |path: &Path| Opened::new(path).map_err(|problem| local(path, &problem));
+        fs::create_dir_all(&caches).map_err(|error| local(&caches, &error))?;
+        let open = |path: &Path| Opened::new(path).map_err(|error| local(path, &error));
         let writable = vec![open(&entry.folder)?, open(&caches)?];
         own_ssh_configuration(&mut env);
         let what = "preparing the source failed";
@@ -179,9 +178,9 @@ impl Preparer<'_> {
         // What was installed has run code of its own there.
         writable::plain(entry)?;
         // npm makes no folder where there is nothing to put into it, and would be asked at every call.
-        fs::create_dir_all(&made).map_err(|problem| local(&made, &problem))?;
+        fs::create_dir_all(&made).map_err(|error| local(&made, &error))?;
         let note = format!("{} {}", wanted(), if own { "own" } else { "found" });
-        write_whole(&stamp, note.as_bytes()).map_err(|problem| local(&stamp, &problem))?;
+        write_whole(&stamp, note.as_bytes()).map_err(|error| local(&stamp, &error))?;
         fs::remove_file(&busy).ok();
         Ok(())
     }
@@ -210,11 +209,10 @@ impl Preparer<'_> {
         what: &str,
     ) -> Result<(), ActionError> {
         let room = process::room(PREPARE_TIMEOUT).await;
-        let room = room.map_err(|problem| local(program, &problem))?;
+        let room = room.map_err(|error| local(program, &error))?;
         let temporary = Temporary::new(self.data)?;
         env.push(("TMPDIR".into(), temporary.path().into()));
-        fs::create_dir_all(self.data.join("envyr"))
-            .map_err(|problem| local(self.data, &problem))?;
+        fs::create_dir_all(self.data.join("envyr")).map_err(|error| local(self.data, &error))?;
         let command = Command {
             program: program.to_owned(),
             args,
@@ -232,7 +230,7 @@ impl Preparer<'_> {
         };
         let finished = process::run(command, |_| ())
             .await
-            .map_err(|problem| local(program, &problem))?;
+            .map_err(|error| local(program, &error))?;
         if finished.ending == Ending::Exited(0) {
             return Ok(());
         }
@@ -260,7 +258,7 @@ impl Preparer<'_> {
     async fn lock(&self, key: &str) -> Result<Lock, ActionError> {
         let folder = self.data.join("locks");
         let locked = lock::lock(&folder, key, Waiting::within(self.wait.duration())).await;
-        let locked = locked.map_err(|problem| local(&folder.join(key), &problem))?;
+        let locked = locked.map_err(|error| local(&folder.join(key), &error))?;
         locked.ok_or_else(|| {
             let message = format!(
                 "waited {} for another call that prepares the same source",
@@ -274,11 +272,11 @@ impl Preparer<'_> {
 /// A folder of this machine, canonical; a relative one is looked for from the repo.
 pub(super) fn folder(repo: &Path, path: &Path) -> Result<PathBuf, ActionError> {
     let path = repo.join(path);
-    path.canonicalize().map_err(|problem| {
+    path.canonicalize().map_err(|error| {
         let message = format!(
             "the source {} cannot be opened: {}",
             path.display(),
-            super::entry::brief(&problem)
+            super::entry::brief(&error)
         );
         ActionError::unavailable(message, None)
     })
@@ -382,7 +380,7 @@ async fn remove(folder: &Path) -> Result<(), ActionError> {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
         {
             Ok(()) => return Ok(()),
-            Err(problem) if rounds == 100 => return Err(local(folder, &problem)),
+            Err(error) if rounds == 100 => return Err(local(folder, &error)),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
         rounds += 1;
@@ -396,8 +394,8 @@ fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
-fn local(path: &Path, problem: &io::Error) -> ActionError {
-    ActionError::unavailable(format!("{}: {problem}", path.display()), None)
+fn local(path: &Path, error: &io::Error) -> ActionError {
+    ActionError::unavailable(format!("{}: {error}", path.display()), None)
 }
 
 fn digest(parts: &[&str]) -> String {

@@ -50,7 +50,7 @@ pub fn install(data: &Path) -> Result<PathBuf, InstallError> {
     match cargo.status() {
         Ok(status) if status.success() && is_current(&program) => Ok(program),
         Ok(status) => Err(InstallError::Failed(status)),
-        Err(problem) => Err(InstallError::NoCargo(problem)),
+        Err(error) => Err(InstallError::NoCargo(error)),
     }
 }
 
@@ -90,7 +90,7 @@ pub fn find(
     };
     let path = path
         .canonicalize()
-        .map_err(|problem| unavailable(format!("no envyr at {}: {problem}", path.display())))?;
+        .map_err(|error| unavailable(format!("no envyr at {}: {error}", path.display())))?;
     let version = version(&path, data)
         .ok_or_else(|| unavailable(format!("{} is not envyr {VERSION}", path.display())))?;
     if version != VERSION {

@@ -104,27 +104,27 @@ pub(super) fn notes(entry: &Entry) -> Result<Opened, ActionError> {
         }
         match rustix::fs::mkdirat(&folder, ".envyr", Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(problem) => return Err(problem),
+            Err(error) => return Err(error),
         }
         let mode = Mode::from_raw_mode(0o644);
         look(OFlags::CREATE | OFlags::WRONLY | OFlags::NONBLOCK, mode)?;
         look(OFlags::PATH, Mode::empty())
     };
-    let problem = |problem: &std::io::Error| {
+    let failed = |error: &std::io::Error| {
         let file = entry.folder.join(".envyr/meta.json");
         let hint = "delete the folder .envyr of the source, and let this user write there";
         ActionError::unavailable(
-            format!("{}: {}", file.display(), brief(problem)),
+            format!("{}: {}", file.display(), brief(error)),
             Some(hint.to_owned()),
         )
     };
-    let opened = open().map_err(|errno| problem(&errno.into()))?;
-    let stat = rustix::fs::fstat(&opened).map_err(|errno| problem(&errno.into()))?;
-    let opened = Opened::of(opened).map_err(|error| problem(&error))?;
+    let opened = open().map_err(|errno| failed(&errno.into()))?;
+    let stat = rustix::fs::fstat(&opened).map_err(|errno| failed(&errno.into()))?;
+    let opened = Opened::of(opened).map_err(|error| failed(&error))?;
     // A second name for a file would be a way to write something else.
     if !opened.kind().is_ok_and(|kind| kind.is_file()) || stat.st_nlink != 1 {
         let other = std::io::Error::other("it is not a file of its own");
-        return Err(problem(&other));
+        return Err(failed(&other));
     }
     Ok(opened)
 }

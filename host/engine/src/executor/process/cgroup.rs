@@ -71,11 +71,11 @@ impl Places {
             remove_stale(place);
             let group = match Group::new(place) {
                 Ok(group) => group,
-                Err(problem) if exhausted::is_short_of_descriptors(&problem) => {
-                    return Err(problem);
+                Err(error) if exhausted::is_short_of_descriptors(&error) => {
+                    return Err(error);
                 }
-                Err(problem) => {
-                    places.why = format!("{}: {problem}", place.display());
+                Err(error) => {
+                    places.why = format!("{}: {error}", place.display());
                     continue;
                 }
             };
@@ -158,7 +158,7 @@ impl Group {
     fn door(&self) -> io::Result<OwnedFd> {
         // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
         let door = match self.open("tasks") {
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => self.open(MEMBERS),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.open(MEMBERS),
             tasks => tasks,
         };
         Ok(door?.into())
@@ -211,7 +211,7 @@ impl Drop for Group {
         // Its last process may have been reaped a moment ago.
         for _ in 0..20 {
             match remove(&self.folder) {
-                Err(problem) if problem.kind() == io::ErrorKind::ResourceBusy => {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                     std::thread::sleep(std::time::Duration::from_millis(5));
                 }
                 _ => return,

@@ -64,7 +64,7 @@ fn send(order: Order) -> io::Result<()> {
                     // A call that was cancelled while it waited here goes with its descriptors.
                     (Order::Start(_, _, reply), _) if reply.is_closed() => {}
                     (Order::Start(program, owned, reply), Ok(host)) => {
-                        let started = orphan_reaper::note(|| spawn::spawn(&program, host));
+                        let started = orphan_reaper::register(|| spawn::spawn(&program, host));
                         let hold = |started| ProcessTree::new(started, program.containment, owned);
                         // When nobody waits for it any more, dropping it ends it.
                         reply.send(started.map(hold)).ok();
@@ -72,11 +72,11 @@ fn send(order: Order) -> io::Result<()> {
                     (Order::Probe(reply), Ok(host)) => {
                         reply.send(probe(host)).ok();
                     }
-                    (Order::Start(_, _, reply), Err(problem)) => {
-                        reply.send(Err((*problem).into())).ok();
+                    (Order::Start(_, _, reply), Err(error)) => {
+                        reply.send(Err((*error).into())).ok();
                     }
-                    (Order::Probe(reply), Err(problem)) => {
-                        reply.send(Err((*problem).into())).ok();
+                    (Order::Probe(reply), Err(error)) => {
+                        reply.send(Err((*error).into())).ok();
                     }
                 }
             }

@@ -254,8 +254,8 @@ fn groups(
     let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
         return Ok((Groups::default(), Vec::new()));
     };
-    let (group, door) = Group::ready(place, most).map_err(|problem| {
-        io::Error::new(problem.kind(), format!("making a control group: {problem}"))
+    let (group, door) = Group::ready(place, most).map_err(|error| {
+        io::Error::new(error.kind(), format!("making a control group: {error}"))
     })?;
     let mut groups = Groups::default();
     match holds {

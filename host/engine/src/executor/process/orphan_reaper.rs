@@ -29,7 +29,7 @@ pub(super) fn become_subreaper() -> io::Result<()> {
 }
 
 /// Notes what is started before anybody can take it for an orphan.
-pub(super) fn note(start: impl FnOnce() -> io::Result<Started>) -> io::Result<Started> {
+pub(super) fn register(start: impl FnOnce() -> io::Result<Started>) -> io::Result<Started> {
     let mut noted = started();
     let mut fresh = start()?;
     noted.insert(fresh.pid);
@@ -38,7 +38,7 @@ pub(super) fn note(start: impl FnOnce() -> io::Result<Started>) -> io::Result<St
 }
 
 /// Forgets the pid of what was reaped.
-pub(super) fn forget(pid: i32) {
+pub(super) fn unregister(pid: i32) {
     started().remove(&pid);
 }
 

@@ -131,7 +131,7 @@ impl Drop for Started {
             self.reap();
         }
         if self.noted {
-            orphan_reaper::forget(self.pid);
+            orphan_reaper::unregister(self.pid);
         }
     }
 }

@@ -202,9 +202,9 @@ async fn a_program_that_is_not_there_is_an_error() {
         program: Path::new("/nonexistent").into(),
         ..shell("")
     };
-    let problem = run(command, |_| ()).await.err().expect("no program");
+    let error = run(command, |_| ()).await.err().expect("no program");
     assert_eq!(
-        problem.to_string(),
+        error.to_string(),
         "executing the program: No such file or directory (os error 2)"
     );
 }

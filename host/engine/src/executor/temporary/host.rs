@@ -140,7 +140,7 @@ impl HostFolder {
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.folder, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(problem) => Err(problem.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -186,14 +186,14 @@ fn open_place(data: &Path) -> io::Result<(OwnedFd, PathBuf)> {
     let path = data.join(PLACE);
     match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let place = rustix::fs::open(&path, flags, Mode::empty())?;
     let stat = rustix::fs::fstat(&place)?;
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        let problem = format!("{} belongs to another user", path.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+        let error = format!("{} belongs to another user", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, error));
     }
     if Mode::from_raw_mode(stat.st_mode) != Mode::RWXU {
         rustix::fs::fchmod(&place, Mode::RWXU)?;
@@ -220,14 +220,14 @@ fn lock_new(place: &OwnedFd, name: &str) -> io::Result<Option<File>> {
     let file = match rustix::fs::openat(place, &*name, flags, Mode::WUSR) {
         Ok(file) => file,
         Err(Errno::EXIST) => return Ok(None),
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     };
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(is_named(place, &name, &file).then(|| file.into())),
         Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(problem) => {
+        Err(error) => {
             rustix::fs::unlinkat(place, &*name, AtFlags::empty()).ok();
-            Err(problem.into())
+            Err(error.into())
         }
     }
 }
@@ -257,10 +257,8 @@ fn sweep(place: &OwnedFd, own: &str) {
         left.extend(host.filter(|host| *host != own).map(str::to_owned));
     }
     for host in left {
-        if let Err(problem) = remove_left(place, &host) {
-            tracing::warn!(
-                "what a killed host has left in tmp/{host} cannot be removed: {problem}"
-            );
+        if let Err(error) = remove_left(place, &host) {
+            tracing::warn!("what a killed host has left in tmp/{host} cannot be removed: {error}");
         }
     }
 }
@@ -281,7 +279,7 @@ fn remove_left(place: &OwnedFd, host: &str) -> io::Result<()> {
             rustix::fs::unlinkat(place, host, AtFlags::REMOVEDIR)?;
         }
         Err(Errno::NOENT) => {}
-        Err(problem) => return Err(problem.into()),
+        Err(error) => return Err(error.into()),
     }
     Ok(rustix::fs::unlinkat(place, &*lock, AtFlags::empty())?)
 }

@@ -91,7 +91,7 @@ impl Engine {
                         stderr.lines().next().unwrap_or("nothing").trim()
                     ));
                 }
-                Err(problem) => said.push(format!("{name} cannot be started: {problem}")),
+                Err(error) => said.push(format!("{name} cannot be started: {error}")),
             }
         }
         let hint = "start the docker daemon or install podman, or define the action with executor = \"native\"";
@@ -113,8 +113,8 @@ impl Engine {
             }
             io::Result::Ok(())
         };
-        make().map_err(|problem| {
-            ActionError::unavailable(format!("{}: {problem}", link.display()), None)
+        make().map_err(|error| {
+            ActionError::unavailable(format!("{}: {error}", link.display()), None)
         })?;
         let folders = [folder]
             .into_iter()

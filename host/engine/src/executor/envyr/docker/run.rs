@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::activity::Kind;
 use crate::catalog::{Definition, Output};
-use crate::executor::adapters::Given;
+use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome, writable};
 use crate::executor::process::Ending;
 use crate::executor::result_file;
@@ -31,13 +31,13 @@ impl Envyr {
                 permit::blocking(move || docker::Engine::find(&environment, &path, &data));
             looking
                 .await
-                .unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))
+                .unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
         });
         let engine = engine.await?;
         let looked_at = entry.clone();
         let tag = permit::blocking(move || docker::image_tag(&looked_at)).await;
         let tag =
-            tag.unwrap_or_else(|problem| Err(ActionError::unavailable(problem.to_string(), None)))?;
+            tag.unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);
         let names = self.mapped(definition, &call.given);
         let mut args = docker::arguments(&self.data, entry, definition, &names, &tag)?;
@@ -107,7 +107,7 @@ impl Envyr {
     pub(in crate::executor::envyr) fn mapped<'a>(
         &self,
         definition: &'a Definition,
-        given: &'a Given,
+        given: &'a ProgramInput,
     ) -> Vec<&'a str> {
         let set = |name: &&str| self.environment.get(name).is_some();
         let own = definition.env.iter().map(String::as_str).filter(set);

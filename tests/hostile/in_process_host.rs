@@ -135,13 +135,13 @@ impl Host {
         let repo = if actions.exists() {
             match Repo::load(&self.sandbox, &actions, &limits, &output).await {
                 Ok(repo) => Some(repo),
-                Err(problem) => {
-                    let kind = match problem {
+                Err(error) => {
+                    let kind = match error {
                         AppError::Limit { .. } => "limit",
                         AppError::Busy(_) => "busy",
                         _ => "repo",
                     };
-                    return ended(kind, problem.to_string(), String::new());
+                    return ended(kind, error.to_string(), String::new());
                 }
             }
         } else {
