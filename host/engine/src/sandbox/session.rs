@@ -9,8 +9,9 @@ use wasmtime::Store;
 use super::admission::Place;
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
+use super::instance::{conclude, latest, seed};
 use super::state::State;
-use super::{Ending, Output, PreparedRepo, Report, Sandbox, conclude, latest, seed};
+use super::{Ending, Output, PreparedRepo, Report, Sandbox};
 use crate::gate::Dispatcher;
 use crate::limits::Limits;
 

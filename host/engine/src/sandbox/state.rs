@@ -1,35 +1,34 @@
 //! What the host keeps for one instance.
 
 mod answer;
+mod failures;
+mod host_call;
+mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::bindings::kael::engine::actions::{
-    ActionError as WitError, Completion, ErrorKind as WitKind,
-};
-use super::input::{Input, bytes_of};
+pub(super) use wire::from_wit;
+
+use super::bindings::kael::engine::actions::{ActionError as WitError, Completion};
+use super::input::Input;
 use super::output::{Closed, Output};
 use crate::bounds::{Limiter, Meter};
-use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::failure::{ActionError, ErrorKind};
 use crate::gate::{Dispatcher, Record};
 use crate::limits::{LimitHit, Limits};
 use crate::permit::Permit;
-use crate::report_item::ReportItem;
-use crate::units::ByteSize;
+use failures::Failures;
+use wire::to_wit;
 
 type Outcome = Result<String, WitError>;
 
 /// The one of the host's own names whose answer takes its time, as an action's does.
 const SLEEP: &str = "kael.sleep";
-
-/// Warnings of a script that are shown, and bytes of each.
-const MAX_WARNINGS: u32 = 20;
-const MAX_WARNING: usize = 1 << 10;
 
 /// How a call ended, and its permit: results that the guest has not taken yet count as in flight,
 /// which bounds them.
@@ -52,35 +51,6 @@ struct InFlight {
     task: AbortHandle,
     /// Bytes of its parameters.
     params: u64,
-}
-
-/// Failures whose details are kept, for a report of one that nothing caught: the latest.
-const MAX_FAILURES: usize = 8;
-
-/// The latest failed calls of an instance.
-#[derive(Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<VecDeque<(String, ActionError)>>>);
-
-impl Failures {
-    fn note(&self, name: &str, error: &ActionError) {
-        if error.detail.is_none() {
-            return;
-        }
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() == MAX_FAILURES {
-            all.pop_front();
-        }
-        all.push_back((name.to_owned(), error.clone()));
-    }
-
-    /// What is known of the latest failure that a script reports in these words.
-    pub(super) fn detail(&self, name: &str, kind: ErrorKind, text: &str) -> Option<Box<Detail>> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.iter().rev().find(|(called, error)| {
-            called == name && error.kind == kind && text.ends_with(&error.message)
-        });
-        found.and_then(|(_, error)| error.detail.clone())
-    }
 }
 
 /// One instance's side of the gate.
@@ -179,105 +149,6 @@ impl State {
         wasmtime::Trap::Interrupt.into()
     }
 
-    /// Answers one of the host's own names at once.
-    async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
-        match name {
-            "kael.print" => {
-                self.print(params.into_bytes()).await?;
-                Ok(Ok("null".to_owned()))
-            }
-            "kael.print-bytes" => match bytes_of(&params) {
-                Some(bytes) => {
-                    self.print(bytes).await?;
-                    Ok(Ok("null".to_owned()))
-                }
-                None => Ok(refused("a character stands for no byte")),
-            },
-            "kael.warn" => {
-                self.warn(&params);
-                Ok(Ok("null".to_owned()))
-            }
-            "kael.input" => Ok(match self.input.read().await {
-                Ok(text) => Ok(text),
-                Err(error) => refused(error),
-            }),
-            // While a repo loads there is no run to end.
-            "kael.exit" if self.dispatcher.is_none() => Ok(refused(
-                "a run cannot be ended while the actions repo loads",
-            )),
-            "kael.exit" => match params.parse::<u8>() {
-                Ok(code) => Err(self.end(Stop::Exit(code))),
-                Err(_) => Ok(refused("an exit code is 0 to 255")),
-            },
-            "kael.clock" => {
-                let wall = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .map_or(0.0, |since| since.as_secs_f64());
-                let cpu = self.meter.spent().as_secs_f64();
-                Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
-            }
-            "kael.seed" => Ok(Ok(self.seed.to_string())),
-            "kael.report" => Ok(match ReportItem::parse(&params) {
-                Ok(item) => {
-                    self.output.item(item, params.len());
-                    Ok("null".to_owned())
-                }
-                Err(error) => Err(to_wit(ActionError::new(
-                    ErrorKind::InvalidParams,
-                    format!("the report cannot be shown: {error}"),
-                ))),
-            }),
-            "kael.interrupted" => {
-                let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
-                Ok(Ok(interrupted.to_string()))
-            }
-            _ => Ok(Err(to_wit(ActionError::new(
-                ErrorKind::UnknownAction,
-                "no such action",
-            )))),
-        }
-    }
-
-    /// Shows a warning of the script, and no more of them than a person would read.
-    fn warn(&mut self, text: &str) {
-        self.warned = self.warned.saturating_add(1);
-        if self.warned <= MAX_WARNINGS {
-            let cut = text.floor_char_boundary(MAX_WARNING);
-            // What could drive a terminal is shown as an escape.
-            let shown = text[..cut].chars().map(|c| match c {
-                '\'' | '"' | '\\' => c.to_string(),
-                c => c.escape_debug().to_string(),
-            });
-            tracing::warn!("{}", shown.collect::<String>());
-        }
-    }
-
-    async fn print(&mut self, mut text: Vec<u8>) -> wasmtime::Result<()> {
-        let left = self.limits.output.bytes() - self.printed;
-        let wanted = ByteSize::new(self.printed + text.len() as u64);
-        let over = text.len() as u64 > left;
-        if over {
-            // What still fits is printed, up to a whole character.
-            let mut end = left as usize;
-            while end > 0 && text[end] & 0xc0 == 0x80 && left as usize - end < 3 {
-                end -= 1;
-            }
-            text.truncate(end);
-        }
-        self.printed += text.len() as u64;
-        if let Err(closed) = self.output.print(text).await {
-            return Err(self.end(Stop::OutputClosed(closed)));
-        }
-        if over {
-            let hit = LimitHit::Output {
-                allowed: self.limits.output,
-                wanted,
-            };
-            return Err(self.end(Stop::Limit(hit)));
-        }
-        Ok(())
-    }
-
     /// Counts a call and makes the future that answers it, in its turn.
     fn call(
         &mut self,
@@ -300,7 +171,7 @@ impl State {
         let failures = self.failures.clone();
         Ok(async move {
             if sleeps {
-                return (sleep(&params).await, None);
+                return (host_call::sleep(&params).await, None);
             }
             let Some(dispatcher) = dispatcher else {
                 let message = "actions cannot be called while the actions repo loads";
@@ -353,66 +224,5 @@ impl State {
             done.extend(self.completed(joined)?);
         }
         Ok(done)
-    }
-}
-
-/// Waits as long as the script has asked.
-async fn sleep(params: &str) -> Outcome {
-    #[derive(serde::Deserialize)]
-    struct Request {
-        seconds: f64,
-    }
-    let request = serde_json::from_str(params).ok();
-    let time = request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok());
-    match time {
-        Some(time) => {
-            // Most calls are none: their future need not have room for a timer.
-            Box::pin(tokio::time::sleep(time)).await;
-            Ok("null".to_owned())
-        }
-        None => refused("expected a number of seconds"),
-    }
-}
-
-fn refused(error: impl Into<String>) -> Outcome {
-    Err(to_wit(ActionError::new(
-        ErrorKind::InvalidParams,
-        error.into(),
-    )))
-}
-
-/// The error as it crosses the boundary.
-fn to_wit(error: ActionError) -> WitError {
-    let kind = match error.kind {
-        ErrorKind::UnknownAction => WitKind::UnknownAction,
-        ErrorKind::InvalidParams => WitKind::InvalidParams,
-        ErrorKind::Denied => WitKind::Denied,
-        ErrorKind::Timeout => WitKind::Timeout,
-        ErrorKind::Failed => WitKind::Failed,
-        ErrorKind::BadOutput => WitKind::BadOutput,
-        ErrorKind::Unavailable => WitKind::Unavailable,
-        ErrorKind::Cancelled => WitKind::Cancelled,
-    };
-    let detail = error
-        .detail
-        .and_then(|detail| serde_json::to_string(&detail).ok());
-    WitError {
-        kind,
-        message: error.message,
-        detail,
-    }
-}
-
-/// The kind of an error that came back out of the guest.
-pub(super) fn from_wit(kind: WitKind) -> ErrorKind {
-    match kind {
-        WitKind::UnknownAction => ErrorKind::UnknownAction,
-        WitKind::InvalidParams => ErrorKind::InvalidParams,
-        WitKind::Denied => ErrorKind::Denied,
-        WitKind::Timeout => ErrorKind::Timeout,
-        WitKind::Failed => ErrorKind::Failed,
-        WitKind::BadOutput => ErrorKind::BadOutput,
-        WitKind::Unavailable => ErrorKind::Unavailable,
-        WitKind::Cancelled => ErrorKind::Cancelled,
     }
 }

@@ -10,7 +10,8 @@ use tokio::time::timeout_at;
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
-use super::{InFlight, SLEEP, State, Stop, to_wit};
+use super::wire::to_wit;
+use super::{InFlight, SLEEP, State, Stop};
 use crate::failure::{ActionError, ErrorKind};
 
 impl Host for State {
@@ -178,12 +179,12 @@ mod tests {
 
     use tokio::time::{sleep, timeout};
 
-    use super::super::WitKind;
     use super::*;
     use crate::executor::{Execute, Execution, Invocation};
     use crate::gate::{Dispatcher, Policy};
     use crate::limits::Limits;
     use crate::permit::Permit;
+    use crate::sandbox::bindings::kael::engine::actions::ErrorKind as WitKind;
     use crate::sandbox::output::Output;
     use crate::units::ByteSize;
 

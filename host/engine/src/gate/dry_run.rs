@@ -1,0 +1,57 @@
+//! Answers a call of a dry run.
+
+use std::sync::Arc;
+
+use super::{Dispatcher, DryRun, Planned, answers};
+use crate::catalog::Definition;
+use crate::executor::Invocation;
+use crate::failure::ActionError;
+
+impl Dispatcher {
+    /// Answers a call without running anything, and tells what would have been run.
+    pub(super) async fn rehearse(
+        &self,
+        rehearsal: &DryRun,
+        definition: &Arc<Definition>,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let invocation = Invocation {
+            definition,
+            params: params.clone(),
+        };
+        let plan = self.executor.plan(invocation).await?;
+        let (from, answer) = match rehearsal.given(name, &params) {
+            Some(given) => (answers::From::File, given),
+            None => {
+                let (from, value) = answers::own(definition);
+                (from, Ok(value.to_string()))
+            }
+        };
+        let answer = match answer {
+            Ok(text) => self
+                .bound(definition, text.into_bytes())
+                .await
+                .map_err(|error| ActionError {
+                    message: format!(
+                        "the answer of the dry run ({}): {}",
+                        from.words(),
+                        error.message
+                    ),
+                    ..error
+                }),
+            Err(error) => Err(error),
+        };
+        let planned = Planned {
+            action: name.to_owned(),
+            params,
+            command: plan.command,
+            note: plan.note,
+            env: plan.env,
+            from,
+            answer,
+        };
+        rehearsal.told(&planned);
+        planned.answer
+    }
+}

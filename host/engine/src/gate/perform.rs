@@ -1,0 +1,157 @@
+//! Runs an action: a kept result instead, several attempts, and the look at what came back.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Cache, Dispatcher, aside, cache, documents};
+use crate::catalog::Definition;
+use crate::executor::Invocation;
+use crate::failure::ActionError;
+use crate::json;
+use crate::permit;
+
+/// Where a result is kept, and what is there.
+struct Kept {
+    file: String,
+    result: Option<String>,
+}
+
+impl Dispatcher {
+    /// Runs an action, or uses a result that is kept.
+    pub(super) async fn perform(
+        &self,
+        definition: &Arc<Definition>,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let kept = self.cached(definition, &params).await;
+        if let Some(result) = kept.as_ref().and_then(|kept| kept.result.clone()) {
+            tracing::debug!("{name}: a kept result is used");
+            return Ok(result);
+        }
+        let result = self.attempts(definition, name, params).await?;
+        if let Some(kept) = kept {
+            self.keep(definition, name, kept.file, &result).await;
+        }
+        Ok(result)
+    }
+
+    /// Runs it, again if it fails in a way that its definition has foreseen.
+    async fn attempts(
+        &self,
+        definition: &Arc<Definition>,
+        name: &str,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let mut failed = 0;
+        loop {
+            let again = definition
+                .reuse
+                .retry
+                .as_ref()
+                .filter(|retry| failed + 1 < retry.attempts);
+            let Some(retry) = again else {
+                return self.attempt(definition, params).await;
+            };
+            let error = match self.attempt(definition, params.clone()).await {
+                Err(error) if retry.on.contains(&error.kind) => error,
+                outcome => return outcome,
+            };
+            failed += 1;
+            let wait = retry.wait(failed, chance());
+            tracing::info!(
+                "{name}: attempt {failed} of {} failed ({}), the next in {:.1}s",
+                retry.attempts,
+                error.kind.name(),
+                wait.as_secs_f64()
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    pub(super) async fn attempt(
+        &self,
+        definition: &Arc<Definition>,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let invocation = Invocation { definition, params };
+        let stdout = self.executor.execute(invocation).await?;
+        let bound = self.bound(definition, stdout).await;
+        bound.map_err(|error| self.executor.masked(definition, error))
+    }
+
+    /// Where results of an action are kept, if they are to be.
+    pub(super) fn cache_of(&self, definition: &Definition) -> Option<&Cache> {
+        definition.reuse.cache?;
+        self.cache.as_ref().filter(|cache| !cache.is_off())
+    }
+
+    /// Where the result of a call is kept, and the result when it is there. None when it is not to be kept, or cannot
+    /// be: a cache is no reason to fail.
+    async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
+        let cache = self.cache_of(definition)?.clone();
+        let key = match cache.key() {
+            Ok(key) => key,
+            Err(error) => {
+                tracing::warn!("results are not kept: {error}");
+                return None;
+            }
+        };
+        let fingerprint = self.executor.fingerprint(definition, key).await;
+        let fingerprint = fingerprint
+            .inspect_err(|error| tracing::debug!("a result is not kept: {}", error.message))
+            .ok()?;
+        let mut hash = Sha256::new();
+        for part in [
+            env!("CARGO_PKG_VERSION"),
+            &definition.digest,
+            definition.executor.name(),
+            &fingerprint,
+            params,
+        ] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let file = cache::hex(&hash.finalize());
+        if !cache.is_read() {
+            return Some(Kept { file, result: None });
+        }
+        let looking = permit::blocking(move || {
+            let result = cache.get(&file);
+            Kept { file, result }
+        });
+        looking.await.ok()
+    }
+
+    async fn keep(&self, definition: &Definition, name: &str, file: String, result: &str) {
+        let (Some(cache), Some(ttl)) = (self.cache.clone(), definition.reuse.cache) else {
+            return;
+        };
+        let (name, result) = (name.to_owned(), result.to_owned());
+        let keeping = permit::blocking(move || cache.put(&file, &name, &result, ttl.duration()));
+        if let Ok(Err(error)) = keeping.await {
+            tracing::warn!("results are not kept: {error}");
+        }
+    }
+
+    /// Checks a result.
+    pub(super) async fn bound(
+        &self,
+        definition: &Arc<Definition>,
+        stdout: Vec<u8>,
+    ) -> Result<String, ActionError> {
+        if !json::is_large(stdout.len()) {
+            return documents::bound(definition.contract.returns.as_deref(), stdout);
+        }
+        let (definition, size) = (definition.clone(), stdout.len());
+        let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
+        Box::pin(aside(size, checking)).await
+    }
+}
+
+/// A number from 0 to 1 that nobody can foresee.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    (RandomState::new().hash_one(0_u64) >> 11) as f64 / (1_u64 << 53) as f64
+}

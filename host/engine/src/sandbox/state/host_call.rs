@@ -1,0 +1,141 @@
+//! The host's own names, below `kael`: each is answered at once, without the gate to actions.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::super::input::bytes_of;
+use super::wire::to_wit;
+use super::{Outcome, State, Stop};
+use crate::failure::{ActionError, ErrorKind};
+use crate::limits::LimitHit;
+use crate::report_item::ReportItem;
+use crate::units::ByteSize;
+
+/// Warnings of a script that are shown, and bytes of each.
+const MAX_WARNINGS: u32 = 20;
+const MAX_WARNING: usize = 1 << 10;
+
+impl State {
+    /// Answers one of the host's own names at once.
+    pub(super) async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
+        match name {
+            "kael.print" => {
+                self.print(params.into_bytes()).await?;
+                Ok(Ok("null".to_owned()))
+            }
+            "kael.print-bytes" => match bytes_of(&params) {
+                Some(bytes) => {
+                    self.print(bytes).await?;
+                    Ok(Ok("null".to_owned()))
+                }
+                None => Ok(refused("a character stands for no byte")),
+            },
+            "kael.warn" => {
+                self.warn(&params);
+                Ok(Ok("null".to_owned()))
+            }
+            "kael.input" => Ok(match self.input.read().await {
+                Ok(text) => Ok(text),
+                Err(error) => refused(error),
+            }),
+            // While a repo loads there is no run to end.
+            "kael.exit" if self.dispatcher.is_none() => Ok(refused(
+                "a run cannot be ended while the actions repo loads",
+            )),
+            "kael.exit" => match params.parse::<u8>() {
+                Ok(code) => Err(self.end(Stop::Exit(code))),
+                Err(_) => Ok(refused("an exit code is 0 to 255")),
+            },
+            "kael.clock" => {
+                let wall = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0.0, |since| since.as_secs_f64());
+                let cpu = self.meter.spent().as_secs_f64();
+                Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
+            }
+            "kael.seed" => Ok(Ok(self.seed.to_string())),
+            "kael.report" => Ok(match ReportItem::parse(&params) {
+                Ok(item) => {
+                    self.output.item(item, params.len());
+                    Ok("null".to_owned())
+                }
+                Err(error) => Err(to_wit(ActionError::new(
+                    ErrorKind::InvalidParams,
+                    format!("the report cannot be shown: {error}"),
+                ))),
+            }),
+            "kael.interrupted" => {
+                let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
+                Ok(Ok(interrupted.to_string()))
+            }
+            _ => Ok(Err(to_wit(ActionError::new(
+                ErrorKind::UnknownAction,
+                "no such action",
+            )))),
+        }
+    }
+
+    /// Shows a warning of the script, and no more of them than a person would read.
+    fn warn(&mut self, text: &str) {
+        self.warned = self.warned.saturating_add(1);
+        if self.warned <= MAX_WARNINGS {
+            let cut = text.floor_char_boundary(MAX_WARNING);
+            // What could drive a terminal is shown as an escape.
+            let shown = text[..cut].chars().map(|c| match c {
+                '\'' | '"' | '\\' => c.to_string(),
+                c => c.escape_debug().to_string(),
+            });
+            tracing::warn!("{}", shown.collect::<String>());
+        }
+    }
+
+    async fn print(&mut self, mut text: Vec<u8>) -> wasmtime::Result<()> {
+        let left = self.limits.output.bytes() - self.printed;
+        let wanted = ByteSize::new(self.printed + text.len() as u64);
+        let over = text.len() as u64 > left;
+        if over {
+            // What still fits is printed, up to a whole character.
+            let mut end = left as usize;
+            while end > 0 && text[end] & 0xc0 == 0x80 && left as usize - end < 3 {
+                end -= 1;
+            }
+            text.truncate(end);
+        }
+        self.printed += text.len() as u64;
+        if let Err(closed) = self.output.print(text).await {
+            return Err(self.end(Stop::OutputClosed(closed)));
+        }
+        if over {
+            let hit = LimitHit::Output {
+                allowed: self.limits.output,
+                wanted,
+            };
+            return Err(self.end(Stop::Limit(hit)));
+        }
+        Ok(())
+    }
+}
+
+/// Waits as long as the script has asked.
+pub(super) async fn sleep(params: &str) -> Outcome {
+    #[derive(serde::Deserialize)]
+    struct Request {
+        seconds: f64,
+    }
+    let request = serde_json::from_str(params).ok();
+    let time = request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok());
+    match time {
+        Some(time) => {
+            // Most calls are none: their future need not have room for a timer.
+            Box::pin(tokio::time::sleep(time)).await;
+            Ok("null".to_owned())
+        }
+        None => refused("expected a number of seconds"),
+    }
+}
+
+fn refused(error: impl Into<String>) -> Outcome {
+    Err(to_wit(ActionError::new(
+        ErrorKind::InvalidParams,
+        error.into(),
+    )))
+}
