@@ -8,16 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_engine::app::{self, Repo};
 use kael_engine::confinement::Confinement;
 use kael_engine::environment::Environment;
-use kael_engine::executor::Executors;
 use kael_engine::executor::envyr::Settings;
-use kael_engine::gate::{Dispatcher, Policy};
-use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Output, Sandbox};
+use kael_engine::runtime::{self, Repo, RepoOptions, RunOptions, Runtime};
 use kael_tests::{Program, project};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
@@ -29,12 +25,18 @@ const CONFINED: f64 = 1.30;
 const WASM: f64 = 150e-6;
 
 struct Gate {
-    runtime: Arc<Runtime>,
-    dispatcher: Arc<Dispatcher>,
+    runtime: Arc<tokio::runtime::Runtime>,
+    kael: Runtime,
+    repo: Arc<Repo>,
 }
 
 impl Gate {
-    fn new(runtime: &Arc<Runtime>, example: &str, data: &Path, unconfined: bool) -> Result<Self> {
+    fn new(
+        runtime: &Arc<tokio::runtime::Runtime>,
+        example: &str,
+        data: &Path,
+        unconfined: bool,
+    ) -> Result<Self> {
         let envyr = Program::get().envyr.clone();
         let variables = [
             ("PATH", PATH.into()),
@@ -51,24 +53,17 @@ impl Gate {
             ..Settings::default()
         };
         let actions = project(example).join("actions");
-        let output = Output::in_memory();
-        let sandbox = Sandbox::new(2)?;
-        let limits = Limits::default();
-        let loading = Repo::load(&sandbox, &actions, &limits, &output);
-        let catalog = runtime.block_on(loading)?.catalog;
-        let executors = Executors::new(
-            settings,
-            environment,
-            actions.canonicalize()?,
-            &[Arc::new(kael_wasm::WasmFactory)],
-        );
+        let kael = Runtime::builder()
+            .instances(2)
+            .environment(environment)
+            .envyr(settings)
+            .executor(Arc::new(kael_wasm::WasmFactory::new()))
+            .build()?;
+        let repo = runtime.block_on(kael.repo(&actions, RepoOptions::default()))?;
         Ok(Self {
             runtime: runtime.clone(),
-            dispatcher: Arc::new(Dispatcher::new(
-                catalog,
-                Policy::default(),
-                Arc::new(executors),
-            )),
+            kael,
+            repo,
         })
     }
 
@@ -83,15 +78,21 @@ impl Gate {
         let start = Instant::now();
         if many == 1 {
             // As the program does it: the thread that waits for the run drives the call.
-            let call = self.dispatcher.call(name, params.to_owned(), &|_| ());
-            let result = self.runtime.block_on(call)?;
+            let options = RunOptions::default();
+            let call = self
+                .kael
+                .call(&self.repo, name, params.to_owned(), &options);
+            let result = self.runtime.block_on(call).outcome?;
             return took(start, name, &result, answer);
         }
         let calls: Vec<_> = (0..many)
             .map(|_| {
-                let (dispatcher, params) = (self.dispatcher.clone(), params.to_owned());
-                self.runtime
-                    .spawn(async move { dispatcher.call(name, params, &|_| ()).await })
+                let (kael, repo) = (self.kael.clone(), self.repo.clone());
+                let params = params.to_owned();
+                self.runtime.spawn(async move {
+                    let options = RunOptions::default();
+                    kael.call(&repo, name, params, &options).await.outcome
+                })
             })
             .collect();
         for call in calls {
@@ -189,7 +190,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     for _ in 0..effort.of(2_000) {
         pairs.push(call()?.as_secs_f64(), confined_call);
     }
-    app::finish(Duration::from_secs(3));
+    runtime::finish(Duration::from_secs(3));
     let took = pairs.what();
     rows.push(
         Row::new(

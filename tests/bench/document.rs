@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::hosted::{Echo, Hosted};
+use super::hosted::Hosted;
 use super::measure::{Effort, Pairs, Result, Row, time, timed};
 
 /// Rows as a metrics action returns them: numbers, strings, lists and flags.
@@ -37,14 +37,13 @@ pub(crate) fn round_trip(document: &str) -> Result<Duration> {
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let hosted = Hosted::new(2, 1, 1)?;
-    let gate = hosted.gate(std::sync::Arc::new(Echo(Duration::ZERO)));
     let document = document(MEGABYTE);
     let script = "local text, n = arg[1], tonumber(arg[2])\n\
                   for _ = 1, n do\n\
                   local again = json.encode(json.decode(text))\n\
                   assert(#again > #text * 3 // 4)\n\
                   end";
-    let run = |n: usize| hosted.run(None, &gate, script, vec![document.clone(), n.to_string()]);
+    let run = |n: usize| hosted.run(None, script, vec![document.clone(), n.to_string()]);
     const TIMES: usize = 8;
     let mut pairs = Pairs::default();
     for _ in 0..effort.of(24) {

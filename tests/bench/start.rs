@@ -47,19 +47,18 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let text = document(MEGABYTE);
     let (few, many) = (Hosted::new(2, 1, 1)?, Hosted::new(2, 50, 1)?);
     let (mut fresh, mut with_repo) = (Pairs::default(), Pairs::default());
-    let gates = [&few, &many].map(|hosted| hosted.gate(Arc::new(Echo(Duration::ZERO))));
+    let loaded = many.repo(Arc::new(Echo(Duration::ZERO)))?;
     for _ in 0..effort.of(40) {
         let native = round_trip(&text)?.as_secs_f64();
-        let each = |hosted: &Hosted, gate, ready| -> Result<f64> {
+        let each = |hosted: &Hosted, repo| -> Result<f64> {
             let mut times = (0..100)
-                .map(|_| hosted.run(ready, gate, "return 1", Vec::new()))
+                .map(|_| hosted.run(repo, "return 1", Vec::new()))
                 .collect::<Result<Vec<_>>>()?;
             times.sort();
             Ok(times[times.len() / 2].as_secs_f64())
         };
-        fresh.push(each(&few, &gates[0], None)?, native);
-        let ready = Some(&many.repo.ready);
-        with_repo.push(each(&many, &gates[1], ready)?, native);
+        fresh.push(each(&few, None)?, native);
+        with_repo.push(each(&many, Some(&loaded))?, native);
     }
     let native = "1 MB by serde_json";
     let (alone, repo) = (fresh.what(), with_repo.what());
@@ -100,7 +99,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     for _ in 0..effort.of(8) {
         let native = round_trip(&text)?.as_secs_f64();
         let took = timed(|| {
-            (0..runs).try_for_each(|_| few.run(None, &gates[0], "return 1", Vec::new()).map(|_| ()))
+            (0..runs).try_for_each(|_| few.run(None, "return 1", Vec::new()).map(|_| ()))
         })?;
         trivial.push(took.as_secs_f64() / runs as f64, native);
     }

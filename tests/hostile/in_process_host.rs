@@ -1,18 +1,18 @@
-//! A host that lives through every case: one sandbox, one process, and a good script that must always run.
+//! A host that lives through every case: one runtime, one process, and a good script that must always run.
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use kael_engine::app::{AppError, Repo};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr::{Envyr, Settings};
-use kael_engine::gate::{Dispatcher, Pattern, Policy};
+use kael_engine::executor::envyr::Settings;
+use kael_engine::gate::{Pattern, Policy};
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
+use kael_engine::runtime::{LoadError, RepoOptions, RunOptions, Runtime, RuntimeBuilder};
+use kael_engine::sandbox::{Ending, ErrorStage, Output, Script, ScriptError};
 use kael_tests::{Kael, Program};
-use tokio::runtime::Runtime;
+use tokio::runtime as tokio_runtime;
 
 /// What a good script sees of its world: the same after every case.
 const GOOD: &str = r#"
@@ -33,10 +33,10 @@ print("well", answers[1], answers[2], json.encode(list), #world)
 return world
 "#;
 
-/// A sandbox and what it needs.
+/// A runtime and what it needs.
 pub(crate) struct Host {
-    sandbox: Sandbox,
-    runtime: Runtime,
+    kael: Runtime,
+    runtime: tokio_runtime::Runtime,
     good: Kael,
     /// What the good script said before anything hostile ran.
     world: String,
@@ -59,18 +59,18 @@ impl Host {
 
     /// A host of its own.
     pub(crate) fn start() -> Self {
-        Self::with(Sandbox::new(8).expect("a sandbox"))
+        Self::with(Runtime::builder())
     }
 
-    /// A host with this sandbox.
-    pub(crate) fn with(sandbox: Sandbox) -> Self {
+    /// A host with these settings.
+    pub(crate) fn with(builder: RuntimeBuilder) -> Self {
         let good = Kael::new()
             .shell("echo", "", "cat")
             .file("script.lua", GOOD);
         good.write_repo();
         let mut host = Self {
-            sandbox,
-            runtime: tokio::runtime::Builder::new_multi_thread()
+            kael: builder.envyr(settings()).build().expect("a runtime"),
+            runtime: tokio_runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 // Threads for blocking work are idle for seconds otherwise, and would be counted as leaks.
                 .thread_keep_alive(Duration::from_millis(200))
@@ -133,12 +133,18 @@ impl Host {
         };
         let actions = folder.join("actions");
         let repo = if actions.exists() {
-            match Repo::load(&self.sandbox, &actions, &limits, &output).await {
+            let options = RepoOptions {
+                limits: limits.clone(),
+                output: output.clone(),
+                environment: Some(environment(folder)),
+                ..RepoOptions::default()
+            };
+            match self.kael.repo(&actions, options).await {
                 Ok(repo) => Some(repo),
                 Err(error) => {
                     let kind = match error {
-                        AppError::Limit { .. } => "limit",
-                        AppError::Busy(_) => "busy",
+                        LoadError::Limit { .. } => "limit",
+                        LoadError::Busy(_) => "busy",
                         _ => "repo",
                     };
                     return ended(kind, error.to_string(), String::new());
@@ -147,26 +153,19 @@ impl Host {
         } else {
             None
         };
-        let catalog = repo
-            .as_ref()
-            .map(|repo| repo.catalog.clone())
-            .unwrap_or_default();
-        let root = repo
-            .as_ref()
-            .map(|repo| repo.bundle.root.clone())
-            .unwrap_or_default();
-        let executor = Arc::new(Envyr::new(settings(), environment(folder), root));
-        let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
         let script = Script {
             name: "script.lua".to_owned(),
             source: source.into(),
             want_result: true,
             ..Script::default()
         };
-        let ready = repo.as_ref().map(|repo| &repo.ready);
-        let running = self
-            .sandbox
-            .run_script(ready, script, &limits, output.clone(), dispatcher);
+        let options = RunOptions {
+            limits,
+            policy,
+            output: output.clone(),
+            ..RunOptions::default()
+        };
+        let running = self.kael.run(repo.as_ref(), script, options);
         match running.await.ending {
             Ending::Exited(_) => ended("ok", String::new(), String::new()),
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
@@ -179,14 +178,13 @@ impl Host {
 
     /// Whether every run evaluates the repo in `folder`.
     pub(crate) fn evaluates(&self, folder: &Path) -> bool {
-        let (limits, output) = (Limits::default(), Output::in_memory());
-        let loading = Repo::load(&self.sandbox, folder, &limits, &output);
+        let loading = self.kael.repo(folder, RepoOptions::default());
         let repo = self.runtime.block_on(loading).expect("the repo loads");
-        repo.ready.is_evaluated()
+        repo.is_evaluated()
     }
 
     /// For tests that have futures of their own.
-    pub(crate) fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &tokio_runtime::Runtime {
         &self.runtime
     }
 }

@@ -20,7 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kael_engine::app;
+use kael_engine::runtime::finish;
 use kael_tests::{Need, is_required, needs, project};
 use libtest_mimic::{Arguments, Trial};
 
@@ -48,7 +48,7 @@ fn main() {
         move || table(&names),
     ));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    app::finish(Duration::from_secs(3));
+    finish(Duration::from_secs(3));
     conclusion.exit();
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kael_engine::sandbox::Sandbox;
+use kael_engine::runtime::Runtime;
 use kael_tests::{Kael, Need};
 use libtest_mimic::Trial;
 
@@ -87,7 +87,7 @@ fn as_many() {
 /// More runs than there are instances wait for their turn, and all of them succeed; so do those with a repo, which needs an
 /// instance to load before the script has its own.
 fn more() {
-    let host = Host::with(Sandbox::new(2).expect("a sandbox"));
+    let host = Host::with(Runtime::builder().instances(2));
     let (plain, with_repo) = (
         session(COMPUTES),
         Kael::new()
@@ -112,7 +112,7 @@ fn more() {
 
 /// Where no run may wait, one that finds no instance is refused at once, and by name; it is no bug.
 fn busy() {
-    let host = Host::with(Sandbox::with_queue(1, 0).expect("a sandbox"));
+    let host = Host::with(Runtime::builder().instances(1).max_waiting(0));
     let session = session(COMPUTES);
     let runs = (0..3).map(|_| host.running(session.path(), &[]));
     let ended = host.runtime().block_on(futures(runs));

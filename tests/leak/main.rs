@@ -14,7 +14,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use kael_engine::app;
+use kael_engine::runtime::finish;
 use kael_tests::Kael;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -124,11 +124,11 @@ fn inner() {
         .shell("slow", "", "sleep 1000 & setsid sleep 1000 & wait");
     session.write_repo();
     round(&host, &session, 200);
-    app::finish(CLEARED);
+    finish(CLEARED);
     let start = Counts::taken(0);
     round(&host, &session, runs);
     host.is_well();
-    app::finish(CLEARED);
+    finish(CLEARED);
     let end = Counts::taken(start.threads);
     println!("{runs} runs: at the start {start:?}, at the end {end:?}");
     assert!(

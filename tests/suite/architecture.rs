@@ -7,7 +7,7 @@ use kael_tests::project;
 /// The modules of the engine, from the top: a module may use those behind it. Cargo holds the
 /// arrows between crates.
 const LAYERS: [&[&str]; 5] = [
-    &["app"],
+    &["runtime"],
     &["sandbox"],
     &["gate"],
     &["executor"],
@@ -25,6 +25,7 @@ const LAYERS: [&[&str]; 5] = [
         "private_file",
         "repo",
         "report_item",
+        "run_info",
         "units",
     ],
 ];

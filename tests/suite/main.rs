@@ -30,6 +30,7 @@ mod rehearsal;
 mod repl;
 mod result_file;
 mod reuse;
+mod runtime;
 mod schemas;
 mod sources;
 mod tools;

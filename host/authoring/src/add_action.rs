@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{ChangeError, Undo, load_valid, lua, tree, verify_change};
-use kael_engine::app::{self, Repo, Settings};
 use kael_engine::catalog::{Catalog, Definition, Location, RawDefinition};
 use kael_engine::executor::envyr::Implementation;
+use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
+use kael_engine::runtime::{Repo, Runtime};
 
 /// What a definition is to be made of.
 #[derive(Debug, Clone, Default)]
@@ -50,13 +51,14 @@ pub struct Added {
 /// # Errors
 /// When the source is not what it should be, the name is taken, or the repo would not be valid; then nothing is changed.
 pub async fn add(
-    settings: &Settings,
+    runtime: &Runtime,
+    limits: &Limits,
     folder: &Path,
     wanted: &Wanted,
 ) -> Result<Added, ChangeError> {
-    let repo = load_valid(folder, &settings.limits).await?;
+    let repo = load_valid(runtime, folder, limits).await?;
     let (source, entrypoint) = located(&repo.bundle.root, wanted);
-    let found = implementation(settings, &repo, wanted, &source, entrypoint.as_deref()).await?;
+    let found = implementation(&repo, wanted, &source, entrypoint.as_deref()).await?;
     let own = wanted
         .name
         .clone()
@@ -83,8 +85,8 @@ pub async fn add(
             return Err(error);
         }
     };
-    if let Err(why) = verify_change(folder, &settings.limits, &repo, Some(name.as_str()), &[]).await
-    {
+    let verified = verify_change(runtime, folder, limits, &repo, Some(name.as_str()), &[]).await;
+    if let Err(why) = verified {
         undo.undo();
         return Err(ChangeError::ByHand(format!(
             "the repo's tree is written in a way of its own ({why}); nothing was changed. The definition would be:\n{text}"
@@ -136,7 +138,6 @@ fn relative(root: &Path, folder: &Path) -> String {
 
 /// What the source holds, by the rules for definitions.
 async fn implementation(
-    settings: &Settings,
     repo: &Repo,
     wanted: &Wanted,
     source: &str,
@@ -169,9 +170,7 @@ async fn implementation(
     let definition: &Definition = catalog
         .get("new")
         .ok_or_else(|| unfit("the definition was lost".to_owned()))?;
-    let looked = app::executors(settings, repo.bundle.root.clone())
-        .look(definition, true)
-        .await;
+    let looked = repo.executors().look(definition, true).await;
     let found = looked.map_err(|error| {
         unfit(
             error

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use kael_engine::app::{self, AppError, Settings};
+use crate::within;
+use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
+use kael_engine::runtime::{LoadError, Runtime};
 
 /// Something that is wrong.
 #[derive(Debug, Clone)]
@@ -43,9 +45,14 @@ impl Checked {
 ///
 /// # Errors
 /// When it cannot be read or evaluated at all.
-pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Checked, AppError> {
-    let (repo, mut problems) = app::inspect(folder, &settings.limits).await?;
-    problems.extend(repo.wrong_grants(&settings.environment));
+pub async fn check(
+    runtime: &Runtime,
+    limits: &Limits,
+    folder: &Path,
+    fetch: bool,
+) -> Result<Checked, LoadError> {
+    let (repo, mut problems) = runtime.load_lenient(folder, within(limits)).await?;
+    problems.extend(repo.wrong_grants());
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .map(|error| Finding {
@@ -67,9 +74,8 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
             harmless: true,
         }
     }));
-    let executors = app::executors(settings, repo.bundle.root.clone());
     for (name, definition) in repo.catalog.iter() {
-        let (message, harmless) = match executors.look(definition, fetch).await {
+        let (message, harmless) = match repo.executors().look(definition, fetch).await {
             Ok(Some(_)) => continue,
             Ok(None) => {
                 let word =

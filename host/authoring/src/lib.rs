@@ -16,16 +16,16 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use kael_engine::app::{AppError, Repo, Settings};
 use kael_engine::limits::Limits;
 use kael_engine::names::{ActionName, NameError};
+use kael_engine::runtime::{LoadError, Repo, RepoOptions, Runtime};
 
 /// Why a repo was not changed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
     /// It cannot be loaded as it is.
     #[error(transparent)]
-    Repo(#[from] AppError),
+    Repo(#[from] LoadError),
     /// It is not valid as it is.
     #[error("the actions repo has problems: {0}")]
     Invalid(String),
@@ -95,23 +95,37 @@ impl Undo {
 }
 
 /// The repo, which must be valid before it is changed.
-async fn load_valid(folder: &Path, limits: &Limits) -> Result<Repo, ChangeError> {
-    let (repo, problems) = kael_engine::app::inspect(folder, limits).await?;
+async fn load_valid(
+    runtime: &Runtime,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Repo, ChangeError> {
+    let (repo, problems) = runtime.load_lenient(folder, within(limits)).await?;
     match problems.first() {
         None => Ok(repo),
         Some(error) => Err(ChangeError::Invalid(error.to_string())),
     }
 }
 
+/// Loading a repo within these limits.
+fn within(limits: &Limits) -> RepoOptions {
+    RepoOptions {
+        limits: limits.clone(),
+        ..RepoOptions::default()
+    }
+}
+
 /// Whether the repo loads, with every name that it had and those it should have now, and without those it should not.
 async fn verify_change(
+    runtime: &Runtime,
     folder: &Path,
     limits: &Limits,
     before: &Repo,
     new: Option<&str>,
     gone: &[ActionName],
 ) -> Result<(), String> {
-    let (repo, problems) = kael_engine::app::inspect(folder, limits)
+    let (repo, problems) = runtime
+        .load_lenient(folder, within(limits))
         .await
         .map_err(|error| error.to_string())?;
     if let Some(error) = problems.first() {
@@ -142,11 +156,12 @@ async fn verify_change(
 /// # Errors
 /// When there is no such action, or it does not have a file of its own.
 pub async fn remove(
-    settings: &Settings,
+    runtime: &Runtime,
+    limits: &Limits,
     folder: &Path,
     name: &str,
 ) -> Result<Vec<PathBuf>, ChangeError> {
-    let repo = load_valid(folder, &settings.limits).await?;
+    let repo = load_valid(runtime, folder, limits).await?;
     let definition = repo.catalog.get(name).ok_or_else(|| {
         let near = repo.catalog.nearest(name);
         let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
@@ -192,8 +207,8 @@ pub async fn remove(
         undo.undo();
         return Err(error);
     }
-    if let Err(why) = verify_change(folder, &settings.limits, &repo, None, &definition.names).await
-    {
+    let verified = verify_change(runtime, folder, limits, &repo, None, &definition.names).await;
+    if let Err(why) = verified {
         undo.undo();
         return Err(by_hand(&why));
     }

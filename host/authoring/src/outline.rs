@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use kael_engine::app::{self, Repo};
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{Repo, Runtime};
 use kael_engine::sandbox::Script;
 
 /// Walks the tree and the globals without calling anything. A table that was seen before, and one that makes up its
@@ -83,7 +83,11 @@ pub(super) struct Outline {
 ///
 /// # Errors
 /// In words.
-pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outline, String> {
+pub(super) async fn outline(
+    runtime: &Runtime,
+    repo: Option<&Repo>,
+    limits: &Limits,
+) -> Result<Outline, String> {
     let script = Script {
         name: "(outline)".to_owned(),
         source: WALK.into(),
@@ -91,7 +95,8 @@ pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outl
         want_result: true,
         ..Script::default()
     };
-    let text = app::ask(repo.map(|repo| &repo.ready), script, limits).await?;
+    let text = runtime.eval_internal(repo, script, limits).await;
+    let text = text.map_err(|error| error.to_string())?;
     let value = kael_engine::json::parse(text.as_bytes()).map_err(|problem| problem.to_string())?;
     Ok(read(&value, repo.is_some()))
 }

@@ -11,7 +11,7 @@ use super::args::Run;
 use super::progress::ProgressWriter;
 use super::runtime::{Driven, block_with_signals};
 use super::sanitize::escape_control;
-use kael_engine::app::{self, Settings};
+use super::settings::Settings;
 use kael_engine::gate::answers::{Answers, DryRun, Planned, Recorder};
 use kael_engine::units::ByteSize;
 
@@ -73,7 +73,7 @@ pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Resu
                     .ok();
             }
         };
-        settings.rehearsal = Some(Arc::new(DryRun::new(answers, tell)));
+        settings.dry_run = Some(Arc::new(DryRun::new(answers, tell)));
     }
     Ok(())
 }
@@ -89,7 +89,12 @@ fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
     }
     if path.extension().is_some_and(|extension| extension == "lua") {
         let name = path.display().to_string();
-        text = match block_with_signals(app::evaluate(&name, text, &settings.limits)) {
+        let evaluating = async {
+            let runtime = settings.runtime(1).map_err(|error| error.to_string())?;
+            let evaluated = runtime.evaluate(&name, text, &settings.limits).await;
+            evaluated.map_err(|error| error.to_string())
+        };
+        text = match block_with_signals(evaluating) {
             Ok(Driven::Done(done)) => done?,
             Ok(Driven::Signal(number)) => return Err(format!("ended by signal {number}")),
             Err(error) => return Err(error.to_string()),

@@ -1,7 +1,7 @@
 //! Exit codes, and the one place that chooses among them.
 
-use kael_engine::app::AppError;
 use kael_engine::failure::ErrorKind;
+use kael_engine::runtime::LoadError;
 use kael_engine::sandbox::{Ending, EngineError, ErrorStage, ScriptError};
 
 /// The script ran to its end.
@@ -35,6 +35,8 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
         Ending::Failed(error) => of_script_error(error),
         Ending::Exited(code) => *code,
         Ending::Limit(..) | Ending::Busy(_) => LIMIT,
+        // Only a signal cancels a run of this program, and its number is chosen there.
+        Ending::Cancelled(_) => SIGNAL,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,
         Ending::Fault(_) => BUG,
@@ -62,17 +64,17 @@ pub(super) fn of_kind(kind: ErrorKind) -> u8 {
     }
 }
 
-/// The code for a run that did not begin.
-pub(super) fn of_app_error(error: &AppError) -> u8 {
+/// The code for a repo that could not be loaded.
+pub(super) fn of_load_error(error: &LoadError) -> u8 {
     match error {
-        AppError::Engine(EngineError::Short(_)) => CONFIG,
-        AppError::Engine(_) | AppError::Fault(_) => BUG,
-        AppError::Repo(_)
-        | AppError::Load(_)
-        | AppError::Confinement(_)
-        | AppError::Limit { .. }
-        | AppError::Definitions(_) => CONFIG,
-        AppError::Busy(_) => LIMIT,
-        AppError::OutputClosed => OUTPUT_CLOSED,
+        LoadError::Engine(EngineError::Short(_)) => CONFIG,
+        LoadError::Engine(_) | LoadError::Fault(_) => BUG,
+        LoadError::Repo(_)
+        | LoadError::Load(_)
+        | LoadError::Confinement(_)
+        | LoadError::Limit { .. }
+        | LoadError::Definitions(_) => CONFIG,
+        LoadError::Busy(_) => LIMIT,
+        LoadError::OutputClosed => OUTPUT_CLOSED,
     }
 }

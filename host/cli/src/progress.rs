@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::args::Shared;
 use super::sanitize::escape_control;
-use kael_engine::activity::{Activity, Kind, Span};
+use kael_engine::activity::{ActivityLog, Kind, Span};
 use kael_engine::environment::Environment;
 
 /// What takes less is not worth a word.
@@ -81,7 +81,7 @@ pub(super) fn is_wanted(shared: &Shared, environment: &Environment) -> bool {
 }
 
 /// Begins to show what is going on, if that is wanted.
-pub(super) fn show(activity: &Activity, wanted: bool) -> Progress {
+pub(super) fn show(activity: &ActivityLog, wanted: bool) -> Progress {
     if !wanted {
         return Progress(None);
     }
@@ -155,6 +155,7 @@ mod tests {
         let span = |kind, name: &str, after: u64| Span {
             kind,
             name: name.to_owned(),
+            run: None,
             begin: begin + Duration::from_secs(after),
             end: None,
             outcome: None,

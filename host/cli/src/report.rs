@@ -15,10 +15,11 @@ use super::snippet::{LOOK_UPS, SourceMap};
 use super::terminal::say_json;
 use crate::config::ConfigError;
 use kael_authoring::hints;
-use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
-use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, Report, ScriptError};
+use kael_engine::run_info::timestamp;
+use kael_engine::runtime::{LoadError, RunReport};
+use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, ScriptError};
 
 /// What is wrong, where, and what would help.
 pub(super) struct Problem {
@@ -52,6 +53,11 @@ impl Problem {
             Ending::Done(_) | Ending::Exited(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
             Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
+            Ending::Cancelled(frames) => Some(Self {
+                kind: "cancelled",
+                traceback: frames.clone(),
+                ..Self::usage("the run was cancelled".to_owned())
+            }),
             Ending::OutputFailed(error) => {
                 let message = format!("the output cannot be written: {error}");
                 Some(Self {
@@ -64,21 +70,21 @@ impl Problem {
         }
     }
 
-    pub(super) fn of_app_error(error: &AppError) -> Option<Self> {
+    pub(super) fn of_load_error(error: &LoadError) -> Option<Self> {
         Some(match error {
-            AppError::OutputClosed => return None,
-            AppError::Load(error) => Self::of_script_error(error),
-            AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
-            AppError::Busy(busy) => Self::busy(busy),
-            AppError::Fault(fault) => Self::bug(fault),
-            AppError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
-            AppError::Engine(_) => Self::bug(&with_causes(error)),
-            AppError::Confinement(_) => Self {
+            LoadError::OutputClosed => return None,
+            LoadError::Load(error) => Self::of_script_error(error),
+            LoadError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
+            LoadError::Busy(busy) => Self::busy(busy),
+            LoadError::Fault(fault) => Self::bug(fault),
+            LoadError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
+            LoadError::Engine(_) => Self::bug(&with_causes(error)),
+            LoadError::Confinement(_) => Self {
                 kind: "confinement",
                 hint: Some("kael-host doctor says what would help".to_owned()),
                 ..Self::usage(error.to_string())
             },
-            AppError::Repo(_) | AppError::Definitions(_) => Self {
+            LoadError::Repo(_) | LoadError::Definitions(_) => Self {
                 kind: "repo",
                 ..Self::usage(with_causes(error))
             },
@@ -295,7 +301,7 @@ impl Problem {
 
 /// The report of a run as one JSON document.
 pub(super) fn json<'a>(
-    report: Option<&'a Report<Option<String>>>,
+    report: Option<&'a RunReport>,
     error: Option<&Problem>,
     output: &'a str,
     limits: &Limits,
@@ -310,9 +316,12 @@ pub(super) fn json<'a>(
     let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
         json!({
             "action": call.name,
+            "call": call.call,
+            "ended": timestamp(call.ended_at()),
             "params_digest": call.digest,
             "outcome": call.failed.map_or("ok", ErrorKind::name),
             "ms": millis(call.duration),
+            "started": timestamp(call.started_at()),
         })
     });
     let usage = report.map(|report| {
@@ -326,6 +335,7 @@ pub(super) fn json<'a>(
     });
     Document {
         calls: calls.collect(),
+        ended: report.map(|report| timestamp(report.ended_at())),
         error: error.map(Problem::json),
         exit_code,
         limits: json!({
@@ -340,6 +350,9 @@ pub(super) fn json<'a>(
         output,
         planned: None,
         result,
+        run: report.map(|report| report.run.id.to_string()),
+        started: report.map(|report| timestamp(report.started_at())),
+        tenant: report.map(|report| report.run.tenant.to_string()),
         usage,
     }
 }
@@ -348,6 +361,8 @@ pub(super) fn json<'a>(
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     calls: Vec<Value>,
+    /// When the run ended, as RFC 3339 has it; null when it did not begin.
+    ended: Option<String>,
     error: Option<Value>,
     exit_code: u8,
     limits: Value,
@@ -357,6 +372,10 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) planned: Option<Vec<Call>>,
     result: &'a RawValue,
+    /// The id of the run.
+    run: Option<String>,
+    started: Option<String>,
+    tenant: Option<String>,
     usage: Option<Value>,
 }
 

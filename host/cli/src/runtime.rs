@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::exit;
-use kael_engine::app;
+use kael_engine::runtime::finish;
+use kael_engine::sandbox::Cancel;
 
 /// How long the end may take to clean up behind itself.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -43,6 +45,41 @@ pub(super) fn block_with_signals<T>(future: impl Future<Output = T>) -> io::Resu
     });
     shut_down(runtime);
     Ok(driven)
+}
+
+/// How a run ended.
+pub(super) enum Ended<T> {
+    Done(T),
+    /// The number of the signal, and what the run came to when it was cancelled in time.
+    Signal(u8, Option<T>),
+}
+
+/// How long a run that was cancelled may take to report.
+const REPORT: Duration = Duration::from_millis(500);
+
+/// Drives a run. A signal cancels it, where it has set what cancels it, and it still reports what it had done; what does
+/// not report in time is ended with all that it started.
+pub(super) fn block_run<T>(
+    cancel: &OnceLock<Cancel>,
+    run: impl Future<Output = T>,
+) -> io::Result<Ended<T>> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let mut run = pin!(run);
+        let number = tokio::select! {
+            // As above.
+            biased;
+            number = interrupted() => number,
+            done = &mut run => return Ended::Done(done),
+        };
+        let Some(cancel) = cancel.get() else {
+            return Ended::Signal(number, None);
+        };
+        cancel.cancel();
+        Ended::Signal(number, tokio::time::timeout(REPORT, run).await.ok())
+    });
+    shut_down(runtime);
+    Ok(ended)
 }
 
 /// What waits and computes for one command.
@@ -85,7 +122,7 @@ fn enough_threads() -> io::Result<()> {
 /// Ends what is still going on, with all that it started.
 pub(super) fn shut_down(runtime: Runtime) {
     runtime.shutdown_timeout(SHUTDOWN);
-    app::finish(SHUTDOWN);
+    finish(SHUTDOWN);
 }
 
 /// Does what may wait for a reader for ever. Meanwhile a signal that asks the program to end ends it at once: what was
@@ -107,7 +144,7 @@ pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
             }
         });
         if let Some(number) = number {
-            app::finish(Duration::from_millis(100));
+            finish(Duration::from_millis(100));
             std::process::exit(i32::from(exit::SIGNAL + number));
         }
     };

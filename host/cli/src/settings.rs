@@ -5,10 +5,92 @@ use std::sync::Arc;
 
 use super::args::{Bounds, Shared};
 use crate::config::{Config, ConfigError, Key, Value};
-use kael_engine::app::Settings;
 use kael_engine::environment::Environment;
 use kael_engine::executor::envyr;
-use kael_engine::gate::{CacheUse, Pattern, Policy};
+use kael_engine::gate::{CacheUse, DryRun, Pattern, Policy, Recorder};
+use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, Repo, RepoOptions, RunOptions, Runtime};
+use kael_engine::sandbox::Output;
+
+/// What one command is told.
+pub(super) struct Settings {
+    /// The folder of the actions repo; without one a script runs with no actions.
+    pub(super) actions: Option<PathBuf>,
+    /// For the script, and for loading the repo.
+    pub(super) limits: Limits,
+    /// What the script may call.
+    pub(super) policy: Policy,
+    /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
+    pub(super) cli_policy: Policy,
+    /// What is done with results that may be used again.
+    pub(super) cache: CacheUse,
+    /// Answers calls instead of running them.
+    pub(super) dry_run: Option<Arc<DryRun>>,
+    /// Writes down the answers.
+    pub(super) recorder: Option<Arc<Recorder>>,
+    /// Which envyr, what fetching may see, and how much of their confinement actions need.
+    pub(super) envyr: envyr::Settings,
+    /// What the program was started with.
+    pub(super) environment: Environment,
+}
+
+impl Settings {
+    /// A runtime with so many instances: one for the repo, and one for each script or session at the same time.
+    pub(super) fn runtime(&self, instances: u32) -> Result<Runtime, LoadError> {
+        let runtime = Runtime::builder()
+            .instances(instances)
+            .environment(self.environment.clone())
+            .envyr(self.envyr.clone())
+            .executor(Arc::new(kael_wasm::WasmFactory::new()))
+            .build()?;
+        Ok(runtime)
+    }
+
+    /// How the repo is loaded.
+    pub(super) fn repo_options(&self, output: &Output) -> RepoOptions {
+        RepoOptions {
+            limits: self.limits.clone(),
+            output: output.clone(),
+            ..RepoOptions::default()
+        }
+    }
+
+    /// The repo, if one is named, once this machine has what its actions require. A pattern that was typed and that denies
+    /// nothing is warned of.
+    pub(super) async fn repo(
+        &self,
+        runtime: &Runtime,
+        output: &Output,
+    ) -> Result<Option<Arc<Repo>>, LoadError> {
+        let repo = match &self.actions {
+            Some(folder) => Some(runtime.repo(folder, self.repo_options(output)).await?),
+            None => {
+                runtime.require_confinement().await?;
+                None
+            }
+        };
+        let catalog = repo.as_ref().map(|repo| repo.catalog.iter());
+        let definitions = catalog.into_iter().flatten();
+        let names: Vec<_> = definitions.flat_map(|(_, found)| &found.names).collect();
+        for pattern in self.cli_policy.unmatched(&names) {
+            tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
+        }
+        Ok(repo)
+    }
+
+    /// How a script runs.
+    pub(super) fn run_options(&self, output: Output) -> RunOptions {
+        RunOptions {
+            limits: self.limits.clone(),
+            policy: self.policy.clone(),
+            output,
+            cache: self.cache,
+            dry_run: self.dry_run.clone(),
+            recorder: self.recorder.clone(),
+            ..RunOptions::default()
+        }
+    }
+}
 
 /// The configuration with what was typed on top.
 pub(super) fn config(
@@ -46,23 +128,22 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
     .collect()
 }
 
-/// What one command is told.
+/// From the configuration to what one command is told.
 pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environment) -> Settings {
     let policy = |patterns: &[String]| Policy {
         deny: patterns.iter().map(|text| Pattern::new(text)).collect(),
     };
     Settings {
-        executors: vec![Arc::new(kael_wasm::WasmFactory)],
         actions: config.path(Key::ActionsPath),
         limits: config.limits(),
         policy: policy(&config.list(Key::Deny)),
-        typed: policy(&bounds.deny),
+        cli_policy: policy(&bounds.deny),
         cache: match (bounds.no_cache, bounds.refresh) {
             (true, _) => CacheUse::Off,
             (false, true) => CacheUse::Refresh,
             (false, false) => CacheUse::Normal,
         },
-        rehearsal: None,
+        dry_run: None,
         recorder: None,
         envyr: envyr(config),
         environment,

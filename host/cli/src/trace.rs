@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use kael_engine::activity::{Activity, Kind, Span};
+use kael_engine::activity::{ActivityLog, Kind, Retention, Span};
 use kael_engine::private_file;
 
 /// The lane of the sandbox, the first of those of calls side by side, and the first of those of sources.
@@ -22,7 +22,7 @@ const SOURCES: usize = 100_000;
 pub(super) struct Trace {
     file: File,
     origin: Instant,
-    pub(super) activity: Activity,
+    pub(super) activity: ActivityLog,
 }
 
 impl Trace {
@@ -31,7 +31,7 @@ impl Trace {
         Ok(Self {
             file: private_file::create(path)?,
             origin: Instant::now(),
-            activity: Activity::on(true),
+            activity: ActivityLog::new(Retention::Everything),
         })
     }
 
@@ -158,7 +158,15 @@ fn event(span: &Span, place: Place, lane: usize) -> Value {
         category,
         place,
         lane,
-        json!({ "outcome": outcome }),
+        match &span.run {
+            Some(run) => json!({
+                "outcome": outcome,
+                "run": run.id.to_string(),
+                "started": run.timestamp(span.begin),
+                "tenant": run.tenant.as_str(),
+            }),
+            None => json!({ "outcome": outcome }),
+        },
     )
 }
 
@@ -182,6 +190,7 @@ mod tests {
         let span = |kind, name: &str, begin, end: u64| Span {
             kind,
             name: name.to_owned(),
+            run: None,
             begin: at(begin),
             end: (end > 0).then(|| at(end)),
             outcome: Some("ok"),

@@ -46,7 +46,7 @@ impl ErrorKind {
     }
 }
 
-/// What is known of the process of a failed action.
+/// What is known of a failed call: of its process, or of the rule that denied it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Detail {
@@ -65,6 +65,9 @@ pub struct Detail {
     /// The functions of WebAssembly that were running when it trapped, innermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<String>,
+    /// The rule that denied the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

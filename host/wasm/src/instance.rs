@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::Store;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::http::{Http, Trust};
 use super::lookup::Asked;
 use super::network_policy::NetworkPolicy;
-use kael_engine::bounds::{Limiter, Meter};
+use kael_engine::bounds::{Limiter, Meter, Tick, bound_store};
 use kael_engine::units::{ByteSize, TimeLimit};
 
 /// Handles that an instance may hold at the same time: open files, sockets, streams.
@@ -70,8 +70,6 @@ pub(super) async fn run(
         limiter: Limiter::new(allowed.memory),
     };
     let mut store = Store::new(&engine.engine, state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_epoch_deadline(1);
     let late = {
         let meter = meter.clone();
         move || {
@@ -80,15 +78,11 @@ pub(super) async fn run(
         }
     };
     let looks = late.clone();
-    store.epoch_deadline_callback(move |_| {
-        if looks() {
-            return Ok(UpdateDeadline::Interrupt);
-        }
-        Ok(UpdateDeadline::YieldCustom(
-            1,
-            Box::pin(tokio::task::yield_now()),
-        ))
-    });
+    let tick = move |_: &mut State| match looks() {
+        true => Tick::End,
+        false => Tick::Continue,
+    };
+    bound_store(&mut store, |state| &mut state.limiter, tick);
     let answer = meter.measure(start(&mut store, command)).await;
     let interrupted = answer
         .as_ref()

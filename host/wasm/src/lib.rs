@@ -74,14 +74,14 @@ pub struct Wasm {
     repo: PathBuf,
     library: Library,
     trust: Arc<Trust>,
-    /// Made when the first action runs.
-    engine: OnceCell<Arc<Engine>>,
+    engine: SharedEngine,
 }
 
+/// The engine of all repos of one runtime, made when the first action runs.
+type SharedEngine = Arc<OnceCell<Arc<Engine>>>;
+
 impl Wasm {
-    /// An executor for the actions of a repo.
-    #[must_use]
-    pub fn new(repo: RepoContext) -> Self {
+    fn new(repo: RepoContext, engine: SharedEngine) -> Self {
         let RepoContext {
             root: repo,
             environment,
@@ -98,7 +98,7 @@ impl Wasm {
             repo,
             library,
             trust,
-            engine: OnceCell::new(),
+            engine,
         }
     }
 
@@ -218,9 +218,19 @@ impl Execute for Wasm {
     }
 }
 
-/// Gives a program's repos the executor `wasm`.
-#[derive(Debug, Clone, Copy)]
-pub struct WasmFactory;
+/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on instances at the same time.
+#[derive(Clone, Default)]
+pub struct WasmFactory {
+    engine: SharedEngine,
+}
+
+impl WasmFactory {
+    /// A factory whose repos share an engine with each other, and with those of no other factory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl ExecutorFactory for WasmFactory {
     fn executor(&self) -> Executor {
@@ -228,7 +238,7 @@ impl ExecutorFactory for WasmFactory {
     }
 
     fn for_repo(&self, repo: RepoContext) -> Arc<dyn Execute> {
-        Arc::new(Wasm::new(repo))
+        Arc::new(Wasm::new(repo, self.engine.clone()))
     }
 }
 

@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 
 use super::hints;
 use super::outline::{self, Outline};
-use kael_engine::app::{self, AppError, Repo};
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, Repo, Runtime};
 use kael_engine::sandbox::Script;
 
 /// Scripts with more bytes are checked for their syntax alone.
@@ -61,6 +61,7 @@ struct Found {
 
 /// Checks scripts by what one repo gives them.
 pub struct Checker {
+    runtime: Runtime,
     repo: Option<Repo>,
     outline: Outline,
     limits: Limits,
@@ -71,21 +72,20 @@ impl Checker {
     ///
     /// # Errors
     /// When the repo is not valid.
-    pub async fn new(folder: Option<&std::path::Path>, limits: &Limits) -> Result<Self, AppError> {
+    pub async fn new(
+        runtime: &Runtime,
+        folder: Option<&std::path::Path>,
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
         let repo = match folder {
             None => None,
-            Some(folder) => {
-                let (repo, problems) = app::inspect(folder, limits).await?;
-                if !problems.is_empty() {
-                    return Err(AppError::Definitions(problems));
-                }
-                Some(repo)
-            }
+            Some(folder) => Some(runtime.load(folder, crate::within(limits)).await?),
         };
-        let outline = outline::outline(repo.as_ref(), limits)
+        let outline = outline::outline(runtime, repo.as_ref(), limits)
             .await
-            .map_err(AppError::Fault)?;
+            .map_err(LoadError::Fault)?;
         Ok(Self {
+            runtime: runtime.clone(),
             repo,
             outline,
             limits: limits.clone(),
@@ -194,7 +194,8 @@ impl Checker {
             want_result: true,
             ..Script::default()
         };
-        let said = app::ask(None, script, &self.limits).await?;
+        let said = self.runtime.eval_internal(None, script, &self.limits).await;
+        let said = said.map_err(|error| error.to_string())?;
         let said = kael_engine::json::parse(said.as_bytes()).map_err(|error| error.to_string())?;
         let said = said.as_str().unwrap_or_default();
         if said.is_empty() {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::outline::{self, Node};
-use kael_engine::app::{self, AppError};
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, Runtime};
 
 /// The library, and the language's own part of it that a sandbox does not change.
 const GLOBALS: &str = include_str!("globals.lua");
@@ -23,7 +23,7 @@ const GLOBALS: &str = include_str!("globals.lua");
 pub enum TypesError {
     /// The repo.
     #[error(transparent)]
-    Repo(#[from] AppError),
+    Repo(#[from] LoadError),
     /// A file.
     #[error("{}: {source}", path.display())]
     File {
@@ -53,14 +53,16 @@ pub struct Written {
 ///
 /// # Errors
 /// When the repo is not valid, or a file cannot be written.
-pub async fn write(repo: &Path, limits: &Limits, into: &Path) -> Result<Written, TypesError> {
-    let (repo, problems) = app::inspect(repo, limits).await?;
-    if !problems.is_empty() {
-        return Err(AppError::Definitions(problems).into());
-    }
-    let outline = outline::outline(Some(&repo), limits)
+pub async fn write(
+    runtime: &Runtime,
+    repo: &Path,
+    limits: &Limits,
+    into: &Path,
+) -> Result<Written, TypesError> {
+    let repo = runtime.load(repo, crate::within(limits)).await?;
+    let outline = outline::outline(runtime, Some(&repo), limits)
         .await
-        .map_err(AppError::Fault)?;
+        .map_err(LoadError::Fault)?;
     let tree = outline.tree.unwrap_or(Node::Value);
     let seen = match (into.canonicalize(), repo.bundle.root.canonicalize()) {
         (Ok(into), Ok(root)) => root.starts_with(into),

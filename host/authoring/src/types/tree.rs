@@ -9,8 +9,8 @@ use super::existing_annotations::Kept;
 use super::schema;
 use crate::lua;
 use crate::outline::Node;
-use kael_engine::app::Repo;
 use kael_engine::catalog::Definition;
+use kael_engine::runtime::Repo;
 
 /// Characters of what is told of one field.
 const MAX_TOLD: usize = 300;

@@ -11,8 +11,8 @@ use crate::sanitize::escape_control;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lint::{Checked, Checker};
-use kael_engine::app::AppError;
 use kael_engine::environment::Environment;
+use kael_engine::runtime::LoadError;
 
 pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> u8 {
     let config = match settings::config(shared, &Bounds::default(), environment) {
@@ -35,19 +35,21 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     }
     let settings = settings::settings(&config, &Bounds::default(), environment.clone());
     let checked = block_with_signals(async {
-        let checker = Checker::new(settings.actions.as_deref(), &settings.limits).await?;
+        let runtime = settings.runtime(2)?;
+        let folder = settings.actions.as_deref();
+        let checker = Checker::new(&runtime, folder, &settings.limits).await?;
         let mut all = Vec::new();
         for (name, source) in scripts {
             let checked = checker.check(&name, &source).await;
-            all.push((name, checked.map_err(AppError::Fault)?));
+            all.push((name, checked.map_err(LoadError::Fault)?));
         }
         Ok(all)
     });
     match checked {
         Ok(Driven::Done(Ok(checked))) => tell(check, Paint::new(environment), &checked),
         Ok(Driven::Done(Err(error))) => {
-            let code = exit::of_app_error(&error);
-            match Problem::of_app_error(&error) {
+            let code = exit::of_load_error(&error);
+            match Problem::of_load_error(&error) {
                 Some(error) => error.report(shared, check.json, code),
                 None => code,
             }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Finding, Status};
 use crate::config::{Config, ConfigError, Key};
-use kael_engine::app;
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, RepoOptions, Runtime};
 
 /// The configuration: the files that take part, or what is wrong with them.
 pub(super) fn config(config: Result<&Config, &ConfigError>) -> Finding {
@@ -56,9 +56,16 @@ pub(super) async fn repo(config: Option<&Config>) -> Finding {
 }
 
 async fn looked(folder: &Path, limits: &Limits) -> Result<String, String> {
-    let (repo, problems) = app::inspect(folder, limits)
-        .await
-        .map_err(|error| error.to_string())?;
+    let loading = async {
+        let runtime = Runtime::builder().instances(2).build()?;
+        let options = RepoOptions {
+            limits: limits.clone(),
+            ..RepoOptions::default()
+        };
+        runtime.load_lenient(folder, options).await
+    };
+    let loaded: Result<_, LoadError> = loading.await;
+    let (repo, problems) = loaded.map_err(|error| error.to_string())?;
     let count = repo.catalog.iter().count();
     match &problems[..] {
         [] => Ok(format!("{count} actions in {}", folder.display())),

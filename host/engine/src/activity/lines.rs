@@ -164,11 +164,11 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Activity, Kind};
+    use crate::activity::{ActivityLog, Kind, Retention};
 
     #[test]
     fn the_last_whole_line_is_on_the_board() {
-        let activity = Activity::on(false);
+        let activity = ActivityLog::new(Retention::Running);
         let doing = activity.begin(Kind::Action, "a");
         let lines = doing.lines("a", 1, false);
         let said = || activity.now()[0].said.clone();
@@ -190,7 +190,7 @@ mod tests {
         lines.take(b"\n");
         assert_eq!(said().map(|line| line.len()), Some(MAX_LINE));
         assert!(
-            !Activity::default()
+            !ActivityLog::default()
                 .begin(Kind::Action, "a")
                 .lines("a", 1, false)
                 .is_on()

@@ -3,8 +3,10 @@
 
 mod limiter;
 mod meter;
+mod store;
 mod ticker;
 
 pub use limiter::Limiter;
 pub use meter::Meter;
+pub use store::{Tick, bound_store};
 pub use ticker::Ticker;

@@ -146,7 +146,8 @@ pub struct RepoContext {
 /// Makes an executor for the actions of one repo. This is how a program gives Kael executors that
 /// are not in this crate, such as `kael-wasm`.
 pub trait ExecutorFactory: Send + Sync {
-    /// The value of `executor` in a definition that it runs.
+    /// The value of `executor` in a definition that it runs. With the name of one of the engine's own executors, it takes
+    /// the place of that.
     fn executor(&self) -> Executor;
 
     /// An executor for a repo. It does nothing before its first call.
@@ -190,12 +191,9 @@ impl Executors {
     }
 
     /// The executor that a factory made.
-    fn added(&self, executor: Executor) -> Result<&dyn Execute, ActionError> {
+    fn find(&self, executor: Executor) -> Option<&dyn Execute> {
         let found = self.added.iter().find(|(name, _)| *name == executor);
-        found.map(|(_, executor)| &**executor).ok_or_else(|| {
-            let message = format!("this program has no executor `{}`", executor.name());
-            ActionError::unavailable(message, None)
-        })
+        found.map(|(_, executor)| &**executor)
     }
 
     /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
@@ -211,7 +209,11 @@ impl Executors {
         let found = self.envyr.look(definition, fetch).await?;
         match (found, definition.executor) {
             (Some(found), Executor::Wasm) => Ok(Some(Implementation {
-                imports: self.added(Executor::Wasm)?.imports(definition).await?,
+                imports: self
+                    .find(Executor::Wasm)
+                    .ok_or_else(|| missing(Executor::Wasm))?
+                    .imports(definition)
+                    .await?,
                 ..found
             })),
             (found, _) => Ok(found),
@@ -219,15 +221,19 @@ impl Executors {
     }
 }
 
+/// The error of a definition whose executor this program does not have.
+fn missing(executor: Executor) -> ActionError {
+    let message = format!("this program has no executor `{}`", executor.name());
+    ActionError::unavailable(message, None)
+}
+
 impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         let definition = invocation.definition;
-        let execution = match definition.executor {
-            Executor::Native | Executor::Docker => self.envyr.execute(invocation),
-            added => match self.added(added) {
-                Ok(executor) => executor.execute(invocation),
-                Err(error) => Box::pin(std::future::ready(Err(error))),
-            },
+        let execution = match (self.find(definition.executor), definition.executor) {
+            (Some(added), _) => added.execute(invocation),
+            (None, Executor::Native | Executor::Docker) => self.envyr.execute(invocation),
+            (None, unknown) => Box::pin(std::future::ready(Err(missing(unknown)))),
         };
         if definition.env.is_empty() {
             return execution;

@@ -1,7 +1,7 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`
-//! and the cache touch the world. The gate does not know that the sandbox exists.
+//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`,
+//! the cache and an embedder's policy hook touch the world. The gate does not know that the sandbox exists.
 
 pub mod answers;
 pub mod cache;
@@ -9,7 +9,9 @@ mod documents;
 mod dry_run;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod hook;
 pub mod merge;
+mod observer;
 mod perform;
 mod policy;
 mod record;
@@ -22,48 +24,80 @@ use sha2::{Digest as _, Sha256};
 
 pub use answers::{Answers, DryRun, Planned, Recorder};
 pub use cache::{Cache, CacheUse};
+pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
+pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
 use record::{Recording, shown};
 
-use crate::activity::{Activity, Kind};
+use crate::activity::{ActivityLog, Kind};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
+use crate::run_info::{RunInfo, Tenant};
 
-/// Answers calls with the actions of one catalog.
+/// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
     catalog: Arc<Catalog>,
     policy: Policy,
     executor: Arc<dyn Execute>,
     cache: Option<Cache>,
-    rehearsal: Option<Arc<DryRun>>,
+    dry_run: Option<Arc<DryRun>>,
     recorder: Option<Arc<Recorder>>,
-    activity: Activity,
-    /// Calls whose lines on stderr were shown.
-    heard: AtomicU64,
+    activity: ActivityLog,
+    /// The run that makes the calls, and how many it has made.
+    run: Arc<RunInfo>,
+    calls: AtomicU64,
+    observer: Option<Arc<dyn Observer>>,
+    hook: Option<Arc<dyn PolicyHook>>,
 }
 
 impl Dispatcher {
-    /// A gate to the catalog's actions.
+    /// A gate to the catalog's actions, for the calls of a run of its own.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, policy: Policy, executor: Arc<dyn Execute>) -> Self {
+        Self::for_run(RunInfo::new(Tenant::default()), catalog, policy, executor)
+    }
+
+    /// A gate to the catalog's actions, for the calls of that run.
+    #[must_use]
+    pub fn for_run(
+        run: Arc<RunInfo>,
+        catalog: Arc<Catalog>,
+        policy: Policy,
+        executor: Arc<dyn Execute>,
+    ) -> Self {
         Self {
             catalog,
             policy,
             executor,
             cache: None,
-            rehearsal: None,
+            dry_run: None,
             recorder: None,
-            activity: Activity::default(),
-            heard: AtomicU64::new(0),
+            activity: ActivityLog::default(),
+            run,
+            calls: AtomicU64::new(0),
+            observer: None,
+            hook: None,
         }
     }
 
-    /// The same with a board on which its calls are noted.
+    /// The same with an observer of its calls.
     #[must_use]
-    pub fn with_activity(self, activity: Activity) -> Self {
+    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same with a hook that decides on the calls that the policy allows.
+    #[must_use]
+    pub fn with_hook(self, hook: Option<Arc<dyn PolicyHook>>) -> Self {
+        Self { hook, ..self }
+    }
+
+    /// The same with a log in which its calls are noted.
+    #[must_use]
+    pub fn with_activity(self, activity: ActivityLog) -> Self {
         Self { activity, ..self }
     }
 
@@ -71,11 +105,11 @@ impl Dispatcher {
     #[must_use]
     pub fn with_answers(
         self,
-        rehearsal: Option<Arc<DryRun>>,
+        dry_run: Option<Arc<DryRun>>,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
         Self {
-            rehearsal,
+            dry_run,
             recorder,
             ..self
         }
@@ -83,11 +117,8 @@ impl Dispatcher {
 
     /// The same with a cache for the actions whose definition says so.
     #[must_use]
-    pub fn with_cache(self, cache: Cache) -> Self {
-        Self {
-            cache: Some(cache),
-            ..self
-        }
+    pub fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 
     /// Answers one call with the result as JSON text, and hands its record to `keep`, when it is abandoned too.
@@ -101,22 +132,26 @@ impl Dispatcher {
         params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let shown = shown(name);
         let mut recording = Recording {
-            doing: self.activity.begin(Kind::Action, &shown),
+            span: self.activity.begin_for(Kind::Action, &shown, &self.run),
+            run: &self.run,
+            call,
             name: shown,
             digest: String::new(),
             start: Instant::now(),
             failed: Some(ErrorKind::Cancelled),
+            observer: self.observer.as_deref(),
             keep,
         };
+        recording.begins();
         let logged = tracing::enabled!(tracing::Level::INFO);
         let outcome = if logged || self.activity.is_on() {
-            let number = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
-            let lines = recording.doing.lines(&recording.name, number, logged);
-            Box::pin(lines.of(self.steps(name, params, &mut recording.digest))).await
+            let lines = recording.span.lines(&recording.name, call, logged);
+            Box::pin(lines.of(self.steps(call, name, params, &mut recording.digest))).await
         } else {
-            self.steps(name, params, &mut recording.digest).await
+            self.steps(call, name, params, &mut recording.digest).await
         };
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
         outcome
@@ -124,6 +159,7 @@ impl Dispatcher {
 
     async fn steps(
         &self,
+        call: u64,
         name: &str,
         params: String,
         digest: &mut String,
@@ -142,8 +178,18 @@ impl Dispatcher {
         };
         *digest = made;
         self.authorize(definition)?;
-        if let Some(rehearsal) = &self.rehearsal {
-            return Box::pin(self.rehearse(rehearsal, definition, name, params)).await;
+        if let Some(hook) = &self.hook {
+            let request = CallRequest {
+                run: &self.run,
+                call,
+                action: name,
+                params: &params,
+                definition,
+            };
+            Box::pin(hook::ask(&**hook, request)).await?;
+        }
+        if let Some(dry_run) = &self.dry_run {
+            return Box::pin(self.answer_dry(dry_run, definition, name, params)).await;
         }
         if self.recorder.is_none()
             && definition.reuse.retry.is_none()

@@ -23,7 +23,10 @@ fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
         tag: add.tag,
         executor: add.executor,
     };
-    let added = session.wait(add_action::add(&settings, &folder, &wanted))?;
+    let added = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        add_action::add(&runtime, &settings.limits, &folder, &wanted).await
+    })?;
     let added = added.map_err(|error| session.change_error(&error))?;
     if session.json {
         let document = json!({

@@ -8,7 +8,6 @@ use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
-use kael_engine::app;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
 use kael_engine::executor::envyr::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
@@ -23,9 +22,7 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
     let Some((name, definition)) = find(&repo.catalog, name) else {
         return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
-    let (settings, _) = session.settings()?;
-    let looked = session
-        .wait(app::executors(&settings, repo.bundle.root.clone()).look(definition, false))?;
+    let looked = session.wait(repo.executors().look(definition, false))?;
     if session.json {
         return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
     }

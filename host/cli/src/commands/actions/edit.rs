@@ -6,8 +6,8 @@ use std::process::Command;
 use super::{Ended, Session, code, validate};
 use crate::exit;
 use crate::report::Problem;
-use kael_engine::app;
 use kael_engine::repo::Bundle;
+use kael_engine::sandbox::Output;
 
 /// Editors that take `+LINE` in front of a file.
 const TAKE_LINES: [&str; 11] = [
@@ -39,7 +39,11 @@ fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
             Problem::usage("no editor is set".to_owned()).hinted("set EDITOR, such as EDITOR=nano");
         return Err(usage(error));
     };
-    let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
+    let loaded = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        runtime.load_lenient(&folder, options).await
+    })?;
     let (path, line) = match loaded {
         Ok((repo, problems)) => match repo.catalog.get(name) {
             Some(definition) => {
@@ -65,7 +69,7 @@ fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
             let bundle = Bundle::read(&folder).ok();
             let found = bundle.and_then(|bundle| file_of(&bundle, |module| module.name == name));
             if found.is_none() {
-                return Err(session.app_error(&error));
+                return Err(session.load_error(&error));
             }
             (found, None)
         }

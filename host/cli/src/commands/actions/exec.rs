@@ -1,7 +1,6 @@
 //! `kael-host actions exec`: one action, through the same gate as a script's calls.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::sync::Mutex;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,10 +14,11 @@ use crate::progress;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
-use kael_engine::activity::Activity;
-use kael_engine::app;
+use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::catalog::{Catalog, Schema};
-use kael_engine::gate::Record;
+use kael_engine::run_info::timestamp;
+use kael_engine::runtime::LoadError;
+use kael_engine::sandbox::Output;
 
 /// Parameters on stdin may have this many bytes.
 const MAX_STDIN: u64 = 64 << 20;
@@ -37,36 +37,32 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
     })?;
     let progress = progress::is_wanted(session.shared, session.environment);
     if progress {
-        settings.envyr.activity = Activity::on(false);
+        settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
     let usage = |message: String| session.fail(&Problem::usage(message), exit::USAGE);
     let given = given(exec).map_err(usage)?;
-    let record: Mutex<Option<Record>> = Mutex::new(None);
-    let keep = |new: Record| {
-        if let Ok(mut record) = record.lock() {
-            *record = Some(new);
-        }
-    };
     let showing = progress::show(&settings.envyr.activity, progress);
     let ran = session.wait(async {
-        let (repo, problems) = app::inspect(&folder, &settings.limits).await?;
-        if !problems.is_empty() {
-            return Err(app::AppError::Definitions(problems));
-        }
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        let repo = runtime.load(&folder, options).await?;
         let params = match given {
             Given::Whole(text) => text,
             Given::Parts(parts) => {
                 Value::Object(put_together(parts, &repo.catalog, &exec.name)).to_string()
             }
         };
-        let dispatcher = app::dispatcher(&settings, repo.catalog.clone(), repo.bundle.root.clone());
-        Ok(dispatcher.call(&exec.name, params, &keep).await)
+        let options = settings.run_options(Output::in_memory());
+        let called = runtime.call(&repo, &exec.name, params, &options).await;
+        Ok::<_, LoadError>(called)
     })?;
     drop(showing);
-    let outcome = ran.map_err(|error| session.app_error(&error))?;
-    let record = record.into_inner().ok().flatten();
+    let called = ran.map_err(|error| session.load_error(&error))?;
+    let (run, record) = (&called.run, called.record.as_ref());
     let ms = record.map_or(0.0, |record| record.duration.as_secs_f64() * 1e3);
-    match outcome {
+    let (run_id, tenant) = (run.id.to_string(), run.tenant.as_str());
+    let started = record.map(|record| timestamp(record.started_at()));
+    match called.outcome {
         Ok(text) if session.json => {
             let document = Report {
                 action: &exec.name,
@@ -75,6 +71,9 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 ok: true,
                 // It has passed the gate, and so is JSON.
                 result: serde_json::from_str(&text).unwrap_or(RawValue::NULL),
+                run: run_id,
+                started,
+                tenant,
             };
             Ok(say_json(&document, exit::SUCCESS))
         }
@@ -88,6 +87,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 let document = json!({
                     "ok": false, "exit_code": exit_code, "action": exec.name, "ms": ms,
                     "error": shown.json(), "detail": error.detail,
+                    "run": run_id, "started": started, "tenant": tenant,
                 });
                 return Ok(say_json(&document, exit_code));
             }
@@ -104,6 +104,10 @@ struct Report<'a> {
     ms: f64,
     ok: bool,
     result: &'a RawValue,
+    run: String,
+    /// As RFC 3339 has it.
+    started: Option<String>,
+    tenant: &'a str,
 }
 
 /// Results up to this size are indented where a person reads them.

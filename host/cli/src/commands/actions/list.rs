@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{Ended, Session, code};
 use crate::exit;
 use crate::terminal::{Look, say, say_json, width};
-use kael_engine::app::{self, Repo};
 use kael_engine::catalog::Definition;
 use kael_engine::names::ActionName;
+use kael_engine::runtime::Repo;
+use kael_engine::sandbox::Output;
 
 pub(super) fn run(session: &Session<'_>) -> u8 {
     code(listed(session))
@@ -25,12 +26,12 @@ fn listed(session: &Session<'_>) -> Result<u8, Ended> {
 /// The repo, if it is valid.
 pub(super) fn load(session: &Session<'_>) -> Result<Repo, Ended> {
     let (settings, folder) = session.settings()?;
-    let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
-    match loaded {
-        Ok((repo, problems)) if problems.is_empty() => Ok(repo),
-        Ok((_, problems)) => Err(session.app_error(&app::AppError::Definitions(problems))),
-        Err(error) => Err(session.app_error(&error)),
-    }
+    let loaded = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        runtime.load(&folder, options).await
+    })?;
+    loaded.map_err(|error| session.load_error(&error))
 }
 
 fn line(name: &ActionName, definition: &Definition) -> Value {

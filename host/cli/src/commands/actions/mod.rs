@@ -18,13 +18,13 @@ use crate::config::Key;
 use crate::exit;
 use crate::report::Problem;
 use crate::runtime::{Driven, block_with_signals};
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::snippet::SourceMap;
 use crate::terminal::Paint;
 use args::{Actions, Command};
 use kael_authoring::ChangeError;
-use kael_engine::app::{AppError, Settings};
 use kael_engine::environment::Environment;
+use kael_engine::runtime::LoadError;
 
 pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) -> u8 {
     let session = |json| Session {
@@ -93,9 +93,9 @@ impl Session<'_> {
         }
     }
 
-    fn app_error(&self, error: &AppError) -> Ended {
-        let code = exit::of_app_error(error);
-        match Problem::of_app_error(error) {
+    fn load_error(&self, error: &LoadError) -> Ended {
+        let code = exit::of_load_error(error);
+        match Problem::of_load_error(error) {
             Some(error) => {
                 let config = settings::config(self.shared, &Bounds::default(), self.environment);
                 let repo = config.ok().and_then(|config| config.path(Key::ActionsPath));
@@ -108,7 +108,7 @@ impl Session<'_> {
 
     fn change_error(&self, error: &ChangeError) -> Ended {
         match error {
-            ChangeError::Repo(error) => self.app_error(error),
+            ChangeError::Repo(error) => self.load_error(error),
             ChangeError::Invalid(_) => {
                 let error = Problem::usage(error.to_string())
                     .hinted("nothing was changed: see kael-host actions validate");

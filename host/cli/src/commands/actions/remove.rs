@@ -35,7 +35,10 @@ fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
             return Err(usage(Problem::usage("nothing was removed".to_owned())));
         }
     }
-    let changed = session.wait(kael_authoring::remove(&settings, &folder, name))?;
+    let changed = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        kael_authoring::remove(&runtime, &settings.limits, &folder, name).await
+    })?;
     let changed = changed.map_err(|error| session.change_error(&error))?;
     if session.json {
         let files: Vec<_> = changed.iter().map(|path| path.to_string_lossy()).collect();

@@ -16,9 +16,12 @@ pub(super) fn run(session: &Session<'_>, into: &Path) -> u8 {
 
 fn written(session: &Session<'_>, into: &Path) -> Result<u8, Ended> {
     let (settings, folder) = session.settings()?;
-    let written = session.wait(types::write(&folder, &settings.limits, into))?;
+    let written = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        types::write(&runtime, &folder, &settings.limits, into).await
+    })?;
     let written = written.map_err(|error| match &error {
-        TypesError::Repo(error) => session.app_error(error),
+        TypesError::Repo(error) => session.load_error(error),
         TypesError::File { .. } => session.fail(&Problem::usage(error.to_string()), exit::USAGE),
     })?;
     if session.json {

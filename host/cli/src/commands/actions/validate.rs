@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Ended, Session, code};
 use crate::exit;
+use crate::settings::Settings;
 use crate::snippet::{Excerpt, SourceMap};
 use crate::terminal::{Look, say, say_json};
 use kael_authoring::check::{self, Checked, Finding};
-use kael_engine::app::Settings;
 
 pub(super) fn run(session: &Session<'_>, fetch: bool) -> u8 {
     let validated = || {
@@ -25,8 +25,11 @@ pub(super) fn check_and_tell(
     folder: &Path,
     fetch: bool,
 ) -> Result<u8, Ended> {
-    let checked = session.wait(check::check(settings, folder, fetch))?;
-    let checked = checked.map_err(|error| session.app_error(&error))?;
+    let checked = session.wait(async {
+        let runtime = settings.runtime(2)?;
+        check::check(&runtime, &settings.limits, folder, fetch).await
+    })?;
+    let checked = checked.map_err(|error| session.load_error(&error))?;
     let exit_code = if checked.is_valid() {
         exit::SUCCESS
     } else {

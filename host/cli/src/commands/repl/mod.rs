@@ -7,6 +7,7 @@ mod editor;
 mod reading;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,14 +19,15 @@ use crate::commands::run;
 use crate::progress::{self, ProgressWriter};
 use crate::report::Problem;
 use crate::sanitize::Terminal;
+use crate::settings::Settings;
 use crate::snippet::SourceMap;
 use crate::terminal::{Paint, say_json_line};
 use crate::{exit, runtime, settings};
 use command::Command;
-use kael_engine::activity::Activity;
-use kael_engine::app::session::Session;
-use kael_engine::app::{self, AppError};
+use kael_engine::activity::{ActivityLog, Retention};
+use kael_engine::catalog::Catalog;
 use kael_engine::environment::Environment;
+use kael_engine::runtime::{LoadError, Runtime, Session};
 use kael_engine::sandbox::{Chunk, ChunkEnd, ChunkUse, Ending, Output};
 use reading::{Event, Reader};
 
@@ -45,7 +47,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
     let mut settings = settings::settings(&config, &arguments.bounds, environment.clone());
     let progress = progress::is_wanted(shared, &environment);
     if progress {
-        settings.envyr.activity = Activity::on(false);
+        settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
     let folder = settings.actions.clone();
     let output = if arguments.json {
@@ -67,14 +69,21 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
     let code = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let kept = arguments.json.then(|| output.clone());
-        let opening = Session::open(settings, output, interactive);
+        let opening = async {
+            // One for the session and one for the repo; the next session is made before the last one is gone.
+            let runtime = settings.runtime(3)?;
+            let repo = settings.repo(&runtime, &output).await?;
+            let options = settings.run_options(output.clone());
+            let session = runtime.session(repo, options, interactive).await?;
+            Ok::<_, LoadError>((runtime, session))
+        };
         let session = tokio::select! {
             biased;
             number = signals.any() => return Ok(ended(shared, number)),
             session = opening => session,
         };
-        let session = match session {
-            Ok(session) => session,
+        let (runtime, session) = match session {
+            Ok(opened) => opened,
             Err(error) => {
                 let texts = SourceMap::default().with_repo(folder.as_deref());
                 return Ok(not_begun(shared, arguments.json, &error, texts));
@@ -92,6 +101,9 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             interactive,
             kept,
             progress,
+            settings,
+            runtime,
+            output,
             session,
             signals,
             reader,
@@ -119,9 +131,9 @@ fn ended(shared: &Shared, number: u8) -> u8 {
     exit::SIGNAL + number
 }
 
-fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: SourceMap) -> u8 {
-    let code = exit::of_app_error(error);
-    match Problem::of_app_error(error) {
+fn not_begun(shared: &Shared, as_json: bool, error: &LoadError, texts: SourceMap) -> u8 {
+    let code = exit::of_load_error(error);
+    match Problem::of_load_error(error) {
         Some(error) => refused(shared, as_json, &error.quoting(texts), code),
         None => code,
     }
@@ -189,6 +201,9 @@ struct Repl<'a> {
     kept: Option<Output>,
     /// Whether it is shown what takes long.
     progress: bool,
+    settings: Settings,
+    runtime: Runtime,
+    output: Output,
     session: Session,
     signals: Signals,
     reader: Reader,
@@ -209,7 +224,7 @@ impl Repl<'_> {
             let banner = format!(
                 "kael-host {}, actions: {}. :help says what there is, :quit or Ctrl-D ends.\n",
                 env!("CARGO_PKG_VERSION"),
-                self.session.catalog().iter().count()
+                self.catalog().iter().count()
             );
             io::stdout().write_all(banner.as_bytes()).ok();
         }
@@ -288,7 +303,7 @@ impl Repl<'_> {
     async fn complete(&mut self, line: &str) -> Vec<String> {
         match command::names_an_action(line) {
             Some(start) => {
-                let catalog = self.session.catalog();
+                let catalog = self.catalog();
                 let names = catalog.iter().map(|(name, _)| name.as_str().to_owned());
                 names.filter(|name| name.starts_with(start)).collect()
             }
@@ -352,7 +367,7 @@ impl Repl<'_> {
                 () = tokio::time::sleep(GRACE) => {}
             }
         };
-        let shown = progress::show(&self.session.settings().envyr.activity, self.progress);
+        let shown = progress::show(self.runtime.activity(), self.progress);
         let report = {
             let evaluating = self.session.evaluate(chunk, stop);
             tokio::select! {
@@ -402,7 +417,19 @@ impl Repl<'_> {
             .loaded
             .clone()
             .with(self.own_name(), &self.typed.join("\n"));
-        texts.with_repo(self.session.settings().actions.as_deref())
+        texts.with_repo(self.settings.actions.as_deref())
+    }
+
+    /// The actions of the repo.
+    fn catalog(&self) -> Arc<Catalog> {
+        let repo = self.session.repo();
+        repo.map(|repo| repo.catalog.clone()).unwrap_or_default()
+    }
+
+    /// Begins anew with the repo as it is now.
+    async fn reset(&mut self) -> Result<(), LoadError> {
+        let repo = self.settings.repo(&self.runtime, &self.output).await?;
+        self.session.restart(repo).await
     }
 
     async fn begin_anew(&mut self) -> Next {
@@ -438,14 +465,14 @@ impl Repl<'_> {
             } else {
                 self.last
             }),
-            Command::Reset => match self.session.reset().await {
+            Command::Reset => match self.reset().await {
                 Ok(()) if self.interactive => {
                     self.say("The repo is loaded anew, and all variables are gone.\n")
                 }
                 Ok(()) => self.say(""),
                 Err(error) => {
-                    let code = exit::of_app_error(&error);
-                    match Problem::of_app_error(&error) {
+                    let code = exit::of_load_error(&error);
+                    match Problem::of_load_error(&error) {
                         Some(error) => self.report_error(&error.quoting(self.texts()), code),
                         None => Next::End(code),
                     }
@@ -464,14 +491,16 @@ impl Repl<'_> {
     }
 
     async fn describe(&mut self, name: &str) -> Next {
-        let catalog = self.session.catalog();
+        let catalog = self.catalog();
         let Some((name, definition)) = describe::find(&catalog, name) else {
             let error = describe::unknown(&catalog, name);
             return self.report_error(&error, exit::USAGE);
         };
-        let root = self.session.repo().map(|repo| repo.bundle.root.clone());
-        let looker = app::executors(self.session.settings(), root.unwrap_or_default());
-        let looked = looker.look(definition, false).await;
+        // What has a definition has a repo.
+        let Some(repo) = self.session.repo() else {
+            return Next::Line;
+        };
+        let looked = repo.executors().look(definition, false).await;
         let text = describe::text(self.paint, name, definition, &looked);
         self.say(&text)
     }

@@ -33,7 +33,7 @@ use super::temporary::{self, Temporary};
 use super::{
     Execute, Execution, Fingerprint, Invocation, Planning, Printed, STDERR_TAIL, STDOUT_CAP,
 };
-use crate::activity::Activity;
+use crate::activity::ActivityLog;
 use crate::catalog::{Definition, Executor, Language, Output, Source};
 use crate::confinement::Confinement;
 use crate::environment::Environment;
@@ -65,7 +65,7 @@ pub struct Settings {
     /// that function's. Without it, only what was compiled before can be run.
     pub compiler: Option<PathBuf>,
     /// Where it is noted what is being fetched, prepared and built.
-    pub activity: Activity,
+    pub activity: ActivityLog,
 }
 
 /// What there is of an action's implementation.

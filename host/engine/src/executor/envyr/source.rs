@@ -16,7 +16,7 @@ use super::entry::Entry;
 use super::git::{self, Clone};
 use super::variables::Variables;
 use super::writable;
-use crate::activity::{Activity, Kind};
+use crate::activity::{ActivityLog, Kind};
 use crate::catalog::{Language, Source};
 use crate::executor::lock::{self, Lock, Waiting};
 use crate::executor::process::{self, Command, Ending, Isolation, Opened};
@@ -51,7 +51,7 @@ pub(super) struct Preparer<'a> {
     pub(super) env: &'a Variables,
     /// A relative source is looked for from here.
     pub(super) repo: &'a Path,
-    pub(super) activity: &'a Activity,
+    pub(super) activity: &'a ActivityLog,
     /// How long it waits for another host or call that does the same.
     pub(super) wait: TimeLimit,
 }
