@@ -148,13 +148,14 @@ impl Dispatcher {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
-        let (made, params) = if json::is_large(params.len()) {
-            let (definition, size) = (definition.clone(), params.len());
-            let merging = move || merged(&definition, params);
-            Box::pin(aside(size, merging)).await?
-        } else {
-            merged(definition, params)?
-        };
+        let (made, params) =
+            if documents::takes_long(definition.contract.params.as_deref(), params.len()) {
+                let definition = definition.clone();
+                let merging = move || merged(&definition, params);
+                Box::pin(aside(merging)).await?
+            } else {
+                merged(definition, params)?
+            };
         *digest = made;
         self.authorize(definition)?;
         if let Some(rehearsal) = &self.rehearsal {
@@ -365,12 +366,12 @@ impl Dispatcher {
         definition: &Arc<Definition>,
         stdout: Vec<u8>,
     ) -> Result<String, ActionError> {
-        if !json::is_large(stdout.len()) {
+        if !documents::takes_long(definition.contract.returns.as_deref(), stdout.len()) {
             return documents::bound(definition.contract.returns.as_deref(), stdout);
         }
-        let (definition, size) = (definition.clone(), stdout.len());
+        let definition = definition.clone();
         let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
-        Box::pin(aside(size, checking)).await
+        Box::pin(aside(checking)).await
     }
 
     fn lookup(&self, name: &str) -> Result<&Arc<Definition>, ActionError> {
@@ -439,10 +440,9 @@ impl Drop for Recording<'_> {
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
 async fn aside<T: Send + 'static>(
-    size: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
-    let done = json::aside(size, work).await;
+    let done = json::beside(work).await;
     done.unwrap_or_else(|| Err(interrupted()))
 }
 
