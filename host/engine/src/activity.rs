@@ -9,7 +9,7 @@ use std::time::Instant;
 pub use lines::Lines;
 
 /// Spans that are kept at most: a run of more calls has a trace of its beginning.
-const MOST: usize = 500_000;
+const MOST: usize = 100_000;
 
 /// What a span of time was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,7 @@ impl Drop for SpanGuard {
             && kept.len() < MOST
         {
             span.end = Some(Instant::now());
+            span.said = None;
             kept.push(span);
         }
     }
