@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::executor::envyr::{self, Envyr};
 use crate::executor::{self, ExecutorFactory, Executors};
 use crate::gate::{Cache, CacheUse, Dispatcher, DryRun, Policy, Recorder};
+use crate::json;
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{
@@ -143,11 +144,19 @@ impl Repo {
         let printed = Output::in_memory();
         let report = sandbox.load_repo(&bundle, limits, printed.clone()).await;
         if !matches!(report.ending, Ending::Done(_)) {
-            output.forward(&printed).await;
+            // A reader that does not read holds the end up no longer than a run.
+            let forwarding = output.forward(&printed);
+            _ = tokio::time::timeout(limits.wall.duration(), forwarding).await;
         }
         match report.ending {
             Ending::Done(loaded) => {
-                let (catalog, problems) = Catalog::collect(&loaded.definitions);
+                let size: usize = loaded.definitions.iter().map(|raw| raw.body.len()).sum();
+                let definitions = loaded.definitions;
+                // Schemas and patterns take longer to compile than their text is to read.
+                let collecting = json::aside(4 * size, move || Catalog::collect(&definitions));
+                let collected = collecting.await;
+                let interrupted = || AppError::Fault("the host was interrupted".to_owned());
+                let (catalog, problems) = collected.ok_or_else(interrupted)?;
                 let repo = Self {
                     bundle,
                     ready: loaded.ready,
