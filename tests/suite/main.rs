@@ -4,6 +4,7 @@ mod actions;
 mod adapters;
 mod architecture;
 mod book;
+mod bounded;
 mod check;
 mod cli;
 mod config;

@@ -3,6 +3,7 @@
 pub mod add_action;
 pub mod check;
 pub mod hints;
+pub mod line_index;
 pub mod lint;
 pub mod lua;
 mod outline;

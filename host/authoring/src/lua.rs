@@ -99,7 +99,7 @@ pub fn example_call(name: &ActionName, definition: &Definition) -> String {
                     let schema = properties.and_then(|all| all.get(property));
                     needed.insert(
                         property.to_owned(),
-                        sample_value(schema.unwrap_or(&Value::Null), 0),
+                        sample_value(schema.unwrap_or(&Value::Null)),
                     );
                 }
             }

@@ -9,24 +9,31 @@ mod exit;
 mod failure_details;
 mod inputs;
 mod page;
+mod patience;
 mod progress;
 mod report;
 mod runtime;
 mod sanitize;
 mod settings;
 mod snippet;
+mod stderr;
 mod terminal;
 mod trace;
 mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tracing_subscriber::filter::LevelFilter;
 
 use args::Args;
 use kael_engine::environment::Environment;
+use kael_engine::runtime::finish;
 use kael_wasm::WORD;
+
+/// How long the end may take to clean up behind itself: processes that are dying, containers.
+const CLEAN_UP: Duration = Duration::from_secs(3);
 
 /// Runs the program.
 #[must_use]
@@ -51,7 +58,11 @@ pub fn main() -> ExitCode {
     };
     log(&args);
     let environment = Environment::new(std::env::vars_os());
-    commands::execute(args, environment).into()
+    let code = commands::execute(args, environment);
+    // What was said on the way is written, and what calls have left is cleaned up.
+    stderr::last("");
+    finish(CLEAN_UP);
+    code.into()
 }
 
 fn log(args: &Args) {
@@ -63,7 +74,7 @@ fn log(args: &Args) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| progress::ProgressWriter(std::io::stderr()))
+        .with_writer(|| progress::ProgressWriter(stderr::Stderr))
         .with_ansi(false)
         .without_time()
         .with_target(false)

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use super::args::Shared;
 use super::sanitize::escape_control;
+use super::stderr;
 use kael_engine::activity::{ActivityLog, Kind, Span};
 use kael_engine::environment::Environment;
 
 /// What takes less is not worth a word.
 const WORTH: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(200);
+/// How long a terminal may take to take the line away.
+const SETTLE: Duration = Duration::from_millis(50);
 /// Names on the line at most.
 const NAMES: usize = 3;
 
@@ -41,13 +44,12 @@ impl Line {
         if text == self.shown || !self.free {
             return;
         }
-        // Where the reader of stderr has left there is nobody to tell.
         let painted = if text.is_empty() {
             "\r\x1b[K".to_owned()
         } else {
             format!("\r\x1b[K\x1b[2m{text}\x1b[0m")
         };
-        io::stderr().write_all(painted.as_bytes()).ok();
+        stderr::write(painted.as_bytes());
         self.shown = text;
     }
 }
@@ -57,11 +59,19 @@ pub(super) struct ProgressWriter<W>(pub(super) W);
 
 impl<W: Write> Write for ProgressWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut line = line();
-        line.draw(String::new());
+        {
+            let mut line = line();
+            if !line.shown.is_empty() {
+                line.draw(String::new());
+                // Stdout may be the same terminal: the line is to be gone before.
+                stderr::settle(SETTLE);
+            }
+            line.free = false;
+        }
+        // Without the lock: a terminal that is stopped holds up nothing else.
         self.0.write_all(bytes)?;
         if let Some(last) = bytes.last() {
-            line.free = *last == b'\n';
+            line().free = *last == b'\n';
         }
         Ok(bytes.len())
     }

@@ -1,21 +1,20 @@
 //! How the end of a run looks: for a person on stderr, or as one JSON document on stdout.
 
-use std::io::Write as _;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::args::Shared;
 use super::dry_run::Call;
 use super::failure_details;
-use super::runtime::until_a_signal;
 use super::sanitize::{escape_control, with_causes};
 use super::snippet::{LOOK_UPS, SourceMap};
+use super::stderr;
 use super::terminal::say_json;
 use crate::config::ConfigError;
 use kael_authoring::hints;
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
+use kael_engine::gate::Record;
 use kael_engine::limits::{LimitHit, Limits};
 use kael_engine::run_info::timestamp;
 use kael_engine::runtime::{LoadError, RunReport};
@@ -265,9 +264,7 @@ impl Problem {
         if let (Some(hint), false) = (&self.hint, quiet) {
             text.push_str(&format!("hint: {}\n", escape_control(hint)));
         }
-        // Where the reader of stderr has left there is nobody to tell.
-        // Where the reader does not read, a signal ends the program.
-        until_a_signal(|| std::io::stderr().write_all(text.as_bytes()).ok());
+        stderr::last(&text);
     }
 
     /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
@@ -313,17 +310,6 @@ pub(super) fn json<'a>(
         Some(Ending::Done(Some(text))) => serde_json::from_str(text).unwrap_or(RawValue::NULL),
         _ => RawValue::NULL,
     };
-    let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
-        json!({
-            "action": call.name,
-            "call": call.call,
-            "ended": timestamp(call.ended_at()),
-            "params_digest": call.digest,
-            "outcome": call.failed.map_or("ok", ErrorKind::name),
-            "ms": millis(call.duration),
-            "started": timestamp(call.started_at()),
-        })
-    });
     let usage = report.map(|report| {
         json!({
             "cpu_ms": millis(report.usage.cpu),
@@ -334,7 +320,7 @@ pub(super) fn json<'a>(
         })
     });
     Document {
-        calls: calls.collect(),
+        calls: Calls(report.map_or(&[], |report| &report.calls)),
         ended: report.map(|report| timestamp(report.ended_at())),
         error: error.map(Problem::json),
         exit_code,
@@ -349,6 +335,7 @@ pub(super) fn json<'a>(
         ok: error.is_none() && exit_code == 0,
         output,
         planned: None,
+        planned_left_out: None,
         result,
         run: report.map(|report| report.run.id.to_string()),
         started: report.map(|report| timestamp(report.started_at())),
@@ -360,7 +347,7 @@ pub(super) fn json<'a>(
 /// The report of a run.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
-    calls: Vec<Value>,
+    calls: Calls<'a>,
     /// When the run ended, as RFC 3339 has it; null when it did not begin.
     ended: Option<String>,
     error: Option<Value>,
@@ -371,12 +358,42 @@ pub(super) struct Document<'a> {
     /// What a dry run has planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) planned: Option<Vec<Call>>,
+    /// Calls for which there was no room in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) planned_left_out: Option<u64>,
     result: &'a RawValue,
     /// The id of the run.
     run: Option<String>,
     started: Option<String>,
     tenant: Option<String>,
     usage: Option<Value>,
+}
+
+/// The calls of a run: up to 100,000, so that none of them is made a tree.
+struct Calls<'a>(&'a [Record]);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            action: &'a str,
+            call: u64,
+            ended: String,
+            ms: f64,
+            outcome: &'a str,
+            params_digest: &'a str,
+            started: String,
+        }
+        serializer.collect_seq(self.0.iter().map(|call| Row {
+            action: &call.name,
+            call: call.call,
+            ended: timestamp(call.ended_at()),
+            ms: millis(call.duration),
+            outcome: call.failed.map_or("ok", ErrorKind::name),
+            params_digest: &call.digest,
+            started: timestamp(call.started_at()),
+        }))
+    }
 }
 
 fn millis(duration: std::time::Duration) -> f64 {

@@ -16,8 +16,9 @@ use super::exit;
 use kael_engine::runtime::finish;
 use kael_engine::sandbox::Cancel;
 
-/// How long the end may take to clean up behind itself.
-const SHUTDOWN: Duration = Duration::from_secs(3);
+/// How long the end of a runtime waits for its threads. Those that wait end at once; one that
+/// computes or waits for a file goes on until the process ends.
+const SHUTDOWN: Duration = Duration::from_millis(50);
 
 /// Threads that every command starts, and those that end on a signal and move the limits on time
 /// on.
@@ -119,39 +120,50 @@ fn enough_threads() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends what is still going on, with all that it started.
+/// Ends what is still going on, with all that it started. What that leaves to be cleaned up is
+/// waited for when the program ends, behind its last report.
 pub(super) fn shut_down(runtime: Runtime) {
     runtime.shutdown_timeout(SHUTDOWN);
-    finish(SHUTDOWN);
 }
 
 /// Does what may wait for a reader for ever. Meanwhile a signal that asks the program to end ends it at once: what was
 /// driven before has ended, and nobody listens any more, or cannot while this waits.
 pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
-    let (over, waiting) = oneshot::channel::<()>();
-    let listen = move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        else {
-            return;
-        };
-        let number = runtime.block_on(async {
-            tokio::select! {
-                biased;
-                _ = waiting => None,
-                number = interrupted() => Some(number),
+    let _signals = SignalGuard::new();
+    work()
+}
+
+/// While this lives, a signal that asks the program to end ends it at once.
+pub(super) struct SignalGuard {
+    /// Its receiver notices that this is dropped.
+    _over: oneshot::Sender<()>,
+}
+
+impl SignalGuard {
+    pub(super) fn new() -> Self {
+        let (over, waiting) = oneshot::channel::<()>();
+        let listen = move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            else {
+                return;
+            };
+            let number = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = waiting => None,
+                    number = interrupted() => Some(number),
+                }
+            });
+            if let Some(number) = number {
+                finish(Duration::from_millis(100));
+                std::process::exit(i32::from(exit::SIGNAL + number));
             }
-        });
-        if let Some(number) = number {
-            finish(Duration::from_millis(100));
-            std::process::exit(i32::from(exit::SIGNAL + number));
-        }
-    };
-    thread::Builder::new().spawn(listen).ok();
-    let done = work();
-    drop(over);
-    done
+        };
+        thread::Builder::new().spawn(listen).ok();
+        Self { _over: over }
+    }
 }
 
 /// The number of the signal that asks the program to end.

@@ -23,8 +23,27 @@ fn escaped(text: &str, line_break: &str) -> String {
     out
 }
 
-/// JSON in which such characters are escapes too: as they are, a terminal would obey them.
-pub(super) fn escape_control_json(document: &str) -> String {
+/// A writer of JSON in which such characters are escapes too: as they are, a terminal would obey
+/// them. It is given whole characters.
+pub(super) struct EscapedJson<W>(pub(super) W);
+
+impl<W: io::Write> io::Write for EscapedJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+            self.0.write_all(bytes)?;
+        } else {
+            let text = String::from_utf8_lossy(bytes);
+            self.0.write_all(escape_control_json(&text).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn escape_control_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         match c {

@@ -4,7 +4,7 @@
 //! span that holds them all, so that what went on side by side is seen side by side.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
@@ -36,12 +36,18 @@ impl Trace {
     }
 
     /// Writes what has happened.
-    pub(super) fn write(mut self) -> io::Result<()> {
+    pub(super) fn write(self) -> io::Result<()> {
         let events = events(&self.activity.all(), self.origin, Instant::now());
-        let document = json!({ "displayTimeUnit": "ms", "traceEvents": events });
-        let text = serde_json::to_string(&document)?;
-        self.file.write_all(text.as_bytes())?;
-        self.file.write_all(b"\n")
+        let mut out = BufWriter::new(self.file);
+        out.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
+        for (index, event) in events.into_iter().enumerate() {
+            if index > 0 {
+                out.write_all(b",")?;
+            }
+            serde_json::to_writer(&mut out, &event)?;
+        }
+        out.write_all(b"]}\n")?;
+        out.flush()
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit;
 use super::runtime::{Driven, block_with_signals};
+use super::stderr;
 
 /// How often files are looked at; no event of the kernel's covers files on every file system.
 const EVERY: Duration = Duration::from_millis(300);
@@ -85,7 +86,7 @@ fn difference(before: &State, now: &State) -> Option<PathBuf> {
 
 /// Says on stderr what goes on between two runs.
 pub(super) fn tell(text: &str) {
-    io::stderr().write_all(format!("{text}\n").as_bytes()).ok();
+    stderr::last(&format!("{text}\n"));
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::permit::Permit;
 use crate::run_info::RunInfo;
 
 /// Spans that are kept at most: a run of more calls has a trace of its beginning.
-const MOST: usize = 500_000;
+const MOST: usize = 100_000;
 
 /// What a span of time was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +183,7 @@ impl Drop for SpanGuard {
             && kept.len() < MOST
         {
             span.end = Some(Instant::now());
+            span.said = None;
             kept.push(span);
         }
     }

@@ -16,6 +16,10 @@ const MAX_ROWS: usize = 1000;
 const MAX_CELL: usize = 1000;
 const MAX_SERIES: usize = 20;
 const MAX_POINTS: usize = 10_000;
+/// Points of a chart that are kept: a page has room for no more.
+const MAX_DRAWN: usize = 1000;
+/// Cells of all tables together; each takes some 50 bytes beside its text.
+const MAX_CELLS: usize = 500_000;
 
 /// A table or a chart.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -67,6 +71,9 @@ pub struct Chart {
     pub numeric: bool,
     /// What is drawn, in the order of the legend.
     pub series: Vec<Series>,
+    /// Points that the script had and that are not here.
+    #[serde(skip)]
+    pub more: usize,
 }
 
 /// How the points of a chart are drawn.
@@ -90,8 +97,11 @@ pub struct Series {
     /// What the legend calls it.
     pub name: String,
     /// Where each is, and its value; a gap where there is none.
-    pub points: Vec<(Place, Option<f64>)>,
+    pub points: Vec<Point>,
 }
+
+/// Where a point is, and its value.
+pub type Point = (Place, Option<f64>);
 
 /// Where a point is on the horizontal axis.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -112,15 +122,25 @@ impl ReportItem {
         if text.len() > MAX_BYTES {
             return Err(format!("it has more than {} KiB", MAX_BYTES >> 10));
         }
-        let item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let well = match &item {
             Self::Table(table) => table.is_well(),
             Self::Chart(chart) => chart.is_well(),
         };
-        if well {
-            Ok(item)
-        } else {
-            Err("it is out of bounds".to_owned())
+        if !well {
+            return Err("it is out of bounds".to_owned());
+        }
+        if let Self::Chart(chart) = &mut item {
+            chart.thin_out();
+        }
+        Ok(item)
+    }
+
+    /// How many cells it has.
+    fn cells(&self) -> usize {
+        match self {
+            Self::Table(table) => table.rows.len() * table.columns.len(),
+            Self::Chart(_) => 0,
         }
     }
 }
@@ -165,6 +185,43 @@ impl Chart {
     }
 }
 
+impl Chart {
+    /// Keeps of many points the least and the greatest of each stretch, and its gaps.
+    fn thin_out(&mut self) {
+        let had: usize = self.series.iter().map(|series| series.points.len()).sum();
+        if had <= MAX_DRAWN {
+            return;
+        }
+        for series in &mut self.series {
+            // A stretch leaves three points at most.
+            let stretches = (MAX_DRAWN * series.points.len() / had / 3).max(1);
+            let length = series.points.len().div_ceil(stretches).max(1);
+            let kept = series.points.chunks(length).flat_map(outline);
+            series.points = kept.collect();
+        }
+        let left: usize = self.series.iter().map(|series| series.points.len()).sum();
+        self.more = had - left;
+    }
+}
+
+/// The first gap, the least and the greatest of some points, in their order.
+fn outline(points: &[Point]) -> Vec<Point> {
+    let valued = || {
+        let values = points.iter().enumerate();
+        values.filter_map(|(at, (_, value))| Some((at, (*value)?)))
+    };
+    let gap = points.iter().position(|(_, value)| value.is_none());
+    let least = valued().min_by(|one, other| one.1.total_cmp(&other.1));
+    let greatest = valued().max_by(|one, other| one.1.total_cmp(&other.1));
+    let mut kept: Vec<usize> = [gap, least.map(|(at, _)| at), greatest.map(|(at, _)| at)]
+        .into_iter()
+        .flatten()
+        .collect();
+    kept.sort_unstable();
+    kept.dedup();
+    kept.into_iter().map(|at| points[at].clone()).collect()
+}
+
 /// What a run has shown.
 #[derive(Debug, Clone, Default)]
 pub struct ReportItems {
@@ -173,16 +230,22 @@ pub struct ReportItems {
     /// Those that came when there was no more room.
     pub dropped: u64,
     bytes: usize,
+    cells: usize,
 }
 
 impl ReportItems {
     /// Keeps one of so many bytes, if there is room.
     pub fn add(&mut self, item: ReportItem, bytes: usize) {
-        if self.shown.len() == MAX_COUNT || self.bytes + bytes > MAX_ALL {
+        let cells = item.cells();
+        if self.shown.len() == MAX_COUNT
+            || self.bytes + bytes > MAX_ALL
+            || self.cells + cells > MAX_CELLS
+        {
             self.dropped += 1;
             return;
         }
         self.bytes += bytes;
+        self.cells += cells;
         self.shown.push(item);
     }
 }
@@ -233,6 +296,36 @@ mod tests {
     }
 
     #[test]
+    fn of_many_points_the_least_and_the_greatest_are_kept() {
+        let point = |n: usize| match n {
+            5000 => "[5000,null]".to_owned(),
+            7777 => "[7777,-100]".to_owned(),
+            8888 => "[8888,100]".to_owned(),
+            n => format!("[{n},{}]", n % 7),
+        };
+        let points: Vec<String> = (0..10_000).map(point).collect();
+        let text = CHART.replace("[1,2.5],[2,null]", &points.join(","));
+        let Ok(ReportItem::Chart(chart)) = ReportItem::parse(&text) else {
+            panic!("a chart")
+        };
+        let kept = &chart.series[0].points;
+        assert!((600..=MAX_DRAWN).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(chart.more, 10_000 - kept.len());
+        for (place, value) in [
+            (5000.0, None),
+            (7777.0, Some(-100.0)),
+            (8888.0, Some(100.0)),
+        ] {
+            assert!(kept.contains(&(Place::Number(place), value)), "{place}");
+        }
+        let places = kept.iter().map(|(place, _)| match place {
+            Place::Number(number) => *number,
+            Place::Name(_) => panic!("a name"),
+        });
+        assert!(places.is_sorted());
+    }
+
+    #[test]
     fn what_finds_no_room_is_counted() {
         let mut report_items = ReportItems::default();
         for _ in 0..300 {
@@ -244,5 +337,15 @@ mod tests {
             report_items.add(ReportItem::parse(CHART).expect("a chart"), 1 << 20);
         }
         assert_eq!((report_items.shown.len(), report_items.dropped), (16, 4));
+        let column = r#"{"title":"","right":false}"#;
+        let (columns, row) = ([column; 100].join(","), ["\"\""; 100].join(","));
+        let rows = vec![format!("[{row}]"); 1000].join(",");
+        let table = format!(r#"{{"table":{{"columns":[{columns}],"rows":[{rows}],"more":0}}}}"#);
+        let mut report_items = ReportItems::default();
+        for _ in 0..8 {
+            let table = ReportItem::parse(&table).expect("a table");
+            report_items.add(table, 1);
+        }
+        assert_eq!((report_items.shown.len(), report_items.dropped), (5, 3));
     }
 }

@@ -13,8 +13,13 @@ mod requires;
 mod syntax_facts;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::hints;
+use super::line_index::LineIndex;
 use super::outline::{self, Outline};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, Runtime};
@@ -24,6 +29,10 @@ use kael_engine::sandbox::Script;
 const MAX_READ: usize = 4 << 20;
 /// What the parser's own levels may take of a stack.
 const STACK: usize = 32 << 20;
+/// How long a script is looked at, besides its syntax.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// Between two looks at the deadline.
+const GRACE: Duration = Duration::from_millis(500);
 /// Problems that are told of one script.
 const MAX_PROBLEMS: usize = 200;
 
@@ -61,10 +70,35 @@ struct Found {
 
 /// Checks scripts by what one repo gives them.
 pub struct Checker {
+    judge: Arc<Judge>,
     runtime: Runtime,
+    limits: Limits,
+}
+
+/// What scripts are judged by.
+struct Judge {
     repo: Option<Repo>,
     outline: Outline,
-    limits: Limits,
+    /// What modules of the repo set when they are required.
+    set_by_modules: OnceLock<BTreeSet<String>>,
+}
+
+/// When looking at a script has taken too long.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    fn is_over(self) -> bool {
+        Instant::now() >= self.0
+    }
+}
+
+/// How looking at a script ended.
+enum Judged {
+    Problems(Vec<Problem>),
+    /// It is written in a way that the parser does not know.
+    Unread,
+    TooLong,
 }
 
 impl Checker {
@@ -84,10 +118,14 @@ impl Checker {
         let outline = outline::outline(runtime, repo.as_ref(), limits)
             .await
             .map_err(LoadError::Fault)?;
-        Ok(Self {
-            runtime: runtime.clone(),
+        let judge = Judge {
             repo,
             outline,
+            set_by_modules: OnceLock::new(),
+        };
+        Ok(Self {
+            judge: Arc::new(judge),
+            runtime: runtime.clone(),
             limits: limits.clone(),
         })
     }
@@ -110,73 +148,24 @@ impl Checker {
                 ..Checked::default()
             });
         }
-        let read = on_a_stack(|| parser::read(source).map(|facts| self.judge(&facts)));
-        let Some(mut found) = read.flatten() else {
-            let unread = Some(
-                "it nests too deep, or is written in a way that is not known: only its syntax was checked",
-            );
-            return Ok(Checked {
-                unread,
-                ..Checked::default()
-            });
-        };
-        found.sort_by_key(|found| found.at);
-        found.truncate(MAX_PROBLEMS);
-        let problem_of = |found: Found| {
-            let (line, column) = place(source, found.at);
-            Problem {
-                line,
-                column,
-                message: found.message,
-                remedy: found.remedy,
+        let (judge, source) = (self.judge.clone(), source.to_owned());
+        let judged = on_a_stack(move |deadline| judge.problems(&source, deadline)).await;
+        let unread = match judged {
+            Judged::Problems(problems) => {
+                return Ok(Checked {
+                    problems,
+                    unread: None,
+                });
             }
+            Judged::Unread => {
+                "it nests too deep, or is written in a way that is not known: only its syntax was checked"
+            }
+            Judged::TooLong => "it takes too long to look at: only its syntax was checked",
         };
         Ok(Checked {
-            problems: found.into_iter().map(problem_of).collect(),
-            unread: None,
+            unread: Some(unread),
+            ..Checked::default()
         })
-    }
-
-    fn judge(&self, facts: &syntax_facts::Facts) -> Vec<Found> {
-        let mut others = BTreeSet::new();
-        let requires = facts.reads.iter().any(|read| read.name == "require");
-        if let (Some(repo), true) = (&self.repo, requires) {
-            let modules = repo
-                .bundle
-                .modules
-                .iter()
-                .filter(|module| module.source.len() <= MAX_READ);
-            others.extend(
-                modules
-                    .filter_map(|module| parser::read(&module.source))
-                    .flat_map(|facts| facts.set),
-            );
-        }
-        let mut found = globals::check(facts, &self.outline.globals, &others);
-        let modules: Option<BTreeSet<&str>> = self.repo.as_ref().map(|repo| {
-            let modules = repo.bundle.modules.iter();
-            modules.map(|module| module.name.as_str()).collect()
-        });
-        found.extend(requires::check(
-            facts,
-            &self.outline.globals,
-            modules.as_ref(),
-        ));
-        match (&self.repo, &self.outline.tree) {
-            (Some(repo), Some(tree)) => found.extend(calls::check(facts, &repo.catalog, tree)),
-            _ => {
-                let uses = facts
-                    .reads
-                    .iter()
-                    .find(|read| read.name == "actions" && read.indexed);
-                found.extend(uses.filter(|_| !facts.set.contains("actions")).map(|read| Found {
-                    at: read.at,
-                    message: "the script calls actions, and no actions repo was given".to_owned(),
-                    remedy: "use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration".to_owned(),
-                }));
-            }
-        }
-        found
     }
 
     /// What Lua itself says of the syntax.
@@ -217,6 +206,80 @@ impl Checker {
     }
 }
 
+impl Judge {
+    fn problems(&self, source: &str, deadline: Deadline) -> Judged {
+        let Some(facts) = parser::read(source) else {
+            return Judged::Unread;
+        };
+        let mut found = self.found(&facts, deadline);
+        if deadline.is_over() {
+            return Judged::TooLong;
+        }
+        found.sort_by_key(|found| found.at);
+        found.truncate(MAX_PROBLEMS);
+        let index = LineIndex::new(source);
+        let problem_of = |found: Found| {
+            let (line, start) = index.line_of(source, found.at);
+            Problem {
+                line: u32::try_from(line + 1).unwrap_or(u32::MAX),
+                column: count(source.get(start..found.at).unwrap_or_default()),
+                message: found.message,
+                remedy: found.remedy,
+            }
+        };
+        Judged::Problems(found.into_iter().map(problem_of).collect())
+    }
+
+    /// What modules set when they are required.
+    fn set_by_modules(&self, repo: &Repo) -> &BTreeSet<String> {
+        self.set_by_modules.get_or_init(|| {
+            let modules = repo.bundle.modules.iter();
+            modules
+                .filter(|module| module.source.len() <= MAX_READ)
+                .filter_map(|module| parser::read(&module.source))
+                .flat_map(|facts| facts.set)
+                .collect()
+        })
+    }
+
+    fn found(&self, facts: &syntax_facts::Facts, deadline: Deadline) -> Vec<Found> {
+        let requires = facts.reads.iter().any(|read| read.name == "require");
+        let none = BTreeSet::new();
+        let others = match &self.repo {
+            Some(repo) if requires => self.set_by_modules(repo),
+            _ => &none,
+        };
+        let mut found = globals::check(facts, &self.outline.globals, others, deadline);
+        let modules: Option<BTreeSet<&str>> = self.repo.as_ref().map(|repo| {
+            let modules = repo.bundle.modules.iter();
+            modules.map(|module| module.name.as_str()).collect()
+        });
+        found.extend(requires::check(
+            facts,
+            &self.outline.globals,
+            modules.as_ref(),
+            deadline,
+        ));
+        match (&self.repo, &self.outline.tree) {
+            (Some(repo), Some(tree)) => {
+                found.extend(calls::check(facts, &repo.catalog, tree, deadline))
+            }
+            _ => {
+                let uses = facts
+                    .reads
+                    .iter()
+                    .find(|read| read.name == "actions" && read.indexed);
+                found.extend(uses.filter(|_| !facts.set.contains("actions")).map(|read| Found {
+                    at: read.at,
+                    message: "the script calls actions, and no actions repo was given".to_owned(),
+                    remedy: "use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration".to_owned(),
+                }));
+            }
+        }
+        found
+    }
+}
+
 /// Lua says the line, and which word it stumbled over.
 fn column_of(source: &str, line: u32, message: &str) -> u32 {
     let text = source
@@ -233,28 +296,22 @@ fn column_of(source: &str, line: u32, message: &str) -> u32 {
     count(&text[..at])
 }
 
-/// Line and column of a place in bytes.
-fn place(source: &str, at: usize) -> (u32, u32) {
-    let before = source.get(..at).unwrap_or(source);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    (
-        u32::try_from(line).unwrap_or(u32::MAX),
-        count(&before[start..]),
-    )
-}
-
 fn count(text: &str) -> u32 {
     u32::try_from(text.chars().count() + 1).unwrap_or(u32::MAX)
 }
 
-/// Does work that may nest, with room for it.
-fn on_a_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, work)
-            .ok()?;
-        thread.join().ok()
-    })
+/// Does work that may nest, with room for it, beside the thread that hears signals. Where it takes
+/// too long it is not waited for: it ends at the deadline, or with the process.
+async fn on_a_stack(work: impl FnOnce(Deadline) -> Judged + Send + 'static) -> Judged {
+    let deadline = Instant::now() + MAX_TIME;
+    let (done, judged) = oneshot::channel();
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let begun = thread.spawn(move || done.send(work(Deadline(deadline))).ok());
+    if begun.is_err() {
+        return Judged::Unread;
+    }
+    match tokio::time::timeout_at((deadline + GRACE).into(), judged).await {
+        Ok(judged) => judged.unwrap_or(Judged::Unread),
+        Err(_) => Judged::TooLong,
+    }
 }

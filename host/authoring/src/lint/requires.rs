@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Found;
 use super::globals::Globals;
 use super::syntax_facts::{Facts, Form, Root, What};
+use super::{Deadline, Found, MAX_PROBLEMS};
 use kael_engine::names;
 
 /// Modules that people know from elsewhere, and what a script has instead without requiring
@@ -26,6 +26,7 @@ pub(super) fn check(
     facts: &Facts,
     globals: &Globals,
     modules: Option<&BTreeSet<&str>>,
+    deadline: Deadline,
 ) -> Vec<Found> {
     // A script can give itself modules by `package.preload` and `package.loaded`.
     let own = facts.reads.iter().any(|read| read.name == "package");
@@ -38,6 +39,9 @@ pub(super) fn check(
     }
     let mut found = Vec::new();
     for one in &facts.uses {
+        if found.len() >= MAX_PROBLEMS || deadline.is_over() {
+            break;
+        }
         let (true, true, What::Call(arguments)) = (
             one.path.root == Root::Global("require".to_owned()),
             one.path.keys.is_empty(),

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::{OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::args::{Run, Shared};
 use crate::config::Key;
@@ -12,9 +13,10 @@ use crate::dry_run::{self, Calls};
 use crate::exit;
 use crate::inputs;
 use crate::page::{Page, Told};
+use crate::patience;
 use crate::progress::{self, ProgressWriter};
 use crate::report::{self, Problem};
-use crate::runtime::{Ended, block_run};
+use crate::runtime::{Ended, block_run, until_a_signal};
 use crate::sanitize::{Terminal, escape_control};
 use crate::settings;
 use crate::snippet::SourceMap;
@@ -59,6 +61,7 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         // Before the run: what changes while it goes on is run afterwards.
         let state = watch::look(&script, repo.as_deref());
         let code = run_once(shared, run, environment.clone());
+        patience::until(None);
         let by_signal = [1, 2, 15]
             .iter()
             .any(|number| code == exit::SIGNAL + number);
@@ -156,6 +159,8 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     } else {
         output
     };
+    // From its limit on the run waits for no reader of its report that takes nothing.
+    patience::until(Instant::now().checked_add(limits.wall.duration()));
     let showing = progress::show(&settings.envyr.activity, progress);
     let cancel = OnceLock::new();
     let ran = block_run(&cancel, async {
@@ -173,7 +178,10 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Ok::<_, LoadError>(report)
     });
     drop(showing);
-    if let Some(Err(error)) = trace.map(Trace::write) {
+    if matches!(ran, Ok(Ended::Signal(..))) {
+        patience::until(Some(Instant::now()));
+    }
+    if let Some(Err(error)) = trace.map(|trace| until_a_signal(|| trace.write())) {
         tracing::warn!("the trace is not written: {error}");
     }
     let outcome = match ran {
@@ -185,7 +193,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             return context.finish(&limits, None, Some(error), "", exit::CONFIG);
         }
     };
-    context.shown = output.shown();
+    context.shown = output.take_shown();
     match outcome {
         RunOutcome::Ran(report) => {
             let (code, error) = (
@@ -252,7 +260,10 @@ impl RunContext<'_> {
             shown: &self.shown,
             code,
         };
-        let written = self.page.take().map_or(Ok(()), |page| page.write(&told));
+        let written = self
+            .page
+            .take()
+            .map_or(Ok(()), |page| until_a_signal(|| page.write(&told)));
         // What went wrong before is what matters more.
         let (error, code) = match written {
             Err(why) if code == exit::SUCCESS => {
@@ -266,6 +277,7 @@ impl RunContext<'_> {
             if self.run.dry_run {
                 let mut told = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
                 document.planned = Some(std::mem::take(&mut told.calls));
+                document.planned_left_out = (told.left_out > 0).then_some(told.left_out);
             }
             return say_json(&document, code);
         }

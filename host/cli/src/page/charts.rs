@@ -42,6 +42,13 @@ pub(super) fn figure(chart: &Chart) -> String {
         return out;
     }
     out.push_str(&plot(chart));
+    if chart.more > 0 {
+        _ = write!(
+            out,
+            "<p class=\"note\">Of each stretch of points the least and the greatest are drawn; {} more are not.</p>",
+            chart.more
+        );
+    }
     out.push_str("</figure>");
     out
 }

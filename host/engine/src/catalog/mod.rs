@@ -26,6 +26,7 @@ pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
+pub(crate) use schema::TOO_COSTLY_HINT;
 pub use schema::{Misfit, Mistakes, Schema};
 pub use template::{Part, Template, Word};
 

@@ -169,13 +169,14 @@ impl Dispatcher {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
-        let (made, params) = if json::is_large(params.len()) {
-            let (definition, size) = (definition.clone(), params.len());
-            let merging = move || merged(&definition, params);
-            Box::pin(aside(size, merging)).await?
-        } else {
-            merged(definition, params)?
-        };
+        let (made, params) =
+            if documents::takes_long(definition.contract.params.as_deref(), params.len()) {
+                let definition = definition.clone();
+                let merging = move || merged(&definition, params);
+                Box::pin(aside(merging)).await?
+            } else {
+                merged(definition, params)?
+            };
         *digest = made;
         self.authorize(definition)?;
         if let Some(hook) = &self.hook {
@@ -258,10 +259,9 @@ impl Dispatcher {
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
 async fn aside<T: Send + 'static>(
-    size: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
-    let done = json::aside(size, work).await;
+    let done = json::beside(work).await;
     done.unwrap_or_else(|| Err(interrupted()))
 }
 

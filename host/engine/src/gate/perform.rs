@@ -8,7 +8,6 @@ use super::{Cache, Dispatcher, aside, cache, documents};
 use crate::catalog::Definition;
 use crate::executor::Invocation;
 use crate::failure::ActionError;
-use crate::json;
 use crate::permit;
 
 /// Where a result is kept, and what is there.
@@ -141,12 +140,12 @@ impl Dispatcher {
         definition: &Arc<Definition>,
         stdout: Vec<u8>,
     ) -> Result<String, ActionError> {
-        if !json::is_large(stdout.len()) {
+        if !documents::takes_long(definition.contract.returns.as_deref(), stdout.len()) {
             return documents::bound(definition.contract.returns.as_deref(), stdout);
         }
-        let (definition, size) = (definition.clone(), stdout.len());
+        let definition = definition.clone();
         let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
-        Box::pin(aside(size, checking)).await
+        Box::pin(aside(checking)).await
     }
 }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub(crate) use last::last;
 pub use misread::Misread;
-pub use spawn::{aside, is_large};
+pub use spawn::{aside, beside, is_large};
 
 /// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
 pub const MAX_DEPTH: usize = 128;

@@ -27,9 +27,15 @@ pub async fn aside<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    if !is_large(size) {
-        return Some(work());
+    if is_large(size) {
+        beside(work).await
+    } else {
+        Some(work())
     }
+}
+
+/// The same whatever the size.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
     let turn = TURNS.acquire().await.ok()?;
     let working = permit::blocking(move || {

@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, DefinitionError};
 use crate::environment::Environment;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::Cache;
+use crate::json;
 use crate::limits::Limits;
 use crate::repo::Bundle;
 use crate::sandbox::{Ending, InstanceOptions, Output, PreparedRepo};
@@ -113,10 +114,13 @@ impl Runtime {
         let bundle = Bundle::read(folder)?;
         // The script's instance evaluates a repo that prints again: its output must be seen once.
         let printed = Output::in_memory();
+        let wall = options.limits.wall.duration();
         let instance = InstanceOptions::internal(options.limits, printed.clone());
         let report = self.inner.sandbox.load_repo(&bundle, instance).await;
         if !matches!(report.ending, Ending::Done(_)) {
-            options.output.forward(&printed).await;
+            // A reader that does not read holds the end up no longer than a run.
+            let forwarding = options.output.forward(&printed);
+            _ = tokio::time::timeout(wall, forwarding).await;
         }
         let loaded = match report.ending {
             Ending::Done(loaded) => loaded,
@@ -137,7 +141,12 @@ impl Runtime {
             Ending::Busy(busy) => return Err(busy.into()),
             Ending::Fault(fault) => return Err(LoadError::Fault(fault)),
         };
-        let (catalog, errors) = Catalog::collect(&loaded.definitions);
+        let size: usize = loaded.definitions.iter().map(|raw| raw.body.len()).sum();
+        let definitions = loaded.definitions;
+        // Schemas and patterns take longer to compile than their text is to read.
+        let collecting = json::aside(4 * size, move || Catalog::collect(&definitions));
+        let interrupted = || LoadError::Fault("the host was interrupted".to_owned());
+        let (catalog, errors) = collecting.await.ok_or_else(interrupted)?;
         let environment = options.environment;
         let environment = environment.unwrap_or_else(|| self.inner.environment.clone());
         let factories = [options.executors, self.inner.executors.clone()].concat();

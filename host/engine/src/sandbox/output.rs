@@ -80,12 +80,12 @@ impl Output {
         }
     }
 
-    /// What was kept for a page so far.
+    /// Takes what was kept for a page so far.
     #[must_use]
-    pub fn shown(&self) -> Shown {
+    pub fn take_shown(&self) -> Shown {
         let shown = self.shown.as_ref();
         shown.map_or_else(Shown::default, |shown| {
-            shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner))
         })
     }
 
