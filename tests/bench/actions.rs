@@ -12,7 +12,7 @@ use kael_engine::app::{self, Repo};
 use kael_engine::confinement::Confinement;
 use kael_engine::environment::Environment;
 use kael_engine::executor::Executors;
-use kael_engine::executor::envyr::Settings;
+use kael_engine::executor::programs::Settings;
 use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Output, Sandbox};

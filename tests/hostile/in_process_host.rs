@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use kael_engine::app::{AppError, Repo};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr::{Envyr, Settings};
+use kael_engine::executor::Executors;
+use kael_engine::executor::programs::Settings;
 use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
@@ -155,7 +156,7 @@ impl Host {
             .as_ref()
             .map(|repo| repo.bundle.root.clone())
             .unwrap_or_default();
-        let executor = Arc::new(Envyr::new(settings(), environment(folder), root));
+        let executor = Arc::new(Executors::new(settings(), environment(folder), root, &[]));
         let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
         let script = Script {
             name: "script.lua".to_owned(),

@@ -7,7 +7,7 @@ use super::args::{Bounds, Shared};
 use crate::config::{Config, ConfigError, Key, Value};
 use kael_engine::app::Settings;
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::programs;
 use kael_engine::gate::{CacheUse, Pattern, Policy};
 
 /// The configuration with what was typed on top.
@@ -70,13 +70,13 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
 }
 
 /// What was said of envyr.
-pub(super) fn envyr(config: &Config) -> envyr::Settings {
-    envyr::Settings {
+pub(super) fn envyr(config: &Config) -> programs::Settings {
+    programs::Settings {
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
         confinement: config.confinement(),
         // This very program, with its hidden command.
         compiler: std::env::current_exe().ok(),
-        ..envyr::Settings::default()
+        ..programs::Settings::default()
     }
 }

@@ -12,8 +12,7 @@ use crate::activity::Kind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::confinement::Confinement;
 use crate::environment::Environment;
-use crate::executor::envyr::{self, Envyr};
-use crate::executor::{self, ExecutorFactory, Executors};
+use crate::executor::{self, ExecutorFactory, Executors, programs};
 use crate::gate::{Cache, CacheUse, Dispatcher, DryRun, Policy, Recorder};
 use crate::limits::{LimitHit, Limits};
 use crate::repo::{Bundle, RepoError};
@@ -39,7 +38,7 @@ pub struct Settings {
     /// Writes down the answers.
     pub recorder: Option<Arc<Recorder>>,
     /// Which envyr, what fetching may see, and how much of their confinement actions need.
-    pub envyr: envyr::Settings,
+    pub envyr: programs::Settings,
     /// What Kael was started with.
     pub environment: Environment,
     /// Executors beside those of the engine.
@@ -207,7 +206,7 @@ pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> 
 /// Waits for what an abandoned run still has to clean up, such as containers, and removes what was made for a next call. To be
 /// called before the process ends.
 pub fn finish(within: Duration) {
-    envyr::finish(within);
+    programs::finish(within);
 }
 
 /// Evaluates a Lua file that returns a value, with no actions at all: the value as JSON text.
@@ -235,12 +234,13 @@ pub async fn ask(
     limits: &Limits,
 ) -> Result<String, String> {
     let sandbox = Sandbox::new(2).map_err(|error| error.to_string())?;
-    let envyr = Envyr::new(
-        envyr::Settings::default(),
+    let executors = Executors::new(
+        programs::Settings::default(),
         Environment::default(),
         PathBuf::new(),
+        &[],
     );
-    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(envyr));
+    let none = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(executors));
     let report = sandbox
         .run_script(repo, script, limits, Output::in_memory(), Arc::new(none))
         .await;

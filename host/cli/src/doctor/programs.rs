@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{Finding, Fix, Status};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::{envyr, programs};
 
 pub(super) fn envyr(named: Option<&Path>, environment: &Environment, data: &Path) -> Finding {
     match envyr::find(named, data, environment) {
@@ -19,7 +19,7 @@ pub(super) fn envyr(named: Option<&Path>, environment: &Environment, data: &Path
 }
 
 pub(super) fn containers(environment: &Environment, data: &Path) -> Finding {
-    match envyr::find_engine(environment, data) {
+    match programs::find_engine(environment, data) {
         Ok(path) => Finding::ok("containers", format!("{} answers", path.display())),
         Err(error) => Finding::new(
             "containers",

@@ -10,7 +10,7 @@ use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
 use kael_engine::app;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
-use kael_engine::executor::envyr::Implementation;
+use kael_engine::executor::source::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::names::ActionName;
 

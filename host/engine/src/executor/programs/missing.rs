@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::entry::Entry;
+use crate::executor::source::Entry;
 use crate::failure::{ActionError, ErrorKind};
 
 /// The exit status by which env and shells say that a program is not there.

@@ -1,13 +1,14 @@
 //! What a call would run, for a dry run: nothing is fetched, prepared or started.
 
-use super::entry::Entry;
-use super::{Envyr, behind_dashes, docker, native_arguments, tool, variables};
+use super::{Programs, docker};
 use crate::catalog::{Definition, Executor, Language};
 use crate::executor::adapters::{self, ProgramInput};
+use crate::executor::envyr::{self, behind_dashes, native};
+use crate::executor::source::{Entry, scrubbed};
 use crate::executor::{Invocation, Plan};
 use crate::failure::ActionError;
 
-impl Envyr {
+impl Programs {
     /// The command line of a call, without any of its effects.
     pub(super) async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
         let definition = invocation.definition;
@@ -16,14 +17,14 @@ impl Envyr {
             return self.planned_here(definition, given).await;
         }
         // To rehearse, nothing need be installed.
-        let found = tool::find(
+        let found = envyr::find(
             self.settings.envyr.as_deref(),
             &self.data,
             &self.environment,
         );
         let program = found.map_or_else(|_| "envyr".into(), |path| path.display().to_string());
         let path = self.environment.get("PATH").unwrap_or_default();
-        let entry = match self.look(definition, false).await {
+        let entry = match self.sources.look(definition, false).await {
             Ok(Some(found)) => Ok(Entry {
                 folder: found.folder,
                 file: found.file,
@@ -31,12 +32,12 @@ impl Envyr {
                 interpreter: found.interpreter,
             }),
             Ok(None) => Err("the repository was not fetched yet".to_owned()),
-            Err(error) => Err(error.message),
+            Err(error) => Err(error.to_string()),
         };
         let language = entry
             .as_ref()
             .map_or(Language::Other, |entry| entry.language);
-        let scrubbed = variables::scrubbed(&self.environment, path, language, &definition.env);
+        let scrubbed = scrubbed(&self.environment, path, language, &definition.env);
         let mut env: Vec<String> = scrubbed
             .iter()
             .map(|(name, _)| name.to_string_lossy().into_owned())
@@ -48,7 +49,7 @@ impl Envyr {
             (Err(why), _) => (Vec::new(), Some(why)),
             // Planned above.
             (Ok(_), Executor::Wasm) => (Vec::new(), None),
-            (Ok(entry), Executor::Native) => (native_arguments(&self.data, &entry), None),
+            (Ok(entry), Executor::Native) => (native(&self.data, &entry), None),
             (Ok(entry), Executor::Docker) => {
                 let names: Vec<&str> = self.mapped(definition, &given);
                 let tag = docker::image_tag(&entry)?;
@@ -74,10 +75,10 @@ impl Envyr {
         given: ProgramInput,
     ) -> Result<Plan, ActionError> {
         let file = definition.entrypoint.clone().unwrap_or_default();
-        let note = match self.look(definition, false).await {
+        let note = match self.sources.look(definition, false).await {
             Ok(Some(_)) => "runs in this process".to_owned(),
             Ok(None) => "the repository was not fetched yet".to_owned(),
-            Err(error) => error.message,
+            Err(error) => error.to_string(),
         };
         let names = self.mapped(definition, &given);
         Ok(Plan {
