@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::programs;
 use kael_engine::gate::{CallStart, Observer, Record};
 use kael_engine::run_info::Tenant;
 use kael_engine::runtime::{RepoOptions, RunOptions, Runtime, finish};
@@ -29,9 +29,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One runtime for the life of the program. Without KAEL_ENVYR, the one of `kael-host setup`.
     let kael = Runtime::builder()
         .environment(Environment::new(std::env::vars_os()))
-        .envyr(envyr::Settings {
+        .programs(programs::Settings {
             envyr: std::env::var_os("KAEL_ENVYR").map(Into::into),
-            ..envyr::Settings::default()
+            ..programs::Settings::default()
         })
         .build()?;
     let actions = hello.join("actions");

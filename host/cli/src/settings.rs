@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{Bounds, Shared};
 use crate::config::{Config, ConfigError, Key, Value};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::programs;
 use kael_engine::gate::{CacheUse, DryRun, Pattern, Policy, Recorder};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, RepoOptions, RunOptions, Runtime};
@@ -29,7 +29,7 @@ pub(super) struct Settings {
     /// Writes down the answers.
     pub(super) recorder: Option<Arc<Recorder>>,
     /// Which envyr, what fetching may see, and how much of their confinement actions need.
-    pub(super) envyr: envyr::Settings,
+    pub(super) envyr: programs::Settings,
     /// What the program was started with.
     pub(super) environment: Environment,
 }
@@ -40,7 +40,7 @@ impl Settings {
         let runtime = Runtime::builder()
             .instances(instances)
             .environment(self.environment.clone())
-            .envyr(self.envyr.clone())
+            .programs(self.envyr.clone())
             .executor(Arc::new(kael_wasm::WasmFactory::new()))
             .build()?;
         Ok(runtime)
@@ -112,6 +112,7 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
         .collect();
     [
         (Key::ActionsPath, shared.actions.clone().map(Value::Path)),
+        (Key::Runner, shared.runner.map(Value::Runner)),
         (Key::Envyr, shared.envyr.clone().map(Value::Path)),
         (Key::FetchEnv, list(&trimmed)),
         (Key::Deny, list(&bounds.deny)),
@@ -151,13 +152,15 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
 }
 
 /// What was said of envyr.
-pub(super) fn envyr(config: &Config) -> envyr::Settings {
-    envyr::Settings {
+pub(super) fn envyr(config: &Config) -> programs::Settings {
+    programs::Settings {
+        runner: config.runner(),
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
         confinement: config.confinement(),
-        // This very program, with its hidden command.
+        // This very program, with its hidden commands.
         compiler: std::env::current_exe().ok(),
-        ..envyr::Settings::default()
+        starter: std::env::current_exe().ok(),
+        ..programs::Settings::default()
     }
 }

@@ -36,8 +36,8 @@ use kael_engine::activity::Lines;
 use kael_engine::catalog::{Definition, Executor};
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters;
-use kael_engine::executor::envyr::{Envyr, inside};
 use kael_engine::executor::granted::judge_program;
+use kael_engine::executor::source::{Sources, inside};
 use kael_engine::executor::{
     Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
 };
@@ -68,8 +68,7 @@ pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
 
 /// Runs the WASI commands of one actions repo.
 pub struct Wasm {
-    /// Fetches sources.
-    envyr: Arc<Envyr>,
+    sources: Arc<Sources>,
     environment: Environment,
     repo: PathBuf,
     library: Library,
@@ -85,7 +84,7 @@ impl Wasm {
         let RepoContext {
             root: repo,
             environment,
-            sources: envyr,
+            sources,
             compiler: program,
         } = repo;
         let data = environment.data_folder();
@@ -93,7 +92,7 @@ impl Wasm {
         let library = Library::new(folder, Compiler { program, data });
         let trust = Arc::new(Trust::new(&environment));
         Self {
-            envyr,
+            sources,
             environment,
             repo,
             library,
@@ -114,7 +113,7 @@ impl Wasm {
         definition: &Definition,
     ) -> Result<Arc<Command>, ActionError> {
         let source = self
-            .envyr
+            .sources
             .fetch(&definition.source, definition.timeout)
             .await?;
         let folder = match &definition.subdir {

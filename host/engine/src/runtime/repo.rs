@@ -151,7 +151,7 @@ impl Runtime {
         let environment = environment.unwrap_or_else(|| self.inner.environment.clone());
         let factories = [options.executors, self.inner.executors.clone()].concat();
         let executors = Executors::new(
-            self.inner.envyr.clone(),
+            self.inner.programs.clone(),
             environment.clone(),
             bundle.root.clone(),
             &factories,
