@@ -1,7 +1,7 @@
 //! A program that embeds Kael: it runs the script of `examples/hello`, follows its calls while they
 //! happen, cancels it should it take too long, and prints the report.
 //!
-//!     cargo run --release -p kael-engine --example embed
+//!     cargo run --release -p kael-tests --example embed
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Observer for Follow {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
+    let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello");
     // One runtime for the life of the program. Without KAEL_ENVYR, the one of `kael-host setup`.
     let kael = Runtime::builder()
         .environment(Environment::new(std::env::vars_os()))

@@ -20,7 +20,8 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     /// What the script may call.
     pub(super) policy: Policy,
-    /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
+    /// The part of the policy that was typed for this very run: what denies nothing there is a
+    /// slip.
     pub(super) cli_policy: Policy,
     /// What is done with results that may be used again.
     pub(super) cache: CacheUse,
@@ -35,7 +36,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// A runtime with so many instances: one for the repo, and one for each script or session at the same time.
+    /// A runtime with so many instances: one for the repo, and one for each script or session at
+    /// the same time.
     pub(super) fn runtime(&self, instances: u32) -> Result<Runtime, LoadError> {
         let runtime = Runtime::builder()
             .instances(instances)
@@ -55,8 +57,8 @@ impl Settings {
         }
     }
 
-    /// The repo, if one is named, once this machine has what its actions require. A pattern that was typed and that denies
-    /// nothing is warned of.
+    /// The repo, if one is named, once this machine has what its actions require. A pattern that
+    /// was typed and that denies nothing is warned of.
     pub(super) async fn repo(
         &self,
         runtime: &Runtime,

@@ -1,8 +1,9 @@
 //! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
 //!
-//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world what its definition
-//! names: `world` makes that, `reach` and `lookup` guard the network, `http` makes requests over it. `library` makes files ready to run, with `cache`
-//! for what was compiled before; `instance` runs one, and `outcome` says what its end means.
+//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world
+//! what its definition names: `world` makes that, `reach` and `lookup` guard the network, `http`
+//! makes requests over it. `library` makes files ready to run, with `cache` for what was compiled
+//! before; `instance` runs one, and `outcome` says what its end means.
 
 mod cache;
 mod command;
@@ -53,7 +54,8 @@ use wasi_ctx::Streams;
 /// Memory of an instance when its definition does not say.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 
-/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing is kept.
+/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing
+/// is kept.
 #[cfg(fuzzing)]
 pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
     use std::sync::LazyLock;
@@ -143,8 +145,8 @@ impl Wasm {
         }
     }
 
-    /// What the definition's file imports, once it is sure that it can be run and is given all that it needs. Compiles
-    /// it where nobody has.
+    /// What the definition's file imports, once it is sure that it can be run and is given all that
+    /// it needs. Compiles it where nobody has.
     async fn checked_imports(&self, definition: &Definition) -> Result<Vec<String>, ActionError> {
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
@@ -217,7 +219,8 @@ impl Execute for Wasm {
     }
 }
 
-/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on instances at the same time.
+/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on
+/// instances at the same time.
 #[derive(Clone, Default)]
 pub struct WasmFactory {
     engine: SharedEngine,
