@@ -54,7 +54,7 @@ fn the_head_of_a_script_names_packages_of_that_script_alone() {
         .define("a", NATIVE)
         .define("b", "source = '../impl', entrypoint = 'q.py', executor = 'native'")
         .script("print(actions.t.b({})) print(pcall(actions.t.a, {}))")
-        .prints("8\nfalse\tModuleNotFoundError: No module named 'seven'\n");
+        .prints("8\nfalse\tt.a failed: ModuleNotFoundError: No module named 'seven'\n");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn fetching_changes_nothing_of_the_users() {
     let session = fetched("entrypoint = 'run.py'", |source, home| {
         symlink(home, source.join(".envyr")).expect("a link");
     });
-    changes_nothing(session.env("KAEL_RUNNER", "builtin"), "true");
+    changes_nothing(session.env("KAEL_RUNNER", "builtin"), "1\n");
     // A folder below, which a definition names.
     changes_nothing(
         by_envyr(fetched(

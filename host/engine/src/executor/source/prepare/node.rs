@@ -41,7 +41,10 @@ impl Tools<'_> {
             digest(&content.each_ref().map(String::as_str))
         };
         let noted = || note(&stamp).unwrap_or_default();
-        let current = || made.exists() && noted().split(' ').next() == Some(&wanted());
+        // What was there before Kael came is its owner's: npm would delete what no manifest names.
+        let is_own = || !made.exists() || busy.exists() || noted().ends_with(" own");
+        let current =
+            || !is_own() || (made.exists() && noted().split(' ').next() == Some(&wanted()));
         if current() {
             return Ok(());
         }
@@ -56,13 +59,9 @@ impl Tools<'_> {
             return Ok(());
         }
         fs::create_dir_all(&notes).map_err(|error| local(&notes, error))?;
-        // Begun here and never finished; or made here for other manifests, and npm does nothing
-        // while it is there. What was there before Kael came is its owner's.
-        let own = !made.exists() || busy.exists() || noted().ends_with(" own");
-        if own {
-            remove(&made).await?;
-            fs::write(&busy, "").map_err(|error| local(&busy, error))?;
-        }
+        // Begun here and never finished, or made here for other manifests.
+        fs::write(&busy, "").map_err(|error| local(&busy, error))?;
+        remove(&made).await?;
         let (env, caches) = self.installing(&key)?;
         let tool = Tool {
             program: &PathBuf::from(ENV),
@@ -78,7 +77,7 @@ impl Tools<'_> {
         plain(entry)?;
         // npm makes no folder where it has nothing to put into it, and would be asked at every call.
         fs::create_dir_all(&made).map_err(|error| local(&made, error))?;
-        let note = format!("{} {}", wanted(), if own { "own" } else { "found" });
+        let note = format!("{} own", wanted());
         write_whole(&stamp, note.as_bytes()).map_err(|error| local(&stamp, error))?;
         fs::remove_file(&busy).ok();
         Ok(())
