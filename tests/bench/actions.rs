@@ -43,6 +43,7 @@ impl Gate {
         let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
         let settings = Settings {
             envyr: Some(envyr),
+            starter: Some(Program::get().host.clone()),
             confinement: match unconfined {
                 true => Confinement::Off,
                 false => Confinement::BestEffort,

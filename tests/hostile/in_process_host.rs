@@ -8,11 +8,11 @@ use std::time::Duration;
 use kael_engine::app::{AppError, Repo};
 use kael_engine::environment::Environment;
 use kael_engine::executor::Executors;
-use kael_engine::executor::programs::Settings;
+use kael_engine::executor::programs::{Runner, Settings};
 use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
-use kael_tests::{Kael, Program};
+use kael_tests::{Kael, Program, runner};
 use tokio::runtime::Runtime;
 
 /// What a good script sees of its world: the same after every case.
@@ -204,7 +204,9 @@ fn kind(error: &ScriptError) -> &'static str {
 
 fn settings() -> Settings {
     Settings {
+        runner: runner().map_or_else(Runner::default, |name| name.parse().expect("a runner")),
         envyr: Some(Program::get().envyr.clone()),
+        starter: Some(Program::get().host.clone()),
         compiler: Some(Program::get().host.clone()),
         ..Settings::default()
     }

@@ -148,6 +148,7 @@ fn a_virtual_environment_that_was_cut_off_is_made_anew() {
         "mkdir -p \"$last/bin\"; touch \"$last/pyvenv.cfg\"; ln -s /bin/false \"$last/bin/python\"";
     Hanging::tool("python3", " venv ", half, "4817.2")
         .with(|session| {
+            let session = session.file("impl/requirements.txt", "--no-index\n");
             session.file("impl/p.py", "print(7)").define(
                 "a",
                 "source = '../impl', entrypoint = 'p.py', executor = 'native'",

@@ -402,11 +402,11 @@ fn all_that_is_wrong_with_a_definition_comes_at_once() {
     let ran = Kael::new()
         .file(
             "actions/init.lua",
-            "return { a = define_action({ source = 'x', deps = {}, schema = {}, limits = {}, dirs = {}, writable = {} }) }",
+            "return { a = define_action({ source = 'x', needs = {}, schema = {}, limits = {}, dirs = {}, writable = {} }) }",
         )
         .option(&["--actions", "actions"])
         .run_with(&["-e", ""])
         .ends();
     let at = "actions/init.lua:1: define_action:";
-    ran.fails(3, &format!("Error: {at} field 'executor' is missing\n  {at} unknown field 'deps'\n  {at} unknown field 'schema'\n"));
+    ran.fails(3, &format!("Error: {at} field 'executor' is missing\n  {at} unknown field 'needs'\n  {at} unknown field 'schema'\n"));
 }

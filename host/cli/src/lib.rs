@@ -26,6 +26,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use args::Args;
 use kael_engine::environment::Environment;
+use kael_engine::executor::programs::starter;
 use kael_wasm::WORD;
 
 /// Runs the program.
@@ -33,7 +34,11 @@ use kael_wasm::WORD;
 pub fn main() -> ExitCode {
     // A host has started this process; people do not type it, so it is in no help, page or completion.
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == WORD) {
+    let word = words.next().unwrap_or_default();
+    if word == starter::WORD {
+        return starter::start(words).into();
+    }
+    if word == WORD {
         let format = words.next().unwrap_or_default();
         return commands::compile::run(&format.to_string_lossy()).into();
     }

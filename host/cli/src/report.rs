@@ -311,6 +311,7 @@ pub(super) fn json<'a>(
         json!({
             "action": call.name,
             "params_digest": call.digest,
+            "runner": call.runner,
             "outcome": call.failed.map_or("ok", ErrorKind::name),
             "ms": millis(call.duration),
         })

@@ -30,6 +30,7 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
         .collect();
     [
         (Key::ActionsPath, shared.actions.clone().map(Value::Path)),
+        (Key::Runner, shared.runner.map(Value::Runner)),
         (Key::Envyr, shared.envyr.clone().map(Value::Path)),
         (Key::FetchEnv, list(&trimmed)),
         (Key::Deny, list(&bounds.deny)),
@@ -72,11 +73,13 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
 /// What was said of envyr.
 pub(super) fn envyr(config: &Config) -> programs::Settings {
     programs::Settings {
+        runner: config.runner(),
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
         confinement: config.confinement(),
-        // This very program, with its hidden command.
+        // This very program, with its hidden commands.
         compiler: std::env::current_exe().ok(),
+        starter: std::env::current_exe().ok(),
         ..programs::Settings::default()
     }
 }

@@ -11,6 +11,7 @@ use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
 use super::confinement;
 use super::contract::Contract;
+use super::deps;
 use super::fields::{DefinitionError, Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
@@ -146,6 +147,8 @@ pub struct Definition {
     pub language: Option<Language>,
     /// Only where the entry point does not say.
     pub interpreter: Option<String>,
+    /// Packages of Python that it needs, beside those that its source names.
+    pub deps: Vec<String>,
     /// What one call may use.
     pub limits: ActionLimits,
     /// What an instance of WebAssembly is given.
@@ -223,6 +226,7 @@ impl Definition {
             }
             None => Default::default(),
         };
+        let language = collect_error(&mut wrong, language(&mut fields)).flatten();
         let definition = Self {
             names,
             location: at.clone(),
@@ -243,8 +247,9 @@ impl Definition {
             process_limits,
             writable: collect_error(&mut wrong, confinement::writable(&mut fields, by))
                 .unwrap_or_default(),
-            language: collect_error(&mut wrong, language(&mut fields)).flatten(),
+            language,
             interpreter: collect_error(&mut wrong, interpreter(&mut fields)).flatten(),
+            deps: deps::parse(&mut fields, by, language, &mut wrong),
             limits,
             grants,
         };

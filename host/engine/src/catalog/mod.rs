@@ -5,6 +5,7 @@ mod cache_retry;
 mod confinement;
 mod contract;
 mod definition;
+mod deps;
 mod destination;
 mod fields;
 mod grants;
@@ -21,6 +22,7 @@ pub use adapter::{Adapter, Input, Output};
 pub use cache_retry::{ResultPolicy, Retry};
 pub use contract::Contract;
 pub use definition::{Definition, Executor, Language, Location, Source};
+pub(crate) use deps::is_requirement;
 pub use destination::{Destination, DestinationError, Host};
 pub use fields::DefinitionError;
 pub use grants::{Folder, Grants};
@@ -65,6 +67,25 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
     };
     let catalog = Catalog::new(&[raw]).expect("valid");
     Definition::clone(catalog.get("a").expect("defined"))
+}
+
+/// For tests: all that is wrong with the same definition.
+#[cfg(test)]
+pub(crate) fn problems_of(fields: &serde_json::Value) -> Vec<String> {
+    let mut body = serde_json::json!({ "source": "x", "executor": "native" });
+    let fields = fields.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    let raw = RawDefinition {
+        names: vec!["a".into()],
+        location: Location {
+            file: "f".into(),
+            line: 1,
+        },
+        body: body.to_string(),
+        error: None,
+    };
+    let problems = Catalog::new(&[raw]).expect_err("wrong");
+    problems.into_iter().map(|problem| problem.error).collect()
 }
 
 /// The actions of a repo.

@@ -114,6 +114,11 @@ pub trait Execute: Send + Sync {
         error
     }
 
+    /// What runs an action, as reports spell it; for native actions only once one has run.
+    fn runner(&self, _definition: &Definition) -> Option<&'static str> {
+        None
+    }
+
     /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
     fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
         Box::pin(std::future::ready(Ok(Plan::default())))
@@ -196,6 +201,12 @@ impl Executors {
         }
     }
 
+    /// Where the implementations come from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The executor that a factory made.
     fn added(&self, executor: Executor) -> Result<&dyn Execute, ActionError> {
         let found = self.added.iter().find(|(name, _)| *name == executor);
@@ -215,7 +226,10 @@ impl Executors {
         definition: &Definition,
         fetch: bool,
     ) -> Result<Option<Implementation>, ActionError> {
-        let found = self.sources.look(definition, fetch).await?;
+        let mut found = self.sources.look(definition, fetch).await?;
+        if let Some(found) = &mut found {
+            found.runner = self.programs.chosen(definition).await;
+        }
         match (found, definition.executor) {
             (Some(found), Executor::Wasm) => Ok(Some(Implementation {
                 imports: self.added(Executor::Wasm)?.imports(definition).await?,
@@ -252,6 +266,10 @@ impl Execute for Executors {
             true => error,
             false => Masks::of(definition, &self.environment).hidden(error),
         }
+    }
+
+    fn runner(&self, definition: &Definition) -> Option<&'static str> {
+        Execute::runner(&self.programs, definition)
     }
 
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {

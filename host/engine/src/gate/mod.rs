@@ -52,6 +52,8 @@ pub struct Record {
     pub name: String,
     /// The start of the SHA-256 of the merged parameters, in hexadecimal; empty when they were never merged.
     pub digest: String,
+    /// What ran it, as reports spell it; none where nothing was run.
+    pub runner: Option<&'static str>,
     /// None when it succeeded.
     pub failed: Option<ErrorKind>,
     /// When its turn came.
@@ -122,6 +124,7 @@ impl Dispatcher {
             name: shown,
             digest: String::new(),
             start: Instant::now(),
+            runner: None,
             failed: Some(ErrorKind::Cancelled),
             keep,
         };
@@ -134,7 +137,14 @@ impl Dispatcher {
             self.steps(name, params, &mut recording.digest).await
         };
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
+        recording.runner = self.runner(name);
         outcome
+    }
+
+    /// What runs an action, unless its calls are answered and not run.
+    fn runner(&self, name: &str) -> Option<&'static str> {
+        let definition = self.catalog.get(name).filter(|_| self.rehearsal.is_none());
+        self.executor.runner(definition?)
     }
 
     async fn steps(
@@ -182,9 +192,9 @@ impl Dispatcher {
         };
         let outcome = self.perform(definition, name, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
-        let (recorder, own) = (recorder.clone(), name.to_owned());
+        let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {
-            let recorded = recorder.add(&own, &params, &outcome);
+            let recorded = recorder.add(&own, &params, runner, &outcome);
             (recorded, outcome)
         };
         let recorded = json::aside(size, recording).await;
@@ -409,6 +419,7 @@ struct Recording<'a> {
     name: String,
     digest: String,
     start: Instant,
+    runner: Option<&'static str>,
     /// How it ended; a call that is dropped was abandoned.
     failed: Option<ErrorKind>,
     doing: SpanGuard,
@@ -420,6 +431,7 @@ impl Drop for Recording<'_> {
         let record = Record {
             name: std::mem::take(&mut self.name),
             digest: std::mem::take(&mut self.digest),
+            runner: self.runner,
             failed: self.failed,
             started: self.start,
             duration: self.start.elapsed(),

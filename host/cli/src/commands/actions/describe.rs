@@ -80,6 +80,9 @@ fn document(
 ) -> Value {
     let error = looked.as_ref().err().map(|error| error.message.clone());
     let found = looked.ok().flatten();
+    let runner = found.as_ref().and_then(|found| found.runner);
+    let packages = found.as_ref().map(|found| found.packages.clone());
+    let packages = packages.unwrap_or_default();
     let schema = |schema: &Option<std::sync::Arc<Schema>>| {
         schema.as_ref().map(|schema| schema.document().clone())
     };
@@ -97,6 +100,8 @@ fn document(
         "problem": error,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
+        "runner": runner,
+        "packages": packages,
         "input": definition.adapter.names().0,
         "output": definition.adapter.names().1,
         "argv": argv(definition),
@@ -152,6 +157,7 @@ pub(crate) fn text(
                 found.interpreter
             );
             row("runs", &by);
+            row("packages", &found.packages.join(", "));
             row("imports", &found.imports.join(", "));
         }
         Ok(None) => {
@@ -160,7 +166,15 @@ pub(crate) fn text(
         }
         Err(error) => row("problem", &error.message),
     }
-    row("executor", definition.executor.name());
+    let runner = looked
+        .as_ref()
+        .ok()
+        .and_then(|found| found.as_ref()?.runner);
+    let executor = definition.executor.name();
+    match runner.filter(|runner| *runner != executor) {
+        Some(runner) => row("executor", &format!("{executor}, by the runner {runner}")),
+        None => row("executor", executor),
+    }
     let network = definition.grants.network.iter().map(ToString::to_string);
     row("network", &network.collect::<Vec<_>>().join(", "));
     for dir in &definition.grants.dirs {

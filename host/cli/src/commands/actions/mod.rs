@@ -5,6 +5,7 @@ pub(crate) mod args;
 pub(super) mod describe;
 mod edit;
 mod exec;
+mod fetch;
 mod init;
 mod list;
 mod remove;
@@ -38,6 +39,7 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
         Command::Describe(describe) => describe::run(&session(describe.json), &describe.name),
         Command::Validate(validate) => validate::run(&session(validate.json), validate.fetch),
         Command::Exec(exec) => exec::run(&session(exec.json), &exec),
+        Command::Fetch(fetch) => fetch::run(&session(fetch.json), &fetch),
         Command::Add(add) => add::run(&session(add.json), *add),
         Command::Init(init) => init::run(&session(init.json), &init.folder),
         Command::Edit(edit) => edit::run(&session(edit.json), &edit.name),

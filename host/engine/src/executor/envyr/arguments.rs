@@ -3,10 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::catalog::Language;
 use crate::executor::adapters::ProgramInput;
 use crate::executor::source::Entry;
 
 /// The order in which envyr takes its arguments: its lists swallow what stands behind them.
+///
+/// Its packages are installed, so envyr is told of no language: for Python it would make a virtual
+/// environment without need and ask pip at every call, and for Node it would ask npm.
 pub(crate) fn native(data: &Path, entry: &Entry) -> Vec<OsString> {
     let fixed = ["run", "--executor", "native", "--autogen"];
     let mut args: Vec<OsString> = vec!["--root".into(), data.join("envyr").into()];
@@ -14,7 +18,7 @@ pub(crate) fn native(data: &Path, entry: &Entry) -> Vec<OsString> {
     for (option, value) in [
         ("-x", entry.file.as_str()),
         ("-i", &entry.interpreter),
-        ("-t", entry.language.name()),
+        ("-t", Language::Other.name()),
     ] {
         args.extend([OsStr::new(option).to_owned(), value.into()]);
     }

@@ -1,11 +1,13 @@
 //! Runs one program as a process of the machine: prepared, confined, and within its limits.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Programs, missing, outcome, writable};
+use super::runner::Found;
+use super::{Programs, missing, outcome, starter, writable};
 use crate::catalog::{Definition, Output};
 use crate::confinement::Confinement;
 use crate::executor::adapters::ProgramInput;
@@ -46,18 +48,35 @@ pub(super) struct Starting<'a> {
 impl Programs {
     /// Runs a native action, with what it prints.
     pub(super) async fn run_native(&self, call: Call<'_>) -> Result<Printed, ActionError> {
-        let (definition, given, entry) = (call.definition, call.given, &call.entry);
-        let envyr = self.envyr().await?;
-        call.tools.prepare(envyr, entry).await?;
-        let mut args = native(&self.data, entry);
-        args.extend(behind_dashes(&given));
+        let (definition, given) = (call.definition, call.given);
+        let runner = self.choose().await?;
+        let prepared = call.tools.prepare(&call.entry, definition).await?;
+        let mut env = call.env;
+        prepared.extend(&mut env)?;
+        let entry = &Entry {
+            interpreter: prepared.interpreter(&call.entry),
+            ..call.entry
+        };
         // What is wrong with it is said in any case.
-        let writable = self.writable(definition, entry)?;
+        let mut writable = self.writable(definition)?;
+        let (program, args) = match runner {
+            Found::Builtin(program) => (program, starter::arguments(entry, &given)),
+            Found::Envyr(program) => {
+                // Where it keeps notes of its own.
+                fs::create_dir_all(self.data.join("envyr")).map_err(|error| {
+                    ActionError::unavailable(format!("{}: {error}", self.data.display()), None)
+                })?;
+                writable.push(writable::notes(entry)?);
+                let mut args = native(&self.data, entry);
+                args.extend(behind_dashes(&given));
+                (program, args)
+            }
+        };
         let confined = self.settings.confinement != Confinement::Off;
         let starting = Starting {
-            program: envyr,
+            program,
             args,
-            env: call.env,
+            env,
             folder: &entry.folder,
             stdin: given.stdin,
             timeout: definition.timeout.duration(),
@@ -88,16 +107,12 @@ impl Programs {
     }
 
     /// All that a confined action may write, beside its `TMPDIR`.
-    fn writable(&self, definition: &Definition, entry: &Entry) -> Result<Vec<Opened>, ActionError> {
-        let mut writable = match definition.writable.is_empty() {
-            true => Vec::new(),
-            false => {
-                let places = Places::new(&self.repo, &self.environment);
-                writable::named(definition, &places)?
-            }
-        };
-        writable.push(writable::notes(entry)?);
-        Ok(writable)
+    fn writable(&self, definition: &Definition) -> Result<Vec<Opened>, ActionError> {
+        if definition.writable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = Places::new(&self.repo, &self.environment);
+        writable::named(definition, &places)
     }
 
     /// Starts a process and waits for its end. Its temporary folder is there until what is returned

@@ -2,7 +2,8 @@
 //!
 //! `source` brings their files here and makes them ready. `call` runs one of them to its end, and
 //! `outcome` says what that end means: a result, or a failure of the action or of what ran it.
-//! `docker` does the same in a container. `plan` says what would run, for a dry run.
+//! `runner` chooses what starts it: envyr, or `starter`, Kael's own. `docker` does the same in a
+//! container. `plan` says what would run, for a dry run.
 
 mod call;
 mod docker;
@@ -10,6 +11,8 @@ mod limit_reached;
 mod missing;
 mod outcome;
 mod plan;
+mod runner;
+pub mod starter;
 mod status;
 mod writable;
 
@@ -21,6 +24,7 @@ use tokio::sync::OnceCell;
 
 #[cfg(fuzzing)]
 pub use outcome::read_for_fuzzing;
+pub use runner::Runner;
 
 use super::granted::judge_program;
 use super::source::{self, Entry, Sources, path_without_envyr};
@@ -36,8 +40,13 @@ use call::Call;
 /// What the user settled about programs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// What starts native actions.
+    pub runner: Runner,
     /// The envyr to use instead of Kael's own or the one on `PATH`.
     pub envyr: Option<PathBuf>,
+    /// The program that becomes pid 1 of a call by the built-in runner: a `kael-host`, or one that
+    /// does what [`starter::start`] does when its first argument is [`starter::WORD`].
+    pub starter: Option<PathBuf>,
     /// Variables that fetching a source may see, beside the usual ones.
     pub fetch_env: Vec<String>,
     /// How much of their confinement native actions need. Every call is held to it.
@@ -67,8 +76,10 @@ pub struct Programs {
     data: PathBuf,
     repo: PathBuf,
     sources: Arc<Sources>,
-    /// Looked for when the first action runs.
+    /// Looked for when the first action that needs it runs.
     envyr: OnceCell<PathBuf>,
+    /// Chosen when the first native action runs.
+    runner: OnceCell<runner::Found>,
     /// Looked for when the first action with `executor = "docker"` runs.
     engine: OnceCell<docker::Engine>,
     /// Set once this machine was found to have all of the confinement that is required.
@@ -91,6 +102,7 @@ impl Programs {
             repo,
             sources,
             envyr: OnceCell::new(),
+            runner: OnceCell::new(),
             engine: OnceCell::new(),
             confined: OnceCell::new(),
         }
@@ -169,6 +181,13 @@ impl Programs {
 impl Execute for Programs {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         Box::pin(self.run(invocation))
+    }
+
+    fn runner(&self, definition: &Definition) -> Option<&'static str> {
+        match definition.executor {
+            Executor::Native => self.runner.get().map(runner::Found::name),
+            executor => Some(executor.name()),
+        }
     }
 
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {

@@ -1,4 +1,4 @@
-//! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
+//! What the end of a runner means for the action: its result, its own failure, or the runner's.
 
 use super::limit_reached::limit_reached;
 use super::status::{self, Status};
@@ -116,8 +116,8 @@ fn timed_out(terms: &Terms<'_>, stderr: String, detail: Detail) -> ActionError {
     failed(ErrorKind::Timeout, message, Detail { stderr, ..detail })
 }
 
-/// envyr did not say how the action ended: it may have been ended itself, or never have started
-/// one.
+/// The runner did not say how the action ended: it may have been ended itself, or never have
+/// started one.
 fn without_status(
     finished: &Finished,
     stderr: String,
@@ -142,10 +142,10 @@ fn without_status(
     }
     let message = match (reason(&stderr, Language::Other), finished.ending) {
         (Some(words), _) => format!(
-            "envyr could not run it: {}",
+            "could not be started: {}",
             words.trim_start_matches("Error: ")
         ),
-        (None, ending) => format!("envyr ended without a word ({ending:?})"),
+        (None, ending) => format!("its runner ended without a word ({ending:?})"),
     };
     failed(ErrorKind::Unavailable, message, Detail { stderr, ..detail })
 }
@@ -332,7 +332,7 @@ mod tests {
             (kind, said.as_str()),
             (
                 ErrorKind::Unavailable,
-                "envyr could not run it: No such file or directory (os error 2)"
+                "could not be started: No such file or directory (os error 2)"
             )
         );
         let (kind, ..) = problem(Ending::Signaled(9), "", "");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::interpreter::advice;
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::units::TimeLimit;
 
@@ -82,6 +83,25 @@ pub enum SourceError {
         /// Its name within the source.
         name: String,
     },
+    /// The interpreter of an entry point is not there.
+    #[error("`{program}`, the interpreter of `{file}`, is not {place}")]
+    NoInterpreter {
+        /// Its program.
+        program: String,
+        /// The entry point.
+        file: String,
+        /// Where it was looked for.
+        place: &'static str,
+    },
+    /// A file that names packages is not what it should be.
+    #[error("`{0}`: {1}")]
+    Manifest(String, String),
+    /// A definition names packages of Python for an entry point in another language.
+    #[error("field 'deps' names packages of Python, and `{0}` does not run by Python")]
+    DepsWithoutPython(String),
+    /// Packages of Node are wanted, and npm is not there.
+    #[error("npm, which installs what `package.json` names, is not on PATH")]
+    NoNpm,
     /// There is no git.
     #[error("git is not installed")]
     NoGit,
@@ -118,6 +138,14 @@ impl SourceError {
     /// What would help.
     fn hint(&self) -> Option<String> {
         match self {
+            Self::NoInterpreter { program, .. } => Some(advice(program)),
+            Self::DepsWithoutPython(_) => {
+                Some("list packages of Node in a package.json beside the entry point".to_owned())
+            }
+            Self::NoNpm => Some("install npm".to_owned()),
+            Self::Tool { reason, .. } if reason.contains("ensurepip") => {
+                Some("install Python's module ensurepip (on Debian: python3-venv)".to_owned())
+            }
             Self::NoGit => Some("install git, or name a folder as the source".to_owned()),
             Self::InTheWay { name, .. } => Some(format!(
                 "delete {name} of the source, or make it a plain folder or file"

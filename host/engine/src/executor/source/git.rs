@@ -69,6 +69,14 @@ impl Clone<'_> {
     }
 }
 
+/// The arguments of git that print the commit of a clone.
+pub(super) fn commit_of(clone: &Path) -> Vec<OsString> {
+    let mut args = vec!["-C".into(), clone.into()];
+    args.extend(settings());
+    args.extend(["rev-parse", "--verify", "HEAD"].map(OsString::from));
+    args
+}
+
 fn settings() -> Vec<OsString> {
     let pairs = SETTINGS.iter().flat_map(|setting| ["-c", *setting]);
     pairs.map(OsString::from).collect()

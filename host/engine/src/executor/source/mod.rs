@@ -12,6 +12,8 @@ mod fetch;
 mod files;
 mod fingerprint;
 mod git;
+mod interpreter;
+mod packages;
 mod plain;
 mod prepare;
 mod tools;
@@ -23,9 +25,13 @@ use std::sync::OnceLock;
 
 pub use entry::{Entry, find, inside};
 pub use error::{SourceError, brief};
+pub use fetch::Fetched;
 pub(crate) use files::digest;
 pub(crate) use fingerprint::of_source;
+pub(crate) use interpreter::missing;
+pub(crate) use packages::Packages;
 pub(crate) use plain::{open_folder, plain};
+pub(crate) use prepare::Prepared;
 pub(crate) use tools::Tools;
 pub use variables::FETCH_DEFAULTS;
 pub(crate) use variables::{Variables, path_without_envyr, scrubbed};
@@ -60,6 +66,11 @@ pub struct Implementation {
     pub interpreter: String,
     /// What a file of WebAssembly imports, where that was looked at.
     pub imports: Vec<String>,
+    /// What is installed before it runs: requirements of Python, and the manifests that pip and npm
+    /// read themselves.
+    pub packages: Vec<String>,
+    /// What starts it, where that can be used.
+    pub runner: Option<&'static str>,
 }
 
 /// The sources of one actions repo.
@@ -103,6 +114,32 @@ impl Sources {
         }
     }
 
+    /// Brings a git repository to this machine, anew where that is wanted, and says what commit it
+    /// is at.
+    ///
+    /// # Errors
+    /// When it cannot be fetched: in the words of git.
+    pub async fn fetch_git(
+        &self,
+        url: &str,
+        tag: Option<&str>,
+        refresh: bool,
+    ) -> Result<Fetched, SourceError> {
+        let tools = self.tools(FETCH_WAIT);
+        let before = fetch::fetched(&self.data, url, tag);
+        let (folder, is_new) = match (before, refresh) {
+            (Some(folder), false) => (folder, false),
+            (None, false) => (tools.clone_once(url, tag).await?, true),
+            (_, true) => (tools.clone_anew(url, tag).await?, true),
+        };
+        let commit = tools.commit(url, &folder).await?;
+        Ok(Fetched {
+            folder,
+            commit,
+            is_new,
+        })
+    }
+
     /// Looks at an implementation without running it; a repository is fetched if that is wanted.
     /// None: it was not fetched yet.
     ///
@@ -126,12 +163,18 @@ impl Sources {
             return wasm_file(folder, definition).map(Some);
         }
         let entry = entry::find(&folder, definition)?;
+        let packages = match definition.executor {
+            Executor::Native => Packages::of(&entry, definition)?.names(),
+            Executor::Docker | Executor::Wasm => Vec::new(),
+        };
         Ok(Some(Implementation {
             folder: entry.folder,
             file: entry.file,
             language: entry.language,
             interpreter: entry.interpreter,
             imports: Vec::new(),
+            packages,
+            runner: None,
         }))
     }
 
@@ -209,5 +252,7 @@ fn wasm_file(source: PathBuf, definition: &Definition) -> Result<Implementation,
         language: Language::Other,
         interpreter: "WebAssembly, in this process".to_owned(),
         imports: Vec::new(),
+        packages: Vec::new(),
+        runner: None,
     })
 }

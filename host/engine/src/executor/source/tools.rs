@@ -1,8 +1,7 @@
 //! Runs the programs that fetch and prepare sources: confined, within their time, and one at a time
 //! for each source, across processes.
 
-use std::ffi::OsString;
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,6 +54,12 @@ pub(super) struct Tool<'a> {
 }
 
 impl Tools<'_> {
+    /// `PATH` of the programs.
+    pub(super) fn path(&self) -> &OsStr {
+        let path = self.env.iter().find(|(name, _)| name == "PATH");
+        path.map_or(OsStr::new(""), |(_, path)| path)
+    }
+
     /// Runs a program to its end. Gives what it printed.
     pub(super) async fn run(&self, tool: Tool<'_>) -> Result<Vec<u8>, SourceError> {
         let starting = |error| local(tool.program, error);
@@ -62,8 +67,6 @@ impl Tools<'_> {
         let temporary = Temporary::new(self.data).map_err(SourceError::Temporary)?;
         let mut env = tool.env;
         env.push(("TMPDIR".into(), temporary.path().into()));
-        // The folder of envyr's own notes.
-        fs::create_dir_all(self.data.join("envyr")).map_err(|error| local(self.data, error))?;
         let command = Command {
             program: tool.program.to_owned(),
             args: tool.args,
@@ -83,7 +86,12 @@ impl Tools<'_> {
         if finished.ending == Ending::Exited(0) {
             return Ok(finished.stdout);
         }
-        let stderr = String::from_utf8_lossy(&finished.stderr).into_owned();
+        // Python says on stdout why it makes no virtual environment.
+        let said = match finished.stderr.trim_ascii() {
+            [] => &finished.stdout,
+            _ => &finished.stderr,
+        };
+        let stderr = String::from_utf8_lossy(said).into_owned();
         let reason = match finished.ending {
             Ending::TimedOut => format!("it took longer than {} s", TIMEOUT.as_secs()),
             _ => failure_message::reason(&stderr, Language::Other)
