@@ -22,7 +22,7 @@ fn echo_server() -> u16 {
 }
 
 #[test]
-fn only_what_is_named_is_connected_to() {
+fn only_named_addresses_can_be_connected_to() {
     let (port, other) = (echo_server(), echo_server());
     let ask = |network: &str, host: &str, port: u16, expected: &str| {
         networked(&format!("network = {{ {network} }}"))

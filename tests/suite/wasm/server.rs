@@ -18,7 +18,8 @@ const FOR_EVER: Duration = Duration::from_secs(60);
 /// What a server has seen.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// Requests that are never answered: those that came, and how many of them have lost their connection.
+    /// Requests that are never answered: those that came, and how many of them have lost their
+    /// connection.
     unanswered: Mutex<(usize, usize)>,
     changed: Condvar,
     /// Requests under way, and the most of them.

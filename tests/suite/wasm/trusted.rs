@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 #[test]
-fn nothing_that_is_trusted_is_given_for_writing() {
+fn trusted_files_are_not_writable() {
     let session = |path: &str| {
         let fields = format!("dirs = {{ ['/d'] = {{ path = '{path}', mode = 'read-write' }} }}");
         let own = Kael::new().file("data/x", "").file("actions/lib/x", "");
@@ -53,7 +53,8 @@ fn nothing_that_is_trusted_is_given_for_writing() {
     );
 }
 
-/// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across as many branches.
+/// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across
+/// as many branches.
 fn bomb(size: usize) -> Vec<u8> {
     const LOCALS: usize = 5000;
     fn number(mut n: usize) -> Vec<u8> {

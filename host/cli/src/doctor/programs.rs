@@ -1,4 +1,4 @@
-//! The programs that Kael and actions use: there, and working.
+//! Checks that the programs which Kael and actions need are installed and work.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ pub(super) fn envyr(named: Option<&Path>, environment: &Environment, data: &Path
     match envyr::find(named, data, environment) {
         Ok(path) => Finding::ok("envyr", format!("{} at {}", envyr::VERSION, path.display())),
         Err(error) => Finding {
-            // Where one is named, it is that one that is to be another.
+            // If the user names a program, only that one must be fixed, by the user.
             fix: named.is_none().then_some(Fix::Envyr),
             ..Finding::new("envyr", Status::Missing, error.message, envyr::REMEDY)
         },

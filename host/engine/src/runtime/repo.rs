@@ -110,7 +110,7 @@ impl Runtime {
     ) -> Result<(Repo, Vec<DefinitionError>), LoadError> {
         let _loading = self
             .activity()
-            .begin(Kind::Repo, "loading the actions repo");
+            .begin(SpanKind::Repo, "loading the actions repo");
         let bundle = Bundle::read(folder)?;
         // The script's instance evaluates a repo that prints again: its output must be seen once.
         let printed = Output::in_memory();

@@ -118,7 +118,7 @@ impl Runtime {
         let (runtime, repo, own) = (self.clone(), repo.cloned(), info.clone());
         let running = async move {
             let activity = runtime.activity();
-            let _running = activity.begin_for(Kind::Script, &script.name, &own);
+            let _running = activity.begin_for(SpanKind::Script, &script.name, &own);
             let prepared = repo.as_ref().map(|repo| &repo.prepared);
             let sandbox = &runtime.inner.sandbox;
             sandbox.run_script(prepared, script, instance).await

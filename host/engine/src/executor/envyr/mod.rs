@@ -27,7 +27,7 @@ pub use variables::FETCH_DEFAULTS;
 
 use super::adapters::{self, ProgramInput};
 use super::granted::{Places, judge_program};
-use super::process::{self, Command, Finished, Isolation, Opened};
+use super::process::{self, Finished, Isolation, Opened, ProcessCommand};
 use super::result_file;
 use super::temporary::{self, Temporary};
 use super::{
@@ -40,6 +40,7 @@ use crate::environment::Environment;
 use crate::failure::ActionError;
 use crate::limits::ProcessLimits;
 use crate::permit;
+use crate::text::hex;
 use crate::units::TimeLimit;
 use entry::Entry;
 use source::Preparer;
@@ -317,7 +318,7 @@ impl Envyr {
             Some((writable, limits)) => (Isolation::Strongest, writable, Some(limits)),
             None => (Isolation::Client, None, None),
         };
-        let command = Command {
+        let command = ProcessCommand {
             program: found.envyr.clone(),
             args,
             env,
@@ -469,11 +470,7 @@ impl Execute for Envyr {
                 hash.update(name);
                 hash.update(Sha256::digest(keyed.finalize()));
             }
-            Ok(hash
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect())
+            Ok(hex(&hash.finalize()))
         })
     }
 }

@@ -16,15 +16,16 @@ use super::entry::Entry;
 use super::git::{self, Clone};
 use super::variables::Variables;
 use super::writable;
-use crate::activity::{ActivityLog, Kind};
+use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Language, Source};
 use crate::executor::lock::{self, Lock, Waiting};
-use crate::executor::process::{self, Command, Ending, Isolation, Opened};
+use crate::executor::process::{self, Ending, Isolation, Opened, ProcessCommand};
 use crate::executor::removal;
 use crate::executor::temporary::Temporary;
 use crate::executor::{failure_message, unblocked};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::permit;
+use crate::text::hex;
 use crate::units::TimeLimit;
 
 /// A clone, a virtual environment and its packages may take this long.
@@ -75,7 +76,7 @@ impl Preparer<'_> {
         }
         let _fetching = self
             .activity
-            .begin(Kind::Source, &format!("fetching {url}"));
+            .begin(SpanKind::Source, &format!("fetching {url}"));
         let _lock = self.lock(&key).await?;
         if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
@@ -142,9 +143,10 @@ impl Preparer<'_> {
             _ => "installing npm packages for",
         };
         let name = entry.folder.file_name().unwrap_or_default();
-        let _preparing = self
-            .activity
-            .begin(Kind::Source, &format!("{what} {}", name.to_string_lossy()));
+        let _preparing = self.activity.begin(
+            SpanKind::Source,
+            &format!("{what} {}", name.to_string_lossy()),
+        );
         let _lock = self.lock(&key).await?;
         if current() {
             return Ok(());
@@ -213,7 +215,7 @@ impl Preparer<'_> {
         let temporary = Temporary::new(self.data)?;
         env.push(("TMPDIR".into(), temporary.path().into()));
         fs::create_dir_all(self.data.join("envyr")).map_err(|error| local(self.data, &error))?;
-        let command = Command {
+        let command = ProcessCommand {
             program: program.to_owned(),
             args,
             env,
@@ -404,8 +406,5 @@ fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&hash.finalize()[..16])
 }

@@ -19,6 +19,7 @@ use crate::executor::envyr::entry::Entry;
 use crate::executor::envyr::variables::Variables;
 use crate::failure::ActionError;
 use crate::permit::Permit;
+use crate::text::hex;
 
 /// envyr gives up on building an image after five minutes; this is a little more.
 pub(in crate::executor::envyr) const BUILD_TIME: Duration = Duration::from_secs(330);
@@ -245,13 +246,7 @@ pub(in crate::executor::envyr) fn image_tag(entry: &Entry) -> Result<String, Act
         hash.update(name);
         hash.update(digest);
     }
-    Ok(format!(
-        "kael-{}",
-        hash.finalize()[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    ))
+    Ok(format!("kael-{}", hex(&hash.finalize()[..8])))
 }
 
 /// The digest of every file of a source, by its path.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::catalog::{Definition, Output};
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome, writable};
@@ -46,7 +46,7 @@ impl Envyr {
         let building = self
             .settings
             .activity
-            .begin(Kind::Source, &format!("building the image {image}"));
+            .begin(SpanKind::Source, &format!("building the image {image}"));
         let mut built = call.preparer.image(entry, &tag).await?;
         let mut building = built.missing().then_some(building);
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
