@@ -136,4 +136,22 @@ mod tests {
         ));
         assert!(ActionName::new("kaels.print").is_ok());
     }
+
+    #[test]
+    fn a_typo_is_suggested_and_other_names_are_not() {
+        let all = || ["db.query", "text.wordcount"].into_iter();
+        let hint = |name: &str| did_you_mean(nearest(name, all()), '`');
+        assert_eq!(hint("text.wordcuont"), " (did you mean `text.wordcount`?)");
+        assert_eq!(hint("deploy.scale"), "");
+    }
+
+    #[test]
+    fn names_in_messages_are_escaped_and_short() {
+        assert_eq!(printable("db.query"), "db.query");
+        assert_eq!(printable("a\u{1b}[2J"), "a\\u{1b}[2J");
+        assert_eq!(
+            printable(&"x".repeat(200)),
+            format!("{}...", "x".repeat(100))
+        );
+    }
 }

@@ -46,10 +46,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn error(&self, field: &str, error: &str) -> DefinitionError {
-        self.problem(format!("field '{}{field}' {error}", self.prefix))
+        self.definition_error(format!("field '{}{field}' {error}", self.prefix))
     }
 
-    fn problem(&self, error: String) -> DefinitionError {
+    fn definition_error(&self, error: String) -> DefinitionError {
         DefinitionError {
             location: self.location.clone(),
             error,
@@ -185,7 +185,7 @@ impl<'a> Fields<'a> {
         let unknown = |field: &String| {
             let near = names::nearest(field, self.known.iter().map(String::as_str));
             let hint = names::did_you_mean(near, '\'');
-            self.problem(format!(
+            self.definition_error(format!(
                 "unknown field '{}{}'{hint}",
                 self.prefix,
                 field.escape_debug()
