@@ -52,7 +52,8 @@ impl Schema {
     /// # Errors
     /// What is wrong with it, with its place.
     pub(super) fn compile(document: Value) -> Result<Self, String> {
-        let parts = Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
+        let parts =
+            Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
         let counted = counted(&document, &parts);
         let pattern = MAX_PATTERN.min(MAX_PATTERNS / parts.patterns.max(1));
         let validator = jsonschema::options_for::<Metered>()

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{LoadError, Runtime};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::environment::Environment;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};

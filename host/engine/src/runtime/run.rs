@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Repo, Runtime};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::gate::{CacheUse, DryRun, Observer, Policy, PolicyHook, Recorder};
 use crate::limits::Limits;
 use crate::run_info::{RunId, RunInfo, Tenant};
