@@ -1,13 +1,13 @@
 //! A program that embeds Kael: it runs the script of `examples/hello`, follows its calls while they
 //! happen, cancels it should it take too long, and prints the report.
 //!
-//!     cargo run --release -p kael-engine --example embed
+//!     cargo run --release -p kael-tests --example embed
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::programs;
 use kael_engine::gate::{CallStart, Observer, Record};
 use kael_engine::run_info::Tenant;
 use kael_engine::runtime::{RepoOptions, RunOptions, Runtime, finish};
@@ -25,13 +25,13 @@ impl Observer for Follow {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
+    let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello");
     // One runtime for the life of the program. Without KAEL_ENVYR, the one of `kael-host setup`.
     let kael = Runtime::builder()
         .environment(Environment::new(std::env::vars_os()))
-        .envyr(envyr::Settings {
+        .programs(programs::Settings {
             envyr: std::env::var_os("KAEL_ENVYR").map(Into::into),
-            ..envyr::Settings::default()
+            ..programs::Settings::default()
         })
         .build()?;
     let actions = hello.join("actions");

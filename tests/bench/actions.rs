@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kael_engine::confinement::Confinement;
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr::Settings;
+use kael_engine::executor::programs::Settings;
 use kael_engine::runtime::{self, Repo, RepoOptions, RunOptions, Runtime};
 use kael_tests::{Program, project};
 use tokio::runtime::Builder;
@@ -45,6 +45,7 @@ impl Gate {
         let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
         let settings = Settings {
             envyr: Some(envyr),
+            starter: Some(Program::get().host.clone()),
             confinement: match unconfined {
                 true => Confinement::Off,
                 false => Confinement::BestEffort,
@@ -56,7 +57,7 @@ impl Gate {
         let kael = Runtime::builder()
             .instances(2)
             .environment(environment)
-            .envyr(settings)
+            .programs(settings)
             .executor(Arc::new(kael_wasm::WasmFactory::new()))
             .build()?;
         let repo = runtime.block_on(kael.repo(&actions, RepoOptions::default()))?;

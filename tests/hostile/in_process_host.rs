@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr::Settings;
+use kael_engine::executor::programs::{Runner, Settings};
 use kael_engine::gate::{Pattern, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, RepoOptions, RunOptions, Runtime, RuntimeBuilder};
 use kael_engine::sandbox::{Ending, ErrorStage, Output, Script, ScriptError};
-use kael_tests::{Kael, Program};
+use kael_tests::{Kael, Program, runner};
 use tokio::runtime as tokio_runtime;
 
 /// Reports what a good script can see. It must be the same after every case.
@@ -69,7 +69,7 @@ impl Host {
             .file("script.lua", GOOD);
         good.write_repo();
         let mut host = Self {
-            kael: builder.envyr(settings()).build().expect("a runtime"),
+            kael: builder.programs(settings()).build().expect("a runtime"),
             runtime: tokio_runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 // Otherwise idle threads of the blocking pool would live for seconds, and count as
@@ -202,7 +202,9 @@ fn kind(error: &ScriptError) -> &'static str {
 
 fn settings() -> Settings {
     Settings {
+        runner: runner().map_or_else(Runner::default, |name| name.parse().expect("a runner")),
         envyr: Some(Program::get().envyr.clone()),
+        starter: Some(Program::get().host.clone()),
         compiler: Some(Program::get().host.clone()),
         ..Settings::default()
     }

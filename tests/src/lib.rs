@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 pub use needs::{Need, browser, is_required, needs, needs_any};
-pub use program::{Program, emmylua_check, workspace};
+pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;
 pub use terminal::Terminal;
 
@@ -53,12 +53,13 @@ impl Kael {
             ("XDG_CONFIG_HOME", config),
         ]
         .map(|(name, value)| (name.to_owned(), value));
+        let runner = runner().map(|runner| ("KAEL_RUNNER".to_owned(), runner));
         Self {
             folder,
             wrapper: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            env: env.into(),
+            env: env.into_iter().chain(runner).collect(),
             stdin: Vec::new(),
             actions: Vec::new(),
         }

@@ -24,6 +24,13 @@ pub fn workspace() -> &'static Path {
         .expect("tests/ is in the workspace")
 }
 
+/// The runner that `KAEL_TEST_RUNNER` names for the host under test: `envyr`, `builtin` or `auto`,
+/// which finds the envyr that is named for it.
+#[must_use]
+pub fn runner() -> Option<String> {
+    std::env::var("KAEL_TEST_RUNNER").ok()
+}
+
 impl Program {
     /// Builds and installs once.
     pub fn get() -> &'static Self {

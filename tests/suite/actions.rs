@@ -386,9 +386,13 @@ fn an_action_need_not_read_its_input() {
 
 #[test]
 fn a_missing_or_other_envyr_is_reported_with_the_remedy() {
-    let session = || Kael::new().shell("a", "", "echo 1").env("KAEL_ENVYR", "");
+    let session = || {
+        let session = Kael::new().shell("a", "", "echo 1").env("KAEL_ENVYR", "");
+        session.env("KAEL_RUNNER", "auto")
+    };
     session()
         .env("PATH", "/usr/bin:/bin")
+        .option(&["--runner", "envyr"])
         .script("actions.t.a({})")
         .fails_with(
             6,

@@ -60,6 +60,7 @@ fn each_place_beats_the_one_before() {
         lines[..lines.len() - 3],
         [
             "actions_path - not set",
+            "runner RUNNER",
             "envyr ENVYR KAEL_ENVYR",
             "fetch_env - default",
             "deny a.*, b.c KAEL_DENY",
@@ -71,10 +72,13 @@ fn each_place_beats_the_one_before() {
             "max_calls 9 DIR/config/kael/config.yaml:3",
             "max_parallel 4 --max-parallel",
         ]
-        .map(|line| line.replace(
-            "ENVYR KAEL",
-            &format!("{} KAEL", kael_tests::Program::get().envyr.display())
-        ))
+        .map(|line| {
+            let envyr = kael_tests::Program::get().envyr.display().to_string();
+            let runner = kael_tests::runner().map(|name| format!("{name} KAEL_RUNNER"));
+            let runner = runner.unwrap_or_else(|| "auto default".to_owned());
+            line.replace("ENVYR KAEL", &format!("{envyr} KAEL"))
+                .replace("RUNNER", &runner)
+        })
     );
     assert_eq!(
         lines.last().expect("a line"),

@@ -38,8 +38,11 @@ fn everything_is_checked_and_every_problem_has_a_remedy() {
 }
 
 #[test]
-fn a_missing_envyr_is_a_problem() {
-    let ran = doctor().option(&["--envyr", "nowhere"]).ends();
+fn an_envyr_that_is_missing_is_needed_where_one_was_named() {
+    let ran = doctor()
+        .env("KAEL_RUNNER", "auto")
+        .option(&["--envyr", "nowhere"])
+        .ends();
     let text = &ran.exits(1).stdout;
     assert_eq!(
         line(text, "envyr"),
@@ -48,6 +51,26 @@ fn a_missing_envyr_is_a_problem() {
     assert!(
         text.contains("remedy: install it with: kael-host setup"),
         "{text}"
+    );
+}
+
+#[test]
+fn without_envyr_kael_runs_native_actions_itself() {
+    let session = || doctor().env("KAEL_ENVYR", "").env("PATH", "/usr/bin:/bin");
+    for runner in ["auto", "builtin"] {
+        let ran = session().env("KAEL_RUNNER", runner).ends();
+        assert_eq!(
+            line(&ran.exits(0).stdout, "envyr"),
+            "absent   envyr       envyr is not installed; Kael runs native actions itself, and only those with executor = \"docker\" need it"
+        );
+    }
+    let ran = session().env("KAEL_RUNNER", "envyr").ends();
+    assert!(line(&ran.exits(1).stdout, "envyr").starts_with("MISSING"));
+    let ran = doctor().env("KAEL_RUNNER", "builtin").ends();
+    let found = line(&ran.exits(0).stdout, "envyr");
+    assert!(
+        found.ends_with("; native actions run without it"),
+        "{found}"
     );
 }
 
@@ -109,7 +132,10 @@ fn a_container_engine_has_to_answer() {
 
 /// A session that names no envyr, and has its own programs first on PATH.
 fn bare() -> Kael {
-    let session = doctor().words(&["--fix"]).env("KAEL_ENVYR", "");
+    let session = doctor()
+        .words(&["--fix"])
+        .env("KAEL_ENVYR", "")
+        .env("KAEL_RUNNER", "envyr");
     let path = format!("{}/bin:/usr/bin:/bin", session.path().display());
     session.env("PATH", &path)
 }
@@ -181,6 +207,7 @@ fn a_problem_without_a_fix_keeps_its_remedy() {
     // The user chose that program.
     let ran = doctor()
         .words(&["--fix"])
+        .env("KAEL_RUNNER", "auto")
         .option(&["--envyr", "nowhere"])
         .ends();
     assert!(

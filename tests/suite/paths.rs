@@ -55,7 +55,8 @@ fn fetched(fields: &str, make: impl FnOnce(&Path, &Path)) -> Kael {
     git(&source, &["init", "-q", "-b", "main"]);
     fs::write(source.join("run.sh"), "#!/bin/sh\nexec cat\n").expect("a file");
     fs::write(source.join("run.py"), "print(1)\n").expect("a file");
-    fs::write(source.join("package.json"), "{}").expect("a file");
+    let manifest = r#"{ "dependencies": { "own": "file:./own" } }"#;
+    fs::write(source.join("package.json"), manifest).expect("a file");
     fs::write(source.join("run.js"), "console.log(1)").expect("a file");
     make(&source, &home);
     git(&source, &["add", "-f", "-A"]);
@@ -85,35 +86,42 @@ fn changes_nothing(session: Kael, says: &str) -> Ran {
 fn fetching_changes_nothing_of_the_users() {
     let shell = "entrypoint = 'run.sh'";
     let link = "is a symbolic link";
+    let by_envyr = |session: Kael| session.env("KAEL_RUNNER", "envyr");
     changes_nothing(
-        fetched(shell, |source, home| {
+        by_envyr(fetched(shell, |source, home| {
             fs::create_dir(source.join(".envyr")).expect("a folder");
             symlink(home.join("precious"), source.join(".envyr/meta.json")).expect("a link");
-        }),
+        })),
         ".envyr/meta.json",
     );
     changes_nothing(
-        fetched(shell, |source, home| {
+        by_envyr(fetched(shell, |source, home| {
             symlink(home, source.join(".envyr")).expect("a link");
-        }),
+        })),
         ".envyr",
     );
-    for (entry, name) in [("run.py", ".envyr"), ("run.js", "node_modules")] {
-        let session = fetched(&format!("entrypoint = '{entry}'"), |source, home| {
-            fs::create_dir(home.join("venv")).expect("a folder");
-            fs::write(home.join("venv/precious"), "x").expect("a file");
-            symlink(home, source.join(name)).expect("a link");
-        });
-        let ran = changes_nothing(session, link);
-        assert!(ran.path().join("home/venv/precious").exists());
-    }
-    // A folder below, named by a definition.
+    let session = fetched("entrypoint = 'run.js'", |source, home| {
+        fs::create_dir(home.join("own")).expect("a folder");
+        fs::write(home.join("own/precious"), "x").expect("a file");
+        symlink(home, source.join("node_modules")).expect("a link");
+    });
+    let ran = changes_nothing(session, link);
+    assert!(ran.path().join("home/own/precious").exists());
+    // Kael itself makes nothing there.
+    let session = fetched("entrypoint = 'run.py'", |source, home| {
+        symlink(home, source.join(".envyr")).expect("a link");
+    });
+    changes_nothing(session.env("KAEL_RUNNER", "builtin"), "true");
+    // A folder below, which a definition names.
     changes_nothing(
-        fetched("subdir = 'sub', entrypoint = 'run.sh'", |source, home| {
-            fs::create_dir(source.join("sub")).expect("a folder");
-            fs::write(source.join("sub/run.sh"), "#!/bin/sh\ncat\n").expect("a file");
-            symlink(home, source.join("sub/.envyr")).expect("a link");
-        }),
+        by_envyr(fetched(
+            "subdir = 'sub', entrypoint = 'run.sh'",
+            |source, home| {
+                fs::create_dir(source.join("sub")).expect("a folder");
+                fs::write(source.join("sub/run.sh"), "#!/bin/sh\ncat\n").expect("a file");
+                symlink(home, source.join("sub/.envyr")).expect("a link");
+            },
+        )),
         ".envyr",
     );
 }

@@ -11,6 +11,8 @@ fn repo() -> Kael {
         .shell("count", &fields("returns = { n = 'integer' }, input = 'args', "), "echo ran >> ../ran; echo '{\"n\":5}'")
         .shell("plain", &fields(""), "echo ran >> ../ran; echo bad >&2; exit 3")
         .env("TOKEN", "s3cr3t")
+        // Its command line is shown.
+        .env("KAEL_RUNNER", "envyr")
 }
 
 fn ran_nothing(ran: &Ran) {

@@ -114,8 +114,21 @@ fn gives(ending: &Ending<Option<String>>, expected: &str) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_runtimes_of_one_process_share_neither_actions_nor_limits_nor_places() {
+/// Drives a future as a program with two threads would.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("threads").block_on(future)
+}
+
+#[test]
+fn two_runtimes_of_one_process_share_neither_actions_nor_limits_nor_places() {
+    block_on(two_runtimes());
+}
+
+async fn two_runtimes() {
     let few = Runtime::builder().instances(1).max_waiting(0);
     let (hostile, theirs, _) = with_action(few, "theirs").await;
     let (good, ours, _) = with_action(Runtime::builder().instances(2), "ours").await;
@@ -179,8 +192,12 @@ impl PolicyHook for NoSecrets {
     }
 }
 
-#[tokio::test]
-async fn the_policy_hook_sees_merged_parameters_and_denies_with_its_rule() {
+#[test]
+fn the_policy_hook_sees_merged_parameters_and_denies_with_its_rule() {
+    block_on(policy_hook());
+}
+
+async fn policy_hook() {
     let (kael, repo, echo) = with_action(Runtime::builder(), "a").await;
     let hook = Arc::new(NoSecrets::default());
     let options = RunOptions {
@@ -221,8 +238,12 @@ async fn the_policy_hook_sees_merged_parameters_and_denies_with_its_rule() {
     assert_eq!(echo.reached.load(Ordering::SeqCst), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_takes_nothing_holds_up_its_script_and_not_the_host() {
+#[test]
+fn a_reader_that_takes_nothing_holds_up_its_script_and_not_the_host() {
+    block_on(slow_reader());
+}
+
+async fn slow_reader() {
     let kael = Runtime::builder().build().expect("a runtime");
     let print = "for i = 1, 1000 do print(i) end return 1";
     let (output, reader) = Output::channel();

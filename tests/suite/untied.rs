@@ -286,9 +286,14 @@ fn processes_of_npm_end_with_a_killed_host_for_any_user() {
 #[test]
 fn locks_that_actions_take_hold_up_no_other_run() {
     let manifest = |version: u32| {
-        format!(r#"{{ "name": "n", "version": "1.0.{version}", "dependencies": {{}} }}"#)
+        let own = r#"{ "own": "file:./own" }"#;
+        format!(r#"{{ "name": "n", "version": "1.0.{version}", "dependencies": {own} }}"#)
     };
     let session = Kael::new()
+        .file(
+            "node/own/package.json",
+            r#"{ "name": "own", "version": "1.0.0" }"#,
+        )
         .file("node/package.json", manifest(0))
         .file("node/n.js", "console.log(1)")
         .define(

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{ChangeError, Undo, load_valid, lua, tree, verify_change};
 use kael_engine::catalog::{Catalog, Definition, Location, RawDefinition};
-use kael_engine::executor::envyr::Implementation;
+use kael_engine::executor::source::Implementation;
 use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
 use kael_engine::runtime::{Repo, Runtime};

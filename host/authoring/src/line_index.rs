@@ -33,7 +33,8 @@ impl LineIndex {
             return Some(0);
         }
         // The break that ends the line before stands in the last piece with fewer before it.
-        let piece = self.before.partition_point(|before| *before < line) - 1;
+        let below = self.before.partition_point(|before| *before < line);
+        let piece = below.checked_sub(1)?;
         let from = piece * PIECE;
         let left = line - self.before[piece];
         let bytes = text.as_bytes().get(from..)?;

@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::actions::args::Actions;
 use kael_engine::confinement::Confinement;
+use kael_engine::executor::programs::Runner;
 use kael_engine::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
@@ -32,6 +33,9 @@ pub(super) struct Shared {
     /// The actions repo: a folder with an init.lua [env: KAEL_ACTIONS].
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) actions: Option<PathBuf>,
+    /// What starts native actions: envyr, Kael itself, or envyr where it is found [env: KAEL_RUNNER] [default: auto].
+    #[arg(long, global = true, value_name = "auto|envyr|builtin")]
+    pub(super) runner: Option<Runner>,
     /// The envyr program to use [env: KAEL_ENVYR] [default: Kael's own, else the one on PATH].
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) envyr: Option<PathBuf>,
@@ -233,7 +237,7 @@ pub(super) struct Man {
     pub(super) json: bool,
 }
 
-/// Install envyr, which runs the actions, into Kael's data folder.
+/// Install envyr into Kael's data folder. Native actions run without it, by Kael itself; actions in containers need it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  kael-host setup\n\nNeeds cargo. The data folder is KAEL_DATA, else \
@@ -253,7 +257,7 @@ pub(super) struct Setup {
 #[command(
     after_help = "Example:\n  kael-host config\n\nFlags beat KAEL_* variables, which beat the project's kael.yaml (found upwards from the \
 working folder), which beats the user's file ($XDG_CONFIG_HOME/kael/config.yaml, else ~/.config/kael/config.yaml). `deny` adds up. \
-Keys of a file: actions_path, envyr, fetch_env, deny, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
+Keys of a file: actions_path, runner, envyr, fetch_env, deny, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
 )]
 pub(super) struct Config {
     /// Print one JSON document.

@@ -29,6 +29,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use args::Args;
 use kael_engine::environment::Environment;
+use kael_engine::executor::programs::starter;
 use kael_engine::runtime::finish;
 use kael_wasm::WORD;
 
@@ -40,7 +41,11 @@ const CLEAN_UP: Duration = Duration::from_secs(3);
 pub fn main() -> ExitCode {
     // Only a host starts this command, so it is not in the help, the man page or the completions.
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == WORD) {
+    let word = words.next().unwrap_or_default();
+    if word == starter::WORD {
+        return starter::start(words).into();
+    }
+    if word == WORD {
         let format = words.next().unwrap_or_default();
         return commands::compile::run(&format.to_string_lossy()).into();
     }

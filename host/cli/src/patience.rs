@@ -89,10 +89,18 @@ impl<W: Write + AsFd> Patient<W> {
 
 impl<W: Write + AsFd> Write for Patient<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.wait()?;
-        let written = self.out.write(&bytes[..bytes.len().min(PIECE)])?;
-        self.written += written;
-        Ok(written)
+        loop {
+            self.wait()?;
+            match self.out.write(&bytes[..bytes.len().min(PIECE)]) {
+                Ok(written) => {
+                    self.written += written;
+                    return Ok(written);
+                }
+                // Whoever started the program may have made the pipe one that does not wait.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -382,6 +382,7 @@ impl Serialize for Calls<'_> {
             ms: f64,
             outcome: &'a str,
             params_digest: &'a str,
+            runner: Option<&'static str>,
             started: String,
         }
         serializer.collect_seq(self.0.iter().map(|call| Row {
@@ -391,6 +392,7 @@ impl Serialize for Calls<'_> {
             ms: millis(call.duration),
             outcome: call.failed.map_or("ok", ErrorKind::name),
             params_digest: &call.digest,
+            runner: call.runner,
             started: timestamp(call.started_at()),
         }))
     }

@@ -58,8 +58,8 @@ pub(super) enum Ended<T> {
 /// How long a run that was cancelled may take to report.
 const REPORT: Duration = Duration::from_millis(500);
 
-/// Drives a run. A signal cancels it, where it has set what cancels it, and it still reports what it had done; what does
-/// not report in time is ended with all that it started.
+/// Drives a run. A signal cancels it, once it has set `cancel`, and it still reports what it had
+/// done; a run that does not report in time is ended with all that it started.
 pub(super) fn block_run<T>(
     cancel: &OnceLock<Cancel>,
     run: impl Future<Output = T>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{Bounds, Shared};
 use crate::config::{Config, ConfigError, Key, Value};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::programs;
 use kael_engine::gate::{CacheUse, DryRun, Pattern, Policy, Recorder};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, RepoOptions, RunOptions, Runtime};
@@ -20,7 +20,8 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     /// What the script may call.
     pub(super) policy: Policy,
-    /// The part of the policy that was typed for this very run: what denies nothing there is a slip.
+    /// The part of the policy that was typed for this very run: what denies nothing there is a
+    /// slip.
     pub(super) cli_policy: Policy,
     /// What is done with results that may be used again.
     pub(super) cache: CacheUse,
@@ -29,18 +30,19 @@ pub(super) struct Settings {
     /// Writes down the answers.
     pub(super) recorder: Option<Arc<Recorder>>,
     /// Which envyr, what fetching may see, and how much of their confinement actions need.
-    pub(super) envyr: envyr::Settings,
+    pub(super) envyr: programs::Settings,
     /// What the program was started with.
     pub(super) environment: Environment,
 }
 
 impl Settings {
-    /// A runtime with so many instances: one for the repo, and one for each script or session at the same time.
+    /// A runtime with so many instances: one for the repo, and one for each script or session at
+    /// the same time.
     pub(super) fn runtime(&self, instances: u32) -> Result<Runtime, LoadError> {
         let runtime = Runtime::builder()
             .instances(instances)
             .environment(self.environment.clone())
-            .envyr(self.envyr.clone())
+            .programs(self.envyr.clone())
             .executor(Arc::new(kael_wasm::WasmFactory::new()))
             .build()?;
         Ok(runtime)
@@ -55,8 +57,8 @@ impl Settings {
         }
     }
 
-    /// The repo, if one is named, once this machine has what its actions require. A pattern that was typed and that denies
-    /// nothing is warned of.
+    /// The repo, if one is named, once this machine has what its actions require. A pattern that
+    /// was typed and that denies nothing is warned of.
     pub(super) async fn repo(
         &self,
         runtime: &Runtime,
@@ -112,6 +114,7 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
         .collect();
     [
         (Key::ActionsPath, shared.actions.clone().map(Value::Path)),
+        (Key::Runner, shared.runner.map(Value::Runner)),
         (Key::Envyr, shared.envyr.clone().map(Value::Path)),
         (Key::FetchEnv, list(&trimmed)),
         (Key::Deny, list(&bounds.deny)),
@@ -150,14 +153,16 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
     }
 }
 
-/// The settings of envyr.
-pub(super) fn envyr(config: &Config) -> envyr::Settings {
-    envyr::Settings {
+/// What was said of envyr.
+pub(super) fn envyr(config: &Config) -> programs::Settings {
+    programs::Settings {
+        runner: config.runner(),
         envyr: config.path(Key::Envyr),
         fetch_env: config.list(Key::FetchEnv),
         confinement: config.confinement(),
-        // This program, for its hidden command.
+        // This very program, with its hidden commands.
         compiler: std::env::current_exe().ok(),
-        ..envyr::Settings::default()
+        starter: std::env::current_exe().ok(),
+        ..programs::Settings::default()
     }
 }

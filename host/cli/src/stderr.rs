@@ -26,6 +26,8 @@ struct Queue {
     left_out: u64,
     /// How many pieces the reader has taken.
     taken: u64,
+    /// How many it had taken when it was last given up.
+    given_up: Option<u64>,
 }
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue {
@@ -35,6 +37,7 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue {
     has_thread: false,
     left_out: 0,
     taken: 0,
+    given_up: None,
 });
 static CHANGED: Condvar = Condvar::new();
 
@@ -149,7 +152,8 @@ pub(super) fn last(text: &str) {
             if now.taken != taken {
                 (since, taken) = (Instant::now(), now.taken);
             }
-            if !patience::is_left(since) {
+            if now.given_up == Some(taken) || !patience::is_left(since) {
+                now.given_up = Some(taken);
                 return;
             }
             let waited = CHANGED.wait_timeout(now, TICK);

@@ -29,8 +29,8 @@ struct Held {
 }
 
 impl Permit {
-    /// Waits for a permit of a run's own, and then for one of those that all runs share. None when one of the semaphores is
-    /// closed.
+    /// Waits for a permit of a run's own, and then for one of those that all runs share. None when
+    /// one of the semaphores is closed.
     pub async fn take(
         own: Arc<Semaphore>,
         shared: Option<Arc<Semaphore>>,

@@ -1,9 +1,9 @@
 //! Runs actions that are WASI commands, in WebAssembly instances in this process.
 //!
-//! A command reads JSON on stdin and writes JSON on stdout. Of this machine it can use only what
-//! its definition names: `wasi_ctx` sets that up, `network_policy` and `lookup` guard the network,
-//! and `http` makes requests. `module_loader` compiles and links files, `cache` keeps compiled
-//! ones, `instance` runs one, and `outcome` turns its end into a result or an error.
+//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world
+//! what its definition names: `world` makes that, `reach` and `lookup` guard the network, `http`
+//! makes requests over it. `library` makes files ready to run, with `cache` for what was compiled
+//! before; `instance` runs one, and `outcome` says what its end means.
 
 mod cache;
 mod command;
@@ -40,8 +40,8 @@ use kael_engine::activity::Lines;
 use kael_engine::catalog::{Definition, Executor};
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters;
-use kael_engine::executor::envyr::{Envyr, inside};
 use kael_engine::executor::granted::judge_program;
+use kael_engine::executor::source::{Sources, inside};
 use kael_engine::executor::{
     Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
 };
@@ -57,8 +57,8 @@ use wasi_ctx::Streams;
 /// Memory of an instance without `limits.memory`.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 
-/// For the fuzz targets: detects the format of a file, compiles it, and returns its imports. Keeps
-/// nothing.
+/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing
+/// is kept.
 #[cfg(fuzzing)]
 pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, FileError> {
     use std::sync::LazyLock;
@@ -73,8 +73,7 @@ pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, FileError> {
 
 /// Runs the WASI commands of one actions repo.
 pub struct Wasm {
-    /// Fetches sources.
-    envyr: Arc<Envyr>,
+    sources: Arc<Sources>,
     environment: Environment,
     repo: PathBuf,
     library: Library,
@@ -90,7 +89,7 @@ impl Wasm {
         let RepoContext {
             root: repo,
             environment,
-            sources: envyr,
+            sources,
             compiler: program,
         } = repo;
         let data = environment.data_folder();
@@ -98,7 +97,7 @@ impl Wasm {
         let library = Library::new(folder, Compiler { program, data });
         let trust = Arc::new(Trust::new(&environment));
         Self {
-            envyr,
+            sources,
             environment,
             repo,
             library,
@@ -119,7 +118,7 @@ impl Wasm {
         definition: &Definition,
     ) -> Result<Arc<WasiCommand>, ActionError> {
         let source = self
-            .envyr
+            .sources
             .fetch(&definition.source, definition.timeout)
             .await?;
         let folder = match &definition.subdir {
@@ -149,8 +148,8 @@ impl Wasm {
         }
     }
 
-    /// The imports of the definition's file, after all checks except running it. Compiles the file
-    /// if necessary.
+    /// What the definition's file imports, once it is sure that it can be run and is given all that
+    /// it needs. Compiles it where nobody has.
     async fn checked_imports(&self, definition: &Definition) -> Result<Vec<String>, ActionError> {
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
@@ -223,7 +222,8 @@ impl Execute for Wasm {
     }
 }
 
-/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on instances at the same time.
+/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on
+/// instances at the same time.
 #[derive(Clone, Default)]
 pub struct WasmFactory {
     engine: SharedEngine,

@@ -10,8 +10,8 @@ use super::pipes::Pipe;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters::ProgramInput;
-use kael_engine::executor::envyr::brief;
 use kael_engine::executor::granted::{self, Places, Refused, Use};
+use kael_engine::executor::source::brief;
 use kael_engine::failure::ActionError;
 
 /// The streams of one call.

@@ -142,9 +142,10 @@ pub(super) fn like(value: &Value) -> String {
         Value::Number(_) => "number".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(elements) => {
-            let first = elements.first().map(like);
-            let alike =
-                first.filter(|first| elements.iter().all(|element| like(element) == *first));
+            // Each element once: twice for the first would double with each level.
+            let mut kinds = elements.iter().map(like);
+            let first = kinds.next();
+            let alike = first.filter(|first| kinds.all(|kind| kind == *first));
             list_of(&alike.unwrap_or_else(|| "any".to_owned()))
         }
         Value::Object(_) => "table".to_owned(),
@@ -205,6 +206,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_list_in_lists_is_looked_at_once() {
+        let one = (0..100).fold(json!("x"), |inner, _| json!([inner]));
+        assert_eq!(like(&one), format!("string{}", "[]".repeat(100)));
+    }
 
     #[test]
     fn schemas_are_types() {

@@ -85,6 +85,7 @@ fn json(config: &Config) -> Json {
                 Value::Time(time) => json!(time.duration().as_secs_f64()),
                 Value::Count(count) => json!(count),
                 Value::Confinement(confinement) => json!(confinement.to_string()),
+                Value::Runner(runner) => json!(runner.to_string()),
             });
             let origin = match setting.map(|setting| &setting.origin) {
                 None => json!({ "kind": "none" }),

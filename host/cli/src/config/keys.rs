@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::Confinement;
+use super::{Confinement, Runner};
 use kael_engine::confinement::UnknownConfinement;
 use kael_engine::units::{ByteSize, Count, TimeLimit, UnitError};
 use thiserror::Error;
@@ -14,6 +14,7 @@ use thiserror::Error;
 #[expect(missing_docs, reason = "docs/configuration.md says what each is for")]
 pub enum Key {
     ActionsPath,
+    Runner,
     Envyr,
     FetchEnv,
     Deny,
@@ -27,9 +28,10 @@ pub enum Key {
 }
 
 impl Key {
-    /// Every key, in the order in which `kael-host config` prints them.
-    pub const ALL: [Self; 11] = [
+    /// Every key, in the order in which they are shown.
+    pub const ALL: [Self; 12] = [
         Self::ActionsPath,
+        Self::Runner,
         Self::Envyr,
         Self::FetchEnv,
         Self::Deny,
@@ -63,6 +65,7 @@ impl Key {
     fn spellings(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::ActionsPath => ("actions_path", "--actions", "KAEL_ACTIONS"),
+            Self::Runner => ("runner", "--runner", "KAEL_RUNNER"),
             Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
             Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
@@ -119,6 +122,7 @@ impl Key {
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
             Self::FetchEnv | Self::Deny => Value::List(vec![text.to_owned()]),
+            Self::Runner => Value::Runner(amount::<Runner>(text)?),
             Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
             Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
@@ -143,6 +147,8 @@ pub enum Value {
     Count(u32),
     /// How much confinement actions need.
     Confinement(Confinement),
+    /// What starts native actions.
+    Runner(Runner),
 }
 
 impl fmt::Display for Value {
@@ -154,6 +160,7 @@ impl fmt::Display for Value {
             Self::Time(time) => time.fmt(f),
             Self::Count(count) => count.fmt(f),
             Self::Confinement(confinement) => confinement.fmt(f),
+            Self::Runner(runner) => runner.fmt(f),
         }
     }
 }
@@ -175,6 +182,15 @@ pub(super) enum ValueError {
     /// It is not one of the words.
     #[error(transparent)]
     Confinement(#[from] UnknownConfinement),
+    /// It names no runner.
+    #[error("{0}")]
+    Runner(String),
+}
+
+impl From<String> for ValueError {
+    fn from(message: String) -> Self {
+        Self::Runner(message)
+    }
 }
 
 fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, ValueError> {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use kael_engine::confinement::Confinement;
+pub use kael_engine::executor::programs::Runner;
 pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 
@@ -258,6 +259,15 @@ impl Config {
         }
     }
 
+    /// What starts native actions.
+    #[must_use]
+    pub fn runner(&self) -> Runner {
+        match self.get(Key::Runner).map(|setting| &setting.value) {
+            Some(Value::Runner(runner)) => *runner,
+            _ => Runner::default(),
+        }
+    }
+
     /// The limits of a run.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -280,6 +290,7 @@ impl Config {
 fn defaults() -> BTreeMap<Key, Setting> {
     let limits = Limits::default();
     [
+        (Key::Runner, Value::Runner(Runner::default())),
         (Key::FetchEnv, Value::List(Vec::new())),
         (Key::Deny, Value::List(Vec::new())),
         (Key::Confinement, Value::Confinement(Confinement::default())),

@@ -76,11 +76,12 @@ pub async fn examine(
     let data = environment.data_folder();
     let settled = config.ok();
     let named = settled.and_then(|config| config.path(Key::Envyr));
-    // Checked first, because the check of programs creates this folder.
+    let runner = settled.map(Config::runner).unwrap_or_default();
+    // Before anything else: to look at programs makes this folder.
     let folder = storage::data(&data);
     let mut findings = vec![
         settings::config(config),
-        programs::envyr(named.as_deref(), environment, &data),
+        programs::envyr(runner, named.as_deref(), environment, &data),
         folder,
         storage::caches(&data),
         settings::repo(settled).await,

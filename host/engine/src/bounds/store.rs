@@ -11,7 +11,8 @@ pub enum Tick {
     End,
 }
 
-/// Holds all that runs in a store to the limiter in its data, and asks `tick` at every tick of the engine.
+/// Holds all that runs in a store to the limiter in its data, and asks `tick` at every tick of the
+/// engine.
 pub fn bound_store<T: Send + 'static>(
     store: &mut Store<T>,
     limiter: impl (Fn(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,

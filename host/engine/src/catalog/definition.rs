@@ -9,8 +9,9 @@ use super::RawDefinition;
 use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
 use super::contract::Contract;
+use super::deps;
 use super::error::{DefinitionError, Location};
-use super::executor::Executor;
+use super::executor::{Executor, Language};
 use super::fields::{Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
@@ -42,32 +43,6 @@ pub enum Source {
         /// Without one, git's default branch.
         tag: Option<String>,
     },
-}
-
-/// The language of an entry point, in envyr's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// Runs in a virtual environment of the source's own.
-    Python,
-    /// Runs after `npm install`.
-    Node,
-    /// Runs in a shell.
-    Shell,
-    /// Runs under the interpreter that the definition names.
-    Other,
-}
-
-impl Language {
-    /// The name that definitions and envyr's `--type` use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Python => "python",
-            Self::Node => "node",
-            Self::Shell => "shell",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// One action.
@@ -111,6 +86,8 @@ pub struct Definition {
     pub language: Option<Language>,
     /// Needed only if the entry point does not name its interpreter.
     pub interpreter: Option<String>,
+    /// Packages of Python that it needs, beside those that its source names.
+    pub deps: Vec<String>,
     /// What one call may use.
     pub limits: ActionLimits,
     /// What a WebAssembly action is allowed to use of the machine.
@@ -188,6 +165,7 @@ impl Definition {
             }
             None => Default::default(),
         };
+        let language = collect_error(&mut wrong, language(&mut fields)).flatten();
         let definition = Self {
             names,
             location: at.clone(),
@@ -208,8 +186,9 @@ impl Definition {
             process_limits,
             writable: collect_error(&mut wrong, process_fields::writable(&mut fields, by))
                 .unwrap_or_default(),
-            language: collect_error(&mut wrong, language(&mut fields)).flatten(),
+            language,
             interpreter: collect_error(&mut wrong, interpreter(&mut fields)).flatten(),
+            deps: deps::parse(&mut fields, by, language, &mut wrong),
             limits,
             grants,
         };

@@ -1,4 +1,4 @@
-//! The executors that a definition can name.
+//! The executors and languages that a definition can name.
 
 /// What runs an implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,32 @@ impl Executor {
             Self::Native => "native",
             Self::Docker => "docker",
             Self::Wasm => "wasm",
+        }
+    }
+}
+
+/// The language of an entry point, in envyr's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Runs in a virtual environment of the source's own.
+    Python,
+    /// Runs after `npm install`.
+    Node,
+    /// Runs in a shell.
+    Shell,
+    /// Runs under the interpreter that the definition names.
+    Other,
+}
+
+impl Language {
+    /// The name that definitions and envyr's `--type` use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Shell => "shell",
+            Self::Other => "other",
         }
     }
 }

@@ -4,6 +4,7 @@ mod adapter;
 mod cache_retry;
 mod contract;
 mod definition;
+mod deps;
 mod destination;
 mod error;
 mod executor;
@@ -22,10 +23,11 @@ use std::sync::Arc;
 pub use adapter::{Adapter, Input, Output};
 pub use cache_retry::{ResultPolicy, Retry};
 pub use contract::Contract;
-pub use definition::{Definition, Language, Source};
+pub use definition::{Definition, Source};
+pub(crate) use deps::is_requirement;
 pub use destination::{Destination, DestinationError, Host};
 pub use error::{DefinitionError, Location};
-pub use executor::Executor;
+pub use executor::{Executor, Language};
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
@@ -70,6 +72,25 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
     };
     let catalog = Catalog::new(&[raw]).expect("valid");
     Definition::clone(catalog.get("a").expect("defined"))
+}
+
+/// For tests: all that is wrong with the same definition.
+#[cfg(test)]
+pub(crate) fn problems_of(fields: &serde_json::Value) -> Vec<String> {
+    let mut body = serde_json::json!({ "source": "x", "executor": "native" });
+    let fields = fields.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    let raw = RawDefinition {
+        names: vec!["a".into()],
+        location: Location {
+            file: "f".into(),
+            line: 1,
+        },
+        body: body.to_string(),
+        error: None,
+    };
+    let problems = Catalog::new(&[raw]).expect_err("wrong");
+    problems.into_iter().map(|problem| problem.error).collect()
 }
 
 /// The actions of a repo.

@@ -12,6 +12,8 @@ use crate::names;
 
 /// The most arguments of a template.
 const MAX_WORDS: usize = 1000;
+/// Parameters without a place, and places without one, that are told.
+const MAX_TOLD: usize = 100;
 
 /// A command line with places for parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -173,6 +175,9 @@ impl Template {
         let mut told = Vec::new();
         for (set, from) in sets {
             for name in set.into_iter().flat_map(Map::keys) {
+                if told.len() >= MAX_TOLD {
+                    return;
+                }
                 if !self.has(name) && !told.contains(&name) {
                     told.push(name);
                     let error = format!(
@@ -194,6 +199,9 @@ impl Template {
         };
         let mut told = Vec::new();
         for name in self.words().filter_map(Word::parameter) {
+            if told.len() >= MAX_TOLD {
+                return;
+            }
             if known().any(|one| one == name) || told.contains(&name) {
                 continue;
             }

@@ -9,8 +9,10 @@ mod masking;
 mod not_json;
 mod prewarm;
 pub mod process;
+pub mod programs;
 mod removal;
 mod result_file;
+pub mod source;
 pub mod temporary;
 pub mod unblocked;
 
@@ -27,8 +29,9 @@ use crate::activity::Lines;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
-use envyr::{Envyr, Implementation};
 use masking::Masks;
+use programs::Programs;
+use source::{Implementation, Sources};
 
 /// Bytes of stdout that a result may have.
 pub const STDOUT_CAP: usize = 64 << 20;
@@ -111,6 +114,11 @@ pub trait Execute: Send + Sync {
         error
     }
 
+    /// What runs an action, as reports spell it; for native actions only once one has run.
+    fn runner(&self, _definition: &Definition) -> Option<&'static str> {
+        None
+    }
+
     /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
     fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
         Box::pin(std::future::ready(Ok(Plan::default())))
@@ -138,7 +146,7 @@ pub struct RepoContext {
     /// What Kael was started with.
     pub environment: Environment,
     /// Brings sources to this machine.
-    pub sources: Arc<Envyr>,
+    pub sources: Arc<Sources>,
     /// The program that compiles what needs it, if the host has one.
     pub compiler: Option<PathBuf>,
 }
@@ -156,7 +164,8 @@ pub trait ExecutorFactory: Send + Sync {
 
 /// Every executor of one actions repo; the definition says which is used.
 pub struct Executors {
-    envyr: Arc<Envyr>,
+    programs: Programs,
+    sources: Arc<Sources>,
     added: Vec<(Executor, Arc<dyn Execute>)>,
     environment: Environment,
 }
@@ -166,28 +175,37 @@ impl Executors {
     /// None of them does anything before its first call.
     #[must_use]
     pub fn new(
-        settings: envyr::Settings,
+        settings: programs::Settings,
         environment: Environment,
         repo: PathBuf,
         factories: &[Arc<dyn ExecutorFactory>],
     ) -> Self {
         let compiler = settings.compiler.clone();
-        let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
+        let sources = Sources::new(settings.sources(), environment.clone(), repo.clone());
+        let sources = Arc::new(sources);
         let context = RepoContext {
-            root: repo,
+            root: repo.clone(),
             environment: environment.clone(),
-            sources: envyr.clone(),
+            sources: sources.clone(),
             compiler,
         };
+        let programs = Programs::new(settings, environment.clone(), repo, sources.clone());
         let added = factories
             .iter()
             .map(|factory| (factory.executor(), factory.for_repo(context.clone())))
             .collect();
         Self {
-            envyr,
+            programs,
+            sources,
             added,
             environment,
         }
+    }
+
+    /// Where the implementations come from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The executor that a factory made.
@@ -206,7 +224,10 @@ impl Executors {
         definition: &Definition,
         fetch: bool,
     ) -> Result<Option<Implementation>, ActionError> {
-        let found = self.envyr.look(definition, fetch).await?;
+        let mut found = self.sources.look(definition, fetch).await?;
+        if let Some(found) = &mut found {
+            found.runner = self.programs.chosen(definition).await;
+        }
         match (found, definition.executor) {
             (Some(found), Executor::Wasm) => Ok(Some(Implementation {
                 imports: self
@@ -232,7 +253,7 @@ impl Execute for Executors {
         let definition = invocation.definition;
         let execution = match (self.find(definition.executor), definition.executor) {
             (Some(added), _) => added.execute(invocation),
-            (None, Executor::Native | Executor::Docker) => self.envyr.execute(invocation),
+            (None, Executor::Native | Executor::Docker) => self.programs.execute(invocation),
             (None, unknown) => Box::pin(std::future::ready(Err(missing(unknown)))),
         };
         if definition.env.is_empty() {
@@ -253,11 +274,15 @@ impl Execute for Executors {
         }
     }
 
+    fn runner(&self, definition: &Definition) -> Option<&'static str> {
+        Execute::runner(&self.programs, definition)
+    }
+
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
-        self.envyr.plan(invocation)
+        self.programs.plan(invocation)
     }
 
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
-        self.envyr.fingerprint(definition, key)
+        self.programs.fingerprint(definition, key)
     }
 }

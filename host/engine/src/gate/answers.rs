@@ -101,6 +101,8 @@ impl Answers {
         let Some(action) = action else {
             return Err("`action` is missing: the name of an action".to_owned());
         };
+        // What ran the action says nothing of its answer.
+        fields.remove("runner");
         let params = fields.remove("params");
         let params = params.map(|text| canonical(text.get())).transpose()?;
         let outcome = match (fields.remove("result"), fields.remove("error")) {
@@ -302,12 +304,16 @@ impl Recorder {
         &self,
         action: &str,
         params: &str,
+        runner: Option<&str>,
         outcome: &Result<String, ActionError>,
     ) -> io::Result<()> {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = BufWriter::new(&mut *file);
         let action = Value::from(action);
         write!(file, "{{\"action\":{action},\"params\":{params},")?;
+        if let Some(runner) = runner {
+            write!(file, "\"runner\":\"{runner}\",")?;
+        }
         match outcome {
             Ok(result) => {
                 file.write_all(b"\"result\":")?;

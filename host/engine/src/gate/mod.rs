@@ -143,6 +143,7 @@ impl Dispatcher {
             name: shown,
             digest: String::new(),
             start: Instant::now(),
+            runner: None,
             failed: Some(ErrorKind::Cancelled),
             observer: self.observer.as_deref(),
             keep,
@@ -156,7 +157,14 @@ impl Dispatcher {
             self.steps(call, name, params, &mut recording.digest).await
         };
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
+        recording.runner = self.runner(name);
         outcome
+    }
+
+    /// What runs an action, unless its calls are answered and not run.
+    fn runner(&self, name: &str) -> Option<&'static str> {
+        let definition = self.catalog.get(name).filter(|_| self.dry_run.is_none());
+        self.executor.runner(definition?)
     }
 
     async fn steps(
@@ -216,9 +224,9 @@ impl Dispatcher {
         };
         let outcome = self.perform(definition, name, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
-        let (recorder, own) = (recorder.clone(), name.to_owned());
+        let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {
-            let recorded = recorder.add(&own, &params, &outcome);
+            let recorded = recorder.add(&own, &params, runner, &outcome);
             (recorded, outcome)
         };
         let recorded = json::aside(size, recording).await;

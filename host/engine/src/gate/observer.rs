@@ -13,7 +13,8 @@ pub struct CallStart {
     pub run: Arc<RunInfo>,
     /// The number of the call in its run, from 1.
     pub call: u64,
-    /// The name that the script asked for, cut to what a line can hold. The catalog may not have it.
+    /// The name that the script asked for, cut to what a line can hold. The catalog may not have
+    /// it.
     pub name: String,
     /// When the call began.
     pub started: Instant,

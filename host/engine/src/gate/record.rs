@@ -19,6 +19,8 @@ pub struct Record {
     pub name: String,
     /// The start of the SHA-256 of the merged parameters, in hexadecimal; empty when they were never merged.
     pub digest: String,
+    /// What ran it, as reports spell it; none where nothing was run.
+    pub runner: Option<&'static str>,
     /// None when it succeeded.
     pub failed: Option<ErrorKind>,
     /// When its turn came.
@@ -49,6 +51,7 @@ pub(super) struct Recording<'a> {
     pub(super) name: String,
     pub(super) digest: String,
     pub(super) start: Instant,
+    pub(super) runner: Option<&'static str>,
     /// How it ended; a call that is dropped was abandoned.
     pub(super) failed: Option<ErrorKind>,
     pub(super) span: SpanGuard,
@@ -77,6 +80,7 @@ impl Drop for Recording<'_> {
             call: self.call,
             name: std::mem::take(&mut self.name),
             digest: std::mem::take(&mut self.digest),
+            runner: self.runner,
             failed: self.failed,
             started: self.start,
             duration: self.start.elapsed(),

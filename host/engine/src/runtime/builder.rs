@@ -8,7 +8,7 @@ use super::{Inner, Runtime};
 use crate::activity::ActivityLog;
 use crate::environment::Environment;
 use crate::executor::ExecutorFactory;
-use crate::executor::envyr;
+use crate::executor::programs;
 use crate::sandbox::{EngineError, MAX_WAITING, Sandbox};
 
 /// Settings for a [`Runtime`].
@@ -17,7 +17,7 @@ pub struct RuntimeBuilder {
     max_waiting: usize,
     max_calls: Option<u32>,
     environment: Environment,
-    envyr: envyr::Settings,
+    programs: programs::Settings,
     executors: Vec<Arc<dyn ExecutorFactory>>,
 }
 
@@ -28,7 +28,7 @@ impl Default for RuntimeBuilder {
             max_waiting: MAX_WAITING,
             max_calls: None,
             environment: Environment::default(),
-            envyr: envyr::Settings::default(),
+            programs: programs::Settings::default(),
             executors: Vec::new(),
         }
     }
@@ -74,14 +74,14 @@ impl RuntimeBuilder {
 
     /// How native actions are fetched, prepared, confined and run.
     #[must_use]
-    pub fn envyr(self, envyr: envyr::Settings) -> Self {
-        Self { envyr, ..self }
+    pub fn programs(self, programs: programs::Settings) -> Self {
+        Self { programs, ..self }
     }
 
     /// Where the runtime notes what it does. Without a log, noting costs nothing.
     #[must_use]
     pub fn activity(mut self, activity: ActivityLog) -> Self {
-        self.envyr.activity = activity;
+        self.programs.activity = activity;
         self
     }
 
@@ -101,7 +101,7 @@ impl RuntimeBuilder {
         let sandbox = Sandbox::new(self.instances, self.max_waiting)?;
         let inner = Inner {
             sandbox: Arc::new(sandbox),
-            envyr: self.envyr,
+            programs: self.programs,
             environment: self.environment,
             executors: self.executors,
             calls: self

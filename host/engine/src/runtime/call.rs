@@ -22,8 +22,8 @@ pub struct CallReport {
 }
 
 impl Runtime {
-    /// Calls an action of a repo. Of the options, the limits and the output are those of a script, and mean nothing here.
-    /// Dropping the future ends what the action has started.
+    /// Calls an action of a repo. Of the options, the limits and the output are those of a script,
+    /// and mean nothing here. Dropping the future ends what the action has started.
     pub async fn call(
         &self,
         repo: &Repo,

@@ -47,12 +47,14 @@ pub enum LoadError {
     Fault(String),
 }
 
+/// Problems of a repo that one message tells.
+const MAX_TOLD: usize = 100;
+
 fn join(errors: &[DefinitionError]) -> String {
-    errors
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let told = errors.iter().take(MAX_TOLD).map(ToString::to_string);
+    let more = errors.len().saturating_sub(MAX_TOLD);
+    let rest = (more > 0).then(|| format!("and {more} more problems"));
+    told.chain(rest).collect::<Vec<_>>().join("\n")
 }
 
 /// Why Lua that was evaluated for its value has none.

@@ -28,7 +28,7 @@ pub use session::Session;
 use crate::activity::ActivityLog;
 use crate::confinement::Confinement;
 use crate::environment::Environment;
-use crate::executor::envyr;
+use crate::executor::programs;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::Dispatcher;
 use crate::run_info::RunInfo;
@@ -42,7 +42,7 @@ pub struct Runtime {
 
 struct Inner {
     sandbox: Arc<Sandbox>,
-    envyr: envyr::Settings,
+    programs: programs::Settings,
     environment: Environment,
     executors: Vec<Arc<dyn ExecutorFactory>>,
     /// Calls in flight of all runs together, where that is bounded.
@@ -61,7 +61,7 @@ impl Runtime {
     /// Where the runtime notes what it does.
     #[must_use]
     pub fn activity(&self) -> &ActivityLog {
-        &self.inner.envyr.activity
+        &self.inner.programs.activity
     }
 
     /// Refuses a machine that lacks a part of the confinement that native actions require. Every
@@ -70,7 +70,7 @@ impl Runtime {
     /// # Errors
     /// [`LoadError::Confinement`], with every part that is missing.
     pub async fn require_confinement(&self) -> Result<(), LoadError> {
-        if self.inner.envyr.confinement != Confinement::Required {
+        if self.inner.programs.confinement != Confinement::Required {
             return Ok(());
         }
         match executor::missing_confinement().await {
@@ -102,7 +102,7 @@ impl Runtime {
     fn no_actions(&self) -> Arc<dyn Execute> {
         let make = || -> Arc<dyn Execute> {
             Arc::new(Executors::new(
-                self.inner.envyr.clone(),
+                self.inner.programs.clone(),
                 self.inner.environment.clone(),
                 PathBuf::new(),
                 &[],
@@ -116,5 +116,5 @@ impl Runtime {
 /// made for calls that did not come. It does so for all runtimes of the process, which is why it is
 /// no method of one: a program calls it before it exits.
 pub fn finish(within: Duration) {
-    envyr::finish(within);
+    programs::finish(within);
 }

@@ -1,4 +1,5 @@
-//! An actions repo that a runtime has loaded: any number of runs use it, one after the other or side by side.
+//! An actions repo that a runtime has loaded: any number of runs use it, one after the other or
+//! side by side.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -73,8 +74,8 @@ impl Runtime {
     /// Reads a repo and evaluates it in an instance of its own, before any script is seen.
     ///
     /// # Errors
-    /// Whatever is wrong with the repo, with what it grants on this machine, or with the confinement
-    /// that its actions require.
+    /// Whatever is wrong with the repo, with what it grants on this machine, or with the
+    /// confinement that its actions require.
     pub async fn repo(&self, folder: &Path, options: RepoOptions) -> Result<Arc<Repo>, LoadError> {
         self.require_confinement().await?;
         let repo = self.load(folder, options).await?;
@@ -151,7 +152,7 @@ impl Runtime {
         let environment = environment.unwrap_or_else(|| self.inner.environment.clone());
         let factories = [options.executors, self.inner.executors.clone()].concat();
         let executors = Executors::new(
-            self.inner.envyr.clone(),
+            self.inner.programs.clone(),
             environment.clone(),
             bundle.root.clone(),
             &factories,

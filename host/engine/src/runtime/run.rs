@@ -1,4 +1,5 @@
-//! One run: what a caller decides about it, and the handle that it is followed, cancelled and reported by.
+//! One run: what a caller decides about it, and the handle that it is followed, cancelled and
+//! reported by.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,8 +42,9 @@ pub type RunReport = Report<Option<String>>;
 
 /// A run: a future of its report.
 ///
-/// The run makes progress while the handle is polled; hand it to `tokio::spawn` to go on with something else meanwhile.
-/// Dropping the handle cancels the run and ends all that it has started, without a report.
+/// The run makes progress while the handle is polled; hand it to `tokio::spawn` to go on with
+/// something else meanwhile. Dropping the handle cancels the run and ends all that it has started,
+/// without a report.
 #[must_use = "a run goes on only while its handle is polled, and dropping the handle cancels it"]
 pub struct RunHandle {
     info: Arc<RunInfo>,
@@ -65,8 +67,8 @@ impl RunHandle {
         &self.info
     }
 
-    /// Cancels the run. The handle then yields the report of what the run had done by then, with the ending
-    /// [`Cancelled`](crate::sandbox::Ending::Cancelled).
+    /// Cancels the run. The handle then yields the report of what the run had done by then, with
+    /// the ending [`Cancelled`](crate::sandbox::Ending::Cancelled).
     pub fn cancel(&self) {
         self.cancel.cancel();
     }

@@ -1,4 +1,5 @@
-//! A session with a repo: chunks evaluated in a state that is kept until it is lost, and begun anew then.
+//! A session with a repo: chunks evaluated in a state that is kept until it is lost, and begun anew
+//! then.
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ pub struct Session {
 }
 
 impl Runtime {
-    /// Opens a session with the actions of a repo, if one is given. With `interruptible` Lua's code asks now and then whether
-    /// it is to end, which makes it slower. The session keeps an instance, and takes a second one for a moment when it begins
-    /// anew.
+    /// Opens a session with the actions of a repo, if one is given. With `interruptible` Lua's code
+    /// asks now and then whether it is to end, which makes it slower. The session keeps an
+    /// instance, and takes a second one for a moment when it begins anew.
     ///
     /// # Errors
     /// When the repo evaluates differently this time, or no instance is to be had.

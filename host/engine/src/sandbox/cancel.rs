@@ -15,7 +15,8 @@ impl Default for Cancel {
 }
 
 impl Cancel {
-    /// Cancels the run: it ends within milliseconds, computing or waiting, and reports. A run that has ended stays as it is.
+    /// Cancels the run: it ends within milliseconds, computing or waiting, and reports. A run that
+    /// has ended stays as it is.
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }

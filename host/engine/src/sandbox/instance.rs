@@ -16,8 +16,8 @@ use crate::gate::{Dispatcher, Record};
 use crate::limits::Limits;
 use crate::run_info::{RunInfo, Tenant};
 
-/// How much later than its limit on time a run is ended, should all else have failed; how long a reader may hold up the
-/// end of a run that has failed.
+/// How much later than its limit on time a run is ended, should all else have failed; how long a
+/// reader may hold up the end of a run that has failed.
 const LATEST: Duration = Duration::from_secs(1);
 
 /// The calls of a run, in the order in which they ended.
@@ -64,7 +64,8 @@ impl Sandbox {
             &Guest,
         ) -> wasmtime::Result<Result<T, runtime::ScriptError>>,
     ) -> Report<T> {
-        // Dropped after the store, which gives its instance back then. The run begins when it has its place.
+        // Dropped after the store, which gives its instance back then. The run begins when it has
+        // its place.
         let cancelled = cancelled(options.cancel.as_ref());
         let _place = tokio::select! {
             biased;
@@ -107,8 +108,8 @@ impl Sandbox {
     }
 }
 
-/// When an instance is ended should all else have failed: its state ends it at its limit on time, where the guest computes
-/// and where it waits, and with its frames.
+/// When an instance is ended should all else have failed: its state ends it at its limit on time,
+/// where the guest computes and where it waits, and with its frames.
 pub(super) fn hard_deadline(limits: &Limits) -> Duration {
     limits.wall.duration().saturating_add(LATEST)
 }
@@ -134,15 +135,15 @@ pub(super) async fn conclude<T>(
         Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
     let state = store.data_mut();
-    // What was printed is there before anything is said of how it ended; a run that has failed does not wait long for a
-    // reader that takes nothing.
+    // What was printed is there before anything is said of how it ended; a run that has failed does
+    // not wait long for a reader that takes nothing.
     let mut left = state.limits.wall.duration().saturating_sub(start.elapsed());
     let as_it_wished = matches!(ending, Ending::Done(_) | Ending::Exited(_));
     if !as_it_wished {
         left = left.min(LATEST);
     }
-    // A run that was cancelled before waits as long as one that failed; one that has nothing left to do but to be read ends
-    // at once.
+    // A run that was cancelled before waits as long as one that failed; one that has nothing left
+    // to do but to be read ends at once.
     let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
     let flushed = tokio::select! {
         biased;

@@ -1,7 +1,9 @@
-//! Where the script's output goes: into a queue that the embedder drains, to a writer, or into memory.
+//! Where the script's output goes: into a queue that the embedder drains, to a writer, or into
+//! memory.
 //!
-//! A reader may take nothing for as long as it likes; a run must still end at its limits. So the run waits for room in
-//! the queue, within its limits, and the host never waits. A writer that may block drains the queue in a thread of its own.
+//! A reader may take nothing for as long as it likes; a run must still end at its limits. So the
+//! run waits for room in the queue, within its limits, and the host never waits. A writer that may
+//! block drains the queue in a thread of its own.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -97,8 +99,8 @@ impl Output {
         }
     }
 
-    /// A queue, and what takes the output out of it. The queue holds 64 prints; while it is full, the script waits within
-    /// its limits. Dropping the reader ends the run, as a closed pipe does.
+    /// A queue, and what takes the output out of it. The queue holds 64 prints; while it is full,
+    /// the script waits within its limits. Dropping the reader ends the run, as a closed pipe does.
     #[must_use]
     pub fn channel() -> (Self, OutputReader) {
         let (sender, inbox) = mpsc::channel(QUEUE);
@@ -108,7 +110,8 @@ impl Output {
         )
     }
 
-    /// Writes to `writer` in a thread of its own, flushed whenever nothing more waits to be written.
+    /// Writes to `writer` in a thread of its own, flushed whenever nothing more waits to be
+    /// written.
     pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
         let (sender, mut inbox) = mpsc::channel(QUEUE);
         let why = Arc::new(OnceLock::new());
@@ -165,7 +168,8 @@ impl Output {
         self.flush().await.ok();
     }
 
-    /// Bytes that are not UTF-8 reach a writer as they are; what is kept as text has U+FFFD in their place.
+    /// Bytes that are not UTF-8 reach a writer as they are; what is kept as text has U+FFFD in
+    /// their place.
     pub(super) async fn print(&self, text: Vec<u8>) -> Result<(), Closed> {
         if let Some(shown) = &self.shown {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,7 +209,8 @@ impl Output {
 }
 
 impl OutputReader {
-    /// The bytes of the next print, which need not be UTF-8; none when no run has the output any more.
+    /// The bytes of the next print, which need not be UTF-8; none when no run has the output any
+    /// more.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.0.recv().await? {

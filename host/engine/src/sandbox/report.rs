@@ -51,7 +51,8 @@ pub enum Ending<T> {
     Limit(LimitHit, Vec<String>),
     /// It asked to end with an exit code (`os.exit`).
     Exited(u8),
-    /// It was cancelled from outside, and the Lua frames that were running, as far as they are known.
+    /// It was cancelled from outside, and the Lua frames that were running, as far as they are
+    /// known.
     Cancelled(Vec<String>),
     /// The reader of the output is gone.
     OutputClosed,
@@ -118,7 +119,8 @@ impl<T> Report<T> {
         )
     }
 
-    /// Of a run that a bug of the host's ended: what it used is lost with it, and its calls are not.
+    /// Of a run that a bug of the host's ended: what it used is lost with it, and its calls are
+    /// not.
     pub(crate) fn faulted(
         info: Arc<RunInfo>,
         limits: &Limits,

@@ -1,4 +1,5 @@
-//! An instance that evaluates one chunk after the other in a state that is kept, each within the limits.
+//! An instance that evaluates one chunk after the other in a state that is kept, each within the
+//! limits.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,14 +124,15 @@ impl Session {
         self.interrupt.clone()
     }
 
-    /// Whether a limit, a fault or `stop` has ended the instance: then its state is gone, and it answers nothing more.
+    /// Whether a limit, a fault or `stop` has ended the instance: then its state is gone, and it
+    /// answers nothing more.
     #[must_use]
     pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Evaluates a chunk within the limits, which count anew for each. When `stop` is ready before, the instance is
-    /// ended and there is no report.
+    /// Evaluates a chunk within the limits, which count anew for each. When `stop` is ready before,
+    /// the instance is ended and there is no report.
     pub(crate) async fn evaluate(
         &mut self,
         chunk: Chunk,
@@ -169,7 +171,8 @@ impl Session {
         }))
     }
 
-    /// The names that could stand for the last one of a line, sorted. No code of the session's is run.
+    /// The names that could stand for the last one of a line, sorted. No code of the session's is
+    /// run.
     pub(crate) async fn complete(&mut self, line: &str) -> Vec<String> {
         let _running = self.sandbox.ticker.run();
         let (meter, wall) = self.begin();

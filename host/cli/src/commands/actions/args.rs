@@ -21,6 +21,7 @@ pub(crate) enum ActionsCommand {
     Describe(Describe),
     Validate(Validate),
     Exec(Box<Exec>),
+    Fetch(Fetch),
     Add(Box<Add>),
     Init(Init),
     Edit(Edit),
@@ -101,8 +102,28 @@ pub(crate) struct Exec {
     pub(crate) json: bool,
 }
 
-/// Write the definition of an action from a folder, a file or a git repository, and add it to the
-/// tree.
+/// Bring the git sources of all actions to this machine, or that of one, and print the commit of each.
+///
+/// Calls fetch a source that is not there by themselves, and then use it as it is: a branch that has moved on is seen
+/// with --refresh.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions actions fetch\n  \
+kael-host --actions ./actions actions fetch db.query --refresh\n\nExits with 0, or with 6 when a source cannot be fetched."
+)]
+pub(crate) struct Fetch {
+    /// The action's dotted name [default: every action].
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Fetch anew what is there.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write the definition of an action from a folder, a file or a git repository, and put it into the tree.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kael-host --actions ./actions actions add ./tools/report.py ops\n  \

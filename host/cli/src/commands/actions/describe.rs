@@ -9,7 +9,7 @@ use crate::sanitize::escape_control;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
-use kael_engine::executor::envyr::Implementation;
+use kael_engine::executor::source::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::names::ActionName;
 
@@ -74,6 +74,9 @@ fn document(
 ) -> Value {
     let error = looked.as_ref().err().map(|error| error.message.clone());
     let found = looked.ok().flatten();
+    let runner = found.as_ref().and_then(|found| found.runner);
+    let packages = found.as_ref().map(|found| found.packages.clone());
+    let packages = packages.unwrap_or_default();
     let schema = |schema: &Option<std::sync::Arc<Schema>>| {
         schema.as_ref().map(|schema| schema.document().clone())
     };
@@ -91,6 +94,8 @@ fn document(
         "problem": error,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
+        "runner": runner,
+        "packages": packages,
         "input": definition.adapter.names().0,
         "output": definition.adapter.names().1,
         "argv": argv(definition),
@@ -146,6 +151,7 @@ pub(crate) fn text(
                 found.interpreter
             );
             row("runs", &by);
+            row("packages", &found.packages.join(", "));
             row("imports", &found.imports.join(", "));
         }
         Ok(None) => {
@@ -154,7 +160,15 @@ pub(crate) fn text(
         }
         Err(error) => row("problem", &error.message),
     }
-    row("executor", definition.executor.name());
+    let runner = looked
+        .as_ref()
+        .ok()
+        .and_then(|found| found.as_ref()?.runner);
+    let executor = definition.executor.name();
+    match runner.filter(|runner| *runner != executor) {
+        Some(runner) => row("executor", &format!("{executor}, by the runner {runner}")),
+        None => row("executor", executor),
+    }
     let network = definition.grants.network.iter().map(ToString::to_string);
     row("network", &network.collect::<Vec<_>>().join(", "));
     for dir in &definition.grants.dirs {

@@ -6,6 +6,7 @@ pub(crate) mod args;
 pub(super) mod describe;
 mod edit;
 mod exec;
+mod fetch;
 mod init;
 mod list;
 mod remove;
@@ -43,6 +44,7 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
             validate::run(&context(validate.json), validate.fetch)
         }
         ActionsCommand::Exec(exec) => exec::run(&context(exec.json), &exec),
+        ActionsCommand::Fetch(fetch) => fetch::run(&context(fetch.json), &fetch),
         ActionsCommand::Add(add) => add::run(&context(add.json), *add),
         ActionsCommand::Init(init) => init::run(&context(init.json), &init.folder),
         ActionsCommand::Edit(edit) => edit::run(&context(edit.json), &edit.name),

@@ -1,4 +1,4 @@
-//! What a folder holds, by digest: whatever changes in it makes another.
+//! The digests of all files of a folder: a change of any of them is seen.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::failure::ActionError;
+use super::SourceError;
 
 /// Levels of folders that are looked at: an action may have made many where it may write.
 const MAX_DEPTH: usize = 200;
@@ -17,15 +17,16 @@ const MAX_DEPTH: usize = 200;
 pub(super) type Files = BTreeMap<Vec<u8>, [u8; 32]>;
 
 /// Everything in a folder.
-pub(super) fn of(folder: &Path) -> Result<Files, ActionError> {
+pub(super) fn of(folder: &Path) -> Result<Files, SourceError> {
     without(folder, &[])
 }
 
 /// Everything but what has one of these names, wherever it is.
-pub(super) fn without(folder: &Path, names: &[&str]) -> Result<Files, ActionError> {
+pub(super) fn without(folder: &Path, names: &[&str]) -> Result<Files, SourceError> {
     let mut files = BTreeMap::new();
-    collect(folder, folder, names, &mut files, 0).map_err(|error| {
-        ActionError::unavailable(format!("reading {}: {error}", folder.display()), None)
+    collect(folder, folder, names, &mut files, 0).map_err(|error| SourceError::Unreadable {
+        path: folder.to_owned(),
+        error,
     })?;
     Ok(files)
 }

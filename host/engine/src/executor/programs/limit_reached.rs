@@ -3,7 +3,7 @@
 //! The kernel says it for computing time, file sizes and processes. Memory and open files it refuses to a program that may go on;
 //! what such a program says when it gives up is all there is.
 
-use super::outcome::Status;
+use super::status::Status;
 use crate::executor::process::Usage;
 use crate::limits::ProcessLimits;
 
@@ -37,7 +37,7 @@ enum Limit {
 }
 
 /// The limit that was reached, with what was allowed: `cpu (1s)`.
-pub(super) fn crossed(
+pub(super) fn limit_reached(
     limits: &ProcessLimits,
     usage: Usage,
     status: Option<&Status>,
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn reached(usage: Usage, status: Status, stderr: &str) -> Option<String> {
-        crossed(&ProcessLimits::default(), usage, Some(&status), stderr)
+        limit_reached(&ProcessLimits::default(), usage, Some(&status), stderr)
     }
 
     #[test]

@@ -1,23 +1,12 @@
 //! What an action may write beside its `TMPDIR`: what its definition names, and the one file that envyr writes.
 
-use std::os::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
-
-use super::entry::{Entry, brief};
 use crate::catalog::Definition;
 use crate::executor::granted::{Places, Refused, Use};
 use crate::executor::process::Opened;
+use crate::executor::source::{Entry, brief, open_folder};
 use crate::failure::ActionError;
-
-/// What envyr and Kael keep in the folder of a source. A link in one of these places would lead them elsewhere.
-const KEPT: [&str; 4] = [
-    ".envyr",
-    "node_modules",
-    ".dockerignore",
-    "package-lock.json",
-];
 
 /// Opens what a definition names in `writable`.
 pub(super) fn named(definition: &Definition, places: &Places) -> Result<Vec<Opened>, ActionError> {
@@ -33,55 +22,6 @@ pub(super) fn named(definition: &Definition, places: &Places) -> Result<Vec<Open
         })
     };
     definition.writable.iter().map(open).collect()
-}
-
-/// Sees to it that what envyr and Kael itself write in the folder of a source stays in it: that nothing there is a link, and
-/// `.envyr` a folder or not there.
-pub(super) fn plain(entry: &Entry) -> Result<(), ActionError> {
-    let refuse = |name: &str, why: &str| {
-        let path = entry.folder.join(name);
-        let hint = format!("delete {name} of the source, or make it a plain folder or file");
-        ActionError::unavailable(format!("{} {why}", path.display()), Some(hint))
-    };
-    let folder = open_folder(entry).map_err(|error| {
-        let why = format!("cannot be opened: {}", brief(&error.into()));
-        refuse("", &why)
-    })?;
-    let look = |folder: &OwnedFd, name: &str| {
-        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
-        stat.map(|stat| FileType::from_raw_mode(stat.st_mode))
-    };
-    for name in KEPT {
-        match look(&folder, name) {
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(refuse(name, &brief(&error.into()))),
-            Ok(FileType::Symlink) => return Err(refuse(name, "is a symbolic link")),
-            Ok(kind) if name == ".envyr" && !kind.is_dir() => {
-                return Err(refuse(name, "is not a folder"));
-            }
-            Ok(_) => {}
-        }
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let own = match rustix::fs::openat(&folder, ".envyr", flags, Mode::empty()) {
-        Ok(own) => own,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err(refuse(".envyr", &brief(&error.into()))),
-    };
-    for entry in rustix::fs::Dir::read_from(&own).into_iter().flatten() {
-        let entry = entry.map_err(|error| refuse(".envyr", &brief(&error.into())))?;
-        let name = entry.file_name().to_string_lossy();
-        if look(&own, &name) == Ok(FileType::Symlink) {
-            let name = format!(".envyr/{}", name.escape_debug());
-            return Err(refuse(&name, "is a symbolic link"));
-        }
-    }
-    Ok(())
-}
-
-fn open_folder(entry: &Entry) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(&entry.folder, flags, Mode::empty())
 }
 
 /// The file that envyr writes at every run, and never reads when it was called with `--autogen`.

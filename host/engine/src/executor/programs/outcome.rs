@@ -1,6 +1,7 @@
-//! What the end of an envyr process means for the action: its result, its own failure, or envyr's.
+//! What the end of a runner means for the action: its result, its own failure, or the runner's.
 
-use super::detect_limit::crossed;
+use super::limit_reached::limit_reached;
+use super::status::{self, Status};
 use crate::catalog::Language;
 use crate::executor::Printed;
 use crate::executor::failure_message::{reason, said_on_stdout};
@@ -8,14 +9,6 @@ use crate::executor::process::{Ending, Finished};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::limits::ProcessLimits;
 use crate::units::{ByteSize, TimeLimit};
-
-/// How the action's process ended, from the last line that envyr writes to stderr.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Exited(i32),
-    Signaled(i32),
-    TimedOut,
-}
 
 const LIMITS_HINT: &str = "`limits` of the definition says what the action may use";
 
@@ -67,7 +60,7 @@ pub(super) fn read(finished: Finished, terms: &Terms<'_>) -> Result<Printed, Act
         }
         Ending::Exited(_) | Ending::Signaled(_) => {}
     }
-    let Some((own, status)) = split_status(&stderr) else {
+    let Some((own, status)) = status::split(&stderr) else {
         return Err(without_status(&finished, stderr, terms, detail));
     };
     let (exit_code, signal) = match status {
@@ -85,7 +78,7 @@ pub(super) fn read(finished: Finished, terms: &Terms<'_>) -> Result<Printed, Act
     }
     let reached = terms
         .limits
-        .and_then(|limits| crossed(limits, finished.usage, Some(&status), own));
+        .and_then(|limits| limit_reached(limits, finished.usage, Some(&status), own));
     let hint = match &reached {
         Some(_) => Some(LIMITS_HINT.to_owned()),
         None => terms.confined.then(|| advice(own)).flatten(),
@@ -123,8 +116,8 @@ fn timed_out(terms: &Terms<'_>, stderr: String, detail: Detail) -> ActionError {
     failed(ErrorKind::Timeout, message, Detail { stderr, ..detail })
 }
 
-/// envyr did not say how the action ended: it may have been ended itself, or never have started
-/// one.
+/// The runner did not say how the action ended: it may have been ended itself, or never have
+/// started one.
 fn without_status(
     finished: &Finished,
     stderr: String,
@@ -133,7 +126,7 @@ fn without_status(
 ) -> ActionError {
     let reached = terms
         .limits
-        .and_then(|limits| crossed(limits, finished.usage, None, &stderr));
+        .and_then(|limits| limit_reached(limits, finished.usage, None, &stderr));
     if let Some(limit) = reached {
         let hint = Some(LIMITS_HINT.to_owned());
         let detail = Detail {
@@ -149,10 +142,10 @@ fn without_status(
     }
     let message = match (reason(&stderr, Language::Other), finished.ending) {
         (Some(words), _) => format!(
-            "envyr could not run it: {}",
+            "could not be started: {}",
             words.trim_start_matches("Error: ")
         ),
-        (None, ending) => format!("envyr ended without a word ({ending:?})"),
+        (None, ending) => format!("its runner ended without a word ({ending:?})"),
     };
     failed(ErrorKind::Unavailable, message, Detail { stderr, ..detail })
 }
@@ -172,30 +165,36 @@ fn advice(stderr: &str) -> Option<String> {
     })
 }
 
-/// Tells the action's own stderr from the status that envyr writes behind it; the action need not have ended its last
-/// line.
-fn split_status(stderr: &str) -> Option<(&str, Status)> {
-    let text = stderr.trim_end_matches('\n');
-    let last_line = text.rfind('\n').map_or(0, |at| at + 1);
-    if let Some(at) = text[last_line..].rfind("Error: Container execution timed out after ") {
-        return Some((&stderr[..last_line + at], Status::TimedOut));
-    }
-    let (at, said) = ["Process", "Container"].iter().find_map(|who| {
-        let words = format!("Error: {who} exited with non-zero status: ");
-        let at = last_line + text[last_line..].rfind(&words)?;
-        Some((at, &text[at + words.len()..]))
-    })?;
-    let number = |name: &str| {
-        said.strip_prefix(name)?
-            .strip_prefix('(')?
-            .strip_suffix(')')?
-            .parse()
-            .ok()
+/// For the fuzz targets: what the end of a process means, with the seconds that it computed and the
+/// processes that it was refused.
+#[cfg(fuzzing)]
+pub fn read_for_fuzzing(
+    code: i32,
+    (cpu, refused): (u64, u64),
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+) -> Result<Vec<u8>, ActionError> {
+    use crate::executor::process::{DeferredCleanup, Usage};
+    let finished = Finished {
+        ending: Ending::Exited(code),
+        usage: Usage {
+            cpu: std::time::Duration::from_secs(cpu),
+            refused,
+        },
+        stdout,
+        stderr,
+        leftover: DeferredCleanup::default(),
     };
-    let status = number("Exited")
-        .map(Status::Exited)
-        .or_else(|| number("Signaled").map(Status::Signaled))?;
-    Some((&stderr[..at], status))
+    let limits = ProcessLimits::default();
+    let terms = Terms {
+        timeout: TimeLimit::from_secs(60),
+        limits: Some(&limits),
+        stdout_cap: crate::executor::STDOUT_CAP,
+        language: Language::Python,
+        ok_exit: &[],
+        confined: true,
+    };
+    read(finished, &terms).map(|printed| printed.stdout)
 }
 
 #[cfg(test)]
@@ -333,7 +332,7 @@ mod tests {
             (kind, said.as_str()),
             (
                 ErrorKind::Unavailable,
-                "envyr could not run it: No such file or directory (os error 2)"
+                "could not be started: No such file or directory (os error 2)"
             )
         );
         let (kind, ..) = problem(Ending::Signaled(9), "", "");

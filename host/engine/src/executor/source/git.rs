@@ -6,8 +6,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::SourceError;
 use super::variables::Variables;
-use crate::failure::ActionError;
 
 /// Settings that hold over those of the user: nothing that a clone could bring is run or followed.
 const SETTINGS: [&str; 7] = [
@@ -69,6 +69,14 @@ impl Clone<'_> {
     }
 }
 
+/// The arguments of git that print the commit of a clone.
+pub(super) fn commit_of(clone: &Path) -> Vec<OsString> {
+    let mut args = vec!["-C".into(), clone.into()];
+    args.extend(settings());
+    args.extend(["rev-parse", "--verify", "HEAD"].map(OsString::from));
+    args
+}
+
 fn settings() -> Vec<OsString> {
     let pairs = SETTINGS.iter().flat_map(|setting| ["-c", *setting]);
     pairs.map(OsString::from).collect()
@@ -83,17 +91,14 @@ pub(super) fn variables(env: &Variables) -> Variables {
 }
 
 /// Finds git on `PATH`.
-pub(super) fn find(env: &Variables) -> Result<PathBuf, ActionError> {
+pub(super) fn find(env: &Variables) -> Result<PathBuf, SourceError> {
     let path = env.iter().find(|(name, _)| name == "PATH");
     path.into_iter()
         .flat_map(|(_, path)| std::env::split_paths(path))
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join("git"))
         .find(|program| program.is_file())
-        .ok_or_else(|| {
-            let hint = "install git, or name a folder as the source";
-            ActionError::unavailable("git is not installed", Some(hint.to_owned()))
-        })
+        .ok_or(SourceError::NoGit)
 }
 
 #[cfg(test)]

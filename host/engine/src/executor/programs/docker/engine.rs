@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Blocking, Stdio};
+use std::process::{ProcessCommand as Blocking, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,15 +14,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::catalog::Definition;
 use crate::environment::Environment;
-use crate::executor::envyr::contents::{self, Files};
-use crate::executor::envyr::entry::Entry;
-use crate::executor::envyr::variables::Variables;
+use crate::executor::source::{Entry, Variables, of_source};
 use crate::failure::ActionError;
 use crate::permit::Permit;
 use crate::text::hex;
 
 /// envyr gives up on building an image after five minutes; this is a little more.
-pub(in crate::executor::envyr) const BUILD_TIME: Duration = Duration::from_secs(330);
+pub(in crate::executor::programs) const BUILD_TIME: Duration = Duration::from_secs(330);
 
 /// What a client of the engine needs to find it. The container sees none of it.
 const ENGINE_VARIABLES: [&str; 8] = [
@@ -36,18 +34,9 @@ const ENGINE_VARIABLES: [&str; 8] = [
     "DBUS_SESSION_BUS_ADDRESS",
 ];
 
-/// Files of a source that are not its own: envyr's, and what is made from other files.
-const NOT_CONTENT: [&str; 5] = [
-    ".git",
-    ".envyr",
-    ".dockerignore",
-    "node_modules",
-    "__pycache__",
-];
-
 /// A container engine that works.
 #[derive(Debug, Clone)]
-pub(in crate::executor::envyr) struct Engine {
+pub(in crate::executor::programs) struct Engine {
     /// What envyr is to find as `docker`.
     program: PathBuf,
     /// `PATH` for envyr.
@@ -57,7 +46,7 @@ pub(in crate::executor::envyr) struct Engine {
 
 impl Engine {
     /// Docker when it works, else podman when that does. A docker client without a daemon would hide it from envyr.
-    pub(in crate::executor::envyr) fn find(
+    pub(in crate::executor::programs) fn find(
         environment: &Environment,
         path: &OsStr,
         data: &Path,
@@ -125,7 +114,7 @@ impl Engine {
     }
 
     /// The engine's client.
-    pub(in crate::executor::envyr) fn program(&self) -> &Path {
+    pub(in crate::executor::programs) fn program(&self) -> &Path {
         &self.program
     }
 
@@ -141,14 +130,14 @@ impl Engine {
     }
 
     /// Whether an image is there; it may be asked from time to time.
-    pub(in crate::executor::envyr) fn has(&self, image: &str) -> bool {
+    pub(in crate::executor::programs) fn has(&self, image: &str) -> bool {
         let filter = format!("reference={image}");
         let output = self.client(&["images", "-q", "--filter", &filter]).output();
         output.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
     }
 
     /// The environment of envyr: what the engine's client needs, and the action's variables by value.
-    pub(in crate::executor::envyr) fn environment(&self, scrubbed: Variables) -> Variables {
+    pub(in crate::executor::programs) fn environment(&self, scrubbed: Variables) -> Variables {
         let own =
             |name: &OsStr| self.variables.iter().any(|(known, _)| known == name) || name == "PATH";
         let mut variables: Variables = scrubbed
@@ -162,7 +151,7 @@ impl Engine {
 }
 
 /// The command line for one call.
-pub(in crate::executor::envyr) fn arguments(
+pub(in crate::executor::programs) fn arguments(
     data: &Path,
     entry: &Entry,
     definition: &Definition,
@@ -219,7 +208,7 @@ fn in_image(entry: &Entry) -> Result<(&str, String), ActionError> {
 }
 
 /// The name that envyr gives the image of a folder.
-pub(in crate::executor::envyr) fn image_name(entry: &Entry, tag: &str) -> String {
+pub(in crate::executor::programs) fn image_name(entry: &Entry, tag: &str) -> String {
     let folder = entry
         .folder
         .to_string_lossy()
@@ -230,8 +219,8 @@ pub(in crate::executor::envyr) fn image_name(entry: &Entry, tag: &str) -> String
 
 /// What tells images apart. envyr names them after the folder and the tag alone, so the tag says the rest: what is run,
 /// by what, and every file of the folder.
-pub(in crate::executor::envyr) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
-    let files = contents(&entry.folder)?;
+pub(in crate::executor::programs) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
+    let files = of_source(&entry.folder)?;
     let mut hash = Sha256::new();
     for part in [
         entry.file.as_str(),
@@ -249,13 +238,8 @@ pub(in crate::executor::envyr) fn image_tag(entry: &Entry) -> Result<String, Act
     Ok(format!("kael-{}", hex(&hash.finalize()[..8])))
 }
 
-/// The digest of every file of a source, by its path.
-pub(in crate::executor::envyr) fn contents(folder: &Path) -> Result<Files, ActionError> {
-    contents::without(folder, &NOT_CONTENT)
-}
-
 /// Ends the container of a call that is abandoned: it is not in the process group of its client.
-pub(in crate::executor::envyr) struct Container {
+pub(in crate::executor::programs) struct Container {
     engine: Engine,
     image: String,
     /// envyr's pid, which is part of the container's name; zero before it was started and after it ended by itself.
@@ -263,7 +247,7 @@ pub(in crate::executor::envyr) struct Container {
 }
 
 impl Container {
-    pub(in crate::executor::envyr) fn new(engine: Engine, image: String) -> Self {
+    pub(in crate::executor::programs) fn new(engine: Engine, image: String) -> Self {
         Self {
             engine,
             image,
@@ -271,12 +255,12 @@ impl Container {
         }
     }
 
-    pub(in crate::executor::envyr) fn started(&self, pid: i32) {
+    pub(in crate::executor::programs) fn started(&self, pid: i32) {
         self.pid.store(pid, Ordering::Relaxed);
     }
 
     /// envyr saw the container end.
-    pub(in crate::executor::envyr) fn ended(&self) {
+    pub(in crate::executor::programs) fn ended(&self) {
         self.pid.store(0, Ordering::Relaxed);
     }
 }
@@ -331,7 +315,7 @@ fn end_container(engine: &Engine, image: &str, pid: i32) {
 }
 
 /// Waits until every container that was abandoned has been ended, or the time is over.
-pub(in crate::executor::envyr) fn finish(within: Duration) {
+pub(in crate::executor::programs) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
     while ENDING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));

@@ -4,35 +4,37 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::SourceError;
 use crate::catalog::{Definition, Language};
 use crate::executor::unblocked;
-use crate::failure::ActionError;
 
 /// An implementation whose files have been looked at.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// The folder that envyr is to run in, canonical.
-    pub(super) folder: PathBuf,
+pub struct Entry {
+    /// The folder that it runs in, canonical.
+    pub folder: PathBuf,
     /// The file to run, relative to the folder.
-    pub(super) file: String,
-    pub(super) language: Language,
-    pub(super) interpreter: String,
+    pub file: String,
+    /// Its language.
+    pub language: Language,
+    /// The command line of what runs it.
+    pub interpreter: String,
 }
 
 /// The interpreter of a program that needs none: it runs what it is given.
 const BY_ITSELF: &str = "/usr/bin/env";
 
 /// Looks at what a definition names within its source (canonical).
-pub(super) fn find(source: &Path, definition: &Definition) -> Result<Entry, ActionError> {
+///
+/// # Errors
+/// When it is not there, leads out of the source, or says nothing of how it is run.
+pub fn find(source: &Path, definition: &Definition) -> Result<Entry, SourceError> {
     let folder = match &definition.subdir {
         None => source.to_owned(),
         Some(subdir) => inside(source, source, subdir, "subdir")?,
     };
     if !folder.is_dir() {
-        return Err(unavailable(format!(
-            "`{}` is not a folder",
-            folder.display()
-        )));
+        return Err(SourceError::NotAFolder(folder));
     }
     let file = match &definition.entrypoint {
         Some(file) => file.clone(),
@@ -52,11 +54,7 @@ pub(super) fn find(source: &Path, definition: &Definition) -> Result<Entry, Acti
         (Some(language), Some(interpreter)) => (language, interpreter),
         (Some(language), None) => (language, default_interpreter(language).to_owned()),
         (None, Some(interpreter)) => (Language::Other, interpreter),
-        (None, None) => {
-            return Err(unavailable(format!(
-                "`{file}` says neither by its name nor by a #! line what it is: set `type` or `interpreter`"
-            )));
-        }
+        (None, None) => return Err(SourceError::NoLanguage(file)),
     };
     Ok(Entry {
         folder,
@@ -66,46 +64,36 @@ pub(super) fn find(source: &Path, definition: &Definition) -> Result<Entry, Acti
     })
 }
 
-fn unavailable(message: String) -> ActionError {
-    ActionError::unavailable(message, None)
-}
-
-/// The path of something in `folder`, which may not lead out of the source, through a symbolic link either.
+/// The path of something in `folder`, which may not lead out of the source, through a symbolic link
+/// either.
+///
+/// # Errors
+/// When it is not there, or leads out of the source.
 pub fn inside(
     source: &Path,
     folder: &Path,
     relative: &str,
-    field: &str,
-) -> Result<PathBuf, ActionError> {
+    field: &'static str,
+) -> Result<PathBuf, SourceError> {
     let path = folder.join(relative);
-    let real = path.canonicalize().map_err(|error| {
-        unavailable(format!(
-            "{field} `{relative}` is not in {}: {}",
-            folder.display(),
-            brief(&error)
-        ))
+    let real = path.canonicalize().map_err(|error| SourceError::Absent {
+        field,
+        relative: relative.to_owned(),
+        folder: folder.to_owned(),
+        error,
     })?;
-    if real.starts_with(source) {
-        Ok(real)
-    } else {
-        Err(unavailable(format!(
-            "{field} `{relative}` leads out of the source {}",
-            source.display()
-        )))
+    match real.starts_with(source) {
+        true => Ok(real),
+        false => Err(SourceError::Outside {
+            field,
+            relative: relative.to_owned(),
+            root: source.to_owned(),
+        }),
     }
 }
 
-/// The operating system's words without its number.
-pub fn brief(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase()
-}
-
 /// The language and interpreter that a file's extension or first line names.
-fn says(path: &Path) -> Result<Option<(Language, String)>, ActionError> {
+fn says(path: &Path) -> Result<Option<(Language, String)>, SourceError> {
     let shebang = first_line(path)?
         .and_then(|line| line.strip_prefix("#!").map(|rest| rest.trim().to_owned()));
     let by_extension = match path.extension().and_then(|extension| extension.to_str()) {
@@ -144,22 +132,17 @@ fn says(path: &Path) -> Result<Option<(Language, String)>, ActionError> {
     )))
 }
 
-fn first_line(path: &Path) -> Result<Option<String>, ActionError> {
-    let fail = |error: &std::io::Error| {
-        unavailable(format!(
-            "cannot read `{}`: {}",
-            path.display(),
-            brief(error)
-        ))
-    };
+fn first_line(path: &Path) -> Result<Option<String>, SourceError> {
     let mut start = Vec::new();
+    let unreadable = |error| SourceError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
     let file = unblocked::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => unavailable(format!("`{}` is not a file", path.display())),
-        _ => fail(&error),
+        io::ErrorKind::InvalidInput => SourceError::NotAFile(path.to_owned()),
+        _ => unreadable(error),
     })?;
-    file.take(256)
-        .read_to_end(&mut start)
-        .map_err(|error| fail(&error))?;
+    file.take(256).read_to_end(&mut start).map_err(unreadable)?;
     let line = start
         .split(|byte| *byte == b'\n')
         .next()
@@ -177,7 +160,7 @@ fn default_interpreter(language: Language) -> &'static str {
 }
 
 /// The one file of a folder that can be run, where the definition names none.
-fn only_candidate(folder: &Path) -> Result<String, ActionError> {
+fn only_candidate(folder: &Path) -> Result<String, SourceError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else {
@@ -193,15 +176,11 @@ fn only_candidate(folder: &Path) -> Result<String, ActionError> {
     found.sort();
     match &found[..] {
         [one] => Ok(one.clone()),
-        [] => Err(unavailable(format!(
-            "no entry point in {}: set `entrypoint`",
-            folder.display()
-        ))),
-        more => Err(unavailable(format!(
-            "several entry points in {}: set `entrypoint` to one of {}",
-            folder.display(),
-            more.join(", ")
-        ))),
+        [] => Err(SourceError::NoEntryPoint(folder.to_owned())),
+        _ => Err(SourceError::SeveralEntryPoints {
+            folder: folder.to_owned(),
+            files: found,
+        }),
     }
 }
 
@@ -251,7 +230,7 @@ mod tests {
         }
         let error = find(&root, &defined(&json!({"entrypoint": "f"}))).expect_err("says nothing");
         assert_eq!(
-            error.message,
+            error.to_string(),
             "`f` says neither by its name nor by a #! line what it is: set `type` or `interpreter`"
         );
         let entry = find(
@@ -279,7 +258,7 @@ mod tests {
         let error = find(&root, &defined(&json!({}))).expect_err("two");
         assert!(
             error
-                .message
+                .to_string()
                 .ends_with("set `entrypoint` to one of a.py, b.sh"),
             "{error}"
         );
@@ -291,7 +270,11 @@ mod tests {
         symlink("/bin/sh", root.join("out.sh")).expect("a link");
         symlink("/etc", root.join("etc")).expect("a link");
         symlink("in/a.sh", root.join("ok.sh")).expect("a link");
-        let failed = |fields| find(&root, &defined(&fields)).expect_err("refused").message;
+        let failed = |fields| {
+            find(&root, &defined(&fields))
+                .expect_err("refused")
+                .to_string()
+        };
         assert!(
             failed(json!({"entrypoint": "out.sh"}))
                 .starts_with("entrypoint `out.sh` leads out of the source")

@@ -2,29 +2,34 @@
 
 use std::time::Duration;
 
+use super::turn::Turn;
 use crate::activity::SpanKind;
 use crate::catalog::{Definition, Output};
 use crate::executor::adapters::ProgramInput;
-use crate::executor::envyr::{Call, Envyr, behind_dashes, docker, outcome, writable};
-use crate::executor::process::Ending;
+use crate::executor::envyr::behind_dashes;
+use crate::executor::process::{Ending, Isolation};
+use crate::executor::programs::call::{Call, Starting};
+use crate::executor::programs::{Programs, docker, outcome};
 use crate::executor::result_file;
+use crate::executor::source::plain;
 use crate::executor::{Printed, STDOUT_CAP};
 use crate::failure::{ActionError, ErrorKind};
 use crate::permit;
 
-impl Envyr {
+impl Programs {
     /// Runs an action in a container, with what it prints.
-    pub(in crate::executor::envyr) async fn run_docker(
+    pub(in crate::executor::programs) async fn run_docker(
         &self,
         call: Call<'_>,
     ) -> Result<Printed, ActionError> {
-        let (definition, found, entry) = (call.definition, call.found, &call.entry);
+        let (definition, entry) = (call.definition, &call.entry);
+        let envyr = self.envyr().await?;
         // envyr writes there, as the user.
-        writable::plain(entry)?;
+        plain(entry)?;
         let engine = self.engine.get_or_try_init(async || {
             let (environment, path, data) = (
                 self.environment.clone(),
-                found.path.clone(),
+                self.sources.path().to_owned(),
                 self.data.clone(),
             );
             let looking =
@@ -47,22 +52,23 @@ impl Envyr {
             .settings
             .activity
             .begin(SpanKind::Source, &format!("building the image {image}"));
-        let mut built = call.preparer.image(entry, &tag).await?;
+        let mut built = Turn::wait(&call.tools, &self.data, entry, &tag).await?;
         let mut building = built.missing().then_some(building);
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;
         let container = docker::Container::new(engine.clone(), image.clone());
         let env = engine.environment(call.env);
-        let on_start = |pid| container.started(pid);
-        let running = self.start(
-            found,
-            entry,
+        let starting = Starting {
+            program: envyr,
             args,
             env,
-            call.given.stdin,
+            folder: &entry.folder,
+            stdin: call.given.stdin,
             timeout,
-            None,
-            on_start,
-        );
+            isolation: Isolation::Client,
+            writable: None,
+            limits: None,
+        };
+        let running = self.start(starting, |pid| container.started(pid));
         tokio::pin!(running);
         let (finished, _) = loop {
             tokio::select! {
@@ -104,7 +110,7 @@ impl Envyr {
     }
 
     /// The variables that a container gets from its client.
-    pub(in crate::executor::envyr) fn mapped<'a>(
+    pub(in crate::executor::programs) fn mapped<'a>(
         &self,
         definition: &'a Definition,
         given: &'a ProgramInput,

@@ -46,10 +46,10 @@ const QUIET_NODE: [(&str, &str); 4] = [
     ("NPM_CONFIG_FUND", "false"),
 ];
 
-pub(super) type Variables = Vec<(OsString, OsString)>;
+pub(crate) type Variables = Vec<(OsString, OsString)>;
 
 /// PATH, HOME, locale, what keeps the language's tools quiet, and the variables named where they are set.
-pub(super) fn scrubbed(
+pub(crate) fn scrubbed(
     environment: &Environment,
     path: &OsStr,
     language: Language,
@@ -82,7 +82,7 @@ pub(super) fn scrubbed(
 /// `PATH` without envyr: an envyr that finds itself there clones a repository over the network at every call.
 ///
 /// A folder that holds it is replaced by one of links to all else that it holds, made once in Kael's data folder.
-pub(super) fn path_without_envyr(environment: &Environment, data: &Path) -> OsString {
+pub(crate) fn path_without_envyr(environment: &Environment, data: &Path) -> OsString {
     let path = environment.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
     let cleaned = folders.filter_map(|folder| {
