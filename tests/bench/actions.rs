@@ -1,5 +1,5 @@
-//! What Kael adds to the programs that it runs: a shell action against the same envyr command line by hand, and an action
-//! of WebAssembly against that.
+//! The cost that Kael adds to programs: a shell action compared with the same envyr command, and a
+//! WebAssembly action compared with the shell action.
 
 use std::fs;
 use std::io::Write as _;
@@ -68,7 +68,7 @@ impl Gate {
         })
     }
 
-    /// So many calls of an action at once.
+    /// Makes this many calls of an action at once.
     fn calls(
         &self,
         many: usize,
@@ -104,7 +104,7 @@ impl Gate {
     }
 }
 
-/// The time since then, if the answer is the right one.
+/// The elapsed time, if the answer is right.
 fn took(start: Instant, name: &str, result: &str, answer: &str) -> Result<Duration> {
     match result.trim() == answer {
         true => Ok(start.elapsed()),
@@ -112,7 +112,7 @@ fn took(start: Instant, name: &str, result: &str, answer: &str) -> Result<Durati
     }
 }
 
-/// The command line that Kael uses, as somebody would type it.
+/// The command line that Kael uses, started without Kael.
 fn by_hand(data: &Path, implementation: &Path) -> Result<Child> {
     let mut child = Command::new(&Program::get().envyr)
         .env_clear()
@@ -167,7 +167,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let gate = Gate::new(&runtime, "examples/hello", data, unconfined)?;
         for (many, rounds) in [(1, 240), (8, 60), (32, 20)] {
             let call = || gate.calls(many, "text.wordcount", PARAMS, &answer);
-            // What is done once is done.
+            // Excludes work that is done only once.
             call()?;
             let pairs = in_turns(effort.of(rounds), call, || hands(many))?;
             let value = format!("{}, {}", time(pairs.what()), time(pairs.reference()));
@@ -184,7 +184,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     }
 
     let gate = Gate::new(&runtime, "examples/wasm-action", data, false)?;
-    // Its default is all that it has to give back.
+    // The action returns its default.
     let call = || gate.calls(1, "echo", "{}", r#"{"by":"hand"}"#);
     call()?;
     let mut pairs = Pairs::default();

@@ -1,5 +1,6 @@
-//! JSON in the guest, a document of about one megabyte, against serde_json outside of it. That is what the rows without a
-//! program to be compared with are measured against, too: it asks of a machine what they ask.
+//! JSON in the guest, with a document of about one megabyte, compared with serde_json outside of
+//! it. The rows without a reference program are compared with serde_json, too, because it loads a
+//! machine in a similar way.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::hosted::Hosted;
 use super::measure::{Effort, Pairs, Result, Row, time, timed};
 
-/// Rows as a metrics action returns them: numbers, strings, lists and flags.
+/// Rows like those of a metrics action: numbers, strings, lists and flags.
 pub(crate) fn document(rows: usize) -> String {
     let row = |n: usize| {
         json!({
@@ -24,10 +25,10 @@ pub(crate) fn document(rows: usize) -> String {
     Value::from((0..rows).map(row).collect::<Vec<_>>()).to_string()
 }
 
-/// Rows of a document that has about a megabyte.
+/// How many rows make about one megabyte.
 pub(crate) const MEGABYTE: usize = 9_800;
 
-/// What serde_json takes for the same natively: text to a `Value` and back.
+/// The time that serde_json takes natively: from text to a `Value` and back.
 pub(crate) fn round_trip(document: &str) -> Result<Duration> {
     timed(|| {
         let value: Value = serde_json::from_str(black_box(document))?;

@@ -1,4 +1,5 @@
-//! What the gate costs: calls of an action that returns its parameters at once, prints, and many branches.
+//! The cost of the gate: calls of an action that returns its parameters at once, prints, and many
+//! branches.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,12 +17,12 @@ const LARGE: f64 = 20e-3;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let mut hosted = Hosted::new(2, 1, 1)?;
-    // As good as none.
+    // Practically no limit.
     hosted.limits.parallel = 1_000_000;
     let gate = hosted.repo(Arc::new(Echo(Duration::ZERO)))?;
     let idle = hosted.repo(Arc::new(Nothing))?;
     let text = document(MEGABYTE);
-    // Seconds of one call of the parameters that an expression gives.
+    // The seconds of one call with the parameters of this expression.
     let call = |n: usize, params: &str, given: &str, answers: bool| -> Result<f64> {
         let (gate, same) = match answers {
             true => (&gate, "json.encode(p)"),

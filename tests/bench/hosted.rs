@@ -1,4 +1,4 @@
-//! The host within this process: what is measured in microseconds is not to have a process around it.
+//! A host in this process, for measurements in microseconds.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 
 use super::measure::Result;
 
-/// Answers with its parameters, after a while if it is told to.
+/// Answers with its parameters, after this delay.
 pub(crate) struct Echo(pub(crate) Duration);
 
 impl Execute for Echo {
@@ -59,7 +59,8 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// With so many actions, `a1` and so on, in a process of so many threads; none of them is the caller's own.
+    /// A host with this many actions (`a1` and so on) and threads. The caller's thread is not one
+    /// of them.
     pub(crate) fn new(instances: u32, actions: usize, threads: usize) -> Result<Self> {
         let kael = Runtime::builder().instances(instances).build()?;
         let runtime = match threads {
@@ -95,7 +96,7 @@ impl Hosted {
         Ok(self.runtime.block_on(loading)?)
     }
 
-    /// Runs a script to its end, and says how long that took.
+    /// Runs a script to its end. Returns the time it took.
     pub(crate) fn run(
         &self,
         repo: Option<&Arc<Repo>>,
@@ -107,7 +108,7 @@ impl Hosted {
         Ok(start.elapsed())
     }
 
-    /// The same, to be run beside others.
+    /// The same as a future, to run several at once.
     pub(crate) async fn running(
         &self,
         repo: Option<&Arc<Repo>>,
@@ -131,7 +132,7 @@ impl Hosted {
     }
 }
 
-/// A repo of so many actions, each in a file of its own.
+/// Writes a repo with this many actions, each in its own file.
 pub(crate) fn write_repo(folder: &Path, actions: usize) -> Result<()> {
     let names: Vec<String> = (1..=actions)
         .map(|n| format!("  a{n} = require('a{n}'),\n"))

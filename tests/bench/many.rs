@@ -1,4 +1,4 @@
-//! A thousand runs in one process, each of which waits for an action.
+//! A thousand runs in one process, each waiting for an action.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::measure::{Effort, Pairs, Result, Row, time, timed};
 const RUNS: u32 = 1000;
 const NAP: Duration = Duration::from_millis(200);
 
-/// What a waiting run may take of the host's memory, in MiB.
+/// The most memory of the host per waiting run, in MiB.
 const MEMORY: f64 = 1.0;
 
-/// What this process has in memory now, in MiB.
+/// The memory of this process now, in MiB.
 fn resident() -> Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,5 @@
-//! How long it takes until a script runs: a process, a sandbox, a sandbox with a repo, and how many of them in a second.
+//! The time until a script runs: in a new process, in a sandbox, in a sandbox with a repo, and how
+//! many of them per second.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::document::{MEGABYTE, document, round_trip};
 use super::hosted::{Echo, Hosted, write_repo};
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
-/// What a cold process may take beyond `lua5.4`, in seconds.
+/// The most seconds that a cold process may take beyond `lua5.4`.
 const COLD: f64 = 3e-3;
 const WARM: f64 = 45e-6;
 const PER_SECOND: f64 = 15_000.0;

@@ -14,7 +14,7 @@ use kael_engine::sandbox::{Ending, ErrorStage, Output, Script, ScriptError};
 use kael_tests::{Kael, Program, runner};
 use tokio::runtime as tokio_runtime;
 
-/// What a good script sees of its world: the same after every case.
+/// Reports what a good script can see. It must be the same after every case.
 const GOOD: &str = r#"
 local function names(t)
   local list = {}
@@ -38,16 +38,16 @@ pub(crate) struct Host {
     kael: Runtime,
     runtime: tokio_runtime::Runtime,
     good: Kael,
-    /// What the good script said before anything hostile ran.
+    /// The good script's report before the first case.
     world: String,
 }
 
-/// How a run ended, in the words of the program's report.
+/// How a run ended, in the terms of the program's report.
 pub(crate) struct Ended {
     pub(crate) kind: String,
     pub(crate) message: String,
     pub(crate) output: String,
-    /// The script's value as JSON.
+    /// The script's result as JSON.
     pub(crate) result: String,
 }
 
@@ -57,7 +57,7 @@ impl Host {
         HOST.get_or_init(Self::start)
     }
 
-    /// A host of its own.
+    /// A new host.
     pub(crate) fn start() -> Self {
         Self::with(Runtime::builder())
     }
@@ -72,7 +72,8 @@ impl Host {
             kael: builder.programs(settings()).build().expect("a runtime"),
             runtime: tokio_runtime::Builder::new_multi_thread()
                 .worker_threads(2)
-                // Threads for blocking work are idle for seconds otherwise, and would be counted as leaks.
+                // Otherwise idle threads of the blocking pool would live for seconds, and count as
+                // leaks.
                 .thread_keep_alive(Duration::from_millis(200))
                 .enable_all()
                 .build()
@@ -99,7 +100,7 @@ impl Host {
         ended
     }
 
-    /// A good script runs at once and sees nothing of what was before it.
+    /// Checks that a good script runs at once, and sees nothing of earlier runs.
     #[track_caller]
     pub(crate) fn is_well(&self) {
         assert_eq!(
@@ -109,18 +110,18 @@ impl Host {
         );
     }
 
-    /// Runs `script.lua` of a session, with `actions` when it is there.
+    /// Runs `script.lua` of a session, with the repo `actions` if it exists.
     pub(crate) fn run(&self, folder: &Path, options: &[String]) -> Ended {
         self.runtime.block_on(self.running(folder, options))
     }
 
-    /// The future of a run.
+    /// The same as a future.
     pub(crate) async fn running(&self, folder: &Path, options: &[String]) -> Ended {
         let (limits, policy) = read(options);
         let output = Output::in_memory();
         let source = fs::read_to_string(folder.join("script.lua")).expect("a script");
         let shown = folder.display().to_string();
-        // The program names the repo as it was typed, and runs in the folder.
+        // The program shows the repo's path as it was typed, relative to the folder.
         let plain = |text: &str| {
             text.replace(&format!("{shown}/"), "")
                 .replace(&shown, "DIR")
@@ -176,7 +177,7 @@ impl Host {
         }
     }
 
-    /// Whether every run evaluates the repo in `folder`.
+    /// Whether every run evaluates the repo in `folder`, because it has no image.
     pub(crate) fn evaluates(&self, folder: &Path) -> bool {
         let loading = self.kael.repo(folder, RepoOptions::default());
         let repo = self.runtime.block_on(loading).expect("the repo loads");
@@ -218,7 +219,7 @@ fn environment(folder: &Path) -> Environment {
     Environment::new(variables.map(|(name, value)| (name.into(), value)))
 }
 
-/// The options of `kael-host run` that cases use.
+/// Reads the options of `kael-host run` that cases use.
 fn read(options: &[String]) -> (Limits, Policy) {
     let (mut limits, mut policy) = (Limits::default(), Policy::default());
     for pair in options.chunks_exact(2) {
@@ -237,7 +238,8 @@ fn read(options: &[String]) -> (Limits, Policy) {
     (limits, policy)
 }
 
-/// Waits, at most two seconds, until no process but this one has the text in its environment or command line.
+/// Waits at most two seconds until no other process has the text in its environment or command
+/// line.
 pub(crate) fn gone(marker: &str) -> bool {
     let own = std::process::id().to_string();
     let holds = |path: std::path::PathBuf| {

@@ -1,4 +1,4 @@
-//! A bug of the host's, as an embedder's executor that panics: it ends the run that met it, and no other.
+//! A bug in an embedder's executor, which panics, ends only the run that called it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use kael_engine::sandbox::{Ending, Script};
 use libtest_mimic::Trial;
 use tokio::sync::Notify;
 
-/// Panics where it is told to, and answers everything else when that has happened.
+/// Panics if the action says so. Answers all other calls after that.
 #[derive(Default)]
 struct Faulty {
     panicked: Notify,

@@ -1,4 +1,4 @@
-//! Configuration: files, variables and flags, what a project may say, and where each value came from.
+//! Configuration: files, variables and flags, untrusted projects, and the origin of values.
 
 use kael_tests::Kael;
 
@@ -19,7 +19,7 @@ fn the_users_file_names_the_actions_repo() {
         .run_with(&["-e", "print(actions.version)"])
         .ends()
         .prints("7\n");
-    // Relative to the file that says so.
+    // Relative to the file that sets it.
     self::session(&[
         REPO,
         ("config/kael/config.yaml", "actions_path: ../../repo\n"),
@@ -127,7 +127,7 @@ fn an_untrusted_project_names_no_programs_and_raises_no_limit() {
 }
 
 #[test]
-fn a_trusted_project_is_obeyed_until_it_changes() {
+fn a_project_is_trusted_until_it_changes() {
     let session = session(&[("kael.yaml", "actions_path: repo\n"), REPO]);
     let run = |words: &[&str]| {
         let mut command = session.command();
@@ -197,7 +197,7 @@ fn the_project_is_found_upwards() {
 }
 
 #[test]
-fn what_is_wrong_has_its_file_and_line() {
+fn mistakes_have_their_file_and_line() {
     let user = |text: &str| {
         session(&[("config/kael/config.yaml", text)])
             .run_with(&["-e", ""])

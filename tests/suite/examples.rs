@@ -5,7 +5,7 @@ use std::process::Command;
 use kael_tests::{Kael, Program, project};
 
 #[test]
-fn every_example_prints_what_it_should() {
+fn every_example_prints_the_expected_output() {
     let mut seen = 0;
     for entry in std::fs::read_dir(project("examples"))
         .expect("examples/")

@@ -1,4 +1,4 @@
-//! kael-host from outside: each test is a session that a user could have.
+//! Runs kael-host from outside, in sessions that a user could have.
 
 mod actions;
 mod adapters;
@@ -20,6 +20,7 @@ mod feel;
 mod generated;
 mod guest;
 mod html;
+mod import_circles;
 mod interrupted;
 mod jq;
 mod limits;

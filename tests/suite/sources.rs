@@ -1,4 +1,4 @@
-//! Where implementations come from, and what their languages need first.
+//! The sources of implementations, and the preparation of their languages.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn a_subdir_and_an_interpreter_are_used() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn a_missing_source_is_named() {
     let session = |fields: &str| {
         Kael::new()
             .file("impl/a.sh", "echo 1")
@@ -78,7 +78,7 @@ fn git(folder: &Path, words: &[&str]) {
     );
 }
 
-/// A bare repository `repos/tools.git` with two tags and a later state of the default branch.
+/// A bare repository `repos/tools.git` with two tags and a later commit on the default branch.
 fn with_repository(session: Kael) -> Kael {
     let work = session.path().join("work");
     std::fs::create_dir_all(&work).expect("a folder");

@@ -24,14 +24,14 @@ pub struct Finding {
 
 /// What a check came to.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct RepoCheck {
     /// How many actions the repo has.
     pub actions: usize,
     /// In the order of their places.
     pub findings: Vec<Finding>,
 }
 
-impl Checked {
+impl RepoCheck {
     /// Whether the repo can be used.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -50,7 +50,7 @@ pub async fn check(
     limits: &Limits,
     folder: &Path,
     fetch: bool,
-) -> Result<Checked, LoadError> {
+) -> Result<RepoCheck, LoadError> {
     let (repo, mut problems) = runtime.load_lenient(folder, within(limits)).await?;
     problems.extend(repo.wrong_grants());
     let mut findings: Vec<Finding> = problems
@@ -93,7 +93,7 @@ pub async fn check(
         });
     }
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    Ok(Checked {
+    Ok(RepoCheck {
         actions: repo.catalog.iter().count(),
         findings,
     })

@@ -39,7 +39,7 @@ const CLEAN_UP: Duration = Duration::from_secs(3);
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A host has started this process; people do not type it, so it is in no help, page or completion.
+    // Only a host starts this command, so it is not in the help, the man page or the completions.
     let mut words = std::env::args_os().skip(1);
     let word = words.next().unwrap_or_default();
     if word == starter::WORD {
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are no errors and go to stdout; where the reader has left there is nobody to tell.
+            // Help and version go to stdout. If the reader is gone, there is nothing to do.
             error.print().ok();
             return if error.use_stderr() {
                 exit::USAGE.into()
@@ -85,6 +85,6 @@ fn log(args: &Args) {
         .with_target(false)
         .log_internal_errors(false)
         .finish();
-    // Only ever set here, once.
+    // This is the only place that sets it, once.
     tracing::subscriber::set_global_default(subscriber).ok();
 }

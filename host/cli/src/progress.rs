@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::args::Shared;
 use super::sanitize::escape_control;
 use super::stderr;
-use kael_engine::activity::{ActivityLog, Kind, Span};
+use kael_engine::activity::{ActivityLog, Span, SpanKind};
 use kael_engine::environment::Environment;
+use kael_engine::text::fit;
 
 /// What takes less is not worth a word.
 const WORTH: Duration = Duration::from_secs(1);
@@ -128,7 +129,7 @@ fn room() -> usize {
 
 fn text(spans: &[Span], now: Instant, room: usize) -> String {
     let worth = |span: &&Span| {
-        span.kind != Kind::Script && now.saturating_duration_since(span.begin) >= WORTH
+        span.kind != SpanKind::Script && now.saturating_duration_since(span.begin) >= WORTH
     };
     let long: Vec<&Span> = spans.iter().filter(worth).collect();
     let say = |span: &&Span| {
@@ -149,10 +150,7 @@ fn text(spans: &[Span], now: Instant, room: usize) -> String {
     if long.len() > NAMES {
         text += &format!(" and {} more", long.len() - NAMES);
     }
-    match text.char_indices().nth(room) {
-        None => text,
-        Some(_) => text.chars().take(room - 3).chain("...".chars()).collect(),
-    }
+    fit(&text, room).into_owned()
 }
 
 #[cfg(test)]
@@ -173,17 +171,17 @@ mod tests {
         };
         let now = begin + Duration::from_millis(5900);
         let spans = [
-            span(Kind::Script, "script.lua", 0),
-            span(Kind::Action, "a.b", 0),
-            span(Kind::Source, "fetching x\x1b[2J", 2),
-            span(Kind::Action, "late", 5),
+            span(SpanKind::Script, "script.lua", 0),
+            span(SpanKind::Action, "a.b", 0),
+            span(SpanKind::Source, "fetching x\x1b[2J", 2),
+            span(SpanKind::Action, "late", 5),
         ];
         assert_eq!(text(&spans, now, 79), "a.b 5s, fetching x\\u{1b}[2J 3s");
         assert_eq!(text(&spans, now, 12), "a.b 5s, f...");
-        let many: Vec<Span> = (0..5).map(|_| span(Kind::Action, "n", 0)).collect();
+        let many: Vec<Span> = (0..5).map(|_| span(SpanKind::Action, "n", 0)).collect();
         assert_eq!(text(&many, now, 79), "n 5s, n 5s, n 5s and 2 more");
         assert_eq!(text(&spans[3..], now, 79), "");
-        let mut one = span(Kind::Action, "a.b", 0);
+        let mut one = span(SpanKind::Action, "a.b", 0);
         one.said = Some("step 3\x1b".to_owned());
         assert_eq!(text(&[one], now, 79), "a.b 5s: step 3\\u{1b}");
     }

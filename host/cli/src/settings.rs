@@ -1,4 +1,4 @@
-//! From what was typed, found and set to what one command is told.
+//! Turns the configuration and the command line into the engine's settings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,13 +94,13 @@ impl Settings {
     }
 }
 
-/// The configuration with what was typed on top.
+/// The configuration, with the command line's flags.
 pub(super) fn config(
     shared: &Shared,
     bounds: &Bounds,
     environment: &Environment,
 ) -> Result<Config, ConfigError> {
-    // Where there is no working folder, there is no project either.
+    // Without a working folder there is no project.
     let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     Config::resolve(environment, &folder, flags(shared, bounds))
 }

@@ -1,4 +1,4 @@
-//! How things look on stdout: aligned, and coloured where a person reads it.
+//! Prints to stdout: aligned, and coloured on a terminal.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
@@ -9,7 +9,7 @@ use super::patience::Patient;
 use super::sanitize::{EscapedJson, escape_control};
 use kael_engine::environment::Environment;
 
-/// A look that a text can have on a terminal.
+/// A style of text on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Strong,
@@ -18,18 +18,18 @@ pub(super) enum Look {
     Bad,
 }
 
-/// Whether colour is wanted, decided once.
+/// Whether to use colour.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint(bool);
 
 impl Paint {
-    /// Colour on a terminal that can show it, unless `NO_COLOR` says otherwise.
+    /// Uses colour on a terminal that supports it, unless `NO_COLOR` is set.
     pub(super) fn new(environment: &Environment) -> Self {
         let dumb = environment.get("TERM").is_none_or(|term| term == "dumb");
         Self(io::stdout().is_terminal() && !dumb && environment.get("NO_COLOR").is_none())
     }
 
-    /// A text of whoever's making, made harmless, in a look.
+    /// An untrusted text in a style, with its control characters made visible.
     pub(super) fn text(self, look: Look, text: &str) -> String {
         let (text, code) = (
             escape_control(text),
@@ -48,7 +48,7 @@ impl Paint {
     }
 }
 
-/// Characters that fit on a line: those of the terminal, or as many as there are.
+/// The characters of a line on the terminal. Without a terminal, no limit.
 pub(super) fn width() -> usize {
     let out = io::stdout();
     if !out.is_terminal() {
@@ -60,7 +60,7 @@ pub(super) fn width() -> usize {
 /// Bytes that are written together.
 const BUFFER: usize = 64 << 10;
 
-/// Writes to stdout and says with which exit code that ends.
+/// Writes to stdout, and returns the exit code.
 pub(super) fn say(text: &str, code: u8) -> u8 {
     written(code, |out| out.write_all(text.as_bytes()))
 }
@@ -87,7 +87,7 @@ fn written(code: u8, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -
     }
 }
 
-/// Writes one JSON document to stdout. Nothing in it drives a terminal.
+/// Writes one JSON document to stdout, without control characters.
 pub(super) fn say_json(document: &impl serde::Serialize, code: u8) -> u8 {
     written(code, |out| {
         let mut out = EscapedJson(out);

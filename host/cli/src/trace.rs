@@ -1,7 +1,7 @@
-//! `run --trace FILE`: a run as Chrome's trace format, for Perfetto and the like.
+//! `run --trace FILE`: writes a run in Chrome's trace format, for Perfetto and similar programs.
 //!
-//! What goes on alone lies in the sandbox's lane, within the script. Calls that overlap lie in lanes of their own below a
-//! span that holds them all, so that what went on side by side is seen side by side.
+//! A call that runs alone is in the sandbox's lane, inside the script. Overlapping calls have lanes
+//! of their own, below a span that covers them all.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -10,15 +10,15 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use kael_engine::activity::{ActivityLog, Kind, Retention, Span};
+use kael_engine::activity::{ActivityLog, Retention, Span, SpanKind};
 use kael_engine::private_file;
 
-/// The lane of the sandbox, the first of those of calls side by side, and the first of those of sources.
+/// The lane of the sandbox, the first lane for overlapping calls, and the first for sources.
 const SANDBOX: usize = 0;
 const BESIDE: usize = 1;
 const SOURCES: usize = 100_000;
 
-/// A file that a trace will be written to.
+/// The file for a trace.
 pub(super) struct Trace {
     file: File,
     origin: Instant,
@@ -26,7 +26,7 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Makes the file, which only its owner can read.
+    /// Creates the file with mode 0600.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: private_file::create(path)?,
@@ -72,10 +72,10 @@ fn events(spans: &[Span], origin: Instant, now: Instant) -> Vec<Value> {
     let (mut out, mut lanes) = (Vec::new(), vec![(SANDBOX, "sandbox".to_owned())]);
     let (calls, others): (Vec<_>, Vec<_>) = placed
         .into_iter()
-        .partition(|(span, _)| span.kind == Kind::Action);
+        .partition(|(span, _)| span.kind == SpanKind::Action);
     let (sources, own): (Vec<_>, Vec<_>) = others
         .into_iter()
-        .partition(|(span, _)| span.kind == Kind::Source);
+        .partition(|(span, _)| span.kind == SpanKind::Source);
     out.extend(own.iter().map(|(span, place)| event(span, *place, SANDBOX)));
     for group in overlapping(&calls) {
         if let [(span, place)] = group {
@@ -106,7 +106,7 @@ fn events(spans: &[Span], origin: Instant, now: Instant) -> Vec<Value> {
     out
 }
 
-/// Groups of what overlaps, in the order in which they began.
+/// Groups of overlapping spans, in the order in which they began.
 fn overlapping<'a, 'b>(
     calls: &'a [(&'b Span, Place)],
 ) -> impl Iterator<Item = &'a [(&'b Span, Place)]> {
@@ -123,7 +123,7 @@ fn overlapping<'a, 'b>(
     pairs.into_iter().map(|range| &calls[range])
 }
 
-/// Gives each the first lane that is free.
+/// Puts each span into the first free lane.
 fn lay(
     spans: &[(&Span, Place)],
     first: usize,
@@ -149,10 +149,10 @@ fn lay(
 
 fn event(span: &Span, place: Place, lane: usize) -> Value {
     let category = match span.kind {
-        Kind::Repo => "repo",
-        Kind::Script => "sandbox",
-        Kind::Action => "action",
-        Kind::Source => "source",
+        SpanKind::Repo => "repo",
+        SpanKind::Script => "sandbox",
+        SpanKind::Action => "action",
+        SpanKind::Source => "source",
     };
     let outcome = match (span.outcome, span.end) {
         (Some(outcome), _) => Some(outcome),
@@ -203,11 +203,11 @@ mod tests {
             said: None,
         };
         let spans = [
-            span(Kind::Action, "alone", 10, 20),
-            span(Kind::Action, "left", 30, 60),
-            span(Kind::Action, "right", 31, 40),
-            span(Kind::Action, "again", 41, 0),
-            span(Kind::Script, "script.lua", 5, 90),
+            span(SpanKind::Action, "alone", 10, 20),
+            span(SpanKind::Action, "left", 30, 60),
+            span(SpanKind::Action, "right", 31, 40),
+            span(SpanKind::Action, "again", 41, 0),
+            span(SpanKind::Script, "script.lua", 5, 90),
         ];
         let events = events(&spans, origin, at(90));
         let lane = |name: &str| {

@@ -16,7 +16,7 @@ const MOST: usize = 100_000;
 
 /// What a span of time was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SpanKind {
     /// The actions repo was loading.
     Repo,
     /// A script was running, its waiting included.
@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Span {
     /// What it was spent on.
-    pub kind: Kind,
+    pub kind: SpanKind,
     /// Which one.
     pub name: String,
     /// The run that it was spent for, with its tenant. Loading a repo is for no run yet.
@@ -96,18 +96,18 @@ impl ActivityLog {
     }
 
     /// Notes what begins. It belongs to the run whose call this task answers, if it answers one.
-    pub fn begin(&self, kind: Kind, name: &str) -> SpanGuard {
+    pub fn begin(&self, kind: SpanKind, name: &str) -> SpanGuard {
         self.note(kind, name, Permit::current_run)
     }
 
     /// Notes what begins for a run.
-    pub fn begin_for(&self, kind: Kind, name: &str, run: &Arc<RunInfo>) -> SpanGuard {
+    pub fn begin_for(&self, kind: SpanKind, name: &str, run: &Arc<RunInfo>) -> SpanGuard {
         self.note(kind, name, || Some(run.clone()))
     }
 
     fn note(
         &self,
-        kind: Kind,
+        kind: SpanKind,
         name: &str,
         run: impl FnOnce() -> Option<Arc<RunInfo>>,
     ) -> SpanGuard {
@@ -202,8 +202,8 @@ mod tests {
                 false => Retention::Running,
             });
             let run = RunInfo::new(Tenant::default());
-            let first = activity.begin_for(Kind::Action, "a", &run);
-            let _second = activity.begin(Kind::Source, "b");
+            let first = activity.begin_for(SpanKind::Action, "a", &run);
+            let _second = activity.begin(SpanKind::Source, "b");
             first.outcome("ok");
             let now = activity.now();
             assert_eq!(now[0].run.as_ref().map(|run| run.id), Some(run.id));
@@ -215,7 +215,7 @@ mod tests {
             assert!(!keep || all[0].outcome == Some("ok") && all[0].end.is_some());
         }
         let off = ActivityLog::default();
-        let _doing = off.begin(Kind::Action, "a");
+        let _doing = off.begin(SpanKind::Action, "a");
         assert!(off.now().is_empty() && off.all().is_empty());
     }
 }

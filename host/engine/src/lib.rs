@@ -34,4 +34,5 @@ pub mod report_item;
 pub mod run_info;
 pub mod runtime;
 pub mod sandbox;
+pub mod text;
 pub mod units;

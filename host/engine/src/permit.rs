@@ -1,9 +1,8 @@
-//! The permit of a call: it counts as in flight until the last of what was started for it is gone.
+//! The permit of a call. The call counts as in flight until everything started for it is gone.
 //!
-//! A call that is cancelled is over for the script at once. Its process has yet to die, its mounts
-//! and its folder to be removed, and what does that holds a copy of the permit meanwhile. So no
-//! script has more of them at the same time than it may have calls in flight, however fast it
-//! cancels.
+//! When a script cancels a call, the call ends at once for the script. Its process must still die,
+//! and its mounts and folder must be removed; the code that does this holds a copy of the permit.
+//! So a script never has more of these at once than calls in flight, however fast it cancels.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ tokio::task_local! {
     static PERMIT: Permit;
 }
 
-/// A copy of a call's permit, which is given back with the last copy.
+/// A copy of a call's permit. The last copy gives it back.
 #[derive(Debug, Clone)]
 pub struct Permit(Arc<Held>);
 
@@ -49,12 +48,12 @@ impl Permit {
         })))
     }
 
-    /// Runs what answers the call: all of that can ask for a copy, when it is dropped, too.
+    /// Runs the work of a call. All code in it, destructors included, can get a copy of the permit.
     pub fn during<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         PERMIT.scope(self, work)
     }
 
-    /// A copy of the permit of the call that is being answered.
+    /// A copy of the permit of the call whose work this is.
     pub fn current() -> Option<Self> {
         PERMIT.try_with(Clone::clone).ok()
     }
@@ -65,8 +64,8 @@ impl Permit {
     }
 }
 
-/// Does what takes long in a thread for that, which goes on when the call is cancelled; the permit
-/// lasts as long.
+/// Runs slow work on a blocking thread. The work continues when the call is cancelled, and holds
+/// the permit until it ends.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {

@@ -1,11 +1,11 @@
-//! What a script shows beside its output: tables and charts, checked, bounded, for the page of a run.
+//! The tables and charts that a script shows besides its output, for the page of a run.
 //!
-//! They come through the gate as JSON. The guest makes them, but a guest is not trusted: whatever has another shape is
-//! refused here.
+//! They come through the gate as JSON. The guest builds them, but the guest is not trusted: this
+//! module refuses any other shape, and bounds their size.
 
 use serde::Deserialize;
 
-/// Bytes that one may have, that all may have, and how many are kept.
+/// Bytes that one item may have, bytes that all may have, and how many items are kept.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_ALL: usize = 16 << 20;
 const MAX_COUNT: usize = 200;
@@ -25,23 +25,23 @@ const MAX_CELLS: usize = 500_000;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportItem {
-    /// Rows of texts.
+    /// Rows of text.
     Table(Table),
     /// Lines, bars or points.
     Chart(Chart),
 }
 
-/// A table, its cells as texts.
+/// A table whose cells are text.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// What stands above it.
+    /// The title above the table.
     pub title: Option<String>,
     /// The columns, from the left.
     pub columns: Vec<Column>,
-    /// A text for every column.
+    /// One text per column.
     pub rows: Vec<Vec<String>>,
-    /// Rows that the script had and that are not here.
+    /// How many rows the script had beyond these.
     pub more: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// What stands above it.
+    /// The title of the column.
     pub title: String,
     /// Whether its cells are numbers, aligned to the right.
     pub right: bool,
@@ -60,16 +60,16 @@ pub struct Column {
 #[serde(deny_unknown_fields)]
 pub struct Chart {
     /// How the points are drawn.
-    pub kind: Kind,
-    /// What stands above it.
+    pub kind: ChartKind,
+    /// The title above the chart.
     pub title: Option<String>,
     /// What the horizontal axis shows.
     pub x_title: Option<String>,
     /// What the vertical axis shows.
     pub y_title: Option<String>,
-    /// Whether the horizontal axis has numbers: all points are there by numbers then, and by names otherwise.
+    /// Whether the horizontal axis has numbers. Then every point has a number, otherwise a name.
     pub numeric: bool,
-    /// What is drawn, in the order of the legend.
+    /// The series, in the order of the legend.
     pub series: Vec<Series>,
     /// Points that the script had and that are not here.
     #[serde(skip)]
@@ -79,42 +79,42 @@ pub struct Chart {
 /// How the points of a chart are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ChartKind {
     /// A line through the points.
     Line,
-    /// A line, and what is below it.
+    /// A line, and the area below it.
     Area,
     /// A bar for every point.
     Bar,
-    /// The points.
+    /// Points without a line.
     Scatter,
 }
 
-/// Points that belong together.
+/// A series of points.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// Where each is, and its value; a gap where there is none.
+    /// The position and value of each point. A missing value is a gap.
     pub points: Vec<Point>,
 }
 
-/// Where a point is, and its value.
+/// The position and value of a point.
 pub type Point = (Place, Option<f64>);
 
-/// Where a point is on the horizontal axis.
+/// The position of a point on the horizontal axis.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Place {
-    /// On a scale.
+    /// A number on a scale.
     Number(f64),
-    /// In the order in which the names came.
+    /// A name. The axis shows names in the order in which they came.
     Name(String),
 }
 
 impl ReportItem {
-    /// Takes what came through the gate.
+    /// Reads an item that came through the gate.
     ///
     /// # Errors
     /// When it is too large or has another shape.
@@ -174,7 +174,7 @@ impl Chart {
         titles.into_iter().flatten().all(|title| is_title(title))
             && self.series.len() <= MAX_SERIES
             && points <= MAX_POINTS
-            && !(self.numeric && self.kind == Kind::Bar)
+            && !(self.numeric && self.kind == ChartKind::Bar)
             && self.series.iter().all(|series| {
                 is_title(&series.name)
                     && series
@@ -227,14 +227,14 @@ fn outline(points: &[Point]) -> Vec<Point> {
 pub struct ReportItems {
     /// In the order in which they came.
     pub shown: Vec<ReportItem>,
-    /// Those that came when there was no more room.
+    /// How many came when there was no more room.
     pub dropped: u64,
     bytes: usize,
     cells: usize,
 }
 
 impl ReportItems {
-    /// Keeps one of so many bytes, if there is room.
+    /// Keeps an item of so many bytes, if there is room.
     pub fn add(&mut self, item: ReportItem, bytes: usize) {
         let cells = item.cells();
         if self.shown.len() == MAX_COUNT

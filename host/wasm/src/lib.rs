@@ -1,4 +1,4 @@
-//! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
+//! Runs actions that are WASI commands, in WebAssembly instances in this process.
 //!
 //! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world
 //! what its definition names: `world` makes that, `reach` and `lookup` guard the network, `http`
@@ -12,6 +12,7 @@ mod compiler;
 mod engine;
 mod engine_config;
 mod fifo_unblock;
+mod file_error;
 mod http;
 mod instance;
 mod lookup;
@@ -19,6 +20,7 @@ mod module_loader;
 mod network_policy;
 mod outcome;
 mod pipes;
+mod state;
 mod wasi_ctx;
 
 use std::path::PathBuf;
@@ -27,10 +29,11 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use command::Command;
+use command::WasiCommand;
 use compiler::Compiler;
 pub use compiler::{WORD, compile_stdin};
 use engine::Engine;
+pub use file_error::FileError;
 use http::Trust;
 use instance::{Allowed, Ended};
 use kael_engine::activity::Lines;
@@ -51,20 +54,20 @@ use outcome::Traces;
 use pipes::Pipe;
 use wasi_ctx::Streams;
 
-/// Memory of an instance when its definition does not say.
+/// Memory of an instance without `limits.memory`.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 
 /// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing
 /// is kept.
 #[cfg(fuzzing)]
-pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
+pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, FileError> {
     use std::sync::LazyLock;
 
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
-    let format = command::Format::of(file).ok_or("neither")?;
+    let format = command::Format::of(file).ok_or(FileError::Format)?;
     let code = compile::compile(&ENGINE.engine, file, format)?;
     let compiled = compile::load(&ENGINE, &code, format)?;
-    let command = Command::link(&ENGINE, &compiled, command::digest(file))?;
+    let command = WasiCommand::link(&ENGINE, &compiled, command::digest(file))?;
     Ok(command.imports)
 }
 
@@ -108,12 +111,12 @@ impl Wasm {
         self.engine.get_or_try_init(make).await
     }
 
-    /// The definition's file, ready to run, if it is given all that it needs.
+    /// The definition's file, linked, if the definition allows all its imports.
     async fn command(
         &self,
         engine: &Arc<Engine>,
         definition: &Definition,
-    ) -> Result<Arc<Command>, ActionError> {
+    ) -> Result<Arc<WasiCommand>, ActionError> {
         let source = self
             .sources
             .fetch(&definition.source, definition.timeout)
@@ -122,7 +125,7 @@ impl Wasm {
             None => source.clone(),
             Some(subdir) => inside(&source, &source, subdir, "subdir")?,
         };
-        // Definitions for this executor have one.
+        // Every definition for this executor has an entry point.
         let name = definition.entrypoint.as_deref().unwrap_or_default();
         let path = inside(&source, &folder, name, "entrypoint")?;
         judge_program(&self.repo, &path)
@@ -153,7 +156,7 @@ impl Wasm {
         Ok(command.imports.clone())
     }
 
-    /// Runs one to its end. Dropping the future ends the instance.
+    /// Runs a call to its end. Dropping the future ends the instance.
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = adapters::encode_input(definition, invocation.params)?;
@@ -166,25 +169,25 @@ impl Wasm {
             stdout: stdout.clone(),
             stderr: stderr.clone(),
         };
-        let reach = NetworkPolicy::new(&definition.grants.network);
-        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &reach)?;
+        let network = NetworkPolicy::new(&definition.grants.network);
+        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &network)?;
         let allowed = Allowed {
             memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
             cpu: definition.limits.cpu,
         };
-        // Never closed.
+        // The semaphore is never closed.
         let turn = engine.turns.clone().acquire_owned().await.ok();
         let running = {
-            let (engine, reach, trust) = (engine.clone(), reach.clone(), self.trust.clone());
+            let (engine, network, trust) = (engine.clone(), network.clone(), self.trust.clone());
             let permit = Permit::current();
             async move {
                 let _permit = permit;
-                let ended = instance::run(&engine, &command, wasi, reach, trust, allowed).await;
+                let ended = instance::run(&engine, &command, wasi, network, trust, allowed).await;
                 drop(turn);
                 ended
             }
         };
-        // A task of its own: what it computes is not the script's computing.
+        // Runs in a task of its own, so that its computing time does not count for the script.
         let dirs = definition.grants.dirs.iter();
         let task = Task {
             handle: tokio::spawn(running),
@@ -195,7 +198,7 @@ impl Wasm {
             stdout: stdout.take(),
             overflowed: stdout.overflowed(),
             stderr: stderr.take(),
-            advice: reach.advice(),
+            advice: network.advice(),
         };
         match ended {
             None => Err(outcome::timed_out(definition.timeout, &traces)),
@@ -244,15 +247,15 @@ impl ExecutorFactory for WasmFactory {
     }
 }
 
-/// An instance that is running; dropping this ends it, at the next tick.
+/// A running instance. Dropping this ends it at the next tick.
 struct Task {
     handle: JoinHandle<Ended>,
-    /// What it was given.
+    /// The folders that it can use.
     folders: Vec<PathBuf>,
 }
 
 impl Task {
-    /// None when it was late.
+    /// None if it takes longer.
     async fn within(
         mut self,
         time: std::time::Duration,

@@ -1,4 +1,5 @@
-//! What a script calls of the actions tree: whether it is there, and whether literals that it is given fit.
+//! Checks a script's calls of actions: whether the action exists, and whether literal parameters
+//! fit its schema.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -13,10 +14,10 @@ use kael_engine::names;
 
 /// Keys of a path that is looked at: no tree is so deep.
 const MAX_KEYS: usize = 64;
-/// Aliases of aliases that are followed.
+/// How many aliases of aliases to follow.
 const MAX_ALIASES: usize = 16;
 
-/// What is wrong with the calls of a script.
+/// Finds the mistakes in a script's calls.
 pub(super) fn check(
     facts: &Facts,
     catalog: &Catalog,
@@ -77,7 +78,7 @@ struct Linter<'a> {
     tree: &'a Node,
     /// The names of all that the tree holds, once they are asked for.
     names: OnceCell<Vec<String>>,
-    /// Places of the tree that the script sets.
+    /// Paths in the tree to which the script assigns.
     set: HashSet<Vec<String>>,
     /// These, and all places above them.
     set_below: HashSet<Vec<String>>,
@@ -85,7 +86,8 @@ struct Linter<'a> {
 }
 
 impl<'a> Linter<'a> {
-    /// A path below `actions`, with locals that stand for a place there written out; and how many keys those have.
+    /// The path below `actions`, with local aliases replaced by what they stand for, and the number
+    /// of keys from aliases.
     fn in_tree(&self, path: &Path) -> Option<(Path, usize)> {
         if path.keys.len() > MAX_KEYS {
             return None;
@@ -137,7 +139,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// `pcall(actions.x, { … })` calls it.
+    /// `pcall(actions.x, { … })` also calls it.
     fn protected(&mut self, called: &Path, arguments: &Arguments) {
         let name = Root::Global("pcall".to_owned());
         if called.root != name || !called.keys.is_empty() || self.facts.set.contains("pcall") {
@@ -161,7 +163,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// The node at a path, without a word where there is none.
+    /// The node at a path. Reports nothing if there is none.
     fn find(&self, path: &Path) -> Option<&'a Node> {
         path.keys
             .iter()
@@ -171,7 +173,7 @@ impl<'a> Linter<'a> {
             })
     }
 
-    /// The node at a path; a word where there is none, unless an alias had it said before.
+    /// The node at a path. Reports a missing one, unless its alias was reported before.
     fn place(&mut self, path: &Path, known: usize) -> Option<&'a Node> {
         let mut node = self.tree;
         for (index, (key, at)) in path.keys.iter().enumerate() {
@@ -228,13 +230,9 @@ impl<'a> Linter<'a> {
             names
         });
         let near = names::nearest(name, candidates.iter().map(String::as_str));
-        let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-        let message = format!("no action '{name}'{}", hint.unwrap_or_default());
-        self.tell(
-            at,
-            message,
-            "kael-host actions list shows what there is".to_owned(),
-        );
+        let hint = names::did_you_mean(near, '\'');
+        let message = format!("no action '{name}'{hint}");
+        self.tell(at, message, "see kael-host actions list".to_owned());
     }
 
     fn action(&self, path: &Path, node: &Node) -> Option<&'a Definition> {
@@ -347,7 +345,7 @@ fn dotted(path: &Path) -> String {
     out
 }
 
-/// The names of all that the tree holds.
+/// The names of all actions in the tree.
 fn collect(node: &Node, prefix: &str, names: &mut Vec<String>) {
     if let Node::Table { fields, .. } = node {
         for (key, inner) in fields {

@@ -88,10 +88,10 @@ pub(super) fn check(
         let near = (name.len() > 2 && found.len() < MAX_PROBLEMS)
             .then(|| names::nearest(name, candidates.take(MAX_CANDIDATES)))
             .flatten();
-        let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+        let hint = names::did_you_mean(near, '`');
         found.push(Found {
             at: read.at,
-            message: format!("unknown global `{name}`{}", hint.unwrap_or_default()),
+            message: format!("unknown global `{name}`{hint}"),
             remedy: match hints::of_global(name) {
                 Some(hint) => hint,
                 None => format!("set it before it is read, or make it a local: local {name} = …"),
@@ -128,11 +128,12 @@ fn missing_field(
         return None;
     }
     let near = names::nearest(key, known.iter().map(String::as_str));
-    let hint = near.map(|near| format!(" (did you mean `{name}.{near}`?)"));
+    let near = near.map(|near| format!("{name}.{near}"));
+    let hint = names::did_you_mean(near.as_deref(), '`');
     let fields: Vec<&str> = known.iter().map(String::as_str).collect();
     Some(Found {
         at: *at,
-        message: format!("`{name}` has no `{key}` here{}", hint.unwrap_or_default()),
+        message: format!("`{name}` has no `{key}` here{hint}"),
         remedy: hints::of_field(name, key)
             .unwrap_or_else(|| format!("a script's `{name}` has {}", fields.join(", "))),
     })

@@ -1,8 +1,9 @@
-//! What is wrong with a script, found without running any of it.
+//! Finds mistakes in a script without running it.
 //!
-//! Its syntax is checked by the guest's own Lua, in the sandbox. Then `parser` notes what it names and calls, `globals`
-//! and `calls` judge that by what the sandbox says it has, and `params` holds literals against the schemas. Only what is
-//! wrong however the script runs is told; a script that the parser cannot read is one of which nothing more is known.
+//! The guest's Lua checks the syntax, in the sandbox. `parser` then collects the names and calls.
+//! `globals` and `calls` compare them with what the sandbox has, and `params` checks literals
+//! against the schemas. Only certain mistakes are reported. If the parser cannot read a script,
+//! only its syntax is checked.
 
 mod calls;
 mod globals;
@@ -20,55 +21,55 @@ use tokio::sync::oneshot;
 
 use super::hints;
 use super::line_index::LineIndex;
-use super::outline::{self, Outline};
+use super::outline::{self, Outline, SandboxError};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, Runtime};
 use kael_engine::sandbox::Script;
 
-/// Scripts with more bytes are checked for their syntax alone.
+/// A script with more bytes has only its syntax checked.
 const MAX_READ: usize = 4 << 20;
-/// What the parser's own levels may take of a stack.
+/// The stack for the parser's recursion.
 const STACK: usize = 32 << 20;
 /// How long a script is looked at, besides its syntax.
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// Between two looks at the deadline.
 const GRACE: Duration = Duration::from_millis(500);
-/// Problems that are told of one script.
+/// The most problems reported for one script.
 const MAX_PROBLEMS: usize = 200;
 
-/// Compiles the script that is its first argument, which its second names.
+/// Compiles the script in the first argument. The second is its name.
 const COMPILE: &str = "local _, problem = load(arg[1], '@' .. arg[2], 't') return problem or ''";
 
-/// Something that is wrong with a script.
+/// A mistake in a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// From 1.
+    /// Counted from 1.
     pub line: u32,
-    /// In characters, from 1.
+    /// Counted in characters, from 1.
     pub column: u32,
     /// What is wrong.
     pub message: String,
-    /// What helps.
+    /// How to fix it.
     pub remedy: String,
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Default)]
-pub struct Checked {
-    /// In the order of their places.
+pub struct ScriptCheck {
+    /// In the order of their positions.
     pub problems: Vec<Problem>,
-    /// Why names and literals were not looked at, where they were not.
+    /// Why names and literals were not checked, if they were not.
     pub unread: Option<&'static str>,
 }
 
-/// Something that is wrong at a place of the script, in bytes.
+/// A mistake and its position in bytes.
 struct Found {
     at: usize,
     message: String,
     remedy: String,
 }
 
-/// Checks scripts by what one repo gives them.
+/// Checks scripts against one repo.
 pub struct Checker {
     judge: Arc<Judge>,
     runtime: Runtime,
@@ -102,7 +103,7 @@ enum Judged {
 }
 
 impl Checker {
-    /// Loads the repo and asks the sandbox what it has.
+    /// Loads the repo and asks the sandbox for its names.
     ///
     /// # Errors
     /// When the repo is not valid.
@@ -117,7 +118,7 @@ impl Checker {
         };
         let outline = outline::outline(runtime, repo.as_ref(), limits)
             .await
-            .map_err(LoadError::Fault)?;
+            .map_err(|error| LoadError::Fault(error.to_string()))?;
         let judge = Judge {
             repo,
             outline,
@@ -133,26 +134,26 @@ impl Checker {
     /// Checks one script.
     ///
     /// # Errors
-    /// When the sandbox does not answer, in words.
-    pub async fn check(&self, name: &str, source: &str) -> Result<Checked, String> {
+    /// When the sandbox does not answer.
+    pub async fn check(&self, name: &str, source: &str) -> Result<ScriptCheck, SandboxError> {
         if let Some(error) = self.syntax(name, source).await? {
-            return Ok(Checked {
+            return Ok(ScriptCheck {
                 problems: vec![error],
                 unread: None,
             });
         }
         if source.len() > MAX_READ {
             let unread = Some("it is too large: only its syntax was checked");
-            return Ok(Checked {
+            return Ok(ScriptCheck {
                 unread,
-                ..Checked::default()
+                ..ScriptCheck::default()
             });
         }
         let (judge, source) = (self.judge.clone(), source.to_owned());
         let judged = on_a_stack(move |deadline| judge.problems(&source, deadline)).await;
         let unread = match judged {
             Judged::Problems(problems) => {
-                return Ok(Checked {
+                return Ok(ScriptCheck {
                     problems,
                     unread: None,
                 });
@@ -162,15 +163,15 @@ impl Checker {
             }
             Judged::TooLong => "it takes too long to look at: only its syntax was checked",
         };
-        Ok(Checked {
+        Ok(ScriptCheck {
             unread: Some(unread),
-            ..Checked::default()
+            ..ScriptCheck::default()
         })
     }
 
-    /// What Lua itself says of the syntax.
-    async fn syntax(&self, name: &str, source: &str) -> Result<Option<Problem>, String> {
-        // As the runtime does: a byte order mark and a first line for the shell are no Lua.
+    /// The syntax error that Lua reports.
+    async fn syntax(&self, name: &str, source: &str) -> Result<Option<Problem>, SandboxError> {
+        // Skips a byte order mark and a first line for the shell, as the runtime does.
         let text = source.strip_prefix('\u{feff}').unwrap_or(source);
         let text = match text.starts_with('#') {
             true => text.find('\n').map_or("", |end| &text[end..]),
@@ -184,8 +185,8 @@ impl Checker {
             ..Script::default()
         };
         let said = self.runtime.eval_internal(None, script, &self.limits).await;
-        let said = said.map_err(|error| error.to_string())?;
-        let said = kael_engine::json::parse(said.as_bytes()).map_err(|error| error.to_string())?;
+        let said = said.map_err(|error| SandboxError::Failed(error.to_string()))?;
+        let said = kael_engine::json::parse(said.as_bytes())?;
         let said = said.as_str().unwrap_or_default();
         if said.is_empty() {
             return Ok(None);
@@ -280,7 +281,7 @@ impl Judge {
     }
 }
 
-/// Lua says the line, and which word it stumbled over.
+/// Lua reports the line and the offending token. This finds the token's column.
 fn column_of(source: &str, line: u32, message: &str) -> u32 {
     let text = source
         .lines()

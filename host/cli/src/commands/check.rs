@@ -1,4 +1,4 @@
-//! `kael-host check`: what is wrong with scripts, without running them.
+//! `kael-host check`: finds mistakes in scripts without running them.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::runtime::{Driven, block_with_signals};
 use crate::sanitize::escape_control;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
-use kael_authoring::lint::{Checked, Checker};
+use kael_authoring::lint::{Checker, ScriptCheck};
 use kael_engine::environment::Environment;
 use kael_engine::runtime::LoadError;
 
@@ -24,7 +24,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     let mut scripts = Vec::new();
     for word in &check.scripts {
         match run::named(word) {
-            // Bytes that are not UTF-8 stand in comments and strings alone, or Lua refuses them.
+            // Lua accepts bytes that are not UTF-8 only in comments and strings.
             Ok((name, source)) => {
                 scripts.push((name, String::from_utf8_lossy(&source).into_owned()));
             }
@@ -41,7 +41,10 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
         let mut all = Vec::new();
         for (name, source) in scripts {
             let checked = checker.check(&name, &source).await;
-            all.push((name, checked.map_err(LoadError::Fault)?));
+            all.push((
+                name,
+                checked.map_err(|error| LoadError::Fault(error.to_string()))?,
+            ));
         }
         Ok(all)
     });
@@ -61,7 +64,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     }
 }
 
-fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
+fn tell(check: &Check, paint: Paint, checked: &[(String, ScriptCheck)]) -> u8 {
     let count: usize = checked.iter().map(|(_, one)| one.problems.len()).sum();
     let code = if count == 0 {
         exit::SUCCESS
@@ -102,7 +105,7 @@ fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
     say(&out, code)
 }
 
-fn document(name: &str, one: &Checked) -> Value {
+fn document(name: &str, one: &ScriptCheck) -> Value {
     let as_json = |error: &kael_authoring::lint::Problem| {
         json!({
             "line": error.line,

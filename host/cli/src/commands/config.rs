@@ -1,4 +1,4 @@
-//! `kael-host config`: every setting, with where it came from.
+//! `kael-host config`: prints every setting with its origin.
 
 use serde_json::{Value as Json, json};
 

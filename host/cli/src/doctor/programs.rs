@@ -1,7 +1,7 @@
-//! The programs that Kael and actions use: there, and working.
+//! Checks that the programs which Kael and actions need are installed and work.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ProcessCommand, Stdio};
 
 use super::{Finding, Fix, Status};
 use crate::config::Runner;
@@ -107,7 +107,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
 
 /// The first line that a program prints.
 fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(words[0]);
+    let mut command = ProcessCommand::new(words[0]);
     command.args(&words[1..]).env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME"] {
         if let Some(value) = environment.get(name) {

@@ -1,4 +1,4 @@
-//! The configuration and the actions repo that it names.
+//! Checks the configuration, and the actions repo that it names.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigError, Key};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, RepoOptions, Runtime};
 
-/// The configuration: the files that take part, or what is wrong with them.
+/// The files of the configuration, or what is wrong with them.
 pub(super) fn config(config: Result<&Config, &ConfigError>) -> Finding {
     match config {
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn config(config: Result<&Config, &ConfigError>) -> Finding {
     }
 }
 
-/// The repo that is named, if one is: whether it loads and its definitions are right.
+/// Whether the repo loads and its definitions are valid, if one is named.
 pub(super) async fn repo(config: Option<&Config>) -> Finding {
     let Some(folder) = config.and_then(|config| config.path(Key::ActionsPath)) else {
         let detail = "no actions repo is named (--actions, KAEL_ACTIONS, or `actions_path`)";

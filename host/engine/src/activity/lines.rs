@@ -164,12 +164,12 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{ActivityLog, Kind, Retention};
+    use crate::activity::{ActivityLog, Retention, SpanKind};
 
     #[test]
     fn the_last_whole_line_is_on_the_board() {
         let activity = ActivityLog::new(Retention::Running);
-        let doing = activity.begin(Kind::Action, "a");
+        let doing = activity.begin(SpanKind::Action, "a");
         let lines = doing.lines("a", 1, false);
         let said = || activity.now()[0].said.clone();
         for (bytes, expected) in [
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(said().map(|line| line.len()), Some(MAX_LINE));
         assert!(
             !ActivityLog::default()
-                .begin(Kind::Action, "a")
+                .begin(SpanKind::Action, "a")
                 .lines("a", 1, false)
                 .is_on()
         );

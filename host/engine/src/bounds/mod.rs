@@ -1,5 +1,5 @@
-//! What bounds an instance of WebAssembly, a script's or an action's: its memory, its computing time, and the ticks at
-//! which it is made to look.
+//! Bounds a WebAssembly instance of a script or an action: its memory, its computing time, and the
+//! ticks at which it checks its limits.
 
 mod limiter;
 mod meter;

@@ -1,7 +1,8 @@
 //! The field `deps`: packages of Python that an action needs, beside those that its source names.
 
-use super::definition::{Executor, Language};
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::executor::{Executor, Language};
+use super::fields::{Fields, collect_error};
 
 /// Bytes of one requirement.
 const MAX_REQUIREMENT: usize = 1000;

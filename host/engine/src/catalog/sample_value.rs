@@ -1,4 +1,4 @@
-//! Values that a schema would take, for examples and dry runs.
+//! Sample values for a schema, for examples and dry runs.
 
 use serde_json::{Map, Value};
 

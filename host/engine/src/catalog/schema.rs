@@ -15,6 +15,7 @@ use metered::{Allowance, Metered, Seen};
 
 use super::fields::describe;
 use crate::names;
+use crate::text;
 
 /// Mistakes that are told one by one.
 const MAX_MISTAKES: usize = 20;
@@ -51,7 +52,8 @@ impl Schema {
     /// # Errors
     /// What is wrong with it, with its place.
     pub(super) fn compile(document: Value) -> Result<Self, String> {
-        let parts = Parts::of(&document).map_err(|error| format!("is no valid schema: {error}"))?;
+        let parts =
+            Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
         let counted = counted(&document, &parts);
         let pattern = MAX_PATTERN.min(MAX_PATTERNS / parts.patterns.max(1));
         let validator = jsonschema::options_for::<Metered>()
@@ -308,12 +310,12 @@ impl Schema {
                 let known = self.properties(error.schema_path().as_str());
                 let first = unexpected.first().map(String::as_str).unwrap_or_default();
                 let near = names::nearest(first, known.iter().map(String::as_str));
-                let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+                let hint = names::did_you_mean(near, '`');
                 let others = match unexpected.len() {
                     0 | 1 => String::new(),
                     n => format!(", nor are {} more", n - 1),
                 };
-                let text = format!("is not known{}{others}", hint.unwrap_or_default());
+                let text = format!("is not known{hint}{others}");
                 (cut(&inside(first)), cut(&text))
             }
             kind => (cut(&path), cut(&expected(kind, got, error))),
@@ -437,7 +439,7 @@ fn in_schema(error: &ValidationError<'_>) -> String {
     let text = match error.kind() {
         Kind::Referencing(_) | Kind::Custom { .. } => error.to_string(),
         Kind::AnyOf { .. } if place.ends_with("type") || place == "type" => format!(
-            "{} is no type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
+            "{} is not a type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
             brief(error.instance())
         ),
         Kind::Format { format } if format == "regex" => format!(
@@ -446,7 +448,7 @@ fn in_schema(error: &ValidationError<'_>) -> String {
         ),
         kind => expected(kind, error.instance(), error),
     };
-    format!("is no valid schema: {at}{}", cut(&text))
+    format!("is not a valid schema: {at}{}", cut(&text))
 }
 
 fn accepts(kind: &TypeKind, wanted: JsonType) -> bool {
@@ -484,10 +486,7 @@ fn brief(value: &Value) -> String {
             parts.join(", ")
         }
         Value::Array(_) | Value::Object(_) => describe(value).to_owned(),
-        Value::String(text) if text.chars().nth(60).is_some() => {
-            let start: String = text.chars().take(60).collect();
-            format!("{start:?}...")
-        }
+        Value::String(text) if text.chars().nth(60).is_some() => text::quote(text, 60),
         other => other.to_string(),
     }
 }
@@ -515,10 +514,7 @@ fn dotted(pointer: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}...", &text[..at]),
-    }
+    text::shorten(text, MAX_TEXT).into_owned()
 }
 
 #[cfg(test)]

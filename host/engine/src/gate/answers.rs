@@ -385,7 +385,7 @@ mod tests {
             ("5", "expected a list of answers, or results by action"),
             (
                 "{\"action\":\"a\",\"result\":1}\nx",
-                "it begins with \"x\", which is no value, at line 2 column 1",
+                "it begins with \"x\", which is not a JSON value, at line 2 column 1",
             ),
         ] {
             assert_eq!(Answers::parse(text).err().as_deref(), Some(error));

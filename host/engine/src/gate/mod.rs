@@ -28,14 +28,16 @@ pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Recording, shown};
+use record::Recording;
 
-use crate::activity::{ActivityLog, Kind};
+use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Catalog, Definition};
 use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
+use crate::names::printable;
 use crate::run_info::{RunInfo, Tenant};
+use crate::text::hex;
 
 /// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
@@ -133,9 +135,9 @@ impl Dispatcher {
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let shown = shown(name);
+        let shown = printable(name);
         let mut recording = Recording {
-            span: self.activity.begin_for(Kind::Action, &shown, &self.run),
+            span: self.activity.begin_for(SpanKind::Action, &shown, &self.run),
             run: &self.run,
             call,
             name: shown,
@@ -237,15 +239,7 @@ impl Dispatcher {
 
     fn lookup(&self, name: &str) -> Result<&Arc<Definition>, ActionError> {
         self.catalog.get(name).ok_or_else(|| {
-            let hint = self
-                .catalog
-                .nearest(name)
-                .map(|near| format!(" (did you mean '{near}'?)"))
-                .unwrap_or_default();
-            ActionError::new(
-                ErrorKind::UnknownAction,
-                format!("no action '{}'{hint}", shown(name)),
-            )
+            ActionError::new(ErrorKind::UnknownAction, self.catalog.unknown_action(name))
         })
     }
 
@@ -279,5 +273,5 @@ fn interrupted() -> ActionError {
 }
 
 fn digest_of(params: &str) -> String {
-    cache::hex(&Sha256::digest(params.as_bytes())[..8])
+    hex(&Sha256::digest(params.as_bytes())[..8])
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, Dispatcher, aside, cache, documents};
+use super::{Cache, Dispatcher, aside, documents};
 use crate::catalog::Definition;
 use crate::executor::Invocation;
 use crate::failure::ActionError;
 use crate::permit;
+use crate::text::hex;
 
 /// Where a result is kept, and what is there.
 struct Kept {
@@ -112,7 +113,7 @@ impl Dispatcher {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let file = cache::hex(&hash.finalize());
+        let file = hex(&hash.finalize());
         if !cache.is_read() {
             return Some(Kept { file, result: None });
         }

@@ -100,20 +100,3 @@ impl Drop for Recording<'_> {
         (self.keep)(record);
     }
 }
-
-/// A name that a hostile guest may have made up, cut to what a line can hold.
-pub(super) fn shown(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if name.len() <= 100 && name.bytes().all(plain) {
-        return name.to_owned();
-    }
-    let mut shown: String = name
-        .chars()
-        .take(100)
-        .flat_map(char::escape_debug)
-        .collect();
-    if name.chars().nth(100).is_some() {
-        shown.push_str("...");
-    }
-    shown
-}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{LoadError, Runtime};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::environment::Environment;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
@@ -111,7 +111,7 @@ impl Runtime {
     ) -> Result<(Repo, Vec<DefinitionError>), LoadError> {
         let _loading = self
             .activity()
-            .begin(Kind::Repo, "loading the actions repo");
+            .begin(SpanKind::Repo, "loading the actions repo");
         let bundle = Bundle::read(folder)?;
         // The script's instance evaluates a repo that prints again: its output must be seen once.
         let printed = Output::in_memory();

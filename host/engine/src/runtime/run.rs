@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Repo, Runtime};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::gate::{CacheUse, DryRun, Observer, Policy, PolicyHook, Recorder};
 use crate::limits::Limits;
 use crate::run_info::{RunId, RunInfo, Tenant};
@@ -120,7 +120,7 @@ impl Runtime {
         let (runtime, repo, own) = (self.clone(), repo.cloned(), info.clone());
         let running = async move {
             let activity = runtime.activity();
-            let _running = activity.begin_for(Kind::Script, &script.name, &own);
+            let _running = activity.begin_for(SpanKind::Script, &script.name, &own);
             let prepared = repo.as_ref().map(|repo| &repo.prepared);
             let sandbox = &runtime.inner.sandbox;
             sandbox.run_script(prepared, script, instance).await

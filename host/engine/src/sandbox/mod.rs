@@ -64,7 +64,7 @@ impl Sandbox {
                     line: d.line,
                 },
                 body: d.body,
-                error: d.problem.map(|error| cut(error, MAX_FRAME)),
+                error: d.error.map(|error| cut(error, MAX_FRAME)),
             };
             LoadedRepo {
                 definitions: loaded.definitions.into_iter().map(raw).collect(),

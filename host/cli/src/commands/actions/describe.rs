@@ -1,8 +1,8 @@
-//! `kael-host actions describe`: all there is to know of one action.
+//! `kael-host actions describe`: prints everything about one action.
 
 use serde_json::{Map, Value, json};
 
-use super::{Ended, Session, code, list};
+use super::{ActionsContext, Ended, code, list};
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -13,26 +13,26 @@ use kael_engine::executor::source::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::names::ActionName;
 
-pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
-    code(described(session, name))
+pub(super) fn run(context: &ActionsContext<'_>, name: &str) -> u8 {
+    code(described(context, name))
 }
 
-fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
-    let repo = list::load(session)?;
+fn described(context: &ActionsContext<'_>, name: &str) -> Result<u8, Ended> {
+    let repo = list::load(context)?;
     let Some((name, definition)) = find(&repo.catalog, name) else {
-        return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
+        return Err(context.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
-    let looked = session.wait(repo.executors().look(definition, false))?;
-    if session.json {
+    let looked = context.wait(repo.executors().look(definition, false))?;
+    if context.json {
         return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
     }
     Ok(say(
-        &text(session.paint, name, definition, &looked),
+        &text(context.paint, name, definition, &looked),
         exit::SUCCESS,
     ))
 }
 
-/// The action that has the name among its names.
+/// The action that has this name among its names.
 pub(crate) fn find<'a>(
     catalog: &'a Catalog,
     name: &str,
@@ -42,16 +42,13 @@ pub(crate) fn find<'a>(
         .find(|(_, definition)| definition.names.iter().any(|known| known.as_str() == name))
 }
 
-/// What is said of a name that no action has.
+/// The error for a name that no action has.
 pub(crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
-    let near = catalog.nearest(name);
-    let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-    let message = format!("no action '{name}'{}", hint.unwrap_or_default());
-    let error = ActionError::new(ErrorKind::UnknownAction, message);
+    let error = ActionError::new(ErrorKind::UnknownAction, catalog.unknown_action(name));
     Problem::of_action(name, &error).hinted("see kael-host actions list")
 }
 
-/// The template of its command line, if it has one.
+/// The template of its command line, if any.
 fn argv(definition: &Definition) -> Option<Value> {
     match &definition.adapter.input {
         Input::Argv(template) => Some(template.document()),
@@ -115,7 +112,7 @@ fn document(
     })
 }
 
-/// All of it for a person.
+/// The description for a person.
 pub(crate) fn text(
     paint: Paint,
     name: &ActionName,
@@ -233,7 +230,7 @@ fn table(values: &Map<String, Value>) -> String {
     lua::literal(&Value::Object(values.clone()))
 }
 
-/// The fields of an object, one a line; any other schema in one line.
+/// The fields of an object schema, one per line. Any other schema on one line.
 fn fields(schema: &Value) -> Vec<String> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return vec![kind(schema)];
@@ -266,7 +263,7 @@ fn fields(schema: &Value) -> Vec<String> {
     properties.iter().map(line).collect()
 }
 
-/// The type of a value in the words of the short form.
+/// The type of a value in the short form.
 fn kind(schema: &Value) -> String {
     if let Some(options) = schema.get("enum").and_then(Value::as_array) {
         let all: Vec<String> = options.iter().take(10).map(lua::literal).collect();

@@ -1,4 +1,4 @@
-//! `kael-host actions exec`: one action, through the same gate as a script's calls.
+//! `kael-host actions exec`: calls one action through the same gate as a script.
 
 use std::io::{self, IsTerminal as _, Read as _};
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::args::Exec;
-use super::{Ended, Session, code};
+use super::{ActionsContext, Ended, code};
 use crate::args::Bounds;
 use crate::exit;
 use crate::progress;
@@ -20,29 +20,29 @@ use kael_engine::run_info::timestamp;
 use kael_engine::runtime::LoadError;
 use kael_engine::sandbox::Output;
 
-/// Parameters on stdin may have this many bytes.
+/// Bytes of parameters on stdin.
 const MAX_STDIN: u64 = 64 << 20;
 
-pub(super) fn run(session: &Session<'_>, exec: &Exec) -> u8 {
-    code(executed(session, exec))
+pub(super) fn run(context: &ActionsContext<'_>, exec: &Exec) -> u8 {
+    code(executed(context, exec))
 }
 
-fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
-    let (mut settings, folder) = session.settings_with(Bounds {
+fn executed(context: &ActionsContext<'_>, exec: &Exec) -> Result<u8, Ended> {
+    let (mut settings, folder) = context.settings_with(Bounds {
         deny: exec.deny.clone(),
         no_cache: exec.no_cache,
         refresh: exec.refresh,
         confinement: exec.confinement,
         ..Bounds::default()
     })?;
-    let progress = progress::is_wanted(session.shared, session.environment);
+    let progress = progress::is_wanted(context.shared, context.environment);
     if progress {
         settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
-    let usage = |message: String| session.fail(&Problem::usage(message), exit::USAGE);
+    let usage = |message: String| context.fail(&Problem::usage(message), exit::USAGE);
     let given = given(exec).map_err(usage)?;
     let showing = progress::show(&settings.envyr.activity, progress);
-    let ran = session.wait(async {
+    let ran = context.wait(async {
         let runtime = settings.runtime(2)?;
         let options = settings.repo_options(&Output::in_memory());
         let repo = runtime.load(&folder, options).await?;
@@ -57,19 +57,19 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
         Ok::<_, LoadError>(called)
     })?;
     drop(showing);
-    let called = ran.map_err(|error| session.load_error(&error))?;
+    let called = ran.map_err(|error| context.load_error(&error))?;
     let (run, record) = (&called.run, called.record.as_ref());
     let ms = record.map_or(0.0, |record| record.duration.as_secs_f64() * 1e3);
     let (run_id, tenant) = (run.id.to_string(), run.tenant.as_str());
     let started = record.map(|record| timestamp(record.started_at()));
     match called.outcome {
-        Ok(text) if session.json => {
+        Ok(text) if context.json => {
             let document = Report {
                 action: &exec.name,
                 exit_code: exit::SUCCESS,
                 ms,
                 ok: true,
-                // It has passed the gate, and so is JSON.
+                // The gate has checked that it is JSON.
                 result: serde_json::from_str(&text).unwrap_or(RawValue::NULL),
                 run: run_id,
                 started,
@@ -83,7 +83,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 Problem::of_action(&exec.name, &error),
                 exit::of_kind(error.kind),
             );
-            if session.json {
+            if context.json {
                 let document = json!({
                     "ok": false, "exit_code": exit_code, "action": exec.name, "ms": ms,
                     "error": shown.json(), "detail": error.detail,
@@ -91,12 +91,12 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 });
                 return Ok(say_json(&document, exit_code));
             }
-            Err(session.fail(&shown, exit_code))
+            Err(context.fail(&shown, exit_code))
         }
     }
 }
 
-/// The report of an action that succeeded. Its result stays the text that it is.
+/// The report of a successful call. The result keeps its exact text.
 #[derive(Serialize)]
 struct Report<'a> {
     action: &'a str,
@@ -110,10 +110,10 @@ struct Report<'a> {
     tenant: &'a str,
 }
 
-/// Results up to this size are indented where a person reads them.
+/// Larger results are not indented for a person.
 const MAX_PRETTY: usize = 1 << 20;
 
-/// A result as it came, or indented where a person reads it.
+/// The result as it came, or indented for a person.
 fn shown(text: &str) -> String {
     if !io::stdout().is_terminal() {
         return format!("{}\n", text.trim_end());
@@ -122,16 +122,16 @@ fn shown(text: &str) -> String {
     let value = small.then(|| kael_engine::json::parse(text.as_bytes()).ok());
     let pretty = value.flatten().map(|value| format!("{value:#}"));
     let text = pretty.as_deref().unwrap_or(text.trim_end());
-    // JSON escapes what is below U+0020; what else drives a terminal is not for it.
+    // JSON escapes characters below U+0020. This escapes other control characters.
     text.lines()
         .map(|line| escape_control(line) + "\n")
         .collect()
 }
 
 enum Given {
-    /// JSON text.
+    /// One JSON text.
     Whole(String),
-    /// Keys and values.
+    /// Keys and values of `--param`.
     Parts(Vec<(String, String)>),
 }
 
@@ -196,8 +196,8 @@ fn put_together(parts: Vec<(String, String)>, catalog: &Catalog, name: &str) -> 
     params
 }
 
-/// A value that was typed without a schema that says what it is: JSON, but a number only where
-/// nothing of it is lost. `1.10` is a version, and `123456e7` may be a commit.
+/// Reads a value without a schema: as JSON if it is JSON, but as a number only if that keeps every
+/// character. `1.10` may be a version, and `123456e7` a commit.
 fn typed(text: String) -> Value {
     let Ok(value) = kael_engine::json::parse(text.as_bytes()) else {
         return Value::String(text);
@@ -209,7 +209,7 @@ fn typed(text: String) -> Value {
     value
 }
 
-/// Whether a schema says that a parameter is text, so that `5` is that and no number.
+/// Whether the schema wants a string, so that `5` is a string and not a number.
 fn is_string(schema: Option<&Schema>, key: &str) -> bool {
     let mut at = schema.map(Schema::document);
     for part in key.split('.') {

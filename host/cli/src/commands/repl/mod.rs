@@ -1,6 +1,6 @@
-//! `kael-host repl`: Lua typed and evaluated, one input after the other.
+//! `kael-host repl`: reads and evaluates Lua, input by input.
 //!
-//! Reading blocks, so it has a thread of its own; the session, and what is printed of it, stay here.
+//! Reading blocks, so a thread of its own does it. The session and all output stay on this side.
 
 mod command;
 mod editor;
@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::snippet::SourceMap;
 use crate::terminal::{Paint, say_json_line};
 use crate::{exit, runtime, settings};
-use command::Command;
+use command::ReplCommand;
 use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::catalog::Catalog;
 use kael_engine::environment::Environment;
@@ -31,7 +31,7 @@ use kael_engine::runtime::{LoadError, Runtime, Session};
 use kael_engine::sandbox::{Chunk, ChunkEnd, ChunkUse, Ending, Output};
 use reading::{Event, Reader};
 
-/// How long an evaluation may take to heed an interrupt before it is ended with all that the session holds.
+/// How long an evaluation may take to end after an interrupt, before the whole session ends.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environment) -> u8 {
@@ -64,7 +64,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             return exit::CONFIG;
         }
     };
-    // As the terminal was found: a signal may come while the editor has changed its modes.
+    // The terminal's modes before the editor changes them. A signal must restore them.
     let modes = rustix::termios::tcgetattr(io::stdin()).ok();
     let code = runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -139,7 +139,7 @@ fn not_begun(shared: &Shared, as_json: bool, error: &LoadError, texts: SourceMap
     }
 }
 
-/// Says why there is no session.
+/// Reports why there is no session.
 fn refused(shared: &Shared, as_json: bool, error: &Problem, code: u8) -> u8 {
     if as_json {
         return say_json_line(&document("", Some(error), code, true), code);
@@ -148,7 +148,7 @@ fn refused(shared: &Shared, as_json: bool, error: &Problem, code: u8) -> u8 {
     code
 }
 
-/// What `--json` prints of an input.
+/// The document that `--json` prints for an input.
 fn document(output: &str, error: Option<&Problem>, code: u8, lost: bool) -> Value {
     json!({
         "ok": error.is_none(),
@@ -159,7 +159,7 @@ fn document(output: &str, error: Option<&Problem>, code: u8, lost: bool) -> Valu
     })
 }
 
-/// The signals that ask for an end: of an evaluation, or of the program.
+/// Signals that end an evaluation or the program.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -175,7 +175,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// The number of the next signal.
     async fn any(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 2,
@@ -185,21 +185,21 @@ impl Signals {
     }
 }
 
-/// What is to come after a line.
+/// What follows a line.
 enum Next {
     Line,
-    /// The end, with this exit code.
+    /// The program ends with this exit code.
     End(u8),
 }
 
-/// A session with whoever types.
+/// One interactive session.
 struct Repl<'a> {
     shared: &'a Shared,
     paint: Paint,
     interactive: bool,
-    /// For `--json`: what an input has printed.
+    /// The output of an input, for `--json`.
     kept: Option<Output>,
-    /// Whether it is shown what takes long.
+    /// Whether slow actions are shown while they run.
     progress: bool,
     settings: Settings,
     runtime: Runtime,
@@ -207,11 +207,11 @@ struct Repl<'a> {
     session: Session,
     signals: Signals,
     reader: Reader,
-    /// Lines that are the beginning of a chunk.
+    /// The lines of an unfinished chunk.
     pending: String,
-    /// The number of the first line of what comes next.
+    /// The number of the first line of the next input.
     line: u32,
-    /// All that was typed, each line in its place, and the files that were loaded: for what errors quote.
+    /// All input, with each line at its number, and the loaded files: for quotes in errors.
     typed: Vec<String>,
     loaded: SourceMap,
     /// The exit code of the last error.
@@ -222,7 +222,7 @@ impl Repl<'_> {
     async fn main_loop(mut self) -> u8 {
         if self.interactive && !self.shared.quiet {
             let banner = format!(
-                "kael-host {}, actions: {}. :help says what there is, :quit or Ctrl-D ends.\n",
+                "kael-host {}, actions: {}. :help lists the commands, :quit or Ctrl-D ends.\n",
                 env!("CARGO_PKG_VERSION"),
                 self.catalog().iter().count()
             );
@@ -241,14 +241,15 @@ impl Repl<'_> {
         }
     }
 
-    /// The next line; none when it was dropped. The editor's questions are answered meanwhile.
+    /// Reads the next line. None if the user dropped it. Answers the editor's questions meanwhile.
     async fn read(&mut self, more: bool) -> Result<Option<String>, u8> {
         self.reader.ask(self.line, more);
         loop {
             let event = tokio::select! {
                 biased;
                 number = self.signals.any() => match (number, self.interactive) {
-                    // The editor is told of Ctrl-C by the terminal; this was sent by somebody else.
+                    // The terminal tells the editor of Ctrl-C. This SIGINT came from another
+                    // process.
                     (2, true) => continue,
                     _ => return Err(ended(self.shared, number)),
                 },
@@ -271,7 +272,7 @@ impl Repl<'_> {
                 Event::End => {
                     let text = std::mem::take(&mut self.pending);
                     if !text.is_empty() {
-                        // As a file it is what it is: cut short.
+                        // The input ended inside a chunk. Evaluating it gives Lua's error.
                         let source = format!("{}{text}", "\n".repeat(self.line as usize - 1));
                         if let Next::End(code) = self.evaluate(source, ChunkUse::File, None).await {
                             return Err(code);
@@ -313,13 +314,13 @@ impl Repl<'_> {
 
     async fn take(&mut self, line: String) -> Next {
         if self.pending.is_empty() {
-            // What was dropped has left its place to what came in its stead.
+            // A new input takes the lines of a dropped one.
             self.typed.truncate(self.line as usize - 1);
         }
         self.typed.extend(line.split('\n').map(str::to_owned));
         if self.pending.is_empty() && command::is_command(&line) {
             self.line += 1;
-            return match Command::parse(&line) {
+            return match ReplCommand::parse(&line) {
                 Ok(command) => self.run_command(command).await,
                 Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             };
@@ -332,7 +333,7 @@ impl Repl<'_> {
         self.evaluate(source, ChunkUse::Input, None).await
     }
 
-    /// How errors name what was typed.
+    /// The name of the input in errors.
     fn own_name(&self) -> &'static str {
         if self.interactive { "repl" } else { "stdin" }
     }
@@ -346,7 +347,7 @@ impl Repl<'_> {
         }
     }
 
-    /// Evaluates what was typed, or the file of that name, and says how it ended.
+    /// Evaluates an input, or the file of that name, and reports how it ended.
     async fn evaluate(&mut self, source: String, use_as: ChunkUse, file: Option<String>) -> Next {
         let typed = file.is_none();
         let chunk = self.chunk(source, use_as, file);
@@ -457,15 +458,15 @@ impl Repl<'_> {
         goes_on(say_json_line(&document, exit::SUCCESS))
     }
 
-    async fn run_command(&mut self, command: Command) -> Next {
+    async fn run_command(&mut self, command: ReplCommand) -> Next {
         match command {
-            Command::Help => self.say(command::HELP),
-            Command::Quit => Next::End(if self.interactive {
+            ReplCommand::Help => self.say(command::HELP),
+            ReplCommand::Quit => Next::End(if self.interactive {
                 exit::SUCCESS
             } else {
                 self.last
             }),
-            Command::Reset => match self.reset().await {
+            ReplCommand::Reset => match self.reset().await {
                 Ok(()) if self.interactive => {
                     self.say("The repo is loaded anew, and all variables are gone.\n")
                 }
@@ -478,7 +479,7 @@ impl Repl<'_> {
                     }
                 }
             },
-            Command::Load(path) => match run::file(&path) {
+            ReplCommand::Load(path) => match run::file(&path) {
                 Ok(source) => {
                     let name = path.display().to_string();
                     self.loaded.set(&name, &source);
@@ -486,7 +487,7 @@ impl Repl<'_> {
                 }
                 Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             },
-            Command::Describe(name) => self.describe(&name).await,
+            ReplCommand::Describe(name) => self.describe(&name).await,
         }
     }
 
@@ -505,7 +506,7 @@ impl Repl<'_> {
         self.say(&text)
     }
 
-    /// Says something beside what was printed: all of it is an input's document.
+    /// Prints text besides the output. With `--json` it is part of the input's document.
     fn say(&self, text: &str) -> Next {
         goes_on(match &self.kept {
             None => crate::terminal::say(text, exit::SUCCESS),
@@ -518,7 +519,7 @@ impl Repl<'_> {
     }
 }
 
-/// Where nobody reads what is said, there is no next line.
+/// Ends the session when the reader of the output is gone.
 fn goes_on(said: u8) -> Next {
     match said {
         exit::SUCCESS => Next::Line,

@@ -328,7 +328,10 @@ fn a_schema_is_compiled_soon_or_refused() {
     let said = told(chain(900), json!(1));
     assert_eq!(said, "it must be a string, got a number");
     let said = Schema::compile(chain(20_000)).expect_err("too many");
-    assert_eq!(said, "is no valid schema: it has more than 1000 references");
+    assert_eq!(
+        said,
+        "is not a valid schema: it has more than 1000 references"
+    );
     let patterns = |count: usize, pattern: &str| {
         let pattern = |n: usize| (format!("^{n}{pattern}"), json!(true));
         let all: serde_json::Map<String, Value> = (0..count).map(pattern).collect();
@@ -336,7 +339,10 @@ fn a_schema_is_compiled_soon_or_refused() {
     };
     assert!(Schema::compile(patterns(1000, "[a-z]+$")).is_ok());
     let said = Schema::compile(patterns(1001, "$")).expect_err("too many");
-    assert_eq!(said, "is no valid schema: it has more than 1000 patterns");
+    assert_eq!(
+        said,
+        "is not a valid schema: it has more than 1000 patterns"
+    );
     // All of them together may take 16 MiB.
     assert!(Schema::compile(patterns(10, "\\p{L}{5}")).is_ok());
     assert!(Schema::compile(patterns(900, "\\p{L}{5}")).is_err());

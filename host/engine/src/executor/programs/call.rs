@@ -13,7 +13,7 @@ use crate::confinement::Confinement;
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
 use crate::executor::granted::Places;
-use crate::executor::process::{self, Command, Finished, Isolation, Opened};
+use crate::executor::process::{self, Finished, Isolation, Opened, ProcessCommand};
 use crate::executor::result_file;
 use crate::executor::source::{Entry, Tools, Variables};
 use crate::executor::temporary::Temporary;
@@ -131,7 +131,7 @@ impl Programs {
         let mut temporary = Temporary::new(&self.data)?;
         let mut env = starting.env;
         env.push(("TMPDIR".into(), temporary.path().into()));
-        let command = Command {
+        let command = ProcessCommand {
             program: starting.program.to_owned(),
             args: starting.args,
             env,

@@ -8,7 +8,7 @@ use super::SourceError;
 use super::files::{digest, local, note, remove, write_whole};
 use super::git::{self, Clone};
 use super::tools::{Tool, Tools, own_ssh_configuration};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::executor::process::{Isolation, Opened};
 
 impl Tools<'_> {
@@ -27,7 +27,7 @@ impl Tools<'_> {
         }
         let _fetching = self
             .activity
-            .begin(Kind::Source, &format!("fetching {url}"));
+            .begin(SpanKind::Source, &format!("fetching {url}"));
         let _lock = self.lock(&key).await?;
         if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
@@ -53,7 +53,7 @@ impl Tools<'_> {
         let ready = root.join("ready");
         let _fetching = self
             .activity
-            .begin(Kind::Source, &format!("fetching {url}"));
+            .begin(SpanKind::Source, &format!("fetching {url}"));
         let _lock = self.lock(&key).await?;
         let before = note(&ready).ok().map(PathBuf::from);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -12,7 +12,7 @@ use crate::activity::ActivityLog;
 use crate::catalog::Language;
 use crate::executor::failure_message;
 use crate::executor::lock::{self, Lock, Waiting};
-use crate::executor::process::{self, Command, Ending, Isolation, Opened};
+use crate::executor::process::{self, Ending, Isolation, Opened, ProcessCommand};
 use crate::executor::temporary::Temporary;
 use crate::units::TimeLimit;
 
@@ -67,7 +67,7 @@ impl Tools<'_> {
         let temporary = Temporary::new(self.data).map_err(SourceError::Temporary)?;
         let mut env = tool.env;
         env.push(("TMPDIR".into(), temporary.path().into()));
-        let command = Command {
+        let command = ProcessCommand {
             program: tool.program.to_owned(),
             args: tool.args,
             env,

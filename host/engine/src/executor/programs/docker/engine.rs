@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Blocking, Stdio};
+use std::process::{ProcessCommand as Blocking, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use crate::environment::Environment;
 use crate::executor::source::{Entry, Variables, of_source};
 use crate::failure::ActionError;
 use crate::permit::Permit;
+use crate::text::hex;
 
 /// envyr gives up on building an image after five minutes; this is a little more.
 pub(in crate::executor::programs) const BUILD_TIME: Duration = Duration::from_secs(330);
@@ -234,13 +235,7 @@ pub(in crate::executor::programs) fn image_tag(entry: &Entry) -> Result<String, 
         hash.update(name);
         hash.update(digest);
     }
-    Ok(format!(
-        "kael-{}",
-        hash.finalize()[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    ))
+    Ok(format!("kael-{}", hex(&hash.finalize()[..8])))
 }
 
 /// Ends the container of a call that is abandoned: it is not in the process group of its client.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::turn::Turn;
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::catalog::{Definition, Output};
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::behind_dashes;
@@ -51,7 +51,7 @@ impl Programs {
         let building = self
             .settings
             .activity
-            .begin(Kind::Source, &format!("building the image {image}"));
+            .begin(SpanKind::Source, &format!("building the image {image}"));
         let mut built = Turn::wait(&call.tools, &self.data, entry, &tag).await?;
         let mut building = built.missing().then_some(building);
         let timeout = definition.timeout.duration() + docker::BUILD_TIME;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{ENV, FAILED, installing_for, opened};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::executor::process::Isolation;
 use crate::executor::source::SourceError;
 use crate::executor::source::entry::Entry;
@@ -53,7 +53,7 @@ impl Tools<'_> {
         }
         let _preparing = self
             .activity
-            .begin(Kind::Source, &installing_for("npm", entry));
+            .begin(SpanKind::Source, &installing_for("npm", entry));
         let _lock = self.lock(&key).await?;
         if current() {
             return Ok(());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{ENV, FAILED, installing_for, opened};
-use crate::activity::Kind;
+use crate::activity::SpanKind;
 use crate::executor::process::Isolation;
 use crate::executor::source::SourceError;
 use crate::executor::source::entry::Entry;
@@ -46,7 +46,7 @@ impl Tools<'_> {
         }
         let _preparing = self
             .activity
-            .begin(Kind::Source, &installing_for("Python", entry));
+            .begin(SpanKind::Source, &installing_for("Python", entry));
         let _lock = self.lock(&key).await?;
         if current() {
             return Ok(venv);

@@ -1,7 +1,9 @@
-//! The WASI functions that the C library imports, defined here as refusals so that the component imports none of them.
+//! Defines the WASI functions that the C library imports, so that the component imports none of
+//! them.
 //!
-//! There is no file, socket, argument or variable to be had. The clock goes through the gate. Signatures are those of
-//! `wasi_snapshot_preview1` as wasi-libc declares them; errno 8 is `badf`, 52 is `nosys`.
+//! There are no files, sockets, arguments or variables, so these functions fail. The clock uses the
+//! gate. Signatures are those of `wasi_snapshot_preview1` in wasi-libc. Errno 8 is `badf`, 52 is
+//! `nosys`.
 #![expect(
     unsafe_code,
     reason = "C functions are defined by their symbol and take raw pointers"
@@ -77,20 +79,20 @@ macro_rules! empty {
 
 empty! { __imported_wasi_snapshot_preview1_args_sizes_get __imported_wasi_snapshot_preview1_environ_sizes_get }
 
-/// Every clock of C (`os.time`, `os.date`) is the wall clock of `kael.clock`, in nanoseconds.
+/// All clocks of C (`os.time`, `os.date`) return the wall clock of `kael.clock`, in nanoseconds.
 #[unsafe(no_mangle)]
 extern "C" fn __imported_wasi_snapshot_preview1_clock_time_get(
     _clock: i32,
     _precision: i64,
     time: *mut u64,
 ) -> i32 {
-    let (wall, _cpu) = crate::natives::clock();
+    let (wall, _cpu) = crate::gate::clock();
     // SAFETY: the C library passes the address of one of its locals.
     unsafe { *time = (wall * 1e9) as u64 };
     OK
 }
 
-/// Seeds hash maps; what a script sees as random comes from `kael.seed`.
+/// Seeds hash maps. Random numbers of scripts come from `kael.seed`.
 #[unsafe(no_mangle)]
 extern "C" fn __imported_wasi_snapshot_preview1_random_get(buffer: *mut u8, length: usize) -> i32 {
     // SAFETY: the C library passes a buffer of `length` bytes.
@@ -98,7 +100,7 @@ extern "C" fn __imported_wasi_snapshot_preview1_random_get(buffer: *mut u8, leng
     OK
 }
 
-/// C's stdio has nowhere to write: what reaches it is dropped. `print` goes through the gate.
+/// Drops the output of C's stdio. `print` uses the gate.
 #[unsafe(no_mangle)]
 extern "C" fn __imported_wasi_snapshot_preview1_fd_write(
     _fd: i32,
@@ -106,7 +108,8 @@ extern "C" fn __imported_wasi_snapshot_preview1_fd_write(
     count: usize,
     written: *mut usize,
 ) -> i32 {
-    // SAFETY: the C library passes `count` pairs of address and length, and the address of one of its locals.
+    // SAFETY: the C library passes `count` pairs of address and length, and the address of one of
+    // its locals.
     unsafe { *written = (0..count).map(|i| (*vectors.add(i))[1]).sum() };
     OK
 }
@@ -116,7 +119,8 @@ extern "C" fn __imported_wasi_snapshot_preview1_proc_exit(_code: i32) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// The C library's own `close` imports WASI's by another name; `os.tmpname`, which scripts do not have, refers to it.
+/// The C library's own `close` imports WASI's function. `os.tmpname`, which scripts do not have,
+/// refers to it.
 #[unsafe(no_mangle)]
 extern "C" fn close(_fd: i32) -> i32 {
     -1

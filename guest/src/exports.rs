@@ -1,4 +1,4 @@
-//! What the component exports: each function hands its arguments to the Lua state that the snapshot holds.
+//! The component's exports. Each passes its arguments to the Lua state in the snapshot.
 
 use std::cell::RefCell;
 
@@ -11,9 +11,9 @@ use crate::{run, session};
 pub(crate) struct Component;
 
 thread_local! {
-    /// Built by `init` before the snapshot is taken, taken by the one call that an instance answers.
+    /// `init` builds it before the snapshot. The one call of an instance takes it.
     static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
-    /// The state of a session, once one is open.
+    /// The state of an open session.
     static SESSION: RefCell<Option<Vm>> = const { RefCell::new(None) };
 }
 
@@ -30,7 +30,8 @@ fn with_vm<T>(answer: impl FnOnce(&Vm) -> T) -> T {
         .expect("an instance answers one call");
     crate::gate::open();
     let result = answer(&vm);
-    // Closing the state would run finalisers after the call's end; the host drops the whole memory instead.
+    // Closing the state would run finalisers after the call. The host drops the whole memory
+    // instead.
     std::mem::forget(vm);
     result
 }

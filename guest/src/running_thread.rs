@@ -1,4 +1,5 @@
-//! Which thread of Lua runs, for the host to read when it has ended a run: no code of the guest's runs then any more.
+//! Records which Lua thread runs. The host reads it after it has ended a run, when the guest cannot
+//! answer any more.
 #![expect(
     unsafe_code,
     reason = "takes the place of a function of Lua's C interface"
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use mlua::{Lua, ffi};
 
-/// The host knows it by this name.
+/// The host looks this name up.
 #[unsafe(no_mangle)]
 static kael_running: AtomicPtr<ffi::lua_State> = AtomicPtr::new(ptr::null_mut());
 
@@ -37,7 +38,8 @@ unsafe extern "C-unwind" fn __wrap_lua_resume(
     results: *mut c_int,
 ) -> c_int {
     let before = kael_running.swap(thread, Relaxed);
-    // SAFETY: the arguments are the caller's. Errors of the thread are its status: none jumps over this frame.
+    // SAFETY: the arguments come from the caller. Errors of the thread are in its status; none
+    // jumps over this frame.
     let status = unsafe { __real_lua_resume(thread, from, arguments, results) };
     kael_running.store(before, Relaxed);
     status

@@ -1,4 +1,4 @@
-//! Values of filters from JSON text and back.
+//! Reads JSON text into the values of filters.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,11 +8,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::value::{Object, Val};
 use crate::convert::{MAX_DEPTH, explain};
 
-/// Reads one document, after a byte order mark if there is one. An integer that 64 bits do not hold is an error.
-pub(super) fn read(text: &[u8]) -> Result<Val, String> {
+/// Reads one document. Skips a byte order mark. An integer of more than 64 bits is an error.
+pub(super) fn read_json(text: &[u8]) -> Result<Val, String> {
     let text = explain::without_mark(text);
     let mut parser = serde_json::Deserializer::from_slice(text);
-    // `Node` has a limit of its own.
+    // `Node` bounds the depth.
     parser.disable_recursion_limit();
     let read = Node(0)
         .deserialize(&mut parser)
@@ -20,7 +20,7 @@ pub(super) fn read(text: &[u8]) -> Result<Val, String> {
     explain::exact(text, read)
 }
 
-/// The value at so many levels below the root.
+/// A value at this depth below the root.
 struct Node(usize);
 
 impl<'de> DeserializeSeed<'de> for Node {
@@ -92,49 +92,4 @@ impl<'de> Visitor<'de> for Node {
         }
         Ok(Val::Object(Rc::new(object)))
     }
-}
-
-/// Compact text. What JSON has no number for is written as jq writes it.
-pub(super) fn write(value: &Val) -> Vec<u8> {
-    let mut out = Vec::new();
-    put(value, &mut out);
-    out
-}
-
-fn put(value: &Val, out: &mut Vec<u8>) {
-    match value {
-        Val::Null => out.extend_from_slice(b"null"),
-        Val::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Val::Int(int) => put_json(int, out),
-        Val::Float(float) if float.is_nan() => out.extend_from_slice(b"null"),
-        Val::Float(float) => put_json(&float.clamp(f64::MIN, f64::MAX), out),
-        Val::Text(text) => put_json(text.as_str(), out),
-        Val::List(list) => {
-            out.push(b'[');
-            for (index, element) in list.items().iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                put(element, out);
-            }
-            out.push(b']');
-        }
-        Val::Object(object) => {
-            out.push(b'{');
-            for (index, (key, value)) in object.entries().iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                put_json(key.as_str(), out);
-                out.push(b':');
-                put(value, out);
-            }
-            out.push(b'}');
-        }
-    }
-}
-
-fn put_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    // Numbers and texts into memory: there is nothing that could fail.
-    serde_json::to_writer(out, value).ok();
 }

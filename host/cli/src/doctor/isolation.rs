@@ -1,4 +1,4 @@
-//! What native actions run under on this machine, and what that does not promise.
+//! Checks the containment and confinement of native actions on this machine.
 
 use super::{Finding, Status};
 use kael_engine::executor::{Capabilities, Containment, Counting};
@@ -23,9 +23,9 @@ pub(super) fn findings(machine: &Capabilities) -> Vec<Finding> {
     ]
 }
 
-/// It is the user's wish that there be none.
+/// The user has turned the confinement off.
 pub(super) fn off() -> Finding {
-    let detail = "off, as configured: native actions may do whatever their user may";
+    let detail = "off, as configured: native actions may do everything that their user may";
     let remedy = "leave `confinement` out, or set it to best-effort or required";
     Finding::new("confinement", Status::Limited, detail, remedy)
 }

@@ -1,4 +1,4 @@
-//! What went wrong on a connection, in the words of `wasi:http`.
+//! Translates errors of a connection into those of `wasi:http`.
 
 use std::error::Error as _;
 use std::io;
@@ -7,7 +7,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use super::MAX_HEAD;
 
-pub(super) fn code(error: &hyper::Error) -> ErrorCode {
+pub(super) fn error_code(error: &hyper::Error) -> ErrorCode {
     if error.is_parse_too_large() {
         ErrorCode::HttpResponseHeaderSectionSize(u32::try_from(MAX_HEAD).ok())
     } else if error.is_incomplete_message() {

@@ -1,13 +1,14 @@
-//! What a definition says of what its processes may use and write.
+//! Reads the fields that bound what an action's processes may use and write.
 
 use std::ops::RangeInclusive;
 
-use super::definition::Executor;
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::executor::Executor;
+use super::fields::{Fields, collect_error};
 use crate::limits::ProcessLimits;
 use crate::units::ByteSize;
 
-/// Less than these, and envyr itself or an interpreter would not start.
+/// With less than these, envyr or an interpreter does not start.
 const LEAST_MEMORY: ByteSize = ByteSize::mib(16);
 const LEAST_FILE: ByteSize = ByteSize::new(64 << 10);
 const PROCESSES: RangeInclusive<u32> = 4..=100_000;
@@ -59,7 +60,7 @@ fn size(
     }
 }
 
-/// Reads `writable`. What the paths lead to is looked at when the action runs.
+/// Reads `writable`. The executor checks where the paths lead when the action runs.
 pub(super) fn writable(
     fields: &mut Fields<'_>,
     executor: Executor,
