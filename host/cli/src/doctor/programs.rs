@@ -1,7 +1,7 @@
 //! Checks that the programs which Kael and actions need are installed and work.
 
 use std::path::{Path, PathBuf};
-use std::process::{ProcessCommand, Stdio};
+use std::process::{Command, Stdio};
 
 use super::{Finding, Fix, Status};
 use crate::config::Runner;
@@ -107,7 +107,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
 
 /// The first line that a program prints.
 fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
-    let mut command = ProcessCommand::new(words[0]);
+    let mut command = Command::new(words[0]);
     command.args(&words[1..]).env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME"] {
         if let Some(value) = environment.get(name) {

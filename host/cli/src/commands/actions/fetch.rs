@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::args::Fetch;
-use super::{Ended, Session, code, describe, list};
+use super::{ActionsContext, Ended, code, describe, list};
 use crate::exit;
 use crate::sanitize::escape_control;
 use crate::terminal::{Look, say, say_json};
@@ -24,19 +24,19 @@ struct Line<'a> {
     outcome: Result<Fetched, SourceError>,
 }
 
-pub(super) fn run(session: &Session<'_>, fetch: &Fetch) -> u8 {
-    code(fetched(session, fetch))
+pub(super) fn run(context: &ActionsContext<'_>, fetch: &Fetch) -> u8 {
+    code(fetched(context, fetch))
 }
 
-fn fetched(session: &Session<'_>, fetch: &Fetch) -> Result<u8, Ended> {
-    let repo = list::load(session)?;
+fn fetched(context: &ActionsContext<'_>, fetch: &Fetch) -> Result<u8, Ended> {
+    let repo = list::load(context)?;
     if let Some(name) = &fetch.name
         && describe::find(&repo.catalog, name).is_none()
     {
-        return Err(session.fail(&describe::unknown(&repo.catalog, name), exit::USAGE));
+        return Err(context.fail(&describe::unknown(&repo.catalog, name), exit::USAGE));
     }
     let sources = repo.executors().sources();
-    let lines = session.wait(async {
+    let lines = context.wait(async {
         let mut lines = Vec::new();
         for ((url, tag), actions) in wanted(&repo.catalog, fetch.name.as_deref()) {
             lines.push(Line {
@@ -53,7 +53,7 @@ fn fetched(session: &Session<'_>, fetch: &Fetch) -> Result<u8, Ended> {
         true => exit::SUCCESS,
         false => exit::ACTION_FAILED,
     };
-    if session.json {
+    if context.json {
         let sources: Vec<Value> = lines.into_iter().map(document).collect();
         let document = json!({ "ok": is_whole, "exit_code": exit_code, "sources": sources });
         return Ok(say_json(&document, exit_code));
@@ -61,7 +61,7 @@ fn fetched(session: &Session<'_>, fetch: &Fetch) -> Result<u8, Ended> {
     if lines.is_empty() {
         return Ok(say("no git sources\n", exit_code));
     }
-    let lines = lines.into_iter().map(|line| text(session, line));
+    let lines = lines.into_iter().map(|line| text(context, line));
     Ok(say(&lines.collect::<String>(), exit_code))
 }
 
@@ -100,8 +100,8 @@ fn document(line: Line<'_>) -> Value {
     }
 }
 
-fn text(session: &Session<'_>, line: Line<'_>) -> String {
-    let paint = session.paint;
+fn text(context: &ActionsContext<'_>, line: Line<'_>) -> String {
+    let paint = context.paint;
     let tag = line.tag.map(|tag| format!(" at {tag}")).unwrap_or_default();
     let source = escape_control(&format!("{}{tag}", line.url));
     let actions = escape_control(&line.actions.join(", "));
