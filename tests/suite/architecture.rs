@@ -160,7 +160,13 @@ fn what_security_md_says_of_actions_is_shown_by_tests_that_exist() {
 fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .current_dir(project("."))
-        .args(["tree", "--locked", "--offline", "--edges", "normal,build,dev"])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal,build,dev",
+        ])
         .args(["--prefix", "none", "--format", "{p}|{f}"])
         .args(packages)
         .output()

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::gate::{Dispatcher, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::{Ending, Output, Sandbox, Script};
 use kael_engine::units::ByteSize;
@@ -21,8 +21,13 @@ impl Execute for Nothing {
 }
 
 static HOST: LazyLock<(Sandbox, Runtime)> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    (Sandbox::new(1).expect("a sandbox"), runtime.expect("a runtime"))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    (
+        Sandbox::new(1).expect("a sandbox"),
+        runtime.expect("a runtime"),
+    )
 });
 
 fuzz_target!(|source: &str| {
@@ -43,7 +48,13 @@ fuzz_target!(|source: &str| {
         ..Script::default()
     };
     let dispatcher = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(Nothing));
-    let running = sandbox.run_script(None, script, &limits, Output::in_memory(), Arc::new(dispatcher));
+    let running = sandbox.run_script(
+        None,
+        script,
+        &limits,
+        Output::in_memory(),
+        Arc::new(dispatcher),
+    );
     let report = runtime.block_on(running);
     match report.ending {
         Ending::Done(Some(result)) => {
