@@ -7,6 +7,10 @@ _default:
 build:
     cargo build --locked --release
 
+# the program as it is given to users, target/dist/kael-host
+dist:
+    cargo build --locked --profile dist
+
 # all tests, or those whose name holds the word
 test word="":
     tests/run {{word}}
@@ -14,7 +18,7 @@ test word="":
 # format and lints
 lint:
     cargo fmt --all --check
-    cargo clippy --locked --workspace --exclude kael-guest-builder --all-targets -- -D warnings
+    cargo clippy --locked --release $(.ci/selection) --all-targets -- -D warnings
 
 # fuzzes every target, or those that are named, for so many seconds each
 fuzz seconds="600" *targets:
@@ -31,7 +35,7 @@ guest:
 # the book, target/book, and the documentation of the code, target/doc
 docs:
     .ci/book
-    cargo doc --locked --workspace --exclude kael-guest-builder --no-deps
+    cargo doc --locked --release $(.ci/selection) --no-deps
 
 # what decides whether a change lands
 ci:

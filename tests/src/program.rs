@@ -1,6 +1,7 @@
 //! The programs under test: `kael-host`, built in the profile of the tests, and envyr, installed by
 //! `kael-host setup`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,8 +58,11 @@ fn cargo() -> Command {
     cargo
 }
 
-/// Builds the host in the profile of this test program.
+/// The host: the program that `KAEL_UNDER_TEST` names, or one built in the profile of this test program.
 fn build() -> PathBuf {
+    if let Some(built) = std::env::var_os("KAEL_UNDER_TEST") {
+        return built.into();
+    }
     let own = std::env::current_exe().expect("a path of our own");
     let folder = own
         .ancestors()
@@ -69,8 +73,12 @@ fn build() -> PathBuf {
     cargo
         .current_dir(workspace())
         .args(["build", "--locked", "--quiet", "-p", "kael-host"]);
-    if folder.ends_with("release") {
-        cargo.arg("--release");
+    // target/debug is that of the profile dev; every other folder has its profile's name.
+    match folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => {}
+        Some(profile) => {
+            cargo.args(["--profile", profile]);
+        }
     }
     assert!(
         cargo.status().expect("cargo starts").success(),
@@ -101,45 +109,20 @@ fn set_up(host: &Path) -> PathBuf {
     data
 }
 
-/// The real `emmylua_check` in a pinned version, installed if missing. It is built without
-/// optimisation, which takes three minutes on two cores; it runs only briefly.
+/// The real `emmylua_check` in the version that `.ci/versions` names, installed if missing.
 pub fn emmylua_check() -> &'static Path {
-    const VERSION: &str = "0.25.1";
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let data = &Program::get().data;
-        let lock = File::create(data.join("emmylua.lock")).expect("a lock file");
-        lock.lock().expect("a lock");
-        let root = data.join(format!("emmylua-{VERSION}"));
-        let program = root.join("bin/emmylua_check");
-        if program.is_file() {
-            return program;
-        }
-        let mut cargo = cargo();
-        cargo
-            .args([
-                "install",
-                "emmylua_check",
-                "--locked",
-                "--quiet",
-                "--version",
-            ])
-            .arg(format!("={VERSION}"))
-            .arg("--root")
-            .arg(&root);
-        for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-            cargo.env_remove(name);
-        }
-        for (name, value) in [
-            ("OPT_LEVEL", "0"),
-            ("LTO", "off"),
-            ("CODEGEN_UNITS", "16"),
-            ("DEBUG", "0"),
-        ] {
-            cargo.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
-        }
-        let status = cargo.status().expect("cargo starts");
-        assert!(status.success(), "emmylua_check {VERSION} does not install");
-        program
+        let output = Command::new(workspace().join(".ci/tools"))
+            .arg("emmylua_check")
+            .output()
+            .expect("bash starts");
+        assert!(
+            output.status.success(),
+            "emmylua_check does not install: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let folder = String::from_utf8(output.stdout).expect("a path");
+        Path::new(folder.trim_end()).join("emmylua_check")
     })
 }

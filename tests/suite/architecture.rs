@@ -1,7 +1,9 @@
 //! The modules of the engine build on each other in one direction, and papers say what the code
 //! does.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
 use kael_tests::project;
 
@@ -155,4 +157,56 @@ fn tests_that_security_md_names_exist() {
         seen += 1;
     }
     assert!(seen >= 8, "{seen} tests are named");
+}
+
+/// What Cargo would build for `packages`: each crate with every set of features that it would have.
+fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(project("."))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal,build,dev",
+        ])
+        .args(["--prefix", "none", "--format", "{p}|{f}"])
+        .args(packages)
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{output:?}");
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in String::from_utf8(output.stdout).expect("text").lines() {
+        let line = line.trim_end_matches(" (*)");
+        if let Some((package, features)) = line.split_once('|') {
+            let features = features.trim_end_matches(" (*)").to_owned();
+            found
+                .entry(package.to_owned())
+                .or_default()
+                .insert(features);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_choice_of_packages_has_the_same_features() {
+    let program = features(&["--package", "kael-host"]);
+    let tests = features(&["--package", "kael-host", "--package", "kael-tests"]);
+    let targets = features(&["--package", "kael-host-fuzz"]);
+    assert!(program.len() > 200, "{program:?}");
+    for (package, features) in &program {
+        assert_eq!(
+            features.len(),
+            1,
+            "{package} is built more than once, with {features:?}: name it in host/features/Cargo.toml"
+        );
+        for others in [&tests, &targets] {
+            assert!(
+                others.get(package).is_none_or(|other| other == features),
+                "{package} is built with {features:?} and {:?}: name it in host/features/Cargo.toml",
+                others[package]
+            );
+        }
+    }
 }

@@ -31,18 +31,20 @@ fuzz_target!(|text: &str| {
     }
     // A byte order mark at the beginning is passed over.
     let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
-    CONVERTER.with(|converter| match (tree(unmarked), converter.there_and_back(text.as_bytes())) {
-        (Ok(value), Ok((compact, pretty))) => {
-            assert!(depth(&value) <= MAX_DEPTH);
-            assert_eq!(compact, value.to_string());
-            assert_eq!(tree(&pretty).expect("JSON"), value);
-        }
-        // Integers that 64 bits do not hold are refused.
-        (Ok(value), Err(error)) => assert!(
-            depth(&value) > MAX_DEPTH || error.contains("does not fit into 64 bits"),
-            "{error}"
-        ),
-        (Err(error), Ok(_)) => panic!("{error}"),
-        (Err(_), Err(_)) => {}
-    });
+    CONVERTER.with(
+        |converter| match (tree(unmarked), converter.there_and_back(text.as_bytes())) {
+            (Ok(value), Ok((compact, pretty))) => {
+                assert!(depth(&value) <= MAX_DEPTH);
+                assert_eq!(compact, value.to_string());
+                assert_eq!(tree(&pretty).expect("JSON"), value);
+            }
+            // Integers that 64 bits do not hold are refused.
+            (Ok(value), Err(error)) => assert!(
+                depth(&value) > MAX_DEPTH || error.contains("does not fit into 64 bits"),
+                "{error}"
+            ),
+            (Err(error), Ok(_)) => panic!("{error}"),
+            (Err(_), Err(_)) => {}
+        },
+    );
 });

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::Arbitrary;
 use kael_engine::catalog::{Catalog, Location, RawDefinition};
-use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::executor::{Execute, Execution, Invocation};
+use kael_engine::gate::{Dispatcher, Pattern, Policy};
 use kael_engine::limits::Limits;
 use kael_engine::sandbox::fuzzing::enter;
 use kael_engine::units::ByteSize;
@@ -27,12 +27,17 @@ impl Execute for Echo {
 static DISPATCHER: LazyLock<Arc<Dispatcher>> = LazyLock::new(|| {
     let define = |name: &str| RawDefinition {
         names: vec![name.to_owned()],
-        location: Location { file: "a.lua".into(), line: 1 },
+        location: Location {
+            file: "a.lua".into(),
+            line: 1,
+        },
         body: r#"{"source":"x","executor":"native","locked":{"t":1}}"#.to_owned(),
         error: None,
     };
     let catalog = Catalog::new(&[define("t.echo"), define("t.denied")]).expect("valid");
-    let policy = Policy { deny: vec![Pattern::new("t.denied")] };
+    let policy = Policy {
+        deny: vec![Pattern::new("t.denied")],
+    };
     Arc::new(Dispatcher::new(Arc::new(catalog), policy, Arc::new(Echo)))
 });
 
@@ -64,13 +69,36 @@ fuzz_target!(|entries: Vec<Entry>| {
     };
     let entries = entries.into_iter().map(|entry| {
         let submit = entry.submit.into_iter();
-        let submit = submit.map(|(id, which, params)| (u32::from(id), name(which), params.unwrap_or_else(|| "{}".to_owned())));
+        let submit = submit.map(|(id, which, params)| {
+            (
+                u32::from(id),
+                name(which),
+                params.unwrap_or_else(|| "{}".to_owned()),
+            )
+        });
         let cancel = entry.cancel.into_iter().map(u32::from);
         (submit.collect(), cancel.collect(), entry.wait)
     });
-    let limits = Limits { calls: 50, parallel: 3, output: ByteSize::new(100), ..Limits::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let limits = Limits {
+        calls: 50,
+        parallel: 3,
+        output: ByteSize::new(100),
+        ..Limits::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
     let within = std::time::Duration::from_secs(10);
-    let entering = async { tokio::time::timeout(within, enter(entries.collect(), &limits, DISPATCHER.clone())).await };
-    assert!(runtime.block_on(entering).is_ok(), "an entry never came back");
+    let entering = async {
+        tokio::time::timeout(
+            within,
+            enter(entries.collect(), &limits, DISPATCHER.clone()),
+        )
+        .await
+    };
+    assert!(
+        runtime.block_on(entering).is_ok(),
+        "an entry never came back"
+    );
 });

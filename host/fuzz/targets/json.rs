@@ -17,7 +17,9 @@ fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match (base.get_mut(key), value) {
             (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over),
-            (Some(base @ Value::Array(_)), Value::Object(over)) if over.is_empty() => *base = json!([]),
+            (Some(base @ Value::Array(_)), Value::Object(over)) if over.is_empty() => {
+                *base = json!([])
+            }
             _ => _ = base.insert(key.clone(), value.clone()),
         }
     }
@@ -48,7 +50,10 @@ fuzz_target!(|text: &str| {
         return;
     };
     let definition = json!({ "d": { "a": 1, "o": { "x": [1], "y": { "z": 2 } }, "l": [1, 2] }, "k": { "t": "acme", "o": { "r": { "n": 1 } } } });
-    let (defaults, locked) = (definition["d"].as_object().unwrap(), definition["k"].as_object().unwrap());
+    let (defaults, locked) = (
+        definition["d"].as_object().unwrap(),
+        definition["k"].as_object().unwrap(),
+    );
     let Ok(merged) = merge(defaults, text, locked) else {
         return; // a locked key
     };

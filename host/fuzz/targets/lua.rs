@@ -10,7 +10,9 @@ use kael_engine::units::ByteSize;
 use libfuzzer_sys::fuzz_target;
 
 static HOST: LazyLock<(Runtime, tokio::runtime::Runtime)> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     let kael = Runtime::builder().instances(1).build();
     (kael.expect("a runtime"), runtime.expect("a runtime"))
 });
