@@ -94,7 +94,13 @@ fn a_check_that_is_given_up_names_its_bound_and_what_helps() {
         .shell("a", &format!("params = {schema}"), "cat")
         .run_with(&["--timeout", "10s"])
         .script("actions.t.a({ x = 'y' })");
-    ran.fails_with(1, "Error: t.a failed: the parameters would take more than ");
+    let ran = ran.exits(1);
+    let said = "Error: t.a failed: the parameters would take more than 1000150 steps to check\n";
+    assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("\nhint: alternatives that a `const` or a `type` tells apart")
+    );
 }
 
 /// A run whose stderr nobody reads.
@@ -161,7 +167,7 @@ fn a_report_that_is_read_late_is_whole() {
     std::thread::sleep(Duration::from_secs(1));
     let said = read(host.stderr.take());
     assert_eq!(ends(&mut host, SLACK), 1);
-    assert_eq!(said.matches('x').count(), 30_000);
+    assert_eq!(said.matches("x\n").count(), 30_000);
 }
 
 #[test]
@@ -193,7 +199,7 @@ fn a_message_that_names_many_lines_of_a_large_script_is_told_soon() {
     assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
     // Ten lines are looked up, and the text of each is shown.
     assert_eq!(ran.stderr.matches("    16000000 | ").count(), 10);
-    assert_eq!(ran.stderr.matches("script.lua:16000000: x").count(), 2900);
+    assert!(ran.stderr.matches("script.lua:16000000: x").count() > 2000);
 }
 
 #[test]
