@@ -44,7 +44,7 @@ pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc
     wanted.into_iter().map(allowed).collect()
 }
 
-/// The processes of an action plus envyr.
+/// The processes of an action, and pid 1 of the call: envyr or the built-in runner.
 pub(super) fn with_envyr(limits: &ProcessLimits) -> u64 {
     u64::from(limits.processes) + 1
 }
