@@ -155,6 +155,11 @@ impl Host {
             .as_ref()
             .map(|repo| repo.bundle.root.clone())
             .unwrap_or_default();
+        let policy = match repo.as_ref().map(|repo| repo.policy(&policy)) {
+            None => policy,
+            Some(Ok(policy)) => policy,
+            Some(Err(error)) => return ended("policy", error.to_string(), String::new()),
+        };
         let executor = Arc::new(Envyr::new(settings(), environment(folder), root));
         let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
         let script = Script {

@@ -6,11 +6,12 @@ use kael_tests::project;
 
 /// The modules of the engine, from the top: a module may use those behind it. Cargo holds the
 /// arrows between crates.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["app"],
     &["sandbox"],
     &["gate"],
     &["executor"],
+    &["policy"],
     &[
         "activity",
         "bounds",

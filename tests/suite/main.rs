@@ -24,6 +24,7 @@ mod jq;
 mod limits;
 mod orphans;
 mod paths;
+mod policy;
 mod reasons;
 mod reference;
 mod rehearsal;

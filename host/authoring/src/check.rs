@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use kael_engine::app::{self, AppError, Settings};
+use kael_engine::app::{self, AppError, Repo, Settings};
 use kael_engine::names::ActionName;
+use kael_engine::policy::{PolicyError, Verdict};
 
 /// Something that is wrong.
 #[derive(Debug, Clone)]
@@ -37,6 +38,51 @@ impl Checked {
     }
 }
 
+/// What is wrong with the policy, and the actions that it denies whatever they are called with.
+fn of_policy(settings: &Settings, repo: &Repo) -> Vec<Finding> {
+    let policy = match repo.policy(&settings.policy) {
+        Ok(policy) => policy,
+        Err(error) => {
+            let problems = error.problems.iter();
+            return problems.map(|problem| at_place(problem, &error)).collect();
+        }
+    };
+    let Some(rulebook) = &policy.rulebook else {
+        return Vec::new();
+    };
+    let denied = repo.catalog.iter().filter_map(|(name, definition)| {
+        let decision = rulebook.always(definition)?;
+        (decision.verdict == Verdict::Deny).then(|| Finding {
+            file: Some(definition.location.file.clone()),
+            line: Some(definition.location.line),
+            action: Some(name.clone()),
+            message: format!("no script can call it: denied by {}", decision.source),
+            harmless: true,
+        })
+    });
+    denied.collect()
+}
+
+/// A problem of a policy, taken apart into its place and the rest.
+fn at_place(problem: &str, error: &PolicyError) -> Finding {
+    let parts = error.texts.iter().find_map(|(name, _)| {
+        let rest = problem.strip_prefix(name.as_str())?.strip_prefix(':')?;
+        let (line, message) = rest.split_once(": ")?;
+        Some((name.clone(), line.parse().ok()?, message.to_owned()))
+    });
+    let (file, line, message) = match parts {
+        Some((file, line, message)) => (Some(file), Some(line), message),
+        None => (None, None, problem.to_owned()),
+    };
+    Finding {
+        file,
+        line,
+        action: None,
+        message,
+        harmless: false,
+    }
+}
+
 /// Checks a repo: that it loads, every definition, that sources and entry points are there, and that files of WebAssembly
 /// are given what they import. Repositories are
 /// fetched when that is wanted; otherwise those that were not fetched yet are passed over with a word.
@@ -67,6 +113,7 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
             harmless: true,
         }
     }));
+    findings.extend(of_policy(settings, &repo));
     let executors = app::executors(settings, repo.bundle.root.clone());
     for (name, definition) in repo.catalog.iter() {
         let (message, harmless) = match executors.look(definition, fetch).await {

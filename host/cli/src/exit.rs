@@ -69,6 +69,7 @@ pub(super) fn of_app_error(error: &AppError) -> u8 {
         AppError::Engine(_) | AppError::Fault(_) => BUG,
         AppError::Repo(_)
         | AppError::Load(_)
+        | AppError::Policy(_)
         | AppError::Confinement(_)
         | AppError::Limit { .. }
         | AppError::Definitions(_) => CONFIG,

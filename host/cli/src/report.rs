@@ -18,6 +18,7 @@ use kael_authoring::hints;
 use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::limits::{LimitHit, Limits};
+use kael_engine::policy::PolicyError;
 use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, Report, ScriptError};
 
 /// What is wrong, where, and what would help.
@@ -78,6 +79,7 @@ impl Problem {
                 hint: Some("kael-host doctor says what would help".to_owned()),
                 ..Self::usage(error.to_string())
             },
+            AppError::Policy(error) => Self::of_policy_error(error),
             AppError::Repo(_) | AppError::Definitions(_) => Self {
                 kind: "repo",
                 ..Self::usage(with_causes(error))
@@ -108,7 +110,10 @@ impl Problem {
 
     /// The same with texts that it may quote.
     pub(super) fn quoting(self, texts: SourceMap) -> Self {
-        Self { texts, ..self }
+        Self {
+            texts: self.texts.and(texts),
+            ..self
+        }
     }
 
     /// The same with a hint.
@@ -131,6 +136,17 @@ impl Problem {
             hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
             detail: error.detail.clone(),
             ..Self::usage(message)
+        }
+    }
+
+    pub(super) fn of_policy_error(error: &PolicyError) -> Self {
+        let texts = error.texts.iter();
+        Self {
+            kind: "policy",
+            texts: texts.fold(SourceMap::default(), |all, (name, text)| {
+                all.with(name, text)
+            }),
+            ..Self::usage(error.to_string())
         }
     }
 
@@ -308,12 +324,16 @@ pub(super) fn json<'a>(
         _ => RawValue::NULL,
     };
     let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
-        json!({
+        let mut told = json!({
             "action": call.name,
             "params_digest": call.digest,
             "outcome": call.failed.map_or("ok", ErrorKind::name),
             "ms": millis(call.duration),
-        })
+        });
+        if let Some(decision) = &call.decision {
+            told["decision"] = crate::commands::policy::told(&decision.source);
+        }
+        told
     });
     let usage = report.map(|report| {
         json!({

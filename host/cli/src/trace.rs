@@ -153,13 +153,11 @@ fn event(span: &Span, place: Place, lane: usize) -> Value {
         (None, None) => Some("unfinished"),
         (None, Some(_)) => None,
     };
-    complete(
-        &span.name,
-        category,
-        place,
-        lane,
-        json!({ "outcome": outcome }),
-    )
+    let mut args = json!({ "outcome": outcome });
+    if let Some(decision) = &span.decision {
+        args["decision"] = decision.as_str().into();
+    }
+    complete(&span.name, category, place, lane, args)
 }
 
 fn complete(name: &str, category: &str, place: Place, lane: usize, args: Value) -> Value {
@@ -185,6 +183,7 @@ mod tests {
             begin: at(begin),
             end: (end > 0).then(|| at(end)),
             outcome: Some("ok"),
+            decision: None,
             said: None,
         };
         let spans = [

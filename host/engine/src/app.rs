@@ -16,6 +16,7 @@ use crate::executor::envyr::{self, Envyr};
 use crate::executor::{self, ExecutorFactory, Executors};
 use crate::gate::{Cache, CacheUse, Dispatcher, DryRun, Policy, Recorder};
 use crate::limits::{LimitHit, Limits};
+use crate::policy::PolicyError;
 use crate::repo::{Bundle, RepoError};
 use crate::sandbox::{
     Busy, Ending, EngineError, Output, PreparedRepo, Report, Sandbox, Script, ScriptError,
@@ -71,6 +72,9 @@ pub enum AppError {
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
     Definitions(Vec<DefinitionError>),
+    /// The policy: all that is wrong with it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The confinement of actions is required and not to be had; part by part.
     #[error("{}{}", executor::REQUIRED, .0.join(", "))]
     Confinement(Vec<String>),
@@ -120,6 +124,18 @@ impl Repo {
         } else {
             Err(AppError::Definitions(problems))
         }
+    }
+
+    /// A policy for the calls of its actions, with the repo's own.
+    ///
+    /// # Errors
+    /// What is wrong with the policy.
+    pub fn policy(&self, policy: &Policy) -> Result<Policy, PolicyError> {
+        let own = self.bundle.policy.as_ref();
+        policy.compiled(
+            own.map(|(name, text)| (name.as_str(), text.as_str())),
+            &self.catalog,
+        )
     }
 
     /// What is wrong on this machine with what its definitions give to actions for writing.
@@ -193,15 +209,26 @@ pub fn executors(settings: &Settings, root: PathBuf) -> Executors {
     )
 }
 
-/// The gate to a repo's actions.
-#[must_use]
-pub fn dispatcher(settings: &Settings, catalog: Arc<Catalog>, root: PathBuf) -> Dispatcher {
+/// The gate to the actions of a repo, held to the policy of the settings and of the repo.
+///
+/// # Errors
+/// What is wrong with the policy.
+pub fn dispatcher(settings: &Settings, repo: Option<&Repo>) -> Result<Dispatcher, PolicyError> {
+    let catalog = repo.map(|repo| repo.catalog.clone()).unwrap_or_default();
+    let root = repo
+        .map(|repo| repo.bundle.root.clone())
+        .unwrap_or_default();
+    let policy = match repo {
+        Some(repo) => repo.policy(&settings.policy)?,
+        // There is nothing to call, and so nothing that a rule could name.
+        None => Policy::default(),
+    };
     let cache = Cache::new(&settings.environment.data_folder(), &root, settings.cache);
     let executors = Arc::new(executors(settings, root));
-    Dispatcher::new(catalog, settings.policy.clone(), executors)
+    Ok(Dispatcher::new(catalog, policy, executors)
         .with_activity(settings.envyr.activity.clone())
         .with_cache(cache)
-        .with_answers(settings.rehearsal.clone(), settings.recorder.clone())
+        .with_answers(settings.rehearsal.clone(), settings.recorder.clone()))
 }
 
 /// Waits for what an abandoned run still has to clean up, such as containers, and removes what was made for a next call. To be
@@ -323,7 +350,6 @@ async fn begin(
     for pattern in settings.typed.unmatched(&names) {
         tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
     }
-    let root = repo.as_ref().map(|repo| repo.bundle.root.clone());
-    let dispatcher = dispatcher(settings, catalog, root.unwrap_or_default());
+    let dispatcher = dispatcher(settings, repo.as_ref())?;
     Ok((repo, Arc::new(dispatcher)))
 }

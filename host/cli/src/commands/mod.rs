@@ -1,12 +1,14 @@
 //! The commands of the program, one file each.
 
 pub(crate) mod actions;
+mod audit;
 mod cache;
 mod check;
 pub(crate) mod compile;
 mod config;
 mod doctor;
 mod generated;
+pub(crate) mod policy;
 mod repl;
 mod run;
 mod setup;
@@ -25,6 +27,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
         Command::Config(config) => config::run(&args.shared, &config, &environment),
         Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
+        Command::Audit(command) => audit::run(&args.shared, &command),
+        Command::Policy(command) => policy::run(&args.shared, &command, &environment),
         Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         Command::Completions(shell) => generated::completions(&shell),

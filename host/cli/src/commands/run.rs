@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::sync::PoisonError;
 
+use crate::approver;
 use crate::args::{Run, Shared};
 use crate::config::Key;
 use crate::dry_run::{self, Calls};
@@ -110,6 +111,7 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     };
     let progress = progress::is_wanted(shared, &environment);
     let mut settings = settings::settings(&config, &run.bounds, environment);
+    settings.policy.approver = approver::at_terminal();
     let trace = match run.trace.as_deref().map(Trace::create).transpose() {
         Ok(trace) => trace,
         Err(error) => {

@@ -86,7 +86,7 @@ pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, Confi
         }
         let value = match (given, key.is_list()) {
             (Given::Nothing, _) => Err("has no value".to_owned()),
-            (Given::Many(texts), true) => Ok(Value::List(texts)),
+            (Given::Many(texts), true) => key.read_list(texts, folder, home),
             (Given::Many(_), false) => Err("is one value, not a list".to_owned()),
             (Given::One(text), _) => key.read(&text, folder, home),
         };

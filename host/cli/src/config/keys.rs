@@ -15,6 +15,7 @@ pub enum Key {
     Envyr,
     FetchEnv,
     Deny,
+    Policy,
     Confinement,
     MaxMemory,
     MaxCpu,
@@ -26,11 +27,12 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ActionsPath,
         Self::Envyr,
         Self::FetchEnv,
         Self::Deny,
+        Self::Policy,
         Self::Confinement,
         Self::MaxMemory,
         Self::MaxCpu,
@@ -64,6 +66,7 @@ impl Key {
             Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
             Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
+            Self::Policy => ("policy", "--policy", "KAEL_POLICY"),
             Self::Confinement => ("confinement", "--confinement", "KAEL_CONFINEMENT"),
             Self::MaxMemory => ("max_memory", "--max-memory", "KAEL_MAX_MEMORY"),
             Self::MaxCpu => ("max_cpu", "--max-cpu", "KAEL_MAX_CPU"),
@@ -95,9 +98,23 @@ impl Key {
         )
     }
 
-    /// Whether its value is a list of texts.
+    /// Whether its value is a list of texts or paths.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::FetchEnv | Self::Deny)
+        matches!(self, Self::FetchEnv | Self::Deny | Self::Policy)
+    }
+
+    /// Reads the values of a list.
+    pub(super) fn read_list(
+        self,
+        texts: Vec<String>,
+        folder: &Path,
+        home: Option<&Path>,
+    ) -> Result<Value, String> {
+        if self != Self::Policy {
+            return Ok(Value::List(texts));
+        }
+        let paths = texts.iter().map(|text| expand(text, folder, home));
+        Ok(Value::Paths(paths.collect::<Result<_, _>>()?))
     }
 
     /// Reads a value that is no list. Relative paths start at `folder`; a leading `~` is `home`.
@@ -112,7 +129,9 @@ impl Key {
         }
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
-            Self::FetchEnv | Self::Deny => Value::List(vec![text.to_owned()]),
+            Self::FetchEnv | Self::Deny | Self::Policy => {
+                self.read_list(vec![text.to_owned()], folder, home)?
+            }
             Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
             Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
@@ -127,6 +146,8 @@ impl Key {
 pub enum Value {
     /// A file or folder.
     Path(PathBuf),
+    /// Files.
+    Paths(Vec<PathBuf>),
     /// Texts.
     List(Vec<String>),
     /// Bytes.
@@ -143,6 +164,13 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
+            Self::Paths(paths) => {
+                let paths: Vec<String> = paths
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                f.write_str(&paths.join(", "))
+            }
             Self::List(texts) => f.write_str(&texts.join(", ")),
             Self::Size(size) => size.fmt(f),
             Self::Time(time) => time.fmt(f),

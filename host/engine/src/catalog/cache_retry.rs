@@ -38,6 +38,8 @@ pub struct Retry {
     pub backoff: TimeLimit,
     /// The kinds of failure that it is for.
     pub on: Vec<ErrorKind>,
+    /// Whether the definition names them.
+    pub on_is_given: bool,
 }
 
 impl Retry {
@@ -82,6 +84,7 @@ fn parse_retry(value: Value) -> Result<Retry, String> {
         attempts: 3,
         backoff: TimeLimit::from_secs(1),
         on: vec![ErrorKind::Timeout, ErrorKind::Failed],
+        on_is_given: false,
     };
     for (name, value) in fields {
         match name.as_str() {
@@ -98,7 +101,10 @@ fn parse_retry(value: Value) -> Result<Retry, String> {
                 };
                 retry.backoff = time;
             }
-            "on" => retry.on = kinds(&value)?,
+            "on" => {
+                retry.on = kinds(&value)?;
+                retry.on_is_given = true;
+            }
             other => {
                 let near = names::nearest(other, ["attempts", "backoff", "on"].into_iter());
                 let hint = near.map(|near| format!(" (did you mean `{near}`?)"));

@@ -11,6 +11,7 @@ use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
 use super::confinement;
 use super::contract::Contract;
+use super::effects::DeclaredEffects;
 use super::fields::{DefinitionError, Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
@@ -27,6 +28,14 @@ const MAX_BODY: usize = 1 << 20;
 
 /// Variables that Kael itself sets for an action.
 const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+
+/// Variables by which Kael tells an action of every executor which call it answers.
+const CALL_VARIABLES: [&str; 4] = [
+    "KAEL_IDEMPOTENCY_KEY",
+    "KAEL_RUN",
+    "KAEL_CALL",
+    "KAEL_ATTEMPT",
+];
 
 /// A place in a Lua file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +129,8 @@ pub struct Definition {
     pub adapter: Adapter,
     /// When results are used again and failures tried again.
     pub reuse: ResultPolicy,
+    /// What a call does to the world.
+    pub effects: DeclaredEffects,
     /// The SHA-256 of all that the definition says, in hexadecimal.
     pub digest: String,
     /// Where its implementation comes from.
@@ -223,12 +234,15 @@ impl Definition {
             }
             None => Default::default(),
         };
+        let mut reuse = ResultPolicy::parse(&mut fields, &mut wrong);
+        let effects = DeclaredEffects::parse(&mut fields, &mut reuse, &mut wrong);
         let definition = Self {
             names,
             location: at.clone(),
             contract: Contract::parse(&mut fields, &mut wrong),
             adapter: Adapter::parse(&mut fields, &mut wrong),
-            reuse: ResultPolicy::parse(&mut fields, &mut wrong),
+            reuse,
+            effects,
             digest,
             source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
             entrypoint: collect_error(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
@@ -407,7 +421,8 @@ fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>,
                 &format!("`{}` is not the name of a variable", name.escape_debug()),
             ));
         }
-        if executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str()) {
+        let own = executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str());
+        if own || CALL_VARIABLES.contains(&name.as_str()) {
             return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
         }
     }

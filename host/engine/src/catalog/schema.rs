@@ -43,7 +43,7 @@ impl Schema {
     ///
     /// # Errors
     /// What is wrong with it, with its place.
-    pub(super) fn compile(document: Value) -> Result<Self, String> {
+    pub(crate) fn compile(document: Value) -> Result<Self, String> {
         let validator = jsonschema::options()
             .offline()
             .should_validate_formats(true)

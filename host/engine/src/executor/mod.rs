@@ -1,6 +1,7 @@
 //! How an implementation runs.
 
 pub mod adapters;
+mod call_identity;
 pub mod envyr;
 pub mod failure_message;
 pub mod granted;
@@ -15,6 +16,7 @@ pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
+pub use call_identity::{CALL_VARIABLES, CallIdentity, run_id};
 pub(crate) use granted::problems as grant_problems;
 pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
@@ -27,6 +29,7 @@ use crate::activity::Lines;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
+use adapters::ProgramInput;
 use envyr::{Envyr, Implementation};
 use masking::Masks;
 
@@ -75,6 +78,23 @@ pub struct Invocation<'a> {
     pub definition: &'a Definition,
     /// The merged parameters as JSON text.
     pub params: String,
+    /// Which call it is.
+    pub call: CallIdentity<'a>,
+}
+
+impl Invocation<'_> {
+    /// What the program is given: the parameters in its own form, and the variables that say which call it is.
+    ///
+    /// # Errors
+    /// When the parameters have no such form.
+    pub fn encode(self) -> Result<ProgramInput, ActionError> {
+        let mut given = adapters::encode_input(self.definition, self.params)?;
+        given
+            .env
+            .retain(|(name, _)| !CALL_VARIABLES.contains(&name.as_str()));
+        given.env.extend(self.call.variables());
+        Ok(given)
+    }
 }
 
 /// A future of what an implementation printed.

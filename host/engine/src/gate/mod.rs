@@ -1,9 +1,12 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`
-//! and the cache touch the world. The gate does not know that the sandbox exists.
+//! lookup, merge, validate, policy, approval, run (or a kept result), bound, record. Each is a function of values; only
+//! `run`, the cache and whoever approves touch the world. The gate does not know that the sandbox exists.
 
 pub mod answers;
+pub mod approval;
+pub mod audit;
+mod budget;
 pub mod cache;
 mod documents;
 mod dry_run;
@@ -15,22 +18,28 @@ mod policy;
 mod record;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 pub use answers::{Answers, DryRun, Planned, Recorder};
+pub use approval::Approver;
+pub use audit::AuditLog;
 pub use cache::{Cache, CacheUse};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Recording, shown};
+use record::{Noted, Recording, shown};
 
 use crate::activity::{Activity, Kind};
 use crate::catalog::{Catalog, Definition};
-use crate::executor::Execute;
+use crate::executor::{Execute, run_id};
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
+use crate::policy::{Decision, Verdict};
+
+/// For whom scripts run that name nobody.
+const TENANT: &str = "default";
 
 /// Answers calls with the actions of one catalog.
 pub struct Dispatcher {
@@ -43,13 +52,23 @@ pub struct Dispatcher {
     activity: Activity,
     /// Calls whose lines on stderr were shown.
     heard: AtomicU64,
+    /// The run that makes the calls, and how many it has made.
+    run: String,
+    calls: AtomicU64,
+    /// What of each budget of the policy is spent.
+    spent: Vec<AtomicU32>,
 }
 
 impl Dispatcher {
     /// A gate to the catalog's actions.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, policy: Policy, executor: Arc<dyn Execute>) -> Self {
+        let budgets = policy
+            .rulebook
+            .as_ref()
+            .map_or(0, |rules| rules.budgets().len());
         Self {
+            spent: (0..budgets).map(|_| AtomicU32::new(0)).collect(),
             catalog,
             policy,
             executor,
@@ -58,6 +77,8 @@ impl Dispatcher {
             recorder: None,
             activity: Activity::default(),
             heard: AtomicU64::new(0),
+            run: run_id(),
+            calls: AtomicU64::new(0),
         }
     }
 
@@ -101,23 +122,28 @@ impl Dispatcher {
         params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let shown = shown(name);
         let mut recording = Recording {
             doing: self.activity.begin(Kind::Action, &shown),
             name: shown,
-            digest: String::new(),
+            noted: Noted::default(),
+            audit: self.policy.audit.as_deref(),
+            run: &self.run,
+            number,
             start: Instant::now(),
             failed: Some(ErrorKind::Cancelled),
             keep,
         };
         let logged = tracing::enabled!(tracing::Level::INFO);
         let outcome = if logged || self.activity.is_on() {
-            let number = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
-            let lines = recording.doing.lines(&recording.name, number, logged);
-            Box::pin(lines.of(self.steps(name, params, &mut recording.digest))).await
+            let heard = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
+            let lines = recording.doing.lines(&recording.name, heard, logged);
+            Box::pin(lines.of(self.steps(name, number, params, &mut recording.noted))).await
         } else {
-            self.steps(name, params, &mut recording.digest).await
+            self.steps(name, number, params, &mut recording.noted).await
         };
+        recording.noted.bytes = outcome.as_ref().ok().map(String::len);
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
         outcome
     }
@@ -125,10 +151,14 @@ impl Dispatcher {
     async fn steps(
         &self,
         name: &str,
+        number: u64,
         params: String,
-        digest: &mut String,
+        noted: &mut Noted,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
+        if self.policy.audit.is_some() {
+            noted.definition = Some(definition.clone());
+        }
         let merged = |definition: &Definition, params: String| {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
@@ -140,19 +170,41 @@ impl Dispatcher {
         } else {
             merged(definition, params)?
         };
-        *digest = made;
+        noted.digest = Some(made);
         self.authorize(definition)?;
+        let params = match self.policy.has_rules() {
+            false => params,
+            true => {
+                let (decision, params) = self.decide(definition, params).await?;
+                let verdict = decision.verdict;
+                let decision = noted.decision.insert(decision);
+                match verdict {
+                    Verdict::Allow => {}
+                    Verdict::Deny => return Err(policy::denied(name, decision, None)),
+                    // Nothing runs, so no person is asked.
+                    Verdict::Approve if self.rehearsal.is_some() => {}
+                    Verdict::Approve => {
+                        let approver = self.policy.approver.as_deref();
+                        let asking = approval::ask(approver, name, &params, decision);
+                        Box::pin(asking).await?;
+                    }
+                }
+                self.spend(definition, name)?;
+                params
+            }
+        };
         if let Some(rehearsal) = &self.rehearsal {
-            return Box::pin(self.rehearse(rehearsal, definition, name, params)).await;
+            return Box::pin(self.rehearse(rehearsal, definition, name, number, params)).await;
         }
         if self.recorder.is_none()
             && definition.reuse.retry.is_none()
             && self.cache_of(definition).is_none()
         {
             // What most calls are, without the room in their future that the rest would take.
-            return self.attempt(definition, params).await;
+            return self.attempt(definition, (number, 1), params).await;
         }
-        Box::pin(self.recorded(definition, name, params)).await
+        let decision = noted.decision.clone();
+        Box::pin(self.recorded(definition, name, number, params, decision)).await
     }
 
     /// Runs an action, and writes its answer down where that is wanted.
@@ -160,16 +212,18 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
+        number: u64,
         params: String,
+        decision: Option<Decision>,
     ) -> Result<String, ActionError> {
         let Some(recorder) = &self.recorder else {
-            return self.perform(definition, name, params).await;
+            return self.perform(definition, name, number, params).await;
         };
-        let outcome = self.perform(definition, name, params.clone()).await;
+        let outcome = self.perform(definition, name, number, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
         let (recorder, own) = (recorder.clone(), name.to_owned());
         let recording = move || {
-            let recorded = recorder.add(&own, &params, &outcome);
+            let recorded = recorder.add(&own, &params, &outcome, decision.as_ref());
             (recorded, outcome)
         };
         let recorded = json::aside(size, recording).await;
@@ -202,12 +256,31 @@ impl Dispatcher {
             .find_map(|name| self.policy.denies(name))
         {
             None => Ok(()),
-            Some(pattern) => {
-                let message = format!("denied by the policy (deny {})", pattern.as_str());
-                Err(ActionError::new(ErrorKind::Denied, message))
-            }
+            Some(pattern) => Err(policy::denied_by_pattern(pattern)),
         }
     }
+
+    /// What the rules say of a call with these merged parameters.
+    async fn decide(
+        &self,
+        definition: &Arc<Definition>,
+        params: String,
+    ) -> Result<(Decision, String), ActionError> {
+        if !json::is_large(params.len()) {
+            return Ok((self.policy.decide(definition, &params, TENANT)?, params));
+        }
+        let (policy, definition, size) = (self.policy.clone(), definition.clone(), params.len());
+        let deciding = move || Ok((policy.decide(&definition, &params, TENANT)?, params));
+        Box::pin(aside(size, deciding)).await
+    }
+}
+
+/// The parameters that an action would be called with: over its defaults and under what it locks, held to its schema.
+///
+/// # Errors
+/// What the script that gave them would see.
+pub fn merged(definition: &Definition, params: String) -> Result<String, ActionError> {
+    documents::merged(definition, params)
 }
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
@@ -224,6 +297,6 @@ fn interrupted() -> ActionError {
     ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
 }
 
-fn digest_of(params: &str) -> String {
-    cache::hex(&Sha256::digest(params.as_bytes())[..8])
+fn digest_of(params: &str) -> [u8; 32] {
+    Sha256::digest(params.as_bytes()).into()
 }

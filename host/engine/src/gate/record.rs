@@ -1,9 +1,14 @@
 //! The record of a call: made when the call begins, and complete when it has ended.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::audit::{AuditLog, AuditedCall};
+use super::cache::hex;
 use crate::activity::SpanGuard;
+use crate::catalog::Definition;
 use crate::failure::ErrorKind;
+use crate::policy::Decision;
 
 /// One call, for the record.
 #[derive(Debug, Clone)]
@@ -12,6 +17,8 @@ pub struct Record {
     pub name: String,
     /// The start of the SHA-256 of the merged parameters, in hexadecimal; empty when they were never merged.
     pub digest: String,
+    /// What the rules of the policy said of it; none when there are no rules, or it never came to them.
+    pub decision: Option<Decision>,
     /// None when it succeeded.
     pub failed: Option<ErrorKind>,
     /// When its turn came.
@@ -20,11 +27,26 @@ pub struct Record {
     pub duration: Duration,
 }
 
+/// What the steps of a call note for its record.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The SHA-256 of the merged parameters.
+    pub(super) digest: Option<[u8; 32]>,
+    pub(super) decision: Option<Decision>,
+    /// What was called, where there is an audit log.
+    pub(super) definition: Option<Arc<Definition>>,
+    /// Of the result.
+    pub(super) bytes: Option<usize>,
+}
+
 /// A call until it has ended: then, however that was, it is recorded.
 pub(super) struct Recording<'a> {
     /// As it can be shown.
     pub(super) name: String,
-    pub(super) digest: String,
+    pub(super) noted: Noted,
+    pub(super) audit: Option<&'a AuditLog>,
+    pub(super) run: &'a str,
+    pub(super) number: u64,
     pub(super) start: Instant,
     /// How it ended; a call that is dropped was abandoned.
     pub(super) failed: Option<ErrorKind>,
@@ -34,9 +56,13 @@ pub(super) struct Recording<'a> {
 
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
+        let noted = &mut self.noted;
         let record = Record {
             name: std::mem::take(&mut self.name),
-            digest: std::mem::take(&mut self.digest),
+            digest: noted
+                .digest
+                .map_or_else(String::new, |digest| hex(&digest[..8])),
+            decision: noted.decision.take(),
             failed: self.failed,
             started: self.start,
             duration: self.start.elapsed(),
@@ -50,6 +76,24 @@ impl Drop for Recording<'_> {
             outcome = record.failed.map_or("ok", ErrorKind::name),
             ms = record.duration.as_millis() as u64,
         );
+        if let Some(decision) = &record.decision {
+            self.doing.decided(&decision.source);
+        }
+        if let Some(audit) = self.audit {
+            let definition = self.noted.definition.as_ref();
+            let call = AuditedCall {
+                run: self.run,
+                call: self.number,
+                tenant: super::TENANT,
+                definition: definition.map(|definition| definition.digest.as_str()),
+                effects: definition.map(|definition| definition.effects.kind.name()),
+                params: self.noted.digest,
+                bytes: self.noted.bytes,
+            };
+            if let Err(error) = audit.add(&call, &record) {
+                tracing::error!("a call of {} is not in the audit log: {error}", record.name);
+            }
+        }
         (self.keep)(record);
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Ended, Session, code, list};
+use crate::commands::policy::told;
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -12,7 +13,9 @@ use kael_engine::app;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
 use kael_engine::executor::envyr::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::gate::Policy;
 use kael_engine::names::ActionName;
+use kael_engine::policy::Source as PolicySource;
 
 pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
     code(described(session, name))
@@ -24,15 +27,44 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
         return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
     let (settings, _) = session.settings()?;
+    let policy = repo
+        .policy(&settings.policy)
+        .map_err(|error| session.app_error(&error.into()))?;
     let looked = session
         .wait(app::executors(&settings, repo.bundle.root.clone()).look(definition, false))?;
     if session.json {
-        return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
+        let mut document = document(name, definition, looked);
+        document["policy"] = rules(&policy, definition)
+            .into_iter()
+            .map(|(source, depends)| {
+                let mut told = told(source);
+                told["depends_on_call"] = depends.into();
+                told
+            })
+            .collect();
+        return Ok(say_json(&document, exit::SUCCESS));
     }
-    Ok(say(
-        &text(session.paint, name, definition, &looked),
-        exit::SUCCESS,
-    ))
+    let mut out = text(session.paint, name, definition, &looked);
+    for (at, (source, depends)) in rules(&policy, definition).into_iter().enumerate() {
+        let label = if at == 0 { "policy" } else { "" };
+        let label = session.paint.text(Look::Faint, &format!("{label:<10}"));
+        let depends = if depends {
+            ", depending on the call"
+        } else {
+            ""
+        };
+        out += &format!(
+            "{label}  {}\n",
+            escape_control(&format!("{source}{depends}"))
+        );
+    }
+    Ok(say(&out, exit::SUCCESS))
+}
+
+/// The rules that can concern an action; those after one that always decides never do.
+fn rules<'a>(policy: &'a Policy, definition: &Definition) -> Vec<(&'a PolicySource, bool)> {
+    let rulebook = policy.rulebook.as_ref();
+    rulebook.map_or_else(Vec::new, |rulebook| rulebook.concerning(definition))
 }
 
 /// The action that has the name among its names.
@@ -97,6 +129,8 @@ fn document(
         "problem": error,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
+        "effects": definition.effects.kind.name(),
+        "effects_assumed": definition.effects.is_assumed,
         "input": definition.adapter.names().0,
         "output": definition.adapter.names().1,
         "argv": argv(definition),
@@ -161,6 +195,13 @@ pub(crate) fn text(
         Err(error) => row("problem", &error.message),
     }
     row("executor", definition.executor.name());
+    row(
+        "effects",
+        &match definition.effects.is_assumed {
+            true => format!("{} (assumed)", definition.effects.kind.name()),
+            false => definition.effects.kind.name().to_owned(),
+        },
+    );
     let network = definition.grants.network.iter().map(ToString::to_string);
     row("network", &network.collect::<Vec<_>>().join(", "));
     for dir in &definition.grants.dirs {

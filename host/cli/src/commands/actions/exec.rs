@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::Exec;
 use super::{Ended, Session, code};
+use crate::approver;
 use crate::args::Bounds;
 use crate::exit;
 use crate::progress;
@@ -30,11 +31,15 @@ pub(super) fn run(session: &Session<'_>, exec: &Exec) -> u8 {
 fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
     let (mut settings, folder) = session.settings_with(Bounds {
         deny: exec.deny.clone(),
+        policy: exec.policy.clone(),
+        read_only: exec.read_only,
+        audit: exec.audit.clone(),
         no_cache: exec.no_cache,
         refresh: exec.refresh,
         confinement: exec.confinement,
         ..Bounds::default()
     })?;
+    settings.policy.approver = approver::at_terminal();
     let progress = progress::is_wanted(session.shared, session.environment);
     if progress {
         settings.envyr.activity = Activity::on(false);
@@ -59,7 +64,7 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 Value::Object(put_together(parts, &repo.catalog, &exec.name)).to_string()
             }
         };
-        let dispatcher = app::dispatcher(&settings, repo.catalog.clone(), repo.bundle.root.clone());
+        let dispatcher = app::dispatcher(&settings, Some(&repo))?;
         Ok(dispatcher.call(&exec.name, params, &keep).await)
     })?;
     drop(showing);

@@ -47,18 +47,18 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
 }
 
 /// What every subcommand works with.
-struct Session<'a> {
-    shared: &'a Shared,
-    environment: &'a Environment,
-    json: bool,
-    paint: Paint,
+pub(super) struct Session<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) environment: &'a Environment,
+    pub(super) json: bool,
+    pub(super) paint: Paint,
 }
 
 /// A command that has ended by itself: with this exit code, all said.
-struct Ended(u8);
+pub(super) struct Ended(u8);
 
 impl Session<'_> {
-    fn fail(&self, error: &Problem, code: u8) -> Ended {
+    pub(super) fn fail(&self, error: &Problem, code: u8) -> Ended {
         Ended(error.report(self.shared, self.json, code))
     }
 
@@ -67,7 +67,7 @@ impl Session<'_> {
         self.settings_with(Bounds::default())
     }
 
-    fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
+    pub(super) fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
         let config = settings::config(self.shared, &bounds, self.environment)
             .map_err(|error| self.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
         let settings = settings::settings(&config, &bounds, self.environment.clone());
@@ -83,7 +83,7 @@ impl Session<'_> {
     }
 
     /// Waits for something; a signal or a want of threads ends the command.
-    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
         match block_with_signals(future) {
             Ok(Driven::Done(done)) => Ok(done),
             Ok(Driven::Signal(number)) => {
@@ -93,7 +93,7 @@ impl Session<'_> {
         }
     }
 
-    fn app_error(&self, error: &AppError) -> Ended {
+    pub(super) fn app_error(&self, error: &AppError) -> Ended {
         let code = exit::of_app_error(error);
         match Problem::of_app_error(error) {
             Some(error) => {
@@ -124,6 +124,6 @@ impl Session<'_> {
 }
 
 /// The code of a command that says all it has to say itself.
-fn code(ended: Result<u8, Ended>) -> u8 {
+pub(super) fn code(ended: Result<u8, Ended>) -> u8 {
     ended.unwrap_or_else(|Ended(code)| code)
 }

@@ -207,7 +207,7 @@ impl Envyr {
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         self.admit(definition.executor).await?;
-        let given = adapters::encode_input(definition, invocation.params)?;
+        let given = invocation.encode()?;
         let found = self.found().await?;
         let preparer = self.preparer(found, definition.timeout);
         let folder = preparer.fetch(&definition.source).await?;

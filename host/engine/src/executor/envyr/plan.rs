@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::{Envyr, behind_dashes, docker, native_arguments, tool, variables};
 use crate::catalog::{Definition, Executor, Language};
-use crate::executor::adapters::{self, ProgramInput};
+use crate::executor::adapters::ProgramInput;
 use crate::executor::{Invocation, Plan};
 use crate::failure::ActionError;
 
@@ -11,7 +11,7 @@ impl Envyr {
     /// The command line of a call, without any of its effects.
     pub(super) async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
         let definition = invocation.definition;
-        let given = adapters::encode_input(definition, invocation.params)?;
+        let given = invocation.encode()?;
         if definition.executor == Executor::Wasm {
             return self.planned_here(definition, given).await;
         }
