@@ -591,17 +591,11 @@ fn an_action_knows_which_call_it_answers() {
     let tried = format!(
         "echo $KAEL_IDEMPOTENCY_KEY $KAEL_ATTEMPT >> {state}/tries; test $KAEL_ATTEMPT = 3 || exit 1; {env}"
     );
-    let kael = kael
-        .shell(
-            "env",
-            "input = 'env', defaults = { KAEL_RUN = '', KAEL_CALL = 0 }",
-            env,
-        )
-        .shell(
-            "tried",
-            &format!("{writable}, retry = {{ backoff = 0.01 }}"),
-            &tried,
-        );
+    let kael = kael.shell("env", "", env).shell(
+        "tried",
+        &format!("{writable}, retry = {{ backoff = 0.01 }}"),
+        &tried,
+    );
     kael.env("KAEL_RUN", "the host's own")
         .script(
             "local a, b = actions.t.env({}), actions.t.env({ KAEL_RUN = 'mine' })
