@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds guest/kael-guest.wasm from source: the core module, then the component with its Lua state built.
+# Builds guest/kael-guest.wasm from source: the core module, then the component with its Lua state.
 #
 #   guest/build.sh [OUT.wasm]
 #
-# The toolchain is made by guest/toolchain.sh (Debian 12, root). With WASI_SDK_PATH set, rustup's wasm32-wasip1 target
-# and that wasi-sdk are used instead; that way has not been tried.
+# guest/toolchain.sh makes the toolchain (Debian 12, root). With WASI_SDK_PATH set, the script uses
+# rustup's wasm32-wasip1 target and that wasi-sdk instead. This way has not been tried.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-guest/kael-guest.wasm}
@@ -24,7 +24,7 @@ else
   . "$toolchain/env.sh"
   pass=
 fi
-# Lua is compiled by guest/cc.sh; cargo does not see when something of that changes.
+# guest/cc.sh compiles Lua. Cargo does not notice when its inputs change.
 export KAEL_CC=$CC_wasm32_wasip1 KAEL_PATCHED=$PWD/target/guest/patched CC_wasm32_wasip1=$PWD/guest/cc.sh
 changes=$(cat guest/cc.sh guest/core.c guest/patches/* guest/profile/lua.profdata | sha256sum)
 if [ "$changes" != "$(cat "$KAEL_PATCHED/changes" 2>/dev/null)" ]; then
@@ -33,13 +33,14 @@ if [ "$changes" != "$(cat "$KAEL_PATCHED/changes" 2>/dev/null)" ]; then
   mkdir -p "$KAEL_PATCHED"
   echo "$changes" > "$KAEL_PATCHED/changes"
 fi
-# For what moves and searches bytes; within noise in the rows of Lua (tests/bench/NOTES.md).
+# Makes moving and searching bytes faster. Lua's rows of the benchmark do not change
+# (tests/bench/NOTES.md).
 export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -msimd128"
 guest_rustflags+=" -Ctarget-feature=+simd128"
-# For guest/src/position.rs.
+# For guest/src/running_thread.rs.
 guest_rustflags+=" -Clink-arg=$pass--wrap=lua_resume -Clink-arg=$pass--export=kael_running"
 
-# No path of the machine that built it ends up in the component.
+# The component contains no path of the machine that built it.
 home=${CARGO_HOME:-$HOME/.cargo}
 remap="--remap-path-prefix=$PWD=/kael --remap-path-prefix=$home=/cargo --remap-path-prefix=$toolchain=/toolchain"
 export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -ffile-prefix-map=$PWD=/kael -ffile-prefix-map=$home=/cargo"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The C compiler of the guest: $KAEL_CC, but Lua's sources are compiled with guest/patches/lua-*.patch applied, its core as
-# the one program guest/core.c, and both by the profile in guest/profile.
+# The guest's C compiler: $KAEL_CC. It compiles Lua's sources with guest/patches/lua-*.patch
+# applied, Lua's core as the one program guest/core.c, and both with the profile in guest/profile.
 #
-# Lua comes with the crate lua-src, and is compiled by a build script that takes only the name of a compiler. The patched
-# copy is $KAEL_PATCHED/lua, which guest/build.sh removes when something here has changed.
+# Lua comes with the crate lua-src, whose build script takes only the name of a compiler. The
+# patched copy is in $KAEL_PATCHED/lua. guest/build.sh removes it when one of its inputs has
+# changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 arguments=("$@")
@@ -24,8 +25,8 @@ for at in "${!arguments[@]}"; do
         touch "$lua/patched"
       fi
       exec 9>&-
-      # wasm has no computed goto: a switch does without its table. Inlined beyond this, the interpreter's loop needs more
-      # registers than there are.
+      # wasm has no computed goto, and a switch does without its table. With more inlining the
+      # interpreter's loop would need too many registers.
       arguments+=(-DLUA_USE_JUMPTABLE=0 -mllvm -inline-threshold=50
         -fprofile-instr-use="$here/profile/lua.profdata" -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled)
       name=$(basename "$file")
@@ -33,7 +34,7 @@ for at in "${!arguments[@]}"; do
         lapi.c) arguments[at]=$lua/core.c ;;
         *)
           if grep -q "^#include \"$name\"" "$here/core.c"; then
-            # It is in there.
+            # core.c includes it.
             arguments[at]=/dev/null
             arguments=(-xc "${arguments[@]}")
           else

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes what compiles Rust and C to wasm32-wasip1, on a Debian 12 machine without rustup's wasm target and wasi-sdk:
+# Makes a toolchain for Rust and C to wasm32-wasip1 on Debian 12, without rustup's wasm target and
+# wasi-sdk:
 #
-#   guest/toolchain.sh DIR     leaves DIR/sysroot and DIR/env.sh, to be sourced before /usr/bin/cargo
+#   guest/toolchain.sh DIR     makes DIR/sysroot and DIR/env.sh for /usr/bin/cargo
 #
-# Debian has clang, lld, and a Rust that comes with the sources of its standard library (built with -Zbuild-std).
-# ziglang from PyPI carries a current wasi-libc, setjmp included, and builds it on the spot.
+# Debian has clang, lld, and a Rust with the sources of its standard library (built with
+# -Zbuild-std). ziglang from PyPI has a current wasi-libc with setjmp, and builds it.
 set -euo pipefail
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
@@ -27,7 +28,8 @@ lib=$sysroot/lib
 rm -rf "$sysroot" && mkdir -p "$sysroot/include" "$lib"
 cp -r "$zig/lib/libc/include/generic-musl/." "$zig/lib/libc/include/wasm-wasi-musl/." "$sysroot/include/"
 
-# Linking any reactor makes zig build libc.a, libzigc.a, libcompiler_rt.a and crt1-reactor.o into its cache.
+# Linking any reactor makes zig build libc.a, libzigc.a, libcompiler_rt.a and crt1-reactor.o in its
+# cache.
 echo 'int probe(void){return 0;}' > "$dir/probe.c"
 export ZIG_GLOBAL_CACHE_DIR=$dir/zig-cache ZIG_LOCAL_CACHE_DIR=$dir/zig-cache
 "$zig/zig" cc -target wasm32-wasi -O2 -mexec-model=reactor "$dir/probe.c" -o "$dir/probe.wasm" -Wl,--export=probe
@@ -36,7 +38,8 @@ for file in libc.a libzigc.a libcompiler_rt.a crt1-reactor.o; do
   cp "$newest" "$lib/"
 done
 
-# setjmp and longjmp over wasm exceptions: wasi-libc's runtime, and the tag that clang's code throws with.
+# setjmp and longjmp with wasm exceptions: wasi-libc's runtime, and the tag that clang's code
+# throws.
 clang-22 --target=wasm32-wasip1 --sysroot="$sysroot" -I"$sysroot/include" -O2 \
   -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false -mexception-handling -mmultivalue -mreference-types \
   -c "$zig/lib/libc/wasi/libc-top-half/musl/src/setjmp/wasm32/rt.c" -o "$dir/rt.o"

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Takes guest/profile/lua.profdata, by which guest/cc.sh compiles Lua: how often each part of Lua's C runs, counted natively
-# while train.lua and the workloads of tests/bench run. Needs clang-22, llvm-22 and libclang-rt-22-dev; only for who changes train.lua, guest/core.c, a patch
-# or Lua's version. The counts differ a little from one time to the next, so this is no part of the build.
+# Takes guest/profile/lua.profdata, the profile with which guest/cc.sh compiles Lua. It counts how
+# often each part of Lua's C runs natively while train.lua and the workloads of tests/bench run.
+# Needs clang-22, llvm-22 and libclang-rt-22-dev, and only after a change of train.lua,
+# guest/core.c, a patch or Lua's version. The counts vary a little from run to run, so the build
+# does not take the profile.
 set -euo pipefail
 cd "$(dirname "$0")"
 manifest=$(cargo metadata --locked --format-version 1 --manifest-path ../../Cargo.toml \

@@ -1,8 +1,8 @@
-//! Where memory comes from, and what happens when there is no more: Lua collects its garbage, then the run ends.
+//! The guest's allocator. When memory runs out, it collects Lua's garbage, and then ends the run.
 //!
-//! The host refuses to let the memory grow past the run's limit. Lua answers a refused allocation by collecting all
-//! garbage and asking once more; a second refusal would be an error that `pcall` catches. It traps here instead, so
-//! that the limit ends the run and nothing can outlive it.
+//! The host refuses to grow the memory past the run's limit. After a refusal Lua collects all
+//! garbage and asks once more. A second refusal would be an error that `pcall` catches. This
+//! allocator traps instead, so that the limit ends the run.
 #![expect(unsafe_code, reason = "allocators speak in raw pointers")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -15,10 +15,10 @@ use mlua::{Lua, ffi};
 
 use crate::slabs::{self, LARGEST, Slabs};
 
-/// `malloc` of the C library aligns to this.
+/// The alignment of the C library's `malloc`.
 const ALIGN: usize = 8;
 
-/// The last request of Lua that was refused, as its block and its new size.
+/// Lua's last refused request: the block and the new size.
 static REFUSED_BLOCK: AtomicUsize = AtomicUsize::new(0);
 static REFUSED_SIZE: AtomicUsize = AtomicUsize::new(0);
 
@@ -28,11 +28,11 @@ unsafe extern "C" fn allocate(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua passes a block that this function returned, with the size it was last given, or null.
+    // SAFETY: Lua passes null, or a block from this function with its current size.
     unsafe {
         let got = resize(block, old, new);
         if !got.is_null() {
-            // What was refused before was there after all, once the garbage was gone.
+            // The second attempt succeeded after the garbage was collected.
             REFUSED_SIZE.store(0, Relaxed);
         } else if new > 0 {
             let same = REFUSED_SIZE.swap(new, Relaxed) == new;
@@ -44,13 +44,13 @@ unsafe extern "C" fn allocate(
     }
 }
 
-/// Resizes a block as Lua asks for it.
+/// Resizes a block for Lua.
 ///
 /// # Safety
-/// `block` is null or came from here with the size `old`.
+/// `block` is null, or came from here with the size `old`.
 unsafe fn resize(block: *mut c_void, old: usize, new: usize) -> *mut c_void {
     let block: *mut u8 = block.cast();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let got = match (block.is_null(), new) {
             (true, 0) => null_mut(),
@@ -65,7 +65,7 @@ unsafe fn resize(block: *mut c_void, old: usize, new: usize) -> *mut c_void {
     }
 }
 
-/// The one allocator of the instance.
+/// The instance's only allocator.
 struct Shared(UnsafeCell<Slabs>);
 
 // SAFETY: an instance has one thread.
@@ -73,19 +73,19 @@ unsafe impl Sync for Shared {}
 
 static SLABS: Shared = Shared(UnsafeCell::new(Slabs::new()));
 
-/// Whether the slabs serve it; what is larger, or asks for more, is the C library's.
+/// Whether the slabs serve the request. The C library serves larger sizes and alignments.
 fn is_small(bytes: usize, align: usize) -> bool {
     bytes <= LARGEST && align <= slabs::STEP
 }
 
-/// A block of memory; null when there is none.
+/// Allocates a block. Null if there is no memory.
 #[inline]
 fn give(bytes: usize, align: usize) -> *mut u8 {
     if bytes > isize::MAX as usize - align {
         return null_mut();
     }
-    // SAFETY: nothing of the slabs calls back here, so they are borrowed once; the size was looked at, and whoever asks
-    // has an alignment that is one.
+    // SAFETY: the slabs call nothing that calls back, so they are borrowed once. The size was
+    // checked, and callers pass valid alignments.
     unsafe {
         if is_small(bytes, align) {
             (*SLABS.0.get()).give(bytes)
@@ -96,10 +96,10 @@ fn give(bytes: usize, align: usize) -> *mut u8 {
 }
 
 /// # Safety
-/// The block came from `give` or `change` with this size and alignment, and nobody uses it any more.
+/// The block came from `give` or `change` with this size and alignment, and is not used any more.
 #[inline]
 unsafe fn take(block: *mut u8, bytes: usize, align: usize) {
-    // SAFETY: the caller's promise; the slabs as in `give`.
+    // SAFETY: the caller guarantees it; the slabs as in `give`.
     unsafe {
         if is_small(bytes, align) {
             (*SLABS.0.get()).take(block, bytes);
@@ -110,9 +110,9 @@ unsafe fn take(block: *mut u8, bytes: usize, align: usize) {
 }
 
 /// # Safety
-/// As for `take`, unless it answers with null.
+/// As for `take`, unless it returns null.
 unsafe fn change(block: *mut u8, old: usize, align: usize, new: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; both blocks hold the bytes that are copied.
+    // SAFETY: the caller guarantees it; both blocks are large enough for the copied bytes.
     unsafe {
         match (is_small(old, align), is_small(new, align)) {
             (true, true) if slabs::same_size(old, new) => block,
@@ -131,23 +131,24 @@ unsafe fn change(block: *mut u8, old: usize, align: usize, new: usize) -> *mut u
     }
 }
 
-/// Ends the run. The host knows that it is for want of memory by what it refused last; a request that no memory could
-/// ever hold was not put to it yet.
+/// Ends the run. The host sees from its last refusal that memory was the cause, so a request that
+/// no memory could hold is made once here.
 fn give_up() -> ! {
     core::arch::wasm32::memory_grow(0, 65_535);
     core::arch::wasm32::unreachable()
 }
 
-/// What the C library's string buffers (`string.rep`, `table.concat`) allocate with: they do not ask twice, and raise an
-/// error that `pcall` catches. So the garbage is collected here, and a second refusal traps.
+/// Allocates for the C library's string buffers (`string.rep`, `table.concat`). They ask only once,
+/// and then raise an error that `pcall` catches. So this collects the garbage and tries again, and
+/// traps on a second refusal.
 unsafe extern "C" fn allocate_box(
     state: *mut c_void,
     block: *mut c_void,
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: as for `resize`; `state` is the state that asked, inside a C function of its own, where a collection is
-    // allowed. It does not move or free the block, which Lua knows as a live userdata.
+    // SAFETY: as for `resize`. `state` asks inside one of its C functions, where a collection is
+    // allowed. The collection does not move or free the block, which is a live userdata.
     unsafe {
         let got = resize(block, old, new);
         if !got.is_null() || new == 0 {
@@ -162,7 +163,8 @@ unsafe extern "C" fn allocate_box(
     }
 }
 
-/// The builder links every use of `lua_getallocf` to this (`--wrap`): the string buffers are the only one.
+/// The builder links every use of `lua_getallocf` to this (`--wrap`). Only the string buffers use
+/// it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_lua_getallocf(
     state: *mut ffi::lua_State,
@@ -180,8 +182,8 @@ static COLLECTING: AtomicBool = AtomicBool::new(false);
 
 /// Makes Lua allocate through this file.
 pub(crate) fn adopt(lua: &Lua) {
-    // SAFETY: the state is alive, and mlua's allocator is Rust's, which is this file's, too: blocks that it has given out
-    // so far are resized and freed by the size that Lua knows.
+    // SAFETY: the state is alive. mlua's allocator is Rust's, which is this file, too, so earlier
+    // blocks can be resized and freed by the size that Lua knows.
     unsafe {
         lua.exec_raw_lua(|raw| {
             ffi::lua_setallocf(raw.state(), allocate, std::ptr::null_mut());
@@ -190,7 +192,7 @@ pub(crate) fn adopt(lua: &Lua) {
     }
 }
 
-/// Runs what may not be disturbed by finalisers: a request of Rust's that is refused meanwhile fails at once.
+/// Runs work during which no finaliser may run: a refused request of Rust fails at once.
 pub(crate) fn without_collecting<T>(work: impl FnOnce() -> T) -> T {
     let before = COLLECTING.swap(true, Relaxed);
     let answer = work();
@@ -198,7 +200,7 @@ pub(crate) fn without_collecting<T>(work: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Rust's own allocator: a refused request makes Lua collect its garbage, too.
+/// Rust's allocator. It also collects Lua's garbage after a refusal.
 struct Collecting;
 
 #[global_allocator]
@@ -210,14 +212,15 @@ impl Collecting {
         if state.is_null() || COLLECTING.swap(true, Relaxed) {
             return;
         }
-        // SAFETY: the state lives as long as the instance, there is one thread, and a full collection is allowed
-        // wherever Rust code runs: Lua's own code allocates through `allocate`.
+        // SAFETY: the state lives as long as the instance, there is one thread, and Rust code may
+        // run a full collection anywhere, because Lua's own code allocates through `allocate`.
         unsafe { ffi::lua_gc(state, ffi::LUA_GCCOLLECT) };
         COLLECTING.store(false, Relaxed);
     }
 }
 
-// SAFETY: every block comes from `give` or `change`, and goes back to `take` with its size and alignment.
+// SAFETY: every block comes from `give` or `change`, and returns to `take` with its size and
+// alignment.
 unsafe impl GlobalAlloc for Collecting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let got = give(layout.size(), layout.align());
@@ -229,12 +232,12 @@ unsafe impl GlobalAlloc for Collecting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller guarantees it.
         unsafe { take(block, layout.size(), layout.align()) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
-        // SAFETY: the caller's promise is passed on; what was refused is as it was.
+        // SAFETY: the caller guarantees it; a refused block stays as it was.
         unsafe {
             let got = change(block, layout.size(), layout.align(), new);
             if !got.is_null() {

@@ -1,22 +1,24 @@
-//! The guest's side of `run-action`: numbers the calls and keeps what completed while something else was waited for.
+//! The guest's side of `run-action`: numbers calls, and keeps completions that arrive while it
+//! waits for another call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use crate::bindings::kael::engine::actions::{ActionError, Call, Completion};
 
-/// How a call ended: the result as JSON text, or why there is none.
+/// The result of a call as JSON text, or its error.
 pub(crate) type Outcome = Result<String, ActionError>;
 
 thread_local! {
-    /// Set once the instance runs for the host: while the snapshot is made there is nobody to call.
+    /// Set when the instance runs for the host. While the snapshot is made, there is no host to
+    /// call.
     static OPEN: Cell<bool> = const { Cell::new(false) };
     static NEXT_ID: Cell<u32> = const { Cell::new(0) };
     static CANCEL: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     static COMPLETED: RefCell<VecDeque<(u32, Outcome)>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// From now on the host answers.
+/// From now on there is a host.
 pub(crate) fn open() {
     OPEN.set(true);
 }
@@ -25,7 +27,7 @@ pub(crate) fn is_open() -> bool {
     OPEN.get()
 }
 
-/// How many calls there were.
+/// How many calls were made.
 pub(crate) fn calls() -> u32 {
     NEXT_ID.get()
 }
@@ -44,7 +46,7 @@ fn next_call(name: String, params: String) -> Call {
     Call { id, name, params }
 }
 
-/// Enters the host and keeps all that came back but the outcome of `id`.
+/// Calls the host. Keeps all completions except that of `id`, which it returns.
 fn enter_for(id: u32, submit: &[Call], wait: bool) -> Option<Outcome> {
     let mut mine = None;
     for completion in enter(submit, wait) {
@@ -57,7 +59,7 @@ fn enter_for(id: u32, submit: &[Call], wait: bool) -> Option<Outcome> {
     mine
 }
 
-/// Runs one action and waits for it.
+/// Runs an action, and waits for it.
 pub(crate) fn call(name: String, params: String) -> Outcome {
     let call = next_call(name, params);
     let id = call.id;
@@ -69,14 +71,14 @@ pub(crate) fn call(name: String, params: String) -> Outcome {
     }
 }
 
-/// Starts an action: its outcome when it was done at once, else the number to recognise its completion by.
+/// Starts an action. Returns its outcome if it completed at once, otherwise its number.
 pub(crate) fn submit(name: String, params: String) -> Result<u32, Outcome> {
     let call = next_call(name, params);
     let id = call.id;
     enter_for(id, &[call], false).map_or(Ok(id), Err)
 }
 
-/// Waits until something that was submitted has completed.
+/// Waits until a submitted action has completed.
 pub(crate) fn wait() -> (u32, Outcome) {
     loop {
         if let Some(done) = COMPLETED.with_borrow_mut(VecDeque::pop_front) {
@@ -88,18 +90,34 @@ pub(crate) fn wait() -> (u32, Outcome) {
     }
 }
 
-/// Abandons a call that was submitted; the host hears of it the next time it is entered.
+/// Cancels a submitted call. The host learns of it at the next `run-action`.
 pub(crate) fn cancel(id: u32) {
     CANCEL.with_borrow_mut(|cancel| cancel.push(id));
 }
 
-/// Enters the host for what was cancelled, so that it ends now.
+/// Calls the host, so that cancelled calls end now.
 pub(crate) fn flush_cancelled() {
     if CANCEL.with_borrow(Vec::is_empty) {
         return;
     }
     let arrived = enter(&[], false);
     COMPLETED.with_borrow_mut(|kept| kept.extend(arrived.into_iter().map(|c| (c.id, c.outcome))));
+}
+
+/// The time in seconds since the epoch, and the CPU time of the run in seconds. Zero before a run
+/// begins.
+pub(crate) fn clock() -> (f64, f64) {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        wall: f64,
+        cpu: f64,
+    }
+    if !is_open() {
+        return (0.0, 0.0);
+    }
+    let answer = call("kael.clock".to_owned(), String::new()).ok();
+    let clock: Option<Answer> = answer.and_then(|text| serde_json::from_str(&text).ok());
+    clock.map_or((0.0, 0.0), |clock| (clock.wall, clock.cpu))
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -109,7 +127,7 @@ mod transport {
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod transport {
-    //! Where there is no host, unit tests answer.
+    //! In unit tests, a closure stands for the host.
 
     use std::cell::RefCell;
 

@@ -1,12 +1,12 @@
-//! The Lua runtime of Kael: a Lua interpreter in a component that can do one thing to the world, call `run-action`.
+//! The Lua runtime of Kael: a Lua interpreter in a component whose only import is `run-action`.
 //!
-//! It is compiled to wasm by `guest/builder` and natively for its unit tests.
+//! `guest/builder` compiles it to wasm. Its unit tests compile it natively.
 
 mod convert;
-mod exported;
+mod exports;
 mod gate;
 mod jq;
-mod lines;
+mod last_line_hook;
 mod natives;
 mod repo;
 mod report;
@@ -18,11 +18,11 @@ mod vm;
 #[cfg(target_arch = "wasm32")]
 mod alloc;
 #[cfg(target_arch = "wasm32")]
-mod nowasi;
-#[cfg(target_arch = "wasm32")]
-mod position;
+mod running_thread;
 #[cfg(any(target_arch = "wasm32", test))]
 mod slabs;
+#[cfg(target_arch = "wasm32")]
+mod wasi_stubs;
 
 #[allow(
     unsafe_code,
@@ -34,27 +34,27 @@ mod slabs;
 )]
 mod bindings {
     wit_bindgen::generate!({ world: "guest", path: "../wit", pub_export_macro: true });
-    use super::exported::Component;
+    use super::exports::Component;
     export!(Component);
 }
 
-/// For the fuzz targets: JSON to Lua and back.
+/// For the fuzz targets: converts JSON to Lua and back.
 #[cfg(fuzzing)]
 pub mod fuzzing {
     use mlua::Value;
     use mlua::prelude::*;
 
-    /// Levels that a document may nest.
+    /// The deepest nesting of a document.
     pub const MAX_DEPTH: usize = crate::convert::MAX_DEPTH;
 
-    /// A Lua state for values to pass through.
+    /// A Lua state for conversions.
     pub struct Converter {
         lua: Lua,
         natives: LuaTable,
     }
 
     impl Converter {
-        /// A fresh state.
+        /// A new state.
         #[must_use]
         pub fn new() -> Self {
             let lua = Lua::new();
@@ -62,7 +62,7 @@ pub mod fuzzing {
             Self { lua, natives }
         }
 
-        /// The document as Lua would write it, compact and pretty.
+        /// Converts a document to Lua and back, compact and pretty.
         pub fn there_and_back(&self, text: &[u8]) -> Result<(String, String), String> {
             let run = || -> LuaResult<Result<(String, String), String>> {
                 let decode: LuaFunction = self.natives.get("decode")?;

@@ -1,4 +1,4 @@
-//! What only the runtime's own Lua files see: JSON, the gate, and what the gate answers at once.
+//! The functions that only the runtime's own Lua files can call: JSON, the gate, and small helpers.
 
 use std::ffi::c_int;
 
@@ -9,10 +9,10 @@ use crate::bindings::kael::engine::actions::{ActionError, ErrorKind};
 use crate::convert::stack::{self, Native, Slot, Stack};
 use crate::convert::{self, Nulls};
 use crate::gate::{self, Outcome};
-use crate::lines;
+use crate::last_line_hook;
 use crate::suggest::nearest;
 
-/// Makes the table of natives that the runtime's files are given.
+/// Makes the table of natives for the runtime's files.
 pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     let natives = lua.create_table()?;
     let array_mt = lua.create_table()?;
@@ -55,14 +55,17 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set(
         "watch_lines",
         lua.create_function(|lua, on: bool| {
-            lines::watch(lua, on);
+            last_line_hook::watch(lua, on);
             Ok(())
         })?,
     )?;
     natives.raw_set(
         "last_line",
         lua.create_function(|_, ()| {
-            Ok(lines::last().map_or((None, None), |(file, line)| (Some(file), Some(line))))
+            Ok(
+                last_line_hook::last()
+                    .map_or((None, None), |(file, line)| (Some(file), Some(line))),
+            )
         })?,
     )?;
     natives.raw_set("calls", lua.create_function(|_, ()| Ok(gate::calls()))?)?;
@@ -93,7 +96,7 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     Ok(natives)
 }
 
-/// `encode(value, pretty)`: the text, or nil and what is wrong.
+/// `encode(value, pretty)`: the text, or nil and the error.
 struct Encode;
 
 impl Native for Encode {
@@ -114,7 +117,8 @@ impl Native for Encode {
     }
 }
 
-/// `decode(text, null)`: true and the value, or false and what is wrong. Nulls of objects are kept if `null` is given.
+/// `decode(text, null)`: true and the value, or false and the error. Keeps nulls of objects if
+/// `null` is given.
 struct Decode;
 
 impl Native for Decode {
@@ -133,7 +137,7 @@ impl Native for Decode {
     }
 }
 
-/// `call(name, ...)`: runs an action and waits for it; what `settle` pushes.
+/// `call(name, ...)`: runs an action and waits for it. Returns the values of `settle`.
 struct Call;
 
 impl Native for Call {
@@ -146,7 +150,8 @@ impl Native for Call {
     }
 }
 
-/// `submit(name, ...)`: starts an action. Its number, or nil and what `settle` pushes when it was done at once.
+/// `submit(name, ...)`: starts an action. Returns its number, or nil and the values of `settle` if
+/// it completed at once.
 struct Submit;
 
 impl Native for Submit {
@@ -168,7 +173,7 @@ impl Native for Submit {
     }
 }
 
-/// The parameters of an action, as they were given behind its name: one table, or none.
+/// The parameters of an action: one table, or none.
 fn params(stack: &mut Stack<'_>) -> Result<String, String> {
     let given = stack.top() - 1;
     match stack.slot(2) {
@@ -184,7 +189,7 @@ fn params(stack: &mut Stack<'_>) -> Result<String, String> {
     }
 }
 
-/// `wait()`: the number of an action that has completed, and what `settle` pushes.
+/// `wait()`: the number of a completed action, and the values of `settle`.
 struct Wait;
 
 impl Native for Wait {
@@ -195,7 +200,8 @@ impl Native for Wait {
     }
 }
 
-/// `print(text)`. The gate carries text: bytes that are not UTF-8 cross as one character each.
+/// `print(text)`. The gate carries text, so bytes that are not UTF-8 are passed as one character
+/// each.
 struct Print;
 
 impl Native for Print {
@@ -213,7 +219,7 @@ impl Native for Print {
     }
 }
 
-/// `warn(text)`: a warning for the person who started the run.
+/// `warn(text)`: a warning for the user.
 struct Warn;
 
 impl Native for Warn {
@@ -223,7 +229,7 @@ impl Native for Warn {
     }
 }
 
-/// `exit(code)`: ends the run. Comes back only where no run can end, with why.
+/// `exit(code)`: ends the run. Returns only if the run cannot end, with the reason.
 struct Exit;
 
 impl Native for Exit {
@@ -237,13 +243,13 @@ impl Native for Exit {
     }
 }
 
-/// `input()`: the bytes that the run was given on stdin, or nil and why there are none.
+/// `input()`: the bytes of stdin, or nil and the reason.
 struct Input;
 
 impl Native for Input {
     fn call(stack: &mut Stack<'_>) -> c_int {
         match gate::call("kael.input".to_owned(), String::new()) {
-            // The first character says whether the rest is text, or a character for each byte.
+            // The first character says whether the rest is text, or has one character per byte.
             Ok(answer) => match answer.strip_prefix('b') {
                 Some(bytes) => {
                     let bytes = bytes.chars().map(|byte| u32::from(byte) as u8);
@@ -261,19 +267,19 @@ impl Native for Input {
     }
 }
 
-/// `clock()`: the time in seconds since the epoch, and the CPU time that the run has used, in seconds.
+/// `clock()`: the time in seconds since the epoch, and the CPU time of the run in seconds.
 struct Clock;
 
 impl Native for Clock {
     fn call(stack: &mut Stack<'_>) -> c_int {
-        let (wall, cpu) = clock();
+        let (wall, cpu) = gate::clock();
         stack.push_number(wall);
         stack.push_number(cpu);
         2
     }
 }
 
-/// `seed()`: a number that no script can foresee.
+/// `seed()`: an unpredictable number.
 struct Seed;
 
 impl Native for Seed {
@@ -284,7 +290,7 @@ impl Native for Seed {
     }
 }
 
-/// `interrupted()`: whether the evaluation that is going on is to end.
+/// `interrupted()`: whether the current evaluation must end.
 struct Interrupted;
 
 impl Native for Interrupted {
@@ -306,7 +312,7 @@ impl Native for Finalizers {
     }
 }
 
-/// `finalize()`: calls the finalisers of all tables.
+/// `finalize()`: runs the finalisers of all tables.
 struct Finalize;
 
 impl Native for Finalize {
@@ -316,7 +322,7 @@ impl Native for Finalize {
     }
 }
 
-/// Pushes an outcome as the values that the scheduler passes on: `true, result` or `false, kind, message, detail`.
+/// Pushes an outcome as the scheduler expects it: `true, result` or `false, kind, message, detail`.
 fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
     let error = match outcome {
         Ok(text) => {
@@ -350,7 +356,7 @@ fn invalid(error: String) -> ActionError {
     }
 }
 
-/// The kinds as a script sees them.
+/// The names of the kinds in scripts.
 const KINDS: [(ErrorKind, &str); 8] = [
     (ErrorKind::UnknownAction, "unknown_action"),
     (ErrorKind::InvalidParams, "invalid_params"),
@@ -369,25 +375,10 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         .map_or("failed", |(_, name)| name)
 }
 
-/// The kind of a name that a script sees; scripts can change the field, so it may be none of them.
+/// The kind with this name. A script can change the field, so the name may be unknown.
 pub(crate) fn kind_of(name: &str) -> ErrorKind {
     KINDS
         .iter()
         .find(|(_, known)| *known == name)
         .map_or(ErrorKind::Failed, |(kind, _)| *kind)
-}
-
-/// The time in seconds since the epoch, and the CPU time that the run has used, in seconds; zero before a run begins.
-pub(crate) fn clock() -> (f64, f64) {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        wall: f64,
-        cpu: f64,
-    }
-    if !gate::is_open() {
-        return (0.0, 0.0);
-    }
-    let answer = gate::call("kael.clock".to_owned(), String::new()).ok();
-    let clock: Option<Answer> = answer.and_then(|text| serde_json::from_str(&text).ok());
-    clock.map_or((0.0, 0.0), |clock| (clock.wall, clock.cpu))
 }

@@ -1,5 +1,5 @@
-//! The repo as the runtime's Lua files are given it: a table with `find`, and with `image` and `names` where it is not to be
-//! evaluated.
+//! The repo as a table for the runtime's Lua files: with `find`, and with `image` and `names` if it
+//! has an image.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -8,13 +8,13 @@ use mlua::prelude::*;
 
 use crate::bindings::exports::kael::engine::runtime::{Module, Repo};
 
-/// Bytes of the modules of a repo that has an image: they are a part of it.
+/// Bytes of a repo's modules for which an image is made. The image contains them.
 const MAX_MODULES: usize = 1 << 20;
 
-/// Modules as an image holds them, sorted by name: the name, the path, the display name, the text.
+/// Modules in an image, sorted by name: name, path, display name, text.
 pub(crate) type Modules = Rc<Vec<(String, String, String, String)>>;
 
-/// The same of what crossed the boundary.
+/// The modules that came from the host, in that form.
 pub(crate) fn modules(modules: Vec<Module>) -> Modules {
     let each = modules
         .into_iter()
@@ -27,7 +27,7 @@ fn sorted(mut modules: Vec<(String, String, String, String)>) -> Modules {
     Rc::new(modules)
 }
 
-/// The table for `repo`.
+/// Makes the table for `repo`.
 pub(crate) fn table(lua: &Lua, repo: Repo) -> LuaResult<LuaTable> {
     let image = match repo {
         Repo::Modules(all) => return evaluated(lua, modules(all)),
@@ -37,7 +37,7 @@ pub(crate) fn table(lua: &Lua, repo: Repo) -> LuaResult<LuaTable> {
     let mut lines = image.splitn(3, '\n');
     table.raw_set("image", lines.next())?;
     table.raw_set("names", lines.next())?;
-    // Most scripts need none of the modules that are not loaded.
+    // Most scripts need no further modules, so they are unpacked on demand.
     let modules = OnceCell::new();
     let find = move |_: &Lua, name| {
         let modules = modules.get_or_init(|| unpack(&image));
@@ -47,7 +47,7 @@ pub(crate) fn table(lua: &Lua, repo: Repo) -> LuaResult<LuaTable> {
     Ok(table)
 }
 
-/// The table for a repo that is to be evaluated.
+/// Makes the table for a repo that must be evaluated.
 pub(crate) fn evaluated(lua: &Lua, modules: Modules) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     let find = move |_: &Lua, name| Ok(found(&modules, &name));
@@ -55,8 +55,8 @@ pub(crate) fn evaluated(lua: &Lua, modules: Modules) -> LuaResult<LuaTable> {
     Ok(table)
 }
 
-/// The text of an image: three lines of JSON for the tree, for all names, and for the modules. None where these are too
-/// large.
+/// The text of an image: one line of JSON each for the tree, all names, and the modules. None if
+/// the modules are too large.
 pub(crate) fn image(tree_and_names: String, modules: &Modules) -> Option<String> {
     let sizes = modules
         .iter()
@@ -73,7 +73,7 @@ fn unpack(image: &str) -> Modules {
     sorted(serde_json::from_str(modules).unwrap_or_default())
 }
 
-/// The path, the display name and the text of the module of a name, or nothing.
+/// The path, display name and text of a module, or three nils.
 fn found(modules: &Modules, name: &LuaString) -> (Option<String>, Option<String>, Option<String>) {
     let at = modules.binary_search_by(|module| module.0.as_bytes().cmp(&*name.as_bytes()));
     match at.ok().map(|at| modules[at].clone()) {

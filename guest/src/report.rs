@@ -1,4 +1,4 @@
-//! What the `report` functions of scripts need of Rust: how wide a text is, and the way to the page.
+//! Helpers of the `report` functions: the width of text, and the call to the host.
 
 use std::borrow::Cow;
 use std::ffi::c_int;
@@ -10,7 +10,8 @@ use crate::convert;
 use crate::convert::stack::{Native, Slot, Stack};
 use crate::gate;
 
-/// `cell(text, most)`: the text on one line of at most so many characters, and the cells that a terminal shows it in.
+/// `cell(text, most)`: the text on one line of at most `most` characters, and its width in terminal
+/// cells.
 pub(crate) struct Cell;
 
 impl Native for Cell {
@@ -27,7 +28,7 @@ impl Native for Cell {
     }
 }
 
-/// The text, with what is not UTF-8 shown byte by byte, as Lua would write it.
+/// The text, with bytes that are not UTF-8 as escapes.
 fn visible(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -42,7 +43,7 @@ fn visible(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Characters that break a line or take no room of their own become one space.
+/// Replaces line breaks and characters without width by one space.
 fn line(text: &str, most: usize) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars().take(most) {
@@ -57,7 +58,7 @@ fn line(text: &str, most: usize) -> String {
     line
 }
 
-/// `report(exhibit)`: hands a table or a chart to the host. Nil, or what is wrong with it.
+/// `report(item)`: passes a table or a chart to the host. Returns nil, or the error.
 pub(crate) struct Report;
 
 impl Native for Report {

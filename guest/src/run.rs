@@ -1,4 +1,5 @@
-//! Answers `load-repo` and `run-script`: hands the request to `run.lua` as tables and reads its report.
+//! Answers `load-repo` and `run-script`: passes the request to `run.lua` as tables, and reads its
+//! report.
 
 use mlua::prelude::*;
 
@@ -65,8 +66,8 @@ fn definition(table: &LuaTable) -> LuaResult<Definition> {
         file: text(table, "file")?,
         line: table.raw_get("line")?,
         body: table.raw_get("body")?,
-        problem: table
-            .raw_get::<Option<LuaString>>("problem")?
+        error: table
+            .raw_get::<Option<LuaString>>("error")?
             .map(|error| error.to_string_lossy()),
     })
 }
@@ -96,12 +97,12 @@ pub(crate) fn script_error(report: Option<LuaTable>) -> LuaResult<ScriptError> {
     })
 }
 
-/// Text of a script's making: any bytes.
+/// A text from a script, which may have any bytes.
 fn text(table: &LuaTable, key: &str) -> LuaResult<String> {
     Ok(table.raw_get::<LuaString>(key)?.to_string_lossy())
 }
 
-/// An error that went past the runtime's own report, such as one in the error handler.
+/// An error that the runtime did not report itself, such as one in the error handler.
 pub(crate) fn unexpected(stage: Stage, error: &LuaError) -> ScriptError {
     ScriptError {
         stage,

@@ -1,4 +1,5 @@
-//! Answers `open-session`, `evaluate` and `complete`: hands the request to `session.lua` and reads its report.
+//! Answers `open-session`, `evaluate` and `complete`: passes the request to `session.lua`, and
+//! reads its report.
 
 use mlua::prelude::*;
 
@@ -48,6 +49,6 @@ pub(crate) fn evaluate(vm: &Vm, chunk: &Chunk) -> Result<ChunkEnd, ScriptError> 
 }
 
 pub(crate) fn complete(vm: &Vm, line: &str) -> Vec<String> {
-    // Nothing to offer where Lua has no memory left for it.
+    // Without memory for it there are no completions.
     vm.complete.call(line).unwrap_or_default()
 }

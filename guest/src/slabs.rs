@@ -1,8 +1,9 @@
-//! Small blocks of memory: pages of blocks of one size, so that what lives long and what does not share no room.
+//! Allocates small blocks from pages of equal blocks, so that short-lived and long-lived blocks of
+//! different sizes do not mix.
 //!
-//! Nearly all that Lua asks for is small and soon given back. A page keeps the blocks that were given back in a list, so
-//! asking and giving back are a few instructions each. Pages come from chunks of the C library's `malloc`; one that is
-//! empty serves any size, and a chunk whose pages are all empty goes back.
+//! Nearly all of Lua's blocks are small and short-lived. A page lists its free blocks, so
+//! allocating and freeing take a few instructions. Pages come from chunks of the C library's
+//! `malloc`. An empty page can serve any size, and a chunk whose pages are all empty is freed.
 #![expect(unsafe_code, reason = "an allocator speaks in raw pointers")]
 
 use std::alloc::{GlobalAlloc as _, Layout, System};
@@ -18,31 +19,32 @@ const CLASSES: usize = LARGEST / STEP + 1;
 /// Bytes of a page, and its alignment.
 const PAGE: usize = 4 << 10;
 
-/// Bytes of a chunk: an eighth of what there is, within these.
+/// Bytes of a chunk: an eighth of all chunks, within these bounds.
 const CHUNKS: [usize; 2] = [64 << 10, 1 << 20];
 
-/// All of them. What its methods are given comes from it, and from nothing else.
+/// All chunks and pages. Its methods accept only their own blocks.
 pub(crate) struct Slabs {
-    /// By class, the pages that have room. The first is used until it is full; no other is empty.
+    /// Per size class, the pages with free blocks. The first page is used until it is full. No
+    /// other is empty.
     pages: [*mut Page; CLASSES],
-    /// Those that have an empty page.
+    /// The chunks with an empty page.
     chunks: *mut Chunk,
     /// Bytes of all chunks.
     held: usize,
 }
 
-/// Stands at the beginning of a page.
+/// The header of a page.
 #[repr(C, align(16))]
 struct Page {
-    /// Those that were given back.
+    /// Blocks that were freed.
     free: *mut Block,
-    /// Where those begin that were never given out, from the page's own beginning.
+    /// The offset of the first block that was never used.
     fresh: usize,
-    /// Those that are given out.
+    /// How many blocks are in use.
     used: usize,
     /// Bytes of a block.
     size: usize,
-    /// Among those of its class that have room, or, empty, of its chunk.
+    /// In the list of its class if it has free blocks; in the list of its chunk if it is empty.
     next: *mut Page,
     previous: *mut Page,
     chunk: *mut Chunk,
@@ -53,26 +55,26 @@ struct Block {
     next: *mut Block,
 }
 
-/// Stands at the beginning of a chunk.
+/// The header of a chunk.
 struct Chunk {
     bytes: usize,
-    /// Empty ones.
+    /// Empty pages.
     pages: *mut Page,
-    /// Where those begin that were never used.
+    /// The first page that was never used.
     fresh: *mut u8,
-    /// Those that are never used yet.
+    /// How many pages were never used.
     left: usize,
     used: usize,
     next: *mut Chunk,
     previous: *mut Chunk,
 }
 
-/// Whether blocks of these sizes are of one class.
+/// Whether two sizes belong to the same class.
 pub(crate) fn same_size(one: usize, other: usize) -> bool {
     one.div_ceil(STEP) == other.div_ceil(STEP)
 }
 
-/// An element of a list that goes both ways.
+/// An element of a doubly linked list.
 trait Linked {
     fn next(&mut self) -> &mut *mut Self;
     fn previous(&mut self) -> &mut *mut Self;
@@ -97,9 +99,9 @@ impl Linked for Chunk {
 }
 
 /// # Safety
-/// `head` begins a list of live elements, `new` is live and in no list.
+/// `head` begins a list of live elements; `new` is live and in no list.
 unsafe fn push<T: Linked>(head: &mut *mut T, new: *mut T) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     unsafe {
         *(*new).next() = *head;
         *(*new).previous() = null_mut();
@@ -111,9 +113,9 @@ unsafe fn push<T: Linked>(head: &mut *mut T, new: *mut T) {
 }
 
 /// # Safety
-/// `head` begins a list of live elements, and `old` is one of them.
+/// `head` begins a list of live elements, and `old` is in it.
 unsafe fn unlink<T: Linked>(head: &mut *mut T, old: *mut T) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let (next, previous) = (*(*old).next(), *(*old).previous());
         if previous.is_null() {
@@ -127,13 +129,13 @@ unsafe fn unlink<T: Linked>(head: &mut *mut T, old: *mut T) {
     }
 }
 
-/// A block of the page that was given back; null when there is none.
+/// A freed block of the page. Null if there is none.
 ///
 /// # Safety
 /// The page is live.
 #[inline]
 unsafe fn given_back(page: *mut Page) -> *mut u8 {
-    // SAFETY: the caller's promise; free blocks lie within the page and are nobody's.
+    // SAFETY: the caller guarantees it. Free blocks lie within the page and are not in use.
     unsafe {
         let block = (*page).free;
         if !block.is_null() {
@@ -153,7 +155,7 @@ impl Slabs {
         }
     }
 
-    /// A block of at least so many bytes, at most `LARGEST`; null when there is no memory.
+    /// A block of at least this many bytes, at most `LARGEST`. Null if there is no memory.
     #[inline]
     pub(crate) fn give(&mut self, bytes: usize) -> *mut u8 {
         let class = bytes.div_ceil(STEP);
@@ -168,7 +170,7 @@ impl Slabs {
         self.give_fresh(class)
     }
 
-    /// One of another page, or that was never given out.
+    /// A block of another page, or one that was never used.
     fn give_fresh(&mut self, class: usize) -> *mut u8 {
         loop {
             let page = self.pages[class];
@@ -206,15 +208,16 @@ impl Slabs {
         }
     }
 
-    /// Takes a block back.
+    /// Frees a block.
     ///
     /// # Safety
-    /// `give` gave it out for as many bytes, and nobody uses it any more.
+    /// `give` returned it for this size, and it is not used any more.
     #[inline]
     pub(crate) unsafe fn take(&mut self, block: *mut u8, bytes: usize) {
         let page: *mut Page = block.map_addr(|at| at & !(PAGE - 1)).cast();
         let block: *mut Block = block.cast();
-        // SAFETY: blocks lie in pages, which are aligned to their size; the block is large enough for a pointer.
+        // SAFETY: blocks lie in pages, which are aligned to their size; the block is large enough
+        // for a pointer.
         unsafe {
             (*block).next = (*page).free;
             (*page).free = block;
@@ -225,13 +228,14 @@ impl Slabs {
         }
     }
 
-    /// After a block came back to a page that was full, or is now empty.
+    /// Updates the lists after a block was freed in a page that was full, or that is empty now.
     ///
     /// # Safety
     /// It is a live page of the class.
     #[cold]
     unsafe fn settle(&mut self, page: *mut Page, class: usize) {
-        // SAFETY: the caller's promise; a full page is in no list, any other in that of its class.
+        // SAFETY: the caller guarantees it. A full page is in no list; any other is in the list of
+        // its class.
         unsafe {
             if (*page).full {
                 (*page).full = false;
@@ -239,7 +243,7 @@ impl Slabs {
                 if first.is_null() {
                     push(&mut self.pages[class], page);
                 } else {
-                    // Behind the first, which is used until it is full.
+                    // After the first page, which is used until it is full.
                     (*page).previous = first;
                     (*page).next = (*first).next;
                     if !(*first).next.is_null() {
@@ -255,12 +259,12 @@ impl Slabs {
         }
     }
 
-    /// Takes an empty page back.
+    /// Returns an empty page to its chunk.
     ///
     /// # Safety
     /// It is live and in no list.
     unsafe fn put_page(&mut self, page: *mut Page) {
-        // SAFETY: the caller's promise; a chunk lives as long as one of its pages is used.
+        // SAFETY: the caller guarantees it. A chunk lives as long as one of its pages is in use.
         unsafe {
             let chunk = (*page).chunk;
             if (*chunk).pages.is_null() && (*chunk).left == 0 {
@@ -268,7 +272,8 @@ impl Slabs {
             }
             push(&mut (*chunk).pages, page);
             (*chunk).used -= 1;
-            // The last one with empty pages stays, so that no chunk comes and goes with one page.
+            // The last chunk with empty pages stays, so that one page does not allocate and free a
+            // chunk again and again.
             let alone = (*chunk).next.is_null() && (*chunk).previous.is_null();
             if (*chunk).used == 0 && !alone {
                 unlink(&mut self.chunks, chunk);
@@ -278,13 +283,14 @@ impl Slabs {
         }
     }
 
-    /// A page that nobody uses; null when there is no memory.
+    /// An empty page. Null if there is no memory.
     fn empty_page(&mut self) -> *mut Page {
         if self.chunks.is_null() && !self.add_chunk() {
             return null_mut();
         }
         let chunk = self.chunks;
-        // SAFETY: the chunk is live and has an empty page, or one that was never used, which lies within it.
+        // SAFETY: the chunk is live, and has an empty page, or one that was never used and lies
+        // within it.
         unsafe {
             let mut page = (*chunk).pages;
             if page.is_null() {
@@ -343,7 +349,7 @@ fn layout(bytes: usize) -> Layout {
 mod tests {
     use super::*;
 
-    /// Blocks that were given out, each filled with a byte of its own.
+    /// Blocks in use, each filled with its own byte.
     struct Held {
         slabs: Slabs,
         blocks: Vec<(*mut u8, usize, u8)>,
@@ -369,7 +375,7 @@ mod tests {
 
         fn take(&mut self, at: usize) {
             let (block, bytes, mark) = self.blocks.swap_remove(at);
-            // SAFETY: as above, and it is forgotten now.
+            // SAFETY: as above, and it is removed from the list now.
             unsafe {
                 let held = std::slice::from_raw_parts(block, bytes);
                 assert!(
@@ -402,7 +408,8 @@ mod tests {
                 held.take(at);
             }
         }
-        // The first page of each class keeps its chunk, and the last chunk with an empty page stays.
+        // The first page of each class keeps its chunk, and so does the last chunk with an empty
+        // page.
         let stays = (CLASSES + 1) * CHUNKS[1];
         assert!(most > 3 * stays, "many chunks were needed: {most}");
         assert!(held.slabs.held <= stays, "{} of {most}", held.slabs.held);

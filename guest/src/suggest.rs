@@ -1,6 +1,6 @@
-//! What a mistyped name was probably meant to be.
+//! Suggests the name that a mistyped one was probably meant to be.
 
-/// The candidate that looks most like `name`, when one is close enough to be meant.
+/// The candidate most similar to `name`, if it is close enough to be a typo.
 pub(crate) fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a str> {
     let close = |candidate: &&String| candidate.len().abs_diff(name.len()) <= 3;
     let scored = candidates
@@ -11,7 +11,8 @@ pub(crate) fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a st
     (edits <= 1 + name.len() / 6).then_some(best)
 }
 
-/// Optimal string alignment distance: insertions, deletions, substitutions, and swaps of neighbours.
+/// Optimal string alignment distance: insertions, deletions, substitutions, and swaps of
+/// neighbours.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];

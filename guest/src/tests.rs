@@ -1,4 +1,4 @@
-//! The Lua side of the runtime, run natively against a host with a clock of its own.
+//! Tests of the runtime's Lua files, run natively with a host that has its own clock.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::vm::Vm;
 #[derive(Default)]
 struct Host {
     now: u64,
-    /// Completions to come, by time and then by call.
+    /// Future completions, by time and then by call.
     due: BTreeMap<(u64, u32), Outcome>,
     printed: std::rc::Rc<std::cell::RefCell<String>>,
-    /// Tables and charts, as they crossed.
+    /// Tables and charts that the script showed.
     shown: std::rc::Rc<std::cell::RefCell<Vec<String>>>,
-    /// How often it was asked whether an evaluation is to end; it is from the third time on.
+    /// How often the script asked whether its evaluation must end. The third answer is yes.
     asked: u32,
 }
 
@@ -28,7 +28,7 @@ thread_local! {
     static SHOWN: std::cell::RefCell<std::rc::Rc<std::cell::RefCell<Vec<String>>>> = std::cell::RefCell::default();
 }
 
-/// What the last script has shown.
+/// Tables and charts of the last script.
 fn shown() -> Vec<String> {
     SHOWN.with_borrow(|shown| shown.borrow().clone())
 }
@@ -150,7 +150,8 @@ fn fresh() -> (Vm, std::rc::Rc<std::cell::RefCell<String>>) {
     (Vm::build().expect("the runtime is sound"), printed)
 }
 
-/// What a script printed, else what it returned as JSON; the same whether the repo is evaluated or has an image.
+/// The output of a script, or its result as JSON. The repo is both evaluated and loaded from its
+/// image.
 fn run_in(modules: &[Module], source: &str) -> Result<String, ScriptError> {
     let evaluated = run_with(Repo::Modules(modules.to_vec()), source);
     if let Ok(Some(image)) = image(modules) {
@@ -184,7 +185,7 @@ fn image(modules: &[Module]) -> Result<Option<String>, ScriptError> {
     run::load_repo(&fresh().0, modules.to_vec()).map(|loaded| loaded.image)
 }
 
-/// What the script printed, else what it returned as JSON.
+/// The output of the script, or its result as JSON.
 fn output(source: &str) -> String {
     match run_in(&[module("init", "init.lua", REPO)], source) {
         Ok(output) => output,

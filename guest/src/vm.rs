@@ -1,4 +1,4 @@
-//! Builds the Lua state: the standard library, the natives, and the runtime's own Lua files over them.
+//! Builds the Lua state: the standard library, the natives, and the runtime's own Lua files.
 
 use mlua::prelude::*;
 
@@ -14,7 +14,7 @@ pub(crate) struct Vm {
     pub(crate) complete: LuaFunction,
 }
 
-/// The runtime's Lua files in the order in which they build on each other.
+/// The runtime's Lua files. Later files use earlier ones.
 const RUNTIME: [&str; 11] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
@@ -40,7 +40,7 @@ impl Vm {
         natives
             .raw_get::<LuaFunction>("note_world")?
             .call::<()>(())?;
-        // What is garbage now would be in every snapshot.
+        // Garbage would otherwise be in every snapshot.
         lua.gc_collect()?;
         Ok(Self {
             load_repo: natives.get("load_repo")?,
@@ -60,20 +60,21 @@ fn new_state() -> LuaResult<Lua> {
         | LuaStdLib::UTF8
         | LuaStdLib::MATH
         | LuaStdLib::OS;
-    // As they are by default, `pcall` and `xpcall` are Lua's own, which a coroutine can yield through.
+    // With default options `pcall` and `xpcall` are Lua's own, which a coroutine can yield through.
     let lua = Lua::new_with(libs, LuaOptions::new())?;
     #[cfg(target_arch = "wasm32")]
     {
         crate::alloc::adopt(&lua);
-        crate::position::adopt(&lua);
+        crate::running_thread::adopt(&lua);
     }
     Ok(lua)
 }
 
-/// Lua's debug library. It is never a global: the runtime's own files have it, scripts get `traceback` alone.
+/// Lua's debug library. It is not a global: the runtime's own files use it, and scripts get only
+/// `traceback`.
 #[expect(unsafe_code, reason = "mlua does not load the library in a safe state")]
 fn debug_library(lua: &Lua) -> LuaResult<LuaTable> {
-    // SAFETY: `luaopen_debug` is a function of Lua's own that returns its table of functions.
+    // SAFETY: `luaopen_debug` is Lua's own function that returns a table.
     let open = unsafe { lua.create_c_function(mlua::ffi::luaopen_debug)? };
     open.call(())
 }

@@ -1,4 +1,5 @@
-//! Notes which settings actions are compiled with, so that code compiled with others is not used.
+//! Passes a digest of the compile settings to the crate, so that it never loads code compiled with
+//! others.
 
 use std::env;
 use std::error::Error;
@@ -11,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=src/engine_config.rs");
     let mut config = engine_config::engine_config();
     config.target(&env::var("TARGET")?)?;
-    // A number that changes with the settings and with wasmtime's version.
+    // The number changes with the settings and with wasmtime's version.
     let mut hasher = DefaultHasher::new();
     wasmtime::Engine::new(&config)?
         .precompile_compatibility_hash()

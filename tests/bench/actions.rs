@@ -1,5 +1,5 @@
-//! What Kael adds to the programs that it runs: a shell action against the same envyr command line by hand, and an action
-//! of WebAssembly against that.
+//! The cost that Kael adds to programs: a shell action compared with the same envyr command, and a
+//! WebAssembly action compared with the shell action.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,16 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_engine::app::{self, Repo};
 use kael_engine::confinement::Confinement;
 use kael_engine::environment::Environment;
-use kael_engine::executor::Executors;
-use kael_engine::executor::envyr::Settings;
-use kael_engine::gate::{Dispatcher, Policy};
-use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Output, Sandbox};
+use kael_engine::executor::programs::Settings;
+use kael_engine::runtime::{self, Repo, RepoOptions, RunOptions, Runtime};
 use kael_tests::{Program, project};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
@@ -29,12 +25,18 @@ const CONFINED: f64 = 1.30;
 const WASM: f64 = 150e-6;
 
 struct Gate {
-    runtime: Arc<Runtime>,
-    dispatcher: Arc<Dispatcher>,
+    runtime: Arc<tokio::runtime::Runtime>,
+    kael: Runtime,
+    repo: Arc<Repo>,
 }
 
 impl Gate {
-    fn new(runtime: &Arc<Runtime>, example: &str, data: &Path, unconfined: bool) -> Result<Self> {
+    fn new(
+        runtime: &Arc<tokio::runtime::Runtime>,
+        example: &str,
+        data: &Path,
+        unconfined: bool,
+    ) -> Result<Self> {
         let envyr = Program::get().envyr.clone();
         let variables = [
             ("PATH", PATH.into()),
@@ -43,6 +45,7 @@ impl Gate {
         let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
         let settings = Settings {
             envyr: Some(envyr),
+            starter: Some(Program::get().host.clone()),
             confinement: match unconfined {
                 true => Confinement::Off,
                 false => Confinement::BestEffort,
@@ -51,28 +54,21 @@ impl Gate {
             ..Settings::default()
         };
         let actions = project(example).join("actions");
-        let output = Output::in_memory();
-        let sandbox = Sandbox::new(2)?;
-        let limits = Limits::default();
-        let loading = Repo::load(&sandbox, &actions, &limits, &output);
-        let catalog = runtime.block_on(loading)?.catalog;
-        let executors = Executors::new(
-            settings,
-            environment,
-            actions.canonicalize()?,
-            &[Arc::new(kael_wasm::WasmFactory)],
-        );
+        let kael = Runtime::builder()
+            .instances(2)
+            .environment(environment)
+            .programs(settings)
+            .executor(Arc::new(kael_wasm::WasmFactory::new()))
+            .build()?;
+        let repo = runtime.block_on(kael.repo(&actions, RepoOptions::default()))?;
         Ok(Self {
             runtime: runtime.clone(),
-            dispatcher: Arc::new(Dispatcher::new(
-                catalog,
-                Policy::default(),
-                Arc::new(executors),
-            )),
+            kael,
+            repo,
         })
     }
 
-    /// So many calls of an action at once.
+    /// Makes this many calls of an action at once.
     fn calls(
         &self,
         many: usize,
@@ -83,15 +79,21 @@ impl Gate {
         let start = Instant::now();
         if many == 1 {
             // As the program does it: the thread that waits for the run drives the call.
-            let call = self.dispatcher.call(name, params.to_owned(), &|_| ());
-            let result = self.runtime.block_on(call)?;
+            let options = RunOptions::default();
+            let call = self
+                .kael
+                .call(&self.repo, name, params.to_owned(), &options);
+            let result = self.runtime.block_on(call).outcome?;
             return took(start, name, &result, answer);
         }
         let calls: Vec<_> = (0..many)
             .map(|_| {
-                let (dispatcher, params) = (self.dispatcher.clone(), params.to_owned());
-                self.runtime
-                    .spawn(async move { dispatcher.call(name, params, &|_| ()).await })
+                let (kael, repo) = (self.kael.clone(), self.repo.clone());
+                let params = params.to_owned();
+                self.runtime.spawn(async move {
+                    let options = RunOptions::default();
+                    kael.call(&repo, name, params, &options).await.outcome
+                })
             })
             .collect();
         for call in calls {
@@ -102,7 +104,7 @@ impl Gate {
     }
 }
 
-/// The time since then, if the answer is the right one.
+/// The elapsed time, if the answer is right.
 fn took(start: Instant, name: &str, result: &str, answer: &str) -> Result<Duration> {
     match result.trim() == answer {
         true => Ok(start.elapsed()),
@@ -110,7 +112,7 @@ fn took(start: Instant, name: &str, result: &str, answer: &str) -> Result<Durati
     }
 }
 
-/// The command line that Kael uses, as somebody would type it.
+/// The command line that Kael uses, started without Kael.
 fn by_hand(data: &Path, implementation: &Path) -> Result<Child> {
     let mut child = Command::new(&Program::get().envyr)
         .env_clear()
@@ -165,7 +167,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let gate = Gate::new(&runtime, "examples/hello", data, unconfined)?;
         for (many, rounds) in [(1, 240), (8, 60), (32, 20)] {
             let call = || gate.calls(many, "text.wordcount", PARAMS, &answer);
-            // What is done once is done.
+            // Excludes work that is done only once.
             call()?;
             let pairs = in_turns(effort.of(rounds), call, || hands(many))?;
             let value = format!("{}, {}", time(pairs.what()), time(pairs.reference()));
@@ -182,14 +184,14 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     }
 
     let gate = Gate::new(&runtime, "examples/wasm-action", data, false)?;
-    // Its default is all that it has to give back.
+    // The action returns its default.
     let call = || gate.calls(1, "echo", "{}", r#"{"by":"hand"}"#);
     call()?;
     let mut pairs = Pairs::default();
     for _ in 0..effort.of(2_000) {
         pairs.push(call()?.as_secs_f64(), confined_call);
     }
-    app::finish(Duration::from_secs(3));
+    runtime::finish(Duration::from_secs(3));
     let took = pairs.what();
     rows.push(
         Row::new(

@@ -1,15 +1,16 @@
-//! JSON in the guest, a document of about one megabyte, against serde_json outside of it. That is what the rows without a
-//! program to be compared with are measured against, too: it asks of a machine what they ask.
+//! JSON in the guest, with a document of about one megabyte, compared with serde_json outside of
+//! it. The rows without a reference program are compared with serde_json, too, because it loads a
+//! machine in a similar way.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::hosted::{Echo, Hosted};
+use super::hosted::Hosted;
 use super::measure::{Effort, Pairs, Result, Row, time, timed};
 
-/// Rows as a metrics action returns them: numbers, strings, lists and flags.
+/// Rows like those of a metrics action: numbers, strings, lists and flags.
 pub(crate) fn document(rows: usize) -> String {
     let row = |n: usize| {
         json!({
@@ -24,10 +25,10 @@ pub(crate) fn document(rows: usize) -> String {
     Value::from((0..rows).map(row).collect::<Vec<_>>()).to_string()
 }
 
-/// Rows of a document that has about a megabyte.
+/// How many rows make about one megabyte.
 pub(crate) const MEGABYTE: usize = 9_800;
 
-/// What serde_json takes for the same natively: text to a `Value` and back.
+/// The time that serde_json takes natively: from text to a `Value` and back.
 pub(crate) fn round_trip(document: &str) -> Result<Duration> {
     timed(|| {
         let value: Value = serde_json::from_str(black_box(document))?;
@@ -37,14 +38,13 @@ pub(crate) fn round_trip(document: &str) -> Result<Duration> {
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let hosted = Hosted::new(2, 1, 1)?;
-    let gate = hosted.gate(std::sync::Arc::new(Echo(Duration::ZERO)));
     let document = document(MEGABYTE);
     let script = "local text, n = arg[1], tonumber(arg[2])\n\
                   for _ = 1, n do\n\
                   local again = json.encode(json.decode(text))\n\
                   assert(#again > #text * 3 // 4)\n\
                   end";
-    let run = |n: usize| hosted.run(None, &gate, script, vec![document.clone(), n.to_string()]);
+    let run = |n: usize| hosted.run(None, script, vec![document.clone(), n.to_string()]);
     const TIMES: usize = 8;
     let mut pairs = Pairs::default();
     for _ in 0..effort.of(24) {

@@ -1,4 +1,5 @@
-//! What the gate costs: calls of an action that returns its parameters at once, prints, and many branches.
+//! The cost of the gate: calls of an action that returns its parameters at once, prints, and many
+//! branches.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,12 +17,12 @@ const LARGE: f64 = 20e-3;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let mut hosted = Hosted::new(2, 1, 1)?;
-    // As good as none.
+    // Practically no limit.
     hosted.limits.parallel = 1_000_000;
-    let gate = hosted.gate(Arc::new(Echo(Duration::ZERO)));
-    let idle = hosted.gate(Arc::new(Nothing));
+    let gate = hosted.repo(Arc::new(Echo(Duration::ZERO)))?;
+    let idle = hosted.repo(Arc::new(Nothing))?;
     let text = document(MEGABYTE);
-    // Seconds of one call of the parameters that an expression gives.
+    // The seconds of one call with the parameters of this expression.
     let call = |n: usize, params: &str, given: &str, answers: bool| -> Result<f64> {
         let (gate, same) = match answers {
             true => (&gate, "json.encode(p)"),
@@ -33,14 +34,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
                  for _ = 1, {n} do a(p) end\nassert(json.encode(a(p)) == same)"
             )
         };
-        let run = |n| {
-            hosted.run(
-                Some(&hosted.repo.ready),
-                gate,
-                &script(n),
-                vec![given.to_owned()],
-            )
-        };
+        let run = |n| hosted.run(Some(gate), &script(n), vec![given.to_owned()]);
         let (many, none) = (run(n)?, run(0)?);
         Ok(many.saturating_sub(none).as_secs_f64() / n as f64)
     };
@@ -91,7 +85,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
                   local all = parallel(fs) for i = 1, 1000 do assert(all[i] == i) end";
     for _ in 0..effort.of(24) {
         let native = round_trip(&text)?.as_secs_f64();
-        let took = hosted.run(Some(&hosted.repo.ready), &gate, script, Vec::new())?;
+        let took = hosted.run(Some(&gate), script, Vec::new())?;
         branches.push(took.as_secs_f64(), native);
     }
     rows.push(Row::new(
@@ -102,11 +96,11 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     ));
 
     let nap = Duration::from_millis(100);
-    let napping = hosted.gate(Arc::new(Echo(nap)));
+    let napping = hosted.repo(Arc::new(Echo(nap)))?;
     let script = "local fs = {} for i = 1, 32 do fs[i] = function() return actions.a1({}) end end parallel(fs)";
     let mut naps = Pairs::default();
     for _ in 0..effort.of(8) {
-        let took = hosted.run(Some(&hosted.repo.ready), &napping, script, Vec::new())?;
+        let took = hosted.run(Some(&napping), script, Vec::new())?;
         naps.push(took.as_secs_f64(), nap.as_secs_f64());
     }
     rows.push(

@@ -1,20 +1,20 @@
-//! The host within this process: what is measured in microseconds is not to have a process around it.
+//! A host in this process, for measurements in microseconds.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_engine::app::Repo;
-use kael_engine::executor::{Execute, Execution, Invocation};
-use kael_engine::gate::{Dispatcher, Policy};
+use kael_engine::catalog::Executor;
+use kael_engine::executor::{Execute, Execution, ExecutorFactory, Invocation, RepoContext};
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Ending, Output, PreparedRepo, Sandbox, Script};
-use tokio::runtime::{Builder, Runtime};
+use kael_engine::runtime::{Repo, RepoOptions, RunOptions, Runtime};
+use kael_engine::sandbox::{Ending, Script};
+use tokio::runtime::Builder;
 
 use super::measure::Result;
 
-/// Answers with its parameters, after a while if it is told to.
+/// Answers with its parameters, after this delay.
 pub(crate) struct Echo(pub(crate) Duration);
 
 impl Execute for Echo {
@@ -37,19 +37,32 @@ impl Execute for Nothing {
     }
 }
 
-/// A sandbox and a repo whose actions an executor of the benchmark's answers.
+/// Gives a repo an executor of the benchmark's.
+struct Answering(Arc<dyn Execute>);
+
+impl ExecutorFactory for Answering {
+    fn executor(&self) -> Executor {
+        Executor::Native
+    }
+
+    fn for_repo(&self, _: RepoContext) -> Arc<dyn Execute> {
+        self.0.clone()
+    }
+}
+
+/// A runtime, and the folder of a repo whose actions an executor of the benchmark's answers.
 pub(crate) struct Hosted {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) repo: Repo,
+    pub(crate) kael: Runtime,
     pub(crate) limits: Limits,
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    folder: tempfile::TempDir,
 }
 
 impl Hosted {
-    /// With so many actions, `a1` and so on, in a process of so many threads; none of them is the caller's own.
+    /// A host with this many actions (`a1` and so on) and threads. The caller's thread is not one
+    /// of them.
     pub(crate) fn new(instances: u32, actions: usize, threads: usize) -> Result<Self> {
-        let sandbox = Sandbox::new(instances)?;
-        let limits = Limits::default();
+        let kael = Runtime::builder().instances(instances).build()?;
         let runtime = match threads {
             1 => Builder::new_current_thread().enable_all().build()?,
             _ => Builder::new_multi_thread()
@@ -59,49 +72,46 @@ impl Hosted {
         };
         let folder = tempfile::tempdir()?;
         write_repo(folder.path(), actions)?;
-        let output = Output::in_memory();
-        let loading = Repo::load(&sandbox, folder.path(), &limits, &output);
-        let repo = runtime.block_on(loading)?;
         Ok(Self {
-            sandbox,
-            repo,
-            limits,
+            kael,
+            limits: Limits::default(),
             runtime,
+            folder,
         })
     }
 
     /// Loads another repo.
-    pub(crate) fn load(&self, folder: &Path) -> Result<Repo> {
-        let output = Output::in_memory();
-        let loading = Repo::load(&self.sandbox, folder, &self.limits, &output);
+    pub(crate) fn load(&self, folder: &Path) -> Result<Arc<Repo>> {
+        let loading = self.kael.repo(folder, RepoOptions::default());
         Ok(self.runtime.block_on(loading)?)
     }
 
-    /// A gate to the repo's actions.
-    pub(crate) fn gate(&self, executor: Arc<dyn Execute>) -> Arc<Dispatcher> {
-        let catalog = self.repo.catalog.clone();
-        Arc::new(Dispatcher::new(catalog, Policy::default(), executor))
+    /// The repo, with an executor that answers its calls.
+    pub(crate) fn repo(&self, executor: Arc<dyn Execute>) -> Result<Arc<Repo>> {
+        let options = RepoOptions {
+            executors: vec![Arc::new(Answering(executor))],
+            ..RepoOptions::default()
+        };
+        let loading = self.kael.repo(self.folder.path(), options);
+        Ok(self.runtime.block_on(loading)?)
     }
 
-    /// Runs a script to its end, and says how long that took.
+    /// Runs a script to its end. Returns the time it took.
     pub(crate) fn run(
         &self,
-        repo: Option<&PreparedRepo>,
-        gate: &Arc<Dispatcher>,
+        repo: Option<&Arc<Repo>>,
         source: &str,
         args: Vec<String>,
     ) -> Result<Duration> {
         let start = Instant::now();
-        self.runtime
-            .block_on(self.running(repo, gate, source, args))?;
+        self.runtime.block_on(self.running(repo, source, args))?;
         Ok(start.elapsed())
     }
 
-    /// The same, to be run beside others.
+    /// The same as a future, to run several at once.
     pub(crate) async fn running(
         &self,
-        repo: Option<&PreparedRepo>,
-        gate: &Arc<Dispatcher>,
+        repo: Option<&Arc<Repo>>,
         source: &str,
         args: Vec<String>,
     ) -> Result<()> {
@@ -111,19 +121,18 @@ impl Hosted {
             args,
             ..Script::default()
         };
-        let output = Output::in_memory();
-        let report = self
-            .sandbox
-            .run_script(repo, script, &self.limits, output, gate.clone())
-            .await;
-        match report.ending {
+        let options = RunOptions {
+            limits: self.limits.clone(),
+            ..RunOptions::default()
+        };
+        match self.kael.run(repo, script, options).await.ending {
             Ending::Done(_) => Ok(()),
             other => Err(format!("{other:?}").into()),
         }
     }
 }
 
-/// A repo of so many actions, each in a file of its own.
+/// Writes a repo with this many actions, each in its own file.
 pub(crate) fn write_repo(folder: &Path, actions: usize) -> Result<()> {
     let names: Vec<String> = (1..=actions)
         .map(|n| format!("  a{n} = require('a{n}'),\n"))

@@ -1,6 +1,7 @@
-//! Lua programs by Kael, with all limits on, and by Lua's own program.
+//! Lua programs in Kael, with all limits on, compared with `lua5.4`.
 //!
-//! One run of a program gives two figures: the whole process from outside, and the program alone by its own `os.clock`.
+//! One run of a program gives two figures: the time of the whole process, and that of the program
+//! by its own `os.clock`.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +12,14 @@ use kael_tests::{Kael, project};
 
 use super::measure::{Effort, Pairs, Result, Row, geometric_mean, time};
 
-/// What each row may be of `lua5.4` at most, and all of them in the mean.
+/// The highest ratio to `lua5.4` that each row may have, and their mean.
 const MOST: f64 = 3.0;
 const MEAN: f64 = 1.6;
 
-/// Processes of `lua5.4` for one of Kael's.
+/// Processes of `lua5.4` per process of Kael.
 const PROCESSES: u32 = 4;
 
-/// Seconds of the whole process, of the program in it, and what it printed.
+/// Seconds of the whole process, seconds of the program, and its output.
 type Run = (f64, f64, String);
 
 pub(crate) fn rows(effort: Effort, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
@@ -86,7 +87,7 @@ struct Workload {
 }
 
 impl Workload {
-    /// A program that says last how long it took.
+    /// A program that prints its time last.
     fn new(path: &Path) -> Result<Self> {
         let program = fs::read_to_string(path)?;
         let timed = format!(
@@ -97,8 +98,9 @@ impl Workload {
         })
     }
 
-    /// The mean of several processes: each has a seed for its hashes, which decides how soon an error finds the name of the
-    /// function that raised it. Between one process and the next that makes the workload `errors` up to five times slower.
+    /// The mean of several processes. Each has another hash seed, which decides how fast an error
+    /// finds the name of the function that raised it. That makes the workload `errors` up to five
+    /// times slower in some processes.
     fn by_lua(&self) -> Result<Run> {
         let mut mean: Run = (0.0, 0.0, String::new());
         for _ in 0..PROCESSES {

@@ -5,10 +5,10 @@
 //!     tests/bench/run --rounds 3 gate    # the rows whose name begins so
 //!     tests/bench/run --check            # fails where a row is worse than bounds.json allows
 //!
-//! Each row is a ratio of two things that were done in turns on this machine, in this run: the median of the rounds, with
-//! the least and the most beside it. What is compared must give the same answer. The table is on stdout, and as JSON in
-//! `target/bench/table.json`. NOTES.md says what was tried. Needs `lua5.4` and `python3`; `luajit` is run where it is
-//! there, for the record.
+//! Each row is a ratio of two things that were done in turns on this machine, in this run: the
+//! median of the rounds, with the least and the most beside it. What is compared must give the same
+//! answer. The table is on stdout, and as JSON in `target/bench/table.json`. NOTES.md says what was
+//! tried. Needs `lua5.4` and `python3`; `luajit` is run where it is there, for the record.
 
 mod actions;
 mod document;
@@ -37,7 +37,7 @@ tests/bench/run [--short] [--rounds N] [--check] [ROWS]
   --check      fail where a row is worse than tests/bench/bounds.json allows
   ROWS         only the rows whose name begins so: `gate`, `lua: sort`";
 
-/// What was asked for.
+/// The command line.
 struct Asked {
     effort: Effort,
     check: bool,
@@ -77,7 +77,7 @@ impl Asked {
         })
     }
 
-    /// Whether a row is asked for, or may be one of those whose name begins with `name`.
+    /// Whether a row was selected, or a row whose name begins with `name`.
     fn wants(&self, name: &str) -> bool {
         name.starts_with(&self.only) || self.only.starts_with(name)
     }
@@ -92,7 +92,7 @@ fn main() -> Result<ExitCode> {
         more.iter().for_each(|row| println!("{}", row.line()));
         rows.extend(more);
     };
-    // The memory of a run is measured before anything else has used some.
+    // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
     let parts: [(&str, Part); 7] = [
         ("many: ", many::rows),
@@ -119,7 +119,7 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let bounds: Value = serde_json::from_str(include_str!("bounds.json"))?;
-    // luajit's rows are for the record.
+    // luajit's rows are only for information.
     let held = rows.iter().filter(|row| !row.is_record());
     let broken: Vec<String> = held.filter_map(|row| row.broken(&bounds)).collect();
     for line in &broken {

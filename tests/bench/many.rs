@@ -1,4 +1,4 @@
-//! A thousand runs in one process, each of which waits for an action.
+//! A thousand runs in one process, each waiting for an action.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::measure::{Effort, Pairs, Result, Row, time, timed};
 const RUNS: u32 = 1000;
 const NAP: Duration = Duration::from_millis(200);
 
-/// What a waiting run may take of the host's memory, in MiB.
+/// The most memory of the host per waiting run, in MiB.
 const MEMORY: f64 = 1.0;
 
-/// What this process has in memory now, in MiB.
+/// The memory of this process now, in MiB.
 fn resident() -> Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -28,9 +28,8 @@ fn resident() -> Result<f64> {
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let hosted = Hosted::new(RUNS, 1, 2)?;
     let text = document(MEGABYTE);
-    let napping = hosted.gate(Arc::new(Echo(NAP)));
+    let napping = hosted.repo(Arc::new(Echo(NAP)))?;
     let script = "assert(actions.a1({ a = 1 }).a == 1)";
-    let ready = Some(&hosted.repo.ready);
     let (mut took, mut memory) = (Pairs::default(), Pairs::default());
     let before = resident()?;
     for _ in 0..effort.of(8) {
@@ -39,7 +38,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
             hosted.runtime.block_on(async {
                 let mut looking = tokio::time::interval(Duration::from_millis(20));
                 let all = futures_util::future::try_join_all(
-                    (0..RUNS).map(|_| hosted.running(ready, &napping, script, Vec::new())),
+                    (0..RUNS).map(|_| hosted.running(Some(&napping), script, Vec::new())),
                 );
                 let mut all = std::pin::pin!(all);
                 loop {
@@ -71,7 +70,6 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     ];
 
     // As many as two cores do: each task goes on to the next run when its own has ended.
-    let echo = hosted.gate(Arc::new(Echo(Duration::ZERO)));
     let hosted = Arc::new(hosted);
     let mut pairs = Pairs::default();
     let runs = effort.of(8_000);
@@ -79,10 +77,10 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let native = round_trip(&text)?.as_secs_f64();
         let took = timed(|| {
             let tasks = [0, 1].map(|_| {
-                let (hosted, echo) = (hosted.clone(), echo.clone());
+                let hosted = hosted.clone();
                 hosted.clone().runtime.spawn(async move {
                     for _ in 0..runs {
-                        let run = hosted.running(None, &echo, "return 1", Vec::new()).await;
+                        let run = hosted.running(None, "return 1", Vec::new()).await;
                         run.map_err(|error| error.to_string())?;
                     }
                     Ok::<(), String>(())

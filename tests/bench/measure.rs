@@ -1,4 +1,5 @@
-//! Two things done in turns, what came of them as a row of the table, and the bounds that rows are held to.
+//! Measures two things in turns, makes a row of the table from them, and compares rows with their
+//! bounds.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -7,23 +8,23 @@ use serde_json::{Value, json};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How much is done.
+/// How much to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// Rounds of what takes a second.
+    /// Rounds of a measurement that takes a second.
     pub(crate) rounds: usize,
-    /// A short form: less of what is repeated, nothing that has to be built.
+    /// Whether to repeat less, and to skip measurements that need a build.
     pub(crate) short: bool,
 }
 
 impl Effort {
-    /// So many in full, a quarter of them in the short form.
+    /// This many in full, a quarter of them in the short form.
     pub(crate) fn of(self, many: usize) -> usize {
         if self.short { many.div_ceil(4) } else { many }
     }
 }
 
-/// What one thing and its reference took, round by round, in the same unit.
+/// The times of one thing and its reference, round by round, in the same unit.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs(Vec<(f64, f64)>);
 
@@ -36,7 +37,7 @@ impl Pairs {
         sorted(self.0.iter().map(|(what, reference)| what / reference))
     }
 
-    /// The median of what was measured.
+    /// The median of the thing.
     pub(crate) fn what(&self) -> f64 {
         median(&sorted(self.0.iter().map(|pair| pair.0)))
     }
@@ -57,7 +58,7 @@ fn median(sorted: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// Does two things in turns, so that a busy machine is busy for both.
+/// Runs two things in turns, so that a busy machine slows both.
 pub(crate) fn in_turns(
     rounds: usize,
     mut what: impl FnMut() -> Result<Duration>,
@@ -71,28 +72,28 @@ pub(crate) fn in_turns(
     Ok(pairs)
 }
 
-/// How long something takes.
+/// The time that some work takes.
 pub(crate) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
     let start = Instant::now();
     work()?;
     Ok(start.elapsed())
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
     name: String,
-    /// What was measured, as a person reads it.
+    /// The measured value for a person.
     value: String,
     against: &'static str,
-    /// To what it was measured against, in ascending order.
+    /// The ratios to the reference, in ascending order.
     ratios: Vec<f64>,
-    /// What is aimed at, and whether that is reached.
+    /// The target, and whether it is reached.
     target: Option<(String, bool)>,
 }
 
 impl Row {
-    /// A ratio; `value` is told beside it.
+    /// A ratio. `value` stands beside it.
     pub(crate) fn new(name: &str, value: String, against: &'static str, pairs: &Pairs) -> Self {
         Self {
             name: name.to_owned(),
@@ -103,29 +104,29 @@ impl Row {
         }
     }
 
-    /// What is aimed at.
+    /// Adds a target.
     pub(crate) fn aims(self, target: impl Into<String>, reached: bool) -> Self {
         let target = Some((target.into(), reached));
         Self { target, ..self }
     }
 
-    /// Aims at a ratio of at most so much.
+    /// Adds the target of a ratio at most this high.
     pub(crate) fn at_most(self, ratio: f64) -> Self {
         let reached = self.ratio() <= ratio;
         self.aims(format!("{ratio:.2} x"), reached)
     }
 
-    /// Whether it says nothing of Kael.
+    /// Whether the row is only for information, and not about Kael.
     pub(crate) fn is_record(&self) -> bool {
         self.name.ends_with("by luajit")
     }
 
-    /// The median.
+    /// The median ratio.
     pub(crate) fn ratio(&self) -> f64 {
         median(&self.ratios)
     }
 
-    /// The line, for a person.
+    /// The row as text.
     pub(crate) fn line(&self) -> String {
         let (least, most) = (self.ratios[0], self.ratios[self.ratios.len() - 1]);
         let ratio = format!(
@@ -144,7 +145,7 @@ impl Row {
         )
     }
 
-    /// The titles of the lines.
+    /// The head of the table.
     pub(crate) fn head() -> String {
         format!(
             "| {:<40} | {:<24} | {:<27} | {:<20} | {:<26} |\n| {} | {} | {} | {} | {} |",
@@ -161,7 +162,7 @@ impl Row {
         )
     }
 
-    /// The line, for a program.
+    /// The row as JSON.
     pub(crate) fn json(&self) -> Value {
         json!({
             "name": self.name,
@@ -174,15 +175,15 @@ impl Row {
         })
     }
 
-    /// What is wrong with the row by the bounds: an object of `{ "ratio": …, "noise": … }` by the rows' names. A row may
-    /// be worse than its bound by the noise, a share of it, that machines are known to make.
+    /// Why the row breaks its bound. `bounds` is an object of `{ "ratio": …, "noise": … }` by name.
+    /// A row may exceed its bound by the noise, which is a share of it.
     pub(crate) fn broken(&self, bounds: &Value) -> Option<String> {
         let bound = &bounds[&self.name];
         let (Some(ratio), Some(noise)) = (bound["ratio"].as_f64(), bound["noise"].as_f64()) else {
             return Some(format!("{}: bounds.json does not know it", self.name));
         };
         let most = ratio * (1.0 + noise);
-        // The least of a few rounds is what a busy machine leaves as it is.
+        // The least of several rounds is hardly affected by a busy machine.
         (self.ratios[0] > most).then(|| {
             format!(
                 "{}: {} x {}, and at most {} is allowed ({} and {:.0} % of noise)",
@@ -197,7 +198,7 @@ impl Row {
     }
 }
 
-/// A ratio with three digits that say something.
+/// A ratio with three significant digits.
 fn short(ratio: f64) -> String {
     match ratio {
         _ if ratio >= 10.0 => format!("{ratio:.1}"),
@@ -206,7 +207,7 @@ fn short(ratio: f64) -> String {
     }
 }
 
-/// A time as a person reads it.
+/// A time for a person.
 pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         _ if seconds >= 1.0 => format!("{seconds:.2} s"),
@@ -215,7 +216,7 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// The geometric mean of some ratios.
+/// The geometric mean of ratios.
 pub(crate) fn geometric_mean(values: &[f64]) -> f64 {
     (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
 }

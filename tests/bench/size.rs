@@ -1,4 +1,4 @@
-//! How large things are: the program, the component in it, and the memory of the hello example.
+//! Sizes: the program, the component in it, and the memory of the hello example.
 
 use std::fs;
 use std::path::Path;
@@ -34,14 +34,14 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// MiB, against one.
+/// A size in MiB, compared with one MiB.
 fn weighed(name: &str, mib: f64) -> Row {
     let mut pairs = Pairs::default();
     pairs.push(mib, 1.0);
     Row::new(name, format!("{mib:.2} MiB"), "1 MiB", &pairs)
 }
 
-/// The size of a program without its symbols, in MiB.
+/// The size of a program without symbols, in MiB.
 fn stripped(program: &Path) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let bare = folder.path().join("stripped");
@@ -56,7 +56,7 @@ fn stripped(program: &Path) -> Result<f64> {
     Ok(fs::metadata(bare)?.len() as f64 / MIB)
 }
 
-/// The host without the compiler, built to be small, for this: its path.
+/// Builds the host without the compiler, optimised for size. Returns its path.
 fn small() -> Result<std::path::PathBuf> {
     let target = project("target/bench/small");
     let built = Command::new(env!("CARGO"))
@@ -80,7 +80,7 @@ fn small() -> Result<std::path::PathBuf> {
     Ok(target.join("small/kael-host"))
 }
 
-/// The most memory that hello had, in MiB, as Python's `resource` tells it.
+/// The peak memory of the hello example in MiB, measured by Python's `resource`.
 fn resident(effort: Effort) -> Result<Row> {
     let code = "import resource, subprocess, sys\n\
                 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n\

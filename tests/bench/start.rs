@@ -1,4 +1,5 @@
-//! How long it takes until a script runs: a process, a sandbox, a sandbox with a repo, and how many of them in a second.
+//! The time until a script runs: in a new process, in a sandbox, in a sandbox with a repo, and how
+//! many of them per second.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::document::{MEGABYTE, document, round_trip};
 use super::hosted::{Echo, Hosted, write_repo};
 use super::measure::{Effort, Pairs, Result, Row, in_turns, time, timed};
 
-/// What a cold process may take beyond `lua5.4`, in seconds.
+/// The most seconds that a cold process may take beyond `lua5.4`.
 const COLD: f64 = 3e-3;
 const WARM: f64 = 45e-6;
 const PER_SECOND: f64 = 15_000.0;
@@ -47,19 +48,18 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let text = document(MEGABYTE);
     let (few, many) = (Hosted::new(2, 1, 1)?, Hosted::new(2, 50, 1)?);
     let (mut fresh, mut with_repo) = (Pairs::default(), Pairs::default());
-    let gates = [&few, &many].map(|hosted| hosted.gate(Arc::new(Echo(Duration::ZERO))));
+    let loaded = many.repo(Arc::new(Echo(Duration::ZERO)))?;
     for _ in 0..effort.of(40) {
         let native = round_trip(&text)?.as_secs_f64();
-        let each = |hosted: &Hosted, gate, ready| -> Result<f64> {
+        let each = |hosted: &Hosted, repo| -> Result<f64> {
             let mut times = (0..100)
-                .map(|_| hosted.run(ready, gate, "return 1", Vec::new()))
+                .map(|_| hosted.run(repo, "return 1", Vec::new()))
                 .collect::<Result<Vec<_>>>()?;
             times.sort();
             Ok(times[times.len() / 2].as_secs_f64())
         };
-        fresh.push(each(&few, &gates[0], None)?, native);
-        let ready = Some(&many.repo.ready);
-        with_repo.push(each(&many, &gates[1], ready)?, native);
+        fresh.push(each(&few, None)?, native);
+        with_repo.push(each(&many, Some(&loaded))?, native);
     }
     let native = "1 MB by serde_json";
     let (alone, repo) = (fresh.what(), with_repo.what());
@@ -100,7 +100,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     for _ in 0..effort.of(8) {
         let native = round_trip(&text)?.as_secs_f64();
         let took = timed(|| {
-            (0..runs).try_for_each(|_| few.run(None, &gates[0], "return 1", Vec::new()).map(|_| ()))
+            (0..runs).try_for_each(|_| few.run(None, "return 1", Vec::new()).map(|_| ()))
         })?;
         trivial.push(took.as_secs_f64() / runs as f64, native);
     }

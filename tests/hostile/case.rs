@@ -7,9 +7,10 @@
 //!     -- message: the script needs more memory than the 32 MiB it may use (it asked for *)
 //!     -- output: a line\n
 //!
-//! `ends` is the kind of the report's error, or `ok`, and the exit code. In `message` and `output` a `*` stands for any
-//! text, and control characters are written as escapes. Without `output` the script may print nothing. A line
-//! `---- PATH` begins another file of the session; one named `script.lua` takes the place of the case itself.
+//! `ends` is the kind of the report's error, or `ok`, and the exit code. In `message` and `output`
+//! a `*` stands for any text, and control characters are written as escapes. Without `output` the
+//! script may print nothing. A line `---- PATH` begins another file of the session; one named
+//! `script.lua` takes the place of the case itself.
 
 use std::fs;
 use std::path::Path;
@@ -19,13 +20,13 @@ use serde_json::Value;
 
 use crate::in_process_host::{self, Host};
 
-/// What is not said in a header.
+/// The options of a case without its own.
 const USUAL_OPTIONS: [[&str; 2]; 2] = [["--max-cpu", "20s"], ["--timeout", "60s"]];
 
 #[derive(Default)]
 pub(crate) struct Case {
     options: Vec<String>,
-    /// Name, fields for `define_action`, shell code.
+    /// The name, the fields for `define_action`, and the shell code.
     actions: Vec<(String, String, String)>,
     kind: String,
     code: i32,
@@ -83,7 +84,7 @@ impl Case {
         }
     }
 
-    /// Runs it by the program and within this process; afterwards the host must be as it was.
+    /// Runs the case in the program and in this process. Then checks that the host has not changed.
     pub(crate) fn run(&self) {
         self.by_the_program();
         let host = Host::get();
@@ -130,7 +131,7 @@ impl Case {
         );
     }
 
-    /// The files of the case.
+    /// Writes the files of the case.
     fn session(&self) -> Kael {
         let mut session = Kael::new();
         for (path, content) in &self.files {
@@ -148,7 +149,7 @@ impl Case {
             session = session.option(&["--actions", "actions"]);
         }
         session.write_repo();
-        // What an action starts can be found by this.
+        // Marks every process that an action starts.
         let folder = session.path().display().to_string();
         session.env("HOME", &folder)
     }
@@ -171,7 +172,7 @@ impl Case {
     }
 }
 
-/// Control characters as escapes.
+/// Writes control characters as escapes.
 fn escaped(text: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
@@ -183,7 +184,7 @@ fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// Whether a text is like a pattern in which `*` stands for any text.
+/// Whether a text matches a pattern in which `*` stands for any text.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == text;

@@ -1,4 +1,5 @@
-//! Repos that scripts get an image of, and repos that have left more than an image can hold: those are evaluated by every run.
+//! Repos with an image, and repos that leave more behind than an image can hold, which every run
+//! evaluates.
 
 use kael_tests::Kael;
 use libtest_mimic::Trial;
@@ -6,7 +7,7 @@ use libtest_mimic::Trial;
 use crate::in_process_host::Host;
 use crate::trial;
 
-/// What a script of such a repo says: as it would of the repo evaluated.
+/// Checks the output of a script: it must be the same with the image and with the evaluated repo.
 fn case(
     name: &str,
     evaluated: bool,
@@ -46,7 +47,7 @@ fn case(
     })
 }
 
-/// A repo with one action, and a line that runs before it is defined.
+/// A repo with one action, and a line that runs before its definition.
 fn repo(line: &str) -> String {
     format!(
         "{line}\nlocal names = require('names')\nreturn {{ [names.first] = define_action({{ source = '../impl', entrypoint = 'a.sh', executor = 'native' }}), names = names }}"
@@ -99,7 +100,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         call,
         "1\ttrue\t2.5\n",
     ));
-    // What no unit test reaches: natively these are Lua's own.
+    // Unit tests do not reach these functions, which are Lua's own there.
     for (name, line) in [
         ("the_time", "os.time()"),
         ("the_date", "os.date('%Y')"),

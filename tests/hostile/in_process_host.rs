@@ -1,20 +1,20 @@
-//! A host that lives through every case: one sandbox, one process, and a good script that must always run.
+//! A host that lives through every case: one runtime, one process, and a good script that must always run.
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use kael_engine::app::{AppError, Repo};
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr::{Envyr, Settings};
-use kael_engine::gate::{Dispatcher, Pattern, Policy};
+use kael_engine::executor::programs::{Runner, Settings};
+use kael_engine::gate::{Pattern, Policy};
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Ending, ErrorStage, Output, Sandbox, Script, ScriptError};
-use kael_tests::{Kael, Program};
-use tokio::runtime::Runtime;
+use kael_engine::runtime::{LoadError, RepoOptions, RunOptions, Runtime, RuntimeBuilder};
+use kael_engine::sandbox::{Ending, ErrorStage, Output, Script, ScriptError};
+use kael_tests::{Kael, Program, runner};
+use tokio::runtime as tokio_runtime;
 
-/// What a good script sees of its world: the same after every case.
+/// Reports what a good script can see. It must be the same after every case.
 const GOOD: &str = r#"
 local function names(t)
   local list = {}
@@ -33,21 +33,21 @@ print("well", answers[1], answers[2], json.encode(list), #world)
 return world
 "#;
 
-/// A sandbox and what it needs.
+/// A runtime and what it needs.
 pub(crate) struct Host {
-    sandbox: Sandbox,
-    runtime: Runtime,
+    kael: Runtime,
+    runtime: tokio_runtime::Runtime,
     good: Kael,
-    /// What the good script said before anything hostile ran.
+    /// The good script's report before the first case.
     world: String,
 }
 
-/// How a run ended, in the words of the program's report.
+/// How a run ended, in the terms of the program's report.
 pub(crate) struct Ended {
     pub(crate) kind: String,
     pub(crate) message: String,
     pub(crate) output: String,
-    /// The script's value as JSON.
+    /// The script's result as JSON.
     pub(crate) result: String,
 }
 
@@ -57,22 +57,23 @@ impl Host {
         HOST.get_or_init(Self::start)
     }
 
-    /// A host of its own.
+    /// A new host.
     pub(crate) fn start() -> Self {
-        Self::with(Sandbox::new(8).expect("a sandbox"))
+        Self::with(Runtime::builder())
     }
 
-    /// A host with this sandbox.
-    pub(crate) fn with(sandbox: Sandbox) -> Self {
+    /// A host with these settings.
+    pub(crate) fn with(builder: RuntimeBuilder) -> Self {
         let good = Kael::new()
             .shell("echo", "", "cat")
             .file("script.lua", GOOD);
         good.write_repo();
         let mut host = Self {
-            sandbox,
-            runtime: tokio::runtime::Builder::new_multi_thread()
+            kael: builder.programs(settings()).build().expect("a runtime"),
+            runtime: tokio_runtime::Builder::new_multi_thread()
                 .worker_threads(2)
-                // Threads for blocking work are idle for seconds otherwise, and would be counted as leaks.
+                // Otherwise idle threads of the blocking pool would live for seconds, and count as
+                // leaks.
                 .thread_keep_alive(Duration::from_millis(200))
                 .enable_all()
                 .build()
@@ -99,7 +100,7 @@ impl Host {
         ended
     }
 
-    /// A good script runs at once and sees nothing of what was before it.
+    /// Checks that a good script runs at once, and sees nothing of earlier runs.
     #[track_caller]
     pub(crate) fn is_well(&self) {
         assert_eq!(
@@ -109,18 +110,18 @@ impl Host {
         );
     }
 
-    /// Runs `script.lua` of a session, with `actions` when it is there.
+    /// Runs `script.lua` of a session, with the repo `actions` if it exists.
     pub(crate) fn run(&self, folder: &Path, options: &[String]) -> Ended {
         self.runtime.block_on(self.running(folder, options))
     }
 
-    /// The future of a run.
+    /// The same as a future.
     pub(crate) async fn running(&self, folder: &Path, options: &[String]) -> Ended {
         let (limits, policy) = read(options);
         let output = Output::in_memory();
         let source = fs::read_to_string(folder.join("script.lua")).expect("a script");
         let shown = folder.display().to_string();
-        // The program names the repo as it was typed, and runs in the folder.
+        // The program shows the repo's path as it was typed, relative to the folder.
         let plain = |text: &str| {
             text.replace(&format!("{shown}/"), "")
                 .replace(&shown, "DIR")
@@ -133,12 +134,18 @@ impl Host {
         };
         let actions = folder.join("actions");
         let repo = if actions.exists() {
-            match Repo::load(&self.sandbox, &actions, &limits, &output).await {
+            let options = RepoOptions {
+                limits: limits.clone(),
+                output: output.clone(),
+                environment: Some(environment(folder)),
+                ..RepoOptions::default()
+            };
+            match self.kael.repo(&actions, options).await {
                 Ok(repo) => Some(repo),
                 Err(error) => {
                     let kind = match error {
-                        AppError::Limit { .. } => "limit",
-                        AppError::Busy(_) => "busy",
+                        LoadError::Limit { .. } => "limit",
+                        LoadError::Busy(_) => "busy",
                         _ => "repo",
                     };
                     return ended(kind, error.to_string(), String::new());
@@ -147,31 +154,24 @@ impl Host {
         } else {
             None
         };
-        let catalog = repo
-            .as_ref()
-            .map(|repo| repo.catalog.clone())
-            .unwrap_or_default();
-        let root = repo
-            .as_ref()
-            .map(|repo| repo.bundle.root.clone())
-            .unwrap_or_default();
+        let script = Script {
         let policy = match repo.as_ref().map(|repo| repo.policy(&policy)) {
             None => policy,
             Some(Ok(policy)) => policy,
             Some(Err(error)) => return ended("policy", error.to_string(), String::new()),
         };
-        let executor = Arc::new(Envyr::new(settings(), environment(folder), root));
-        let dispatcher = Arc::new(Dispatcher::new(catalog, policy, executor));
-        let script = Script {
             name: "script.lua".to_owned(),
             source: source.into(),
             want_result: true,
             ..Script::default()
         };
-        let ready = repo.as_ref().map(|repo| &repo.ready);
-        let running = self
-            .sandbox
-            .run_script(ready, script, &limits, output.clone(), dispatcher);
+        let options = RunOptions {
+            limits,
+            policy,
+            output: output.clone(),
+            ..RunOptions::default()
+        };
+        let running = self.kael.run(repo.as_ref(), script, options);
         match running.await.ending {
             Ending::Exited(_) => ended("ok", String::new(), String::new()),
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
@@ -182,16 +182,15 @@ impl Host {
         }
     }
 
-    /// Whether every run evaluates the repo in `folder`.
+    /// Whether every run evaluates the repo in `folder`, because it has no image.
     pub(crate) fn evaluates(&self, folder: &Path) -> bool {
-        let (limits, output) = (Limits::default(), Output::in_memory());
-        let loading = Repo::load(&self.sandbox, folder, &limits, &output);
+        let loading = self.kael.repo(folder, RepoOptions::default());
         let repo = self.runtime.block_on(loading).expect("the repo loads");
-        repo.ready.is_evaluated()
+        repo.is_evaluated()
     }
 
     /// For tests that have futures of their own.
-    pub(crate) fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &tokio_runtime::Runtime {
         &self.runtime
     }
 }
@@ -208,7 +207,9 @@ fn kind(error: &ScriptError) -> &'static str {
 
 fn settings() -> Settings {
     Settings {
+        runner: runner().map_or_else(Runner::default, |name| name.parse().expect("a runner")),
         envyr: Some(Program::get().envyr.clone()),
+        starter: Some(Program::get().host.clone()),
         compiler: Some(Program::get().host.clone()),
         ..Settings::default()
     }
@@ -223,7 +224,7 @@ fn environment(folder: &Path) -> Environment {
     Environment::new(variables.map(|(name, value)| (name.into(), value)))
 }
 
-/// The options of `kael-host run` that cases use.
+/// Reads the options of `kael-host run` that cases use.
 fn read(options: &[String]) -> (Limits, Policy) {
     let (mut limits, mut policy) = (Limits::default(), Policy::default());
     for pair in options.chunks_exact(2) {
@@ -242,7 +243,8 @@ fn read(options: &[String]) -> (Limits, Policy) {
     (limits, policy)
 }
 
-/// Waits, at most two seconds, until no process but this one has the text in its environment or command line.
+/// Waits at most two seconds until no other process has the text in its environment or command
+/// line.
 pub(crate) fn gone(marker: &str) -> bool {
     let own = std::process::id().to_string();
     let holds = |path: std::path::PathBuf| {

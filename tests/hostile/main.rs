@@ -1,11 +1,12 @@
-//! Hostile scripts, actions and repos change nothing: every case ends as it says, and the host goes on.
+//! Hostile scripts, actions and repos. Every case must end as its header says, and must not affect
+//! the host.
 //!
-//! A file below `cases/` is a test, named by its path; its header says how it must end. Each runs twice: by the program,
-//! for what a user sees, and within this process, which lives through all of them and must run a good script at once
-//! after every one. What a file cannot say is code in the other modules.
+//! A file below `cases/` is a test, named by its path. Each case runs twice: in the program, for
+//! its output, and in this process, which must run a good script after every case. Cases that
+//! cannot be files are code in the other modules.
 //!
 //!     cargo test -p kael-tests --test hostile                      # all
-//!     cargo test -p kael-tests --test hostile memory/              # those whose name holds this
+//!     cargo test -p kael-tests --test hostile memory/              # those with this in their name
 
 mod case;
 mod image;
@@ -20,7 +21,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kael_engine::app;
+use kael_engine::runtime::finish;
 use kael_tests::{Need, is_required, needs, project};
 use libtest_mimic::{Arguments, Trial};
 
@@ -28,7 +29,7 @@ use case::Case;
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // Each case runs the program and then itself; more at once would only wait for each other.
+    // Each case keeps two processes busy, so more cases at once would only wait.
     arguments.test_threads.get_or_insert(2);
     let folder = project("tests/hostile/cases");
     let mut trials = Vec::new();
@@ -48,7 +49,7 @@ fn main() {
         move || table(&names),
     ));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    app::finish(Duration::from_secs(3));
+    finish(Duration::from_secs(3));
     conclusion.exit();
 }
 
@@ -73,7 +74,7 @@ fn cases(folder: &Path, root: &Path, trials: &mut Vec<Trial>) {
     }
 }
 
-/// SECURITY.md names tests: each is there.
+/// Checks that every test which SECURITY.md names exists.
 fn table(names: &[String]) {
     let text = fs::read_to_string(project("SECURITY.md")).expect("it is there");
     let rows = text.split("## Hostile classes").nth(1).expect("the table");
@@ -94,8 +95,8 @@ fn table(names: &[String]) {
     assert!(names.len() >= 120);
 }
 
-/// The same for a test that needs what a machine may lack. Without it the test is ignored, and fails where `KAEL_REQUIRE`
-/// names it. Whether it is there is asked only where the test would run.
+/// The same for a test that needs a feature. Without the feature the test is ignored, or fails if
+/// `KAEL_REQUIRE` names it. The feature is checked only if the test runs.
 fn trial_with(need: Need, name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
     let arguments = Arguments::from_args();
     let runs = match &arguments.filter {
@@ -113,7 +114,7 @@ fn trial_with(need: Need, name: &str, test: impl FnOnce() + Send + 'static) -> T
     trial(name, test).with_ignored_flag(true)
 }
 
-/// A test that fails by a panic, as tests do.
+/// A test that fails with a panic.
 fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, move || {
         test();

@@ -1,4 +1,4 @@
-//! What the host itself takes for a large document: at most four times its text, whatever the document holds.
+//! The host's memory for a large document: at most four times its text, for any content.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use libtest_mimic::Trial;
 use crate::in_process_host::Host;
 use crate::trial;
 
-/// How many times `{"":0},` stands in a document: a tree of so many objects has hundreds of bytes for each.
+/// How many times `{"":0},` stands in a document. As parsed values each takes hundreds of bytes.
 const OBJECTS: usize = 1_000_000;
 
-/// KiB that the host may take for such a document: four times its text.
+/// KiB that the host may use for such a document: four times its text.
 const ALLOWED: u64 = (OBJECTS * 7 * 4 / 1024) as u64;
 
-/// Makes `p`, parameters of so many values, in a script.
+/// Lua code that makes `p`, a table with this many values.
 fn parameters() -> String {
     format!(
         "local l = {{}} for i = 1, {OBJECTS} do l[i] = {{ [''] = 0 }} end local p = {{ o = {{ b = l }}, l = {{ y = 1 }} }}"
     )
 }
 
-/// The most memory that a run of the program had, in KiB.
+/// The peak memory of a run, in KiB.
 fn peak(code: &str, options: &[&str]) -> u64 {
     let objects = |count: usize| {
         format!(
@@ -41,7 +41,7 @@ fn peak(code: &str, options: &[&str]) -> u64 {
         .words(options)
         .words(&["script.lua"]);
     let mut child = session.start();
-    // What it prints, a report of a dry run, is more than a pipe holds.
+    // A dry run prints more than a pipe holds.
     let mut printed = child.stdout.take().expect("it is piped");
     let reader = std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
     let status = format!("/proc/{}/status", child.id());
@@ -65,7 +65,7 @@ fn peak(code: &str, options: &[&str]) -> u64 {
     peak
 }
 
-/// Two runs differ by what the host takes for one document.
+/// Checks two runs that differ only in the host's memory for one document.
 #[track_caller]
 fn costs_the_host_its_text(without: &str, with: &str, options: &[&str]) {
     let (without, with) = (peak(without, &[]), peak(with, options));
@@ -75,8 +75,8 @@ fn costs_the_host_its_text(without: &str, with: &str, options: &[&str]) {
     );
 }
 
-/// The guest's memory is the script's own, and counted; what is left is the host's. So the guest does the same in both:
-/// what a call with these parameters does in it, `json.encode` does, too.
+/// The guest's memory is bounded by the script's limit, so only the host's matters here. The guest
+/// does the same in both runs: `json.encode` does in it what a call with these parameters does.
 fn sends(call: &str, options: &[&str]) {
     let make = parameters();
     let encode = "json.encode(p) collectgarbage()";
@@ -87,7 +87,7 @@ fn sends(call: &str, options: &[&str]) {
     );
 }
 
-/// A result that the guest takes is in its memory, too; one that is not taken is the host's alone.
+/// A result that the guest accepts is in its memory, too. A refused result is only in the host's.
 fn refused(action: &str, kind: &str) {
     let code = format!(
         "local ok, e = pcall(actions.t.{action}, {{}}) assert(not ok and e.kind == '{kind}', tostring(e))"

@@ -1,4 +1,4 @@
-//! Repos and scripts whose files are not what they seem: made by code, because no checkout could hold them.
+//! Repos and scripts with hostile files, made by code, because no checkout could contain them.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use crate::trial;
 
 const INIT: &str = "return { t = { a = define_action({ source = '../impl', entrypoint = 'a.sh', executor = 'native' }) } }";
 
-/// A session whose repo `make` has changed: what the program says of it, exit code and message.
+/// Runs a session whose repo `make` has changed. Returns the exit code and the message.
 fn case(
     name: &str,
     code: i32,
@@ -188,7 +188,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             |folder| {
                 fs::create_dir(folder.join("actions/many")).expect("a folder");
                 fs::write(folder.join("file"), "return 1").expect("a file");
-                // Links to one file, of which a file system takes a bounded number; the reader gives up long before.
+                // A file system allows only so many links to one file. The reader stops long before
+                // that.
                 for n in 0..100_000 {
                     let name = folder.join(format!("actions/many/{n}.lua"));
                     if fs::hard_link(folder.join("file"), &name).is_err() {
@@ -274,7 +275,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     all
 }
 
-/// A repo that is written to while it is read is read as it is at some time, or refused; never more than its bounds.
+/// A repo that changes while it is read is read in one of its states, or refused. Its bounds always
+/// hold.
 fn changes() {
     let session = session();
     let (path, stop) = (session.path().join("actions/x.lua"), AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! What a terminal is shown: nothing that a script prints, names or returns drives it.
+//! No output of a script can control the terminal, whatever it prints, names or returns.
 
 use std::process::Command;
 
@@ -8,11 +8,11 @@ use libtest_mimic::Trial;
 use crate::in_process_host::Host;
 use crate::trial;
 
-/// Python starts the program on a pseudo-terminal and hands on all that it writes there.
+/// A Python program that runs kael-host on a pseudo-terminal, and passes on its output.
 const ON_A_TERMINAL: &str =
     "import pty, sys, os\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
-/// What `kael-host run` writes on a terminal, and its exit code.
+/// The output of `kael-host run` on a terminal, and its exit code.
 fn shown(options: &[&str], source: &str) -> (Vec<u8>, i32) {
     let session = Kael::new().file("script.lua", source);
     let output = Command::new("python3")
@@ -28,7 +28,7 @@ fn shown(options: &[&str], source: &str) -> (Vec<u8>, i32) {
     (output.stdout, output.status.code().unwrap_or(-1))
 }
 
-/// No byte but text, line breaks and tabs.
+/// Asserts that the output has only text, line breaks and tabs.
 #[track_caller]
 fn tame(bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec())

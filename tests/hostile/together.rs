@@ -1,9 +1,9 @@
-//! Runs beside each other and after each other: what one does is nothing to the next.
+//! Concurrent and consecutive runs do not affect each other.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kael_engine::sandbox::Sandbox;
+use kael_engine::runtime::Runtime;
 use kael_tests::{Kael, Need};
 use libtest_mimic::Trial;
 
@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("between/a_host_ended_by_term_amid_fifty_actions", || {
             ended_by("TERM", 143)
         }),
-        // Without a namespace nothing is promised of a host that is killed.
+        // Without a namespace, nothing is promised if the host is killed.
         trial_with(
             Need::Namespace,
             "between/a_host_ended_by_kill_amid_fifty_actions",
@@ -37,7 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Raises errors for a while, each of which needs room, and succeeds.
+/// Raises many errors for a while, each of which needs memory, and then succeeds.
 const COMPUTES: &str =
     "local stop = os.clock() + 0.05 while os.clock() < stop do pcall(error, {}) end return 1";
 
@@ -45,13 +45,13 @@ fn session(source: &str) -> Kael {
     Kael::new().file("script.lua", source)
 }
 
-/// An instance's memory is zero where nothing was written, whatever the run before it left in the slot.
+/// Unwritten memory of an instance is zero, whatever the previous run in its slot wrote.
 fn fresh_memory() {
-    // One instance: every run is in the same slot.
+    // With one instance, every run has the same slot.
     let host = Host::start();
     let secret = "local kept = {} for i = 1, 50000 do kept[i] = 'a secret of the run before ' .. i end return #kept";
     assert_eq!(host.run(session(secret).path(), &[]).result, "50000");
-    // Room that was asked for and not written to, as far as a script can see any.
+    // Reads memory that was allocated but not written, as far as a script can.
     let look = "local found = 0
         for _, s in ipairs({ string.pack('z', ''), table.concat(table.create(1000)), ('x'):rep(0), string.pack('!8 i1 i8', 1, 2),
           string.pack('<i1 Xi8', 1), string.pack('c1000', ''), string.pack('>!16 i1 !16 i16', 1, 2) }) do
@@ -66,7 +66,8 @@ fn fresh_memory() {
     }
 }
 
-/// A sandbox holds as many runs as it was made for, also when all of them raise errors, which need room of their own.
+/// A sandbox runs as many scripts at once as it was made for, even if all of them raise errors,
+/// which need memory.
 fn as_many() {
     let host = Host::start();
     let session = session(COMPUTES);
@@ -84,10 +85,10 @@ fn as_many() {
     host.is_well();
 }
 
-/// More runs than there are instances wait for their turn, and all of them succeed; so do those with a repo, which needs an
-/// instance to load before the script has its own.
+/// If there are more runs than instances, runs wait, and all succeed. That includes runs with a
+/// repo, which need another instance to load it.
 fn more() {
-    let host = Host::with(Sandbox::new(2).expect("a sandbox"));
+    let host = Host::with(Runtime::builder().instances(2));
     let (plain, with_repo) = (
         session(COMPUTES),
         Kael::new()
@@ -110,9 +111,9 @@ fn more() {
     host.is_well();
 }
 
-/// Where no run may wait, one that finds no instance is refused at once, and by name; it is no bug.
+/// Without waiting allowed, a run that finds no free instance fails at once with its own error.
 fn busy() {
-    let host = Host::with(Sandbox::with_queue(1, 0).expect("a sandbox"));
+    let host = Host::with(Runtime::builder().instances(1).max_waiting(0));
     let session = session(COMPUTES);
     let runs = (0..3).map(|_| host.running(session.path(), &[]));
     let ended = host.runtime().block_on(futures(runs));
@@ -125,7 +126,7 @@ fn busy() {
     host.is_well();
 }
 
-/// Good scripts run while others exhaust whatever they are allowed.
+/// Good scripts run while others use up their limits.
 fn beside() {
     let host = Host::get();
     let hostile = [
@@ -164,7 +165,7 @@ fn beside() {
     host.is_well();
 }
 
-/// All of some futures, polled in turn.
+/// Polls all futures in turn.
 async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut pending: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
@@ -190,7 +191,8 @@ async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
         .collect()
 }
 
-/// While the host merges, checks and hands on documents of tens of megabytes, it answers others.
+/// The host answers other runs while it merges, checks and passes on documents of tens of
+/// megabytes.
 fn large_document() {
     let host = Host::get();
     let large = Kael::new()
@@ -223,7 +225,7 @@ fn large_document() {
     host.is_well();
 }
 
-/// However the host ends, nothing of its actions is left two seconds later.
+/// However the host ends, no process of its actions is left two seconds later.
 fn ended_by(signal: &str, code: i32) {
     use std::os::unix::process::ExitStatusExt as _;
     let source =
@@ -271,7 +273,7 @@ fn ended_by(signal: &str, code: i32) {
     Host::get().is_well();
 }
 
-/// Two runs of one source at two tags do not see each other's code.
+/// Two runs with two tags of one source do not see each other's code.
 fn two_tags() {
     let git = "set -e; cd repo; git init -q -b main; git config user.email x@x; git config user.name x; \
         for v in one two; do printf '#!/bin/sh\\necho \"\\\"%s\\\"\"\\n' $v > a.sh; git add a.sh; git commit -qm $v; git tag $v; done";

@@ -1,10 +1,11 @@
-//! Two thousand runs that end in every way there is, in one process; at the end it is as it was at the start.
+//! Two thousand runs that end in every way there is, in one process; at the end it is as it was at
+//! the start.
 //!
 //!     cargo test -p kael-tests --test leak
 //!     KAEL_LEAK_RUNS=100000 cargo test --release -p kael-tests --test leak
 //!
-//! Memory may have grown by 32 MiB: an allocator keeps some of what it was given. Threads, descriptors, children and
-//! temporary folders are counted exactly.
+//! Memory may have grown by 32 MiB: an allocator keeps some of what it was given. Threads,
+//! descriptors, children and temporary folders are counted exactly.
 
 #[allow(dead_code, reason = "the hostile suite uses all of it")]
 #[path = "../hostile/in_process_host.rs"]
@@ -14,13 +15,13 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use kael_engine::app;
+use kael_engine::runtime::finish;
 use kael_tests::Kael;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use in_process_host::Host;
 
-/// Set in the process that does the runs, to the folder for its temporary files.
+/// Set in the process that does the runs: the folder for its temporary files.
 const INNER: &str = "KAEL_LEAK_INNER";
 const MARGIN_KIB: u64 = 32 << 10;
 
@@ -44,7 +45,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
 }
 
-/// Each way to end: the options, the script, and the kind.
+/// Every way to end: the options, the script, and the kind of the end.
 const WAYS: [(&str, &str, &str); 18] = [
     ("", "return 1", "ok"),
     ("", "print(('x'):rep(1000)) return { a = { 1, 2 } }", "ok"),
@@ -86,7 +87,7 @@ const WAYS: [(&str, &str, &str); 18] = [
     ("", "local function f() return 1 + f() end f()", "script"),
 ];
 
-/// The same with processes, which cost more and so come less often.
+/// The same with processes, which are slower and so run less often.
 const ACTIONS: [(&str, &str, &str); 7] = [
     ("", "return actions.t.echo({ a = 1 }).a", "ok"),
     ("", "actions.t.fails({})", "failed"),
@@ -105,7 +106,7 @@ const ACTIONS: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// What is left of calls, and what was made for the next, is removed by then.
+/// By then the leftovers of calls and the prepared resources are removed.
 const CLEARED: Duration = Duration::from_secs(3);
 
 fn inner() {
@@ -124,20 +125,20 @@ fn inner() {
         .shell("slow", "", "sleep 1000 & setsid sleep 1000 & wait");
     session.write_repo();
     round(&host, &session, 200);
-    app::finish(CLEARED);
+    finish(CLEARED);
     let start = Counts::taken(0);
     round(&host, &session, runs);
     host.is_well();
-    app::finish(CLEARED);
+    finish(CLEARED);
     let end = Counts::taken(start.threads);
     println!("{runs} runs: at the start {start:?}, at the end {end:?}");
     assert!(
         end.memory <= start.memory + MARGIN_KIB,
         "memory: {start:?} {end:?}"
     );
-    // Threads of the runtime that have had nothing to do for a while end: there may be fewer.
+    // Idle threads of the runtime end after a while, so there may be fewer.
     assert!(end.threads <= start.threads, "threads: {start:?} {end:?}");
-    // The same holds of what those threads held open.
+    // The same holds for descriptors of those threads.
     assert!(
         end.descriptors <= start.descriptors,
         "descriptors: {start:?} {end:?}"
@@ -163,7 +164,7 @@ fn round(host: &Host, session: &Kael, runs: usize) {
     }
 }
 
-/// A run that is dropped in the middle, as Ctrl-C does it.
+/// Drops a run in the middle, like Ctrl-C.
 fn abandoned(host: &Host, session: &Kael) {
     fs::write(session.path().join("script.lua"), "actions.t.slow({})").expect("a file");
     host.runtime().block_on(async {
@@ -175,17 +176,17 @@ fn abandoned(host: &Host, session: &Kael) {
 
 #[derive(Debug, PartialEq)]
 struct Counts {
-    /// KiB that are resident.
+    /// Resident KiB.
     memory: u64,
     threads: u64,
     descriptors: usize,
     children: usize,
-    /// Folders for temporary files of actions.
+    /// Temporary folders of actions.
     folders: usize,
 }
 
 impl Counts {
-    /// Taken when what ends by itself has ended: idle threads, killed processes.
+    /// Measured after idle threads and killed processes have ended.
     fn taken(threads: u64) -> Self {
         let mut counts = Self::now();
         for _ in 0..200 {
@@ -216,7 +217,7 @@ impl Counts {
         let tasks = fs::read_dir("/proc/self/task").expect("/proc").flatten();
         let children =
             tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        // They lie in the data folder of each session.
+        // They are in the data folder of each session.
         let sessions = fs::read_dir(std::env::temp_dir()).expect("a folder");
         let places = sessions
             .flatten()

@@ -1,4 +1,4 @@
-//! The pages that users read: README.md and the book in docs/, as mdBook puts it together.
+//! The pages that users read: README.md, and the book in docs/ with its included files.
 
 use std::fs;
 use std::path::Path;
@@ -13,11 +13,11 @@ pub struct Page {
     pub text: String,
 }
 
-/// The README, and every page that docs/SUMMARY.md lists, in that order.
+/// The README, and every page in docs/SUMMARY.md, in that order.
 ///
 /// # Panics
 ///
-/// When a page or a file that it includes cannot be read.
+/// When a page or an included file cannot be read.
 #[must_use]
 pub fn pages() -> Vec<Page> {
     let summary = read("docs/SUMMARY.md");
@@ -34,7 +34,7 @@ pub fn pages() -> Vec<Page> {
         .collect()
 }
 
-/// The targets of a text's Markdown links, without those in code.
+/// The targets of the Markdown links in a text, except those in code.
 #[must_use]
 pub fn links(text: &str) -> Vec<String> {
     let prose = prose(text);
@@ -47,7 +47,7 @@ pub fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A text without its fenced blocks.
+/// A text without its fenced code blocks.
 #[must_use]
 pub fn prose(text: &str) -> String {
     let mut fenced = false;
@@ -59,7 +59,7 @@ pub fn prose(text: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The anchors that mdBook and GitHub make of a text's headings.
+/// The anchors of a text's headings, as mdBook and GitHub make them.
 #[must_use]
 pub fn anchors(text: &str) -> Vec<String> {
     let text = prose(text);
@@ -77,7 +77,7 @@ pub fn anchors(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A page's text, with the file in place of `{{#include FILE}}` where a line says that.
+/// A page's text, with each line `{{#include FILE}}` replaced by that file.
 fn included(path: &str) -> String {
     let folder = Path::new(path).parent().expect("a folder");
     let text = read(path);

@@ -1,9 +1,9 @@
-//! A machine that lacks a part of the confinement, made of this one: a filter on system calls refuses what it should lack.
+//! Simulates a machine that lacks a part of the confinement, with a filter on system calls.
 
 use crate::Kael;
 
-/// Installs a seccomp filter that answers `landlock_create_ruleset` (444 on every architecture) with ENOSYS, as a kernel
-/// without Landlock does, and becomes the program that its arguments name.
+/// Installs a seccomp filter that answers `landlock_create_ruleset` (444 on every architecture)
+/// with ENOSYS, like a kernel without Landlock. Then executes the program in its arguments.
 const WITHOUT_LANDLOCK: &str = "
 import ctypes, os, struct, sys
 load, equal, answer = 0x20, 0x15, 0x06
@@ -20,7 +20,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 ";
 
 impl Kael {
-    /// The same on a machine whose kernel has no Landlock. Needs Python and seccomp filters.
+    /// The same session on a kernel without Landlock. Needs Python and seccomp filters.
     #[must_use]
     pub fn without_landlock(mut self) -> Self {
         self.wrapper = ["python3", "-c", WITHOUT_LANDLOCK]

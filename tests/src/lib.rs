@@ -1,4 +1,4 @@
-//! A session with `kael-host` as a user would have it: files, a command line, and what came of it.
+//! A session with `kael-host`: files, a command line, and the outcome.
 
 pub mod book;
 mod lacking;
@@ -16,14 +16,14 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 pub use needs::{Need, browser, is_required, needs, needs_any};
-pub use program::{Program, emmylua_check, workspace};
+pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;
 pub use terminal::Terminal;
 
-/// A folder of files and a command line to be run in it.
+/// A folder of files, and a command line to run in it.
 pub struct Kael {
     folder: TempDir,
-    /// A program and its arguments that become the host.
+    /// A program and its arguments, which then execute the host.
     wrapper: Vec<String>,
     before: Vec<String>,
     after: Vec<String>,
@@ -39,13 +39,13 @@ impl Default for Kael {
 }
 
 impl Kael {
-    /// An empty folder, real envyr, and a data folder of its own.
+    /// A session with an empty folder, the real envyr, and its own data folder.
     #[must_use]
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
         let envyr = Program::get().envyr.display().to_string();
-        // Nor is the developer's own configuration anybody's business here.
+        // The developer's own configuration must not matter.
         let config = folder.path().join("config").display().to_string();
         let env = [
             ("KAEL_DATA", data),
@@ -53,24 +53,26 @@ impl Kael {
             ("XDG_CONFIG_HOME", config),
         ]
         .map(|(name, value)| (name.to_owned(), value));
+        let runner = runner().map(|runner| ("KAEL_RUNNER".to_owned(), runner));
         Self {
             folder,
             wrapper: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            env: env.into(),
+            env: env.into_iter().chain(runner).collect(),
             stdin: Vec::new(),
             actions: Vec::new(),
         }
     }
 
-    /// Where the session takes place.
+    /// The session's folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Makes a folder for what actions write: its path, and the field of a definition that lets them.
+    /// Makes a folder that actions may write. Returns its path, and the field of a definition that
+    /// allows it.
     #[must_use]
     pub fn state(&self) -> (String, String) {
         let folder = self.path().join("state");
@@ -79,7 +81,8 @@ impl Kael {
         (folder.display().to_string(), fields)
     }
 
-    /// Makes an empty file below the folder, and gives the field of a definition that lets actions write it.
+    /// Makes an empty file below the folder. Returns the field of a definition that lets actions
+    /// write it.
     #[must_use]
     pub fn writable(&self, name: &str) -> String {
         let file = self.path().join(name);
@@ -94,7 +97,7 @@ impl Kael {
         self
     }
 
-    /// Writes a file that can be executed.
+    /// Writes an executable file.
     #[must_use]
     pub fn program(self, path: &str, content: &str) -> Self {
         let path = self.path().join(path);
@@ -103,14 +106,14 @@ impl Kael {
         self
     }
 
-    /// Defines the action `t.NAME` of the repo `actions`: `fields` are Lua, for `define_action`.
+    /// Defines the action `t.NAME` of the repo `actions`. `fields` are Lua for `define_action`.
     #[must_use]
     pub fn define(mut self, name: &str, fields: &str) -> Self {
         self.actions.push((name.to_owned(), fields.to_owned()));
         self
     }
 
-    /// Defines `t.NAME` as a shell script, with more fields if they are given.
+    /// Defines `t.NAME` as a shell script, with further fields.
     #[must_use]
     pub fn shell(self, name: &str, fields: &str, code: &str) -> Self {
         let fields = format!(
@@ -120,7 +123,7 @@ impl Kael {
             .define(name, &fields)
     }
 
-    /// Options before the command.
+    /// Adds options before the command.
     #[must_use]
     pub fn option(mut self, words: &[&str]) -> Self {
         self.before
@@ -128,7 +131,7 @@ impl Kael {
         self
     }
 
-    /// The command and its words.
+    /// Sets the command and its arguments.
     #[must_use]
     pub fn words(mut self, words: &[&str]) -> Self {
         self.after
@@ -136,27 +139,27 @@ impl Kael {
         self
     }
 
-    /// `run` with options.
+    /// Sets the command `run` with options.
     #[must_use]
     pub fn run_with(self, options: &[&str]) -> Self {
         self.words(&["run"]).words(options)
     }
 
-    /// Sets a variable for the host.
+    /// Sets an environment variable of the host.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// What the host reads from stdin.
+    /// Sets the host's stdin.
     #[must_use]
     pub fn stdin(mut self, text: &str) -> Self {
         self.stdin = text.as_bytes().to_vec();
         self
     }
 
-    /// Runs a script: `run script.lua`, after the options that were given.
+    /// Runs a script: `run script.lua` after the options.
     #[must_use]
     pub fn script(self, source: &str) -> Ran {
         let session = self.file("script.lua", source);
@@ -176,7 +179,7 @@ impl Kael {
         Ran::new(output, self.folder)
     }
 
-    /// Starts the command and leaves it running.
+    /// Starts the command, and leaves it running.
     #[must_use]
     pub fn start(&self) -> Child {
         let mut command = self.command();
@@ -186,7 +189,7 @@ impl Kael {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the host starts");
-        // A host that ended before it read everything is not this line's business.
+        // The host may end before it has read everything.
         child
             .stdin
             .take()
@@ -196,7 +199,7 @@ impl Kael {
         child
     }
 
-    /// kael-host in this session's folder and environment, without a command yet.
+    /// kael-host in this session's folder and environment, without a command.
     #[must_use]
     pub fn command(&self) -> Command {
         self.write_repo();
@@ -222,7 +225,7 @@ impl Kael {
         command
     }
 
-    /// Writes the repo of what was defined; `start` does, too.
+    /// Writes the repo with the defined actions. `start` calls it, too.
     pub fn write_repo(&self) {
         if self.actions.is_empty() {
             return;
@@ -236,7 +239,7 @@ impl Kael {
             fields.collect::<String>()
         );
         let path = self.path().join("actions/init.lua");
-        // Another host of this session may be reading it.
+        // Another host of this session may be reading the file.
         if fs::read_to_string(&path).ok().as_ref() != Some(&source) {
             write(&path, source.as_bytes());
         }
@@ -248,7 +251,7 @@ fn write(path: &Path, content: &[u8]) {
     fs::write(path, content).expect("a file");
 }
 
-/// Whether a process of this machine has the text in its command line.
+/// Whether a process has the text in its command line.
 #[must_use]
 pub fn alive(marker: &str) -> bool {
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
@@ -258,7 +261,7 @@ pub fn alive(marker: &str) -> bool {
         .any(|line| String::from_utf8_lossy(&line).contains(marker))
 }
 
-/// Waits, at most two seconds, until no process has the text in its command line.
+/// Waits at most two seconds until no process has the text in its command line.
 #[must_use]
 pub fn gone(marker: &str) -> bool {
     (0..40).any(|round| {

@@ -1,5 +1,6 @@
-//! What a test needs and a machine may lack. Where it is missing the test is shown as skipped, and fails where `KAEL_REQUIRE`
-//! names it: `KAEL_REQUIRE=namespace,landlock,pids` in CI, so that no promise goes untested there.
+//! Features that a test needs and a machine may lack. Without them the test is reported as skipped.
+//! It fails if `KAEL_REQUIRE` names them: CI sets `KAEL_REQUIRE=namespace,landlock,pids`, so that
+//! every promise is tested there.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,20 +8,20 @@ use std::sync::OnceLock;
 
 use crate::Kael;
 
-/// Something that not every machine has.
+/// A feature that not every machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// PID namespaces with read-only mounts.
     Namespace,
     /// Landlock of any version.
     Landlock,
-    /// Landlock of version 6, which restrains signals and abstract sockets.
+    /// Landlock of version 6, which restricts signals and abstract sockets.
     LandlockScopes,
     /// A filter of system calls.
     Seccomp,
-    /// Something that counts the processes of a call.
+    /// A limit on the number of processes of a call.
     Pids,
-    /// A browser without a screen.
+    /// A headless browser.
     Chromium,
 }
 
@@ -34,7 +35,7 @@ const ALL: [Need; 6] = [
 ];
 
 impl Need {
-    /// The word for it in `KAEL_REQUIRE`.
+    /// Its name in `KAEL_REQUIRE`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,17 +65,18 @@ impl Need {
     }
 }
 
-/// Whether this machine has all that a test needs. Where it has not, that is shown, and the test returns at once.
+/// Whether this machine has everything that a test needs. Otherwise reports the test as skipped;
+/// the test then returns.
 ///
 /// # Panics
-/// When `KAEL_REQUIRE` names what is missing.
+/// When `KAEL_REQUIRE` names a missing feature.
 #[must_use]
 pub fn needs(all: &[Need]) -> bool {
     let missing = all.iter().find(|need| !need.is_met());
     missing.is_none_or(|missing| skipped(&[*missing]))
 }
 
-/// Whether this machine has any of what a test could do with.
+/// Whether this machine has at least one of the features.
 ///
 /// # Panics
 /// When it has none, and `KAEL_REQUIRE` names one of them.
@@ -83,10 +85,10 @@ pub fn needs_any(of: &[Need]) -> bool {
     of.iter().any(|need| need.is_met()) || skipped(of)
 }
 
-/// Whether a missing need fails tests.
+/// Whether tests fail if this feature is missing.
 ///
 /// # Panics
-/// When `KAEL_REQUIRE` holds a word that names nothing.
+/// When `KAEL_REQUIRE` has an unknown name.
 #[must_use]
 pub fn is_required(need: Need) -> bool {
     let required = std::env::var("KAEL_REQUIRE").unwrap_or_default();
@@ -98,7 +100,7 @@ pub fn is_required(need: Need) -> bool {
     for word in words {
         assert!(
             ALL.iter().any(|need| need.name() == word),
-            "KAEL_REQUIRE: `{word}` is none of {}",
+            "KAEL_REQUIRE: `{word}` is not one of {}",
             ALL.map(Need::name).join(", ")
         );
         found |= need.name() == word;
@@ -106,7 +108,7 @@ pub fn is_required(need: Need) -> bool {
     found
 }
 
-/// Shows that a test does not run. Always false.
+/// Reports a test as skipped. Always returns false.
 fn skipped(missing: &[Need]) -> bool {
     let names: Vec<&str> = missing.iter().map(|need| need.name()).collect();
     let names = names.join(" or ");
@@ -117,12 +119,12 @@ fn skipped(missing: &[Need]) -> bool {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let line = format!("skipped: needs {names} ({test})\n");
-    // Past `eprintln!`, whose output of tests that pass is not shown.
+    // Not `eprintln!`: the test runner hides its output for tests that pass.
     std::io::stderr().write_all(line.as_bytes()).ok();
     false
 }
 
-/// What `kael-host doctor` says of one part of the confinement: whether it is there, and the whole line.
+/// The line of `kael-host doctor` for one part of the confinement, and whether the part works.
 fn found(name: &str) -> (bool, &'static str) {
     static REPORT: OnceLock<String> = OnceLock::new();
     let report = REPORT.get_or_init(|| Kael::new().words(&["doctor"]).ends().stdout);
@@ -133,7 +135,7 @@ fn found(name: &str) -> (bool, &'static str) {
     (line.starts_with("ok"), line)
 }
 
-/// A browser that tests can show pages to.
+/// A browser in which tests can open pages.
 #[must_use]
 pub fn browser() -> Option<PathBuf> {
     let names = [

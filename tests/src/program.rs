@@ -1,17 +1,18 @@
-//! The programs under test: `kael-host`, built like the tests, and envyr, installed by `kael-host setup` where it is missing.
+//! The programs under test: `kael-host`, built in the profile of the tests, and envyr, installed by
+//! `kael-host setup`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What the tests run.
+/// The programs that tests run.
 pub struct Program {
     /// kael-host.
     pub host: PathBuf,
-    /// The real envyr, of the version that Kael is pinned to.
+    /// The real envyr, in the version that Kael pins.
     pub envyr: PathBuf,
-    /// The data folder that envyr was installed into.
+    /// The data folder in which envyr is installed.
     pub data: PathBuf,
 }
 
@@ -21,6 +22,13 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("tests/ is in the workspace")
+}
+
+/// The runner that `KAEL_TEST_RUNNER` names for the host under test: `envyr`, `builtin` or `auto`,
+/// which finds the envyr that is named for it.
+#[must_use]
+pub fn runner() -> Option<String> {
+    std::env::var("KAEL_TEST_RUNNER").ok()
 }
 
 impl Program {
@@ -36,8 +44,8 @@ impl Program {
     }
 }
 
-/// cargo, without what the cargo that runs this program has told it of the package that it is of: build scripts that look
-/// at such variables would run again, and all that was built of them would be built again.
+/// cargo without the variables that the outer cargo set for its package. With those, build scripts
+/// that read them would run again, and cargo would rebuild everything that depends on them.
 fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os() {
@@ -49,7 +57,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// Builds the host in the profile of this very program.
+/// Builds the host in the profile of this test program.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("a path of our own");
     let folder = own
@@ -93,8 +101,8 @@ fn set_up(host: &Path) -> PathBuf {
     data
 }
 
-/// The real `emmylua_check`, of one version, installed where it is missing. It takes three minutes on two cores as it is
-/// built here; it runs for moments, so it need not be fast.
+/// The real `emmylua_check` in a pinned version, installed if missing. It is built without
+/// optimisation, which takes three minutes on two cores; it runs only briefly.
 pub fn emmylua_check() -> &'static Path {
     const VERSION: &str = "0.25.1";
     static PATH: OnceLock<PathBuf> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! What came of a command, and what a test says of it.
+//! The outcome of a command, and assertions about it.
 
 use std::path::Path;
 use std::process::Output;
@@ -11,12 +11,12 @@ pub struct Ran {
     pub code: i32,
     /// All of stdout.
     pub stdout: String,
-    /// All of stderr, with the session's folder written as `DIR`.
+    /// All of stderr, with the session's folder replaced by `DIR`.
     pub stderr: String,
     folder: TempDir,
 }
 
-/// Whether it is a line of a file below a message, or the mark below that.
+/// Whether a line quotes a file below a message, or marks a place in that quote.
 fn is_quoted(line: &str) -> bool {
     let number = line
         .strip_prefix("    ")
@@ -25,7 +25,7 @@ fn is_quoted(line: &str) -> bool {
 }
 
 impl Ran {
-    /// What a command left, which ran in a folder.
+    /// The outcome of a command that ran in a folder.
     #[must_use]
     pub fn new(output: Output, folder: TempDir) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
@@ -45,13 +45,13 @@ impl Ran {
         }
     }
 
-    /// Where the session took place.
+    /// The session's folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The exit code is this one.
+    /// Asserts this exit code.
     #[track_caller]
     pub fn exits(&self, code: i32) -> &Self {
         assert_eq!(
@@ -62,7 +62,7 @@ impl Ran {
         self
     }
 
-    /// It succeeded, said nothing on stderr, and printed exactly this.
+    /// Asserts success, an empty stderr, and exactly this stdout.
     #[track_caller]
     pub fn prints(&self, stdout: &str) -> &Self {
         self.exits(0);
@@ -70,8 +70,8 @@ impl Ran {
         self
     }
 
-    /// It failed with this code, and stderr is exactly this: with the lines of files that it quotes if there are any in
-    /// the expectation, else without them.
+    /// Asserts this exit code and exactly this stderr. Quoted lines of files count only if the
+    /// expectation has some.
     #[track_caller]
     pub fn fails(&self, code: i32, stderr: &str) -> &Self {
         self.exits(code);
@@ -82,14 +82,14 @@ impl Ran {
         self
     }
 
-    /// Stderr without the lines of files that it quotes.
+    /// Stderr without quoted lines of files.
     #[must_use]
     pub fn unquoted(&self) -> String {
         let lines = self.stderr.split('\n').filter(|line| !is_quoted(line));
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// It failed with this code, and this is the first line of stderr.
+    /// Asserts this exit code, and the first line of stderr.
     #[track_caller]
     pub fn fails_with(&self, code: i32, first_line: &str) -> &Self {
         self.exits(code);
@@ -102,7 +102,7 @@ impl Ran {
         self.no_panic()
     }
 
-    /// Stderr contains this.
+    /// Asserts that stderr contains this.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
         assert!(
@@ -113,7 +113,7 @@ impl Ran {
         self
     }
 
-    /// Nothing of Rust's own shows.
+    /// Asserts that no message of Rust's own is shown.
     #[track_caller]
     pub fn no_panic(&self) -> &Self {
         assert!(

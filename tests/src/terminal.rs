@@ -1,4 +1,4 @@
-//! kael-host on a pseudo-terminal, as somebody who types would have it.
+//! Runs kael-host on a pseudo-terminal, as a user would.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,25 +10,25 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::Kael;
 
-/// How long something that must come may take: a machine may be busy, and a test that waits for nothing should end.
+/// How long to wait for output before the test fails. A busy machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A terminal with the program on it.
+/// A terminal with the program.
 pub struct Terminal {
     typing: File,
     shown: Receiver<Vec<u8>>,
     child: Child,
-    /// All that was shown, without what moves the cursor and paints.
+    /// Everything that was shown, without control sequences.
     pub text: String,
     all: Vec<u8>,
-    /// The end of a control sequence that was cut in two.
+    /// The beginning of an incomplete control sequence.
     raw: Vec<u8>,
-    /// How much of the text was looked at.
+    /// The length of the text that was matched already.
     seen: usize,
 }
 
 impl Terminal {
-    /// Starts `kael-host` with these words in a session's folder, on a terminal of its own.
+    /// Starts `kael-host` with these arguments in a session's folder, on its own terminal.
     ///
     /// # Panics
     /// When the machine has no pseudo-terminals.
@@ -51,7 +51,7 @@ impl Terminal {
             Stdio::from(file.expect("the other end"))
         };
         let host = session.command();
-        // setsid gives it the terminal, so that Ctrl-C there is a signal here.
+        // setsid makes it the controlling terminal, so that Ctrl-C becomes a signal.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(host.get_program());
         command.args(host.get_args()).args(words);
@@ -65,7 +65,7 @@ impl Terminal {
         command.env("TERM", "xterm");
         command.stdin(open()).stdout(open()).stderr(open());
         let child = command.spawn().expect("setsid starts");
-        // The other ends are the child's alone from here on.
+        // From here on only the child has the other ends.
         drop(command);
         let typing = File::from(master);
         let mut reading = typing.try_clone().expect("a descriptor");
@@ -89,13 +89,13 @@ impl Terminal {
         }
     }
 
-    /// Types, as it stands: `\r` is Enter, `\t` Tab, `\x03` Ctrl-C, `\x04` Ctrl-D.
+    /// Types the text: `\r` is Enter, `\t` Tab, `\x03` Ctrl-C, `\x04` Ctrl-D.
     pub fn types(&mut self, text: &str) -> &mut Self {
         self.typing.write_all(text.as_bytes()).expect("typed");
         self
     }
 
-    /// Waits until this is shown, behind what was waited for before.
+    /// Waits until this text appears after the text of the previous wait.
     #[track_caller]
     pub fn shows(&mut self, text: &str) -> &mut Self {
         let start = Instant::now();
@@ -117,23 +117,23 @@ impl Terminal {
         }
     }
 
-    /// All that was shown so far, as it came.
+    /// Everything that was shown so far.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.all
     }
 
-    /// The number of its process.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for its end: the exit code, and all that was shown.
+    /// Waits for the end. Returns the exit code and everything that was shown.
     #[track_caller]
     pub fn ends(mut self) -> (i32, String) {
         let status = self.child.wait().expect("it ends");
-        // The other end is closed: the thread comes to the end of what there is.
+        // The other end is closed, so the thread reaches the end of the output.
         while let Ok(bytes) = self.shown.recv_timeout(PATIENCE) {
             self.take(&bytes);
         }
@@ -151,13 +151,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A test that has failed leaves nothing behind; one that has not is past its end.
+        // A failed test must leave no process behind. After a passed test the process has ended
+        // already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// What there is to read, and the beginning of what is not complete yet.
+/// Splits bytes into readable text and an incomplete rest.
 fn plain(bytes: &[u8]) -> (String, Vec<u8>) {
     let (mut out, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
@@ -183,7 +184,7 @@ fn plain(bytes: &[u8]) -> (String, Vec<u8>) {
     (text, bytes[at..].to_vec())
 }
 
-/// The length of the control sequence that begins here, if all of it is there.
+/// The length of the control sequence at the start, if it is complete.
 fn sequence(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
         b'[' => {

@@ -1,4 +1,4 @@
-//! Actions that run through real envyr: parameters in, results out, and every way to fail.
+//! Actions through the real envyr: parameters, results, and every kind of failure.
 
 use kael_tests::{Kael, gone};
 
@@ -76,7 +76,7 @@ fn every_way_to_fail_has_its_kind() {
             "echo junk",
             "",
             "bad_output",
-            "printed what is not JSON: it begins with \"junk\", which is no value, at line 1 column 1",
+            "printed what is not JSON: it begins with \"junk\", which is not a JSON value, at line 1 column 1",
         ),
         (
             "echo 1 2",
@@ -132,7 +132,7 @@ fn a_timeout_ends_the_whole_tree() {
 }
 
 #[test]
-fn what_a_finished_action_left_behind_is_ended_too() {
+fn leftover_processes_of_a_finished_action_are_killed() {
     let code = "sleep 4814.2 & (setsid sh -c 'sleep 4814.2 & sleep 4814.2' &) ; echo 1";
     Kael::new()
         .shell("a", "", code)
@@ -142,7 +142,7 @@ fn what_a_finished_action_left_behind_is_ended_too() {
 }
 
 #[test]
-fn an_action_sees_only_what_it_is_given() {
+fn an_action_sees_only_its_own_environment() {
     let code = r#"env | sort | cut -d= -f1 | grep -v -e '^PWD$' -e '^OLDPWD$' -e '^_$' -e '^SHLVL$' | tr '\n' ' ' | sed 's/\(.*\)/"\1"/'"#;
     Kael::new()
         .env("SECRET", "s")
@@ -207,7 +207,7 @@ fn bad_parameters_are_errors_that_name_their_place() {
 }
 
 #[test]
-fn an_unknown_action_says_what_there_is() {
+fn an_unknown_action_suggests_a_known_one() {
     Kael::new()
         .shell("echo", "", CAT)
         .script("actions.t.ecoh({})")
@@ -218,7 +218,7 @@ fn an_unknown_action_says_what_there_is() {
 }
 
 #[test]
-fn what_the_policy_denies_does_not_run() {
+fn a_denied_action_does_not_run() {
     let ran = Kael::new()
         .shell("drop", "", "touch ../dropped; echo 1")
         .shell("look", "", "echo 2")
@@ -296,7 +296,7 @@ fn a_call_that_was_cancelled_is_recorded() {
 }
 
 #[test]
-fn a_failure_is_reported_as_it_was_and_not_as_the_script_says() {
+fn a_script_cannot_change_the_report_of_a_failure() {
     Kael::new()
         .shell("a", "", "echo no >&2; exit 1")
         .script("local _, e = pcall(actions.t.a, {}) e.kind, e.action, e.message = 'denied', 'b', 'by the policy' error(e)")
@@ -387,10 +387,14 @@ fn an_action_need_not_read_its_input() {
 }
 
 #[test]
-fn envyr_that_is_missing_or_another_is_named_with_the_remedy() {
-    let session = || Kael::new().shell("a", "", "echo 1").env("KAEL_ENVYR", "");
+fn a_missing_or_other_envyr_is_reported_with_the_remedy() {
+    let session = || {
+        let session = Kael::new().shell("a", "", "echo 1").env("KAEL_ENVYR", "");
+        session.env("KAEL_RUNNER", "auto")
+    };
     session()
         .env("PATH", "/usr/bin:/bin")
+        .option(&["--runner", "envyr"])
         .script("actions.t.a({})")
         .fails_with(
             6,

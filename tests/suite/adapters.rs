@@ -1,4 +1,5 @@
-//! Programs that know nothing of Kael as actions: parameters as arguments and variables, results from text.
+//! Actions whose programs do not know Kael: parameters as arguments and variables, results from
+//! text.
 
 use kael_tests::Kael;
 
@@ -65,7 +66,7 @@ fn positional_values_have_their_order() {
 }
 
 #[test]
-fn a_template_says_the_whole_command_line() {
+fn a_template_is_the_whole_command_line() {
     let argv = |template: &str| format!("argv = {template}, output = 'lines'");
     let status = argv("{ 'status', '{name}', '--json' }");
     call(&status, ARGS, "{ name = 'web 1' }").prints("[\"<status>\",\"<web 1>\",\"<--json>\"]\n");
@@ -81,7 +82,7 @@ fn a_template_says_the_whole_command_line() {
     call(&all, ARGS, "{ dir = '/tmp', header = { 'a: b', 'c: d' }, of = '--x', quiet = true, files = { '-a', 'b;id' } }")
         .prints("[\"<{}>\",\"<--dir>\",\"</tmp>\",\"<-H>\",\"<a: b>\",\"<-H>\",\"<c: d>\",\"<--of=--x>\",\"<-q>\",\"<-->\",\"<-a>\",\"<b;id>\"]\n");
     call(&all, ARGS, "{ quiet = false }").prints("[\"<{}>\",\"<-->\"]\n");
-    // Programs that read `--dir VALUE` in a loop, and no `--dir=VALUE`.
+    // Some programs read `--dir VALUE` in a loop, but not `--dir=VALUE`.
     let reads = "while [ $# -gt 0 ]; do case $1 in --dir) dir=$2; shift 2 ;; --count) count=$2; shift 2 ;; *) exit 1 ;; esac; done; echo $dir $count";
     call(
         "argv = { '--dir', '{dir}', '--count', '{count}' }, output = 'text', params = { dir = 'string', count = 'integer' }",
@@ -178,7 +179,7 @@ fn adapters_that_are_none_are_named() {
         ),
         (
             "input = 'argc'",
-            "field 'input' `argc` is none of \"json\", \"args\", \"positional\", \"argv\", \"env\"",
+            "field 'input' `argc` is not one of \"json\", \"args\", \"positional\", \"argv\", \"env\"",
         ),
         (
             "input = 'json', argv = { 'x' }",
@@ -194,7 +195,7 @@ fn adapters_that_are_none_are_named() {
         ),
         (
             "argv = { 'x{name}' }",
-            "field 'argv' element 1: `x{name}`: a place is a whole argument, \"{name}\", or stands behind `=`, \"--option={name}\"; a brace that is none is written twice",
+            "field 'argv' element 1: `x{name}`: a place is a whole argument, \"{name}\", or stands behind `=`, \"--option={name}\"; write a literal brace twice",
         ),
         (
             "argv = { '{nmae}' }, params = { name = 'string?' }",
@@ -238,7 +239,7 @@ fn adapters_that_are_none_are_named() {
         ),
         (
             "output = 'xml'",
-            "field 'output' `xml` is none of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"",
+            "field 'output' `xml` is not one of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"",
         ),
     ] {
         load(fields).fails(

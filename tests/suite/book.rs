@@ -17,7 +17,7 @@ fn every_example_prints_what_it_says() {
     assert!(commands >= 15, "{commands} commands");
 }
 
-/// Lua that belongs to no file is not run; the Lua of scripts compiles it all the same.
+/// Lua without a file name is not run. Lua blocks that are scripts must still compile.
 #[test]
 fn every_piece_of_lua_compiles() {
     let mut seen = 0;
@@ -80,7 +80,7 @@ fn every_link_leads_somewhere() {
     assert!(seen >= 40, "{seen} links");
 }
 
-/// A link's target as a path from the project's root.
+/// The target of a link, as a path from the project's root.
 fn beside(page: &str, file: &str) -> String {
     let mut path = PathBuf::new();
     for part in Path::new(page)
@@ -113,7 +113,7 @@ fn every_file_of_the_book_is_listed() {
     assert!(pages.len() >= 15, "{pages:?}");
 }
 
-/// Somebody who gives the README five minutes can read it to its end; and no editor has to wrap the prose of the book.
+/// The README is short enough for five minutes, and no line of the book is too long.
 #[test]
 fn the_readme_is_short_and_lines_of_prose_end_by_column_100() {
     for page in book::pages() {
@@ -121,7 +121,7 @@ fn the_readme_is_short_and_lines_of_prose_end_by_column_100() {
             let lines = page.text.lines().count();
             assert!(lines <= 180, "README.md has {lines} lines");
         }
-        // These hold papers from outside of docs/.
+        // These pages include files from outside of docs/.
         let included = ["architecture", "security", "changelog"];
         if included
             .iter()

@@ -1,9 +1,9 @@
-//! `kael-host check`: what is wrong with a script comes out without running it, and nothing else does.
+//! `kael-host check` finds mistakes in scripts without running them, and reports nothing else.
 
 use kael_tests::{Kael, Ran, project};
 use serde_json::Value;
 
-/// A repo with one action of each kind of parameters.
+/// A repo with one action for each kind of parameters.
 fn repo() -> Kael {
     Kael::new().file(
         "actions/init.lua",
@@ -38,7 +38,7 @@ fn check(script: &str) -> Ran {
         .ends()
 }
 
-/// What is said of each script, without hints.
+/// The messages for each script, without hints.
 fn all_problems(scripts: &[&str]) -> Vec<Vec<String>> {
     let names: Vec<String> = (0..scripts.len()).map(|n| format!("{n}.lua")).collect();
     let mut session = repo();
@@ -72,7 +72,7 @@ fn all_problems(scripts: &[&str]) -> Vec<Vec<String>> {
     all
 }
 
-/// Each script has this one problem.
+/// Asserts that each script has exactly this problem.
 #[track_caller]
 fn each_has(scripts: &[(&str, &str)]) {
     let sources: Vec<&str> = scripts.iter().map(|(source, _)| *source).collect();
@@ -82,7 +82,7 @@ fn each_has(scripts: &[(&str, &str)]) {
 }
 
 #[test]
-fn all_that_is_wrong_comes_out_at_once_with_its_place_and_a_remedy() {
+fn all_mistakes_are_reported_with_position_and_remedy() {
     let ran = check(
         "local q = actions.t.query\nq({ url = 5 })\n\tactions.t.qurey({})\nprint(actons, 'é', missing)\nactions.t.fixed{ tenant = 'x' }\n",
     );
@@ -91,7 +91,7 @@ fn all_that_is_wrong_comes_out_at_once_with_its_place_and_a_remedy() {
         "script.lua:2:5: error: t.query: parameter `url` must be a string, got a number
   hint: kael-host actions describe t.query
 script.lua:3:12: error: no action 't.qurey' (did you mean 't.query'?)
-  hint: kael-host actions list shows what there is
+  hint: see kael-host actions list
 script.lua:4:7: error: unknown global `actons` (did you mean `actions`?)
   hint: set it before it is read, or make it a local: local actons = …
 script.lua:4:20: error: unknown global `missing`
@@ -138,14 +138,14 @@ fn the_syntax_is_that_of_the_guest() {
             "2:7: variable 'nope' not declared",
         ),
     ]);
-    // Lua 5.5 declares globals; what was not declared is then its compiler's matter.
+    // In Lua 5.5 a script can declare its globals. Then the compiler reports undeclared ones.
     let declares =
         "global print, x\nx = 1\nprint(x)\nglobal function f() end\nglobal <const> *\nprint(f)";
     assert_eq!(all_problems(&[declares]), [[""; 0]]);
 }
 
 #[test]
-fn calls_that_cannot_be_right_are_told() {
+fn wrong_calls_are_reported() {
     each_has(&[
         (
             "actions.t.query({})",
@@ -236,9 +236,9 @@ fn calls_that_cannot_be_right_are_told() {
 }
 
 #[test]
-fn what_may_be_right_is_not_told() {
+fn possibly_valid_calls_are_not_reported() {
     let scripts = [
-        // What shows only when it runs.
+        // Known only at run time.
         "local x = ... actions.t.query({ url = x, limit = x.y, tags = { x, x() }, auth = x })",
         "local k = ... actions.t.query({ [k] = 1 })",
         "local p = ... actions.t.query(p) actions.t.query(p())",
@@ -246,14 +246,15 @@ fn what_may_be_right_is_not_told() {
         "local x = ... actions.t.full({ mode = x })",
         "actions.t.fixed({ deep = { b = 2 }, other = 1 })",
         "actions.t.query({ url = 'x', tags = {}, auth = {} })",
-        // Functions of the repo, what makes up its fields, what the script itself sets.
+        // Functions of the repo, tables that create fields on access, and values that the script
+        // sets.
         "actions.t.compose('x', 2) actions.open.anything.at.all(1)",
         "actions.t.mine = function() end actions.t.mine(1, 2)",
         "function actions.t.query(x) return x end actions.t.query(5)",
         "local actions = { x = print } actions.x(5)",
         "local q = actions.t.query q = print q('x')",
         "actions = { x = print } actions.x(5)",
-        // Globals that are there, that are set, that are asked for.
+        // Globals that exist, that the script sets, or that it only tests.
         "x = 1 print(x, arg, _G, _VERSION, json, parallel, inspect)",
         "if jit then print(jit.version) end return unpack or table.unpack, type(nope)",
         "_G.x = 1 print(x)",
@@ -273,7 +274,7 @@ fn what_may_be_right_is_not_told() {
 }
 
 #[test]
-fn globals_that_are_nowhere_are_told() {
+fn unknown_globals_are_reported() {
     each_has(&[
         (
             "pritn(1)",
@@ -291,7 +292,7 @@ fn globals_that_are_nowhere_are_told() {
             "1:29: unknown global `define_action`",
         ),
     ]);
-    // What a module sets when it is required is there afterwards.
+    // Globals that a module sets exist after `require`.
     let with_module = repo().file("actions/lib/names.lua", "shared = 1 return {}");
     with_module
         .file("script.lua", "require('lib.names') print(shared)")
@@ -302,7 +303,7 @@ fn globals_that_are_nowhere_are_told() {
 }
 
 #[test]
-fn the_report_is_json_where_that_is_wanted() {
+fn the_report_can_be_json() {
     let ran = repo()
         .file("a.lua", "pritn()")
         .file("b.lua", "print()")
@@ -353,7 +354,7 @@ fn scripts_without_a_repo_are_checked_too() {
 }
 
 #[test]
-fn what_is_too_much_for_it_is_no_problem() {
+fn a_script_too_large_for_the_linter_passes() {
     let deep = format!("return {}1{}", "{".repeat(150), "}".repeat(150));
     check(&deep).prints("no problems\n");
     let long = format!(
@@ -371,7 +372,7 @@ fn what_is_too_much_for_it_is_no_problem() {
 }
 
 #[test]
-fn the_examples_are_what_they_say() {
+fn the_examples_match_their_text() {
     for (example, expected) in [
         (
             "hello",

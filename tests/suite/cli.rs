@@ -1,4 +1,4 @@
-//! The command line: where scripts come from, what is printed, and how it ends.
+//! The command line: sources of scripts, output, and exit codes.
 
 use kael_tests::{Kael, gone};
 
@@ -17,7 +17,7 @@ fn a_script_comes_from_a_file_stdin_or_the_command_line() {
 }
 
 #[test]
-fn what_follows_the_script_is_its_own() {
+fn arguments_after_the_script_belong_to_it() {
     let script = "print(arg[0], #arg, table.concat(arg, ' '), ...)";
     let args = ["script.lua", "--json", "-e", "x", "--", "-v", "--max-cpu"];
     Kael::new()
@@ -42,7 +42,7 @@ fn a_script_that_cannot_be_read_is_named() {
     };
     run("none.lua").fails(2, "Error: no such script: `none.lua`\n");
     run("folder").fails(2, "Error: the script `folder` is a folder\n");
-    // A script may hold any bytes; these are no Lua.
+    // A script may have any bytes. These are not Lua.
     run("bytes.lua").fails_with(1, "Error: bytes.lua:2: syntax error near '<\\255>'");
     Kael::new().run_with(&[]).ends().fails_with(
         2,
@@ -62,7 +62,7 @@ fn an_error_has_its_line_and_its_frames() {
     );
 }
 
-/// The parser gives up there in another way than at a mistake: through the handler of errors.
+/// The parser reports deep nesting in another way than mistakes: through the error handler.
 #[test]
 fn code_that_nests_too_deeply_is_refused_without_the_runtimes_own_lines() {
     let deep = format!("x = {}", "{".repeat(300));
@@ -87,7 +87,7 @@ fn nothing_in_an_error_drives_the_terminal_or_fakes_a_message() {
 }
 
 #[test]
-fn without_a_repo_the_first_use_of_actions_says_so() {
+fn without_a_repo_the_first_use_of_actions_is_an_error() {
     Kael::new()
         .file("actions/init.lua", "return {}")
         .script("print(1)")
@@ -154,7 +154,7 @@ fn a_result_that_json_cannot_hold_is_an_error_of_the_report_alone() {
 }
 
 #[test]
-fn verbose_says_what_was_called() {
+fn verbose_lists_the_calls() {
     let ran = Kael::new()
         .shell("ok", "", "echo 1")
         .option(&["-v"])
@@ -175,7 +175,7 @@ fn a_closed_stdout_ends_the_run_quietly() {
 }
 
 #[test]
-fn an_interrupt_ends_the_run_and_all_that_it_started() {
+fn an_interrupt_ends_the_run_and_its_processes() {
     let session = Kael::new();
     let (state, fields) = session.state();
     let nap = format!("touch {state}/started; setsid sleep 4812.5 & sleep 4812.5");
@@ -223,7 +223,7 @@ fn a_killed_host_leaves_nothing_behind() {
 }
 
 #[test]
-fn setup_says_that_envyr_is_there() {
+fn setup_reports_an_installed_envyr() {
     let data = kael_tests::Program::get().data.display().to_string();
     let session = Kael::new().env("KAEL_DATA", &data);
     let ran = session.words(&["setup", "--json"]).ends();
@@ -258,7 +258,7 @@ fn a_repo_can_be_named_by_the_environment() {
 }
 
 #[test]
-fn quiet_says_the_error_alone() {
+fn quiet_prints_only_the_error() {
     Kael::new()
         .option(&["-q"])
         .run_with(&["--max-output", "1B", "-e", "print('xx')"])
@@ -363,14 +363,14 @@ fn a_closed_stderr_changes_nothing() {
 }
 
 #[test]
-fn a_report_that_nobody_reads_does_not_keep_the_program_from_ending() {
+fn an_unread_report_does_not_block_the_end() {
     use std::io::Read as _;
     use std::time::{Duration, Instant};
 
     let session = Kael::new().run_with(&["--json", "-e", "print(('x'):rep(1 << 20))"]);
     let mut child = session.start();
     let mut printed = child.stdout.take().expect("it is piped");
-    // The run is over when the first byte is here, and the rest has no room.
+    // When the first byte has come the run is over, and the pipe has no room for the rest.
     printed.read_exact(&mut [0]).expect("a byte");
     let pid = rustix::process::Pid::from_child(&child);
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Configuration: files, variables and flags, what a project may say, and where each value came from.
+//! Configuration: files, variables and flags, untrusted projects, and the origin of values.
 
 use kael_tests::Kael;
 
@@ -19,7 +19,7 @@ fn the_users_file_names_the_actions_repo() {
         .run_with(&["-e", "print(actions.version)"])
         .ends()
         .prints("7\n");
-    // Relative to the file that says so.
+    // Relative to the file that sets it.
     self::session(&[
         REPO,
         ("config/kael/config.yaml", "actions_path: ../../repo\n"),
@@ -60,6 +60,7 @@ fn each_place_beats_the_one_before() {
         lines[..lines.len() - 3],
         [
             "actions_path - not set",
+            "runner RUNNER",
             "envyr ENVYR KAEL_ENVYR",
             "fetch_env - default",
             "deny a.*, b.c KAEL_DENY",
@@ -72,10 +73,13 @@ fn each_place_beats_the_one_before() {
             "max_calls 9 DIR/config/kael/config.yaml:3",
             "max_parallel 4 --max-parallel",
         ]
-        .map(|line| line.replace(
-            "ENVYR KAEL",
-            &format!("{} KAEL", kael_tests::Program::get().envyr.display())
-        ))
+        .map(|line| {
+            let envyr = kael_tests::Program::get().envyr.display().to_string();
+            let runner = kael_tests::runner().map(|name| format!("{name} KAEL_RUNNER"));
+            let runner = runner.unwrap_or_else(|| "auto default".to_owned());
+            line.replace("ENVYR KAEL", &format!("{envyr} KAEL"))
+                .replace("RUNNER", &runner)
+        })
     );
     assert_eq!(
         lines.last().expect("a line"),
@@ -124,7 +128,7 @@ fn an_untrusted_project_names_no_programs_and_raises_no_limit() {
 }
 
 #[test]
-fn a_trusted_project_is_obeyed_until_it_changes() {
+fn a_project_is_trusted_until_it_changes() {
     let session = session(&[("kael.yaml", "actions_path: repo\n"), REPO]);
     let run = |words: &[&str]| {
         let mut command = session.command();
@@ -194,7 +198,7 @@ fn the_project_is_found_upwards() {
 }
 
 #[test]
-fn what_is_wrong_has_its_file_and_line() {
+fn mistakes_have_their_file_and_line() {
     let user = |text: &str| {
         session(&[("config/kael/config.yaml", text)])
             .run_with(&["-e", ""])

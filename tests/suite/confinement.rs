@@ -1,9 +1,9 @@
-//! What an action's processes can reach, and what they may use. A test that needs a part of the confinement is skipped where
-//! the machine lacks it, and fails where `KAEL_REQUIRE` names that part.
+//! What an action's processes can reach and use. If the machine lacks a part of the confinement,
+//! its tests are skipped, or fail if `KAEL_REQUIRE` names the part.
 
 use kael_tests::{Kael, Need, Ran, gone, needs, needs_any};
 
-/// Either mounts or Landlock hold what is not writable.
+/// Either of these protects paths that are not writable.
 const READ_ONLY: [Need; 2] = [Need::Landlock, Need::Namespace];
 
 #[test]
@@ -48,7 +48,7 @@ fn an_action_writes_nowhere_but_into_its_temporary_folder() {
 
 #[test]
 fn modes_owners_and_times_of_other_files_stay() {
-    // Landlock has no say in these; mounts that are read-only have.
+    // Landlock does not cover these. Read-only mounts do.
     if !needs(&[Need::Namespace]) {
         return;
     }
@@ -64,7 +64,7 @@ fn modes_owners_and_times_of_other_files_stay() {
 }
 
 #[test]
-fn what_a_definition_names_is_writable() {
+fn paths_in_writable_can_be_written() {
     let session = Kael::new()
         .file("actions/state/.keep", "")
         .file("log", "1\n");
@@ -88,7 +88,7 @@ fn what_a_definition_names_is_writable() {
 }
 
 #[test]
-fn what_cannot_be_writable_is_refused() {
+fn invalid_writable_paths_are_refused() {
     let session = |path: &str| {
         Kael::new()
             .shell("a", &format!("writable = {{ '{path}' }}"), "echo 1")
@@ -150,7 +150,7 @@ fn a_bad_limit_is_an_error_at_its_line() {
     }
 }
 
-/// Runs a shell action with limits and tells the kind and message of its failure.
+/// Runs a shell action with limits, and prints the kind and message of its failure.
 fn limited(limits: &str, code: &str) -> Ran {
     Kael::new()
         .shell("a", &format!("limits = {{ {limits} }}"), code)
@@ -184,7 +184,7 @@ fn a_fork_bomb_stays_within_its_limit_on_processes() {
     if !needs(&[Need::Pids]) {
         return;
     }
-    // The shell gives up when it may not fork.
+    // A shell exits when it cannot fork.
     let ran = limited(
         "processes = 20",
         "for i in $(seq 100); do sleep 4815.1 & done; wait",
@@ -224,7 +224,8 @@ fn node_and_python_work_within_the_usual_limits() {
 
 #[test]
 fn nothing_of_the_host_is_inherited_or_seen() {
-    // 0, 1, 2 and the one that ls has open on the folder; and no process but its own, so nobody's environment.
+    // Descriptors 0, 1, 2 and the one that ls has open; and no other process, so no other
+    // environment.
     let session = Kael::new().env("SECRET", "kael-secret-1").shell(
         "a",
         "",
@@ -261,7 +262,7 @@ fn signals_and_abstract_sockets_do_not_leave_the_call() {
 }
 
 #[test]
-fn the_temporary_folder_is_removed_whatever_is_in_it() {
+fn the_temporary_folder_is_removed_with_any_content() {
     let code = "mkdir -p \"$TMPDIR/a/b\"; echo x > \"$TMPDIR/a/b/c\"; ln -s / \"$TMPDIR/root\"; chmod 0 \"$TMPDIR/a/b\" \"$TMPDIR/a\"; printf '\"%s\"' \"$TMPDIR\"";
     let ran = Kael::new()
         .shell("a", "", code)
@@ -273,7 +274,7 @@ fn the_temporary_folder_is_removed_whatever_is_in_it() {
     );
 }
 
-/// What the next call will need is made ahead where many calls follow one another; the last one's is not needed.
+/// Consecutive calls prepare resources for the next call. Those of the last are removed.
 #[test]
 fn nothing_that_was_made_for_a_next_call_is_left() {
     let code = "[ -z \"$(ls -A \"$TMPDIR\")\" ] || exit 3; echo x > \"$TMPDIR/x\"; tr '\\n' ' ' < /proc/self/cgroup | sed 's/.*/\"&\"/'";
@@ -293,7 +294,7 @@ fn nothing_that_was_made_for_a_next_call_is_left() {
             .split(['/', ' ', ':'])
             .filter(|part| part.starts_with("kael-"))
             .collect();
-        // Where there are any, each call has its own.
+        // If there are control groups, each call has its own.
         assert!(groups.is_empty() || groups.len() == 12, "{groups:?}");
         let Some((host, _)) = groups.first().and_then(|name| name.rsplit_once('-')) else {
             continue;
@@ -307,7 +308,7 @@ fn nothing_that_was_made_for_a_next_call_is_left() {
 }
 
 #[test]
-fn nobody_else_may_enter_a_temporary_folder_and_none_is_used_twice() {
+fn a_temporary_folder_is_private_and_used_once() {
     let code = "printf '[\"%s\", \"%s\", %d]' \"$TMPDIR\" \"$(stat -c %a \"$TMPDIR\")\" \"$(ls -A \"$TMPDIR\" | wc -l)\"; echo x > \"$TMPDIR/x\"";
     let script = "local seen = {}
         for _ = 1, 6 do
@@ -345,7 +346,7 @@ fn packages_of_one_source_cannot_write_into_another_while_they_are_installed() {
 }
 
 #[test]
-fn required_confinement_runs_or_names_what_is_missing() {
+fn required_confinement_runs_or_names_the_missing_part() {
     let session = || Kael::new().shell("a", "", "echo 1");
     let script = "print(actions.t.a({}))";
     let ran = session()
@@ -363,7 +364,7 @@ fn required_confinement_runs_or_names_what_is_missing() {
         .script(script)
         .fails(
             3,
-            "Error: KAEL_CONFINEMENT: `strict` is none of \"required\", \"best-effort\", \"off\"\n",
+            "Error: KAEL_CONFINEMENT: `strict` is not one of \"required\", \"best-effort\", \"off\"\n",
         );
     session()
         .env("KAEL_CONFINEMENT", "required")
@@ -372,9 +373,9 @@ fn required_confinement_runs_or_names_what_is_missing() {
         .prints("1\n");
 }
 
-/// Whichever command calls it: the executor refuses, so that no command can forget to.
+/// The executor itself refuses, so no command can forget the check.
 #[test]
-fn no_command_runs_a_native_action_without_the_confinement_that_is_required() {
+fn no_command_runs_a_native_action_without_required_confinement() {
     let lacks = "the confinement of actions is required, and this machine lacks ";
     let session = || {
         let session = Kael::new().without_landlock();
@@ -415,7 +416,7 @@ fn no_command_runs_a_native_action_without_the_confinement_that_is_required() {
     assert!(ran(exec.exits(0)), "what need not be confined runs");
 }
 
-/// Their confinement is not made of the parts that a machine can lack.
+/// These actions do not depend on parts that a machine can lack.
 #[test]
 fn containers_and_webassembly_have_their_own_confinement() {
     let module = wat::parse_str(
@@ -453,7 +454,7 @@ fn containers_and_webassembly_have_their_own_confinement() {
 }
 
 #[test]
-fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project() {
+fn doctor_reports_confinement_off_and_an_untrusted_project_cannot_set_it() {
     let session = || Kael::new().file("file", "old");
     let write = |options: &[&str]| {
         let session = session();
@@ -486,7 +487,7 @@ fn confinement_that_is_off_is_told_by_doctor_and_no_wish_of_an_untrusted_project
         .env("KAEL_CONFINEMENT", "off")
         .words(&["doctor"])
         .ends();
-    let told = "off, as configured: native actions may do whatever their user may";
+    let told = "off, as configured: native actions may do everything that their user may";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
     session()
         .file("kael.yaml", "confinement: off\n")

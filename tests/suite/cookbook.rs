@@ -1,11 +1,12 @@
-//! Every recipe of docs/cookbook.md works, and prints what it says; `book` and `reference` use the same for other pages.
+//! Runs every recipe of docs/cookbook.md, and compares its output. `book` and `reference` do the
+//! same for other pages.
 
 use std::path::Path;
 use std::process::Command;
 
 use kael_tests::{Kael, Program, project};
 
-/// The pages in which every block is a file or a session. They have tests of their own, beside the one of all others.
+/// Pages in which every block is a file or a session. They have their own tests.
 pub(crate) const COMPLETE: [&str; 2] = ["docs/cookbook.md", "docs/reference.md"];
 
 /// A line of a recipe's text, or a block of it with its language.
@@ -31,7 +32,8 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Runs the commands of a console and compares what they print; of those that fail, what they say on stderr as well.
+/// Runs the commands of a console block, and compares their output. For commands that fail, also
+/// compares stderr.
 fn run(session: &Session, name: &str, console: &str) -> usize {
     let mut commands = 0;
     for command in console.split("$ ").skip(1) {
@@ -62,7 +64,8 @@ fn run(session: &Session, name: &str, console: &str) -> usize {
     commands
 }
 
-/// Whether a text is another in which `…` stands for any part of a line, or, alone on a line, for any lines.
+/// Whether a text matches a pattern, in which `…` stands for any part of a line, or, alone on a
+/// line, for any lines.
 fn is_like(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('…') else {
         return pattern == text;
@@ -77,7 +80,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
     places.any(|at| at <= end && is_like(rest, &tail[at..]))
 }
 
-/// A folder and what commands see there.
+/// A folder, and the environment of its commands.
 struct Session {
     kael: Kael,
 }
@@ -92,21 +95,21 @@ impl Session {
             .env("PATH", path)
             .env("EXAMPLES", project("examples"));
         if words == "kael-host setup" {
-            // The tests' own, so that it is not installed anew.
+            // The data folder of the tests, so that envyr is not installed again.
             command.env("KAEL_DATA", &Program::get().data);
         }
         command
     }
 }
 
-/// Tries every section of a document: how many commands it has.
+/// Runs every section of a document. Returns the number of commands.
 pub(crate) fn tried(document: &str) -> usize {
     let text = std::fs::read_to_string(project(document)).expect("it is there");
     tried_text(document, &text)
 }
 
-/// The same for a document's text. A block is a file when the line before it ends in a path, as in `` `script.lua`: ``.
-/// Other blocks are there to be read.
+/// The same for a text. A block is a file if the line before it ends in a path, as in ``
+/// `script.lua`: ``. Other blocks are not run.
 pub(crate) fn tried_text(document: &str, text: &str) -> usize {
     let mut commands = 0;
     for section in text.split("\n## ").skip(1) {
@@ -122,7 +125,7 @@ pub(crate) fn tried_text(document: &str, text: &str) -> usize {
                 Part::Line(line) => file = path(line),
                 Part::Block("console", console) => commands += run(&session, &name, &console),
                 Part::Block(_, content) => match file.take() {
-                    // What is shown of an example is what is there.
+                    // An example in the text must equal the file.
                     Some(path) if path.starts_with("examples/") => {
                         let there = std::fs::read_to_string(project(path));
                         assert_eq!(there.ok(), Some(content), "{name}: {path}");
@@ -139,13 +142,13 @@ pub(crate) fn tried_text(document: &str, text: &str) -> usize {
     commands
 }
 
-/// The path that stands at a line's end, between backquotes and before a colon.
+/// The path at the end of a line, between backquotes and before a colon.
 fn path(line: &str) -> Option<&str> {
     let (_, path) = line.strip_suffix("`:")?.rsplit_once('`')?;
     Some(path)
 }
 
-/// Copies a folder, so that what runs in it leaves nothing in the project.
+/// Copies a folder, so that commands do not change the project.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
@@ -165,7 +168,7 @@ fn every_recipe_prints_what_it_says() {
 }
 
 #[test]
-fn what_differs_is_left_out_of_the_comparison() {
+fn ellipses_are_left_out_of_the_comparison() {
     for (pattern, text, like) in [
         ("a\n", "a\n", true),
         ("a…c\n", "abc\n", true),

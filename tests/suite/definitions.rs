@@ -1,4 +1,4 @@
-//! Actions repos that are wrong: the error names the file, the line and the field.
+//! Invalid actions repos: the error names the file, the line and the field.
 
 use kael_tests::Kael;
 
@@ -84,7 +84,7 @@ fn a_definition_that_is_returned_at_once_has_its_line() {
 }
 
 #[test]
-fn what_is_no_definition_does_not_hide_the_others() {
+fn an_invalid_definition_does_not_hide_the_others() {
     load(&[
         ("init.lua", "define_action()\nlocal t = { a = require('a') }\ndefine_action({ f = print })\nreturn t"),
         ("a.lua", "local a = define_action('x')\ndefine_action({ source = 'x', executor = 'native', description = 5, params = 'strng', returns = 7, one = 1, two = 2 })\nreturn a"),
@@ -94,7 +94,7 @@ fn what_is_no_definition_does_not_hide_the_others() {
         "Error: repo/init.lua:1: define_action: expected a table, got nil
   repo/a.lua:1: define_action: expected a table, got string
   repo/a.lua:2: define_action: field 'description' must be a string, got a number
-  repo/a.lua:2: define_action: field 'params' \"strng\" is no type (did you mean \"string\"?)
+  repo/a.lua:2: define_action: field 'params' \"strng\" is not a type (did you mean \"string\"?)
   repo/a.lua:2: define_action: field 'returns' must be a table such as { url = \"string\", limit = \"integer?\" }, or JSON Schema
   repo/a.lua:2: define_action: unknown field 'one'
   repo/a.lua:2: define_action: unknown field 'two'
@@ -143,7 +143,7 @@ fn the_script_gets_proxies_and_no_definitions() {
 }
 
 #[test]
-fn what_a_repo_prints_is_seen_once_also_when_it_fails() {
+fn the_output_of_a_repo_is_shown_once_even_if_it_fails() {
     let print = "print('loading')";
     load(&[("init.lua", &format!("{print} return {{}}"))]).prints("loading\nran\n");
     let ran = load(&[("init.lua", &format!("{print} error('no')"))]);

@@ -1,11 +1,11 @@
-//! What docker is asked to do, recorded by a program of that name.
+//! The calls of docker, recorded by a fake docker.
 
 use std::fs;
 use std::path::Path;
 
 use kael_tests::{Kael, Ran, gone};
 
-/// Writes down every call, runs nothing, and knows the images that it was asked to build.
+/// Records every call, runs nothing, and remembers the images that it was asked to build.
 const DOCKER: &str = r#"#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
 printf '%s\n' "$*" >> "$here/calls"
@@ -170,7 +170,7 @@ fn podman_takes_the_place_of_a_docker_without_a_daemon() {
 }
 
 #[test]
-fn without_an_engine_the_error_says_what_was_tried() {
+fn without_an_engine_the_error_lists_the_tried_engines() {
     let session = session("", "");
     let ran = session
         .program(

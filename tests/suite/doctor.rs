@@ -1,4 +1,4 @@
-//! `kael-host doctor`: what it finds, what it advises, and its exit code.
+//! `kael-host doctor`: its findings, remedies and exit code.
 
 use kael_tests::{Kael, Program};
 use serde_json::Value;
@@ -7,7 +7,7 @@ fn doctor() -> Kael {
     Kael::new().words(&["doctor"])
 }
 
-/// One line of what it prints.
+/// One line of the output.
 #[track_caller]
 fn line<'a>(text: &'a str, name: &str) -> &'a str {
     let found = text
@@ -17,7 +17,7 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn everything_is_looked_at_and_what_is_wrong_has_a_remedy() {
+fn everything_is_checked_and_every_problem_has_a_remedy() {
     let ran = doctor().words(&["--json"]).ends();
     let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
     assert_eq!(report["ok"], true);
@@ -38,8 +38,11 @@ fn everything_is_looked_at_and_what_is_wrong_has_a_remedy() {
 }
 
 #[test]
-fn an_envyr_that_is_missing_is_needed() {
-    let ran = doctor().option(&["--envyr", "nowhere"]).ends();
+fn an_envyr_that_is_missing_is_needed_where_one_was_named() {
+    let ran = doctor()
+        .env("KAEL_RUNNER", "auto")
+        .option(&["--envyr", "nowhere"])
+        .ends();
     let text = &ran.exits(1).stdout;
     assert_eq!(
         line(text, "envyr"),
@@ -48,6 +51,26 @@ fn an_envyr_that_is_missing_is_needed() {
     assert!(
         text.contains("remedy: install it with: kael-host setup"),
         "{text}"
+    );
+}
+
+#[test]
+fn without_envyr_kael_runs_native_actions_itself() {
+    let session = || doctor().env("KAEL_ENVYR", "").env("PATH", "/usr/bin:/bin");
+    for runner in ["auto", "builtin"] {
+        let ran = session().env("KAEL_RUNNER", runner).ends();
+        assert_eq!(
+            line(&ran.exits(0).stdout, "envyr"),
+            "absent   envyr       envyr is not installed; Kael runs native actions itself, and only those with executor = \"docker\" need it"
+        );
+    }
+    let ran = session().env("KAEL_RUNNER", "envyr").ends();
+    assert!(line(&ran.exits(1).stdout, "envyr").starts_with("MISSING"));
+    let ran = doctor().env("KAEL_RUNNER", "builtin").ends();
+    let found = line(&ran.exits(0).stdout, "envyr");
+    assert!(
+        found.ends_with("; native actions run without it"),
+        "{found}"
     );
 }
 
@@ -68,7 +91,7 @@ fn a_data_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_language_that_is_missing_concerns_its_actions_alone() {
+fn a_missing_language_affects_only_its_actions() {
     let ran = doctor().env("PATH", "/nonexistent").ends();
     let text = &ran.exits(0).stdout;
     for (name, users) in [
@@ -107,18 +130,21 @@ fn a_container_engine_has_to_answer() {
     assert!(line(&ran.exits(0).stdout, "containers").starts_with("ok"));
 }
 
-/// A session without an envyr that is named, and with programs of its own in front.
+/// A session that names no envyr, and has its own programs first on PATH.
 fn bare() -> Kael {
-    let session = doctor().words(&["--fix"]).env("KAEL_ENVYR", "");
+    let session = doctor()
+        .words(&["--fix"])
+        .env("KAEL_ENVYR", "")
+        .env("KAEL_RUNNER", "envyr");
     let path = format!("{}/bin:/usr/bin:/bin", session.path().display());
     session.env("PATH", &path)
 }
 
 #[test]
-fn what_can_be_done_is_done_and_said() {
+fn fixes_are_applied_and_reported() {
     use std::os::unix::fs::PermissionsExt as _;
     let real = Program::get().envyr.display();
-    // It does what `cargo install --root DIR` comes to.
+    // Does what `cargo install --root DIR` would do.
     let cargo = format!(
         "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = --root ] && root=$2; shift; done\nmkdir -p $root/bin && cp {real} $root/bin/envyr\n"
     );
@@ -161,7 +187,7 @@ fn what_can_be_done_is_done_and_said() {
 }
 
 #[test]
-fn what_cannot_be_done_keeps_its_remedy() {
+fn a_problem_without_a_fix_keeps_its_remedy() {
     let ran = bare()
         .program("bin/cargo", "#!/bin/sh\necho no network >&2\nexit 1\n")
         .ends();
@@ -176,11 +202,12 @@ fn what_cannot_be_done_keeps_its_remedy() {
         text.contains("remedy: install it with: kael-host setup"),
         "{text}"
     );
-    // The data folder was not there.
+    // The data folder did not exist.
     assert!(text.contains("fixed    data        made "), "{text}");
-    // One that is named is somebody's choice.
+    // The user chose that program.
     let ran = doctor()
         .words(&["--fix"])
+        .env("KAEL_RUNNER", "auto")
         .option(&["--envyr", "nowhere"])
         .ends();
     assert!(

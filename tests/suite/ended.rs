@@ -1,4 +1,4 @@
-//! A limit that ends a run is named with the place in Lua where the run was, and ends it in time.
+//! A limit ends a run in time, and its error shows the line where the run was.
 
 use kael_tests::Kael;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn frames(limits: &[&str], script: &str) -> Vec<String> {
 }
 
 #[test]
-fn computing_is_told_with_the_functions_that_ran() {
+fn a_cpu_limit_shows_the_running_functions() {
     let script = "local function spin()\n  local x = math.floor(1.5)\n  while true do x = x + 1 end\nend\n\
                   local function branch() spin() end\nparallel(function() end, branch)";
     assert_eq!(
@@ -48,13 +48,13 @@ fn computing_is_told_with_the_functions_that_ran() {
 }
 
 #[test]
-fn memory_output_and_calls_are_told_with_their_line() {
+fn memory_output_and_call_limits_show_their_line() {
     let grow = "local t = {}\nwhile true do\n  t[#t + 1] = ('x'):rep(100000)\nend";
     assert_eq!(
         frames(&["--max-memory", "32MiB"], grow),
         ["script.lua:3: in main chunk"]
     );
-    // So long that lines are noted in full now and then.
+    // Long enough for Lua to store some absolute line numbers.
     let long = format!(
         "local x = 0\n{}print(('x'):rep(2000))",
         "x = x + 1\n".repeat(600)
@@ -72,7 +72,7 @@ fn memory_output_and_calls_are_told_with_their_line() {
 }
 
 #[test]
-fn waiting_is_told_with_its_line() {
+fn a_wall_limit_shows_the_waiting_line() {
     let wait =
         "local function wait()\n  local answer = actions.t.nap({})\n  return answer\nend\nwait()";
     assert_eq!(
@@ -103,7 +103,7 @@ fn no_chunk_hides_by_the_runtimes_name() {
     assert!(found[0].starts_with("(kael):1: in "), "{found:?}");
 }
 
-/// The best of some tries: a machine that is busy may be late, Kael must not be.
+/// The fastest of several tries, because a busy machine may be slow.
 fn soonest(limits: &[&str], script: &str, used: &str, allowed: f64) -> f64 {
     let late = |_| {
         ended(limits, script)["usage"][used]
@@ -146,7 +146,7 @@ fn a_limit_ends_the_run_within_100_ms() {
     }
 }
 
-/// Ends by itself though nobody reads what it prints: its exit code and stderr.
+/// Runs without a reader of the output. Returns the exit code and stderr.
 fn unread(options: &[&str], script: &str) -> (i32, String) {
     use std::io::Read as _;
     let session = Kael::new()
@@ -173,7 +173,7 @@ fn unread(options: &[&str], script: &str) -> (i32, String) {
 
 #[test]
 fn a_run_that_failed_does_not_wait_for_a_reader_that_takes_nothing() {
-    // More than a pipe holds; the limit on the run's time is far away.
+    // More than a pipe holds. The limit of the run's time is much later.
     let print = "print(('x'):rep(1 << 20))\n";
     let (code, said) = unread(&[], &format!("{print}error('it failed', 0)"));
     assert_eq!((code, said.lines().next()), (1, Some("Error: it failed")));
@@ -192,7 +192,7 @@ fn a_run_that_failed_does_not_wait_for_a_reader_that_takes_nothing() {
         said.starts_with("Error: the script printed more than "),
         "{said}"
     );
-    // One that goes on printing waits for its reader, until its time is over.
+    // A script that keeps printing waits for its reader until its time is over.
     let forever = format!("while true do {print} end");
     let (code, said) = unread(&["--timeout", "1s", "--max-output", "1TiB"], &forever);
     assert_eq!(code, 5);
@@ -203,8 +203,8 @@ fn a_run_that_failed_does_not_wait_for_a_reader_that_takes_nothing() {
 }
 
 #[test]
-fn what_a_script_asked_for_is_told() {
-    // What Lua rounds up is at most twice as much.
+fn a_memory_limit_shows_the_requested_size() {
+    // Lua rounds sizes up to at most twice as much.
     for (script, least, most) in [
         ("local s = ('x'):rep(2^30)", 1.0, 2.1),
         ("local s = ('x'):rep(3 * 2^29)", 1.5, 3.1),

@@ -1,9 +1,10 @@
-//! What crosses between a script and the world arrives as it was, or there is an error; docs/conversions.md lists it.
+//! Values cross between a script and the world unchanged, or with an error; docs/conversions.md has
+//! the list.
 
 use kael_tests::Kael;
 use serde_json::Value;
 
-/// The bytes on stdout of a command that succeeds and says nothing on stderr.
+/// The stdout of a command that succeeds with an empty stderr.
 #[track_caller]
 fn stdout(session: &Kael) -> Vec<u8> {
     let output = session.start().wait_with_output().expect("the host ends");
@@ -29,7 +30,7 @@ fn an_integer_beyond_64_bits_is_an_error_everywhere() {
     session()
         .script("local ok, e = pcall(actions.t.id) print(ok, e.kind)")
         .prints("false\tbad_output\n");
-    // What 64 bits hold is exact, and a float stays one.
+    // 64-bit integers are exact, and floats stay floats.
     Kael::new()
         .shell(
             "id",
@@ -49,7 +50,7 @@ fn print_writes_any_bytes() {
     let ran = Kael::new().words(&["run", "--json", "-e", code]).ends();
     let report: Value = serde_json::from_str(&ran.exits(0).stdout).expect("a report");
     assert_eq!(report["output"], "caf\u{fffd}\n\0\u{fffd}\u{fffd}\té\n");
-    // The limit on output counts bytes, and cuts no character.
+    // The limit of output counts bytes, and never cuts a character.
     let cut = Kael::new().words(&["run", "--max-output", "4B", "-e", "print('aaé\\xe9')"]);
     let output = cut.start().wait_with_output().expect("the host ends");
     assert_eq!(
@@ -84,12 +85,12 @@ fn finalisers_run_at_the_end_of_a_run() {
              print('body')",
         )
         .prints("body\nlast made\nfirst made\n");
-    // After an error, too, and they may call actions.
+    // Also after an error. Finalisers may call actions.
     let ran = Kael::new()
         .shell("echo", "", "cat")
         .script("KEEP = setmetatable({}, { __gc = function() print(actions.t.echo({ n = 1 }).n) end })\nerror('no')");
     assert_eq!(ran.exits(1).stdout, "1\n");
-    // Those that are made meanwhile are none, and the limits hold.
+    // Finalisers that are created meanwhile do not run, and the limits apply.
     Kael::new()
         .script("local function again() setmetatable({}, { __gc = again }) print(1) end again()")
         .prints("1\n1\n");
@@ -97,7 +98,7 @@ fn finalisers_run_at_the_end_of_a_run() {
         .run_with(&["--max-cpu", "200ms"])
         .script("KEEP = setmetatable({}, { __gc = function() while true do end end })");
     ran.exits(5).says("the script computed for");
-    // The value that a script returns is there before.
+    // The script's result is computed before finalisers run.
     let ran = Kael::new()
         .run_with(&["--json"])
         .script("local t = setmetatable({ 1 }, { __gc = function(t) t[1] = 2 end }) return t");
@@ -137,7 +138,7 @@ fn stdin_and_files_reach_a_script_to_the_byte() {
             .ends();
         ran.fails_with(2, &format!("Error: {error}"));
     }
-    // A script that came on stdin has taken it.
+    // A script from stdin uses stdin up.
     Kael::new()
         .stdin("print(pcall(input))")
         .words(&["run", "-"])
@@ -181,7 +182,7 @@ fn a_run_ends_with_the_code_that_its_script_gives() {
     Kael::new()
         .script("print('before') os.exit() print('after')")
         .prints("before\n");
-    // In Lua, too, finalisers run with the second argument alone.
+    // As in Lua, finalisers run only with the second argument.
     Kael::new()
         .script("KEEP = setmetatable({}, { __gc = function() print('gc') end }) os.exit(0)")
         .prints("");
@@ -203,7 +204,7 @@ fn a_run_ends_with_the_code_that_its_script_gives() {
             &Value::Null
         )
     );
-    // A repo that loads ends nothing.
+    // A repo cannot exit while it loads.
     Kael::new()
         .file("actions/init.lua", "os.exit(0)")
         .option(&["--actions", "actions"])
@@ -235,7 +236,7 @@ fn sleeping_is_waiting() {
     assert_eq!(report["result"], serde_json::json!([2, true]));
     let wall = report["usage"]["wall_ms"].as_f64().expect("a number");
     assert!((800.0..30_000.0).contains(&wall), "{wall}");
-    // It is no call of an action, and the limit on time ends it.
+    // It does not count as a call, and the time limit applies.
     assert_eq!(report["usage"]["calls"], 0);
     let ran = Kael::new()
         .run_with(&["--timeout", "300ms"])
@@ -257,9 +258,10 @@ fn an_error_that_is_a_table_is_shown_with_its_fields() {
     );
 }
 
-/// Sixty-four places are looked at at once, and what is left one by one: every length and place gives what a pattern does.
+/// The search compares sixty-four positions at once and the rest one by one. Every length and
+/// position must give the result of a pattern.
 #[test]
-fn a_plain_text_is_found_wherever_it_is() {
+fn plain_find_works_at_every_position() {
     let script = r##"
         local function slow(s, p, init)
           for at = init, #s - #p + 1 do if s:sub(at, at + #p - 1) == p then return at, at + #p - 1 end end
@@ -282,7 +284,7 @@ fn a_plain_text_is_found_wherever_it_is() {
     Kael::new().script(script).prints("true\n");
 }
 
-/// Some fifty times this was the time before; the bound leaves room for a busy machine.
+/// It was fifty times slower before. The bound leaves room for a busy machine.
 #[test]
 fn a_search_over_much_text_takes_no_time() {
     let code = "local s = ('lorem ipsum dolor '):rep(1000) local c = os.clock() \

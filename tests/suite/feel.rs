@@ -1,4 +1,4 @@
-//! How a run feels: progress on a terminal, traces, and running again on a change.
+//! Progress on a terminal, traces, and `--watch`.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use kael_tests::{Kael, Terminal};
 use serde_json::Value;
 
-/// An action that takes until the test lets it go on.
+/// An action that waits until the test continues it.
 fn waiting(session: Kael) -> (Kael, std::path::PathBuf) {
     let (state, fields) = session.state();
     let code = format!("while ! [ -e {state}/go ]; do sleep 0.05; done; echo 1");
@@ -17,7 +17,7 @@ fn waiting(session: Kael) -> (Kael, std::path::PathBuf) {
 }
 
 #[test]
-fn what_takes_long_is_shown_on_a_terminal_and_gone_when_it_is_done() {
+fn slow_actions_are_shown_on_a_terminal_until_they_end() {
     let (session, go) = waiting(Kael::new());
     let session = session.file(
         "script.lua",
@@ -80,7 +80,7 @@ fn trace(path: &std::path::Path) -> Vec<Value> {
 
 #[test]
 fn a_trace_has_the_sandbox_and_every_action_with_branches_side_by_side() {
-    // Two that wait for each other are in flight at the same time, whatever the machine is doing.
+    // Two actions that wait for each other are always in flight together.
     let session = Kael::new();
     let (state, fields) = session.state();
     let meet = |own: &str, other: &str| {
@@ -191,7 +191,7 @@ fn only_a_file_can_be_watched() {
 }
 
 #[test]
-fn an_error_shows_the_line_that_is_at_fault() {
+fn an_error_shows_the_faulty_line() {
     Kael::new().script("local t = {}\n\tprint(t.fleet.size)").fails(
         1,
         "Error: script.lua:2: attempt to index a nil value (field 'fleet')\n    2 |  print(t.fleet.size)\n      |          ^^^^^\n  script.lua:2: in main chunk\n",

@@ -1,4 +1,4 @@
-//! Completions and man pages, as shells and `man` take them.
+//! Completions and man pages, checked with real shells and `man`.
 
 use std::process::Command;
 
@@ -65,7 +65,7 @@ fn every_command_has_a_page() {
 }
 
 #[test]
-fn what_is_generated_can_be_had_as_json() {
+fn generated_output_is_available_as_json() {
     let document = |words: &[&str]| -> Value {
         let ran = Kael::new().words(words).ends();
         serde_json::from_str(&ran.exits(0).stdout).expect("a document")

@@ -1,4 +1,4 @@
-//! The guest that is checked in: current, with the one import it may have, and with Lua's own coroutines.
+//! The checked-in guest: it is up to date, has only the one import, and keeps Lua's coroutines.
 
 #[path = "../../guest/builder/src/inputs.rs"]
 mod inputs;
@@ -56,7 +56,8 @@ fn fixture(name: &str) -> String {
     std::fs::read_to_string(path).expect("the script")
 }
 
-/// `guest/patches` changes how coroutines yield: nobody is to notice. The file gives the same with Lua's own program.
+/// `guest/patches` changes how coroutines yield. The file must give the same output in
+/// Lua's own program.
 #[test]
 fn a_coroutine_yields_from_wherever_lua_lets_it() {
     Kael::new()
@@ -64,14 +65,14 @@ fn a_coroutine_yields_from_wherever_lua_lets_it() {
         .prints("ok\n");
 }
 
-/// `guest/patches` changes how `table.insert` and `table.remove` move what is behind their place. The file gives the same
-/// with Lua's own program.
+/// `guest/patches` changes how `table.insert` and `table.remove` move elements. The file must give
+/// the same output in Lua's own program.
 #[test]
 fn lists_are_shifted_as_element_by_element() {
     Kael::new().script(&fixture("shifts.lua")).prints("ok\n");
 }
 
-/// Within `parallel`, Kael's scheduler stands between a coroutine and who resumes it.
+/// In `parallel`, Kael's scheduler is between a coroutine and its resumer.
 #[test]
 fn coroutines_are_the_same_within_a_branch() {
     let script = fixture("coroutines.lua");
@@ -79,7 +80,8 @@ fn coroutines_are_the_same_within_a_branch() {
     Kael::new().script(&within).prints("ok\n");
 }
 
-/// In the sandbox the core of Lua has functions of its own for it (`guest/core.c`), which no unit test reaches.
+/// In the sandbox Lua's core has its own functions for this (`guest/core.c`), which unit tests do
+/// not reach.
 #[test]
 fn json_of_every_shape_and_size() {
     Kael::new().script(&fixture("json.lua")).prints("ok\n");

@@ -1,11 +1,11 @@
-//! `run --html`: the page as a file, and as a real browser shows it.
+//! `run --html`: the page as a file, and in a real browser.
 
 use std::path::Path;
 use std::process::Command;
 
 use kael_tests::{Kael, Need, Ran, browser, needs};
 
-/// What was written, and nothing else beside it.
+/// The page, which must be the only file that was written.
 fn page(ran: &Ran) -> String {
     let names = std::fs::read_dir(ran.path()).expect("a folder").flatten();
     let drafts = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(".kael"));
@@ -13,7 +13,7 @@ fn page(ran: &Ran) -> String {
     std::fs::read_to_string(ran.path().join("page.html")).expect("a page")
 }
 
-/// The page's document after a browser has loaded it, and what the browser complained of.
+/// The document after a browser has loaded the page, and the browser's complaints.
 fn browsed(page: &Path) -> (String, String) {
     let browser = browser().expect("the test has asked for one");
     let home = tempfile::tempdir().expect("a folder");
@@ -46,7 +46,7 @@ fn browsed(page: &Path) -> (String, String) {
     (dom, console.collect::<Vec<_>>().join("\n"))
 }
 
-/// Everything that a script can put on a page, as markup that would run.
+/// Script markup in every place where a script can put text.
 const HOSTILE: &str = r#"
 local evil = [[</pre></title></svg><script>document.title = 'owned'</script><img src=x onerror="document.title='owned'">]]
 local style = [[</style><style>body{display:none}</style><link rel=stylesheet href="http://127.0.0.1:1/x"><iframe src="file:///etc/passwd"></iframe>]]
@@ -63,7 +63,7 @@ actions.t.fail({})
 "#;
 
 #[test]
-fn a_page_holds_what_a_run_has_shown() {
+fn a_page_shows_the_tables_and_charts_of_a_run() {
     let ran = Kael::new()
         .shell("ok", "", r#"echo '{"n": 1}'"#)
         .run_with(&["--html", "page.html"])
@@ -84,7 +84,7 @@ fn a_page_holds_what_a_run_has_shown() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    // Nothing is loaded from anywhere, and nothing runs.
+    // The page loads nothing and runs nothing.
     for part in [
         "<script", "src=", "href=", "url(", "@import", " style=", " on",
     ] {
@@ -101,7 +101,7 @@ fn a_page_holds_what_a_run_has_shown() {
 }
 
 #[test]
-fn nothing_that_a_script_says_is_markup_to_a_browser() {
+fn no_text_of_a_script_is_markup_in_a_browser() {
     if !needs(&[Need::Chromium]) {
         return;
     }
@@ -135,7 +135,7 @@ fn nothing_that_a_script_says_is_markup_to_a_browser() {
             "{part}: {dom}"
         );
     }
-    // As text it is all there.
+    // All texts are there as text.
     assert!(
         dom.contains(
             "&lt;/pre&gt;&lt;/title&gt;&lt;/svg&gt;&lt;script&gt;document.title = 'owned'"
@@ -159,7 +159,7 @@ fn the_policy_of_a_page_holds_should_escaping_fail() {
         .ends();
     ran.exits(0);
     let page = page(&ran);
-    // What no script can do: markup in the page itself.
+    // A script cannot do this: markup in the page itself.
     let broken = page.replace(
         "<main>",
         "<main><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"><style>body{display:none}</style><b style=\"color:red\">x</b>",
@@ -177,7 +177,7 @@ fn the_policy_of_a_page_holds_should_escaping_fail() {
         });
         assert!(said, "{refused}: {console}");
     }
-    // The page's own style is the one that is allowed.
+    // Only the page's own style is allowed.
     let (_, console) = browsed(&ran.path().join("page.html"));
     assert_eq!(console, "");
 }
@@ -207,7 +207,7 @@ fn a_failed_run_has_a_page_too() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_before_anything_runs() {
+fn an_unwritable_page_is_reported_before_the_run() {
     for (file, told) in [
         ("missing/page.html", "entity not found"),
         (".", "it is a folder"),
@@ -245,7 +245,7 @@ fn reports_cost_little_where_no_page_is_wanted() {
     Kael::new()
         .script("for i = 1, 300 do report.chart('line', { { y = i } }) end print(report.table({ { a = 1 } }))")
         .prints("a\n-\n1\n");
-    // More than a page holds is counted.
+    // Items that do not fit on a page are counted.
     let ran = Kael::new()
         .run_with(&["--html", "page.html"])
         .script("for i = 1, 250 do report.chart('line', { { y = i } }) end");

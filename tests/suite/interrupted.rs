@@ -1,5 +1,5 @@
-//! A source whose preparation is cut off, by a limit or by Ctrl-C: no process of it is left, and the next call does not take
-//! the half of it for whole.
+//! A limit or Ctrl-C interrupts the preparation of a source: no process is left, and the next call
+//! does not use the unfinished preparation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use kael_tests::{Kael, gone};
 
-/// A session with the action `t.a`, whose preparation hangs as long as there is a file `hang`: then it makes the file
-/// `began` where it may, in `impl` or beside its clone, and waits with the marker in its command lines.
+/// A session with the action `t.a`. Its preparation hangs while there is a file `hang`: it creates
+/// the file `began` where it can, in `impl` or beside its clone, and waits with the marker in its
+/// command lines.
 struct Hanging {
     session: Kael,
     marker: &'static str,
 }
 
-/// What hangs, as a shell has it; `at` is the session's folder.
+/// Shell code that hangs. `at` is the session's folder.
 fn wait(at: &Path, marker: &str) -> String {
     let at = at.display();
     let sign = format!("touch {at}/impl/began 2>/dev/null || touch \"$last/../began\"");
@@ -23,7 +24,8 @@ fn wait(at: &Path, marker: &str) -> String {
 }
 
 impl Hanging {
-    /// The first `name` on PATH hangs after `half` when it is called with a word like `when`; else it is the real one.
+    /// Replaces `name` on PATH: called with a word like `when`, it runs `half` and hangs; otherwise
+    /// it runs the real program.
     fn tool(name: &str, when: &str, half: &str, marker: &'static str) -> Self {
         let session = Kael::new();
         let at = session.path().to_owned();
@@ -57,7 +59,7 @@ impl Hanging {
         }
     }
 
-    /// The file that says that it hangs.
+    /// The file that shows that it hangs.
     fn began(&self) -> Option<PathBuf> {
         let clones = fs::read_dir(self.session.path().join("data/sources"));
         let clones = clones.into_iter().flatten().flatten();
@@ -66,7 +68,7 @@ impl Hanging {
         signs.find(|sign| sign.exists())
     }
 
-    /// Cuts the preparation off with Ctrl-C and with a limit on time, and then lets it succeed.
+    /// Interrupts the preparation with Ctrl-C and with a time limit, and then lets it succeed.
     fn when_cut_off_succeeds_later(self, result: &str) {
         self.is_interrupted();
         fs::remove_file(self.began().expect("it began")).expect("a file");
@@ -101,7 +103,7 @@ impl Hanging {
     }
 
     fn is_late(&self) {
-        // As soon as it can be on this machine: the limit must fall into the preparation.
+        // The shortest limit that falls into the preparation on this machine.
         for limit in ["2s", "10s", "60s"] {
             let mut command = self.session.command();
             command.args(["run", "--timeout", limit, "-e", "actions.t.a({})"]);
@@ -148,6 +150,7 @@ fn a_virtual_environment_that_was_cut_off_is_made_anew() {
         "mkdir -p \"$last/bin\"; touch \"$last/pyvenv.cfg\"; ln -s /bin/false \"$last/bin/python\"";
     Hanging::tool("python3", " venv ", half, "4817.2")
         .with(|session| {
+            let session = session.file("impl/requirements.txt", "--no-index\n");
             session.file("impl/p.py", "print(7)").define(
                 "a",
                 "source = '../impl', entrypoint = 'p.py', executor = 'native'",
@@ -161,7 +164,7 @@ fn packages_of_python_that_were_cut_off_are_installed_anew() {
     let session = Kael::new();
     let at = session.path().to_owned();
     let waits = wait(&at, "4817.3");
-    // A package that builds itself: pip fetches nothing for it.
+    // A package with its own build backend, so that pip downloads nothing.
     let build = format!(
         "import os, subprocess, zipfile
 if os.path.exists('{at}/hang'):
@@ -206,7 +209,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
                 "source = '../impl', entrypoint = 'p.py', executor = 'native'",
             )
         });
-    // A virtual environment takes seconds, and so once is enough.
+    // A virtual environment takes seconds, so one interruption is enough.
     hanging.is_interrupted();
     hanging.succeeds("7\n");
 }

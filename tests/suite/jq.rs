@@ -68,9 +68,10 @@ fn a_filter_that_allocates_without_end_is_ended_by_the_limit() {
     }
 }
 
-/// Nesting that Lua can catch: no stack overflows, wherever the filter is called from.
+/// Nesting is an error that Lua can catch. The stack never overflows, wherever the filter is
+/// called.
 #[test]
-fn what_nests_without_end_is_an_error() {
+fn endless_nesting_is_an_error() {
     let filters = [
         "def f: 1 + f; f",
         "def f: [f]; f",
@@ -105,7 +106,7 @@ fn what_nests_without_end_is_an_error() {
     for filter in filters {
         code += &format!("try([==[{filter}]==])\n");
     }
-    // From as deep in Lua as C goes, too.
+    // Also from the deepest level of C calls in Lua.
     code += "local function deep(n, f) if n == 0 then return jq({}, f) end return (('x'):gsub('x', function() return deep(n - 1, f) end)) end\n";
     for filter in &filters[..3] {
         code += &format!(
@@ -124,7 +125,7 @@ fn what_nests_without_end_is_an_error() {
     }
 }
 
-/// The largest that may be read, in every way that nests: it runs or is refused, and nothing traps.
+/// The largest allowed filters, nested in every way: each runs or is refused, and none traps.
 #[test]
 fn filters_as_large_as_they_may_be() {
     let mut code = String::from(
@@ -155,7 +156,7 @@ fn filters_as_large_as_they_may_be() {
     ];
     for filter in &filters {
         code += &format!("try([==[{filter}]==])\n");
-        // And from as deep in Lua as C goes.
+        // Also from the deepest level of C calls in Lua.
         code += &format!("deep(150, [==[{filter}]==])\n");
     }
     let ran = Kael::new().script(&code);

@@ -1,8 +1,8 @@
-//! Every limit, crossed: named, with what was allowed, and nothing in the script can catch it.
+//! Crosses every limit: the error names the limit and its value, and the script cannot catch it.
 
 use kael_tests::Kael;
 
-/// Runs code that tries to survive, within `limits`.
+/// Runs code that tries to catch the limit.
 #[track_caller]
 fn crosses(limits: &[&str], code: &str, (start, end): (&str, &str), hint: &str) {
     let source = format!(
@@ -17,7 +17,7 @@ fn crosses(limits: &[&str], code: &str, (start, end): (&str, &str), hint: &str) 
         "{}",
         ran.stderr
     );
-    // Where it was comes between them.
+    // The backtrace stands between them.
     assert_eq!(lines.last(), Some(&hint), "{}", ran.stderr);
     let frames = &lines[1..lines.len() - 1];
     assert!(!frames.is_empty(), "{}", ran.stderr);
@@ -58,9 +58,9 @@ fn garbage_is_collected_before_memory_is_refused() {
         .prints("ok\n");
 }
 
-/// Blocks of all sizes come out of one memory: what many small things have left serves few large ones.
+/// All block sizes share one memory: memory of freed small blocks can serve large ones.
 #[test]
-fn what_small_things_needed_serves_large_ones() {
+fn memory_of_small_blocks_serves_large_ones() {
     Kael::new()
         .run_with(&["--max-memory", "62MiB"])
         .script(

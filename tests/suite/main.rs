@@ -1,9 +1,10 @@
-//! kael-host from outside: each test is a session that a user could have.
+//! Runs kael-host from outside, in sessions that a user could have.
 
 mod actions;
 mod adapters;
 mod architecture;
 mod book;
+mod bounded;
 mod check;
 mod cli;
 mod config;
@@ -19,10 +20,12 @@ mod feel;
 mod generated;
 mod guest;
 mod html;
+mod import_circles;
 mod interrupted;
 mod jq;
 mod limits;
 mod orphans;
+mod packages;
 mod paths;
 mod policy;
 mod reasons;
@@ -31,6 +34,8 @@ mod rehearsal;
 mod repl;
 mod result_file;
 mod reuse;
+mod runner;
+mod runtime;
 mod schemas;
 mod sources;
 mod tools;

@@ -1,27 +1,28 @@
-//! Nothing that a run started outlives it: however nasty its actions are, and however the host ends.
+//! No process outlives its run, whatever its actions do and however the host ends.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use kael_tests::{Kael, Need, alive, gone, needs};
 
-/// What actions do so as not to be ended. Each keeps processes with the marker `$M` in their command lines.
+/// Actions that try not to be ended. Each keeps processes with the marker `$M` in their command
+/// lines.
 const NASTY: [&str; 8] = [
-    // Ignores TERM, and so do its children.
+    // Ignores TERM, as do its children.
     "trap '' TERM; sleep $M & sleep $M",
-    // In sessions of their own.
+    // Starts sessions of their own.
     "setsid sleep $M & setsid sh -c 'setsid sleep $M & wait' & wait",
-    // Double forks, and an environment that says nothing of the call.
+    // Double forks with an empty environment.
     "(setsid env -i sh -c '/usr/bin/sleep $M & /usr/bin/sleep $M &' &) ; (env -i setsid sleep $M &) ; sleep $M",
     // Stopped, and never continued.
     "sleep $M & kill -STOP $!; sh -c 'kill -STOP $$; sleep $M' & sleep $M",
-    // Starts more for as long as it is let.
+    // Starts more and more processes.
     "while :; do setsid sleep $M & done 2>/dev/null",
-    // A tree of processes that start each other anew.
+    // A tree of processes that start each other again.
     "f() { sleep $M & sh -c 'trap \"\" TERM HUP INT; sleep $M' & wait; f; }; f & f",
-    // Closes everything it has, and goes to the background.
+    // Closes all descriptors, and goes to the background.
     "exec </dev/null >/dev/null 2>&1; (setsid sh -c 'cd /; trap \"\" TERM; while :; do sleep $M; done' &) ; sleep $M",
-    // Changes what it is called before it becomes another program.
+    // Changes its name before it executes another program.
     "python3 -c 'import os, signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n  except OSError: pass\nos.fork(); os.setsid(); os.fork(); os.execvp(\"sleep\", [\"sleep\", \"$M\"])' & sleep $M",
 ];
 
@@ -35,7 +36,7 @@ fn nasty(marker: &str, timeout: &str) -> Kael {
         })
 }
 
-/// Calls `count` nasty actions side by side, none of which succeeds, and goes on when all have ended.
+/// Calls `count` such actions in parallel, and continues when all have failed.
 fn storm(count: usize) -> String {
     format!(
         "local fs = {{}} for i = 1, {count} do fs[i] = function() actions.t['n' .. i % {}]({{}}) end end
@@ -53,7 +54,7 @@ fn of_two_hundred_nasty_actions_that_timed_out_nothing_is_left() {
     assert!(gone("4816.1"));
 }
 
-/// A host with 50 nasty actions under way, of which some have begun.
+/// A host with 50 running actions, some of which have begun.
 fn under_way(marker: &str) -> (Kael, Child) {
     let session = nasty(marker, "60s")
         .file("script.lua", storm(50))
@@ -84,7 +85,7 @@ fn signal(host: &Child, signal: &str) {
 
 #[test]
 fn a_host_that_is_killed_takes_fifty_actions_with_it() {
-    // Without a namespace nothing is promised of a host that is killed.
+    // Without a namespace, nothing is promised if the host is killed.
     if !needs(&[Need::Namespace]) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Paths that somebody changes between two looks: what is given for writing, where temporary folders lie, what is fetched.
+//! Paths that change between check and use: writable paths, temporary folders, and fetched sources.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kael_tests::{Kael, Ran};
 
-/// Shell code of an action that evaluates what it is given: a hostile program.
+/// Shell code of a hostile action that evaluates its parameter.
 const EVIL: &str =
     r#"eval "$(python3 -c 'import json,sys; print(json.load(sys.stdin)["cmd"])')" >&2; echo 1"#;
 
@@ -16,7 +16,7 @@ fn evil(session: Kael, name: &str, fields: &str) -> Kael {
     session.shell(name, &format!("{fields}, timeout = 100"), EVIL)
 }
 
-/// The names in a folder, in order; none where there is none.
+/// The names in a folder, sorted. Empty without the folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -47,7 +47,7 @@ fn git(folder: &Path, words: &[&str]) {
     assert!(output.status.success(), "{words:?}: {stderr}");
 }
 
-/// A session whose `t.a` comes from a repository that `make` has filled.
+/// A session whose `t.a` comes from a repository with content from `make`.
 fn fetched(fields: &str, make: impl FnOnce(&Path, &Path)) -> Kael {
     let session = Kael::new().file("home/precious", "do not lose this");
     let (source, home) = (session.path().join("source"), session.path().join("home"));
@@ -55,7 +55,8 @@ fn fetched(fields: &str, make: impl FnOnce(&Path, &Path)) -> Kael {
     git(&source, &["init", "-q", "-b", "main"]);
     fs::write(source.join("run.sh"), "#!/bin/sh\nexec cat\n").expect("a file");
     fs::write(source.join("run.py"), "print(1)\n").expect("a file");
-    fs::write(source.join("package.json"), "{}").expect("a file");
+    let manifest = r#"{ "dependencies": { "own": "file:./own" } }"#;
+    fs::write(source.join("package.json"), manifest).expect("a file");
     fs::write(source.join("run.js"), "console.log(1)").expect("a file");
     make(&source, &home);
     git(&source, &["add", "-f", "-A"]);
@@ -68,7 +69,7 @@ fn fetched(fields: &str, make: impl FnOnce(&Path, &Path)) -> Kael {
     )
 }
 
-/// Calls it, and sees that nothing of the user's has changed.
+/// Calls it, and checks that no file of the user has changed.
 #[track_caller]
 fn changes_nothing(session: Kael, says: &str) -> Ran {
     let home = session.path().join("home");
@@ -85,35 +86,42 @@ fn changes_nothing(session: Kael, says: &str) -> Ran {
 fn fetching_changes_nothing_of_the_users() {
     let shell = "entrypoint = 'run.sh'";
     let link = "is a symbolic link";
+    let by_envyr = |session: Kael| session.env("KAEL_RUNNER", "envyr");
     changes_nothing(
-        fetched(shell, |source, home| {
+        by_envyr(fetched(shell, |source, home| {
             fs::create_dir(source.join(".envyr")).expect("a folder");
             symlink(home.join("precious"), source.join(".envyr/meta.json")).expect("a link");
-        }),
+        })),
         ".envyr/meta.json",
     );
     changes_nothing(
-        fetched(shell, |source, home| {
+        by_envyr(fetched(shell, |source, home| {
             symlink(home, source.join(".envyr")).expect("a link");
-        }),
+        })),
         ".envyr",
     );
-    for (entry, name) in [("run.py", ".envyr"), ("run.js", "node_modules")] {
-        let session = fetched(&format!("entrypoint = '{entry}'"), |source, home| {
-            fs::create_dir(home.join("venv")).expect("a folder");
-            fs::write(home.join("venv/precious"), "x").expect("a file");
-            symlink(home, source.join(name)).expect("a link");
-        });
-        let ran = changes_nothing(session, link);
-        assert!(ran.path().join("home/venv/precious").exists());
-    }
+    let session = fetched("entrypoint = 'run.js'", |source, home| {
+        fs::create_dir(home.join("own")).expect("a folder");
+        fs::write(home.join("own/precious"), "x").expect("a file");
+        symlink(home, source.join("node_modules")).expect("a link");
+    });
+    let ran = changes_nothing(session, link);
+    assert!(ran.path().join("home/own/precious").exists());
+    // Kael itself makes nothing there.
+    let session = fetched("entrypoint = 'run.py'", |source, home| {
+        symlink(home, source.join(".envyr")).expect("a link");
+    });
+    changes_nothing(session.env("KAEL_RUNNER", "builtin"), "1\n");
     // A folder below, which a definition names.
     changes_nothing(
-        fetched("subdir = 'sub', entrypoint = 'run.sh'", |source, home| {
-            fs::create_dir(source.join("sub")).expect("a folder");
-            fs::write(source.join("sub/run.sh"), "#!/bin/sh\ncat\n").expect("a file");
-            symlink(home, source.join("sub/.envyr")).expect("a link");
-        }),
+        by_envyr(fetched(
+            "subdir = 'sub', entrypoint = 'run.sh'",
+            |source, home| {
+                fs::create_dir(source.join("sub")).expect("a folder");
+                fs::write(source.join("sub/run.sh"), "#!/bin/sh\ncat\n").expect("a file");
+                symlink(home, source.join("sub/.envyr")).expect("a link");
+            },
+        )),
         ".envyr",
     );
 }
@@ -121,7 +129,7 @@ fn fetching_changes_nothing_of_the_users() {
 #[test]
 fn fetching_runs_nothing_that_a_repository_or_a_template_brings() {
     let session = fetched("entrypoint = 'run.sh'", |source, home| {
-        // A submodule, an attribute with a filter, and a hook, each of which would leave a file.
+        // A submodule, an attribute with a filter, and a hook. Each would leave a file.
         let mark = home.join("mark").display().to_string();
         let hook = format!("#!/bin/sh\ntouch {mark}\n");
         fs::write(source.join("post-checkout"), &hook).expect("a file");
@@ -148,7 +156,7 @@ fn fetching_runs_nothing_that_a_repository_or_a_template_brings() {
 }
 
 #[test]
-fn what_nests_or_is_trusted_is_not_given_for_writing() {
+fn nested_and_trusted_paths_are_not_writable() {
     let session = |fields: &[&str]| {
         let session = Kael::new()
             .file("actions/state/b/x", "")
@@ -178,7 +186,7 @@ fn what_nests_or_is_trusted_is_not_given_for_writing() {
         nests,
     );
     refused(&["writable = { 'AT/work', 'AT/work/sub' }"], nests);
-    // What is not there yet counts by its name.
+    // A missing path counts by its name.
     refused(
         &["writable = { 'state' }", "writable = { 'state/./new/x' }"],
         nests,
@@ -244,7 +252,7 @@ fn a_link_that_an_action_left_leads_nowhere() {
         .file("actions/state/a/x", "")
         .file("actions/state/b/x", "")
         .file("victim/conf", "fine");
-    // As another repo's action would, which may write the folder that holds it.
+    // Another repo's action that may write the parent folder could do this.
     let state = session.path().join("actions/state");
     fs::remove_dir_all(state.join("b")).expect("removed");
     symlink("../init.lua", state.join("b")).expect("a link");
@@ -253,7 +261,7 @@ fn a_link_that_an_action_left_leads_nowhere() {
     ran.exits(3).says(
         "field 'writable' `state/b` leads through a symbolic link, which may come to lead elsewhere: name ",
     );
-    // One that is made while the host runs.
+    // A path that is created while the host runs.
     let session = Kael::new().file("work/b/x", "").file("victim/conf", "fine");
     let at = session.path().display().to_string();
     let swap = format!("mv {at}/work/b {at}/work/c && ln -s {at}/victim {at}/work/b && echo 1");
@@ -313,7 +321,7 @@ for _ in range(3000):
     os.mkdir('d', 0o700); os.chdir('d')
 print(1)
 ";
-    // Where it is removed soon: some file systems take milliseconds for each folder. A user may put the place elsewhere, too.
+    // A place where removal is fast: some file systems take milliseconds per folder.
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let memory = memory.expect("a folder");
     let session = Kael::new()
@@ -334,7 +342,7 @@ print(1)
         assert_eq!(output.status.code(), Some(0), "{stderr}");
     };
     run("deep");
-    // What a host does not finish before it ends is removed by those that come after it.
+    // A later host removes what an earlier one did not finish.
     let gone = (0..100).any(|_| {
         let gone = names(memory.path()).is_empty();
         if !gone {
@@ -367,7 +375,7 @@ fn temporary_folders_lie_where_no_action_is_given_to_write() {
 }
 
 #[test]
-fn what_a_killed_host_has_left_goes_with_the_next() {
+fn the_next_host_removes_the_leftovers_of_a_killed_one() {
     let session = Kael::new()
         .shell(
             "nap",
@@ -407,7 +415,7 @@ fn what_a_killed_host_has_left_goes_with_the_next() {
             .success()
     );
     assert!(!data.join(own(&killed)).exists(), "{:?}", names(&data));
-    // The living host's is its own.
+    // The folder of the living host stays.
     assert!(made(&living));
     living.kill().expect("it is there");
     living.wait().expect("it ends");
@@ -422,7 +430,7 @@ fn what_a_killed_host_has_left_goes_with_the_next() {
 }
 
 #[test]
-fn what_is_locked_is_not_reached_by_another_spelling() {
+fn a_locked_path_cannot_be_reached_by_another_spelling() {
     let program = "#!/usr/bin/python3
 import argparse, json
 p = argparse.ArgumentParser()

@@ -1,10 +1,9 @@
-//! Why an action or a script failed: the reason, and what else is known, where a person and a
-//! program look for it.
+//! The reason why an action or a script failed, and its details, for people and for programs.
 
 use kael_tests::{Kael, Ran, Terminal};
 use serde_json::Value;
 
-/// Calls an action that a program of that name is.
+/// Calls an action implemented by this program.
 fn call(file: &str, code: &str) -> Ran {
     Kael::new()
         .program(&format!("impl/{file}"), code)
@@ -20,7 +19,7 @@ fn first_line(ran: &Ran) -> &str {
 }
 
 #[test]
-fn a_run_tells_the_status_and_the_last_lines_of_a_failed_action() {
+fn a_run_shows_the_status_and_the_last_lines_of_a_failed_action() {
     let code = "echo connecting >&2; echo 'no route' >&2; echo half a result; exit 7";
     let session = || Kael::new().shell("a", "", code);
     let expected = "Error: t.a failed: no route\n  script.lua:1: in main chunk\n  it exited with status 7\n  its stderr:\n  | connecting\n  | no route\n";
@@ -47,7 +46,7 @@ fn a_run_tells_the_status_and_the_last_lines_of_a_failed_action() {
 }
 
 #[test]
-fn a_status_without_words_has_what_stands_on_stdout() {
+fn a_failure_without_stderr_shows_stdout() {
     Kael::new()
         .shell("a", "output = 'text'", "echo 'DISK CRITICAL - / at 97%'; exit 2")
         .script("actions.t.a()")
@@ -55,7 +54,7 @@ fn a_status_without_words_has_what_stands_on_stdout() {
 }
 
 #[test]
-fn a_signal_comes_before_what_was_said_last() {
+fn a_signal_takes_precedence_over_the_last_line() {
     let ran = call(
         "a.sh",
         "#!/bin/bash\necho 'step 3 of 10 done' >&2\nkill -KILL $$\n",
@@ -72,7 +71,7 @@ fn a_signal_comes_before_what_was_said_last() {
 }
 
 #[test]
-fn the_exception_is_the_message_and_not_what_stands_last() {
+fn the_exception_is_the_message_and_not_the_last_line() {
     for (file, code, message) in [
         (
             "a.js",
@@ -106,7 +105,7 @@ fn the_exception_is_the_message_and_not_what_stands_last() {
 }
 
 #[test]
-fn an_interpreter_that_is_missing_is_named() {
+fn a_missing_interpreter_is_named() {
     for (line, message) in [
         (
             "/usr/bin/env no-such-perl -w",
@@ -123,7 +122,7 @@ fn an_interpreter_that_is_missing_is_named() {
 }
 
 #[test]
-fn what_git_says_is_why_a_source_cannot_be_fetched() {
+fn git_errors_explain_why_a_source_cannot_be_fetched() {
     for (source, fields, why) in [
         (
             "file:///no/such/repository.git",
@@ -148,24 +147,24 @@ fn what_git_says_is_why_a_source_cannot_be_fetched() {
 }
 
 #[test]
-fn what_an_action_may_write_is_told_where_it_was_refused() {
+fn a_refused_write_shows_the_writable_paths() {
     let ran = call(
         "a.sh",
         "#!/bin/sh\nset -e\nmkdir -p \"$HOME/.no-such-folder-of-ours\"\n",
     );
     let words = ran.exits(6).stderr.to_lowercase();
-    // Where there is no mount namespace, Landlock refuses it in other words.
+    // Without a mount namespace, Landlock refuses it with another error.
     if words.contains("read-only") {
         ran.says("\nhint: an action may write only its TMPDIR and what `writable` names in its definition\n");
     }
 }
 
 #[test]
-fn output_that_is_no_json_is_shown_with_its_place() {
+fn output_that_is_not_json_is_shown_with_its_position() {
     for (code, message, rest) in [
         (
             "echo 'warned' >&2; echo 'connecting…'; echo '{\"ok\":true}'",
-            "it begins with \"connecting…\", which is no value, at line 1 column 1",
+            "it begins with \"connecting…\", which is not a JSON value, at line 1 column 1",
             "  its stderr:\n  | warned\n  its stdout begins:\n  | connecting…\n  | {\"ok\":true}\nhint: output = \"last-json\" takes the last document and passes over what stands before it\n",
         ),
         (
@@ -180,7 +179,7 @@ fn output_that_is_no_json_is_shown_with_its_place() {
         ),
         (
             "printf '[\"\\\\ud83d\"]'",
-            "half a surrogate pair, \\ud83d, which is no character, at line 1 column 3",
+            "half a surrogate pair, \\ud83d, which is not a character, at line 1 column 3",
             "  its stdout begins:\n  | [\"\\ud83d\"]\n",
         ),
     ] {
@@ -221,7 +220,7 @@ fn a_byte_order_mark_is_passed_over_everywhere() {
 }
 
 #[test]
-fn a_script_that_misses_what_lua_has_elsewhere_has_a_hint() {
+fn a_missing_library_function_has_a_hint() {
     for (script, error, hint) in [
         (
             "local f = io.open('report.txt', 'w')",
@@ -291,7 +290,7 @@ fn lines_of_stderr_are_seen_at_once_with_the_action_and_the_call() {
 }
 
 #[test]
-fn the_last_line_of_stderr_stands_in_the_line_of_progress() {
+fn the_progress_line_shows_the_last_line_of_stderr() {
     let session = Kael::new();
     let (state, fields) = session.state();
     let code =
@@ -305,7 +304,7 @@ fn the_last_line_of_stderr_stands_in_the_line_of_progress() {
 }
 
 #[test]
-fn values_of_variables_are_hidden_in_what_is_told_of_a_failure() {
+fn values_of_variables_are_masked_in_errors() {
     let session = |code: &str, options: &[&str]| {
         Kael::new()
             .shell("a", "env = { 'API_TOKEN', 'REGION' }", code)
@@ -398,15 +397,15 @@ fn check_names_modules_that_are_not_there() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_definition_comes_at_once() {
+fn all_mistakes_of_a_definition_are_reported_at_once() {
     let ran = Kael::new()
         .file(
             "actions/init.lua",
-            "return { a = define_action({ source = 'x', deps = {}, schema = {}, limits = {}, dirs = {}, writable = {} }) }",
+            "return { a = define_action({ source = 'x', needs = {}, schema = {}, limits = {}, dirs = {}, writable = {} }) }",
         )
         .option(&["--actions", "actions"])
         .run_with(&["-e", ""])
         .ends();
     let at = "actions/init.lua:1: define_action:";
-    ran.fails(3, &format!("Error: {at} field 'executor' is missing\n  {at} unknown field 'deps'\n  {at} unknown field 'schema'\n"));
+    ran.fails(3, &format!("Error: {at} field 'executor' is missing\n  {at} unknown field 'needs'\n  {at} unknown field 'schema'\n"));
 }

@@ -1,5 +1,5 @@
-//! docs/reference.md: its examples work, and nothing is missing. (That no field of a definition is missing is tested where
-//! they are read.)
+//! docs/reference.md: its examples work, and it covers everything. (The fields of definitions are
+//! checked where they are parsed.)
 
 use kael_tests::{Kael, project};
 use serde_json::Value;
@@ -10,7 +10,7 @@ fn reference() -> String {
     std::fs::read_to_string(project("docs/reference.md")).expect("it is there")
 }
 
-/// Whether a name stands between backquotes, alone or with what is called or put behind it.
+/// Whether a name stands in backquotes, alone or in a call or path.
 fn names(text: &str, name: &str) -> bool {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.into_iter().any(|words| {
@@ -30,7 +30,8 @@ fn no_global_of_a_script_is_missing() {
     let ask = "local names = {}
         for name, value in pairs(_G) do
           names[#names + 1] = name
-          -- Lua's own libraries are told by their names, those that were changed by what is left of them.
+          -- Lua's own libraries are told by their names, those that were changed by what is left of
+          -- them.
           local own = { actions = 1, _G = 1, package = 1, string = 1, table = 1, math = 1, utf8 = 1, coroutine = 1 }
           if type(value) == 'table' and not own[name] then
             for field in pairs(value) do if type(field) == 'string' then names[#names + 1] = name .. '.' .. field end end
@@ -62,7 +63,7 @@ fn no_setting_is_missing() {
     assert!(settings.len() >= 11, "{}", settings.len());
 }
 
-/// Every command that does something, as it is typed.
+/// Every command that does something, as words.
 fn commands() -> Vec<Vec<String>> {
     let (mut open, mut found) = (vec![Vec::new()], Vec::new());
     while let Some(words) = open.pop() {
@@ -91,7 +92,7 @@ fn inner(words: &[String]) -> Vec<String> {
         return Vec::new();
     };
     let lines = list.lines().take_while(|line| !line.is_empty());
-    // Longer descriptions go on in lines that are indented further.
+    // Longer descriptions continue in lines with more indentation.
     let named = lines.filter_map(|line| {
         line.strip_prefix("  ")?
             .split_whitespace()
@@ -105,7 +106,7 @@ fn inner(words: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn every_command_is_told_has_an_example_and_prints_json() {
+fn every_command_is_documented_has_an_example_and_prints_json() {
     let (text, commands) = (reference(), commands());
     for words in &commands {
         let name = format!("kael-host {}", words.join(" "));
@@ -113,7 +114,7 @@ fn every_command_is_told_has_an_example_and_prints_json() {
         let help = help(words);
         assert!(help.contains("\nExample"), "{name} --help has no example");
         assert!(help.contains(" --json"), "{name} has no --json");
-        // It is the next that is not known, so this one is; and nothing is done.
+        // The error must be about the next word, so this one is known. Nothing is run.
         let line = [
             &words[..],
             &["--json".to_owned(), "--no-such-option".to_owned()],

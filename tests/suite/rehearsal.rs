@@ -1,4 +1,4 @@
-//! Dry runs, answers and records: a script is developed and tested offline.
+//! Dry runs, answers and records, to develop and test scripts offline.
 
 use kael_tests::{Kael, Ran};
 
@@ -11,6 +11,8 @@ fn repo() -> Kael {
         .shell("count", &fields("returns = { n = 'integer' }, input = 'args', "), "echo ran >> ../ran; echo '{\"n\":5}'")
         .shell("plain", &fields(""), "echo ran >> ../ran; echo bad >&2; exit 3")
         .env("TOKEN", "s3cr3t")
+        // Its command line is shown.
+        .env("KAEL_RUNNER", "envyr")
 }
 
 fn ran_nothing(ran: &Ran) {
@@ -19,7 +21,7 @@ fn ran_nothing(ran: &Ran) {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_run_and_runs_nothing() {
+fn a_dry_run_shows_the_calls_and_runs_nothing() {
     let ran = repo()
         .run_with(&["--dry-run"])
         .script("print(#actions.t.list({}).rows, actions.t.count({ x = '--a b' }).n, next(actions.t.plain({})))");
@@ -102,7 +104,7 @@ fn answers_come_from_files_of_every_kind() {
 }
 
 #[test]
-fn what_fails_after_a_made_up_answer_names_that_answer() {
+fn a_failure_after_a_sample_answer_names_the_answer() {
     let ran = repo()
         .run_with(&["--dry-run", "-q"])
         .script("local r = actions.t.plain({})\nprint(r.rows[1])");

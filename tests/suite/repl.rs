@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use kael_tests::{Kael, Ran, Terminal, gone};
 use serde_json::{Value, json};
 
-/// What comes of an input through a pipe.
+/// Runs the REPL with input from a pipe.
 fn piped(session: Kael, options: &[&str], input: &str) -> Ran {
     session.words(&["repl"]).words(options).stdin(input).ends()
 }
@@ -25,7 +25,7 @@ fn values_are_printed_and_variables_kept() {
 }
 
 #[test]
-fn an_input_of_several_lines_goes_on_until_it_is_complete() {
+fn a_multi_line_input_continues_until_it_is_complete() {
     piped(
         Kael::new(),
         &[],
@@ -67,7 +67,7 @@ fn errors_keep_the_session_and_the_last_one_gives_the_exit_code() {
 }
 
 #[test]
-fn a_limit_that_ends_the_sandbox_says_that_the_variables_are_lost() {
+fn a_limit_that_ends_the_sandbox_reports_lost_variables() {
     let lost = "The session's variables are lost. A new one has begun, with the repo loaded.\n";
     let ran = piped(
         counting(),
@@ -140,7 +140,7 @@ fn commands_describe_load_and_reset() {
 }
 
 #[test]
-fn input_that_is_no_text_and_a_repo_that_is_wrong_end_it() {
+fn invalid_input_and_an_invalid_repo_end_the_session() {
     let child = |input: &[u8]| {
         let session = Kael::new().words(&["repl"]);
         let mut command = session.command();
@@ -211,7 +211,7 @@ fn a_terminal_has_prompts_a_history_and_input_of_several_lines() {
     let kept = std::fs::read_to_string(&history).expect("text");
     assert!(kept.contains("x * 2") && !kept.contains("secret"), "{kept}");
 
-    // The last but one input of the last session, with Arrow Up: what this session has of it is all there is.
+    // Arrow Up twice gives the last but one input of the previous session.
     let mut terminal = Terminal::start(&session, &["repl"]);
     terminal.shows("kael:1> ");
     terminal
@@ -274,20 +274,20 @@ fn ctrl_c_ends_the_evaluation_and_not_the_session() {
     let mut terminal = Terminal::start(&session, &["repl"]);
     terminal.shows("kael:1> ");
     terminal.types("x = 5\r").shows("kael:2> ");
-    // Something that is being typed.
+    // While a line is being typed.
     terminal
         .types("x = 6")
         .shows("x = 6")
         .types("\x03")
         .shows("kael:2> ");
-    // Something that computes and catches what it can.
+    // While a script computes and catches errors.
     terminal.types("print('on') while true do pcall(function() while true do end end) end\r");
     terminal
         .shows("\non\r\n")
         .types("\x03")
         .shows("Error: interrupted")
         .shows("kael:3> ");
-    // An action, and all that it started.
+    // While an action and its processes run.
     terminal.types("actions.t.nap({})\r");
     while !session.path().join("state/started").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -309,7 +309,7 @@ fn ctrl_c_ends_the_evaluation_and_not_the_session() {
         .shows("kael:5> ");
     assert!(gone("4813.1"));
     terminal.types("x\r").shows("\n5\r\n").shows("kael:6> ");
-    // What is one step for Lua is ended with the state.
+    // A single long step of Lua ends with the sandbox.
     terminal.types("print('on'); ('a'):rep(40):find(('a*'):rep(40) .. 'b')\r");
     terminal.shows("\non\r\n").types("\x03\x03");
     terminal
@@ -381,7 +381,7 @@ fn every_input_is_a_document_on_a_line_of_its_own() {
     );
 }
 
-/// Whatever was said before, a signal ends what is going on with all that it started, and leaves nothing.
+/// A signal ends the current evaluation and its processes, whatever was printed before.
 #[test]
 fn a_signal_after_much_output_still_cleans_up() {
     let session = Kael::new();

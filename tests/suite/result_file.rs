@@ -22,13 +22,13 @@ fn a_file_of_the_temporary_folder_is_the_result() {
 fn only_that_key_alone_means_a_file() {
     returns("echo '{\"_file\": \"x\", \"more\": 1}'").prints("{\"_file\":\"x\",\"more\":1}\n");
     returns("echo '{\"_file\": 5}'").prints("{\"_file\":5}\n");
-    // What a file holds is the result as it is.
+    // The content of the file is the exact result.
     returns("echo '{\"_file\": \"x\"}' > \"$TMPDIR/x\"; cat \"$TMPDIR/x\"")
         .prints("{\"_file\":\"x\"}\n");
 }
 
 #[test]
-fn whatever_else_it_names_is_refused() {
+fn other_paths_are_refused() {
     for (prepare, path, error) in [
         ("", "r.json", "cannot be read: no such file or directory"),
         ("", "", "cannot be read: no such file or directory"),
@@ -55,7 +55,7 @@ fn whatever_else_it_names_is_refused() {
         (
             "echo nope > \"$TMPDIR/x\"",
             "x",
-            "holds what is not JSON: it begins with \"nope\", which is no value, at line 1 column 1",
+            "holds what is not JSON: it begins with \"nope\", which is not a JSON value, at line 1 column 1",
         ),
         (
             ": > \"$TMPDIR/x\"",

@@ -1,11 +1,11 @@
-//! Results that are used again, and failures that are tried again.
+//! Results that are reused, and failed calls that are tried again.
 
 use kael_tests::Kael;
 
-/// Counts its runs in a file beside it, and answers with the count.
+/// Counts its runs in a file, and answers with the count.
 const COUNT: &str = "echo x >> ../count; echo $(($(wc -l < ../count)))";
 
-/// A session, and the field that lets its action count.
+/// A session, and the field that lets its action write the count.
 struct Session(Kael, String);
 
 impl Session {
@@ -44,7 +44,7 @@ impl Session {
 }
 
 #[test]
-fn a_result_is_used_again_until_something_that_it_depends_on_changes() {
+fn a_result_is_reused_until_one_of_its_inputs_changes() {
     let session = Session::new("cache = 300, env = { 'TOKEN' }");
     let run = |call: &str| session.run(&[], call, "t");
     assert_eq!(

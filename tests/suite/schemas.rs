@@ -1,4 +1,4 @@
-//! What a definition says of parameters and results, and what comes of calls that do not fit.
+//! The schemas of parameters and results, and the errors of calls that do not fit.
 
 use kael_tests::Kael;
 
@@ -9,7 +9,7 @@ fn echo(fields: &str) -> Kael {
 }
 
 #[test]
-fn parameters_are_validated_after_merging_and_every_mistake_is_told() {
+fn parameters_are_validated_after_merging_and_every_mistake_is_reported() {
     let session = |fields: &str, call: &str| {
         echo(fields)
             .shell("never", "", "echo ran > ran; echo 1")
@@ -35,7 +35,7 @@ fn nothing_runs_when_the_parameters_do_not_fit() {
 }
 
 #[test]
-fn json_schema_is_taken_as_it_stands() {
+fn json_schema_is_used_unchanged() {
     let schema = "params = { type = 'object', properties = { n = { type = 'integer', maximum = 20 }, mode = { enum = { 'a', 'b' } } }, required = { 'n' } }";
     let call =
         |call: &str| echo(schema).script(&format!("print(json.encode(actions.t.echo({call})))"));
@@ -94,7 +94,7 @@ fn schemas_are_checked_when_the_repo_loads() {
     for (fields, error) in [
         (
             "params = { url = 'strng' }",
-            "field 'params' `url` \"strng\" is no type (did you mean \"string\"?)",
+            "field 'params' `url` \"strng\" is not a type (did you mean \"string\"?)",
         ),
         (
             "params = 'string'",
@@ -102,7 +102,7 @@ fn schemas_are_checked_when_the_repo_loads() {
         ),
         (
             "params = { type = 'object', properties = { a = { minimum = 'x' } } }",
-            "field 'params' is no valid schema: `properties.a.minimum` must be a number, got a string",
+            "field 'params' is not a valid schema: `properties.a.minimum` must be a number, got a string",
         ),
         (
             "params = { n = 'integer' }, defaults = { n = 'many' }",
@@ -128,5 +128,5 @@ fn schemas_are_checked_when_the_repo_loads() {
     }
     load("params = { ['$ref'] = 'file:///etc/passwd' }")
         .exits(3)
-        .says("Error: actions/init.lua:1: define_action: field 'params' is no valid schema: ");
+        .says("Error: actions/init.lua:1: define_action: field 'params' is not a valid schema: ");
 }

@@ -1,4 +1,4 @@
-//! Where implementations come from, and what their languages need first.
+//! The sources of implementations, and the preparation of their languages.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn a_subdir_and_an_interpreter_are_used() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn a_missing_source_is_named() {
     let session = |fields: &str| {
         Kael::new()
             .file("impl/a.sh", "echo 1")
@@ -54,7 +54,7 @@ fn what_is_not_there_is_named() {
             "Error: t.a failed: subdir `x` is not in DIR/impl: no such file or directory",
         );
     session("source = '../impl', executor = 'native', interpreter = '/nonexistent/python'")
-        .fails(6, "Error: t.a failed: `/nonexistent/python`, the interpreter of `a.sh`, is not on this machine\n  script.lua:1: in main chunk\n");
+        .fails(6, "Error: t.a failed: `/nonexistent/python`, the interpreter of `a.sh`, is not on this machine\n  script.lua:1: in main chunk\nhint: install Python 3 (on Debian: python3), or name another program with `interpreter`\n");
 }
 
 fn git(folder: &Path, words: &[&str]) {
@@ -78,7 +78,7 @@ fn git(folder: &Path, words: &[&str]) {
     );
 }
 
-/// A bare repository `repos/tools.git` with two tags and a later state of the default branch.
+/// A bare repository `repos/tools.git` with two tags and a later commit on the default branch.
 fn with_repository(session: Kael) -> Kael {
     let work = session.path().join("work");
     std::fs::create_dir_all(&work).expect("a folder");
@@ -196,14 +196,15 @@ fn a_clone_that_failed_is_tried_again() {
 #[test]
 fn tools_that_prepare_a_source_do_not_write_into_its_results() {
     Kael::new()
-        .file("py/requirements.txt", "# nothing\n")
+        .file("py/requirements.txt", "--no-index\n")
         .file("py/p.py", PYTHON)
         .file(
             "node/package.json",
-            r#"{ "name": "n", "version": "1.0.0", "main": "n.js" }"#,
+            r#"{ "name": "n", "version": "1.0.0", "main": "n.js", "dependencies": { "own": "file:./own" } }"#,
         )
         .file("node/n.js", NODE)
         .file("node/other.js", "")
+        .file("node/own/package.json", r#"{ "name": "own", "version": "1.0.0" }"#)
         .define(
             "p",
             "source = '../py', entrypoint = 'p.py', executor = 'native'",
@@ -221,7 +222,11 @@ fn node_modules_are_made_once() {
     let session = Kael::new()
         .file(
             "node/package.json",
-            r#"{ "name": "n", "version": "1.0.0" }"#,
+            r#"{ "name": "n", "version": "1.0.0", "dependencies": { "own": "file:./own" } }"#,
+        )
+        .file(
+            "node/own/package.json",
+            r#"{ "name": "own", "version": "1.0.0" }"#,
         )
         .file("node/n.js", NODE)
         .define(
@@ -260,7 +265,8 @@ fn node_modules_that_were_there_are_left_alone() {
         )
         .run_with(&["-e", "print(actions.t.n({}))"]);
     for version in ["1.0.0", "1.0.1"] {
-        let manifest = format!(r#"{{ "name": "n", "version": "{version}" }}"#);
+        let script = r#"{ "postinstall": "true" }"#;
+        let manifest = format!(r#"{{ "name": "n", "version": "{version}", "scripts": {script} }}"#);
         std::fs::write(session.path().join("node/package.json"), manifest).expect("a file");
         let output = session.start().wait_with_output().expect("it ends");
         assert_eq!(
@@ -270,4 +276,94 @@ fn node_modules_that_were_there_are_left_alone() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+#[test]
+fn sources_are_fetched_anew_where_that_is_asked_for() {
+    let session = with_repository(Kael::new());
+    let url = format!("file://{}/repos/tools.git", session.path().display());
+    let native = "entrypoint = 'say.sh', executor = 'native'";
+    let session = session
+        .define("latest", &format!("source = '{url}', {native}"))
+        .define("v1", &format!("source = '{url}', tag = 'v1', {native}"))
+        .shell("here", "", "echo 1");
+    let run = |words: &[&str]| {
+        let output = session.command().args(words).output().expect("the host");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let call = || run(&["run", "-e", "print(actions.t.latest({}))"]).1;
+    let fetch = |words: &[&str]| run(&[&["actions", "fetch"], words].concat());
+    let commit = |of: &str| {
+        let output = Command::new("git")
+            .args(["-C", "work", "rev-parse", of])
+            .current_dir(session.path())
+            .output();
+        let printed = output.expect("git").stdout;
+        String::from_utf8_lossy(&printed).trim().to_owned()
+    };
+    let (code, stdout, stderr) = fetch(&[]);
+    let expected = format!(
+        "fetched  {}  {url}  (t.latest)\nfetched  {}  {url} at v1  (t.v1)\n",
+        commit("HEAD"),
+        commit("v1")
+    );
+    assert_eq!((code, stdout, stderr.as_str()), (Some(0), expected, ""));
+    assert_eq!(call(), "three\n");
+    let work = session.path().join("work");
+    std::fs::write(work.join("say.sh"), "#!/bin/sh\necho '\"four\"'\n").expect("a file");
+    git(&work, &["commit", "-qam", "four"]);
+    git(&work, &["push", "-q", "../repos/tools.git", "HEAD"]);
+    // What is there is used as it is, until somebody asks.
+    let (_, stdout, _) = fetch(&["t.latest"]);
+    assert!(
+        stdout.starts_with(&format!("there    {}", commit("HEAD~1"))),
+        "{stdout}"
+    );
+    assert_eq!(call(), "three\n");
+    for _ in 0..3 {
+        let (code, stdout, _) = fetch(&["t.latest", "--refresh", "--json"]);
+        assert_eq!(code, Some(0), "{stdout}");
+        let report: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        let sources = report["sources"].as_array().expect("a list");
+        assert_eq!(sources.len(), 1);
+        assert_eq!(sources[0]["commit"], commit("HEAD"));
+        assert_eq!(sources[0]["fetched"], true);
+        assert_eq!(call(), "four\n");
+    }
+    // The clone in use, and the one before.
+    let folder = |entry: std::fs::DirEntry| {
+        let clones = std::fs::read_dir(entry.path())
+            .into_iter()
+            .flatten()
+            .flatten();
+        clones.filter(|entry| entry.path().is_dir()).count()
+    };
+    let roots = std::fs::read_dir(session.path().join("data/sources")).expect("sources");
+    let mut counts: Vec<usize> = roots.flatten().map(folder).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2]);
+    // A source that cannot be fetched is named with the words of git, and what was there stays.
+    std::fs::rename(session.path().join("repos"), session.path().join("gone")).expect("moved");
+    let (code, stdout, _) = fetch(&["--refresh"]);
+    assert_eq!(code, Some(6));
+    let failed = format!("FAILED   {url}  (t.latest)\n         fetching {url} failed: ");
+    assert!(stdout.contains(&failed), "{stdout}");
+    assert!(
+        stdout.contains("does not appear to be a git repository"),
+        "{stdout}"
+    );
+    assert_eq!(call(), "four\n");
+    let (code, _, stderr) = fetch(&["t.nothing"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.starts_with("Error: no action 't.nothing'"),
+        "{stderr}"
+    );
+    let (code, stdout, _) = fetch(&["t.here"]);
+    assert_eq!((code, stdout.as_str()), (Some(0), "no git sources\n"));
 }

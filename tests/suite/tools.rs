@@ -1,4 +1,4 @@
-//! `kael-host actions`: finding, checking, calling, adding and removing actions.
+//! `kael-host actions`: lists, checks, calls, adds and removes actions.
 
 use kael_tests::{Kael, Ran};
 
@@ -93,7 +93,7 @@ fn validate_finds_everything_at_once() {
             .file("actions/init.lua", lines.join("\n"))
             .option(&["--actions", "actions"])
     };
-    // The line at fault, with what it is about.
+    // The faulty line, with its number and the marked word.
     let quoted = |number: usize, word: &str| {
         let line = lines[number - 1];
         let before = " ".repeat(line.find(word).expect("it is there"));
@@ -113,9 +113,9 @@ fn validate_finds_everything_at_once() {
         &quoted(2, "entrypoint"),
         "actions/init.lua:3: error: b: the source DIR/actions/../nowhere cannot be opened: no such file or directory\n",
         &quoted(3, "source"),
-        "actions/init.lua:4: error: field 'executor' `nativ` is none of \"native\", \"docker\", \"wasm\"\n",
+        "actions/init.lua:4: error: field 'executor' `nativ` is not one of \"native\", \"docker\", \"wasm\"\n",
         &quoted(4, "nativ"),
-        "actions/init.lua:5: error: field 'params' `n` \"int\" is no type (did you mean \"integer\"?)\n",
+        "actions/init.lua:5: error: field 'params' `n` \"int\" is not a type (did you mean \"integer\"?)\n",
         &quoted(5, "params"),
         "actions/init.lua:6: error: field 'defaults' does not fit 'params': `n` must be an integer, got a string\n",
         &quoted(6, "defaults"),
@@ -129,7 +129,7 @@ fn validate_finds_everything_at_once() {
     assert_eq!(checked["problems"].as_array().expect("a list").len(), 7);
     assert_eq!(checked["problems"][0]["source"]["text"], lines[1]);
     assert_eq!(checked["problems"][5]["severity"], "note");
-    // Further down than the call, on the line of the field.
+    // The mark is on the field's line, below the call.
     let below = "return {\n  a = define_action({\n    source = '../impl', executor = 'native',\n    tiemout = 5,\n  }),\n}\n";
     let below = Kael::new()
         .file("impl/a.sh", "")
@@ -218,7 +218,7 @@ fn one_action_is_called_through_the_gate() {
 }
 
 #[test]
-fn a_new_repo_works_as_it_is() {
+fn a_new_repo_works() {
     let session = Kael::new();
     let run = |words: &[&str]| {
         let output = session
@@ -343,7 +343,7 @@ fn an_implementation_is_added_and_removed_again() {
 }
 
 #[test]
-fn what_cannot_be_added_changes_nothing() {
+fn an_action_that_cannot_be_added_changes_nothing() {
     let add = |session: Kael, words: &[&str]| {
         let before = std::fs::read(session.path().join("actions/init.lua")).expect("a file");
         let ran = tools(session, &[&["add"], words].concat());
@@ -365,13 +365,13 @@ fn what_cannot_be_added_changes_nothing() {
         .says("`a b.a` is not a name for an action");
     add(two(), &["two/a.sh", "--executor", "lambda"])
         .exits(2)
-        .says("is none of");
-    // A table that is no table literal: said, and not broken.
+        .says("is not one of");
+    // The file returns no table literal: this is an error, and the file stays.
     let own = two().file("actions/init.lua", "return setmetatable({}, {})\n");
     add(own, &["two/a.sh"])
         .exits(2)
         .says("returns its table in a way of its own");
-    // A namespace that is written in place would be hidden.
+    // A namespace that is written inline would be hidden.
     let own = two().file("actions/init.lua", "local M = { n = { x = define_action({ source = '../impl', executor = 'native' }) } }\nreturn M\n");
     add(own, &["two/a.sh", "n"])
         .exits(2)
@@ -407,7 +407,7 @@ fn an_editor_opens_the_file_and_the_repo_is_checked_afterwards() {
         2,
         "Error: no action 'db.qurey' (did you mean 'db.query'?)\n",
     );
-    // A repo that does not load can still be mended.
+    // A repo that does not load can still be edited.
     let broken = Kael::new()
         .file("actions/init.lua", "return { a = require('a') }")
         .file("actions/a.lua", "return {")

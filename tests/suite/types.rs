@@ -1,4 +1,4 @@
-//! `kael-host actions types`: what editors make of it, seen through a real language server's checker.
+//! `kael-host actions types`: checks the annotations with a real language server.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use kael_tests::{Kael, Ran, emmylua_check, project};
 use serde_json::Value;
 
-/// What the checker says of a folder: its exit code, and each diagnosis as `file:line code`.
+/// The checker's result for a folder: whether it passed, and each diagnosis as `file:line code`.
 fn diagnose(folder: &Path) -> (bool, Vec<String>) {
     let mut check = Command::new(emmylua_check());
     check
@@ -69,7 +69,7 @@ fn the_examples_are_clean_for_a_language_server() {
             String::from_utf8_lossy(&output.stderr)
         );
         let (clean, mut found) = diagnose(&folder);
-        // The one slip that this example shows.
+        // This example has one known diagnosis.
         if example == "hello" {
             assert_eq!(found.pop().as_deref(), Some("script.lua:6 undefined-field"));
         } else {
@@ -101,7 +101,7 @@ return { t = t, ["a-b"] = { c = t.plain }, a_b = { VALUE = 5 } }
 "#;
 
 #[test]
-fn what_a_call_gets_wrong_is_seen_while_it_is_written() {
+fn editors_show_mistakes_in_calls() {
     let script = r#"
 local answer = actions.t.query({ url = "x", limit = 5, ["odd key"] = { x = "y" } })
 for _, point in ipairs(answer.points) do print(point.value + 1, point.name) end
@@ -145,7 +145,7 @@ nowhere()
 }
 
 #[test]
-fn what_is_written_says_what_the_repo_says() {
+fn the_annotations_match_the_repo() {
     let by_hand = "--- Runs what was written by hand.\n---@type fun(opts: t.Options): integer\n";
     let as_tags =
         "--- Runs what was written by hand.\n---@param opts t.Options\n---@return integer\n";
@@ -272,7 +272,7 @@ fn every_global_of_a_script_is_annotated() {
 }
 
 #[test]
-fn what_cannot_be_written_is_named() {
+fn a_file_that_cannot_be_written_is_named() {
     let session = Kael::new().file("actions/init.lua", REPO).file("taken", "");
     session
         .option(&["--actions", "actions"])

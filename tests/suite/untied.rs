@@ -1,5 +1,4 @@
-//! What an action, or a script that cancels calls, does to get away from its host, its confinement
-//! or its turn.
+//! Actions and cancelling scripts that try to escape their host, their confinement or their limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kael_tests::{Kael, Program, Ran, alive, gone};
 
-/// Whether `doctor` says `ok` to a part of the confinement.
+/// Whether `doctor` reports a part of the confinement as `ok`.
 fn has(name: &str) -> bool {
     let ran = Kael::new().words(&["doctor"]).ends();
     let line = ran
@@ -18,7 +17,7 @@ fn has(name: &str) -> bool {
     line.expect("a finding").starts_with("ok")
 }
 
-/// A session with an action `t.a` that is a program in Python, which prints a text.
+/// A session with a Python action `t.a` that prints a text.
 fn python(fields: &str, code: &str) -> Kael {
     Kael::new()
         .program("impl/a.py", code)
@@ -34,8 +33,8 @@ fn is_root() -> bool {
     id.stdout == b"0\n"
 }
 
-/// The host, where other users can execute it, in front of what makes its words another user's
-/// where this one is root.
+/// A copy of the host that other users can execute, and a prefix that runs it as another user if
+/// this user is root.
 fn as_another(folder: &Path) -> (Command, PathBuf) {
     let host = folder.join("kael-host");
     fs::copy(&Program::get().host, &host).expect("a copy");
@@ -64,7 +63,7 @@ fn system_calls_that_lead_out_are_refused() {
     if !has("seccomp") {
         return;
     }
-    // What each of them must come to: EPERM, or ENOSYS where the C library shall take another.
+    // Each call must fail with EPERM, or with ENOSYS if the C library can use another one.
     let code = r#"
 import ctypes, errno, fcntl, os, socket
 libc = ctypes.CDLL(None, use_errno=True)
@@ -107,7 +106,7 @@ print('child', os.waitstatus_to_exitcode(os.system('true')))
     assert_eq!(ran.exits(0).stdout.trim_end(), expected.trim_end());
 }
 
-/// Takes from pid 1 of its namespace what ties that to the host, as a debugger would.
+/// Removes from pid 1 of the namespace what ties it to the host, as a debugger could.
 #[cfg(target_arch = "x86_64")]
 const UNTIE: &str = r#"
 import ctypes, os, sys, time
@@ -134,7 +133,7 @@ os.execvp('sleep', ['sleep', '4817.1'])
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn an_action_cannot_cut_what_ties_it_to_a_host_that_is_killed() {
+fn an_action_cannot_survive_a_killed_host() {
     if !(has("namespace") && has("seccomp")) {
         return;
     }
@@ -153,7 +152,7 @@ fn an_action_cannot_cut_what_ties_it_to_a_host_that_is_killed() {
 }
 
 #[test]
-fn what_is_shared_between_processes_ends_with_the_call_and_is_bounded() {
+fn shared_ipc_ends_with_the_call_and_is_bounded() {
     if !(has("namespace") && has("seccomp")) {
         return;
     }
@@ -175,8 +174,8 @@ print(call('msgget', 481, 0o1600), call('semget', 481, 1, 0o1600), call('semget'
         .lines()
         .filter(|line| !line.is_empty())
         .collect();
-    // Some kernels let only the first root bound a namespace's; there, nothing of the kind can be
-    // made.
+    // Some kernels let only the machine's root set the bounds of a namespace. Then no such object
+    // can be made at all.
     let bounded = ["done ENOSPC", "done done EINVAL"];
     let refused = ["EPERM EPERM", "EPERM EPERM EPERM"];
     assert!(
@@ -188,8 +187,7 @@ print(call('msgget', 481, 0o1600), call('semget', 481, 1, 0o1600), call('semget'
     assert!(!left.contains("0x000001e1"), "{left}");
 }
 
-/// A host as root of a user namespace of its own, where so many mount namespaces may be, of which
-/// one is held meanwhile.
+/// A host as root of a user namespace with this many mount namespaces, one of which is in use.
 fn with_mount_namespaces(most: u32) -> Ran {
     let session = Kael::new().file("file", "");
     let file = session.path().join("file").display().to_string();
@@ -238,7 +236,7 @@ fn where_namespaces_are_used_up_no_action_runs_with_less() {
 }
 
 #[test]
-fn what_npm_starts_ends_with_a_host_that_is_killed_as_any_user() {
+fn processes_of_npm_end_with_a_killed_host_for_any_user() {
     let can = Command::new("setpriv").arg("--version").output().is_ok();
     if (is_root() && !can) || !has("namespace") {
         return;
@@ -255,7 +253,7 @@ fn what_npm_starts_ends_with_a_host_that_is_killed_as_any_user() {
     session.write_repo();
     let envyr = session.path().join("envyr");
     fs::copy(&Program::get().envyr, &envyr).expect("a copy");
-    // Another user without user namespaces has no namespace at all.
+    // Another user without user namespaces gets no namespaces.
     let (mut doctor, host) = as_another(session.path());
     let found = doctor.arg(&host).arg("doctor").output().expect("doctor");
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
@@ -279,7 +277,7 @@ fn what_npm_starts_ends_with_a_host_that_is_killed_as_any_user() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(alive("4817.2"), "npm began");
-    // `setpriv` and `env` have become the host.
+    // `setpriv` and `env` have executed the host.
     host.kill().expect("it is killed");
     host.wait().expect("it ends");
     assert!(gone("4817.2"));
@@ -288,9 +286,14 @@ fn what_npm_starts_ends_with_a_host_that_is_killed_as_any_user() {
 #[test]
 fn locks_that_actions_take_hold_up_no_other_run() {
     let manifest = |version: u32| {
-        format!(r#"{{ "name": "n", "version": "1.0.{version}", "dependencies": {{}} }}"#)
+        let own = r#"{ "own": "file:./own" }"#;
+        format!(r#"{{ "name": "n", "version": "1.0.{version}", "dependencies": {own} }}"#)
     };
     let session = Kael::new()
+        .file(
+            "node/own/package.json",
+            r#"{ "name": "own", "version": "1.0.0" }"#,
+        )
         .file("node/package.json", manifest(0))
         .file("node/n.js", "console.log(1)")
         .define(
@@ -298,7 +301,7 @@ fn locks_that_actions_take_hold_up_no_other_run() {
             "source = '../node', entrypoint = 'n.js', executor = 'native'",
         );
     let locks = session.path().join("data/locks").display().to_string();
-    // Every kind of lock that a reader of a file can have, on all that is there and comes.
+    // Takes every kind of lock that a reader can have, on all existing and future files.
     let code = format!(
         "import fcntl, glob, time\nheld = []\nover = time.time() + 30\nwhile time.time() < over:\n  for name in glob.glob('{locks}/*'):\n    try:\n      file = open(name)\n      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n      fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)\n      held.append(file)\n    except OSError: pass\n  open('/dev/null'); time.sleep(0.01)\n  held = held[:100]\n"
     );
@@ -340,7 +343,7 @@ fn locks_that_actions_take_hold_up_no_other_run() {
     assert!(gone("4817.3"));
 }
 
-/// Children of a process, those that ended and were not taken included.
+/// The children of a process, including those not yet reaped.
 fn children(of: u32) -> usize {
     let stat = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("stat")).ok();
     let parent = |stat: String| -> Option<u32> {

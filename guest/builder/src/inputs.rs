@@ -1,4 +1,4 @@
-//! The digest of what the built guest is made from, so that a test can tell when it is stale.
+//! The digest of the guest's inputs. A test uses it to find out whether the built guest is stale.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use cargo_lock::Lockfile;
 use sha2::{Digest, Sha256};
 
-/// The custom section of the component that holds the digest, as lower-case hexadecimal text.
+/// The custom section of the component with the digest, as lower-case hexadecimal text.
 pub(crate) const SECTION: &str = "kael-inputs";
 
-/// What is read, relative to the workspace: files, and folders with all that is below them.
+/// The inputs, relative to the workspace: files, and whole folders.
 const SOURCES: [&str; 9] = [
     "guest/Cargo.toml",
     "guest/build.sh",
@@ -24,7 +24,8 @@ const SOURCES: [&str; 9] = [
     "wit",
 ];
 
-/// The SHA-256 of the guest's sources, the WIT package, and the versions that the lock file gives its dependencies.
+/// The SHA-256 of the guest's sources, the WIT package, and its dependencies' versions in the lock
+/// file.
 pub(crate) fn digest(workspace: &Path) -> Result<String> {
     let mut files = BTreeMap::new();
     for source in SOURCES {
@@ -32,7 +33,7 @@ pub(crate) fn digest(workspace: &Path) -> Result<String> {
     }
     let mut hash = Sha256::new();
     for (name, content) in &files {
-        // Lengths, so that no two sets of files feed the hash the same bytes.
+        // The lengths make sure that different sets of files never give the same bytes.
         hash.update(format!("{} {name} {}\n", name.len(), content.len()));
         hash.update(content);
     }
@@ -59,7 +60,7 @@ fn collect(workspace: &Path, path: &Path, files: &mut BTreeMap<String, Vec<u8>>)
     Ok(())
 }
 
-/// The part of the lock file that the guest is built from, a line a package.
+/// The guest's dependencies in the lock file, one line per package.
 fn locked(workspace: &Path) -> Result<String> {
     let lock = Lockfile::load(workspace.join("Cargo.lock"))?;
     let mut wanted = vec!["kael-guest".to_owned()];

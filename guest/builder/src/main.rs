@@ -1,7 +1,8 @@
 //! Turns the compiled core module into `guest/kael-guest.wasm`.
 //!
-//! `kael-guest-builder CORE.wasm OUT.wasm`: wraps the module into a component, runs its export `init` so that the Lua
-//! state is built, keeps the memory as it is then, and notes the digest of the inputs.
+//! `kael-guest-builder CORE.wasm OUT.wasm` wraps the module into a component, runs its export
+//! `init`, which builds the Lua state, keeps the memory in that state, and adds the digest of the
+//! inputs.
 
 mod inputs;
 
@@ -14,7 +15,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wizer::Wizer;
 
-/// The one interface that the component may import.
+/// The only interface that the component may import.
 const IMPORT: &str = "kael:engine/actions@0.1.0";
 
 fn main() -> Result<()> {
@@ -52,7 +53,8 @@ async fn snapshot(component: &[u8]) -> Result<Vec<u8>> {
     config.wasm_exceptions(true);
     let engine = Engine::new(&config)?;
     let mut store = Store::new(&engine, ());
-    // Without `keep_init_func` the export that was run is removed and the component no longer fits its world.
+    // Without `keep_init_func` wizer removes the export that it ran, and the component does not fit
+    // its world.
     let mut wizer = Wizer::new();
     wizer.init_func("init").keep_init_func(true);
     let (snapshot, _) = wizer

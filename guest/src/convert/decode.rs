@@ -1,4 +1,4 @@
-//! JSON text to a Lua value, built on the stack while it is parsed.
+//! Parses JSON text into a Lua value on the stack.
 
 use std::ffi::c_int;
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::stack::Stack;
 use super::{MAX_DEPTH, explain};
 
-/// What a `null` inside an object becomes. In an array it is always `json.null`, so that no index moves.
+/// What a `null` in an object becomes. In an array it is always `json.null`, so that no index
+/// moves.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Nulls {
     /// The key is left out.
@@ -17,16 +18,18 @@ pub(crate) enum Nulls {
     Kept,
 }
 
-/// Elements or entries that wait on the stack until a table of the right size is made for them.
+/// How many elements or entries wait on the stack before they are put into a table of the right
+/// size.
 const BATCH: c_int = 16;
 
-/// Decodes one JSON document and pushes it; an error says what is wrong and where, by line and column.
+/// Decodes one JSON document, and pushes it. The error gives line and column.
 ///
-/// Integers of 64 bits stay integers, larger ones are an error, numbers with a fraction or an exponent are floats. A `null`
-/// document is nil. A byte order mark is skipped.
+/// 64-bit integers stay integers, and larger ones are an error. Numbers with a fraction or an
+/// exponent become floats. A `null` document becomes nil. A byte order mark is skipped.
 pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result<(), String> {
     let text = explain::without_mark(text);
-    // What is known to be UTF-8 need not be looked at string by string; what is not has an error with its place.
+    // If the whole text is UTF-8, the parser need not check each string. Otherwise the error has
+    // its position.
     match std::str::from_utf8(text) {
         Ok(text) => decode_text(stack, text, nulls),
         Err(_) => {
@@ -36,7 +39,7 @@ pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result
     }
 }
 
-/// The same of what is known to be UTF-8 and to begin with no mark.
+/// The same for text that is UTF-8 and has no byte order mark.
 pub(crate) fn decode_text(stack: &mut Stack<'_>, text: &str, nulls: Nulls) -> Result<(), String> {
     let parser = serde_json::Deserializer::from_str(text);
     whole(stack, nulls, text.as_bytes(), parser)
@@ -58,7 +61,7 @@ fn document<'a>(
     mut parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
     nulls: Nulls,
 ) -> serde_json::Result<()> {
-    // `Node` has a limit of its own.
+    // `Node` bounds the depth.
     parser.disable_recursion_limit();
     room(stack)?;
     let node = Node {
@@ -71,7 +74,7 @@ fn document<'a>(
     parser.end()
 }
 
-/// Room for what one level of a document puts on the stack.
+/// Reserves the stack slots for one level of a document.
 fn room<E: Error>(stack: &mut Stack<'_>) -> Result<(), E> {
     if stack.reserve(2 * BATCH + 8) {
         Ok(())
@@ -86,7 +89,7 @@ fn room<E: Error>(stack: &mut Stack<'_>) -> Result<(), E> {
 struct Node<'a, 'b> {
     stack: &'a mut Stack<'b>,
     nulls: Nulls,
-    /// Whether this very value is nil when it is `null`.
+    /// Whether a `null` becomes nil at this position.
     null_is_nil: bool,
     depth: usize,
 }
@@ -97,7 +100,7 @@ impl<'b> Node<'_, 'b> {
             return Err(E::custom(format_args!("nests deeper than {MAX_DEPTH}")));
         }
         room(self.stack)?;
-        // Where the table will be.
+        // The slot for the table.
         self.stack.push_nil();
         Ok(self.stack.top())
     }
@@ -200,7 +203,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 }
 
 impl Node<'_, '_> {
-    /// Pushes the next entry of an object, its key and its value; false after the last.
+    /// Pushes the next key and value of an object. Returns false after the last.
     fn entry<'de, A: MapAccess<'de>>(&mut self, entries: &mut A) -> Result<bool, A::Error> {
         if entries.next_key_seed(self.inner(false))?.is_none() {
             return Ok(false);

@@ -1,4 +1,5 @@
-//! A Lua value to JSON text. What JSON cannot hold is an error that names its place: `$.rows[3].value`.
+//! Writes a Lua value as JSON text. If JSON cannot hold it, the error names the place:
+//! `$.rows[3].value`.
 
 use std::ffi::{c_int, c_void};
 use std::fmt::Write as _;
@@ -7,11 +8,11 @@ use std::io;
 use super::MAX_DEPTH;
 use super::stack::{Slot, Stack};
 
-/// Encodes the value in a slot; object keys come sorted, so equal values have equal text.
+/// Encodes the value in a slot. Object keys are sorted, so equal values have equal text.
 pub(crate) fn encode(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<String, String> {
     let text = match attempt(stack, at, pretty) {
         Err(Fault::Memory) => {
-            // Lua may hold what is no longer needed; when that does not help, the run is over its limit.
+            // Collects garbage and tries again. If that fails, the run is over its limit.
             stack.collect();
             attempt(stack, at, pretty)
         }
@@ -41,7 +42,7 @@ fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fa
         pretty,
     };
     let answer = without_collecting(|| {
-        // Most documents are small: room for one of them saves growing by and by.
+        // Most documents are small. Reserving room once is faster than growing.
         let room = encoder.out.0.try_reserve(256);
         room.map_err(|_| Fault::Memory)
             .and_then(|()| encoder.value(at))
@@ -51,7 +52,7 @@ fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fa
     answer.map(|()| text)
 }
 
-/// A refused allocation is an error meanwhile, and no reason to collect garbage.
+/// While this runs, a refused allocation is an error and does not collect garbage.
 fn without_collecting<T>(walk: impl FnOnce() -> T) -> T {
     #[cfg(target_arch = "wasm32")]
     return crate::alloc::without_collecting(walk);
@@ -60,15 +61,15 @@ fn without_collecting<T>(walk: impl FnOnce() -> T) -> T {
 }
 
 enum Fault {
-    /// There is not enough of it now.
+    /// There is not enough memory now.
     Memory,
     Refused(Box<Refusal>),
 }
 
-/// What JSON cannot hold, and where it is.
+/// A value that JSON cannot hold, and its place.
 struct Refusal {
     error: String,
-    /// The way to the root: the innermost step first.
+    /// The path to the root, the innermost step first.
     path: Vec<Step>,
 }
 
@@ -118,11 +119,11 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The text so far. It grows only while there is memory.
+/// The text so far. A refused allocation is an error.
 struct Out(Vec<u8>);
 
 impl Out {
-    /// Writes a string; true when it stands there without escapes.
+    /// Writes a string. Returns true if it needed no escapes.
     fn string(&mut self, bytes: &[u8]) -> Result<bool, Fault> {
         self.0
             .try_reserve(bytes.len() + 2)
@@ -156,23 +157,23 @@ impl io::Write for Out {
     }
 }
 
-/// An entry of an object, in the text so far.
+/// An entry of an object in the text.
 struct Field {
     start: usize,
-    /// The text of the key without its quotes.
+    /// The text of the key, without quotes.
     key: std::ops::Range<usize>,
-    /// Whether that has no escapes.
+    /// Whether the key has no escapes.
     plain: bool,
     end: usize,
 }
 
-/// Nothing here makes Lua collect garbage: a finaliser could change a table that is being walked.
+/// Nothing here collects garbage, because a finaliser could change a table during the walk.
 struct Encoder<'a, 'b> {
     stack: &'a mut Stack<'b>,
     out: Out,
-    /// The tables on the way to the value at hand: one that is met again is a cycle.
+    /// The tables around the current value. Meeting one of them again is a cycle.
     open: Vec<*const c_void>,
-    /// The entries of the objects on that way.
+    /// The entries of the objects around the current value.
     fields: Vec<Field>,
     spare: Vec<u8>,
     pretty: bool,
@@ -226,7 +227,7 @@ impl Encoder<'_, '_> {
         Ok(())
     }
 
-    /// Elements come in order as long as Lua keeps them as a list, which is nearly always.
+    /// Lua keeps most lists in an array, so the elements come in order.
     fn array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
         let start = self.out.0.len();
         self.put(b"[")?;
@@ -247,7 +248,7 @@ impl Encoder<'_, '_> {
         self.close(length == 0, b"]")
     }
 
-    /// Looks at every key first: 1 to n make an array, and anything else has no JSON.
+    /// Reads all keys first. Keys from 1 to n are an array; JSON has no form for others.
     fn scattered_array(&mut self, table: c_int, length: i64) -> Result<(), Fault> {
         let (mut indices, mut names, top) = (0, false, self.stack.top());
         self.stack.push_nil();
@@ -274,7 +275,7 @@ impl Encoder<'_, '_> {
         self.close(false, b"]")
     }
 
-    /// Writes the value on top as the element of a list, and pops it.
+    /// Writes the value on top of the stack as an element, and pops it.
     fn element(&mut self, index: i64, top: c_int) -> Result<(), Fault> {
         if index > 1 {
             self.put(b",")?;
@@ -305,12 +306,12 @@ impl Encoder<'_, '_> {
             return self.put(b"}");
         }
         self.sort(start, first)?;
-        // The last comma.
+        // Removes the last comma.
         self.out.0.pop();
         self.close(false, b"}")
     }
 
-    /// Writes the key at a slot and the value above it, with a comma behind.
+    /// Writes the key in a slot and the value above it, followed by a comma.
     fn field(&mut self, at: c_int) -> Result<(), Fault> {
         let start = self.out.0.len();
         if self.pretty {
@@ -336,7 +337,7 @@ impl Encoder<'_, '_> {
         Ok(())
     }
 
-    /// Puts the entries of the innermost object in the order of their keys.
+    /// Sorts the entries of the innermost object by key.
     fn sort(&mut self, start: usize, first: usize) -> Result<(), Fault> {
         let text = &mut self.out.0;
         let fields = &mut self.fields[first..];
@@ -377,11 +378,12 @@ impl Encoder<'_, '_> {
     }
 }
 
-/// Whether a string is ASCII and stands in JSON as it is: no control character, quote or backslash.
+/// Whether a string is ASCII without control characters, quotes and backslashes.
 fn is_plain(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    // A high bit for each byte that is zero, exact as long as no byte is above 127; those are looked at, too.
+    // Sets the high bit of each zero byte. This is exact only if no byte is above 127, which is
+    // checked too.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let bad = |word: u64| {
         let control = word.wrapping_sub(ONES * 0x20) & !word;
@@ -396,7 +398,7 @@ fn is_plain(bytes: &[u8]) -> bool {
             .all(|byte| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\'))
 }
 
-/// A key as it is without its escapes, by which the keys are sorted.
+/// A key without escapes. Keys are sorted by it.
 fn unescaped(key: &[u8]) -> String {
     let quoted = [b"\"", key, b"\""].concat();
     serde_json::from_slice(&quoted).unwrap_or_default()

@@ -1,27 +1,29 @@
-//! What a JSON document that cannot be read has at the place, in words that help, and what a number would lose.
+//! Explains why a text is not JSON, and which integers would lose digits.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
 
 thread_local! {
-    /// Set while a document is read whose numbers may be integers that 64 bits do not hold: of those the parser makes floats.
+    /// Set when a number of the document may be an integer of more than 64 bits. The parser turns
+    /// those into floats.
     static WIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes that a float was read which may have been written as an integer.
+/// Notes a float that may have been written as an integer.
 pub(crate) fn note_float(value: f64) {
-    // The smallest that 64 bits do not hold; below it, only what has a fraction or an exponent becomes a float.
+    // Smaller integers fit into 64 bits, so smaller floats were written with a fraction or an
+    // exponent.
     if value.abs() >= 9_223_372_036_854_775_808.0 {
         WIDE.set(true);
     }
 }
 
-/// The text without the byte order mark that some programs begin it with.
+/// The text without a leading byte order mark, which some programs write.
 pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
-/// The result of reading a document, or an error when one of its integers was read as another number.
+/// The result of parsing, or an error if the parser rounded an integer.
 pub(crate) fn exact<T>(text: &[u8], read: serde_json::Result<T>) -> Result<T, String> {
     let wide = WIDE.take();
     let value = read.map_err(|error| explained(text, &error))?;
@@ -42,7 +44,7 @@ pub(crate) fn exact<T>(text: &[u8], read: serde_json::Result<T>) -> Result<T, St
     }
 }
 
-/// The first integer of a sound document that 64 bits do not hold, and where it begins.
+/// The first integer of a valid document that does not fit into 64 bits, and its position.
 fn wide_integer(text: &[u8]) -> Option<(usize, String)> {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -75,7 +77,7 @@ fn wide_integer(text: &[u8]) -> Option<(usize, String)> {
     None
 }
 
-/// Words that other languages have where JSON has another or none, and what to do.
+/// Values in other languages' spelling, with their remedies.
 const WORDS: [(&str, &str); 10] = [
     (
         "NaN",
@@ -101,7 +103,7 @@ const WORDS: [(&str, &str); 10] = [
     ("undefined", "undefined is JavaScript's: JSON has null"),
 ];
 
-/// What the parser says, and what stands at the place.
+/// The parser's error, with the text at that position.
 fn explained(text: &[u8], error: &serde_json::Error) -> String {
     let mut message = error.to_string();
     if error.classify() != serde_json::error::Category::Syntax {

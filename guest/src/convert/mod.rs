@@ -1,4 +1,4 @@
-//! JSON to Lua and back, exactly: what goes out and comes in again is the same value.
+//! Converts JSON to Lua and back without loss.
 
 mod decode;
 mod encode;
@@ -9,7 +9,7 @@ pub(crate) mod stack;
 pub(crate) use decode::{Nulls, decode, decode_text};
 pub(crate) use encode::{encode, encode_params};
 
-/// Levels of arrays and objects that a document may nest, both ways.
+/// How deep arrays and objects may nest, in both directions.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! What `guest/core.c` adds to Lua's API; for unit tests, which run with Lua as it comes, the same by that API.
+//! Functions that `guest/core.c` adds to Lua's API. Unit tests run with unchanged Lua, so here they
+//! are written with that API.
 //!
-//! Each function wants the state of the native that runs, and counts slots from its first argument, which is 1. None raises
-//! an error but for memory, and `next` for a key that the table does not hold.
+//! Each function takes the state of the running native, and counts slots from its first argument,
+//! which is 1. None raises an error, except for memory, and `next` for a key that is not in the
+//! table.
 #![expect(unsafe_code, reason = "the C interface of Lua, for `stack` alone")]
 
 use std::ffi::{c_int, c_void};
 
-/// A slot of the stack, as `KaelSlot` of `guest/core.c`.
+/// A stack slot, like `KaelSlot` in `guest/core.c`.
 #[repr(C)]
 pub(super) struct Raw {
     /// `LUA_T*`, or `INTEGER`.
@@ -21,11 +23,12 @@ pub(super) struct Raw {
 pub(super) union Is {
     pub(super) integer: i64,
     pub(super) number: f64,
-    /// The bytes of a string, what tells a table apart, what a light userdata holds; for a boolean, null is false.
+    /// The bytes of a string, the identity of a table, or the value of a light userdata. For a
+    /// boolean, null is false.
     pub(super) at: *const c_void,
 }
 
-/// A number that is an integer.
+/// The kind of a number that is an integer.
 pub(super) const INTEGER: c_int = 102;
 
 impl Raw {
@@ -40,17 +43,17 @@ impl Raw {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C-unwind" {
-    /// What stands in a slot; nil where there is none.
+    /// Reads a slot. Nil if it does not exist.
     #[link_name = "kael_slot"]
     pub(super) fn slot(state: *mut mlua::ffi::lua_State, at: c_int, slot: *mut Raw);
-    /// As `lua_next`; -1 where there is no table below the key.
+    /// Like `lua_next`. -1 if there is no table below the key.
     #[link_name = "kael_next"]
     pub(super) fn next(state: *mut mlua::ffi::lua_State, at: c_int) -> c_int;
-    /// Cuts the stack; 0 when it would grow.
+    /// Cuts the stack. 0 if it would grow.
     #[link_name = "kael_cut"]
     pub(super) fn cut(state: *mut mlua::ffi::lua_State, top: c_int) -> c_int;
-    /// Puts a table at `at` of so many values, or pairs of a string and a value, that are all that stands above it, and
-    /// pops them; 0 when something else does.
+    /// Makes a table at `at` from the values above it (or pairs of a string and a value), and pops
+    /// them. 0 if the values have other types.
     #[link_name = "kael_fill"]
     pub(super) fn fill(
         state: *mut mlua::ffi::lua_State,
@@ -61,7 +64,7 @@ unsafe extern "C-unwind" {
     /// Whether a table has a finaliser that has not run.
     #[link_name = "kael_finalizers"]
     pub(super) fn finalizers(state: *mut mlua::ffi::lua_State) -> c_int;
-    /// Calls the finalisers of all tables; no object gets one any more.
+    /// Runs the finalisers of all tables. Afterwards no object can get one.
     #[link_name = "kael_finalize"]
     pub(super) fn finalize(state: *mut mlua::ffi::lua_State);
 }
@@ -78,7 +81,8 @@ mod plain {
     use super::{INTEGER, Raw};
 
     pub(in crate::convert) unsafe fn slot(state: *mut ffi::lua_State, at: c_int, slot: *mut Raw) {
-        // SAFETY: any slot may be asked; numbers and strings are read as what they are, so that nothing is converted.
+        // SAFETY: any slot may be read. Numbers and strings are read as they are, so nothing is
+        // converted.
         unsafe {
             let slot = &mut *slot;
             slot.kind = match at {
@@ -106,7 +110,7 @@ mod plain {
     }
 
     pub(in crate::convert) unsafe fn next(state: *mut ffi::lua_State, at: c_int) -> c_int {
-        // SAFETY: the slot holds a table; the key is the caller's promise.
+        // SAFETY: the slot holds a table. The caller guarantees the key.
         unsafe {
             let below = (1..ffi::lua_gettop(state)).contains(&at);
             if below && ffi::lua_type(state, at) == ffi::LUA_TTABLE {
@@ -162,7 +166,8 @@ mod plain {
         }
     }
 
-    /// The API has nothing of the kind: what nobody holds is finalised instead, so that what it does has been done.
+    /// Lua's API has no such function. This collects garbage instead, which runs the finalisers of
+    /// unreachable tables.
     pub(in crate::convert) unsafe fn finalizers(state: *mut ffi::lua_State) -> c_int {
         // SAFETY: a collection may run wherever Lua allocates.
         unsafe {

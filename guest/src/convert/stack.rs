@@ -1,12 +1,14 @@
-//! Lua's stack as the natives see it: the raw C interface behind methods that keep its rules.
+//! Lua's stack for natives: the raw C interface behind safe methods.
 //!
-//! mlua pins every value that it hands out, which costs more than the work of the natives themselves. They speak to the
-//! stack instead. What this rests on:
+//! mlua pins every value that it returns, which costs more than most natives. So they use the stack
+//! directly. This is sound for two reasons:
 //!
-//! - No method raises a Lua error, so none jumps over the frames of Rust. The accesses are raw, which leaves one error:
-//!   no more memory. The guest's allocator ends the run then, and mlua's, in unit tests, aborts.
-//! - Pushing may run the finalisers of a script. They cannot reach the stack of another function, and what they do to a
-//!   table matters only to `next`, between whose calls nothing may be pushed but what `Stack` itself says.
+//! - No method raises a Lua error, which would jump over Rust's frames. All accesses are raw, so
+//!   only running out of memory could raise one. Then the guest's allocator ends the run; in unit
+//!   tests, mlua's aborts.
+//! - Pushing a value may run a script's finaliser. It cannot reach the stack of another function. A
+//!   change of a table matters only to `next`, between whose calls only the allowed pushes may
+//!   happen.
 #![expect(
     unsafe_code,
     reason = "the C interface of Lua, here and in `raw` and nowhere else among the natives"
@@ -20,18 +22,18 @@ use mlua::prelude::*;
 
 use super::raw::{self, Raw};
 
-/// A native function: takes its arguments from the stack and says how many results it left on top.
+/// A native function. It takes its arguments from the stack, and returns the number of its results.
 pub(crate) trait Native {
     fn call(stack: &mut Stack<'_>) -> c_int;
 }
 
-/// The stack of one call of a native function.
+/// The stack of one native call.
 pub(crate) struct Stack<'a> {
     state: *mut ffi::lua_State,
     _call: PhantomData<&'a mut ffi::lua_State>,
 }
 
-/// What stands in a slot.
+/// The value in a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Slot<'a> {
     Nil,
@@ -40,16 +42,16 @@ pub(crate) enum Slot<'a> {
     Boolean(bool),
     Integer(i64),
     Number(f64),
-    /// Its bytes.
+    /// The bytes.
     String(&'a [u8]),
-    /// What tells it apart from others.
+    /// The table's identity.
     Table(*const c_void),
-    /// Something else, by the name of its type.
+    /// Any other value, by the name of its type.
     Other(&'static str),
 }
 
 impl Slot<'_> {
-    /// What Lua's `type` says of it.
+    /// The name from Lua's `type`.
     pub(crate) fn type_name(self) -> &'static str {
         match self {
             Slot::Nil => "nil",
@@ -63,10 +65,10 @@ impl Slot<'_> {
     }
 }
 
-/// A function of Lua's that runs `N`. The metatable that marks arrays is its upvalue.
+/// A Lua function that runs `N`. Its upvalue is the metatable of arrays.
 pub(crate) fn function<N: Native>(lua: &Lua, array_mt: &LuaTable) -> LuaResult<LuaFunction> {
-    // SAFETY: the closure is called with the metatable as its one argument on the stack, in protected mode, and leaves
-    // the function in its place.
+    // SAFETY: Lua calls the closure in protected mode, with the metatable as the only argument. It
+    // leaves the function in its place.
     unsafe {
         lua.exec_raw(array_mt, |state| {
             ffi::lua_pushcclosure(state, enter::<N>, 1);
@@ -81,13 +83,13 @@ unsafe extern "C-unwind" fn enter<N: Native>(state: *mut ffi::lua_State) -> c_in
     })
 }
 
-/// The upvalue of every native: the metatable that marks a table as an array even when it is empty.
+/// The upvalue of every native: the metatable that marks a table as an array.
 const ARRAY_MT: c_int = ffi::lua_upvalueindex(1);
 
 impl Stack<'_> {
-    /// The slot that was pushed last.
+    /// The slot of the value on top.
     pub(crate) fn top(&self) -> c_int {
-        // SAFETY: `state` is the running function's, here and in all that follows.
+        // SAFETY: `state` belongs to the running function, here and below.
         unsafe { ffi::lua_gettop(self.state) }
     }
 
@@ -97,30 +99,31 @@ impl Stack<'_> {
         unsafe { raw::finalizers(self.state) != 0 }
     }
 
-    /// Calls the finalisers of all tables, the last made first. Nothing is collected afterwards.
+    /// Runs the finalisers of all tables, the newest first. No garbage is collected afterwards.
     pub(crate) fn finalize(&mut self) {
-        // SAFETY: a native runs, and a finaliser's errors are warnings; no precondition otherwise.
+        // SAFETY: a native is running, and errors of finalisers are only warnings.
         unsafe { raw::finalize(self.state) };
     }
 
     /// Cuts the stack to `top` slots.
     pub(crate) fn cut(&mut self, top: c_int) {
-        // SAFETY: no precondition; what would grow is refused.
+        // SAFETY: no precondition; growing is refused.
         let shrinks = unsafe { raw::cut(self.state, top) != 0 };
         assert!(shrinks, "the stack shrinks");
     }
 
-    /// Makes room for so many more values; false when there cannot be.
+    /// Reserves slots for more values. Returns false if that is impossible.
     pub(crate) fn reserve(&mut self, slots: c_int) -> bool {
-        // SAFETY: no precondition; a refusal is an answer and no error.
+        // SAFETY: no precondition; a refusal is a return value.
         unsafe { ffi::lua_checkstack(self.state, slots) != 0 }
     }
 
-    /// What stands in a slot; nil where there is none.
+    /// The value in a slot. Nil if the slot does not exist.
     pub(crate) fn slot(&self, at: c_int) -> Slot<'_> {
         let mut slot = Raw::new();
-        // SAFETY: any slot may be asked, and what was asked says which field holds. The bytes of a string stay where they
-        // are as long as it does; whatever changes the stack needs `&mut self`, which ends this borrow.
+        // SAFETY: any slot may be read, and the kind says which field is set. A string's bytes stay
+        // in place while the string lives. Changing the stack needs `&mut self`, which ends this
+        // borrow.
         unsafe {
             raw::slot(self.state, at, &raw mut slot);
             match slot.kind {
@@ -142,7 +145,7 @@ impl Stack<'_> {
     }
 
     fn is_table(&self, at: c_int) -> bool {
-        // SAFETY: any slot may be asked, here and below.
+        // SAFETY: any slot may be read, here and below.
         unsafe { ffi::lua_type(self.state, at) == ffi::LUA_TTABLE }
     }
 
@@ -151,7 +154,7 @@ impl Stack<'_> {
         unsafe { ffi::lua_type(self.state, at) == ffi::LUA_TSTRING }
     }
 
-    /// The bytes of a string; empty when there is none in the slot.
+    /// The bytes of a string. Empty if the slot holds no string.
     pub(crate) fn bytes(&self, at: c_int) -> &[u8] {
         match self.slot(at) {
             Slot::String(bytes) => bytes,
@@ -159,21 +162,21 @@ impl Stack<'_> {
         }
     }
 
-    /// The text of a string, with U+FFFD for what is not UTF-8.
+    /// A string's text, with U+FFFD for bytes that are not UTF-8.
     pub(crate) fn text(&self, at: c_int) -> String {
         String::from_utf8_lossy(self.bytes(at)).into_owned()
     }
 
-    /// A border of a table: the length that `#` gives without metamethods.
+    /// The length of a table without metamethods.
     pub(crate) fn length(&self, table: c_int) -> i64 {
         assert!(self.is_table(table));
         // SAFETY: the slot holds a table.
         unsafe { ffi::lua_rawlen(self.state, table) as i64 }
     }
 
-    /// Whether a table is marked as an array. Needs room for one value.
+    /// Whether a table is marked as an array. Needs one free slot.
     pub(crate) fn is_array(&mut self, table: c_int) -> bool {
-        // SAFETY: what is pushed is popped again; the upvalue is there for every native.
+        // SAFETY: the pushed value is popped again. Every native has the upvalue.
         unsafe {
             if ffi::lua_getmetatable(self.state, table) == 0 {
                 return false;
@@ -184,13 +187,13 @@ impl Stack<'_> {
         }
     }
 
-    /// Pops a key and pushes the pair that follows it in the table; pushes nothing after the last.
+    /// Pops a key, and pushes the next pair of the table. Pushes nothing after the last pair.
     ///
-    /// Begins with nil for a key. Between two calls nothing may run that could change the table: no push of a string or
-    /// table, which may collect garbage and so run a script's finaliser.
+    /// Start with nil as the key. Between two calls, push no string or table: that may collect
+    /// garbage, and so run a finaliser that changes the table.
     pub(crate) fn next(&mut self, table: c_int) -> bool {
-        // SAFETY: what is no table is refused. A key that the table does not hold would raise an error; it was the last
-        // call's, and the table is as it was then.
+        // SAFETY: a value that is not a table is refused. A key that is not in the table would
+        // raise an error; this key came from the last call, and the table has not changed.
         let more = unsafe { raw::next(self.state, table) };
         assert!(more >= 0, "a table is walked");
         more != 0
@@ -235,15 +238,16 @@ impl Stack<'_> {
         unsafe { ffi::lua_pushlstring(self.state, bytes.as_ptr().cast(), bytes.len()) };
     }
 
-    /// Puts a new table into the slot below the top `count` values, and moves them into it as a list.
+    /// Puts a new table into the slot below the top `count` values, and moves them into it as a
+    /// list.
     pub(crate) fn fill_list(&mut self, at: c_int, count: c_int) {
-        // SAFETY: room was made for three values; what stands elsewhere is refused.
+        // SAFETY: three slots were reserved; other values are refused.
         let filled = unsafe { raw::fill(self.state, at, count, 0) != 0 };
         assert!(filled, "the slots are there");
     }
 
-    /// Puts a new table into the slot below the top `count` pairs of a string and a value, and moves them into it: the last
-    /// of two equal keys holds.
+    /// Puts a new table below the top `count` pairs of a string and a value, and moves them into
+    /// it. The last of equal keys wins.
     pub(crate) fn fill_object(&mut self, at: c_int, count: c_int) {
         // SAFETY: as above.
         let filled = unsafe { raw::fill(self.state, at, count, 1) != 0 };
@@ -271,13 +275,14 @@ impl Stack<'_> {
     pub(crate) fn set_pair(&mut self, table: c_int) {
         assert!(self.is_table(table) && self.top() > table + 1);
         assert!(self.is_string(-2));
-        // SAFETY: the slot holds a table below the pair, and a string can be a key.
+        // SAFETY: the slot holds a table below the pair, and a string is a valid key.
         unsafe { ffi::lua_rawset(self.state, table) }
     }
 
     /// Collects all garbage.
     pub(crate) fn collect(&mut self) {
-        // SAFETY: a native runs, so the state can collect; errors of finalisers are warnings.
+        // SAFETY: a native is running, so the state can collect. Errors of finalisers are only
+        // warnings.
         unsafe { ffi::lua_gc(self.state, ffi::LUA_GCCOLLECT) };
     }
 }

@@ -1,7 +1,7 @@
 use mlua::Value;
 use mlua::prelude::*;
 
-/// A state whose globals are the natives.
+/// A state with the natives as globals.
 fn state() -> Lua {
     let lua = Lua::new();
     for pair in crate::natives::table(&lua).expect("the natives").pairs() {
@@ -11,7 +11,7 @@ fn state() -> Lua {
     lua
 }
 
-/// Decodes a document; nulls inside objects are kept when that is asked for.
+/// Decodes a document. `kept`: whether nulls in objects are kept.
 fn decode(lua: &Lua, text: &[u8], kept: bool) -> Result<Value, LuaString> {
     let decode: LuaFunction = lua.globals().get("decode").expect("a native");
     let text = lua.create_string(text).expect("a string");
@@ -94,7 +94,7 @@ fn an_integer_that_64_bits_do_not_hold_is_an_error() {
             error
         );
     }
-    // What is written as a float is one.
+    // A number written as a float is a float.
     assert_eq!(
         round_trip("[1e30,9223372036854775808.0]"),
         "[1e+30,9.223372036854776e+18]"
@@ -103,7 +103,7 @@ fn an_integer_that_64_bits_do_not_hold_is_an_error() {
         round_trip(r#"["99999999999999999999"]"#),
         r#"["99999999999999999999"]"#
     );
-    // An error of one document is none of the next.
+    // The error of one document does not affect the next.
     assert!(decode(&lua, b"1e30x", true).is_err());
     assert_eq!(round_trip("1"), "1");
 }
@@ -117,7 +117,7 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn what_is_no_json_is_named() {
+fn text_that_is_not_json_is_explained() {
     let lua = state();
     for (text, error) in [
         (
@@ -169,7 +169,7 @@ fn a_null_is_absent_from_objects_and_kept_in_arrays() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_named_with_its_place() {
+fn values_that_json_cannot_hold_are_named_with_their_path() {
     for (expression, error) in [
         (
             "{ rows = { { value = 1 }, { value = 0/0 } } }",
@@ -215,7 +215,7 @@ fn what_json_cannot_hold_is_named_with_its_place() {
             &format!("${} nests deeper than 128", "[1]".repeat(128))[..],
         ),
     ] {
-        // Lua's border in a sparse table is its choice: both wordings name the place and the hole.
+        // The border of a sparse table may vary. Both messages name the place and the hole.
         let found = problem_of(expression);
         if error.contains("hole") {
             assert!(found.starts_with("$.t is a list with a hole"), "{found}");
@@ -293,7 +293,7 @@ fn keys_are_sorted_by_their_text_at_every_level() {
 }
 
 #[test]
-fn escaped_keys_are_sorted_as_what_they_are() {
+fn escaped_keys_are_sorted_by_their_text() {
     let lua = state();
     let text = r#"{ ["a=b"] = 1, ["a\0b"] = 2, ['a"'] = 3, ["a\n"] = 4, ["a\t"] = 5, ["a#"] = 6 }"#;
     let value: Value = lua.load(text).eval().expect("valid Lua");

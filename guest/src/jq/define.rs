@@ -1,9 +1,9 @@
-//! The definitions that filters build on, and the bound on how deep a filter may nest while it runs.
+//! The definitions that filters use, and the bound on a filter's recursion.
 //!
-//! jaq evaluates by recursion on the stack of the guest. What a filter can repeat without end is a definition that uses
-//! itself, or the update of a `reduce` or `foreach`, and what nests deepest are the paths of an update: each begins with a native that looks at how much of the
-//! stack is left, and that raises an error when it is little. So nothing overflows, and what was evaluated is dropped in
-//! order.
+//! jaq evaluates recursively on the guest's stack. A filter recurses without end through a
+//! definition that calls itself, or through the update of a `reduce` or `foreach`; paths of updates
+//! nest deepest. Each of these begins with a native that checks the remaining stack, and raises an
+//! error if there is little. So the stack never overflows.
 
 use std::cell::Cell;
 
@@ -17,22 +17,23 @@ use jaq_core::{Error, Exn, Native, ValX};
 use super::Data;
 use super::value::{self, Val};
 
-/// Bytes of the stack that a filter may use, of the mebibyte that there is. Frames of an unoptimised build are larger.
+/// Bytes of the stack that a filter may use, of one mebibyte. Unoptimised builds have larger
+/// frames.
 const MAX_STACK: usize = if cfg!(debug_assertions) {
     1 << 20
 } else {
     192 << 10
 };
 
-/// The native, by a name that no filter can use.
+/// The native's name, which no filter can write.
 const GUARD: &str = "!guard";
 
 thread_local! {
-    /// Where the stack stood when the filter began.
+    /// The stack address at which the filter began.
     static BASE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// While one filter is evaluated. A finaliser may evaluate another one meanwhile.
+/// Exists while a filter is evaluated. A finaliser may evaluate another filter meanwhile.
 pub(super) struct StackGuard {
     outer: usize,
 }
@@ -45,7 +46,7 @@ impl StackGuard {
         }
     }
 
-    /// An output, if nothing nested too deep on the way to it; none when it is the end.
+    /// Checks an output for an overflow of the nesting. None if evaluation must end.
     pub(super) fn check(&self, output: ValX<'_, Val>) -> Result<Option<Val>, String> {
         if value::take_too_deep() {
             return Err(too_deep());
@@ -60,7 +61,7 @@ impl Drop for StackGuard {
     }
 }
 
-/// An address of the stack.
+/// The address of the current stack frame.
 #[inline(never)]
 fn here() -> usize {
     let local = 0_u8;
@@ -83,7 +84,7 @@ fn guarded() -> Result<(), Error<Val>> {
     Ok(())
 }
 
-/// The native that stands before what can repeat.
+/// The native that checks the stack.
 pub(super) fn guard() -> Fun<Data> {
     let native = Native::new(|cv| box_once(guarded().map(|()| cv.1).map_err(Exn::from)))
         .with_paths(|cv| box_once(guarded().map(|()| cv.1).map_err(Exn::from)))
@@ -94,7 +95,7 @@ pub(super) fn guard() -> Fun<Data> {
     (GUARD, v(0), native)
 }
 
-/// Definitions of jaq's that have no place here, or that are natives.
+/// jaq's definitions that a sandbox must not have, or that are natives here.
 const WITHOUT: [&str; 14] = [
     "@htmld",
     "debug",
@@ -112,7 +113,7 @@ const WITHOUT: [&str; 14] = [
     "stderr",
 ];
 
-/// All definitions, those that can repeat with a guard.
+/// All definitions. Those that can recurse begin with the guard.
 pub(super) fn all() -> impl Iterator<Item = Def<&'static str>> {
     let own = load::parse(include_str!("defs.jq"), |parser| parser.defs());
     jaq_core::defs()
@@ -134,11 +135,11 @@ fn define(def: &mut Def<&str>) {
 fn put_guard(body: &mut Term<&str>) {
     let inner = Box::new(std::mem::take(body));
     let guard = Box::new(Term::Call(GUARD, Vec::new()));
-    // The last filter of a pipe: a definition that ends with itself still runs without growing the stack.
+    // The body comes last in the pipe, so that a tail call still does not grow the stack.
     *body = Term::BinOp(guard, BinaryOp::Pipe(None), inner);
 }
 
-/// Puts guards into all that a term holds.
+/// Adds guards to everything in a term.
 pub(super) fn visit(term: &mut Term<&str>) {
     match term {
         Term::Fold(_, _, _, arguments) => {
@@ -161,7 +162,7 @@ pub(super) fn visit(term: &mut Term<&str>) {
     children(term, &mut |child| visit(child));
 }
 
-/// An update goes through the pipes of its paths by closures within closures: each of them looks at the stack, too.
+/// An update evaluates the pipes in its paths as nested closures. Each of them gets a guard, too.
 fn put_guards(paths: &mut Term<&str>) {
     children(paths, &mut |child| put_guards(child));
     if let Term::BinOp(_, BinaryOp::Pipe(_), right) = paths {
@@ -169,11 +170,11 @@ fn put_guards(paths: &mut Term<&str>) {
     }
 }
 
-/// Whether a term calls a filter of that name.
+/// Whether a term calls a filter of this name.
 fn uses(term: &Term<&str>, name: &str) -> bool {
     let mut found = matches!(term, Term::Call(called, _) if *called == name);
     if !found {
-        // The walk is one that could change what it sees, so it sees a copy: a term is small.
+        // The walk needs mutable access, so it walks a copy. Terms are small.
         children(&mut term.clone(), &mut |child| {
             found = found || uses(child, name);
         });
@@ -181,7 +182,7 @@ fn uses(term: &Term<&str>, name: &str) -> bool {
     found
 }
 
-/// The terms that a term consists of.
+/// The parts of a term.
 fn children<'s>(term: &mut Term<&'s str>, see: &mut dyn FnMut(&mut Term<&'s str>)) {
     fn pattern<'s>(this: &mut Pattern<&'s str>, see: &mut dyn FnMut(&mut Term<&'s str>)) {
         match this {

@@ -1,4 +1,4 @@
-//! From the text of a filter to what can be run, and errors that point into that text.
+//! Compiles filters, and makes errors that point into their text.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,31 +11,31 @@ use jaq_core::load::{Arena, File, Lexer, Loader, Parser, lex, span};
 use super::place::{excerpt, told};
 use super::{Data, define, functions};
 
-/// Bytes that a filter may have; words and signs; brackets that may be open at the same time. Reading, compiling and
-/// running nest as deep as a filter does, which may be one level for every word, and no overflow of the stack can be
-/// caught. Twice as many overflow it where they nest the deepest.
+/// The most bytes, tokens and open brackets of a filter. Parsing, compiling and running a filter
+/// recurse as deep as it nests, up to one level per token, and a stack overflow cannot be caught.
+/// Twice as many tokens overflow the stack in the worst case.
 const MAX_BYTES: usize = 64 << 10;
 const MAX_WORDS: usize = 1000;
 const MAX_BRACKETS: usize = 50;
 
-/// Filters that are kept for the next call.
+/// Compiled filters to keep for later calls.
 const KEPT: usize = 64;
 
-/// A filter that can be run.
+/// A compiled filter.
 pub(super) struct Compiled {
     pub(super) filter: jaq_core::Filter<Data>,
     code: String,
-    /// The variables that it was compiled for.
+    /// The variables for which it was compiled.
     names: Vec<String>,
 }
 
 thread_local! {
-    /// The filters that were used last.
+    /// The filters used last.
     static CACHE: RefCell<VecDeque<Rc<Compiled>>> = const { RefCell::new(VecDeque::new()) };
 }
 
 impl Compiled {
-    /// Compiles a filter, unless it is kept.
+    /// Takes the filter from the cache, or compiles it.
     pub(super) fn get(code: &str, names: &[String]) -> Result<Rc<Self>, String> {
         let kept = CACHE.with_borrow(|cache| {
             let same = |kept: &&Rc<Self>| kept.code == code && kept.names == names;
@@ -56,7 +56,7 @@ impl Compiled {
         Ok(made)
     }
 
-    /// What is said of an error while it runs: that has no place.
+    /// The message of a run-time error, which has no position.
     pub(super) fn failed(&self, error: &str) -> String {
         format!("{error} (in `{}`)", excerpt(&self.code))
     }
@@ -82,7 +82,7 @@ fn compile(code: &str, names: &[String]) -> Result<jaq_core::Filter<Data>, Strin
     let parsed = Parser::new(&tokens).parse(|parser| parser.term());
     let mut body = parsed.map_err(|errors| unparsed(code, &errors))?;
     define::visit(&mut body);
-    // The filter is the last of the definitions, where it could be changed before it is compiled.
+    // The filter is the last definition, so it can be changed before it is compiled.
     let main = Def {
         name: "kael_main",
         args: Vec::new(),
@@ -112,7 +112,7 @@ fn compile(code: &str, names: &[String]) -> Result<jaq_core::Filter<Data>, Strin
         })
 }
 
-/// Refuses brackets that nest deep, before anything walks into them.
+/// Refuses deeply nested brackets before any recursion.
 fn brackets(code: &str) -> Result<(), String> {
     let (mut open, mut quoted, mut comment) = (Vec::new(), false, false);
     let mut characters = code.char_indices().peekable();
@@ -122,7 +122,7 @@ fn brackets(code: &str) -> Result<(), String> {
             _ if comment => {}
             '#' if !quoted => comment = true,
             '\\' if quoted => {
-                // `\(` begins a filter within a text.
+                // `\(` begins a filter inside a string.
                 if let Some((_, '(')) = characters.next() {
                     open.push(true);
                     quoted = false;
@@ -131,7 +131,7 @@ fn brackets(code: &str) -> Result<(), String> {
             '"' => quoted = !quoted,
             _ if quoted => {}
             '(' | '[' | '{' => open.push(false),
-            // Back in the text that the filter stands in.
+            // Back in the string around the filter.
             ')' | ']' | '}' => quoted = open.pop().unwrap_or(false),
             _ => {}
         }
@@ -143,7 +143,7 @@ fn brackets(code: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A word that stands before what it is about nests deeper than others, and counts for more.
+/// Prefixes nest deeper than other tokens, so they count more.
 const PREFIXES: [&str; 2] = ["-", "try"];
 const PREFIX: usize = 4;
 
@@ -201,7 +201,7 @@ fn unparsed(code: &str, errors: &[parse::TError<'_, &str>]) -> String {
     }
 }
 
-/// Names that jq has and that have no place in a sandbox.
+/// Functions of jq that a sandbox must not have.
 const OUTSIDE: [&str; 12] = [
     "input",
     "inputs",
@@ -234,7 +234,7 @@ fn undefined(code: &str, name: &str, what: &Undefined) -> String {
     };
     let whole = code.as_bytes().as_ptr_range();
     let message = format!("{what}{note}");
-    // What is undefined in Kael's own definitions would be a bug; it has no place here.
+    // An undefined name in Kael's own definitions has no position in the filter.
     if whole.contains(&name.as_ptr()) {
         told(&message, code, span(code, name).start)
     } else {

@@ -1,4 +1,4 @@
-//! Texts as other formats write them: `@csv`, `@tsv`, `@html`, `@uri`, `@base64` and their ways back.
+//! String formats: `@csv`, `@tsv`, `@html`, `@uri`, `@base64`, and decoding.
 
 use std::fmt::Write as _;
 
@@ -140,11 +140,11 @@ fn from_base64(text: &str) -> Option<String> {
             bits &= (1 << count) - 1;
         }
     }
-    // One digit more than whole bytes have is part of a byte that is not there.
+    // A single digit after whole bytes is a fragment, and is ignored.
     if count >= 6 {
         return None;
     }
-    // What is no text becomes U+FFFD, as JSON has no bytes.
+    // JSON has no bytes, so bytes that are not UTF-8 become U+FFFD.
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

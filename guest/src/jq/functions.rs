@@ -1,5 +1,4 @@
-//! The functions of filters that are written in Rust: jaq's, without those that reach for a world outside, and those
-//! that belong to the values.
+//! The filter functions in Rust: jaq's safe ones, and those for Kael's values.
 
 use std::rc::Rc;
 
@@ -8,15 +7,17 @@ use jaq_core::native::{Filter, Fun, bome, run, unary, v};
 use jaq_core::{Error, RunPtr, ValR};
 use regex_automata::PatternID;
 
-use super::value::{Object, Val, indices};
-use super::{Data, format, math, regex, text, time};
+use super::read_json::read_json;
+use super::value::{Object, Val, indices, write_json};
+use super::{Data, format, math, regex, time};
 
-/// Functions of jaq's that have no place here: there is no process to end, and characters are none that are no text.
-/// And two that jq has for all values.
+/// jaq's functions that are left out: there is no process to end, and Kael's strings are always
+/// valid text. Two more are replaced by versions for all values.
 const WITHOUT: [&str; 4] = ["halt", "implode", "ltrimstr", "rtrimstr"];
 
-/// All of them, under their names. Of jaq-std only those without dependencies: its times, formats and mathematics would
-/// double the size of the guest, its regular expressions can panic, and its environment is none of a script's business.
+/// All functions by name. Of jaq-std only those without dependencies: its times, formats and
+/// mathematics would double the guest's size, its regular expressions can panic, and it reads the
+/// environment.
 pub(super) fn all() -> impl Iterator<Item = Fun<Data>> {
     let library = jaq_std::base_funs().filter(|(name, ..)| !WITHOUT.contains(name));
     let own = [
@@ -36,7 +37,7 @@ fn own() -> Box<[Filter<RunPtr<Data>>]> {
         ("length", v(0), |cv| bome(length(cv.1))),
         ("tojson", v(0), |cv| {
             bome(Ok(Val::from(
-                String::from_utf8_lossy(&text::write(&cv.1)).into_owned(),
+                String::from_utf8_lossy(&write_json(&cv.1)).into_owned(),
             )))
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
@@ -58,7 +59,7 @@ fn own() -> Box<[Filter<RunPtr<Data>>]> {
         }),
         ("has", v(1), |cv| {
             unary(cv, |value, key| {
-                // From the end nothing is counted here.
+                // Negative depths do not count from the end here.
                 let below =
                     matches!((&value, key.number()), (Val::List(_), Some(at)) if at.float() < 0.0);
                 Ok((value.find(&key)?.is_some() && !below).into())
@@ -109,7 +110,7 @@ fn as_text(value: &Val) -> Result<&str, Error<Val>> {
     }
 }
 
-/// A text without its start or end, and anything else as it is.
+/// A string without its prefix or suffix. Other values stay as they are.
 fn trimmed(value: Val, part: &Val, strip: for<'a> fn(&'a str, &str) -> Option<&'a str>) -> Val {
     match (&value, part) {
         (Val::Text(text), Val::Text(part)) => match strip(text, part) {
@@ -121,7 +122,7 @@ fn trimmed(value: Val, part: &Val, strip: for<'a> fn(&'a str, &str) -> Option<&'
 }
 
 fn from_json(value: &Val) -> ValR<Val> {
-    text::read(as_text(value)?.as_bytes())
+    read_json(as_text(value)?.as_bytes())
         .map_err(|error| Error::str(format_args!("cannot parse {value} as JSON: {error}")))
 }
 
@@ -132,7 +133,7 @@ fn implode(value: Val) -> ValR<Val> {
             Val::Int(code) => u32::try_from(*code).ok().and_then(char::from_u32),
             _ => None,
         };
-        code.ok_or_else(|| Error::str(format_args!("{item} is no character")))
+        code.ok_or_else(|| Error::str(format_args!("{item} is not a character")))
     });
     Ok(Val::from(characters.collect::<Result<String, _>>()?))
 }
@@ -168,7 +169,7 @@ fn all_indices(value: &Val, part: &Val) -> ValR<Val> {
     match (value, part) {
         (Val::Null, _) => Ok(Val::Null),
         (Val::Text(text), Val::Text(part)) if !part.is_empty() => {
-            // Matches may overlap, and are counted in characters.
+            // Matches may overlap. Their positions are in characters.
             let places = text.char_indices().enumerate();
             let hits = places.filter(|(_, (at, _))| text[*at..].starts_with(part.as_str()));
             Ok(hits.map(|(count, _)| Val::from(count)).collect())
@@ -180,11 +181,12 @@ fn all_indices(value: &Val, part: &Val) -> ValR<Val> {
     }
 }
 
-/// What a pattern finds: with `between`, the texts that it does not match, and with `found`, the groups of what it does.
+/// Searches with a regular expression: `between` returns the strings between matches, `found` the
+/// groups of the matches.
 fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -> ValR<Val> {
     let (subject, mut flags) = (as_text(value)?, as_text(flags)?.to_owned());
     let pattern = match pattern {
-        // A pattern and its flags can be given together.
+        // The pattern and its flags may come as one list.
         Val::List(both) => match both.items() {
             [pattern] => as_text(pattern)?,
             [pattern, more] => {
@@ -202,7 +204,7 @@ fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -
     let names = regex.get_nfa().group_info().pattern_names(PatternID::ZERO);
     let names: Vec<Option<&str>> = names.collect();
     let mut cache = regex.create_cache();
-    // Matches ascend, so their places in characters are counted on from the last.
+    // Matches ascend, so characters are counted on from the last match.
     let (mut seen, mut seen_characters) = (0, 0);
     let (mut parts, mut last) = (Vec::new(), 0);
     for captures in regex.captures_iter(&mut cache, subject) {
@@ -222,7 +224,7 @@ fn search(value: &Val, pattern: &Val, flags: &Val, between: bool, found: bool) -
             let groups = names.iter().enumerate().map(|(number, name)| {
                 let mut object = Object::default();
                 let mut put = |key: &str, value| object.insert(Rc::new(key.to_owned()), value);
-                // A group that has no part in the match keeps its place.
+                // A group that did not match still has an entry.
                 let (offset, length, string) = match captures.get_group(number) {
                     None => (Val::Int(-1), Val::Int(0), Val::Null),
                     Some(group) => (

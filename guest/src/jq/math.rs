@@ -1,4 +1,4 @@
-//! The mathematics of filters, as far as Rust's own floats have it.
+//! The mathematical functions of filters that Rust's floats have.
 
 use jaq_core::RunPtr;
 use jaq_core::native::{Filter, bome, unary, v};

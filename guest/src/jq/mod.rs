@@ -1,8 +1,8 @@
-//! `jq(value, filter)`: jaq inside the sandbox, over values of Kael's own.
+//! `jq(value, filter)`: jaq inside the sandbox, over Kael's own values.
 //!
-//! Nothing here is made before a script asks for it, so that the snapshot holds none of it. A filter is as untrusted as
-//! the script that wrote it: it may loop and allocate, which the limits of the run end, and it may nest, which is
-//! bounded here, because no limit would catch a stack that overflows.
+//! The snapshot holds nothing of this: a script makes it at its first call. A filter is as
+//! untrusted as its script. The limits of the run end its loops and bound its memory. Its recursion
+//! is bounded here, because no limit would catch a stack overflow.
 
 mod define;
 mod filter;
@@ -12,8 +12,9 @@ mod math;
 mod number;
 mod operators;
 mod place;
+mod read_json;
 mod regex;
-mod text;
+
 mod time;
 mod value;
 
@@ -26,13 +27,14 @@ use crate::convert::stack::{Native, Slot, Stack};
 use crate::convert::{self, Nulls};
 use define::StackGuard;
 use filter::Compiled;
-use value::Val;
+use read_json::read_json;
+use value::{Val, write_json};
 
-/// What filters run over.
+/// The values of filters.
 type Data = JustLut<Val>;
 
-/// `jq(value, filter, variables, null)`: true and the outputs, or false and what is wrong. Nulls of objects are kept if
-/// `null` is given.
+/// `jq(value, filter, variables, null)`: true and the outputs, or false and the error. Keeps nulls
+/// of objects if `null` is given.
 pub(crate) struct Jq;
 
 impl Native for Jq {
@@ -66,7 +68,7 @@ fn run(stack: &mut Stack<'_>) -> Result<c_int, String> {
         &filter.filter.lut,
         Vars::new(variables.into_iter().map(|(_, value)| value)),
     );
-    // Outputs are made while they are taken, so the bounds on nesting hold until the last.
+    // Outputs are computed one by one, so the guard must live until the last.
     let deep = StackGuard::enter();
     let mut count = 0;
     for output in filter.filter.id.run((context, input)) {
@@ -77,19 +79,19 @@ fn run(stack: &mut Stack<'_>) -> Result<c_int, String> {
                 "the filter has more outputs than a function can return ({count}): put it into [ ]"
             ));
         }
-        convert::decode(stack, &text::write(&output), nulls)?;
+        convert::decode(stack, &write_json(&output), nulls)?;
         count += 1;
     }
     Ok(count)
 }
 
-/// The value in a slot, exactly: by the JSON text that it would have at the gate.
+/// The value in a slot, by way of its JSON text.
 fn argument(stack: &mut Stack<'_>, at: c_int) -> Result<Val, String> {
     let json = convert::encode(stack, at, false)?;
-    text::read(json.as_bytes())
+    read_json(json.as_bytes())
 }
 
-/// The table of variables as `$name` and value, in the order of their names.
+/// The variables as `$name` and value, sorted by name.
 fn variables(stack: &mut Stack<'_>) -> Result<Vec<(String, Val)>, String> {
     if stack.slot(3) == Slot::Nil {
         return Ok(Vec::new());
@@ -105,7 +107,9 @@ fn variables(stack: &mut Stack<'_>) -> Result<Vec<(String, Val)>, String> {
         if word {
             Ok((format!("${name}"), value.clone()))
         } else {
-            Err(format!("the variable {name:?} has a name that is no word"))
+            Err(format!(
+                "the variable {name:?} has a name that is not a word"
+            ))
         }
     });
     named.collect()

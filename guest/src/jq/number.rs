@@ -1,8 +1,8 @@
-//! Numbers of filters: integers of 64 bits and floats, as Lua has them. What overflows goes on as a float.
+//! Numbers of filters: 64-bit integers and floats, as in Lua. Overflow makes a float.
 
 use std::cmp::Ordering;
 
-/// Compares by value, exactly. NaN is below everything, and equal to itself: sorting needs a total order.
+/// Compares values exactly. For sorting, NaN equals itself and is less than all others.
 pub(super) fn compare(a: Number, b: Number) -> Ordering {
     match (a, b) {
         (Number::Int(a), Number::Int(b)) => a.cmp(&b),
@@ -12,7 +12,7 @@ pub(super) fn compare(a: Number, b: Number) -> Ordering {
     }
 }
 
-/// A number, out of its value.
+/// A number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Int(i64),
@@ -27,11 +27,11 @@ impl Number {
         }
     }
 
-    /// The integer that it is, or would be without its fraction.
+    /// The number without its fraction, if it fits into 64 bits.
     pub(super) fn whole(self) -> Option<i64> {
         match self {
             Self::Int(int) => Some(int),
-            // Exactly representable bounds: -2^63 is one, 2^63 is the first that is none.
+            // Both bounds are exact floats: -2^63 is an i64, 2^63 is not.
             Self::Float(float) if (-(2_f64.powi(63))..2_f64.powi(63)).contains(&float) => {
                 Some(float.floor() as i64)
             }
@@ -39,7 +39,7 @@ impl Number {
         }
     }
 
-    /// `integers` where both are and it fits, `floats` otherwise.
+    /// Uses `integers` if both are integers and the result fits, otherwise `floats`.
     pub(super) fn calculate(
         self,
         other: Self,
@@ -54,7 +54,7 @@ impl Number {
         Self::Float(floats(self.float(), other.float()))
     }
 
-    /// The quotient: an integer where it is one, as users of jq expect. None for a division by zero.
+    /// The quotient, as an integer if it is one. None for a division by zero.
     pub(super) fn divide(self, other: Self) -> Option<Self> {
         if other.float() == 0.0 {
             return None;
@@ -63,7 +63,7 @@ impl Number {
         Some(self.calculate(other, exact, |a, b| a / b))
     }
 
-    /// The remainder of two numbers without their fractions, as jq has it. None for a division by zero.
+    /// The remainder without fractions, as in jq. None for a division by zero.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
         let (this, other) = (self.truncated(), other.truncated());
         if other.float() == 0.0 {
@@ -73,7 +73,7 @@ impl Number {
         Some(this.calculate(other, remainder, |a, b| a % b))
     }
 
-    /// Without the fraction: an integer, where 64 bits hold it.
+    /// Without its fraction: an integer if it fits into 64 bits.
     fn truncated(self) -> Self {
         let whole = Self::Float(self.float().trunc());
         match self {

@@ -1,4 +1,4 @@
-//! What `+ - * / %` and the comparisons of filters do.
+//! The operators `+ - * / %` and the comparisons of filters.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use jaq_core::{Error, ValR};
 use super::number::{self, Number};
 use super::value::Val;
 
-/// Bytes that a text may be repeated to.
+/// Bytes that a repeated string may have.
 const MAX_REPEATED: usize = 1 << 30;
 
 impl From<Number> for Val {
@@ -88,10 +88,10 @@ impl Mul for Val {
     }
 }
 
-/// Null where there is nothing to repeat, as in jq.
+/// Repeats a string. Null for zero times, as in jq.
 fn repeated(text: &str, times: Number) -> ValR<Val> {
     let count = times.float();
-    // NaN, too.
+    // This includes NaN.
     if !matches!(count.partial_cmp(&0.0), Some(Ordering::Greater)) {
         return Ok(Val::Null);
     }
@@ -100,7 +100,7 @@ fn repeated(text: &str, times: Number) -> ValR<Val> {
         let message = format_args!("a string repeated to {bytes} bytes is too long");
         return Err(Error::str(message));
     }
-    // An empty text may be repeated as often as one likes.
+    // Repeating an empty string costs nothing.
     let count = if text.is_empty() { 1.0 } else { count.ceil() };
     Ok(Val::from(text.repeat(count as usize)))
 }
@@ -146,7 +146,7 @@ impl Neg for Val {
         match self.number() {
             Some(number) => {
                 let zero = Number::Int(0);
-                // Not 0 - x: that has no negative zero.
+                // 0 - x would not give a negative zero.
                 let negated = match number {
                     Number::Float(float) => Number::Float(-float),
                     int => zero.calculate(int, i64::checked_sub, |a, b| a - b),
@@ -160,7 +160,7 @@ impl Neg for Val {
 
 impl PartialEq for Val {
     fn eq(&self, other: &Self) -> bool {
-        // As in jq, NaN is no number's equal.
+        // As in jq, NaN equals no number.
         let nan = |value: &Self| matches!(value, Self::Float(float) if float.is_nan());
         !nan(self) && self.cmp(other).is_eq()
     }
@@ -174,7 +174,7 @@ impl Eq for Val {}
 )]
 impl PartialOrd for Val {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        // As in jq, NaN is less than any number, itself included.
+        // As in jq, NaN is less than every number, including itself.
         match self {
             Self::Float(float) if float.is_nan() && other.number().is_some() => {
                 Some(Ordering::Less)
@@ -192,7 +192,7 @@ impl Ord for Val {
             (Self::List(a), Self::List(b)) => a.items().cmp(b.items()),
             (Self::Object(a), Self::Object(b)) => {
                 let (a, b) = (a.entries(), b.entries());
-                // Keys first, as in jq.
+                // Compares the keys first, as in jq.
                 a.keys()
                     .cmp(b.keys())
                     .then_with(|| a.values().cmp(b.values()))

@@ -1,12 +1,12 @@
-//! Where in a filter something is wrong: line, column, and the line itself with a caret under it.
+//! Shows the position of an error in a filter: line, column, and the line with a caret.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Characters of a line that are shown, before the place and behind it.
+/// Characters of the line to show before and after the position.
 const BEFORE: usize = 60;
 const BEHIND: usize = 30;
 
-/// `expected a term (line 1, column 6)`, and below it the line with a caret.
+/// `expected a term (line 1, column 6)`, followed by the line with a caret.
 pub(super) fn told(message: &str, code: &str, at: usize) -> String {
     let mut before = (0..=at.min(code.len())).rev();
     let at = before.find(|at| code.is_char_boundary(*at)).unwrap_or(0);
@@ -27,12 +27,12 @@ pub(super) fn told(message: &str, code: &str, at: usize) -> String {
     format!("{message} (line {line}, column {column})\n  {dots}{before}{behind}\n  {indent}^")
 }
 
-/// One cell for every character that would move the caret.
+/// Replaces characters that would move the caret by a space.
 fn plain(c: char) -> char {
     if c.width().is_none() { ' ' } else { c }
 }
 
-/// The filter in one short line, for errors that have no place of their own.
+/// The filter on one short line, for errors without a position.
 pub(super) fn excerpt(code: &str) -> String {
     let line = code.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(80) {

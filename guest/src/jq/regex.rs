@@ -1,4 +1,4 @@
-//! Regular expressions of filters, compiled and kept for the next call.
+//! Compiles the regular expressions of filters, and keeps them for later calls.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,21 +9,21 @@ use regex_automata::util::syntax;
 
 use super::value::Val;
 
-/// Bytes that a regular expression may take once it is compiled.
+/// Bytes of memory for a compiled regular expression.
 const MAX_PATTERN: usize = 1 << 20;
 
-/// Regular expressions that are kept.
+/// Compiled regular expressions to keep.
 const KEPT: usize = 16;
 
-/// The flags that jq knows.
+/// The flags of jq.
 const FLAGS: &str = "gnimslxp";
 
 thread_local! {
-    /// Those that were used last, by pattern and flags.
+    /// The regular expressions used last, by pattern and flags.
     static CACHE: RefCell<VecDeque<(String, String, PikeVM)>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// A regular expression, unless it is wrong.
+/// Takes a regular expression from the cache, or compiles it.
 pub(super) fn compiled(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
     let kept = CACHE.with_borrow(|cache| {
         let mut kept = cache.iter();
@@ -43,7 +43,7 @@ pub(super) fn compiled(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>>
 
 fn compile(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
     if let Some(flag) = flags.chars().find(|flag| !FLAGS.contains(*flag)) {
-        let message = format_args!("{flag:?} is no flag of regular expressions");
+        let message = format_args!("{flag:?} is not a flag of regular expressions");
         return Err(Error::str(message));
     }
     let is = |flag: char| flags.contains(flag);
@@ -55,7 +55,7 @@ fn compile(pattern: &str, flags: &str) -> Result<PikeVM, Error<Val>> {
         .ignore_whitespace(is('x'))
         .nest_limit(50);
     let refused = |error: String| {
-        // The last line says what is wrong; those before draw where.
+        // The last line of the error gives the reason. The lines before show the position.
         let why = error.lines().last().unwrap_or_default();
         let why = why.trim_start_matches("error: ");
         Error::str(format_args!("the regular expression {pattern:?}: {why}"))

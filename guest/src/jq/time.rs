@@ -1,4 +1,4 @@
-//! Times of filters: seconds since 1970, their parts, and their texts. All of it is in UTC.
+//! Times of filters: seconds since 1970, calendar parts, and text. All times are in UTC.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ const MONTHS: [&str; 12] = [
 pub(super) fn functions() -> Box<[Filter<RunPtr<Data>>]> {
     Box::new([
         ("now", v(0), |_| {
-            bome(Ok(Val::Float(crate::natives::clock().0)))
+            bome(Ok(Val::Float(crate::gate::clock().0)))
         }),
         ("todateiso8601", v(0), |cv| {
             bome(Parts::of(&cv.1).map(|parts| Val::from(parts.text("%Y-%m-%dT%H:%M:%SZ"))))
@@ -65,7 +65,8 @@ pub(super) fn functions() -> Box<[Filter<RunPtr<Data>>]> {
         ("strptime", v(1), |cv| {
             unary(cv, |text, format| {
                 let parts = Parts::read(as_text(&text)?, as_text(&format)?);
-                let refused = || Error::str(format_args!("{text} is no time as {format} has it"));
+                let refused =
+                    || Error::str(format_args!("{text} is not a time as {format} has it"));
                 parts.map(|parts| parts.list()).ok_or_else(refused)
             })
         }),
@@ -79,23 +80,23 @@ fn as_text(value: &Val) -> Result<&str, Error<Val>> {
     }
 }
 
-/// A moment in the parts of the calendar.
+/// A time as parts of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Parts {
     year: i64,
-    /// From 1.
+    /// From 1 to 12.
     month: i64,
     day: i64,
     hour: i64,
     minute: i64,
     second: i64,
-    /// Of a second.
+    /// The fraction of a second.
     fraction: f64,
 }
 
-/// Days from 1970 to a day of the calendar; months and days may be out of their bounds.
+/// Days from 1970 to a date. Month and day may be out of range.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Howard Hinnant's algorithm, in years that begin in March.
+    // Howard Hinnant's algorithm, with years that begin in March.
     let (year, month) = (
         year + (month - 1).div_euclid(12),
         (month - 1).rem_euclid(12) + 1,
@@ -107,7 +108,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 impl Parts {
-    /// Of seconds since 1970; none beyond the years of four digits.
+    /// From seconds since 1970. None for years that do not have four digits.
     fn from_seconds(seconds: i64, fraction: f64) -> Option<Self> {
         if !(-62_167_219_200..253_402_300_800).contains(&seconds) {
             return None;
@@ -131,9 +132,9 @@ impl Parts {
         })
     }
 
-    /// Of a number of seconds, or of a list of parts.
+    /// From a number of seconds, or a list of parts.
     fn of(value: &Val) -> ValR<Self, Val> {
-        let refused = || Error::str(format_args!("{value} is no time"));
+        let refused = || Error::str(format_args!("{value} is not a time"));
         let parts = match value {
             Val::List(list) => {
                 let part = |at: usize| {
@@ -166,12 +167,12 @@ impl Parts {
         (days(self.year, self.month, self.day) + 4).rem_euclid(7)
     }
 
-    /// From 0.
+    /// Counted from 0.
     fn day_of_year(&self) -> i64 {
         days(self.year, self.month, self.day) - days(self.year, 1, 1)
     }
 
-    /// As jq lists them.
+    /// The list of parts in jq's order.
     fn list(&self) -> Val {
         let second = if self.fraction > 0.0 {
             Val::Float(self.second as f64 + self.fraction)
@@ -193,7 +194,7 @@ impl Parts {
         .collect()
     }
 
-    /// The text that `strftime` makes in the C locale.
+    /// The text of `strftime` in the C locale.
     fn text(&self, format: &str) -> String {
         let mut out = String::new();
         let mut rest = format.chars();
@@ -243,7 +244,7 @@ impl Parts {
                 Some('n') => "\n".to_owned(),
                 Some('t') => "\t".to_owned(),
                 Some('%') => "%".to_owned(),
-                // As the C library does with what it does not know.
+                // Keeps unknown conversions, like the C library.
                 Some(other) => format!("%{other}"),
                 None => "%".to_owned(),
             };
@@ -252,7 +253,7 @@ impl Parts {
         out
     }
 
-    /// What `strptime` reads.
+    /// Reads a time like `strptime`.
     fn read(text: &str, format: &str) -> Option<Self> {
         let mut reader = Reader {
             text,
@@ -289,7 +290,7 @@ impl Parts {
 }
 
 struct Reader<'a> {
-    /// What is still to be read.
+    /// The rest of the text.
     text: &'a str,
     parts: Parts,
     /// Seconds east of UTC.
@@ -352,7 +353,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A number of at most so many digits.
+    /// Reads a number of at most this many digits.
     fn number(&mut self, most: usize) -> Option<i64> {
         self.text = self.text.trim_start();
         let digits = self
@@ -366,7 +367,7 @@ impl Reader<'_> {
         number.parse().ok()
     }
 
-    /// A name in full, or its first three letters.
+    /// Reads a full name, or its first three letters.
     fn name(&mut self, names: &[&str]) -> Option<i64> {
         for (at, name) in names.iter().enumerate() {
             for length in [name.len(), 3.min(name.len())] {
@@ -380,7 +381,7 @@ impl Reader<'_> {
         None
     }
 
-    /// `Z`, `+hh:mm` or `+hhmm`, in seconds.
+    /// Reads `Z`, `+hh:mm` or `+hhmm`, in seconds.
     fn zone(&mut self) -> Option<i64> {
         if let Some(rest) = self.text.strip_prefix(['Z', 'z']) {
             self.text = rest;
@@ -394,7 +395,7 @@ impl Reader<'_> {
     }
 }
 
-/// RFC 3339, and what jq takes besides.
+/// Reads RFC 3339, and the other forms that jq accepts.
 fn from_iso(value: &Val) -> ValR<Val> {
     let read = |text: &str| {
         let mut text = text.to_owned();
@@ -416,7 +417,7 @@ fn from_iso(value: &Val) -> ValR<Val> {
     };
     let refused = || {
         Error::str(format_args!(
-            "{value} is no time such as \"2026-01-31T12:00:00Z\""
+            "{value} is not a time such as \"2026-01-31T12:00:00Z\""
         ))
     };
     read(as_text(value)?).ok_or_else(refused)

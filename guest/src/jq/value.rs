@@ -1,10 +1,12 @@
-//! The values that filters run over.
+//! The values of filters.
 //!
-//! Not those of jaq-json: its integers are as wide as a pointer, which is 32 bits in here, its values may nest without
-//! end, so that comparing or dropping one overflows the stack, and its order of numbers is none that sorting could rely
-//! on. These are what Lua and JSON have, and every list and object knows how many levels it nests.
+//! jaq-json's values do not fit: its integers are as wide as a pointer, which has 32 bits here; its
+//! values nest without bound, so comparing or dropping one overflows the stack; and its order of
+//! numbers is not total. These values have what Lua and JSON have, and every list and object knows
+//! its depth.
 
 mod jaq;
+mod write_json;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,10 +16,10 @@ use std::rc::Rc;
 use jaq_core::{Error, Exn, ValR};
 
 use super::number::Number;
-use super::text;
 use crate::convert::MAX_DEPTH;
+pub(super) use write_json::write_json;
 
-/// A value. Objects are sorted by their keys, as tables of Lua have no order.
+/// A value. Objects are sorted by key, because Lua's tables have no order.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Val {
     #[default]
@@ -30,7 +32,7 @@ pub(super) enum Val {
     Object(Rc<Object>),
 }
 
-/// The elements of a list, and at most so many levels of lists and objects, itself included.
+/// The elements of a list, and an upper bound of its depth.
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     items: Vec<Val>,
@@ -45,21 +47,21 @@ pub(super) struct Object {
 }
 
 thread_local! {
-    /// Set when a value would have nested deeper than it may, where no error could be returned: the evaluation is over.
+    /// Set when a value would nest too deep where no error can be returned. Ends the evaluation.
     static TOO_DEEP: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Takes the mark that a value would have nested too deep.
+/// Takes the mark of a value that nests too deep.
 pub(super) fn take_too_deep() -> bool {
     TOO_DEEP.take()
 }
 
-/// Whether there is such a mark.
+/// Whether the mark is set.
 pub(super) fn is_too_deep() -> bool {
     TOO_DEEP.get()
 }
 
-/// The value as a child on this level, if it may be one.
+/// The value as a child. Null with the mark set if it would nest too deep.
 fn child(value: Val) -> Val {
     if value.levels() < MAX_DEPTH {
         return value;
@@ -108,7 +110,7 @@ impl Object {
     }
 
     fn get(&self, key: &str) -> Option<&Val> {
-        // The map is asked for a `String`, which is what its keys share.
+        // The map's keys are shared `String`s, so the lookup needs a `String`.
         let key = key.to_owned();
         self.entries.get(&key)
     }
@@ -126,7 +128,7 @@ impl Object {
         self.levels = self.levels.max(more.levels);
     }
 
-    /// Merges objects within objects, too.
+    /// Also merges nested objects.
     pub(super) fn merge(&mut self, more: &Self) {
         for (key, value) in &more.entries {
             match (self.entries.get_mut(key), value) {
@@ -168,7 +170,7 @@ impl Val {
         }
     }
 
-    /// What stands at an index or under a key, where the value can have one.
+    /// The value at an index or key. Fails if the value has neither.
     pub(super) fn find(&self, index: &Self) -> ValR<Option<Self>, Self> {
         use jaq_core::ValT as _;
         Ok(match (self, index) {
@@ -189,7 +191,7 @@ impl Val {
     }
 }
 
-/// An index from the start, or from the end when it is negative.
+/// An index from the start. A negative one counts from the end.
 fn position(at: i64, length: usize) -> Option<usize> {
     if at >= 0 {
         return usize::try_from(at).ok();
@@ -197,7 +199,7 @@ fn position(at: i64, length: usize) -> Option<usize> {
     length.checked_sub(usize::try_from(at.unsigned_abs()).ok()?)
 }
 
-/// Where the elements of `part` begin, one after the other.
+/// The positions at which `part` occurs in `items`.
 pub(super) fn indices(items: &[Val], part: &[Val]) -> Val {
     if part.is_empty() {
         return Val::Null;
@@ -211,11 +213,11 @@ fn unshared<T: Clone>(shared: Rc<T>) -> T {
     Rc::try_unwrap(shared).unwrap_or_else(|shared| (*shared).clone())
 }
 
-/// For messages: a long value is cut.
+/// For messages: shortens long values.
 impl fmt::Display for Val {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            // Their text may be as large as the memory; what is shown is the start.
+            // A string may be as large as the memory, so only its start is copied.
             Self::Text(text) if text.len() > 200 => {
                 let start: String = text.chars().take(60).collect();
                 return write!(f, "{start:?}...");
@@ -226,7 +228,7 @@ impl fmt::Display for Val {
             Self::Object(object) if object.entries.len() > 60 => {
                 return write!(f, "an object of {} entries", object.entries.len());
             }
-            value => text::write(value),
+            value => write_json(value),
         };
         let text = String::from_utf8_lossy(&text);
         match text.char_indices().nth(60) {
@@ -236,7 +238,7 @@ impl fmt::Display for Val {
     }
 }
 
-/// What errors and `catch` say, and nothing else.
+/// The text of an error in messages and in `catch`.
 pub(super) fn message(error: Error<Val>) -> String {
     match error.into_val() {
         Val::Text(text) => unshared(text),
@@ -244,7 +246,7 @@ pub(super) fn message(error: Error<Val>) -> String {
     }
 }
 
-/// What an exception is to a caller outside: an error, or nothing that a filter may do here.
+/// The text of an exception that leaves the filter.
 pub(super) fn failure(exception: Exn<'_, Val>) -> String {
     match exception.get_err() {
         Ok(error) => message(error),

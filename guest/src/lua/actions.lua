@@ -1,4 +1,4 @@
--- What a team defines and what a script calls: `define_action` and the `actions` tree.
+-- Defines `define_action` for a repo, and the `actions` tree for a script.
 local kael = ...
 local type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, sort, sub =
   type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, table.sort, string.sub
@@ -11,19 +11,19 @@ local definitions = {} -- in the order of the calls
 local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definition
 local prefix_of = {} -- node of the tree -> what stands before the names of what it holds; kept while noting
 
--- What is wrong is noted, and the repo goes on: the host tells all of it at once.
+-- Notes the mistake and goes on, so that the host reports all mistakes at once.
 local function note(definition, body, ...)
-  local text, problem
+  local text, err
   if type(body) ~= "table" then
-    problem = "expected a table, got " .. type(body)
+    err = "expected a table, got " .. type(body)
   elseif select("#", ...) > 0 then
-    problem = "expected one table, got " .. 1 + select("#", ...) .. " arguments"
+    err = "expected one table, got " .. 1 + select("#", ...) .. " arguments"
   else
-    text, problem = encode(body, false)
+    text, err = encode(body, false)
   end
-  if text then problem = nil end
+  if text then err = nil end
   local file, line = caller(2)
-  definition.file, definition.line, definition.body, definition.problem = file or "?", line or 0, text or "", problem
+  definition.file, definition.line, definition.body, definition.error = file or "?", line or 0, text or "", err
   definitions[#definitions + 1] = definition
 end
 
@@ -48,7 +48,7 @@ local hints -- of a tree that came as an image: both as a text, until they are a
 local function recall()
   local ok, lists = decode(hints)
   if not ok then error(lists, 0) end
-  -- Not by `ipairs`: the metatable of what was decoded is the script's to change.
+  -- Not with `ipairs`: a script can change the metatable of a decoded table.
   for _, name in next, lists[2] do known[name] = true end
   candidates, hints = lists[1], nil
 end
@@ -80,7 +80,8 @@ local function seal(node, prefix)
   })
 end
 
--- Names what the repo's tree holds. Sorted, so that what is reached twice has the same name every time.
+-- Names everything in the repo's tree. Sorted, so that a value with several paths always has the
+-- same name.
 local function walk(node, prefix, seen)
   seen[node] = true
   local keys = {}
@@ -104,8 +105,8 @@ local function walk(node, prefix, seen)
   seal(node, prefix)
 end
 
--- Evaluates the repo: afterwards `actions` is the tree that its init.lua returned and `define_action` is gone.
--- What was defined is written down only where it is `wanted`: elsewhere nobody reads it.
+-- Evaluates the repo: `actions` becomes the tree that init.lua returned, and `define_action`
+-- disappears. Records the definitions only if they are `wanted`.
 function kael.load_tree(modules, wanted)
   kael.set_bundle(modules)
   loading, noting = true, wanted
@@ -121,8 +122,8 @@ function kael.load_tree(modules, wanted)
   return definitions
 end
 
--- For `image.lua`: the name of an action that the tree holds, the prefix of a node that was sealed, and the names of all as a
--- text, if they have no more than so many bytes.
+-- For `image.lua`: the name of an action in the tree, the prefix of a sealed node, and all names as
+-- a text, if they have no more than this many bytes.
 function kael.name_of(value)
   local definition = definition_of[value]
   return definition and definition.name
@@ -135,7 +136,7 @@ function kael.hints(most)
   return bytes <= most and encode({ candidates, names }, false) or nil
 end
 
--- For `image.lua`: the same by what it has kept.
+-- For `image.lua`: the same from an image.
 function kael.action(name)
   return function(...) return act(name, ...) end
 end

@@ -1,4 +1,5 @@
--- Failed actions as error values: tables that print, concatenate and answer the methods of strings.
+-- The error values of failed actions: tables that print, concatenate, and have the methods of
+-- strings.
 local kael = ...
 local tostring, setmetatable, next, string = tostring, setmetatable, next, string
 
@@ -17,7 +18,7 @@ function failure_mt.__concat(a, b)
   if failures[b] then b = text_of(b) end
   return a .. b
 end
--- Errors answer the methods of strings: err:match("refused").
+-- Errors have the methods of strings: err:match("refused").
 local methods = {}
 for name, method in next, string do
   methods[name] = function(e, ...)
@@ -30,7 +31,7 @@ failure_mt.__index = methods
 -- The error value of a failed action.
 function kael.failure(action, kind, message, detail)
   local e = setmetatable({ action = action, kind = kind, message = message, detail = detail or {} }, failure_mt)
-  -- The fields are the script's to change; what is reported of an error that nothing catches is this.
+  -- A script can change the fields. An uncaught error is reported from this copy.
   failures[e] = { action = action, kind = kind, text = text_of(e) }
   return e
 end

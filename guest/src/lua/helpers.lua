@@ -1,4 +1,4 @@
--- Small things that every script wants: inspect, pp, keys, pluck, count.
+-- Helpers that many scripts want: inspect, pp, keys, pluck, count.
 local kael = ...
 local type, tostring, next, rawget, sort, rep, format, find, concat, print0, error, null, array_mt =
   type, tostring, next, rawget, table.sort, string.rep, string.format, string.find, table.concat, print, error,
@@ -58,8 +58,8 @@ local function show(value, depth, indent, open)
   return "{\n" .. inner .. concat(parts, ",\n" .. inner) .. "\n" .. indent .. "}"
 end
 
--- A table that was raised as an error, as `inspect` shows it, but no more of it than a message has room for. It calls nothing
--- of the script's: what is raised may be anything.
+-- Shows a table that was raised as an error, like `inspect` but short enough for a message. Calls
+-- no function of the script: the table may hold anything.
 local LEVELS <const>, FIELDS <const>, TEXT <const> = 4, 50, 200
 local failures, sub = kael.failures, string.sub
 function kael.describe(raised)
@@ -110,7 +110,7 @@ function kael.describe(raised)
   return some(raised, LEVELS, {})
 end
 
--- A value as Lua would write it; `depth` levels of tables, all when absent.
+-- A value in Lua syntax, with `depth` levels of tables, or all of them.
 function inspect(value, depth)
   if depth ~= nil and type(depth) ~= "number" then fail("inspect: the depth must be a number, got " .. type(depth)) end
   return show(value, depth or 64, "", {})
@@ -129,7 +129,7 @@ function keys(t)
   need("keys", t)
   return sorted_keys(t)
 end
--- The field `key` of every element of a list, where it is there.
+-- The field `key` of every element that has it.
 function pluck(list, key)
   need("pluck", list)
   local out = {}
@@ -141,7 +141,7 @@ function pluck(list, key)
   end
   return out
 end
--- How many entries a table has, or how many of them `test(value, key)` accepts.
+-- How many entries a table has, or for how many `test(value, key)` is true.
 function count(t, test)
   need("count", t)
   local n = 0

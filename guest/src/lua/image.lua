@@ -1,6 +1,6 @@
--- The image of a repo: the tree and the modules of one that has left nothing but actions and plain data, as a text. A
--- script's instance makes of it what evaluating the repo again would give, for less: all but the order in which `pairs` goes
--- over names, which Lua leaves open.
+-- The image of a repo: the tree and the modules as a text, for repos that leave only actions and
+-- plain data behind. A script's instance rebuilds from it what evaluating the repo would give, but
+-- faster. Only the order of `pairs` over names may differ, which Lua does not define.
 local kael = ...
 local type, next, rawequal, pcall, ipairs, mathtype, encode, decode, collectgarbage, random, randomseed, error, create, rawlen, rawget =
   type, next, rawequal, pcall, ipairs, math.type, kael.encode, kael.decode, collectgarbage, math.random, math.randomseed, error,
@@ -9,10 +9,11 @@ local metatable, calls, finalizers = kael.metatable, kael.calls, kael.finalizers
 local name_of, prefix_of, hints, action, seal, adopt = kael.name_of, kael.prefix_of, kael.hints, kael.action, kael.seal, kael.adopt
 local loaded = package.loaded
 
--- What is larger is evaluated: so many entries, and bytes in all their strings.
+-- The most entries of an image, and bytes of all its strings. Larger repos are evaluated.
 local ENTRIES <const>, BYTES <const> = 20000, 1 << 20
 
--- What there is before any code of a team's runs: each table that can be reached, with its entries and its metatable.
+-- The state before any code of a team runs: each reachable table, with its entries and its
+-- metatable.
 local world = {}
 local function note(value)
   if type(value) ~= "table" or world[value] then return end
@@ -33,7 +34,7 @@ function kael.note_world()
   note(kael.array_mt)
 end
 
--- Whether all of that is as it was, but for `actions` and for the modules that were loaded.
+-- Whether that state has not changed, except for `actions` and the loaded modules.
 local function world_is_untouched()
   for place, was in next, world do
     if not rawequal(metatable(place), was.metatable) then return false end
@@ -52,7 +53,7 @@ local function world_is_untouched()
   return true
 end
 
--- How Lua collects garbage, as a text.
+-- The settings of Lua's garbage collector, as a text.
 local PARAMETERS <const> = { "pause", "stepmul", "stepsize", "minormul", "majorminor", "minormajor" }
 local function collecting()
   local mode = collectgarbage("incremental")
@@ -62,7 +63,7 @@ local function collecting()
   return how
 end
 
--- What a repo can leave behind, beside values, while it loads: looked at before and after.
+-- Everything else that a repo can change while it loads. Compared before and after.
 local function traces(seed)
   randomseed(seed)
   local drawn = random(0)
@@ -74,9 +75,10 @@ local function traces(seed)
   end
 end
 
--- What stands for a value in a row: a number for an action (above zero) or a table (below), a list of one number for that
--- number, and texts and booleans for themselves. A row has the table's prefix, if it is a node of the tree, the length of its
--- list, the values of that, and then every other value with its key. Raises an error for what no image can hold.
+-- How a row writes a value: a positive number for an action, a negative number for a table, a list
+-- of one number for a number, and strings and booleans as they are. A row has the table's prefix
+-- (for a node of the tree), the length of its list part, the values of the list, and then every
+-- other key and value. Raises an error for values that no image can hold.
 local function drawn(root)
   local names, number_of, tables, entries, bytes = {}, {}, {}, 0, 0
   local function entry(key)
@@ -138,8 +140,9 @@ local function drawn(root)
   return { names, rows, modules }
 end
 
--- Calls `load(...)`, which evaluates a repo, and gives what that gives, and a function that makes its image then, a line for
--- the tree and one for all names: nothing when scripts could tell it from the repo, or when it would be large.
+-- Calls `load(...)`, which evaluates a repo. Returns its results, and a function that makes the
+-- image: one line for the tree, one for all names. That function returns nothing if a script could
+-- tell the image from the repo, or if it would be large.
 function kael.watched(seed, load, ...)
   local nothing_else = traces(seed)
   local result = load(...)
@@ -152,7 +155,7 @@ function kael.watched(seed, load, ...)
   end
 end
 
--- In the place of evaluating a repo: makes its tree and the modules that it loads of its image.
+-- Rebuilds a repo's tree and its loaded modules from an image, instead of evaluating the repo.
 function kael.restore(text, names_of_all)
   local _, image = decode(text)
   local names, rows, modules = image[1], image[2], image[3]

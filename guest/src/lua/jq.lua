@@ -1,4 +1,4 @@
--- `jq(value, filter)`: all outputs of a jq filter, as the values that the call returns.
+-- `jq(value, filter)`: returns all outputs of a jq filter.
 local kael = ...
 local type, fail, native, pack, unpack, wrong_options =
   type, kael.fail, kael.jq, table.pack, table.unpack, kael.wrong_options

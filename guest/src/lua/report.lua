@@ -12,7 +12,7 @@ report = {}
 
 local function list(items) return setmetatable(items, array_mt) end
 
--- What is refused inside is raised at the line of the script that called the exported function.
+-- Errors name the script's line that called the exported function.
 local error = error
 local function refuse(message) error({ refused = message }, 0) end
 local function exported(name, work)
@@ -24,7 +24,7 @@ local function exported(name, work)
   end
 end
 
--- A list that stays as it is, whatever the one that was given says next.
+-- A copy of the rows, so that later changes of the given list have no effect.
 local function rows_of(given)
   if type(given) ~= "table" then refuse("expected a list of rows, got " .. type(given)) end
   local rows = {}
@@ -56,7 +56,7 @@ local function options_of(options, known)
   return options
 end
 
--- The columns as { key, title }: those that were named, in their order, else all keys, sorted, indices first.
+-- The columns as { key, title }: the named ones in order, or all keys, sorted, indices first.
 local function columns_of(rows, columns)
   local made = {}
   if columns ~= nil then
@@ -98,7 +98,7 @@ local function columns_of(rows, columns)
   return made
 end
 
--- A value as the text of a cell.
+-- The text of a cell.
 local function text_of(value)
   if value == nil or value == null then return "" end
   if type(value) == "table" then
@@ -113,7 +113,7 @@ local function title_of(title)
   return (cell(title, TITLE))
 end
 
--- A table for people: aligned by the cells that a terminal shows, numbers to the right.
+-- A table for people: aligned by terminal width, with numbers to the right.
 exported("table", function(rows, columns, options)
   rows = rows_of(rows)
   options = options_of(options, { title = "string" })
@@ -171,14 +171,14 @@ exported("table", function(rows, columns, options)
   return concat(out, "\n")
 end)
 
--- Comma-separated values as RFC 4180 has them, with plain line breaks.
+-- Comma-separated values by RFC 4180, with plain line breaks.
 exported("csv", function(rows, columns, options)
   rows = rows_of(rows)
   options = options_of(options, { safe = "boolean" })
   columns = columns_of(rows, columns)
   local function field(value)
     local text = text_of(value)
-    -- What a spreadsheet would take for a formula.
+    -- A spreadsheet would take this for a formula.
     if options.safe and type(value) ~= "number" and find(text, "^[=+%-@\t\r]") then text = "'" .. text end
     if find(text, '[",\r\n]') or find(text, "^ ") or find(text, " $") then
       return '"' .. gsub(text, '"', '""') .. '"'
@@ -195,7 +195,7 @@ exported("csv", function(rows, columns, options)
   return concat(lines, "\n")
 end)
 
--- A JSON list of objects, a row a line, their keys in the order of the columns.
+-- A JSON list of objects, one per line, with keys in the order of the columns.
 exported("json", function(rows, columns)
   rows = rows_of(rows)
   columns = columns_of(rows, columns)
@@ -203,8 +203,8 @@ exported("json", function(rows, columns)
   for r = 1, #rows do
     local fields = {}
     for _, column in ipairs(columns) do
-      local text, problem = encode(rows[r][column.key], false)
-      if not text then refuse("row " .. r .. ", " .. column.title .. ": " .. problem) end
+      local text, err = encode(rows[r][column.key], false)
+      if not text then refuse("row " .. r .. ", " .. column.title .. ": " .. err) end
       fields[#fields + 1] = encode(column.title, false) .. ": " .. text
     end
     lines[r] = "  {" .. concat(fields, ", ") .. "}"
@@ -213,14 +213,14 @@ exported("json", function(rows, columns)
   return "[\n" .. concat(lines, ",\n") .. "\n]"
 end)
 
--- A table of GitHub's Markdown, in which no cell is markup.
+-- A Markdown table in GitHub's form. Markup in cells is escaped.
 exported("markdown", function(rows, columns)
   rows = rows_of(rows)
   columns = columns_of(rows, columns)
   local function escaped(value)
     local text = gsub(text_of(value), "[\\`*|%[%]~]", "\\%0")
     text = gsub(gsub(text, "&", "&amp;"), "<", "&lt;")
-    -- Within a word an underscore is none of emphasis.
+    -- Inside a word an underscore is not emphasis.
     text = gsub(text, "%f[%w_]_+", function(run) return (gsub(run, "_", "\\_")) end)
     text = gsub(text, "_+%f[^%w_]", function(run) return (gsub(run, "_", "\\_")) end)
     text = gsub(gsub(text, "\r\n?", "\n"), "\n", "<br>")
@@ -248,7 +248,7 @@ end)
 local kinds = { line = true, area = true, bar = true, scatter = true }
 local function shown(value) return type(value) == "string" and "'" .. sub(value, 1, 50) .. "'" or type(value) end
 
--- A chart for the page: `y` of every row over its `x`, a series for each `y`, or for each value of `series`.
+-- A chart for the page: `y` over `x` of every row, one series per `y`, or per value of `series`.
 exported("chart", function(kind, rows, options)
   if not kinds[kind] then refuse("the kind must be 'line', 'area', 'bar' or 'scatter', got " .. shown(kind)) end
   rows = rows_of(rows)
@@ -305,12 +305,12 @@ exported("chart", function(kind, rows, options)
       one.points[#one.points + 1] = list { x, value }
     end
   end
-  local problem = submit({
+  local err = submit({
     chart = {
       kind = kind, numeric = numeric, series = series, title = title_of(options.title),
       x_title = title_of(options.x_title or options.x ~= nil and tostring(options.x) or nil),
       y_title = title_of(options.y_title or #ys == 1 and tostring(ys[1]) or nil),
     },
   })
-  if problem then refuse(problem) end
+  if err then refuse(err) end
 end)

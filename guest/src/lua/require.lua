@@ -1,4 +1,4 @@
--- `require` over the repo's modules, which came as values: there is no file system to look in.
+-- `require` for the repo's modules, which the host passes as values. There is no file system.
 local kael = ...
 local type, error, fail, gsub, byte, sub, concat, remove, setmetatable =
   type, error, kael.fail, string.gsub, string.byte, string.sub, table.concat, table.remove, setmetatable
@@ -7,7 +7,7 @@ local load, loaded, package = kael.load, package.loaded, package
 local find_module = function() end -- the path, the display name and the text of a module of the repo
 local running, pcall = coroutine.running, pcall
 local stack = {} -- modules being loaded, outermost first, each with the coroutine that loads it
--- Closed when a loader ends, by an error too, and after the error's traceback was taken.
+-- Closed when a loader ends, even by an error, after the error's traceback was taken.
 local unwind = {
   __close = function(entry)
     for i = #stack, 1, -1 do
@@ -16,16 +16,18 @@ local unwind = {
   end,
 }
 
--- Parses a chunk; nothing and what is wrong when that fails. In a call of its own: what the parser says of code that nests
--- too deeply would be given to the caller's handler of errors, which adds a traceback.
+-- Parses a chunk. Returns nothing and the error if it fails. Has a call of its own, because
+-- otherwise Lua would pass the parser's error about deep nesting to the caller's error handler,
+-- which adds a traceback.
 function kael.parse(source, name)
-  local _, main, problem = pcall(load, source, name, "t")
-  if problem == "C stack overflow" then problem = sub(name, 2) .. ": the code nests too deeply" end
-  return main, problem
+  local _, main, err = pcall(load, source, name, "t")
+  if err == "C stack overflow" then err = sub(name, 2) .. ": the code nests too deeply" end
+  return main, err
 end
 local parse = kael.parse
 
--- Lua's own loader skips a byte order mark and a first line that starts with `#`, so that scripts can be executable.
+-- Like Lua's own loader, skips a byte order mark and a first line that starts with `#`, so that
+-- scripts can be executable.
 function kael.compile(source, display)
   if byte(source) == 0xEF then source = gsub(source, "^\u{FEFF}", "") end
   if byte(source) == 0x23 then source = gsub(source, "^[^\n]*", "", 1) end
@@ -53,7 +55,8 @@ function require(name)
   if type(name) ~= "string" then fail("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")") end
   local value = loaded[name]
   if value ~= nil then return value end
-  -- Another branch of a `parallel` may be loading it, too: that is no loop, and the first to be done is kept.
+  -- Another branch of a `parallel` may be loading the module, which is not a loop. The first to
+  -- finish wins.
   local thread = running()
   for i = 1, #stack do
     if stack[i].name == name and stack[i].thread == thread then
@@ -69,9 +72,9 @@ function require(name)
       fail("module '" .. shown(name) .. "' not found:\n\tno field package.preload['" .. shown(name) .. "']\n\tno file '"
         .. file .. ".lua' in the actions repo\n\tno file '" .. file .. "/init.lua' in the actions repo")
     end
-    local problem
-    loader, problem = kael.compile(source, display)
-    if not loader then error(problem, 0) end
+    local err
+    loader, err = kael.compile(source, display)
+    if not loader then error(err, 0) end
     extra = path
   end
   local entry <close> = setmetatable({ name = name, thread = thread }, unwind)

@@ -1,5 +1,6 @@
--- Cuts the standard library down to what has a place here, and keeps for the runtime what a script may not have.
--- Every file of the runtime takes what it uses into locals now: a script may replace any global later.
+-- Removes everything from the standard library that a sandbox must not have, and keeps some of it
+-- for the runtime. Every file of the runtime takes its functions into locals now, because a script
+-- may replace any global later.
 local kael = ...
 local select, type, tostring, error, getmetatable, setmetatable, find, gmatch, gsub, concat, load0, tointeger =
   select, type, tostring, error, getmetatable, setmetatable, string.find, string.gmatch, string.gsub, table.concat, load,
@@ -11,8 +12,9 @@ kael.getinfo, kael.sethook, kael.metatable = getinfo, sethook, kael.debug.getmet
 kael.debug = nil
 kael.load = load0
 
--- File and line of the code that called the function `level` levels up. A tail call hides it: then it is the line that ran
--- last, where lines are watched, and else nothing; and whether it did.
+-- File and line of the code that called the function `level` levels up. A tail call hides its
+-- caller: then this is the line that ran last, if lines are watched, or nothing. Also returns
+-- whether that happened.
 local function caller(level)
   level = (level or 1) + 1
   if getinfo(level, "t").istailcall then
@@ -24,25 +26,27 @@ local function caller(level)
 end
 kael.caller = caller
 
--- Raises an error at the place that called the function which calls this one.
+-- Raises an error at the caller of the calling function.
 local function fail(message)
   local file, line, hidden = caller(2)
-  -- A repo can keep the message, and a script's instance, where nobody watches lines, would give it another.
+  -- A repo can keep the message. A script's instance does not watch lines, so its message would
+  -- differ.
   if file and hidden then kael.line_was_told = true end
   error(file and file .. ":" .. line .. ": " .. message or message, 0)
 end
 kael.fail = fail
 
--- The length of a list, also of one that says it is no number.
+-- The length of a list, without metamethods.
 local rawlen = rawlen
 function kael.length(list) return tointeger(#list) or rawlen(list) end
 
--- A traceback as a list of frames, innermost first, without the runtime's own; it starts and ends in Lua code.
+-- A traceback as a list of frames, innermost first. Leaves out the runtime's own frames; begins and
+-- ends in Lua code.
 function kael.frames(text)
   local frames, first, last = {}, nil, 0
   for indented in gmatch(text, "[^\n]+") do
     local line = gsub(indented, "^%s+", "")
-    -- Lua would name the chunk of a module by the variable that `require` called it through.
+    -- Lua would name the chunk of a module after the variable through which `require` called it.
     line = gsub(line, "in local 'kael_main_chunk'$", "in main chunk")
     if line ~= "stack traceback:" and not find(line, "^%[kael%]:") then
       frames[#frames + 1] = line
@@ -72,7 +76,8 @@ local function traceback(thread, message, level)
   return head .. "stack traceback:\n\t" .. concat(lines, "\n\t")
 end
 
--- Text only: a binary chunk can crash the interpreter. And no chunk has the name of the runtime's own, whose frames are hidden.
+-- Only text: a binary chunk can crash the interpreter. And no chunk may have the runtime's name,
+-- whose frames are hidden.
 function load(chunk, name, mode, ...)
   local kind, naming = type(chunk), type(name)
   if kind ~= "string" and kind ~= "function" and kind ~= "number" then
@@ -90,7 +95,7 @@ function load(chunk, name, mode, ...)
 end
 
 local clock, leave = kael.clock, kael.exit
--- Ends the run with that exit code; with `close`, as in Lua, finalisers run before.
+-- Ends the run with this exit code. With `close`, finalisers run first, as in Lua.
 local function exit(code, close)
   if code == nil or code == true then
     code = 0
@@ -111,14 +116,15 @@ os = {
   time = os.time,
   date = os.date,
   difftime = os.difftime,
-  -- Seconds of CPU that the run has used.
+  -- The CPU seconds of the run.
   clock = function() return (select(2, clock())) end,
   exit = exit,
 }
 debug = { traceback = traceback }
 string.dump, dofile, loadfile, io, require = nil, nil, nil, nil, nil
 package = {
-  -- Programs read these to tell one system from another. `require` finds what the actions repo and `preload` hold.
+  -- Programs read these to recognise the system. `require` finds modules of the actions repo and of
+  -- `preload`.
   config = "/\n;\n?\n!\n-\n",
   path = "./?.lua;./?/init.lua",
   cpath = "",
@@ -138,12 +144,12 @@ function print(...)
   emit(concat(parts, "\t", 1, n) .. "\n")
 end
 
--- What `kael-host run` was given on stdin: read when it is first asked for.
+-- The stdin of `kael-host run`, read at the first call.
 local read, stdin = kael.input, nil
 function input()
   if not stdin then
-    local text, problem = read()
-    if not text then fail("input: " .. problem) end
+    local text, err = read()
+    if not text then fail("input: " .. err) end
     stdin = text
   end
   return stdin
@@ -151,7 +157,8 @@ end
 inputs = {} -- the files of `--input NAME=FILE`, by their names
 kael.inputs = inputs
 
--- Off until `warn("@on")`, as in Lua's own program; then shown beside the run's messages.
+-- Off until `warn("@on")`, as in Lua's own program. Then warnings are shown among the run's
+-- messages.
 local warning, shown = false, kael.warn
 function warn(...)
   local parts = { ... }
@@ -169,7 +176,7 @@ function warn(...)
   end
 end
 
--- What is wrong with the options of `json.decode` and `jq`, which have one.
+-- Checks the options of `json.decode` and `jq`.
 local null, next = kael.null, next
 function kael.wrong_options(options)
   if options == nil then return end
@@ -185,14 +192,14 @@ local encode, decode = kael.encode, kael.decode
 local array_mt = kael.array_mt
 json = { null = kael.null }
 function json.encode(value)
-  local text, problem = encode(value, false)
+  local text, err = encode(value, false)
   if text then return text end
-  fail("json.encode: " .. problem)
+  fail("json.encode: " .. err)
 end
 function json.pretty(value)
-  local text, problem = encode(value, true)
+  local text, err = encode(value, true)
   if text then return text end
-  fail("json.pretty: " .. problem)
+  fail("json.pretty: " .. err)
 end
 function json.decode(text, options)
   if type(text) ~= "string" then fail("json.decode: expected a string, got " .. type(text)) end

@@ -1,9 +1,10 @@
--- Runs the branches of `parallel` and `race` as coroutines over the one import of the component.
+-- Runs the branches of `parallel` and `race` as coroutines over the component's one import.
 --
--- An action inside a branch yields to the scheduler where it can, so that the branches wait together. Between the
--- action and the scheduler there may be coroutines of the script's own (generators): `coroutine.resume` is replaced by
--- one that passes the scheduler's yields up and hides them from the resumer. Where a yield is not possible (a sort's
--- comparator, a gsub callback, a metamethod called from C) the action blocks, and `parallel` runs a loop of its own.
+-- An action in a branch yields to the scheduler if it can, so that the branches wait together. A
+-- script's own coroutines (generators) may be between the action and the scheduler, so
+-- `coroutine.resume` is replaced: it passes the scheduler's yields up, and hides them from the
+-- script. Where a yield is impossible (in a sort's comparator, a gsub callback, a metamethod called
+-- from C), the action blocks, and `parallel` runs a loop of its own.
 local kael = ...
 local call, submit, wait, cancel, flush_cancelled, failure =
   kael.call, kael.submit, kael.wait, kael.cancel, kael.flush_cancelled, kael.failure
@@ -22,7 +23,7 @@ local queue -- branches ready to go on, of the loop that is running
 local waiting = {} -- call id -> branch
 local busy = setmetatable({}, { __mode = "k" }) -- a coroutine that waits for the scheduler, and is nobody's to resume
 
--- Runs an action; called by the callables of `actions` with what they were given.
+-- Runs an action with the arguments of the script's call.
 function kael.act(name, ...)
   local ok, value, message, detail
   if reachable and live > 1 and isyieldable() then
@@ -38,7 +39,7 @@ function kael.act(name, ...)
   error(failure(name, value, message, detail), 0)
 end
 
--- Waits as for an action, beside which other branches go on.
+-- Waits like an action, while other branches continue.
 local huge = math.huge
 function sleep(seconds)
   if type(seconds) ~= "number" or not (seconds >= 0 and seconds < huge) then
@@ -76,7 +77,7 @@ end
 local function resume(co, ...)
   if type(co) ~= "thread" then fail("bad argument #1 to 'resume' (thread expected, got " .. type(co) .. ")") end
   if busy[co] then return false, "cannot resume non-suspended coroutine" end
-  -- What the scheduler cannot be reached from never yields to it.
+  -- Code that cannot reach the scheduler never yields to it.
   if not reachable then return resume0(co, ...) end
   local saved = reachable
   reachable = saved and isyieldable()
@@ -84,15 +85,15 @@ local function resume(co, ...)
 end
 local function unwrap(co, ok, ...)
   if ok then return ... end
-  local problem = ...
+  local err = ...
   if status0(co) == "dead" then
     local closed, other = close0(co)
-    if not closed then problem = other end
+    if not closed then err = other end
   end
-  error(problem, type(problem) == "string" and 2 or 0)
+  error(err, type(err) == "string" and 2 or 0)
 end
 coroutine.resume = resume
--- Replaces what makes coroutines: for a session, whose coroutines can be interrupted.
+-- Replaces the function that makes coroutines: a session makes coroutines that can be interrupted.
 function kael.make_coroutines_by(f)
   create, coroutine.create = f, f
 end
@@ -161,11 +162,12 @@ local function kill(group)
   end
 end
 
--- The frames of a branch are gone once its error is raised again in the caller: keep them for the report.
-local function remember(group, co, problem)
+-- Keeps the frames of a branch for the report: they are gone once its error is raised in the
+-- caller.
+local function remember(group, co, err)
   local trace = raw_traceback(co)
   local below = kael.branch_trace
-  if below and rawequal(below.error, problem) then trace = below.trace .. "\n" .. trace end
+  if below and rawequal(below.error, err) then trace = below.trace .. "\n" .. trace end
   group.trace = trace
 end
 
@@ -177,7 +179,7 @@ local function finish(branch, ok, value)
   if ok then
     group[branch.i] = value
   elseif not group.failed or branch.i < group.failed then
-    group.failed, group.problem = branch.i, value
+    group.failed, group.err = branch.i, value
   end
   if group.race then
     group.winner = branch.i
@@ -265,8 +267,8 @@ local function group(what, race, fs, n)
   live = live + n
   if nested then yield0(MARK, g) else run(g) end
   if g.failed and not (race and g.winner ~= g.failed) then
-    kael.branch_trace = { error = g.problem, trace = g.trace }
-    error(g.problem, 0)
+    kael.branch_trace = { error = g.err, trace = g.trace }
+    error(g.err, 0)
   end
   return g
 end

@@ -1,4 +1,4 @@
--- A session: chunks that are evaluated one after the other in a state that is kept, and names to complete them with.
+-- A session: evaluates one chunk after the other in the same state, and completes names.
 local kael = ...
 local type, next, rawget, getmetatable, xpcall, ipairs, sort, find, match, gmatch, sub, rep, concat, pack, setmetatable =
   type, next, rawget, getmetatable, xpcall, ipairs, table.sort, string.find, string.match, string.gmatch, string.sub,
@@ -8,13 +8,13 @@ local report, reported, staged = kael.report, kael.reported, kael.staged
 local interrupted, getinfo, sethook = kael.interrupted, kael.getinfo, kael.sethook
 local create, string = coroutine.create, string
 
--- Every so many instructions the host is asked whether the evaluation is to end.
+-- Asks the host after this many instructions whether the evaluation must end.
 local STEP <const> = 20000
 local interruptible, ending = false, false
--- No text: nobody puts a place in front of it.
+-- Not a string, so that no function adds a position to it.
 local INTERRUPTED <const> = setmetatable({}, { __tostring = function() return "interrupted" end })
--- Raised at every instruction then, so that no `pcall` keeps it; never in the runtime's own code, which it would leave
--- half done.
+-- Raised at every instruction then, so that no `pcall` stops it; but never inside the runtime's own
+-- code, which it would leave half done.
 local function check()
   ending = ending or interrupted()
   if not ending then return sethook(check, "", STEP) end
@@ -27,7 +27,7 @@ function kael.open_session(repo, can_be_interrupted)
   if not begun then return nil, wrong end
   interruptible = can_be_interrupted
   if not interruptible then return true end
-  -- A hook is one coroutine's.
+  -- A hook belongs to one coroutine.
   kael.make_coroutines_by(function(f)
     if type(f) ~= "function" then fail("bad argument #1 to 'create' (function expected)") end
     local co = create(f)
@@ -37,8 +37,8 @@ function kael.open_session(repo, can_be_interrupted)
   return true
 end
 
-local function cut_short(problem) return find(problem, "<eof>$") ~= nil end
--- The function of a chunk; else nothing, what is wrong, and whether more of it could make it right.
+local function cut_short(err) return find(err, "<eof>$") ~= nil end
+-- The function of a chunk. Or nothing, the error, and whether more input could complete the chunk.
 local function compiled(chunk)
   if chunk.use_as == "file" then return compile(chunk.source, chunk.name) end
   local above, name = rep("\n", chunk.line - 1), "@" .. chunk.name
@@ -65,19 +65,19 @@ function kael.evaluate(chunk)
   ending = false
   if interruptible then sethook(check, "", STEP) end
   local values = pack(xpcall(main, report))
-  local ok, problem = values[1], values[2]
-  if ok and values.n > 1 and chunk.use_as == "input" then ok, problem = xpcall(show, report, values) end
+  local ok, err = values[1], values[2]
+  if ok and values.n > 1 and chunk.use_as == "input" then ok, err = xpcall(show, report, values) end
   sethook()
   if ok then return "done" end
-  return staged("script", reported(problem))
+  return staged("script", reported(err))
 end
 
--- At most so many entries of a table are looked at, and so many names given.
+-- How many entries of a table to look at, and how many names to return.
 local LOOKED_AT <const>, GIVEN <const> = 100000, 1000
 local words = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "global", "goto", "if", "in", "local",
   "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
 
--- The table that a value's fields are looked up in, if that is one.
+-- The table in which the fields of a value are looked up, if there is one.
 local function behind(value)
   if type(value) == "string" then return string end
   local mt = getmetatable(value)
@@ -99,7 +99,7 @@ function kael.complete(line)
   local path = match(line, "[%a_][%w_%.:]*$") or ""
   local before = sub(line, 1, #line - #path)
   local names, seen = {}, {}
-  -- What stands behind a call, an index or a number is not known without running something.
+  -- The value of a call, an index or a number is known only at run time.
   if find(before, "[%w_%.:%)%]\"']$") or path == "" and find(before, "[%.:]%s*$") then return names end
   local last = match(path, "[%w_]*$")
   local way, methods = sub(path, 1, #path - #last), find(path, ":", 1, true)

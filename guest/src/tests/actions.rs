@@ -56,7 +56,7 @@ fn what_is_no_definition_is_noted_at_its_line_and_the_repo_goes_on() {
     let all = definitions(&[module("init", "init.lua", repo)]).expect("it loads");
     let told: Vec<_> = all
         .iter()
-        .map(|one| (one.line, one.problem.as_deref()))
+        .map(|one| (one.line, one.error.as_deref()))
         .collect();
     assert_eq!(
         told,

@@ -1,5 +1,5 @@
-//! The image of a repo: which have one, and that no script can tell it from the repo evaluated again. `run_in` compares both
-//! in every test of this crate that runs a script.
+//! The image of a repo: which have one, and that no script can tell it from the repo evaluated
+//! again. `run_in` compares both in every test of this crate that runs a script.
 
 use super::{module, run_in};
 

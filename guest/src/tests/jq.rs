@@ -80,7 +80,7 @@ fn variables_are_values_and_no_text_of_the_filter() {
     assert_eq!(output(code), r#"[5,9,"\" | error"]"#);
     assert_eq!(
         error_of("jq(1, '.', { ['a b'] = 1 })").message,
-        "script.lua:1: jq: the variable \"a b\" has a name that is no word"
+        "script.lua:1: jq: the variable \"a b\" has a name that is not a word"
     );
     // The same filter with other variables is another filter.
     assert_eq!(
@@ -200,7 +200,7 @@ fn the_language_is_there() {
 }
 
 #[test]
-fn a_mistake_is_shown_where_it_is() {
+fn a_mistake_is_shown_at_its_position() {
     for (filter, told) in [
         (
             ".a | | .b",
@@ -256,7 +256,7 @@ fn a_mistake_is_shown_where_it_is() {
 }
 
 #[test]
-fn an_error_while_it_runs_says_what_it_was_about() {
+fn a_runtime_error_names_the_filter() {
     for (value, filter, told) in [
         ("'text'", ".a", "cannot index \"text\" with \"a\" (in `.a`)"),
         (
@@ -299,7 +299,7 @@ fn an_error_while_it_runs_says_what_it_was_about() {
 }
 
 #[test]
-fn what_nests_without_end_is_an_error_that_a_script_can_catch() {
+fn endless_nesting_is_an_error_that_a_script_can_catch() {
     let recurses = "the filter recurses too deep: a definition or an update nests without end";
     let nests = "a value nests deeper than 128";
     for (filter, told) in [

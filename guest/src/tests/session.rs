@@ -1,4 +1,5 @@
-//! Sessions: a state that is kept, chunks that are incomplete, names to complete them with, interruptions.
+//! Sessions: a state that is kept, chunks that are incomplete, names to complete them with,
+//! interruptions.
 
 use super::{REPO, fresh, image, module};
 use crate::bindings::exports::kael::engine::runtime::{Chunk, ChunkEnd, ChunkUse, Repo};

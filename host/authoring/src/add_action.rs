@@ -1,4 +1,4 @@
-//! Writes the definition of an action from its implementation, and puts it into the repo's tree.
+//! Writes the definition of an action from its implementation, and adds it to the repo's tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,57 +6,60 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{ChangeError, Undo, load_valid, lua, tree, verify_change};
-use kael_engine::app::{self, Repo, Settings};
 use kael_engine::catalog::{Catalog, Definition, Location, RawDefinition};
-use kael_engine::executor::envyr::Implementation;
+use kael_engine::executor::source::Implementation;
+use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
+use kael_engine::runtime::{Repo, Runtime};
 
-/// What a definition is to be made of.
+/// The action to add.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// A folder, a file in one, or a git repository.
+    /// A folder, a file, or a git repository.
     pub source: String,
-    /// Where in the tree it goes: `ops.reports`; the root when empty.
+    /// The namespace in the tree, such as `ops.reports`. Empty for the root.
     pub namespace: String,
-    /// Its own name; that of the entry point when there is none.
+    /// The action's name. None: the name of the entry point.
     pub name: Option<String>,
-    /// The file to run, where there are several.
+    /// The file to run, if there are several.
     pub entrypoint: Option<String>,
     /// A folder within the source.
     pub subdir: Option<String>,
-    /// For git sources.
+    /// The tag, branch or commit of a git source.
     pub tag: Option<String>,
     /// `native` or `docker`.
     pub executor: String,
 }
 
-/// What came of it.
+/// The added action.
 #[derive(Debug)]
 pub struct Added {
-    /// How it is called.
+    /// The name by which scripts call it.
     pub name: ActionName,
     /// The new file.
     pub file: PathBuf,
-    /// Files that were changed for it.
+    /// Existing files that were changed.
     pub changed: Vec<PathBuf>,
-    /// What was found.
+    /// The entry point that was found in the source.
     pub found: Implementation,
-    /// What it needs, and which file says so.
+    /// The file that lists its requirements, and the list.
     pub needs: Option<(String, Vec<String>)>,
 }
 
 /// Adds an action to the repo in `folder`.
 ///
 /// # Errors
-/// When the source is not what it should be, the name is taken, or the repo would not be valid; then nothing is changed.
+/// When the source has no entry point, the name is taken, or the repo would not be valid. Then
+/// nothing is changed.
 pub async fn add(
-    settings: &Settings,
+    runtime: &Runtime,
+    limits: &Limits,
     folder: &Path,
     wanted: &Wanted,
 ) -> Result<Added, ChangeError> {
-    let repo = load_valid(folder, &settings.limits).await?;
+    let repo = load_valid(runtime, folder, limits).await?;
     let (source, entrypoint) = located(&repo.bundle.root, wanted);
-    let found = implementation(settings, &repo, wanted, &source, entrypoint.as_deref()).await?;
+    let found = implementation(&repo, wanted, &source, entrypoint.as_deref()).await?;
     let own = wanted
         .name
         .clone()
@@ -83,8 +86,8 @@ pub async fn add(
             return Err(error);
         }
     };
-    if let Err(why) = verify_change(folder, &settings.limits, &repo, Some(name.as_str()), &[]).await
-    {
+    let verified = verify_change(runtime, folder, limits, &repo, Some(name.as_str()), &[]).await;
+    if let Err(why) = verified {
         undo.undo();
         return Err(ChangeError::ByHand(format!(
             "the repo's tree is written in a way of its own ({why}); nothing was changed. The definition would be:\n{text}"
@@ -99,11 +102,11 @@ pub async fn add(
     })
 }
 
-/// The source as a definition spells it, and the entry point where the source names a file.
+/// The source as the definition writes it, and the entry point if the source names a file.
 fn located(root: &Path, wanted: &Wanted) -> (String, Option<String>) {
     let entrypoint = wanted.entrypoint.clone();
     let Ok(path) = Path::new(&wanted.source).canonicalize() else {
-        // A repository, or something that the check of the definition will name.
+        // A git repository, or a text that the check of the definition will refuse.
         return (wanted.source.clone(), entrypoint);
     };
     let (folder, entrypoint) = match (path.is_file(), path.parent(), path.file_name()) {
@@ -115,7 +118,7 @@ fn located(root: &Path, wanted: &Wanted) -> (String, Option<String>) {
     (relative(root, &folder), entrypoint)
 }
 
-/// A folder as seen from the repo, where it is close: such a pair can be moved together.
+/// The folder relative to the repo if it is close, so that both can be moved together.
 fn relative(root: &Path, folder: &Path) -> String {
     let absolute = folder.to_string_lossy().into_owned();
     for (ups, base) in root.ancestors().enumerate().take(3) {
@@ -134,9 +137,8 @@ fn relative(root: &Path, folder: &Path) -> String {
     absolute
 }
 
-/// What the source holds, by the rules for definitions.
+/// Finds the entry point in the source, by the rules for definitions.
 async fn implementation(
-    settings: &Settings,
     repo: &Repo,
     wanted: &Wanted,
     source: &str,
@@ -169,9 +171,7 @@ async fn implementation(
     let definition: &Definition = catalog
         .get("new")
         .ok_or_else(|| unfit("the definition was lost".to_owned()))?;
-    let looked = app::executors(settings, repo.bundle.root.clone())
-        .look(definition, true)
-        .await;
+    let looked = repo.executors().look(definition, true).await;
     let found = looked.map_err(|error| {
         unfit(
             error
@@ -182,7 +182,7 @@ async fn implementation(
     found.ok_or_else(|| unfit(format!("`{source}` could not be fetched")))
 }
 
-/// The entry point's name, or the folder's where that says more.
+/// The name of the entry point, or of the folder if the entry point has a generic name.
 fn name_of(found: &Implementation, source: &str) -> String {
     let stem = Path::new(&found.file)
         .file_stem()
@@ -213,7 +213,7 @@ fn name_of(found: &Implementation, source: &str) -> String {
     chosen.chars().map(word).collect()
 }
 
-/// What a source says that it needs.
+/// The requirements that a source lists.
 fn requirements(folder: &Path) -> Option<(String, Vec<String>)> {
     if let Ok(text) = fs::read_to_string(folder.join("requirements.txt")) {
         let names = text
@@ -234,7 +234,7 @@ fn requirements(folder: &Path) -> Option<(String, Vec<String>)> {
     Some(("package.json".to_owned(), names))
 }
 
-/// The first words that the entry point says of itself: a comment or docstring at its top.
+/// The first line of the comment or docstring at the top of the entry point.
 fn summary(found: &Implementation) -> Option<String> {
     let text = fs::read_to_string(found.folder.join(&found.file)).ok()?;
     let first = text
@@ -290,7 +290,7 @@ fn definition_text(
     out
 }
 
-/// Writes the file and the tree that leads to it.
+/// Writes the file, and the files of the tree that lead to it.
 fn write(
     repo: &Repo,
     name: &ActionName,
@@ -313,7 +313,7 @@ fn write(
     let mut changed = Vec::new();
     let (mut file, mut known) = ("init".to_owned(), true);
     for (depth, part) in parts.iter().enumerate() {
-        // The file of the namespace so far, which is to require the next part.
+        // The file of the namespace so far. It must require the next part.
         let path = match module(&file) {
             Some(module) => root.join(&module.path),
             None => root.join(file.replace('.', "/")).join("init.lua"),

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use kael_engine::app::{self, AppError, Repo, Settings};
+use crate::within;
+use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
+use kael_engine::gate::Policy;
 use kael_engine::policy::{PolicyError, Verdict};
+use kael_engine::runtime::{LoadError, Repo, Runtime};
 
 /// Something that is wrong.
 #[derive(Debug, Clone)]
@@ -23,14 +26,14 @@ pub struct Finding {
 
 /// What a check came to.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct RepoCheck {
     /// How many actions the repo has.
     pub actions: usize,
     /// In the order of their places.
     pub findings: Vec<Finding>,
 }
 
-impl Checked {
+impl RepoCheck {
     /// Whether the repo can be used.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -39,8 +42,8 @@ impl Checked {
 }
 
 /// What is wrong with the policy, and the actions that it denies whatever they are called with.
-fn of_policy(settings: &Settings, repo: &Repo) -> Vec<Finding> {
-    let policy = match repo.policy(&settings.policy) {
+fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
+    let policy = match repo.policy(policy) {
         Ok(policy) => policy,
         Err(error) => {
             let problems = error.problems.iter();
@@ -89,9 +92,15 @@ fn at_place(problem: &str, error: &PolicyError) -> Finding {
 ///
 /// # Errors
 /// When it cannot be read or evaluated at all.
-pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Checked, AppError> {
-    let (repo, mut problems) = app::inspect(folder, &settings.limits).await?;
-    problems.extend(repo.wrong_grants(&settings.environment));
+pub async fn check(
+    runtime: &Runtime,
+    limits: &Limits,
+    policy: &Policy,
+    folder: &Path,
+    fetch: bool,
+) -> Result<RepoCheck, LoadError> {
+    let (repo, mut problems) = runtime.load_lenient(folder, within(limits)).await?;
+    problems.extend(repo.wrong_grants());
     let mut findings: Vec<Finding> = problems
         .into_iter()
         .map(|error| Finding {
@@ -113,10 +122,9 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
             harmless: true,
         }
     }));
-    findings.extend(of_policy(settings, &repo));
-    let executors = app::executors(settings, repo.bundle.root.clone());
+    findings.extend(of_policy(policy, &repo));
     for (name, definition) in repo.catalog.iter() {
-        let (message, harmless) = match executors.look(definition, fetch).await {
+        let (message, harmless) = match repo.executors().look(definition, fetch).await {
             Ok(Some(_)) => continue,
             Ok(None) => {
                 let word =
@@ -134,7 +142,7 @@ pub async fn check(settings: &Settings, folder: &Path, fetch: bool) -> Result<Ch
         });
     }
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    Ok(Checked {
+    Ok(RepoCheck {
         actions: repo.catalog.iter().count(),
         findings,
     })

@@ -1,7 +1,7 @@
-//! What helps with names that Lua has elsewhere and a sandbox has not: for `check`, and for errors
-//! that nothing caught.
+//! Remedies for names that exist in other Luas but not in the sandbox: for `check`, and for
+//! uncaught errors.
 
-/// Globals that are not here, and what is used instead.
+/// Missing globals, and what to use instead.
 const GLOBALS: [(&str, &str); 9] = [
     ("io", "files are read and written by actions"),
     (
@@ -23,7 +23,7 @@ const GLOBALS: [(&str, &str); 9] = [
     ("jit", "it runs Lua 5.5, which has no compiler"),
 ];
 
-/// Fields of libraries that are not here.
+/// Missing fields of libraries, and what to use instead.
 const FIELDS: [(&str, &str, &str); 17] = [
     (
         "os",
@@ -60,14 +60,14 @@ const FIELDS: [(&str, &str, &str); 17] = [
     ),
 ];
 
-/// What is used instead of a global that is not here.
+/// What to use instead of a missing global.
 #[must_use]
 pub fn of_global(name: &str) -> Option<String> {
     let (_, instead) = GLOBALS.iter().find(|(global, _)| *global == name)?;
     Some(format!("a script has no `{name}`: {instead}"))
 }
 
-/// What is used instead of a library's field that is not here.
+/// What to use instead of a missing field of a library.
 #[must_use]
 pub fn of_field(library: &str, field: &str) -> Option<String> {
     let mut fields = FIELDS.iter();
@@ -75,7 +75,7 @@ pub fn of_field(library: &str, field: &str) -> Option<String> {
     Some(format!("a script has no `{library}.{field}`: {instead}"))
 }
 
-/// What helps with an error of Lua's own, by its words.
+/// The remedy for one of Lua's own errors, by its text.
 #[must_use]
 pub fn of_error(message: &str) -> Option<String> {
     let line = message.lines().next().unwrap_or_default();
@@ -87,7 +87,7 @@ pub fn of_error(message: &str) -> Option<String> {
         if let Some(hint) = named("global").and_then(of_global) {
             return Some(hint);
         }
-        // Lua leaves out which table the field is of; names such as these stand in one library.
+        // Lua does not say which table lacks the field. These names exist in one library only.
         if let Some(field) = named("field").or_else(|| named("method")) {
             let mut fields = FIELDS.iter().filter(|(_, name, _)| *name == field);
             return fields

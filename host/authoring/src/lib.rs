@@ -1,8 +1,10 @@
-//! What people do with an actions repo while they write it: check it, add to it, take from it. Found here, told elsewhere.
+//! What people do to an actions repo while they write it: check it, add actions, remove actions.
+//! Prints nothing.
 
 pub mod add_action;
 pub mod check;
 pub mod hints;
+pub mod line_index;
 pub mod lint;
 pub mod lua;
 mod outline;
@@ -16,42 +18,59 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use kael_engine::app::{AppError, Repo, Settings};
+use kael_engine::catalog::DefinitionError;
 use kael_engine::limits::Limits;
 use kael_engine::names::{ActionName, NameError};
+use kael_engine::runtime::{LoadError, Repo, RepoOptions, Runtime};
+pub use outline::SandboxError;
 
-/// Why a repo was not changed.
+/// Why a change to a repo failed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
-    /// It cannot be loaded as it is.
+    /// The repo cannot be loaded before the change.
     #[error(transparent)]
-    Repo(#[from] AppError),
-    /// It is not valid as it is.
+    Repo(#[from] LoadError),
+    /// The repo is not valid before the change.
     #[error("the actions repo has problems: {0}")]
     Invalid(String),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// No name for an action.
+    /// It is not a name for an action.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is something of that name.
+    /// The name is taken.
     #[error("{0}")]
     Taken(String),
-    /// What is to be added is not what it should be.
+    /// The action cannot be added or removed.
     #[error("{0}")]
     Unfit(String),
-    /// It could not be done without a person; nothing was changed.
+    /// The change needs a person. Nothing was changed.
     #[error("{0}")]
     ByHand(String),
 }
 
-/// Files as they were before a change, to be put back when it does not work out.
+/// What a change would break.
+#[derive(Debug, Error)]
+enum BrokenRepo {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error("`{0}` would be gone")]
+    Lost(ActionName),
+    #[error("`{0}` would still be there")]
+    Left(ActionName),
+    #[error("`{0}` would not be there")]
+    Missing(String),
+}
+
+/// The content of files before a change, to restore them if the change fails.
 #[derive(Default)]
 struct Undo(Vec<(PathBuf, Option<String>)>);
 
@@ -85,7 +104,7 @@ impl Undo {
 
     fn undo(self) {
         for (path, before) in self.0.into_iter().rev() {
-            // What cannot be put back is named by the error that brought us here.
+            // The error that is being returned names the file already.
             match before {
                 Some(text) => fs::write(&path, text).ok(),
                 None => fs::remove_file(&path).ok(),
@@ -94,28 +113,40 @@ impl Undo {
     }
 }
 
-/// The repo, which must be valid before it is changed.
-async fn load_valid(folder: &Path, limits: &Limits) -> Result<Repo, ChangeError> {
-    let (repo, problems) = kael_engine::app::inspect(folder, limits).await?;
+/// Loads the repo. It must be valid before a change.
+async fn load_valid(
+    runtime: &Runtime,
+    folder: &Path,
+    limits: &Limits,
+) -> Result<Repo, ChangeError> {
+    let (repo, problems) = runtime.load_lenient(folder, within(limits)).await?;
     match problems.first() {
         None => Ok(repo),
         Some(error) => Err(ChangeError::Invalid(error.to_string())),
     }
 }
 
-/// Whether the repo loads, with every name that it had and those it should have now, and without those it should not.
+/// Loading a repo within these limits.
+fn within(limits: &Limits) -> RepoOptions {
+    RepoOptions {
+        limits: limits.clone(),
+        ..RepoOptions::default()
+    }
+}
+
+/// Checks that the repo still loads, keeps all other names, has the new one, and lacks the removed
+/// one.
 async fn verify_change(
+    runtime: &Runtime,
     folder: &Path,
     limits: &Limits,
     before: &Repo,
     new: Option<&str>,
     gone: &[ActionName],
-) -> Result<(), String> {
-    let (repo, problems) = kael_engine::app::inspect(folder, limits)
-        .await
-        .map_err(|error| error.to_string())?;
-    if let Some(error) = problems.first() {
-        return Err(error.to_string());
+) -> Result<(), BrokenRepo> {
+    let (repo, problems) = runtime.load_lenient(folder, within(limits)).await?;
+    if let Some(error) = problems.into_iter().next() {
+        return Err(error.into());
     }
     let lost = before
         .catalog
@@ -123,35 +154,33 @@ async fn verify_change(
         .map(|(name, _)| name)
         .find(|name| !gone.contains(name) && repo.catalog.get(name.as_str()).is_none());
     if let Some(lost) = lost {
-        return Err(format!("`{lost}` would be gone"));
+        return Err(BrokenRepo::Lost(lost.clone()));
     }
     if let Some(left) = gone
         .iter()
         .find(|name| repo.catalog.get(name.as_str()).is_some())
     {
-        return Err(format!("`{left}` would still be there"));
+        return Err(BrokenRepo::Left(left.clone()));
     }
     match new {
-        Some(new) if repo.catalog.get(new).is_none() => Err(format!("`{new}` would not be there")),
+        Some(new) if repo.catalog.get(new).is_none() => Err(BrokenRepo::Missing(new.to_owned())),
         _ => Ok(()),
     }
 }
 
-/// Takes an action out of a repo: its file, and the line that requires it. Returns the files that were changed.
+/// Removes an action: its file, and the line that requires it. Returns the changed files.
 ///
 /// # Errors
-/// When there is no such action, or it does not have a file of its own.
+/// When there is no such action, or it shares its file with other code.
 pub async fn remove(
-    settings: &Settings,
+    runtime: &Runtime,
+    limits: &Limits,
     folder: &Path,
     name: &str,
 ) -> Result<Vec<PathBuf>, ChangeError> {
-    let repo = load_valid(folder, &settings.limits).await?;
-    let definition = repo.catalog.get(name).ok_or_else(|| {
-        let near = repo.catalog.nearest(name);
-        let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-        ChangeError::Unfit(format!("no action '{name}'{}", hint.unwrap_or_default()))
-    })?;
+    let repo = load_valid(runtime, folder, limits).await?;
+    let unknown = || ChangeError::Unfit(repo.catalog.unknown_action(name));
+    let definition = repo.catalog.get(name).ok_or_else(unknown)?;
     let modules = &repo.bundle.modules;
     let at = &definition.location;
     let by_hand = |why: &str| {
@@ -192,10 +221,10 @@ pub async fn remove(
         undo.undo();
         return Err(error);
     }
-    if let Err(why) = verify_change(folder, &settings.limits, &repo, None, &definition.names).await
-    {
+    let verified = verify_change(runtime, folder, limits, &repo, None, &definition.names).await;
+    if let Err(why) = verified {
         undo.undo();
-        return Err(by_hand(&why));
+        return Err(by_hand(&why.to_string()));
     }
     Ok(vec![file, init])
 }

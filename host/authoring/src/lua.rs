@@ -1,4 +1,4 @@
-//! Values as Lua would write them, and an example of a call.
+//! Values in Lua syntax, and sample calls of actions.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ const WORDS: [&str; 23] = [
     "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
 ];
 
-/// Whether a text can stand as a name: `t.name`.
+/// Whether a text can be a field name: `t.name`.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -69,7 +69,7 @@ pub fn literal(value: &Value) -> String {
     }
 }
 
-/// Where an action is found in a script: `actions.a["b-c"]`.
+/// How a script writes an action: `actions.a["b-c"]`.
 #[must_use]
 pub fn path(name: &ActionName) -> String {
     let mut out = "actions".to_owned();
@@ -84,7 +84,7 @@ pub fn path(name: &ActionName) -> String {
     out
 }
 
-/// A call with all that the action needs; without a schema, with what it has defaults for.
+/// A call with all required parameters. Without a schema, with the parameters in `defaults`.
 #[must_use]
 pub fn example_call(name: &ActionName, definition: &Definition) -> String {
     let params = match &definition.contract.params {
@@ -99,7 +99,7 @@ pub fn example_call(name: &ActionName, definition: &Definition) -> String {
                     let schema = properties.and_then(|all| all.get(property));
                     needed.insert(
                         property.to_owned(),
-                        sample_value(schema.unwrap_or(&Value::Null), 0),
+                        sample_value(schema.unwrap_or(&Value::Null)),
                     );
                 }
             }

@@ -1,16 +1,18 @@
-//! What scripts of a repo find: its tree and the globals of the sandbox. The sandbox itself is asked, so that this is
-//! never another list than the true one.
+//! The names that scripts of a repo can use: the tree and the globals. The sandbox itself lists
+//! them, so the list is always right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use thiserror::Error;
 
-use kael_engine::app::{self, Repo};
+use kael_engine::json::JsonError;
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{Repo, Runtime};
 use kael_engine::sandbox::Script;
 
-/// Walks the tree and the globals without calling anything. A table that was seen before, and one that makes up its
-/// fields when they are asked for, is open.
+/// Walks the tree and the globals without calling anything. Marks a table as open if it was seen
+/// before, or if it creates fields on access.
 const WALK: &str = r#"
 local next, type, pcall, getmetatable = next, type, pcall, getmetatable
 local nodes, globals, seen = {}, {}, {}
@@ -55,14 +57,14 @@ if arg[1] == "repo" then walk(actions, {}) end
 return { nodes = json.array(nodes), globals = json.array(globals) }
 "#;
 
-/// What a place of the tree holds.
+/// The kind of a value in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
-    /// A function: an action's, where the catalog has one of the name, or one of the repo's own.
+    /// A function: an action if the catalog has the name, otherwise one of the repo's own.
     Function,
     /// A namespace.
     Table {
-        /// Whether it may hold more than shows.
+        /// Whether it may have fields that are not listed.
         open: bool,
         fields: BTreeMap<String, Node>,
     },
@@ -70,20 +72,35 @@ pub(super) enum Node {
     Value,
 }
 
-/// What scripts find.
+/// All names that scripts can use.
 #[derive(Debug)]
 pub(super) struct Outline {
-    /// The tree below `actions`; none without a repo.
+    /// The tree below `actions`. None without a repo.
     pub(super) tree: Option<Node>,
-    /// Every global, and the names in it where it is a plain table.
+    /// Every global, with its field names if it is a plain table.
     pub(super) globals: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Why the sandbox has not answered a question of Kael's own.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// The script that asks it has failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The answer is not JSON.
+    #[error(transparent)]
+    Answer(#[from] JsonError),
 }
 
 /// Asks the sandbox.
 ///
 /// # Errors
-/// In words.
-pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outline, String> {
+/// When the sandbox does not answer.
+pub(super) async fn outline(
+    runtime: &Runtime,
+    repo: Option<&Repo>,
+    limits: &Limits,
+) -> Result<Outline, SandboxError> {
     let script = Script {
         name: "(outline)".to_owned(),
         source: WALK.into(),
@@ -91,8 +108,9 @@ pub(super) async fn outline(repo: Option<&Repo>, limits: &Limits) -> Result<Outl
         want_result: true,
         ..Script::default()
     };
-    let text = app::ask(repo.map(|repo| &repo.ready), script, limits).await?;
-    let value = kael_engine::json::parse(text.as_bytes()).map_err(|problem| problem.to_string())?;
+    let text = runtime.eval_internal(repo, script, limits).await;
+    let text = text.map_err(|error| SandboxError::Failed(error.to_string()))?;
+    let value = kael_engine::json::parse(text.as_bytes())?;
     Ok(read(&value, repo.is_some()))
 }
 
@@ -118,7 +136,7 @@ fn read(value: &Value, with_tree: bool) -> Outline {
         open: false,
         fields: BTreeMap::new(),
     };
-    // Above comes before below.
+    // Parents come before their children.
     for node in list(value, "nodes") {
         let open = node.get("open").and_then(Value::as_bool).unwrap_or(true);
         let kind = match node.get("kind").and_then(Value::as_str) {

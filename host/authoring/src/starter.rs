@@ -1,4 +1,4 @@
-//! A new actions repo with an example that works.
+//! Makes a new actions repo with a working example.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// The files, relative to the repo.
+/// The files of the new repo.
 const FILES: [(&str, &str); 4] = [
     (
         "init.lua",
@@ -43,23 +43,23 @@ print(json.dumps({"lines": text.count("\n"), "words": len(text.split()), "bytes"
     ),
 ];
 
-/// Why no repo was made.
+/// Why the repo was not made.
 #[derive(Debug, Error)]
 pub enum StarterError {
-    /// There is something already.
-    #[error("{} is there already and is not empty", .0.display())]
+    /// The folder is not empty.
+    #[error("{} exists and is not empty", .0.display())]
     NotEmpty(PathBuf),
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Writes the files into a folder that is empty or is made. Returns them.
+/// Writes the files into an empty or new folder, and returns their paths.
 ///
 /// # Errors
 /// When the folder is not empty, or a file cannot be written.

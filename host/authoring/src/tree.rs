@@ -1,9 +1,10 @@
-//! Edits to the Lua files that make up a repo's tree. Only the usual forms are understood, and whoever calls this looks
-//! at what comes of it.
+//! Edits the Lua files of a repo's tree. Understands only common forms, so callers check the
+//! result.
 
 use super::lua;
 
-/// Puts `key = require("module")` into the table that a file returns. None when the file does not say it in a usual form.
+/// Adds `key = require("module")` to the table that a file returns. None if the file returns no
+/// table in a common form.
 pub(super) fn register(source: &str, key: &str, module: &str) -> Option<String> {
     let required = format!("require({})", lua::quote(module));
     let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
@@ -38,7 +39,7 @@ pub(super) fn requires(source: &str, module: &str) -> usize {
         .sum()
 }
 
-/// Takes `key = require("module")` out again.
+/// Removes `key = require("module")`.
 pub(super) fn unregister(source: &str, module: &str) -> Option<String> {
     if requires(source, module) != 1 {
         return None;
@@ -48,7 +49,7 @@ pub(super) fn unregister(source: &str, module: &str) -> Option<String> {
         .find_map(|call| source.find(&call).map(|at| (call, at)))?;
     let line_start = source[..at].rfind('\n').map_or(0, |at| at + 1);
     let before = &source[line_start..at];
-    // What stands in front of it: `key = `, `["key"] = ` or `M.key = `.
+    // The text before it: `key = `, `["key"] = ` or `M.key = `.
     let left = before.trim_end().strip_suffix('=')?.trim_end();
     let key_start = left
         .rfind([' ', '\t', '{', ',', ';'])
@@ -62,7 +63,7 @@ pub(super) fn unregister(source: &str, module: &str) -> Option<String> {
     );
     let mut out = source[..line_start].to_owned();
     if kept.trim().is_empty() && line_rest.trim().is_empty() {
-        // The line was this and nothing else.
+        // Removes the line break if nothing else is on the line.
         out.push_str(rest.split_once('\n').map_or("", |(_, next)| next));
     } else {
         out.push_str(kept);
@@ -80,7 +81,7 @@ fn calls(module: &str) -> [String; 4] {
     ]
 }
 
-/// Whether a file returns one definition and does nothing else.
+/// Whether a file does nothing but return one definition.
 pub(super) fn is_one_definition(source: &str) -> bool {
     let code = source
         .lines()

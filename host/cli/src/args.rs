@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line, as clap parses it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::actions::args::Actions;
 use kael_engine::confinement::Confinement;
+use kael_engine::executor::programs::Runner;
 use kael_engine::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
@@ -23,31 +24,34 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) shared: Shared,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
 }
 
-/// Options of every command.
+/// Options that every command takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Shared {
     /// The actions repo: a folder with an init.lua [env: KAEL_ACTIONS].
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) actions: Option<PathBuf>,
+    /// What starts native actions: envyr, Kael itself, or envyr where it is found [env: KAEL_RUNNER] [default: auto].
+    #[arg(long, global = true, value_name = "auto|envyr|builtin")]
+    pub(super) runner: Option<Runner>,
     /// The envyr program to use [env: KAEL_ENVYR] [default: Kael's own, else the one on PATH].
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) envyr: Option<PathBuf>,
     /// Variables that fetching a source may see, besides SSH_AUTH_SOCK, proxies and certificates [env: KAEL_FETCH_ENV].
     #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',')]
     pub(super) fetch_env: Vec<String>,
-    /// Say what is done: a line for every action; twice for more.
+    /// Print a line for every action; twice for more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Say nothing but errors.
+    /// Print nothing but errors.
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     Run(Box<Run>),
     Check(Check),
     Repl(Box<Repl>),
@@ -65,7 +69,7 @@ pub(super) enum Command {
 
 /// Run a script.
 ///
-/// What follows SCRIPT is the script's own: its global `arg`, and `...`.
+/// The arguments after SCRIPT go to the script, in its global `arg` and in `...`.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "kael-host run [OPTIONS] SCRIPT [ARGS]...\n       kael-host run [OPTIONS] -e CODE [ARGS]..."
@@ -78,46 +82,48 @@ pub(super) struct Run {
     /// Run this code instead of a file.
     #[arg(short = 'e', long = "eval", value_name = "CODE")]
     pub(super) code: Option<String>,
-    /// The script, `-` for stdin; then its arguments.
+    /// The script, or `-` for stdin, and its arguments.
     #[arg(
         value_name = "SCRIPT",
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
     pub(super) words: Vec<OsString>,
-    /// Give the script a file as `inputs.NAME`. Repeatable; 64 MiB in all.
+    /// Give the script a file as `inputs.NAME`. Repeatable; at most 64 MiB together.
     #[arg(long = "input", value_name = "NAME=FILE")]
     pub(super) inputs: Vec<OsString>,
-    /// Print one JSON report when the run is over: result, output, calls, usage, error.
+    /// Print one JSON report after the run: result, output, calls, usage, error.
     #[arg(long)]
     pub(super) json: bool,
-    /// Run no action: print what each would have been called with, and answer it from --answers, its `example`, or a
-    /// value made from its `returns`.
+    /// Run no action: print what each call would pass, and answer it from --answers, its `example`,
+    /// or a sample of its `returns`.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Answers for --dry-run: what --record wrote, JSON, or a Lua file that returns results by action.
+    /// Answers for --dry-run: a file written by --record, JSON, or a Lua file that returns results
+    /// by action.
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub(super) answers: Option<PathBuf>,
-    /// Write the answers of all actions to a file (mode 0600), for --answers.
+    /// Write the answers of all actions to a file (mode 0600) for --answers.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub(super) record: Option<PathBuf>,
-    /// Write the run as one page: its tables and charts, output, error, and calls over time.
+    /// Write the run as one HTML page: its tables and charts, output, error, and calls over time.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Run again whenever the script or a Lua file of the actions repo changes.
+    /// Run again when the script or a Lua file of the actions repo changes.
     #[arg(long)]
     pub(super) watch: bool,
-    /// Write the run to a file (mode 0600) in Chrome's trace format: open it in ui.perfetto.dev or chrome://tracing.
+    /// Write the run to a file (mode 0600) in Chrome's trace format, for ui.perfetto.dev or
+    /// chrome://tracing.
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }
 
-/// Type Lua and see what it gives, in the sandbox that scripts have.
+/// Evaluate Lua line by line, in the sandbox that scripts run in.
 ///
-/// Values are printed, variables stay. The limits hold for each input. What is read from a pipe is evaluated the same way,
-/// without prompt or banner; the exit code is that of the last error.
+/// Values are printed, and variables keep their values. The limits apply to each input. Input from
+/// a pipe is evaluated without prompt or banner; the exit code is that of the last error.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kael-host --actions ./actions repl\n  echo 'actions.text.wordcount({ text = \"a b\" }).words' | \
@@ -125,25 +131,26 @@ kael-host --actions ./actions repl\n\n\
 :help tells the rest. The history is kept in the data folder, for its owner alone."
 )]
 pub(super) struct Repl {
-    /// Neither read nor write the history.
+    /// Do not read or write the history.
     #[arg(long)]
     pub(super) no_history: bool,
-    /// Print one JSON document a line for every input: its output, its error, the exit code that the error stands for.
-    /// Without prompt or banner.
+    /// Print one JSON document per input: its output, its error, and the exit code for the error.
+    /// No prompt and no banner.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) bounds: Bounds,
 }
 
-/// Find what is wrong with scripts without running them.
+/// Find mistakes in scripts without running them.
 ///
-/// Looks at the syntax, at actions that there are not, at parameters that are literals and do not fit, and at globals that
-/// nothing has set. Prints every problem with file, line and column; exit code 1 when there is one.
+/// Checks the syntax, and finds unknown actions, literal parameters that do not fit, and globals
+/// that nothing sets. Prints every problem with file, line and column. The exit code is 1 if there
+/// are problems.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions check report.lua")]
 pub(super) struct Check {
-    /// The scripts, `-` for stdin.
+    /// The scripts, or `-` for stdin.
     #[arg(value_name = "SCRIPT", required = true)]
     pub(super) scripts: Vec<OsString>,
     /// Print one JSON document.
@@ -151,12 +158,9 @@ pub(super) struct Check {
     pub(super) json: bool,
 }
 
-/// What a run may do and use. Each has a key in the configuration, too.
+/// The limits and rules of a run. Each has a key in the configuration.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Bounds {
-    /// Deny the actions whose name matches; `*` stands for any text. Repeatable.
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) deny: Vec<String>,
     /// Hold the calls to the rules of this policy file, too. Repeatable: a call must be allowed by all of them.
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Vec<PathBuf>,
@@ -166,22 +170,26 @@ pub(super) struct Bounds {
     /// Append a line for every call to this audit log (mode 0600), which kael-host audit verify checks.
     #[arg(long, value_name = "FILE")]
     pub(super) audit: Option<PathBuf>,
-    /// Neither use nor keep results of actions with `cache`.
+    /// Deny actions whose name matches; `*` stands for any text. Repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) deny: Vec<String>,
+    /// Do not use or keep results of actions with `cache`.
     #[arg(long, conflicts_with = "refresh")]
     pub(super) no_cache: bool,
-    /// Run actions with `cache` anew, and keep their results.
+    /// Run actions with `cache` again, and keep the new results.
     #[arg(long)]
     pub(super) refresh: bool,
-    /// Whether actions run where a part of their confinement is lacking, or without any of it [default: best-effort].
+    /// How much confinement actions need: all, what the machine offers, or none [default:
+    /// best-effort].
     #[arg(long, value_name = "required|best-effort|off")]
     pub(super) confinement: Option<Confinement>,
     /// Memory that the script may use [default: 256MiB].
     #[arg(long, value_name = "SIZE")]
     pub(super) max_memory: Option<ByteSize>,
-    /// Time that the script may compute; waiting for actions is not counted [default: 60s].
+    /// Time that the script may compute; waiting for actions does not count [default: 60s].
     #[arg(long, value_name = "TIME")]
     pub(super) max_cpu: Option<TimeLimit>,
-    /// Time that the run may take in all [default: 15m].
+    /// Time that the whole run may take [default: 15m].
     #[arg(long, value_name = "TIME")]
     pub(super) timeout: Option<TimeLimit>,
     /// Output that the script may print [default: 16MiB].
@@ -190,19 +198,20 @@ pub(super) struct Bounds {
     /// Actions that the script may call [default: 100000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) max_calls: Option<u32>,
-    /// Actions in flight at the same time; more of them wait their turn [default: 32].
+    /// Actions that may run at once; more calls wait [default: 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) max_parallel: Option<u32>,
 }
 
-/// Look at what this machine has of what Kael needs.
+/// Check that this machine has what Kael needs.
 ///
-/// Exit code 1 when something is missing that nothing goes without, or what there is cannot be used: a configuration or an
-/// actions repo that is invalid.
+/// The exit code is 1 if a necessary part is missing, or the configuration or the actions repo is
+/// invalid.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host doctor --fix")]
 pub(super) struct Doctor {
-    /// Do what can be done: install envyr, make folders, set modes of Kael's own folders. Says what it did.
+    /// Fix what Kael can fix: install envyr, create folders, set the modes of Kael's own folders.
+    /// Prints what it did.
     #[arg(long)]
     pub(super) fix: bool,
     /// Print the findings as one JSON document.
@@ -210,17 +219,17 @@ pub(super) struct Doctor {
     pub(super) json: bool,
 }
 
-/// Print a script that makes a shell complete kael-host's commands and options.
+/// Print a completion script for a shell.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kael-host completions bash > ~/.local/share/bash-completion/completions/kael-host\n  kael-host completions zsh \
 > ~/.zfunc/_kael-host\n  kael-host completions fish > ~/.config/fish/completions/kael-host.fish"
 )]
 pub(super) struct Completions {
-    /// Which shell.
+    /// The shell.
     #[arg(value_name = "SHELL")]
     pub(super) shell: clap_complete::Shell,
-    /// Print one JSON document that holds the script.
+    /// Print one JSON document with the script.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -234,19 +243,19 @@ pub(super) struct Man {
     /// Write a page for every command into this folder.
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(super) folder: Option<PathBuf>,
-    /// Print one JSON document that holds the page, or names those that were written.
+    /// Print one JSON document with the page, or with the names of the written pages.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Install envyr, which runs the actions, into Kael's data folder.
+/// Install envyr into Kael's data folder. Native actions run without it, by Kael itself; actions in containers need it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  kael-host setup\n\nNeeds cargo. The data folder is KAEL_DATA, else \
 $XDG_DATA_HOME/kael, else ~/.local/share/kael."
 )]
 pub(super) struct Setup {
-    /// Install again even when it is there.
+    /// Install it even if it is installed.
     #[arg(long)]
     pub(super) force: bool,
     /// Print one JSON document: the program, its version, and whether it was installed now.
@@ -254,12 +263,12 @@ pub(super) struct Setup {
     pub(super) json: bool,
 }
 
-/// Print every setting with its value and where it came from.
+/// Print every setting with its value and its origin.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  kael-host config\n\nFlags beat KAEL_* variables, which beat the project's kael.yaml (found upwards from the \
 working folder), which beats the user's file ($XDG_CONFIG_HOME/kael/config.yaml, else ~/.config/kael/config.yaml). `deny` and `policy` add up. \
-Keys of a file: actions_path, envyr, fetch_env, deny, policy, confinement, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
+Keys of a file: actions_path, runner, envyr, fetch_env, deny, policy, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
 )]
 pub(super) struct Config {
     /// Print one JSON document.
@@ -269,10 +278,10 @@ pub(super) struct Config {
     pub(super) bounds: Bounds,
 }
 
-/// Obey a project's kael.yaml as it is now. Read it first.
+/// Trust a project's kael.yaml in its present form. Read it first.
 ///
-/// A file that is not trusted may make limits stricter, and nothing else. Trust is for one absolute path and one
-/// SHA-256: an edited file is to be trusted anew.
+/// An untrusted file may only make limits stricter. Trust holds for one absolute path and one
+/// SHA-256: an edited file must be trusted again.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kael-host trust\n  kael-host trust --revoke ./kael.yaml\n  kael-host trust --list"
@@ -281,17 +290,12 @@ pub(super) struct Trust {
     /// The file [default: the nearest kael.yaml upwards from the working folder].
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
-    /// Trust it no longer.
+    /// Stop trusting it.
     #[arg(long, conflicts_with = "list")]
     pub(super) revoke: bool,
-    /// Print the files that are trusted.
+    /// Print the trusted files.
     #[arg(long, conflicts_with = "file")]
     pub(super) list: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 /// Look at what a policy allows.
 ///
 /// A policy is a YAML file of rules over actions and their merged parameters. The files of `policy` and --policy hold, and
@@ -377,7 +381,12 @@ pub(super) enum AuditCommand {
     },
 }
 
-/// Look at or delete the results that actions with `cache` have left.
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// List or delete the kept results of actions with `cache`.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 #[command(after_help = "Examples:\n  kael-host cache ls\n  kael-host cache clear db.query")]
@@ -388,7 +397,7 @@ pub(super) struct Cache {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CacheCommand {
-    /// Print every kept result: its action, age, the time it may still be used, size and repo.
+    /// Print every kept result: its action, age, remaining time, size and repo.
     #[command(after_help = "Example:\n  kael-host cache ls --json")]
     Ls {
         /// Print one JSON document.
@@ -398,7 +407,7 @@ pub(super) enum CacheCommand {
     /// Delete kept results.
     #[command(after_help = "Example:\n  kael-host cache clear db.query")]
     Clear {
-        /// Only those of this action.
+        /// Delete only the results of this action.
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// Print one JSON document.

@@ -1,6 +1,6 @@
 //! `run --dry-run`, `--answers` and `--record`: where answers come from and go to, and how a dry run looks.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,15 +11,21 @@ use super::args::Run;
 use super::progress::ProgressWriter;
 use super::runtime::{Driven, block_with_signals};
 use super::sanitize::escape_control;
-use kael_engine::app::{self, Settings};
+use super::settings::Settings;
+use super::stderr::Stderr;
 use kael_engine::gate::answers::{Answers, DryRun, Planned, Recorder};
 use kael_engine::units::ByteSize;
 
 /// A file of answers may be this large.
 const MAX_ANSWERS: u64 = 256 << 20;
 
-/// Bytes of parameters, answers and command lines that a report of a dry run holds.
+/// Bytes that the calls in a report of a dry run take.
 const MAX_TOLD: usize = 64 << 20;
+/// Bytes that a call takes beside its texts.
+const CALL: usize = 300;
+/// Characters of a document, and of a command line, that are shown.
+const SHOWN: usize = 2000;
+const SHOWN_COMMAND: usize = 20_000;
 
 /// The calls of a dry run, for the report.
 pub(super) type Calls = Arc<Mutex<Told>>;
@@ -28,6 +34,8 @@ pub(super) type Calls = Arc<Mutex<Told>>;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) calls: Vec<Call>,
+    /// Calls for which there was no room.
+    pub(super) left_out: u64,
     bytes: usize,
 }
 
@@ -67,13 +75,13 @@ pub(super) fn prepare(run: &Run, calls: &Calls, settings: &mut Settings) -> Resu
                 let mut told = collected.lock().unwrap_or_else(PoisonError::into_inner);
                 told.add(planned);
             } else {
-                // Where the reader of stderr has left there is nobody to tell.
-                ProgressWriter(io::stderr())
+                // It never fails: what finds no reader is left out.
+                ProgressWriter(Stderr)
                     .write_all(text(planned).as_bytes())
                     .ok();
             }
         };
-        settings.rehearsal = Some(Arc::new(DryRun::new(answers, tell)));
+        settings.dry_run = Some(Arc::new(DryRun::new(answers, tell)));
     }
     Ok(())
 }
@@ -89,7 +97,12 @@ fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
     }
     if path.extension().is_some_and(|extension| extension == "lua") {
         let name = path.display().to_string();
-        text = match block_with_signals(app::evaluate(&name, text, &settings.limits)) {
+        let evaluating = async {
+            let runtime = settings.runtime(1).map_err(|error| error.to_string())?;
+            let evaluated = runtime.evaluate(&name, text, &settings.limits).await;
+            evaluated.map_err(|error| error.to_string())
+        };
+        text = match block_with_signals(evaluating) {
             Ok(Driven::Done(done)) => done?,
             Ok(Driven::Signal(number)) => return Err(format!("ended by signal {number}")),
             Err(error) => return Err(error.to_string()),
@@ -100,37 +113,38 @@ fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
 
 impl Told {
     fn add(&mut self, planned: &Planned) {
-        let answer = planned.answer.as_ref().ok();
-        let words: usize = planned.command.iter().map(String::len).sum();
-        let bytes = planned.params.len() + answer.map_or(0, String::len) + words;
-        let mut call = Call {
-            action: planned.action.clone(),
-            answer: None,
-            answer_from: planned.from.words(),
-            command: Vec::new(),
-            env: planned.env.clone(),
-            error: planned
-                .answer
-                .as_ref()
-                .err()
-                .map(|error| error.message.clone()),
-            note: planned.note.clone(),
-            params: None,
+        let (answer, error) = match &planned.answer {
+            Ok(answer) => (Some(answer), None),
+            Err(error) => (None, Some(&error.message)),
         };
-        if self.bytes + bytes > MAX_TOLD {
-            call.note = Some(format!(
-                "the rest is left out: a report holds {} of parameters, answers and command lines",
-                ByteSize::new(MAX_TOLD as u64)
-            ));
-        } else {
-            // They have passed the gate, and so are JSON.
-            let document = |text: &String| RawValue::from_string(text.clone()).ok();
-            self.bytes += bytes;
-            call.answer = answer.and_then(document);
-            call.params = document(&planned.params);
-            call.command = planned.command.clone();
+        let texts = [answer, error, planned.note.as_ref()];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let words = planned.command.iter().chain(&planned.env);
+        // Each text has a place in memory, too.
+        let words = words.map(|word| word.len() + size_of::<String>());
+        let bytes = CALL
+            + planned.action.len()
+            + planned.params.len()
+            + texts.sum::<usize>()
+            + words.sum::<usize>();
+        // Later ones that are smaller are left out, too: the report is a beginning, without gaps.
+        if self.left_out > 0 || self.bytes + bytes > MAX_TOLD {
+            self.left_out += 1;
+            return;
         }
-        self.calls.push(call);
+        self.bytes += bytes;
+        // They have passed the gate, and so are JSON.
+        let document = |text: &String| RawValue::from_string(text.clone()).ok();
+        self.calls.push(Call {
+            action: planned.action.clone(),
+            answer: answer.and_then(document),
+            answer_from: planned.from.words(),
+            command: planned.command.clone(),
+            env: planned.env.clone(),
+            error: error.cloned(),
+            note: planned.note.clone(),
+            params: document(&planned.params),
+        });
     }
 }
 
@@ -141,12 +155,12 @@ fn text(planned: &Planned) -> String {
         .map(|word| shell_word(word))
         .collect();
     let answer = match &planned.answer {
-        Ok(text) => cut(text),
+        Ok(text) => cut(text, SHOWN),
         Err(error) => format!("error: {}", error.message),
     };
     let mut rows = vec![
-        ("params", cut(&planned.params)),
-        ("command", words.join(" ")),
+        ("params", cut(&planned.params, SHOWN)),
+        ("command", cut(&words.join(" "), SHOWN_COMMAND)),
     ];
     if let Some(note) = &planned.note {
         rows.push(("note", note.clone()));
@@ -161,8 +175,8 @@ fn text(planned: &Planned) -> String {
 }
 
 /// Enough of a document to know it.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(2000) {
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((at, _)) => format!("{}... ({})", &text[..at], ByteSize::new(text.len() as u64)),
     }
@@ -180,6 +194,7 @@ fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kael_engine::failure::{ActionError, ErrorKind};
     use kael_engine::gate::answers::From;
 
     #[test]
@@ -197,16 +212,48 @@ mod tests {
         for size in [MAX_TOLD / 2, MAX_TOLD, MAX_TOLD / 4] {
             told.add(&planned(size));
         }
-        let kept: Vec<bool> = told
-            .calls
-            .iter()
-            .map(|call| call.params.is_some())
-            .collect();
-        assert_eq!(kept, [true, false, true]);
-        let note = told.calls[1].note.as_deref().unwrap_or_default();
-        assert!(
-            note.starts_with("the rest is left out: a report holds 64 MiB"),
-            "{note}"
-        );
+        assert_eq!((told.calls.len(), told.left_out), (1, 2));
+        // Every field counts, and so does a call that has none.
+        let large = || "x".repeat(MAX_TOLD);
+        let failed = ActionError::new(ErrorKind::Failed, large());
+        for planned in [
+            Planned {
+                action: large(),
+                ..planned(0)
+            },
+            Planned {
+                command: vec![large()],
+                ..planned(0)
+            },
+            Planned {
+                command: vec![String::new(); MAX_TOLD / 24],
+                ..planned(0)
+            },
+            Planned {
+                env: vec![large()],
+                ..planned(0)
+            },
+            Planned {
+                note: Some(large()),
+                ..planned(0)
+            },
+            Planned {
+                answer: Ok(large()),
+                ..planned(0)
+            },
+            Planned {
+                answer: Err(failed),
+                ..planned(0)
+            },
+        ] {
+            let mut told = Told::default();
+            told.add(&planned);
+            assert_eq!((told.calls.len(), told.left_out), (0, 1));
+        }
+        let mut told = Told::default();
+        for _ in 0..MAX_TOLD / CALL {
+            told.add(&planned(0));
+        }
+        assert!(told.left_out > 0);
     }
 }

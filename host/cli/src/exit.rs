@@ -1,7 +1,7 @@
-//! Exit codes, and the one place that chooses among them.
+//! The exit codes, and the one place that chooses among them.
 
-use kael_engine::app::AppError;
 use kael_engine::failure::ErrorKind;
+use kael_engine::runtime::LoadError;
 use kael_engine::sandbox::{Ending, EngineError, ErrorStage, ScriptError};
 
 /// The script ran to its end.
@@ -13,28 +13,30 @@ pub(super) const USAGE: u8 = 2;
 /// The actions repo or the configuration is invalid, or the limits of the process are too small to
 /// begin.
 pub(super) const CONFIG: u8 = 3;
-/// An action was denied and nothing caught it.
+/// An action was denied, and the script did not catch it.
 pub(super) const DENIED: u8 = 4;
 /// A limit was reached.
 pub(super) const LIMIT: u8 = 5;
-/// An action failed and nothing caught it.
+/// An action failed, and the script did not catch it.
 pub(super) const ACTION_FAILED: u8 = 6;
 /// A bug in Kael.
 pub(super) const BUG: u8 = 70;
-/// The output could not be written, as sysexits.h numbers it.
+/// The output could not be written (EX_IOERR of sysexits.h).
 pub(super) const OUTPUT_FAILED: u8 = 74;
 /// Added to the number of the signal that ended the run.
 pub(super) const SIGNAL: u8 = 128;
-/// The reader of the output left, as SIGPIPE says it.
+/// The reader of the output has closed it, as with SIGPIPE.
 pub(super) const OUTPUT_CLOSED: u8 = SIGNAL + 13;
 
-/// The code for how a run ended.
+/// The exit code for the end of a run.
 pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
     match ending {
         Ending::Done(_) => SUCCESS,
         Ending::Failed(error) => of_script_error(error),
         Ending::Exited(code) => *code,
         Ending::Limit(..) | Ending::Busy(_) => LIMIT,
+        // Only a signal cancels a run of this program, and its number is chosen there.
+        Ending::Cancelled(_) => SIGNAL,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,
         Ending::Fault(_) => BUG,
@@ -49,7 +51,7 @@ fn of_script_error(error: &ScriptError) -> u8 {
     }
 }
 
-/// The code for an action that failed and that nothing caught.
+/// The exit code for an uncaught error of an action.
 pub(super) fn of_kind(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::UnknownAction | ErrorKind::InvalidParams => SCRIPT_FAILED,
@@ -62,18 +64,18 @@ pub(super) fn of_kind(kind: ErrorKind) -> u8 {
     }
 }
 
-/// The code for a run that did not begin.
-pub(super) fn of_app_error(error: &AppError) -> u8 {
+/// The exit code for a repo that could not be loaded.
+pub(super) fn of_load_error(error: &LoadError) -> u8 {
     match error {
-        AppError::Engine(EngineError::Short(_)) => CONFIG,
-        AppError::Engine(_) | AppError::Fault(_) => BUG,
-        AppError::Repo(_)
-        | AppError::Load(_)
-        | AppError::Policy(_)
-        | AppError::Confinement(_)
-        | AppError::Limit { .. }
-        | AppError::Definitions(_) => CONFIG,
-        AppError::Busy(_) => LIMIT,
-        AppError::OutputClosed => OUTPUT_CLOSED,
+        LoadError::Engine(EngineError::Short(_)) => CONFIG,
+        LoadError::Engine(_) | LoadError::Fault(_) => BUG,
+        LoadError::Policy(_)
+        | LoadError::Repo(_)
+        | LoadError::Load(_)
+        | LoadError::Confinement(_)
+        | LoadError::Limit { .. }
+        | LoadError::Definitions(_) => CONFIG,
+        LoadError::Busy(_) => LIMIT,
+        LoadError::OutputClosed => OUTPUT_CLOSED,
     }
 }

@@ -1,20 +1,20 @@
-//! What a failed action left behind, for a person: how its process ended, and the last lines that
-//! it wrote.
+//! The traces of a failed action for a person: how its process ended, and its last lines.
 
 use super::sanitize::escape_control;
 use kael_engine::failure::Detail;
+use kael_engine::text::shorten;
 
-/// Lines of a stream that are shown.
+/// Lines of a stream to show.
 const LINES: usize = 10;
-/// Characters of each.
+/// Characters of a line to show.
 const WIDTH: usize = 300;
-/// Characters of output that is no result.
+/// Characters of output to show if it is not a result.
 const BEGINNING: usize = 200;
 
-/// A block of lines, each indented; empty where the message has said all of it.
+/// Indented lines. Empty if the message says all of it.
 pub(super) fn of_process(detail: &Detail, message: &str) -> String {
     let mut out = String::new();
-    // Without a status or a signal what was printed is what could not be read.
+    // Without a status or a signal, the action succeeded and its output could not be read.
     let no_result = detail.exit_code.is_none_or(|status| status == 0) && detail.signal.is_none();
     let ended = detail
         .ended()
@@ -32,7 +32,7 @@ pub(super) fn of_process(detail: &Detail, message: &str) -> String {
     out
 }
 
-/// The end of a stream, unless the message is all that it holds.
+/// The end of a stream. Empty if the message is all of it.
 fn stream(name: &str, text: &str, message: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let said = match &lines[..] {
@@ -54,9 +54,8 @@ fn stream(name: &str, text: &str, message: &str) -> String {
 fn block(words: &str, lines: Vec<&str>) -> String {
     let mut out = format!("  {words}:\n");
     for line in lines {
-        let shown: String = line.chars().take(WIDTH).collect();
-        let more = if shown.len() < line.len() { "..." } else { "" };
-        out += &format!("  | {}{more}\n", escape_control(shown.trim_end()));
+        let shown = shorten(line.trim_end(), WIDTH);
+        out += &format!("  | {}\n", escape_control(&shown));
     }
     out
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use kael_engine::sandbox::MAX_INPUT;
 use kael_engine::units::ByteSize;
 
-/// Reads them: their names, and their bytes.
+/// Reads the files. Returns their names and bytes.
 pub(super) fn read(given: &[OsString]) -> Result<Vec<(String, Vec<u8>)>, String> {
     let (mut inputs, mut left) = (Vec::<(String, Vec<u8>)>::new(), MAX_INPUT);
     for word in given {
@@ -35,7 +35,7 @@ pub(super) fn read(given: &[OsString]) -> Result<Vec<(String, Vec<u8>)>, String>
     Ok(inputs)
 }
 
-/// The name and the path of one.
+/// Splits `NAME=FILE`.
 fn parts(word: &OsStr) -> Result<(&str, &Path), String> {
     let refused = || {
         let shown = word.to_string_lossy();

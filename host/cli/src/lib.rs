@@ -10,38 +10,50 @@ mod exit;
 mod failure_details;
 mod inputs;
 mod page;
+mod patience;
 mod progress;
 mod report;
 mod runtime;
 mod sanitize;
 mod settings;
 mod snippet;
+mod stderr;
 mod terminal;
 mod trace;
 mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tracing_subscriber::filter::LevelFilter;
 
 use args::Args;
 use kael_engine::environment::Environment;
+use kael_engine::executor::programs::starter;
+use kael_engine::runtime::finish;
 use kael_wasm::WORD;
+
+/// How long the end may take to clean up behind itself: processes that are dying, containers.
+const CLEAN_UP: Duration = Duration::from_secs(3);
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A host has started this process; people do not type it, so it is in no help, page or completion.
+    // Only a host starts this command, so it is not in the help, the man page or the completions.
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == WORD) {
+    let word = words.next().unwrap_or_default();
+    if word == starter::WORD {
+        return starter::start(words).into();
+    }
+    if word == WORD {
         let format = words.next().unwrap_or_default();
         return commands::compile::run(&format.to_string_lossy()).into();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Help and version are no errors and go to stdout; where the reader has left there is nobody to tell.
+            // Help and version go to stdout. If the reader is gone, there is nothing to do.
             error.print().ok();
             return if error.use_stderr() {
                 exit::USAGE.into()
@@ -52,7 +64,11 @@ pub fn main() -> ExitCode {
     };
     log(&args);
     let environment = Environment::new(std::env::vars_os());
-    commands::execute(args, environment).into()
+    let code = commands::execute(args, environment);
+    // What was said on the way is written, and what calls have left is cleaned up.
+    stderr::last("");
+    finish(CLEAN_UP);
+    code.into()
 }
 
 fn log(args: &Args) {
@@ -64,12 +80,12 @@ fn log(args: &Args) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| progress::ProgressWriter(std::io::stderr()))
+        .with_writer(|| progress::ProgressWriter(stderr::Stderr))
         .with_ansi(false)
         .without_time()
         .with_target(false)
         .log_internal_errors(false)
         .finish();
-    // Only ever set here, once.
+    // This is the only place that sets it, once.
     tracing::subscriber::set_global_default(subscriber).ok();
 }

@@ -11,12 +11,16 @@ use std::time::{Duration, Instant};
 
 use super::args::Shared;
 use super::sanitize::escape_control;
-use kael_engine::activity::{Activity, Kind, Span};
+use super::stderr;
+use kael_engine::activity::{ActivityLog, Span, SpanKind};
 use kael_engine::environment::Environment;
+use kael_engine::text::fit;
 
 /// What takes less is not worth a word.
 const WORTH: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(200);
+/// How long a terminal may take to take the line away.
+const SETTLE: Duration = Duration::from_millis(50);
 /// Names on the line at most.
 const NAMES: usize = 3;
 
@@ -41,13 +45,12 @@ impl Line {
         if text == self.shown || !self.free {
             return;
         }
-        // Where the reader of stderr has left there is nobody to tell.
         let painted = if text.is_empty() {
             "\r\x1b[K".to_owned()
         } else {
             format!("\r\x1b[K\x1b[2m{text}\x1b[0m")
         };
-        io::stderr().write_all(painted.as_bytes()).ok();
+        stderr::write(painted.as_bytes());
         self.shown = text;
     }
 }
@@ -57,11 +60,19 @@ pub(super) struct ProgressWriter<W>(pub(super) W);
 
 impl<W: Write> Write for ProgressWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut line = line();
-        line.draw(String::new());
+        {
+            let mut line = line();
+            if !line.shown.is_empty() {
+                line.draw(String::new());
+                // Stdout may be the same terminal: the line is to be gone before.
+                stderr::settle(SETTLE);
+            }
+            line.free = false;
+        }
+        // Without the lock: a terminal that is stopped holds up nothing else.
         self.0.write_all(bytes)?;
         if let Some(last) = bytes.last() {
-            line.free = *last == b'\n';
+            line().free = *last == b'\n';
         }
         Ok(bytes.len())
     }
@@ -81,7 +92,7 @@ pub(super) fn is_wanted(shared: &Shared, environment: &Environment) -> bool {
 }
 
 /// Begins to show what is going on, if that is wanted.
-pub(super) fn show(activity: &Activity, wanted: bool) -> Progress {
+pub(super) fn show(activity: &ActivityLog, wanted: bool) -> Progress {
     if !wanted {
         return Progress(None);
     }
@@ -118,7 +129,7 @@ fn room() -> usize {
 
 fn text(spans: &[Span], now: Instant, room: usize) -> String {
     let worth = |span: &&Span| {
-        span.kind != Kind::Script && now.saturating_duration_since(span.begin) >= WORTH
+        span.kind != SpanKind::Script && now.saturating_duration_since(span.begin) >= WORTH
     };
     let long: Vec<&Span> = spans.iter().filter(worth).collect();
     let say = |span: &&Span| {
@@ -139,10 +150,7 @@ fn text(spans: &[Span], now: Instant, room: usize) -> String {
     if long.len() > NAMES {
         text += &format!(" and {} more", long.len() - NAMES);
     }
-    match text.char_indices().nth(room) {
-        None => text,
-        Some(_) => text.chars().take(room - 3).chain("...".chars()).collect(),
-    }
+    fit(&text, room).into_owned()
 }
 
 #[cfg(test)]
@@ -155,6 +163,7 @@ mod tests {
         let span = |kind, name: &str, after: u64| Span {
             kind,
             name: name.to_owned(),
+            run: None,
             begin: begin + Duration::from_secs(after),
             end: None,
             outcome: None,
@@ -163,17 +172,17 @@ mod tests {
         };
         let now = begin + Duration::from_millis(5900);
         let spans = [
-            span(Kind::Script, "script.lua", 0),
-            span(Kind::Action, "a.b", 0),
-            span(Kind::Source, "fetching x\x1b[2J", 2),
-            span(Kind::Action, "late", 5),
+            span(SpanKind::Script, "script.lua", 0),
+            span(SpanKind::Action, "a.b", 0),
+            span(SpanKind::Source, "fetching x\x1b[2J", 2),
+            span(SpanKind::Action, "late", 5),
         ];
         assert_eq!(text(&spans, now, 79), "a.b 5s, fetching x\\u{1b}[2J 3s");
         assert_eq!(text(&spans, now, 12), "a.b 5s, f...");
-        let many: Vec<Span> = (0..5).map(|_| span(Kind::Action, "n", 0)).collect();
+        let many: Vec<Span> = (0..5).map(|_| span(SpanKind::Action, "n", 0)).collect();
         assert_eq!(text(&many, now, 79), "n 5s, n 5s, n 5s and 2 more");
         assert_eq!(text(&spans[3..], now, 79), "");
-        let mut one = span(Kind::Action, "a.b", 0);
+        let mut one = span(SpanKind::Action, "a.b", 0);
         one.said = Some("step 3\x1b".to_owned());
         assert_eq!(text(&[one], now, 79), "a.b 5s: step 3\\u{1b}");
     }

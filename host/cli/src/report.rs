@@ -1,25 +1,25 @@
 //! How the end of a run looks: for a person on stderr, or as one JSON document on stdout.
 
-use std::io::Write as _;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::args::Shared;
 use super::dry_run::Call;
 use super::failure_details;
-use super::runtime::until_a_signal;
 use super::sanitize::{escape_control, with_causes};
 use super::snippet::{LOOK_UPS, SourceMap};
+use super::stderr;
 use super::terminal::say_json;
 use crate::config::ConfigError;
 use kael_authoring::hints;
-use kael_engine::app::AppError;
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
+use kael_engine::gate::Record;
 use kael_engine::limits::{LimitHit, Limits};
+use kael_engine::run_info::timestamp;
+use kael_engine::runtime::{LoadError, RunReport};
 use kael_engine::policy::PolicyError;
-use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, Report, ScriptError};
+use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, ScriptError};
 
 /// What is wrong, where, and what would help.
 pub(super) struct Problem {
@@ -53,6 +53,11 @@ impl Problem {
             Ending::Done(_) | Ending::Exited(_) | Ending::OutputClosed => None,
             Ending::Failed(error) => Some(Self::of_script_error(error)),
             Ending::Limit(hit, frames) => Some(Self::of_limit(hit, hit.to_string(), frames)),
+            Ending::Cancelled(frames) => Some(Self {
+                kind: "cancelled",
+                traceback: frames.clone(),
+                ..Self::usage("the run was cancelled".to_owned())
+            }),
             Ending::OutputFailed(error) => {
                 let message = format!("the output cannot be written: {error}");
                 Some(Self {
@@ -65,22 +70,22 @@ impl Problem {
         }
     }
 
-    pub(super) fn of_app_error(error: &AppError) -> Option<Self> {
+    pub(super) fn of_load_error(error: &LoadError) -> Option<Self> {
         Some(match error {
-            AppError::OutputClosed => return None,
-            AppError::Load(error) => Self::of_script_error(error),
-            AppError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
-            AppError::Busy(busy) => Self::busy(busy),
-            AppError::Fault(fault) => Self::bug(fault),
-            AppError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
-            AppError::Engine(_) => Self::bug(&with_causes(error)),
-            AppError::Confinement(_) => Self {
+            LoadError::OutputClosed => return None,
+            LoadError::Load(error) => Self::of_script_error(error),
+            LoadError::Limit { hit, frames, .. } => Self::of_limit(hit, error.to_string(), frames),
+            LoadError::Busy(busy) => Self::busy(busy),
+            LoadError::Fault(fault) => Self::bug(fault),
+            LoadError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
+            LoadError::Engine(_) => Self::bug(&with_causes(error)),
+            LoadError::Policy(error) => Self::of_policy_error(error),
+            LoadError::Confinement(_) => Self {
                 kind: "confinement",
                 hint: Some("kael-host doctor says what would help".to_owned()),
                 ..Self::usage(error.to_string())
             },
-            AppError::Policy(error) => Self::of_policy_error(error),
-            AppError::Repo(_) | AppError::Definitions(_) => Self {
+            LoadError::Repo(_) | LoadError::Definitions(_) => Self {
                 kind: "repo",
                 ..Self::usage(with_causes(error))
             },
@@ -275,9 +280,7 @@ impl Problem {
         if let (Some(hint), false) = (&self.hint, quiet) {
             text.push_str(&format!("hint: {}\n", escape_control(hint)));
         }
-        // Where the reader of stderr has left there is nobody to tell.
-        // Where the reader does not read, a signal ends the program.
-        until_a_signal(|| std::io::stderr().write_all(text.as_bytes()).ok());
+        stderr::last(&text);
     }
 
     /// Tells it the way that was asked for: on stderr, or as `{"error": …}` on stdout.
@@ -311,7 +314,7 @@ impl Problem {
 
 /// The report of a run as one JSON document.
 pub(super) fn json<'a>(
-    report: Option<&'a Report<Option<String>>>,
+    report: Option<&'a RunReport>,
     error: Option<&Problem>,
     output: &'a str,
     limits: &Limits,
@@ -323,18 +326,6 @@ pub(super) fn json<'a>(
         Some(Ending::Done(Some(text))) => serde_json::from_str(text).unwrap_or(RawValue::NULL),
         _ => RawValue::NULL,
     };
-    let calls = report.iter().flat_map(|report| &report.calls).map(|call| {
-        let mut told = json!({
-            "action": call.name,
-            "params_digest": call.digest,
-            "outcome": call.failed.map_or("ok", ErrorKind::name),
-            "ms": millis(call.duration),
-        });
-        if let Some(decision) = &call.decision {
-            told["decision"] = crate::commands::policy::told(&decision.source);
-        }
-        told
-    });
     let usage = report.map(|report| {
         json!({
             "cpu_ms": millis(report.usage.cpu),
@@ -345,7 +336,8 @@ pub(super) fn json<'a>(
         })
     });
     Document {
-        calls: calls.collect(),
+        calls: Calls(report.map_or(&[], |report| &report.calls)),
+        ended: report.map(|report| timestamp(report.ended_at())),
         error: error.map(Problem::json),
         exit_code,
         limits: json!({
@@ -359,7 +351,11 @@ pub(super) fn json<'a>(
         ok: error.is_none() && exit_code == 0,
         output,
         planned: None,
+        planned_left_out: None,
         result,
+        run: report.map(|report| report.run.id.to_string()),
+        started: report.map(|report| timestamp(report.started_at())),
+        tenant: report.map(|report| report.run.tenant.to_string()),
         usage,
     }
 }
@@ -367,7 +363,9 @@ pub(super) fn json<'a>(
 /// The report of a run.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
-    calls: Vec<Value>,
+    calls: Calls<'a>,
+    /// When the run ended, as RFC 3339 has it; null when it did not begin.
+    ended: Option<String>,
     error: Option<Value>,
     exit_code: u8,
     limits: Value,
@@ -376,8 +374,50 @@ pub(super) struct Document<'a> {
     /// What a dry run has planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) planned: Option<Vec<Call>>,
+    /// Calls for which there was no room in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) planned_left_out: Option<u64>,
     result: &'a RawValue,
+    /// The id of the run.
+    run: Option<String>,
+    started: Option<String>,
+    tenant: Option<String>,
     usage: Option<Value>,
+}
+
+/// The calls of a run: up to 100,000, so that none of them is made a tree.
+struct Calls<'a>(&'a [Record]);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            action: &'a str,
+            call: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            decision: Option<Value>,
+            ended: String,
+            ms: f64,
+            outcome: &'a str,
+            params_digest: &'a str,
+            runner: Option<&'static str>,
+            started: String,
+        }
+        serializer.collect_seq(self.0.iter().map(|call| Row {
+            action: &call.name,
+            call: call.call,
+            decision: call
+                .decision
+                .as_ref()
+                .map(|decision| crate::commands::policy::told(&decision.source)),
+            ended: timestamp(call.ended_at()),
+            ms: millis(call.duration),
+            outcome: call.failed.map_or("ok", ErrorKind::name),
+            params_digest: &call.digest,
+            runner: call.runner,
+            started: timestamp(call.started_at()),
+        }))
+    }
 }
 
 fn millis(duration: std::time::Duration) -> f64 {

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::exit;
-use kael_engine::app;
+use kael_engine::runtime::finish;
+use kael_engine::sandbox::Cancel;
 
-/// How long the end may take to clean up behind itself.
-const SHUTDOWN: Duration = Duration::from_secs(3);
+/// How long the end of a runtime waits for its threads. Those that wait end at once; one that
+/// computes or waits for a file goes on until the process ends.
+const SHUTDOWN: Duration = Duration::from_millis(50);
 
 /// Threads that every command starts, and those that end on a signal and move the limits on time
 /// on.
@@ -43,6 +46,41 @@ pub(super) fn block_with_signals<T>(future: impl Future<Output = T>) -> io::Resu
     });
     shut_down(runtime);
     Ok(driven)
+}
+
+/// How a run ended.
+pub(super) enum Ended<T> {
+    Done(T),
+    /// The number of the signal, and what the run came to when it was cancelled in time.
+    Signal(u8, Option<T>),
+}
+
+/// How long a run that was cancelled may take to report.
+const REPORT: Duration = Duration::from_millis(500);
+
+/// Drives a run. A signal cancels it, once it has set `cancel`, and it still reports what it had
+/// done; a run that does not report in time is ended with all that it started.
+pub(super) fn block_run<T>(
+    cancel: &OnceLock<Cancel>,
+    run: impl Future<Output = T>,
+) -> io::Result<Ended<T>> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let mut run = pin!(run);
+        let number = tokio::select! {
+            // As above.
+            biased;
+            number = interrupted() => number,
+            done = &mut run => return Ended::Done(done),
+        };
+        let Some(cancel) = cancel.get() else {
+            return Ended::Signal(number, None);
+        };
+        cancel.cancel();
+        Ended::Signal(number, tokio::time::timeout(REPORT, run).await.ok())
+    });
+    shut_down(runtime);
+    Ok(ended)
 }
 
 /// What waits and computes for one command.
@@ -82,39 +120,50 @@ fn enough_threads() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends what is still going on, with all that it started.
+/// Ends what is still going on, with all that it started. What that leaves to be cleaned up is
+/// waited for when the program ends, behind its last report.
 pub(super) fn shut_down(runtime: Runtime) {
     runtime.shutdown_timeout(SHUTDOWN);
-    app::finish(SHUTDOWN);
 }
 
 /// Does what may wait for a reader for ever. Meanwhile a signal that asks the program to end ends it at once: what was
 /// driven before has ended, and nobody listens any more, or cannot while this waits.
 pub(super) fn until_a_signal<T>(work: impl FnOnce() -> T) -> T {
-    let (over, waiting) = oneshot::channel::<()>();
-    let listen = move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-        else {
-            return;
-        };
-        let number = runtime.block_on(async {
-            tokio::select! {
-                biased;
-                _ = waiting => None,
-                number = interrupted() => Some(number),
+    let _signals = SignalGuard::new();
+    work()
+}
+
+/// While this lives, a signal that asks the program to end ends it at once.
+pub(super) struct SignalGuard {
+    /// Its receiver notices that this is dropped.
+    _over: oneshot::Sender<()>,
+}
+
+impl SignalGuard {
+    pub(super) fn new() -> Self {
+        let (over, waiting) = oneshot::channel::<()>();
+        let listen = move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            else {
+                return;
+            };
+            let number = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = waiting => None,
+                    number = interrupted() => Some(number),
+                }
+            });
+            if let Some(number) = number {
+                finish(Duration::from_millis(100));
+                std::process::exit(i32::from(exit::SIGNAL + number));
             }
-        });
-        if let Some(number) = number {
-            app::finish(Duration::from_millis(100));
-            std::process::exit(i32::from(exit::SIGNAL + number));
-        }
-    };
-    thread::Builder::new().spawn(listen).ok();
-    let done = work();
-    drop(over);
-    done
+        };
+        thread::Builder::new().spawn(listen).ok();
+        Self { _over: over }
+    }
 }
 
 /// The number of the signal that asks the program to end.

@@ -1,11 +1,12 @@
-//! Text that others made, on its way to a terminal.
+//! Makes untrusted text safe for a terminal.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-/// Makes control characters visible, so that nothing can move the cursor, colour the screen or rewrite a line.
-/// Line breaks stay, with what follows them indented: it cannot pass for a message of Kael's own.
+/// Makes control characters visible, so that no text can move the cursor, colour the screen or
+/// rewrite a line. Keeps line breaks, and indents the lines after them, so that they cannot pass
+/// for Kael's own messages.
 pub(super) fn escape_control(text: &str) -> String {
     escaped(text, "\n  ")
 }
@@ -23,12 +24,32 @@ fn escaped(text: &str, line_break: &str) -> String {
     out
 }
 
-/// JSON in which such characters are escapes too: as they are, a terminal would obey them.
-pub(super) fn escape_control_json(document: &str) -> String {
+/// A writer of JSON in which such characters are escapes too: as they are, a terminal would obey
+/// them. It is given whole characters.
+pub(super) struct EscapedJson<W>(pub(super) W);
+
+impl<W: io::Write> io::Write for EscapedJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+            self.0.write_all(bytes)?;
+        } else {
+            let text = String::from_utf8_lossy(bytes);
+            self.0.write_all(escape_control_json(&text).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn escape_control_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         match c {
-            // All of them are below U+10000, and outside strings a document has none but line breaks.
+            // All of them are below U+10000. Outside of strings a document has none but line
+            // breaks.
             c if is_unsafe_char(c) && c != '\n' => _ = write!(out, "\\u{:04x}", c as u32),
             c => out.push(c),
         }
@@ -36,12 +57,14 @@ pub(super) fn escape_control_json(document: &str) -> String {
     out
 }
 
-/// A terminal, for the script's own output: lines and tabs pass, what drives a terminal is shown.
+/// A terminal for the script's output: passes lines and tabs, and makes other control characters
+/// visible.
 pub(super) struct Terminal<W>(pub(super) W);
 
 impl<W: io::Write> io::Write for Terminal<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Each write is whole characters: a print, or what is left of it at the limit. What is no character is shown as bytes.
+        // Each write has whole characters, because a print arrives at once. Other bytes are shown
+        // as escapes.
         let mut text = String::new();
         for chunk in bytes.utf8_chunks() {
             text += &escaped(chunk.valid(), "\n");
@@ -58,17 +81,17 @@ impl<W: io::Write> io::Write for Terminal<W> {
     }
 }
 
-/// Characters that move the cursor, colour the screen, or reorder what stands around them.
+/// Characters that move the cursor, colour the screen, or reorder the text around them.
 pub(super) fn is_unsafe_char(c: char) -> bool {
     c.is_control() || is_bidi(c)
 }
 
-/// Characters that reorder what stands around them.
+/// Characters that reorder the text around them.
 fn is_bidi(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// An error and its causes in one line.
+/// An error and its causes on one line.
 pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -4,10 +4,12 @@
 //! only texts that Kael has read by itself are quoted, by the names that it gave them.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use super::sanitize::escape_control;
+use kael_authoring::line_index::LineIndex;
 use kael_engine::repo::Bundle;
 
 /// Characters of a line that are shown.
@@ -25,7 +27,31 @@ const SHORT: usize = 59;
 
 /// Texts by the names that errors give them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SourceMap(Vec<(String, String)>);
+pub(super) struct SourceMap(Vec<Source>);
+
+#[derive(Debug, Clone)]
+struct Source {
+    name: String,
+    text: String,
+    /// Made for the first line that is looked up.
+    lines: OnceLock<LineIndex>,
+}
+
+impl Source {
+    fn new(name: &str, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            lines: OnceLock::new(),
+        }
+    }
+
+    /// A line, counted from 1, and those below it.
+    fn lines(&self, number: usize) -> Option<impl Iterator<Item = &str>> {
+        let index = self.lines.get_or_init(|| LineIndex::new(&self.text));
+        Some(index.lines(&self.text, number.checked_sub(1)?))
+    }
+}
 
 /// A line of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +67,7 @@ pub(super) struct Excerpt {
 impl SourceMap {
     /// Adds a text.
     pub(super) fn with(mut self, name: &str, text: &str) -> Self {
-        self.0.push((name.to_owned(), text.to_owned()));
+        self.0.push(Source::new(name, text));
         self
     }
 
@@ -53,8 +79,8 @@ impl SourceMap {
 
     /// Adds a text, in the place of one that had its name.
     pub(super) fn set(&mut self, name: &str, text: &str) {
-        self.0.retain(|(known, _)| known != name);
-        self.0.push((name.to_owned(), text.to_owned()));
+        self.0.retain(|known| known.name != name);
+        self.0.push(Source::new(name, text));
     }
 
     /// Adds the files of an actions repo, as far as they can be read.
@@ -62,23 +88,23 @@ impl SourceMap {
         if let Some(Ok(bundle)) = folder.map(Bundle::read) {
             let files = bundle.modules.into_iter();
             self.0
-                .extend(files.map(|module| (module.display, module.source)));
+                .extend(files.map(|module| Source::new(&module.display, &module.source)));
         }
         self
     }
 
     /// The line that a line of a message or a frame begins with the name of.
     pub(super) fn find(&self, message: &str) -> Option<Excerpt> {
-        let (name, text, number, rest) = self.0.iter().find_map(|(name, text)| {
+        let (found, number, rest) = self.0.iter().find_map(|source| {
+            let name = source.name.as_str();
             let rest = message
-                .strip_prefix(name.as_str())
+                .strip_prefix(name)
                 .or_else(|| message.strip_prefix(&shortened(name)?))?
                 .strip_prefix(':')?;
             let (number, rest) = rest.split_once(':')?;
-            Some((name, text, number.parse::<usize>().ok()?, rest))
+            Some((source, number.parse::<usize>().ok()?, rest))
         })?;
-        // One pass over the text finds the line, and those below it follow from there.
-        let mut lines = text.lines().skip(number.checked_sub(1)?).map(beginning);
+        let mut lines = found.lines(number)?.map(beginning);
         let words: Vec<&str> = quoted(rest);
         let marked = |line: &str| words.iter().find_map(|word| alone(line, word));
         let (mut line, mut source) = (number, lines.next()?);
@@ -89,7 +115,7 @@ impl SourceMap {
             (line, source) = below.find(field).unwrap_or((line, source));
         }
         Some(Excerpt {
-            file: name.clone(),
+            file: found.name.clone(),
             line,
             text: source.to_owned(),
             word: marked(source),
@@ -224,6 +250,18 @@ mod tests {
         let found = texts.find(&format!("s:1: {}", "'ab' ".repeat(10_000)));
         assert_eq!(found.map(|found| found.text.len()), Some(LONGEST));
         assert!(quoted(&"'ab' ".repeat(10_000)).len() <= 2 * WORDS);
+    }
+
+    #[test]
+    fn look_ups_take_no_time_however_many_lines_there_are() {
+        let texts = SourceMap::default().with("s", &"\n".repeat(16 << 20));
+        let begun = std::time::Instant::now();
+        for _ in 0..1000 {
+            assert!(texts.find("s:16777216: x").is_some());
+        }
+        assert!(texts.find("s:16777217: x").is_none());
+        let took = begun.elapsed();
+        assert!(took < std::time::Duration::from_secs(5), "{took:?}");
     }
 
     #[test]

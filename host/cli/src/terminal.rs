@@ -1,13 +1,15 @@
-//! How things look on stdout: aligned, and coloured where a person reads it.
+//! Prints to stdout: aligned, and coloured on a terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
 use super::exit;
-use super::runtime::until_a_signal;
-use super::sanitize::{escape_control, escape_control_json};
+use super::patience::Patient;
+use super::sanitize::{EscapedJson, escape_control};
 use kael_engine::environment::Environment;
 
-/// A look that a text can have on a terminal.
+/// A style of text on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Strong,
@@ -16,18 +18,18 @@ pub(super) enum Look {
     Bad,
 }
 
-/// Whether colour is wanted, decided once.
+/// Whether to use colour.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint(bool);
 
 impl Paint {
-    /// Colour on a terminal that can show it, unless `NO_COLOR` says otherwise.
+    /// Uses colour on a terminal that supports it, unless `NO_COLOR` is set.
     pub(super) fn new(environment: &Environment) -> Self {
         let dumb = environment.get("TERM").is_none_or(|term| term == "dumb");
         Self(io::stdout().is_terminal() && !dumb && environment.get("NO_COLOR").is_none())
     }
 
-    /// A text of whoever's making, made harmless, in a look.
+    /// An untrusted text in a style, with its control characters made visible.
     pub(super) fn text(self, look: Look, text: &str) -> String {
         let (text, code) = (
             escape_control(text),
@@ -46,7 +48,7 @@ impl Paint {
     }
 }
 
-/// Characters that fit on a line: those of the terminal, or as many as there are.
+/// The characters of a line on the terminal. Without a terminal, no limit.
 pub(super) fn width() -> usize {
     let out = io::stdout();
     if !out.is_terminal() {
@@ -55,34 +57,50 @@ pub(super) fn width() -> usize {
     rustix::termios::tcgetwinsize(&out).map_or(80, |size| usize::from(size.ws_col).max(40))
 }
 
-/// What a pipe takes before somebody reads from it, in bytes: pipe(7).
-const PIPE: usize = 64 << 10;
+/// Bytes that are written together.
+const BUFFER: usize = 64 << 10;
 
-/// Writes to stdout and says with which exit code that ends.
+/// Writes to stdout, and returns the exit code.
 pub(super) fn say(text: &str, code: u8) -> u8 {
-    let mut out = io::stdout();
-    let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    let written = if text.len() > PIPE {
-        until_a_signal(write)
-    } else {
-        write()
-    };
+    written(code, |out| out.write_all(text.as_bytes()))
+}
+
+/// Writes piece by piece, for as long as the reader may take, and says with which exit code that
+/// ends.
+fn written(code: u8, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
+    let written = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|stdout| {
+            let mut out = BufWriter::with_capacity(BUFFER, Patient::new(File::from(stdout)));
+            let written = write(&mut out).and_then(|()| out.flush());
+            // What was not taken is not offered again.
+            drop(out.into_parts());
+            written
+        });
     match written {
         Ok(()) => code,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
+        // The reader has had all the time of the run; what the run came to matters more.
+        Err(error) if error.kind() == io::ErrorKind::TimedOut && code != exit::SUCCESS => code,
         Err(_) => exit::OUTPUT_FAILED,
     }
 }
 
-/// Writes one JSON document to stdout. Nothing in it drives a terminal.
+/// Writes one JSON document to stdout, without control characters.
 pub(super) fn say_json(document: &impl serde::Serialize, code: u8) -> u8 {
-    // What Kael itself puts together cannot fail to be JSON.
-    let text = serde_json::to_string_pretty(document).unwrap_or_default();
-    say(&format!("{}\n", escape_control_json(&text)), code)
+    written(code, |out| {
+        let mut out = EscapedJson(out);
+        serde_json::to_writer_pretty(&mut out, document)?;
+        out.write_all(b"\n")
+    })
 }
 
 /// The same on one line.
 pub(super) fn say_json_line(document: &impl serde::Serialize, code: u8) -> u8 {
-    let text = serde_json::to_string(document).unwrap_or_default();
-    say(&format!("{}\n", escape_control_json(&text)), code)
+    written(code, |out| {
+        let mut out = EscapedJson(out);
+        serde_json::to_writer(&mut out, document)?;
+        out.write_all(b"\n")
+    })
 }

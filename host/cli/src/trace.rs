@@ -1,47 +1,53 @@
-//! `run --trace FILE`: a run as Chrome's trace format, for Perfetto and the like.
+//! `run --trace FILE`: writes a run in Chrome's trace format, for Perfetto and similar programs.
 //!
-//! What goes on alone lies in the sandbox's lane, within the script. Calls that overlap lie in lanes of their own below a
-//! span that holds them all, so that what went on side by side is seen side by side.
+//! A call that runs alone is in the sandbox's lane, inside the script. Overlapping calls have lanes
+//! of their own, below a span that covers them all.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use kael_engine::activity::{Activity, Kind, Span};
+use kael_engine::activity::{ActivityLog, Retention, Span, SpanKind};
 use kael_engine::private_file;
 
-/// The lane of the sandbox, the first of those of calls side by side, and the first of those of sources.
+/// The lane of the sandbox, the first lane for overlapping calls, and the first for sources.
 const SANDBOX: usize = 0;
 const BESIDE: usize = 1;
 const SOURCES: usize = 100_000;
 
-/// A file that a trace will be written to.
+/// The file for a trace.
 pub(super) struct Trace {
     file: File,
     origin: Instant,
-    pub(super) activity: Activity,
+    pub(super) activity: ActivityLog,
 }
 
 impl Trace {
-    /// Makes the file, which only its owner can read.
+    /// Creates the file with mode 0600.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: private_file::create(path)?,
             origin: Instant::now(),
-            activity: Activity::on(true),
+            activity: ActivityLog::new(Retention::Everything),
         })
     }
 
     /// Writes what has happened.
-    pub(super) fn write(mut self) -> io::Result<()> {
+    pub(super) fn write(self) -> io::Result<()> {
         let events = events(&self.activity.all(), self.origin, Instant::now());
-        let document = json!({ "displayTimeUnit": "ms", "traceEvents": events });
-        let text = serde_json::to_string(&document)?;
-        self.file.write_all(text.as_bytes())?;
-        self.file.write_all(b"\n")
+        let mut out = BufWriter::new(self.file);
+        out.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
+        for (index, event) in events.into_iter().enumerate() {
+            if index > 0 {
+                out.write_all(b",")?;
+            }
+            serde_json::to_writer(&mut out, &event)?;
+        }
+        out.write_all(b"]}\n")?;
+        out.flush()
     }
 }
 
@@ -66,10 +72,10 @@ fn events(spans: &[Span], origin: Instant, now: Instant) -> Vec<Value> {
     let (mut out, mut lanes) = (Vec::new(), vec![(SANDBOX, "sandbox".to_owned())]);
     let (calls, others): (Vec<_>, Vec<_>) = placed
         .into_iter()
-        .partition(|(span, _)| span.kind == Kind::Action);
+        .partition(|(span, _)| span.kind == SpanKind::Action);
     let (sources, own): (Vec<_>, Vec<_>) = others
         .into_iter()
-        .partition(|(span, _)| span.kind == Kind::Source);
+        .partition(|(span, _)| span.kind == SpanKind::Source);
     out.extend(own.iter().map(|(span, place)| event(span, *place, SANDBOX)));
     for group in overlapping(&calls) {
         if let [(span, place)] = group {
@@ -100,7 +106,7 @@ fn events(spans: &[Span], origin: Instant, now: Instant) -> Vec<Value> {
     out
 }
 
-/// Groups of what overlaps, in the order in which they began.
+/// Groups of overlapping spans, in the order in which they began.
 fn overlapping<'a, 'b>(
     calls: &'a [(&'b Span, Place)],
 ) -> impl Iterator<Item = &'a [(&'b Span, Place)]> {
@@ -117,7 +123,7 @@ fn overlapping<'a, 'b>(
     pairs.into_iter().map(|range| &calls[range])
 }
 
-/// Gives each the first lane that is free.
+/// Puts each span into the first free lane.
 fn lay(
     spans: &[(&Span, Place)],
     first: usize,
@@ -143,17 +149,25 @@ fn lay(
 
 fn event(span: &Span, place: Place, lane: usize) -> Value {
     let category = match span.kind {
-        Kind::Repo => "repo",
-        Kind::Script => "sandbox",
-        Kind::Action => "action",
-        Kind::Source => "source",
+        SpanKind::Repo => "repo",
+        SpanKind::Script => "sandbox",
+        SpanKind::Action => "action",
+        SpanKind::Source => "source",
     };
     let outcome = match (span.outcome, span.end) {
         (Some(outcome), _) => Some(outcome),
         (None, None) => Some("unfinished"),
         (None, Some(_)) => None,
     };
-    let mut args = json!({ "outcome": outcome });
+    let mut args = match &span.run {
+            Some(run) => json!({
+                "outcome": outcome,
+                "run": run.id.to_string(),
+                "started": run.timestamp(span.begin),
+                "tenant": run.tenant.as_str(),
+            }),
+            None => json!({ "outcome": outcome }),
+    };
     if let Some(decision) = &span.decision {
         args["decision"] = decision.as_str().into();
     }
@@ -180,6 +194,7 @@ mod tests {
         let span = |kind, name: &str, begin, end: u64| Span {
             kind,
             name: name.to_owned(),
+            run: None,
             begin: at(begin),
             end: (end > 0).then(|| at(end)),
             outcome: Some("ok"),
@@ -187,11 +202,11 @@ mod tests {
             said: None,
         };
         let spans = [
-            span(Kind::Action, "alone", 10, 20),
-            span(Kind::Action, "left", 30, 60),
-            span(Kind::Action, "right", 31, 40),
-            span(Kind::Action, "again", 41, 0),
-            span(Kind::Script, "script.lua", 5, 90),
+            span(SpanKind::Action, "alone", 10, 20),
+            span(SpanKind::Action, "left", 30, 60),
+            span(SpanKind::Action, "right", 31, 40),
+            span(SpanKind::Action, "again", 41, 0),
+            span(SpanKind::Script, "script.lua", 5, 90),
         ];
         let events = events(&spans, origin, at(90));
         let lane = |name: &str| {

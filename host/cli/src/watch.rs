@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit;
 use super::runtime::{Driven, block_with_signals};
+use super::stderr;
 
-/// How often files are looked at; no event of the kernel's covers files on every file system.
+/// How often to look at the files. No kernel event covers files on every file system.
 const EVERY: Duration = Duration::from_millis(300);
-/// As deep as a repo is read.
+/// The depth to which a repo is read.
 const DEPTH: usize = 16;
 
-/// What tells one state of a file from another, by its path.
+/// The size, times and inode of each file, by path.
 pub(super) type State = BTreeMap<PathBuf, (u64, i64, i64, u64)>;
 
 /// The state of the script and of the repo's Lua files.
@@ -29,7 +30,7 @@ pub(super) fn look(script: &Path, repo: Option<&Path>) -> State {
 }
 
 fn note(path: &Path, state: &mut State) {
-    // What is not there is no state: its coming is a change.
+    // A missing file has no entry, so its creation is a change.
     if let Ok(found) = path.metadata() {
         let facts = (found.ino(), found.mtime(), found.mtime_nsec(), found.size());
         state.insert(path.to_owned(), facts);
@@ -55,13 +56,13 @@ fn folder(path: &Path, depth: usize, state: &mut State) {
     }
 }
 
-/// Waits for another state than this one: the file that differs, or the exit code when a signal came.
+/// Waits for a change. Returns the changed file, or the exit code after a signal.
 pub(super) fn wait(script: &Path, repo: Option<&Path>, before: &State) -> Result<PathBuf, u8> {
     let changing = async {
         loop {
             let now = look(script, repo);
             if let Some(path) = difference(before, &now) {
-                // Editors write in steps: the last of them is what counts.
+                // Editors write in several steps. Only the last state counts.
                 tokio::time::sleep(EVERY / 3).await;
                 return path;
             }
@@ -83,9 +84,9 @@ fn difference(before: &State, now: &State) -> Option<PathBuf> {
     changed.map(|(path, _)| path).or_else(gone).cloned()
 }
 
-/// Says on stderr what goes on between two runs.
+/// Prints a message between two runs to stderr.
 pub(super) fn tell(text: &str) {
-    io::stderr().write_all(format!("{text}\n").as_bytes()).ok();
+    stderr::last(&format!("{text}\n"));
 }
 
 #[cfg(test)]

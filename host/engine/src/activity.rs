@@ -8,12 +8,15 @@ use std::time::Instant;
 
 pub use lines::Lines;
 
+use crate::permit::Permit;
+use crate::run_info::RunInfo;
+
 /// Spans that are kept at most: a run of more calls has a trace of its beginning.
-const MOST: usize = 500_000;
+const MOST: usize = 100_000;
 
 /// What a span of time was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SpanKind {
     /// The actions repo was loading.
     Repo,
     /// A script was running, its waiting included.
@@ -28,9 +31,11 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Span {
     /// What it was spent on.
-    pub kind: Kind,
+    pub kind: SpanKind,
     /// Which one.
     pub name: String,
+    /// The run that it was spent for, with its tenant. Loading a repo is for no run yet.
+    pub run: Option<Arc<RunInfo>>,
     /// When it began.
     pub begin: Instant,
     /// When it ended, if it has.
@@ -43,9 +48,18 @@ pub struct Span {
     pub said: Option<String>,
 }
 
-/// A board on which work is noted while it is done. By default there is none, and noting costs nothing.
+/// What stays in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Only what is going on, for who shows progress.
+    Running,
+    /// Also what has ended, for who writes a trace.
+    Everything,
+}
+
+/// A log in which work is noted while it is done. By default there is none, and noting costs nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Activity(Option<Arc<Mutex<Board>>>);
+pub struct ActivityLog(Option<Arc<Mutex<Board>>>);
 
 #[derive(Debug, Default)]
 struct Board {
@@ -66,33 +80,49 @@ fn open(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Activity {
-    /// A board; with `keep` what has ended stays on it.
+impl ActivityLog {
+    /// A log that keeps as much.
     #[must_use]
-    pub fn on(keep: bool) -> Self {
+    pub fn new(retention: Retention) -> Self {
         let board = Board {
-            kept: keep.then(Vec::new),
+            kept: (retention == Retention::Everything).then(Vec::new),
             ..Board::default()
         };
         Self(Some(Arc::new(Mutex::new(board))))
     }
 
-    /// Whether there is a board.
+    /// Whether there is a log.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Notes what begins.
-    pub fn begin(&self, kind: Kind, name: &str) -> SpanGuard {
+    /// Notes what begins. It belongs to the run whose call this task answers, if it answers one.
+    pub fn begin(&self, kind: SpanKind, name: &str) -> SpanGuard {
+        self.note(kind, name, Permit::current_run)
+    }
+
+    /// Notes what begins for a run.
+    pub fn begin_for(&self, kind: SpanKind, name: &str, run: &Arc<RunInfo>) -> SpanGuard {
+        self.note(kind, name, || Some(run.clone()))
+    }
+
+    fn note(
+        &self,
+        kind: SpanKind,
+        name: &str,
+        run: impl FnOnce() -> Option<Arc<RunInfo>>,
+    ) -> SpanGuard {
         let mut id = 0;
         if let Some(board) = &self.0 {
+            let run = run();
             let mut board = open(board);
             id = board.next;
             board.next += 1;
             let span = Span {
                 kind,
                 name: name.to_owned(),
+                run,
                 begin: Instant::now(),
                 end: None,
                 outcome: None,
@@ -165,6 +195,7 @@ impl Drop for SpanGuard {
             && kept.len() < MOST
         {
             span.end = Some(Instant::now());
+            span.said = None;
             kept.push(span);
         }
     }
@@ -173,23 +204,30 @@ impl Drop for SpanGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_info::Tenant;
 
     #[test]
     fn what_has_ended_is_kept_where_that_is_wanted() {
         for keep in [true, false] {
-            let activity = Activity::on(keep);
-            let first = activity.begin(Kind::Action, "a");
-            let _second = activity.begin(Kind::Source, "b");
+            let activity = ActivityLog::new(match keep {
+                true => Retention::Everything,
+                false => Retention::Running,
+            });
+            let run = RunInfo::new(Tenant::default());
+            let first = activity.begin_for(SpanKind::Action, "a", &run);
+            let _second = activity.begin(SpanKind::Source, "b");
             first.outcome("ok");
-            assert_eq!(activity.now().len(), 2);
+            let now = activity.now();
+            assert_eq!(now[0].run.as_ref().map(|run| run.id), Some(run.id));
+            assert!(now.len() == 2 && now[1].run.is_none());
             drop(first);
             assert_eq!(activity.now()[0].name, "b");
             let all = activity.all();
             assert_eq!(all.len(), 1 + usize::from(keep));
             assert!(!keep || all[0].outcome == Some("ok") && all[0].end.is_some());
         }
-        let off = Activity::default();
-        let _doing = off.begin(Kind::Action, "a");
+        let off = ActivityLog::default();
+        let _doing = off.begin(SpanKind::Action, "a");
         assert!(off.now().is_empty() && off.all().is_empty());
     }
 }

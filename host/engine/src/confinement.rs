@@ -1,17 +1,20 @@
-//! How much of their confinement actions need.
+//! What Kael does when this machine cannot confine actions fully.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What happens where this machine cannot confine actions as it should. The stricter comes first.
+use thiserror::Error;
+
+/// How much confinement actions need. The stricter comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Default)]
 pub enum Confinement {
-    /// Nothing runs.
+    /// Kael refuses to run anything.
     Required,
-    /// They run under what there is; `kael-host doctor` says what that is.
+    /// Actions run with the confinement that the machine offers; `kael-host doctor` lists it.
     #[default]
     BestEffort,
-    /// Native actions run with all that their user may do. What they start is ended with them, and their `limits` hold.
+    /// Native actions may do everything that their user may do. Kael still ends their child
+    /// processes with them and applies their `limits`.
     Off,
 }
 
@@ -25,18 +28,20 @@ impl fmt::Display for Confinement {
     }
 }
 
-impl FromStr for Confinement {
-    type Err = String;
+/// A text that names no value of [`Confinement`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{}` is not one of \"required\", \"best-effort\", \"off\"", .0.escape_debug())]
+pub struct UnknownConfinement(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Confinement {
+    type Err = UnknownConfinement;
+
+    fn from_str(text: &str) -> Result<Self, UnknownConfinement> {
         match text {
             "required" => Ok(Self::Required),
             "best-effort" => Ok(Self::BestEffort),
             "off" => Ok(Self::Off),
-            other => Err(format!(
-                "`{}` is none of \"required\", \"best-effort\", \"off\"",
-                other.escape_debug()
-            )),
+            other => Err(UnknownConfinement(other.to_owned())),
         }
     }
 }

@@ -1,15 +1,15 @@
-//! The variables that Kael itself was started with, read once.
+//! The environment variables that Kael was started with, read once.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// A snapshot of the process environment. What an action sees of it is chosen name by name.
+/// A snapshot of the process environment. Actions see only the variables that Kael picks by name.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
-    /// Keeps variables; empty ones count as not set.
+    /// Keeps the variables. An empty variable counts as not set.
     #[must_use]
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self(
@@ -59,7 +59,7 @@ impl Environment {
         self.base("XDG_DATA_HOME", ".local/share").join("kael")
     }
 
-    /// A base folder as XDG names it: relative ones do not count.
+    /// A base folder by the XDG rules, which ignore relative paths.
     fn base(&self, variable: &str, below_home: &str) -> PathBuf {
         let base = self.path(variable).filter(|path| path.is_absolute());
         base.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! Why an action has no result, as scripts and reports see it.
+//! Why an action has no result, for scripts and reports.
 
 mod signal;
 
@@ -7,25 +7,25 @@ use thiserror::Error;
 
 pub use signal::signal_name;
 
-/// The kinds of failure; their names are what a script finds in `err.kind`.
+/// The kinds of failure. Scripts find their names in `err.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    /// The catalog holds no action of that name.
+    /// The catalog has no action of that name.
     UnknownAction,
-    /// The parameters are no object or override a locked key.
+    /// The parameters are not an object, do not fit the schema, or override a locked key.
     InvalidParams,
     /// The policy refused the call.
     Denied,
-    /// The action ran longer than its definition allows.
+    /// The action ran longer than its time limit.
     Timeout,
-    /// The action ran and said that it failed.
+    /// The action ran and reported that it failed.
     Failed,
-    /// The action ran and printed what is not one JSON value, or too much.
+    /// The action printed something other than one result, or too much.
     BadOutput,
     /// The action could not be started.
     Unavailable,
-    /// The call was abandoned before it was done.
+    /// The script cancelled the call.
     Cancelled,
 }
 
@@ -46,7 +46,7 @@ impl ErrorKind {
     }
 }
 
-/// What is known of the process of a failed action.
+/// What is known of a failed call: of its process, or of the rule that denied it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Detail {
@@ -59,10 +59,10 @@ pub struct Detail {
     /// The end of what it wrote to stderr.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr: String,
-    /// The end of what it wrote to stdout; where that is no result, its beginning.
+    /// The end of its stdout. If that is not a result, its beginning.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stdout: String,
-    /// The functions of WebAssembly that were running when it trapped, innermost first.
+    /// The WebAssembly functions that were running when it trapped, innermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<String>,
     /// The rule of the policy that refused the call.
@@ -74,17 +74,19 @@ pub struct Detail {
     /// The line of that rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// The rule that denied the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
-/// Bytes of stdout that are told.
+/// Bytes of stdout that a report keeps.
 const MAX_STDOUT: usize = 64 << 10;
 
 impl Detail {
-    /// How the process ended, where that is known: `exited with status 7`, `was ended by signal 9
-    /// (SIGKILL)`.
+    /// How the process ended, if known: `exited with status 7`, `was ended by signal 9 (SIGKILL)`.
     #[must_use]
     pub fn ended(&self) -> Option<String> {
         if let Some(number) = self.signal {
@@ -92,7 +94,7 @@ impl Detail {
         }
         let status = self.exit_code?;
         Some(match signal::of_status(status) {
-            // As a shell says of what it started.
+            // A shell turns the signal of its child into such a status.
             Some(name) => format!(
                 "exited with status {status} (128 + {}: {name})",
                 status - 128
@@ -101,7 +103,7 @@ impl Detail {
         })
     }
 
-    /// Whether a signal ended it, or what a shell started for it.
+    /// Whether a signal ended the process, or a child of its shell.
     #[must_use]
     pub fn signaled(&self) -> bool {
         self.signal.is_some() || self.exit_code.and_then(signal::of_status).is_some()
@@ -111,7 +113,7 @@ impl Detail {
     #[must_use]
     pub fn end(stream: &[u8]) -> String {
         let text = &stream[stream.len().saturating_sub(MAX_STDOUT)..];
-        // Not from within a character.
+        // Starts at the beginning of a character.
         let start = text.iter().take(4).position(|byte| byte & 0xc0 != 0x80);
         String::from_utf8_lossy(&text[start.unwrap_or(0)..]).into_owned()
     }
@@ -137,7 +139,7 @@ pub struct ActionError {
 }
 
 impl ActionError {
-    /// An error of which nothing more is known.
+    /// An error without details.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
@@ -147,7 +149,7 @@ impl ActionError {
         }
     }
 
-    /// An action that could not be started, and what would help.
+    /// An action that could not be started, with advice for the user.
     #[must_use]
     pub fn unavailable(message: impl Into<String>, hint: Option<String>) -> Self {
         let detail = hint.map(|hint| {

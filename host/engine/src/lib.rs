@@ -3,10 +3,11 @@
 //! `sandbox` holds instances of the guest, the Lua runtime; its host side answers `run-action`
 //! through `gate`, which looks an action up in `catalog`, merges and checks parameters, asks the
 //! policy, and hands the call to an executor. `executor` starts processes, through envyr, within
-//! their limits and confinement; other crates add executors of their own (`kael-wasm`). `app` puts
-//! these parts together. `repo` reads the Lua files that define actions.
+//! their limits and confinement; other crates add executors of their own (`kael-wasm`). `runtime` puts
+//! these parts together, and is where a program starts: [`runtime::Runtime`]. `repo` reads the Lua
+//! files that define actions.
 //!
-//! Modules depend on each other in one direction: `app`, `sandbox`, `gate`, `executor`, then
+//! Modules depend on each other in one direction: `runtime`, `sandbox`, `gate`, `executor`, then
 //! `catalog` and the small ones below it. Nothing in this crate prints or reads the environment of
 //! the process.
 
@@ -16,7 +17,6 @@ compile_error!(
 );
 
 pub mod activity;
-pub mod app;
 pub mod bounds;
 pub mod catalog;
 pub mod confinement;
@@ -32,5 +32,8 @@ pub mod policy;
 pub mod private_file;
 pub mod repo;
 pub mod report_item;
+pub mod run_info;
+pub mod runtime;
 pub mod sandbox;
+pub mod text;
 pub mod units;

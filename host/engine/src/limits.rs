@@ -1,24 +1,24 @@
-//! What one run may use, and what it says when it used that up.
+//! The limits of one run, and the messages when a run crosses one.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::units::{ByteSize, TimeLimit};
 
-/// The limits of one run. Each ends the run when it is crossed, and nothing in the script can catch that.
+/// The limits of one run. Crossing one ends the run, and the script cannot catch that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Memory of the script's instance: its linear memory, tables and exception heap together.
     pub memory: ByteSize,
-    /// Time that the script itself computes; waiting for actions is not counted.
+    /// Computing time of the script; waiting for actions does not count.
     pub cpu: TimeLimit,
     /// Wall-clock time for the whole run, actions included.
     pub wall: TimeLimit,
-    /// Bytes that the script prints.
+    /// Bytes that the script may print.
     pub output: ByteSize,
-    /// Actions that the script calls, one after the other or side by side. `kael.*` is not counted.
+    /// How many actions the script may call. `kael.*` does not count.
     pub calls: u32,
-    /// Actions in flight at the same time. More of them wait their turn; that is no error.
+    /// How many actions may run at once. More calls wait.
     pub parallel: u32,
 }
 
@@ -35,40 +35,40 @@ impl Default for Limits {
     }
 }
 
-/// A limit that was crossed: which one, what was allowed, and what was used.
+/// A limit that was crossed, with its value and the amount used.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LimitHit {
-    /// The script's memory; the size it asked for in all.
+    /// The script's memory.
     Memory {
-        /// What was allowed.
+        /// The limit.
         allowed: ByteSize,
-        /// What the script would have had with what it asked for.
+        /// The memory that the script would have had.
         wanted: ByteSize,
     },
     /// The script's computing time.
     Cpu {
-        /// What was allowed.
+        /// The limit.
         allowed: TimeLimit,
-        /// What was used.
+        /// The time used.
         used: Duration,
     },
-    /// The run's time.
+    /// The wall-clock time of the run.
     Wall {
-        /// What was allowed.
+        /// The limit.
         allowed: TimeLimit,
-        /// What it had taken when it was ended.
+        /// The time when the run was ended.
         used: Duration,
     },
-    /// What the script printed.
+    /// The bytes printed.
     Output {
-        /// What was allowed.
+        /// The limit.
         allowed: ByteSize,
-        /// What it would have printed with the text that was too much.
+        /// The bytes printed, including the text that was too much.
         wanted: ByteSize,
     },
-    /// The number of actions called.
+    /// The number of calls.
     Calls {
-        /// What was allowed.
+        /// The limit.
         allowed: u32,
     },
 }
@@ -86,7 +86,7 @@ impl LimitHit {
         }
     }
 
-    /// The option of `kael-host` that sets the limit.
+    /// The `kael-host` option that sets the limit.
     #[must_use]
     pub fn option(&self) -> &'static str {
         match self {
@@ -136,18 +136,18 @@ impl fmt::Display for LimitHit {
     }
 }
 
-/// What the processes of one action may use. Each limit but `processes` is of every process by itself.
+/// What the processes of one action may use. Each limit except `processes` applies to each process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessLimits {
-    /// Memory that a process writes to and shares with no other.
+    /// Private memory that a process writes to.
     pub memory: ByteSize,
-    /// Computing time of a process, in whole seconds: what is begun counts.
+    /// Computing time of a process, rounded up to whole seconds.
     pub cpu: TimeLimit,
-    /// The size of a file that is written.
+    /// The size of a file that it writes.
     pub file_size: ByteSize,
-    /// Processes and threads at the same time.
+    /// Processes and threads of the action at once.
     pub processes: u32,
-    /// Files, pipes and sockets that a process has open.
+    /// Files, pipes and sockets that a process may have open.
     pub open_files: u32,
 }
 

@@ -1,28 +1,31 @@
-//! Names of actions, valid once made.
+//! Names of actions: checked when they are made, and suggested when they are mistyped.
 
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// The prefix of names that are the host's own.
+use crate::text;
+
+/// The first part of the names that belong to the host.
 pub const RESERVED: &str = "kael";
 
 /// The dotted name of an action: `prometheus.query`.
 ///
-/// Parts of ASCII letters, digits, `_` and `-`, joined by dots; at most 200 bytes; never `kael` or below it.
+/// Parts of ASCII letters, digits, `_` and `-`, joined by dots; at most 200 bytes; never `kael` or
+/// below it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionName(Arc<str>);
 
-/// Why a text is no name of an action.
+/// Why a text is not the name of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// A character that names do not have, an empty part, or too long.
+    /// It has a forbidden character, an empty part, or more than 200 bytes.
     #[error(
         "`{0}` is not a name for an action: use letters, digits, `_` and `-`, at most 200 of them"
     )]
     Malformed(String),
-    /// A name of the host's own.
+    /// It belongs to the host.
     #[error("`{0}` is not a name for an action: names that start with `kael` are Kael's own")]
     Reserved(String),
 }
@@ -67,18 +70,36 @@ impl std::borrow::Borrow<str> for ActionName {
     }
 }
 
-/// The candidate that looks most like `name`, when one is close enough to be meant.
+/// The candidate most similar to `name`, if it is close enough to be a typo.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 200 {
         return None;
     }
-    // No edits make up for a larger difference in length than those that are forgiven.
+    // A difference in length costs at least as many edits.
     let forgiven = 1 + name.len() / 6;
     let scored = candidates
         .filter(|candidate| candidate.chars().count().abs_diff(name.chars().count()) <= forgiven)
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate));
     let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
     (edits <= forgiven).then_some(best)
+}
+
+/// ` (did you mean 'near'?)`, with the candidate between two of `quote`; empty without one.
+#[must_use]
+pub fn did_you_mean(near: Option<&str>, quote: char) -> String {
+    near.map(|near| format!(" (did you mean {quote}{near}{quote}?)"))
+        .unwrap_or_default()
+}
+
+/// A name for messages: a script may have made it up, so it is escaped and cut to fit a line.
+#[must_use]
+pub fn printable(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.len() <= 100 && name.bytes().all(plain) {
+        return name.to_owned();
+    }
+    let short = text::shorten(name, 100);
+    short.chars().flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]
@@ -114,5 +135,23 @@ mod tests {
             Err(NameError::Reserved(_))
         ));
         assert!(ActionName::new("kaels.print").is_ok());
+    }
+
+    #[test]
+    fn a_typo_is_suggested_and_other_names_are_not() {
+        let all = || ["db.query", "text.wordcount"].into_iter();
+        let hint = |name: &str| did_you_mean(nearest(name, all()), '`');
+        assert_eq!(hint("text.wordcuont"), " (did you mean `text.wordcount`?)");
+        assert_eq!(hint("deploy.scale"), "");
+    }
+
+    #[test]
+    fn names_in_messages_are_escaped_and_short() {
+        assert_eq!(printable("db.query"), "db.query");
+        assert_eq!(printable("a\u{1b}[2J"), "a\\u{1b}[2J");
+        assert_eq!(
+            printable(&"x".repeat(200)),
+            format!("{}...", "x".repeat(100))
+        );
     }
 }

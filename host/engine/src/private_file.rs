@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-/// Makes a file, or empties one that is there, with mode 0600.
+/// Creates a file with mode 0600, or empties an existing one.
 pub fn create(path: &Path) -> io::Result<File> {
     let file = File::options()
         .write(true)
@@ -13,7 +13,7 @@ pub fn create(path: &Path) -> io::Result<File> {
         .truncate(true)
         .mode(0o600)
         .open(path)?;
-    // It may have been there with another mode.
+    // An existing file may have had another mode.
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
 }

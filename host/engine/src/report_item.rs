@@ -1,11 +1,11 @@
-//! What a script shows beside its output: tables and charts, checked, bounded, for the page of a run.
+//! The tables and charts that a script shows besides its output, for the page of a run.
 //!
-//! They come through the gate as JSON. The guest makes them, but a guest is not trusted: whatever has another shape is
-//! refused here.
+//! They come through the gate as JSON. The guest builds them, but the guest is not trusted: this
+//! module refuses any other shape, and bounds their size.
 
 use serde::Deserialize;
 
-/// Bytes that one may have, that all may have, and how many are kept.
+/// Bytes that one item may have, bytes that all may have, and how many items are kept.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_ALL: usize = 16 << 20;
 const MAX_COUNT: usize = 200;
@@ -16,28 +16,32 @@ const MAX_ROWS: usize = 1000;
 const MAX_CELL: usize = 1000;
 const MAX_SERIES: usize = 20;
 const MAX_POINTS: usize = 10_000;
+/// Points of a chart that are kept: a page has room for no more.
+const MAX_DRAWN: usize = 1000;
+/// Cells of all tables together; each takes some 50 bytes beside its text.
+const MAX_CELLS: usize = 500_000;
 
 /// A table or a chart.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportItem {
-    /// Rows of texts.
+    /// Rows of text.
     Table(Table),
     /// Lines, bars or points.
     Chart(Chart),
 }
 
-/// A table, its cells as texts.
+/// A table whose cells are text.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// What stands above it.
+    /// The title above the table.
     pub title: Option<String>,
     /// The columns, from the left.
     pub columns: Vec<Column>,
-    /// A text for every column.
+    /// One text per column.
     pub rows: Vec<Vec<String>>,
-    /// Rows that the script had and that are not here.
+    /// How many rows the script had beyond these.
     pub more: u64,
 }
 
@@ -45,7 +49,7 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// What stands above it.
+    /// The title of the column.
     pub title: String,
     /// Whether its cells are numbers, aligned to the right.
     pub right: bool,
@@ -56,55 +60,61 @@ pub struct Column {
 #[serde(deny_unknown_fields)]
 pub struct Chart {
     /// How the points are drawn.
-    pub kind: Kind,
-    /// What stands above it.
+    pub kind: ChartKind,
+    /// The title above the chart.
     pub title: Option<String>,
     /// What the horizontal axis shows.
     pub x_title: Option<String>,
     /// What the vertical axis shows.
     pub y_title: Option<String>,
-    /// Whether the horizontal axis has numbers: all points are there by numbers then, and by names otherwise.
+    /// Whether the horizontal axis has numbers. Then every point has a number, otherwise a name.
     pub numeric: bool,
-    /// What is drawn, in the order of the legend.
+    /// The series, in the order of the legend.
     pub series: Vec<Series>,
+    /// Points that the script had and that are not here.
+    #[serde(skip)]
+    pub more: usize,
 }
 
 /// How the points of a chart are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ChartKind {
     /// A line through the points.
     Line,
-    /// A line, and what is below it.
+    /// A line, and the area below it.
     Area,
     /// A bar for every point.
     Bar,
-    /// The points.
+    /// Points without a line.
     Scatter,
 }
 
-/// Points that belong together.
+/// A series of points.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// Where each is, and its value; a gap where there is none.
-    pub points: Vec<(Place, Option<f64>)>,
+    /// The position and value of each point. A missing value is a gap.
+    pub points: Vec<Point>,
 }
 
-/// Where a point is on the horizontal axis.
+/// The position and value of a point.
+pub type Point = (Place, Option<f64>);
+
+/// The position of a point on the horizontal axis.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Place {
-    /// On a scale.
+    /// A number on a scale.
     Number(f64),
-    /// In the order in which the names came.
+    /// A name. The axis shows names in the order in which they came.
     Name(String),
 }
 
 impl ReportItem {
-    /// Takes what came through the gate.
+    /// Reads an item that came through the gate.
     ///
     /// # Errors
     /// When it is too large or has another shape.
@@ -112,15 +122,25 @@ impl ReportItem {
         if text.len() > MAX_BYTES {
             return Err(format!("it has more than {} KiB", MAX_BYTES >> 10));
         }
-        let item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let well = match &item {
             Self::Table(table) => table.is_well(),
             Self::Chart(chart) => chart.is_well(),
         };
-        if well {
-            Ok(item)
-        } else {
-            Err("it is out of bounds".to_owned())
+        if !well {
+            return Err("it is out of bounds".to_owned());
+        }
+        if let Self::Chart(chart) = &mut item {
+            chart.thin_out();
+        }
+        Ok(item)
+    }
+
+    /// How many cells it has.
+    fn cells(&self) -> usize {
+        match self {
+            Self::Table(table) => table.rows.len() * table.columns.len(),
+            Self::Chart(_) => 0,
         }
     }
 }
@@ -154,7 +174,7 @@ impl Chart {
         titles.into_iter().flatten().all(|title| is_title(title))
             && self.series.len() <= MAX_SERIES
             && points <= MAX_POINTS
-            && !(self.numeric && self.kind == Kind::Bar)
+            && !(self.numeric && self.kind == ChartKind::Bar)
             && self.series.iter().all(|series| {
                 is_title(&series.name)
                     && series
@@ -165,24 +185,67 @@ impl Chart {
     }
 }
 
+impl Chart {
+    /// Keeps of many points the least and the greatest of each stretch, and its gaps.
+    fn thin_out(&mut self) {
+        let had: usize = self.series.iter().map(|series| series.points.len()).sum();
+        if had <= MAX_DRAWN {
+            return;
+        }
+        for series in &mut self.series {
+            // A stretch leaves three points at most.
+            let stretches = (MAX_DRAWN * series.points.len() / had / 3).max(1);
+            let length = series.points.len().div_ceil(stretches).max(1);
+            let kept = series.points.chunks(length).flat_map(outline);
+            series.points = kept.collect();
+        }
+        let left: usize = self.series.iter().map(|series| series.points.len()).sum();
+        self.more = had - left;
+    }
+}
+
+/// The first gap, the least and the greatest of some points, in their order.
+fn outline(points: &[Point]) -> Vec<Point> {
+    let valued = || {
+        let values = points.iter().enumerate();
+        values.filter_map(|(at, (_, value))| Some((at, (*value)?)))
+    };
+    let gap = points.iter().position(|(_, value)| value.is_none());
+    let least = valued().min_by(|one, other| one.1.total_cmp(&other.1));
+    let greatest = valued().max_by(|one, other| one.1.total_cmp(&other.1));
+    let mut kept: Vec<usize> = [gap, least.map(|(at, _)| at), greatest.map(|(at, _)| at)]
+        .into_iter()
+        .flatten()
+        .collect();
+    kept.sort_unstable();
+    kept.dedup();
+    kept.into_iter().map(|at| points[at].clone()).collect()
+}
+
 /// What a run has shown.
 #[derive(Debug, Clone, Default)]
 pub struct ReportItems {
     /// In the order in which they came.
     pub shown: Vec<ReportItem>,
-    /// Those that came when there was no more room.
+    /// How many came when there was no more room.
     pub dropped: u64,
     bytes: usize,
+    cells: usize,
 }
 
 impl ReportItems {
-    /// Keeps one of so many bytes, if there is room.
+    /// Keeps an item of so many bytes, if there is room.
     pub fn add(&mut self, item: ReportItem, bytes: usize) {
-        if self.shown.len() == MAX_COUNT || self.bytes + bytes > MAX_ALL {
+        let cells = item.cells();
+        if self.shown.len() == MAX_COUNT
+            || self.bytes + bytes > MAX_ALL
+            || self.cells + cells > MAX_CELLS
+        {
             self.dropped += 1;
             return;
         }
         self.bytes += bytes;
+        self.cells += cells;
         self.shown.push(item);
     }
 }
@@ -233,6 +296,36 @@ mod tests {
     }
 
     #[test]
+    fn of_many_points_the_least_and_the_greatest_are_kept() {
+        let point = |n: usize| match n {
+            5000 => "[5000,null]".to_owned(),
+            7777 => "[7777,-100]".to_owned(),
+            8888 => "[8888,100]".to_owned(),
+            n => format!("[{n},{}]", n % 7),
+        };
+        let points: Vec<String> = (0..10_000).map(point).collect();
+        let text = CHART.replace("[1,2.5],[2,null]", &points.join(","));
+        let Ok(ReportItem::Chart(chart)) = ReportItem::parse(&text) else {
+            panic!("a chart")
+        };
+        let kept = &chart.series[0].points;
+        assert!((600..=MAX_DRAWN).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(chart.more, 10_000 - kept.len());
+        for (place, value) in [
+            (5000.0, None),
+            (7777.0, Some(-100.0)),
+            (8888.0, Some(100.0)),
+        ] {
+            assert!(kept.contains(&(Place::Number(place), value)), "{place}");
+        }
+        let places = kept.iter().map(|(place, _)| match place {
+            Place::Number(number) => *number,
+            Place::Name(_) => panic!("a name"),
+        });
+        assert!(places.is_sorted());
+    }
+
+    #[test]
     fn what_finds_no_room_is_counted() {
         let mut report_items = ReportItems::default();
         for _ in 0..300 {
@@ -244,5 +337,15 @@ mod tests {
             report_items.add(ReportItem::parse(CHART).expect("a chart"), 1 << 20);
         }
         assert_eq!((report_items.shown.len(), report_items.dropped), (16, 4));
+        let column = r#"{"title":"","right":false}"#;
+        let (columns, row) = ([column; 100].join(","), ["\"\""; 100].join(","));
+        let rows = vec![format!("[{row}]"); 1000].join(",");
+        let table = format!(r#"{{"table":{{"columns":[{columns}],"rows":[{rows}],"more":0}}}}"#);
+        let mut report_items = ReportItems::default();
+        for _ in 0..8 {
+            let table = ReportItem::parse(&table).expect("a table");
+            report_items.add(table, 1);
+        }
+        assert_eq!((report_items.shown.len(), report_items.dropped), (5, 3));
     }
 }

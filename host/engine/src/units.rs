@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a text is no amount.
+/// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnitError {
-    /// Not a number with a known unit.
+    /// It is not a number with a known unit.
     #[error("`{text}` is not a {what} (write it like {examples})")]
     Malformed {
-        /// What was written.
+        /// The text.
         text: String,
         /// `time` or `size`.
         what: &'static str,
-        /// Some that would do.
+        /// Examples of valid texts.
         examples: &'static str,
     },
-    /// Zero, or more than can be meant.
+    /// It is zero or negative, or too large.
     #[error("`{text}` is out of range: a {what} is {range}")]
     OutOfRange {
-        /// What was written.
+        /// The text.
         text: String,
         /// `time` or `size`.
         what: &'static str,
-        /// The range in words.
+        /// The allowed range in words.
         range: &'static str,
     },
-    /// Not a whole number, or none in the range.
+    /// It is not a whole number, or out of range.
     #[error("`{text}` is not a whole number from 1 to {max}")]
     NoCount {
-        /// What was written.
+        /// The text.
         text: String,
-        /// The largest.
+        /// The largest allowed number.
         max: u32,
     },
 }
@@ -42,7 +42,7 @@ pub enum UnitError {
 const TIME_EXAMPLES: &str = "`60`, `60s`, `5m`, `1.5h` or `250ms`";
 const SIZE_EXAMPLES: &str = "`64KiB`, `256MiB` or `1GiB`";
 
-/// A time that something may take: more than nothing, at most 366 days.
+/// A limit of time: more than zero, at most 366 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeLimit(Duration);
 
@@ -116,7 +116,7 @@ impl fmt::Display for TimeLimit {
     }
 }
 
-/// A number of bytes: more than none, at most 1 TiB. Always written with its unit.
+/// A number of bytes: at least 1, at most 1 TiB. Always written with its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(u64);
 
@@ -217,7 +217,7 @@ impl<const MAX: u32> FromStr for Count<MAX> {
     }
 }
 
-/// A number as digits, perhaps with a fraction, and what follows it.
+/// The number at the start of a text, perhaps with a fraction, and the rest.
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     let end = text

@@ -1,7 +1,7 @@
 //! What an envyr process left: its exit code, what it used, then stdout and stderr apart by a NUL byte.
 #![no_main]
 
-use kael_engine::executor::envyr::read_for_fuzzing;
+use kael_engine::executor::programs::read_for_fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,18 +1,22 @@
-//! The settings of wasmtime that decide how the guest is compiled: the same in the build script and in the engine.
+//! The settings of wasmtime that decide how the guest is compiled. The build script and the engine
+//! share them.
 
 use wasmtime::Config;
 
-/// Settings that the compiled guest must have been compiled with.
+/// The settings with which the guest must be compiled.
 #[must_use]
 pub fn engine_config() -> Config {
     let mut config = Config::new();
     // Lua's errors are wasm exceptions.
     config.wasm_exceptions(true);
-    // Cheaper than fuel, and certain: every loop and every function looks at the epoch.
+    // Cheaper than fuel. Every loop and every function checks the epoch, so any code can be
+    // interrupted.
     config.epoch_interruption(true);
-    // One plain synchronous import carries everything; the young async runtime of the component model stays out.
+    // Everything goes through one synchronous import. The async runtime of the component model is
+    // new and stays out.
     config.concurrency_support(false);
-    // Where in a function it trapped, and frames for native debuggers: an eighth of the file, and nothing here reads it.
+    // The map gives positions of traps and frames for native debuggers. It takes an eighth of the
+    // file, and nothing reads it.
     config.generate_address_map(false);
     config.native_unwind_info(false);
     // Lua counts its own C calls and stops well before this.

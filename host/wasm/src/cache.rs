@@ -1,8 +1,8 @@
-//! Compiled files on disk, so that each is compiled once on a machine.
+//! Keeps compiled files on disk, so that each machine compiles a file once.
 //!
-//! What is read from here becomes machine code that the host runs, so nothing is believed without proof: the folder and
-//! its files are this user's alone, and each entry starts with a code that only who can read the folder's secret can make,
-//! over its name and all its bytes. Anything else is as if it were not there.
+//! The host runs what it reads from here as machine code, so every entry must prove its origin: the
+//! folder and its files belong to this user alone, and each entry begins with an HMAC over its name
+//! and bytes, made with the folder's secret. Any other entry counts as missing.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -16,27 +16,27 @@ use sha2::Sha256;
 
 use kael_engine::executor::lock::{Lock, Waiting};
 
-/// Bytes of the secret, and of the code that it makes.
+/// Bytes of the secret, and of the HMAC.
 const SECRET: usize = 32;
-/// Compiled files that are kept, and their bytes: of more, those go that were not used for longest.
+/// How many compiled files are kept, and their bytes. The least recently used go first.
 const MOST: Bounds = Bounds {
     entries: 500,
     bytes: 4 << 30,
 };
-/// More than a compiled file of the largest size that is taken.
+/// More than the largest compiled file.
 const MAX_ENTRY: u64 = 4 << 30;
 
-/// How long another may take to make the secret.
+/// How long another process may take to make the secret.
 const TURN: Duration = Duration::from_secs(10);
 
-/// What a folder may hold.
+/// The bounds of a folder.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     entries: usize,
     bytes: u64,
 }
 
-/// The folder, open.
+/// The open cache folder.
 pub(super) struct Cache {
     folder: OwnedFd,
     path: PathBuf,
@@ -44,7 +44,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Opens the folder, which is made when there is none.
+    /// Opens the folder, and creates it if necessary.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -65,14 +65,14 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Takes the turn to make an entry, if nobody has it; it lasts as long as what is returned, or
-    /// the process lives.
+    /// Locks an entry, so that one process at a time makes it. Returns none if another process
+    /// holds the lock. The lock lasts as long as the returned value or the process.
     pub(super) fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
         let name = format!("{name}.lock");
         Lock::now(&self.folder, &name)
     }
 
-    /// An entry, if there is one and it is whole and this machine's user's own.
+    /// An entry, if it exists, is complete, and was made by this user on this machine.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
         let mut bytes = match self.bytes(name) {
             Ok(bytes) => bytes,
@@ -98,7 +98,7 @@ impl Cache {
         Some(bytes)
     }
 
-    /// Makes an entry: written beside and moved in, so that nobody reads half of it.
+    /// Writes an entry to a new file and renames that, so that no reader sees half of it.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let code = self.mac(name, content).finalize().into_bytes();
         self.put(name, &[&code, content])?;
@@ -106,8 +106,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes what was not used for longest, until the folder holds no more than it may; never `keep`. What cannot be
-    /// removed, or is being made, stays.
+    /// Removes the least recently used entries, except `keep`, until the folder is within its
+    /// bounds. Skips entries that cannot be removed or that are locked.
     fn evict(&self, most: Bounds, keep: &str) {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&self.path)
@@ -129,7 +129,7 @@ impl Cache {
             let used = stat.st_atime.max(stat.st_mtime);
             entries.push((name == keep, used, stat.st_size.unsigned_abs(), name));
         }
-        // The newest first, and before all others the one that was just made.
+        // The newest first, after the entry that was just made.
         entries.sort_by(|a, b| (b.0, b.1, &b.3).cmp(&(a.0, a.1, &a.3)));
         let mut bytes = 0_u64;
         for (index, (kept, _, size, name)) in entries.iter().enumerate() {
@@ -141,7 +141,7 @@ impl Cache {
         }
     }
 
-    /// Removes an entry and its lock, unless somebody is making it anew.
+    /// Removes an entry and its lock file, unless another process is making it.
     fn remove(&self, name: &str) {
         let Ok(Some(lock)) = Lock::now(&self.folder, &format!("{name}.lock")) else {
             return;
@@ -153,7 +153,7 @@ impl Cache {
     }
 
     fn put(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        // Whoever writes an entry has its lock, so one name for the half of it does.
+        // Only the holder of the lock writes here, so one temporary name is enough.
         let beside = format!("{name}.new");
         let flags =
             OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -182,13 +182,13 @@ impl Cache {
         Ok(bytes)
     }
 
-    /// The folder's secret, made by whoever comes first.
+    /// The folder's secret. The first process that needs it makes it.
     fn secret(&self) -> io::Result<[u8; SECRET]> {
         let known = || match self.bytes("secret") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             known => Ok(known.ok().and_then(|bytes| bytes.try_into().ok())),
         };
-        // It is moved in whole, so that only who has to make it needs the lock.
+        // The secret is renamed into place, so reading it needs no lock.
         if let Some(known) = known()? {
             return Ok(known);
         }
@@ -205,7 +205,7 @@ impl Cache {
     }
 
     fn mac(&self, name: &str, content: &[u8]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length; this one has the length of its output.
+        // HMAC accepts a key of any length. This one is as long as its output.
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.secret).unwrap_or_else(|_| unreachable!());
         mac.update(&(name.len() as u64).to_le_bytes());
@@ -215,7 +215,8 @@ impl Cache {
     }
 }
 
-/// What is open is of this kind, this user's, and nobody else can write to it.
+/// Checks that an open file is of this kind, belongs to this user, and that no other user can write
+/// to it.
 fn owned(file: &OwnedFd, kind: FileType) -> io::Result<()> {
     let stat = rustix::fs::fstat(file)?;
     let own = rustix::process::geteuid().as_raw();
@@ -282,10 +283,10 @@ mod tests {
             fs::write(path.join("a"), &good[..at]).expect("writes");
             assert!(cache.read("a").is_none(), "{at} bytes");
         }
-        // A good entry of another name.
+        // A valid entry under another name.
         fs::copy(path.join("b"), path.join("a")).expect("copies");
         assert!(cache.read("a").is_none());
-        // One that another user's Kael, or another machine's, made.
+        // An entry made with another secret.
         let (_other, elsewhere, foreign) = self::cache();
         foreign.write("a", b"code").expect("writes");
         fs::copy(elsewhere.join("a"), path.join("a")).expect("copies");
@@ -318,10 +319,10 @@ mod tests {
             make(name, used);
         }
         let bounds = |entries, bytes| Bounds { entries, bytes };
-        // The one that was just made stays, old as it may be.
+        // The entry that was just made stays, even if it is the oldest.
         cache.evict(bounds(2, u64::MAX), "b");
         assert_eq!(names(), ["a", "a.lock", "b", "b.lock"]);
-        // One that somebody holds the lock of stays, too.
+        // A locked entry stays, too.
         let held = cache.try_lock("b").expect("tries");
         cache.evict(bounds(1, u64::MAX), "a");
         assert_eq!(names().len(), 4);

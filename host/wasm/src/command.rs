@@ -1,4 +1,4 @@
-//! A file that can be run: what it is, that it is a command, and what it needs of the world.
+//! A WASI command: its format, its entry point, and what it imports.
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
@@ -6,20 +6,22 @@ use wasmtime::{ExternType, InstancePre, Module};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::engine::Engine;
-use super::instance::State;
+use super::file_error::FileError;
+use super::state::State;
 use kael_engine::catalog::Grants;
+use kael_engine::text::hex;
 
 /// A command, linked and ready to be instantiated.
-pub(super) struct Command {
+pub(super) struct WasiCommand {
     /// The SHA-256 of the file, in hexadecimal.
     pub(super) digest: String,
-    pub(super) kind: Kind,
-    /// All that it imports, as it spells it.
+    pub(super) linked: Linked,
+    /// All its imports, as the file spells them.
     pub(super) imports: Vec<String>,
 }
 
-/// The two forms of a command.
-pub(super) enum Kind {
+/// The two formats of a command.
+pub(super) enum Linked {
     /// A component of WASI 0.2.
     Component(CommandPre<State>),
     /// A core module of WASI 0.1.
@@ -32,23 +34,23 @@ pub(super) enum Compiled {
     Module(Module),
 }
 
-/// What the first bytes of a file say that it is.
+/// The format of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Component,
     Module,
 }
 
-/// What a file imports that it is not given.
+/// Imports that the definition does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing {
     /// The imports, as the file spells them.
     pub(super) imports: Vec<String>,
-    /// The field of the definition that gives them.
+    /// The field of the definition that allows them.
     pub(super) field: &'static str,
 }
 
-/// The packages of WASI that every command has, without a field of the definition.
+/// WASI packages that every command may import.
 const GIVEN: [&str; 5] = [
     "wasi:cli/",
     "wasi:clocks/",
@@ -56,17 +58,18 @@ const GIVEN: [&str; 5] = [
     "wasi:io/",
     "wasi:random/",
 ];
-/// What `network` gives: connections, and requests. Nothing comes in, so there is no `wasi:http/incoming-handler`.
+/// What `network` allows: connections and outgoing requests. No instance receives requests, so
+/// there is no `wasi:http/incoming-handler`.
 const NETWORK: [&str; 3] = [
     "wasi:sockets/",
     "wasi:http/types@",
     "wasi:http/outgoing-handler@",
 ];
-/// The one module that a core module may import from.
+/// The only module that a core module may import from.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 impl Format {
-    /// How a program that compiles is told of it.
+    /// The name of the format on the compiler's command line.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Component => "component",
@@ -74,13 +77,13 @@ impl Format {
         }
     }
 
-    /// The other way.
+    /// The format with this name.
     pub(super) fn by_word(word: &str) -> Option<Self> {
         let both = [Self::Component, Self::Module];
         both.into_iter().find(|format| format.word() == word)
     }
 
-    /// None for what is no WebAssembly, or of a version that is not known.
+    /// The format of a file. None if it is not WebAssembly, or of an unknown version.
     pub(super) fn of(file: &[u8]) -> Option<Self> {
         match file.get(..8)? {
             b"\0asm\x01\0\0\0" => Some(Self::Module),
@@ -90,19 +93,18 @@ impl Format {
     }
 }
 
-/// The SHA-256 of a file in hexadecimal.
+/// The SHA-256 of a file, in hexadecimal.
 pub(super) fn digest(file: &[u8]) -> String {
-    let digest = Sha256::digest(file);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(file))
 }
 
-impl Command {
-    /// Links a compiled file, or says why it cannot be.
+impl WasiCommand {
+    /// Links a compiled file. The error says why it cannot be linked.
     pub(super) fn link(
         engine: &Engine,
         compiled: &Compiled,
         digest: String,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, FileError> {
         let imports = imports(engine, compiled);
         let strange: Vec<_> = imports
             .iter()
@@ -110,13 +112,9 @@ impl Command {
             .cloned()
             .collect();
         if !strange.is_empty() {
-            return Err(format!(
-                "imports what Kael does not have: {}",
-                strange.join(", ")
-            ));
+            return Err(FileError::Imports(strange));
         }
-        let cannot = |error: wasmtime::Error| format!("cannot be linked: {}", one_line(&error));
-        let kind = match compiled {
+        let linked = match compiled {
             Compiled::Component(component) => {
                 let runs = |name: &str| name.starts_with("wasi:cli/run@0.2.");
                 if !component
@@ -124,33 +122,38 @@ impl Command {
                     .exports(&engine.engine)
                     .any(|(name, _)| runs(name))
                 {
-                    return Err("exports no `wasi:cli/run@0.2`: it is not a command".to_owned());
+                    return Err(FileError::NoRun);
                 }
                 let http = imports.iter().any(|name| name.starts_with("wasi:http/"));
                 let linked = engine
                     .components(http)
                     .and_then(|linker| linker.instantiate_pre(component))
-                    .map_err(cannot)?;
-                Kind::Component(CommandPre::new(linked).map_err(cannot)?)
+                    .map_err(FileError::Link)?;
+                Linked::Component(CommandPre::new(linked).map_err(FileError::Link)?)
             }
             Compiled::Module(module) => {
                 let plain =
                     |ty: &wasmtime::FuncType| ty.params().len() == 0 && ty.results().len() == 0;
                 if !matches!(module.get_export("_start"), Some(ExternType::Func(ty)) if plain(&ty))
                 {
-                    return Err("exports no function `_start`: it is not a command".to_owned());
+                    return Err(FileError::NoStart);
                 }
-                Kind::Module(engine.modules.instantiate_pre(module).map_err(cannot)?)
+                Linked::Module(
+                    engine
+                        .modules
+                        .instantiate_pre(module)
+                        .map_err(FileError::Link)?,
+                )
             }
         };
         Ok(Self {
             digest,
-            kind,
+            linked,
             imports,
         })
     }
 
-    /// What the file imports, against what a definition gives.
+    /// The imports that the definition's grants do not allow.
     pub(super) fn missing(&self, grants: &Grants) -> Option<Missing> {
         let needs = |name: &&String| is_of(&NETWORK, name);
         let imports: Vec<String> = self.imports.iter().filter(needs).cloned().collect();
@@ -161,7 +164,7 @@ impl Command {
     }
 }
 
-/// Every import, once, in the file's order.
+/// Every import once, in the file's order.
 fn imports(engine: &Engine, compiled: &Compiled) -> Vec<String> {
     match compiled {
         Compiled::Component(component) => {
@@ -189,11 +192,4 @@ fn is_known(compiled: &Compiled, import: &str) -> bool {
 
 fn is_of(interfaces: &[&str], import: &str) -> bool {
     interfaces.iter().any(|start| import.starts_with(start))
-}
-
-/// An error and its causes in one line of bounded length.
-pub(super) fn one_line(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    let words: Vec<_> = text.split_whitespace().collect();
-    words.join(" ").chars().take(500).collect()
 }

@@ -1,4 +1,4 @@
-//! From WebAssembly to machine code, and from its bytes to something that runs.
+//! Compiles WebAssembly to machine code, and loads machine code.
 #![expect(unsafe_code, reason = "machine code can only be loaded on trust")]
 
 use wasmtime::Module;
@@ -6,41 +6,40 @@ use wasmtime::component::Component;
 
 use super::command::{Compiled, Format};
 use super::engine::Engine;
+use super::file_error::FileError;
 
-/// A digest of the settings and of the version of wasmtime that the build script found.
+/// A digest of the compile settings and of wasmtime's version, made by the build script.
 pub(super) const SETTINGS: &str = env!("KAEL_WASM_SETTINGS");
 
-/// Compiles a file that may be anything.
+/// Compiles a file that is not trusted.
 #[cfg(feature = "compiler")]
 pub(super) fn compile(
     engine: &wasmtime::Engine,
     bytes: &[u8],
     format: Format,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, FileError> {
     let code = match format {
         Format::Component => engine.precompile_component(bytes),
         Format::Module => engine.precompile_module(bytes),
     };
-    code.map_err(|error| format!("cannot be compiled: {}", super::command::one_line(&error)))
+    code.map_err(FileError::Compile)
 }
 
-/// A build without the compiler runs what another has compiled.
+/// A build without the compiler can only run what another build has compiled.
 #[cfg(not(feature = "compiler"))]
-pub(super) fn compile(_: &wasmtime::Engine, _: &[u8], _: Format) -> Result<Vec<u8>, String> {
-    Err(NO_COMPILER.to_owned())
+pub(super) fn compile(_: &wasmtime::Engine, _: &[u8], _: Format) -> Result<Vec<u8>, FileError> {
+    Err(FileError::NoCompiler)
 }
 
-/// Why such a build has no machine code for a file.
-pub(super) const NO_COMPILER: &str = "is not compiled yet, and this kael-host was built without the compiler: run it once with one that has it, on this data folder";
-
-/// Loads what [`compile`] made; nothing else may be given.
-pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compiled, String> {
+/// Loads the output of [`compile`]. Callers must pass nothing else.
+pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compiled, FileError> {
     let compiled = match format {
         Format::Component => {
-            // SAFETY: the bytes come from `compile` in a process that this one started and that may write nothing but
-            // them, over a pipe that nothing else has; or from an entry of the cache. An entry is read
-            // into memory first, where nobody else can change it, and then checked against a code over all its bytes
-            // that only a Kael of this user can have made. wasmtime itself looks at version, settings and processor.
+            // SAFETY: the bytes come from one of two places. Either from `compile` in a child
+            // process that can write nothing else, over a pipe that only the two have. Or from an
+            // entry of the cache, which was read into memory, where no other process can change it,
+            // and then checked against an HMAC over all its bytes that only a Kael of this user can
+            // make. wasmtime itself checks version, settings and processor.
             unsafe { Component::deserialize(&engine.engine, code) }.map(Compiled::Component)
         }
         Format::Module => {
@@ -48,5 +47,5 @@ pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compi
             unsafe { Module::deserialize(&engine.engine, code) }.map(Compiled::Module)
         }
     };
-    compiled.map_err(|error| format!("cannot be loaded: {}", super::command::one_line(&error)))
+    compiled.map_err(FileError::Load)
 }

@@ -1,7 +1,8 @@
-//! Compiles files of WebAssembly in a process of its own, within bounds: a small file can take gigabytes and minutes.
+//! Compiles WebAssembly files in a bounded child process, because a small file can take gigabytes
+//! and minutes.
 //!
-//! The process is a `kael-host` that is called as `kael-host __compile FORMAT`. It reads the file on stdin, writes the machine code on
-//! stdout, and may write nothing else. It ends with the call that it was started for.
+//! The process is `kael-host __compile FORMAT`. It reads the file on stdin and writes the machine
+//! code on stdout. It may write nothing else. It ends with the call that needs the file.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
@@ -11,48 +12,50 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::command::Format;
+use super::file_error::FileError;
 use super::{compile, engine_config};
-use kael_engine::executor::process::{self, Command, Ending, Finished, Isolation};
+use kael_engine::executor::process::{self, Ending, Finished, Isolation, ProcessCommand};
 use kael_engine::executor::temporary::Temporary;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::limits::ProcessLimits;
 use kael_engine::units::{ByteSize, TimeLimit};
 
-/// The hidden command of a program that compiles.
+/// The hidden subcommand that compiles.
 pub const WORD: &str = "__compile";
 
-/// What compiling may take, however small the file is, and how many times its size on top. What compilers of languages make
-/// takes some 20 to 40 times its size.
+/// The memory limit of a compilation: a base, plus a multiple of the file's size. Files that
+/// compilers produce take 20 to 40 times their size.
 const MEMORY: ByteSize = ByteSize::mib(256);
 const MEMORY_TIMES: u64 = 64;
 const MOST_MEMORY: ByteSize = ByteSize::mib(4096);
-/// The same for the machine code, of which there are some three times the size.
+/// The same for the machine code, which is about three times as large as the file.
 const CODE: ByteSize = ByteSize::mib(32);
 const CODE_TIMES: u64 = 16;
 const MOST_CODE: ByteSize = ByteSize::mib(1024);
-/// Threads of one that compiles.
+/// Threads of the child process.
 const THREADS: usize = 4;
-/// A call's timeout may be shorter than what a good file takes, and the next call finds it compiled.
+/// The least time for a compilation. A call with a shorter timeout fails, and the next call finds
+/// the file compiled.
 const LEAST_TIME: Duration = Duration::from_secs(5);
 
-/// Files that one host compiles at the same time; more wait.
+/// How many files one host compiles at once. The others wait.
 static PERMITS: Semaphore = Semaphore::const_new(2);
 
-/// How files are compiled.
+/// The program that compiles, and the data folder.
 pub(super) struct Compiler {
-    /// The program; none where the host was told of none.
+    /// The path of `kael-host`. Without it, no file is compiled.
     pub(super) program: Option<PathBuf>,
     /// Kael's data folder.
     pub(super) data: PathBuf,
 }
 
-/// How long a file may take to be compiled for a call that may take this long.
+/// How long the compilation of a file may take for a call with this timeout.
 pub(super) fn time(timeout: Duration) -> Duration {
     timeout.max(LEAST_TIME)
 }
 
 impl Compiler {
-    /// The machine code of a file, which errors call `name`. Dropping the future ends the process.
+    /// Compiles a file. `name` is its name in errors. Dropping the future ends the child process.
     pub(super) async fn compile(
         &self,
         bytes: Vec<u8>,
@@ -62,21 +65,21 @@ impl Compiler {
     ) -> Result<Vec<u8>, ActionError> {
         let unavailable = |why: &str| ActionError::unavailable(format!("`{name}` {why}"), None);
         if cfg!(not(feature = "compiler")) {
-            return Err(unavailable(compile::NO_COMPILER));
+            return Err(unavailable(&FileError::NoCompiler.to_string()));
         }
         let program = self.program.clone().ok_or_else(|| {
             let hint = "tell the host of a kael-host that compiles";
             let message = format!("`{name}` is not compiled yet, and this program has no compiler");
             ActionError::unavailable(message, Some(hint.to_owned()))
         })?;
-        // Never closed.
+        // The semaphore is never closed.
         let _permit = PERMITS.acquire().await.ok();
         let size = bytes.len() as u64;
         let memory = bound(MEMORY, MEMORY_TIMES, MOST_MEMORY, size);
         let starting = |error: io::Error| unavailable(&format!("cannot be compiled: {error}"));
         let room = process::room(within).await.map_err(starting)?;
         let mut temporary = Temporary::new(&self.data)?;
-        let command = Command {
+        let command = ProcessCommand {
             program,
             args: [WORD, format.word()].map(OsString::from).to_vec(),
             env: vec![
@@ -109,7 +112,7 @@ impl Compiler {
     }
 }
 
-/// The failure of a file that is not compiled in time.
+/// The error when a compilation takes too long.
 pub(super) fn late(name: &str, within: Duration) -> ActionError {
     let message = format!(
         "`{name}` was not compiled within {} s",
@@ -120,11 +123,11 @@ pub(super) fn late(name: &str, within: Duration) -> ActionError {
 
 enum Refused {
     Late,
-    /// In words that follow a name.
+    /// Follows the file's name.
     Because(String),
 }
 
-/// The machine code, or why there is none.
+/// Reads the outcome of the child process.
 fn read(finished: Finished, memory: ByteSize) -> Result<Vec<u8>, Refused> {
     let because = |why: String| Err(Refused::Because(why));
     let stderr = String::from_utf8_lossy(&finished.stderr);
@@ -135,7 +138,7 @@ fn read(finished: Finished, memory: ByteSize) -> Result<Vec<u8>, Refused> {
         Ending::TooMuchOutput => {
             return because("becomes more machine code than a file of its size may".to_owned());
         }
-        // Rust says so before it aborts; a thread that cannot be made says so, too.
+        // Rust prints this before it aborts. A failure to start a thread prints a message, too.
         _ if stderr.contains("memory allocation of") || stderr.contains("Cannot allocate") => {
             return because(format!("takes more than {memory} to be compiled"));
         }
@@ -160,7 +163,7 @@ fn read(finished: Finished, memory: ByteSize) -> Result<Vec<u8>, Refused> {
     }
 }
 
-/// What the machine code starts with: the settings and the version that made it.
+/// The header of machine code: the settings and the version that made it.
 fn head() -> String {
     format!("kael {}\n", compile::SETTINGS)
 }
@@ -175,21 +178,19 @@ fn threads() -> usize {
     here.min(THREADS)
 }
 
-/// What the process does: for the hidden command of a program that compiles. Reads a file on stdin, and writes its machine code on
-/// stdout.
+/// The child process: reads a file on stdin and writes its machine code on stdout.
 ///
 /// # Errors
-/// Why there is none, in words that follow the file's name.
-pub fn compile_stdin(format: &str) -> Result<(), String> {
-    let format = Format::by_word(format).ok_or("is of no format that is known")?;
+/// Why it cannot, to follow the file's name.
+pub fn compile_stdin(format: &str) -> Result<(), FileError> {
+    let format = Format::by_word(format).ok_or(FileError::Format)?;
     let mut bytes = Vec::new();
-    let failed = |error: io::Error| format!("cannot be compiled: {error}");
-    io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
-    let engine = wasmtime::Engine::new(&engine_config::engine_config())
-        .map_err(|error| format!("cannot be compiled: {error}"))?;
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    let engine =
+        wasmtime::Engine::new(&engine_config::engine_config()).map_err(FileError::Compile)?;
     let code = compile::compile(&engine, &bytes, format)?;
     let mut stdout = io::stdout().lock();
-    stdout.write_all(head().as_bytes()).map_err(failed)?;
-    stdout.write_all(&code).map_err(failed)?;
-    stdout.flush().map_err(failed)
+    stdout.write_all(head().as_bytes())?;
+    stdout.write_all(&code)?;
+    Ok(stdout.flush()?)
 }

@@ -1,31 +1,32 @@
-//! The engine of all actions that are WebAssembly, apart from that of scripts: made when the first is called.
+//! The wasmtime engine of all WebAssembly actions, made for the first call. Scripts have another
+//! engine.
 
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, component};
 
-use super::instance::State;
+use super::state::State;
 use super::{engine_config, http, lookup};
 use kael_engine::bounds::Ticker;
 use kael_engine::failure::ActionError;
 
-/// Instances at the same time; more wait, outside their timeout.
+/// Instances at once. The other calls wait, and their timeout has not begun.
 const INSTANCES: u32 = 64;
-/// Core instances, and tables, that a component may have: its modules and the glue between them. Those of an interpreter
-/// with its libraries have dozens.
+/// Core instances and tables of one component: its modules and the code between them. An
+/// interpreter with its libraries has dozens.
 const PARTS: u32 = 64;
-/// Elements of a table: the functions of a large program. They take address space until they are used.
+/// Elements of one table: the functions of a large program. Unused ones take only address space.
 const ELEMENTS: usize = 1 << 20;
 
-/// Memories that a component may have: most have one, those that were composed of two have two.
+/// Memories of one component: most have one, components made of two have two.
 const MEMORIES: u32 = 2;
 
-/// What files are compiled with, linked against, and run in.
+/// The engine, its linkers, and its limits.
 pub(super) struct Engine {
     pub(super) engine: wasmtime::Engine,
     components: component::Linker<State>,
-    /// The same and `wasi:http`, made for the first file that imports it.
+    /// `components` plus `wasi:http`, made for the first file that imports it.
     with_http: OnceLock<component::Linker<State>>,
     pub(super) modules: wasmtime::Linker<State>,
     pub(super) ticker: Ticker,
@@ -33,7 +34,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Sets it up; that takes address space and no memory.
+    /// Sets up the engine, which takes address space but no memory.
     pub(super) fn new() -> Result<Self, ActionError> {
         Self::set_up().map_err(|error| {
             let message = format!("WebAssembly cannot be run on this machine: {error:#}");
@@ -41,7 +42,7 @@ impl Engine {
         })
     }
 
-    /// What components are linked against.
+    /// The linker for components.
     pub(super) fn components(&self, http: bool) -> wasmtime::Result<&component::Linker<State>> {
         if !http {
             return Ok(&self.components);

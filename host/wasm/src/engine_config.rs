@@ -1,13 +1,15 @@
-//! The settings of wasmtime for actions: those that decide how a file is compiled, and so which compiled file fits.
+//! The settings of wasmtime for actions. They decide how a file is compiled, and which compiled
+//! files can be used.
 
 use wasmtime::Config;
 
-/// Settings that a compiled action must have been compiled with.
+/// The settings with which actions must be compiled.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
-    // Certain: every loop and every function looks at the epoch.
+    // Every loop and every function checks the epoch, so any code can be interrupted.
     config.epoch_interruption(true);
-    // What WASI 0.2 has is in plain functions; the young async runtime of the component model stays out.
+    // WASI 0.2 needs only synchronous functions. The async runtime of the component model is new
+    // and stays out.
     config.concurrency_support(false);
     config.wasm_exceptions(true);
     config.max_wasm_stack(1 << 20);

@@ -1,5 +1,5 @@
-//! Frees what an abandoned call has left waiting: opening or reading a FIFO of a granted folder waits in a thread of the
-//! host, for somebody at its other end who may never come.
+//! Opens each FIFO of an abandoned call read-write once, so that blocked readers and writers
+//! return. Otherwise their threads might wait for another process that never comes.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use std::time::Duration;
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use tokio::task::AbortHandle;
 
-/// Levels of folders that are looked through.
+/// How deep to search the folders.
 const MAX_DEPTH: usize = 64;
 
-/// Does so once the call's task is gone, in a thread of its own.
+/// Searches the folders on another thread, after the call's task has ended.
 pub(super) fn after(task: AbortHandle, folders: Vec<PathBuf>) {
     if folders.is_empty() {
         return;
     }
     let work = move || {
-        // It ends at its next tick. Before that it could open another.
+        // The task ends at its next tick. Before that it could open another FIFO.
         while !task.is_finished() {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -25,15 +25,16 @@ pub(super) fn after(task: AbortHandle, folders: Vec<PathBuf>) {
             release(&folder, 0);
         }
     };
-    // Without a thread to be had, those that wait go on waiting.
+    // If no thread can be started, the blocked threads stay blocked.
     std::thread::Builder::new()
         .name("kael-release".to_owned())
         .spawn(work)
         .ok();
 }
 
-/// Is for a moment at both ends of every FIFO below a folder: who waited to open one has it then, who reads from it finds
-/// its end, and who writes to it finds nobody. No link is followed: an action may have put one in the place of a folder.
+/// Opens and closes both ends of every FIFO below a folder: blocked opens succeed, readers reach
+/// the end, and writers get EPIPE. Does not follow links, because an action may have replaced a
+/// folder with one.
 fn release(folder: &OwnedFd, depth: usize) {
     if depth > MAX_DEPTH {
         return;
@@ -57,7 +58,7 @@ fn release(folder: &OwnedFd, depth: usize) {
                 }
             }
             Ok(FileType::Fifo) => {
-                // Linux gives both ends at once, and waits for nobody.
+                // Linux opens both ends at once without waiting.
                 let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let own = format!("/proc/self/fd/{}", opened.as_raw_fd());
                 let both = rustix::fs::open(own, flags, Mode::empty());
@@ -68,7 +69,7 @@ fn release(folder: &OwnedFd, depth: usize) {
     }
 }
 
-/// Opens a folder that an action was given.
+/// Opens a folder that the action could use.
 fn open(folder: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let plainly = ResolveFlags::NO_SYMLINKS;
@@ -104,7 +105,7 @@ mod tests {
             done.send(text).ok();
         });
         let outcome = loop {
-            // It may not have come as far as to wait.
+            // The thread may not be blocked yet.
             release(&open(folder.path()).expect("a folder"), 0);
             match wait.recv_timeout(Duration::from_millis(20)) {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}

@@ -1,39 +1,25 @@
-//! One call: an instance, what it may use, and the end of it. It is never used twice.
+//! Runs one call in a fresh instance, and reports how it ended.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::Store;
+use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use super::command::{Command, Kind};
+use super::command::{Linked, WasiCommand};
 use super::engine::Engine;
 use super::http::{Http, Trust};
-use super::lookup::Asked;
 use super::network_policy::NetworkPolicy;
-use kael_engine::bounds::{Limiter, Meter};
+use super::state::State;
+use kael_engine::bounds::{Limiter, Meter, Tick, bound_store};
 use kael_engine::units::{ByteSize, TimeLimit};
 
-/// Handles that an instance may hold at the same time: open files, sockets, streams.
+/// Handles (files, sockets, streams) that an instance may have at once.
 const HANDLES: usize = 256;
 
-/// What the host keeps for one instance.
-pub(super) struct State {
-    pub(super) wasi: WasiP1Ctx,
-    pub(super) reach: NetworkPolicy,
-    pub(super) asked: Asked,
-    pub(super) http: Http,
-    limiter: Limiter,
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.wasi.ctx()
-    }
-}
-
-/// What one call may use beside its time.
+/// What one call may use besides time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowed {
     pub(super) memory: ByteSize,
@@ -42,20 +28,20 @@ pub(super) struct Allowed {
 
 /// How an instance ended.
 pub(super) struct Ended {
-    /// What its `run` or `_start` came to; true for success.
+    /// The result of `run` or `_start`; true for success.
     pub(super) answer: wasmtime::Result<bool>,
-    /// What it had computed when that was more than it may.
+    /// Its computing time, if that exceeded the limit.
     pub(super) over_cpu: Option<Duration>,
-    /// The memory that it asked for and was refused.
+    /// The memory size that was refused, if any.
     pub(super) refused: Option<ByteSize>,
 }
 
 /// Runs a command to its end. Dropping the future ends the instance.
 pub(super) async fn run(
     engine: &Engine,
-    command: &Command,
+    command: &WasiCommand,
     mut wasi: WasiP1Ctx,
-    reach: NetworkPolicy,
+    network: NetworkPolicy,
     trust: Arc<Trust>,
     allowed: Allowed,
 ) -> Ended {
@@ -64,14 +50,12 @@ pub(super) async fn run(
     wasi.ctx().table.set_max_capacity(HANDLES);
     let state = State {
         wasi,
-        http: Http::new(reach.clone(), trust),
-        reach,
-        asked: Asked::new(),
+        http: Http::new(network.clone(), trust),
+        network,
+        lookups: HashMap::new(),
         limiter: Limiter::new(allowed.memory),
     };
     let mut store = Store::new(&engine.engine, state);
-    store.limiter(|state| &mut state.limiter);
-    store.set_epoch_deadline(1);
     let late = {
         let meter = meter.clone();
         move || {
@@ -80,15 +64,11 @@ pub(super) async fn run(
         }
     };
     let looks = late.clone();
-    store.epoch_deadline_callback(move |_| {
-        if looks() {
-            return Ok(UpdateDeadline::Interrupt);
-        }
-        Ok(UpdateDeadline::YieldCustom(
-            1,
-            Box::pin(tokio::task::yield_now()),
-        ))
-    });
+    let tick = move |_: &mut State| match looks() {
+        true => Tick::End,
+        false => Tick::Continue,
+    };
+    bound_store(&mut store, |state| &mut state.limiter, tick);
     let answer = meter.measure(start(&mut store, command)).await;
     let interrupted = answer
         .as_ref()
@@ -102,14 +82,14 @@ pub(super) async fn run(
     }
 }
 
-async fn start(store: &mut Store<State>, command: &Command) -> wasmtime::Result<bool> {
-    match &command.kind {
-        Kind::Component(component) => {
+async fn start(store: &mut Store<State>, command: &WasiCommand) -> wasmtime::Result<bool> {
+    match &command.linked {
+        Linked::Component(component) => {
             let instance = component.instantiate_async(&mut *store).await?;
             let answer = instance.wasi_cli_run().call_run(store).await?;
             Ok(answer.is_ok())
         }
-        Kind::Module(module) => {
+        Linked::Module(module) => {
             let instance = module.instantiate_async(&mut *store).await?;
             let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
             start.call_async(store, ()).await?;

@@ -1,8 +1,9 @@
-//! Runs implementations that are WASI commands, in instances of WebAssembly in this process.
+//! Runs actions that are WASI commands, in WebAssembly instances in this process.
 //!
-//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world what its definition
-//! names: `world` makes that, `reach` and `lookup` guard the network, `http` makes requests over it. `library` makes files ready to run, with `cache`
-//! for what was compiled before; `instance` runs one, and `outcome` says what its end means.
+//! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world
+//! what its definition names: `world` makes that, `reach` and `lookup` guard the network, `http`
+//! makes requests over it. `library` makes files ready to run, with `cache` for what was compiled
+//! before; `instance` runs one, and `outcome` says what its end means.
 
 mod cache;
 mod command;
@@ -11,6 +12,7 @@ mod compiler;
 mod engine;
 mod engine_config;
 mod fifo_unblock;
+mod file_error;
 mod http;
 mod instance;
 mod lookup;
@@ -18,6 +20,7 @@ mod module_loader;
 mod network_policy;
 mod outcome;
 mod pipes;
+mod state;
 mod wasi_ctx;
 
 use std::path::PathBuf;
@@ -26,18 +29,19 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use command::Command;
+use command::WasiCommand;
 use compiler::Compiler;
 pub use compiler::{WORD, compile_stdin};
 use engine::Engine;
+pub use file_error::FileError;
 use http::Trust;
 use instance::{Allowed, Ended};
 use kael_engine::activity::Lines;
 use kael_engine::catalog::{Definition, Executor};
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters;
-use kael_engine::executor::envyr::{Envyr, inside};
 use kael_engine::executor::granted::judge_program;
+use kael_engine::executor::source::{Sources, inside};
 use kael_engine::executor::{
     Execute, Execution, ExecutorFactory, Imports, Invocation, RepoContext, STDERR_TAIL, STDOUT_CAP,
 };
@@ -50,42 +54,42 @@ use outcome::Traces;
 use pipes::Pipe;
 use wasi_ctx::Streams;
 
-/// Memory of an instance when its definition does not say.
+/// Memory of an instance without `limits.memory`.
 const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 
-/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing is kept.
+/// For the fuzz targets: what a file is found to be, and what it imports when it could run. Nothing
+/// is kept.
 #[cfg(fuzzing)]
-pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, String> {
+pub fn load_for_fuzzing(file: &[u8]) -> Result<Vec<String>, FileError> {
     use std::sync::LazyLock;
 
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("an engine"));
-    let format = command::Format::of(file).ok_or("neither")?;
+    let format = command::Format::of(file).ok_or(FileError::Format)?;
     let code = compile::compile(&ENGINE.engine, file, format)?;
     let compiled = compile::load(&ENGINE, &code, format)?;
-    let command = Command::link(&ENGINE, &compiled, command::digest(file))?;
+    let command = WasiCommand::link(&ENGINE, &compiled, command::digest(file))?;
     Ok(command.imports)
 }
 
 /// Runs the WASI commands of one actions repo.
 pub struct Wasm {
-    /// Fetches sources.
-    envyr: Arc<Envyr>,
+    sources: Arc<Sources>,
     environment: Environment,
     repo: PathBuf,
     library: Library,
     trust: Arc<Trust>,
-    /// Made when the first action runs.
-    engine: OnceCell<Arc<Engine>>,
+    engine: SharedEngine,
 }
 
+/// The engine of all repos of one runtime, made when the first action runs.
+type SharedEngine = Arc<OnceCell<Arc<Engine>>>;
+
 impl Wasm {
-    /// An executor for the actions of a repo.
-    #[must_use]
-    pub fn new(repo: RepoContext) -> Self {
+    fn new(repo: RepoContext, engine: SharedEngine) -> Self {
         let RepoContext {
             root: repo,
             environment,
-            sources: envyr,
+            sources,
             compiler: program,
         } = repo;
         let data = environment.data_folder();
@@ -93,12 +97,12 @@ impl Wasm {
         let library = Library::new(folder, Compiler { program, data });
         let trust = Arc::new(Trust::new(&environment));
         Self {
-            envyr,
+            sources,
             environment,
             repo,
             library,
             trust,
-            engine: OnceCell::new(),
+            engine,
         }
     }
 
@@ -107,21 +111,21 @@ impl Wasm {
         self.engine.get_or_try_init(make).await
     }
 
-    /// The definition's file, ready to run, if it is given all that it needs.
+    /// The definition's file, linked, if the definition allows all its imports.
     async fn command(
         &self,
         engine: &Arc<Engine>,
         definition: &Definition,
-    ) -> Result<Arc<Command>, ActionError> {
+    ) -> Result<Arc<WasiCommand>, ActionError> {
         let source = self
-            .envyr
+            .sources
             .fetch(&definition.source, definition.timeout)
             .await?;
         let folder = match &definition.subdir {
             None => source.clone(),
             Some(subdir) => inside(&source, &source, subdir, "subdir")?,
         };
-        // Definitions for this executor have one.
+        // Every definition for this executor has an entry point.
         let name = definition.entrypoint.as_deref().unwrap_or_default();
         let path = inside(&source, &folder, name, "entrypoint")?;
         judge_program(&self.repo, &path)
@@ -144,15 +148,15 @@ impl Wasm {
         }
     }
 
-    /// What the definition's file imports, once it is sure that it can be run and is given all that it needs. Compiles
-    /// it where nobody has.
+    /// What the definition's file imports, once it is sure that it can be run and is given all that
+    /// it needs. Compiles it where nobody has.
     async fn checked_imports(&self, definition: &Definition) -> Result<Vec<String>, ActionError> {
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
         Ok(command.imports.clone())
     }
 
-    /// Runs one to its end. Dropping the future ends the instance.
+    /// Runs a call to its end. Dropping the future ends the instance.
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         let given = invocation.encode()?;
@@ -165,25 +169,25 @@ impl Wasm {
             stdout: stdout.clone(),
             stderr: stderr.clone(),
         };
-        let reach = NetworkPolicy::new(&definition.grants.network);
-        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &reach)?;
+        let network = NetworkPolicy::new(&definition.grants.network);
+        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &network)?;
         let allowed = Allowed {
             memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
             cpu: definition.limits.cpu,
         };
-        // Never closed.
+        // The semaphore is never closed.
         let turn = engine.turns.clone().acquire_owned().await.ok();
         let running = {
-            let (engine, reach, trust) = (engine.clone(), reach.clone(), self.trust.clone());
+            let (engine, network, trust) = (engine.clone(), network.clone(), self.trust.clone());
             let permit = Permit::current();
             async move {
                 let _permit = permit;
-                let ended = instance::run(&engine, &command, wasi, reach, trust, allowed).await;
+                let ended = instance::run(&engine, &command, wasi, network, trust, allowed).await;
                 drop(turn);
                 ended
             }
         };
-        // A task of its own: what it computes is not the script's computing.
+        // Runs in a task of its own, so that its computing time does not count for the script.
         let dirs = definition.grants.dirs.iter();
         let task = Task {
             handle: tokio::spawn(running),
@@ -194,7 +198,7 @@ impl Wasm {
             stdout: stdout.take(),
             overflowed: stdout.overflowed(),
             stderr: stderr.take(),
-            advice: reach.advice(),
+            advice: network.advice(),
         };
         match ended {
             None => Err(outcome::timed_out(definition.timeout, &traces)),
@@ -218,9 +222,20 @@ impl Execute for Wasm {
     }
 }
 
-/// Gives a program's repos the executor `wasm`.
-#[derive(Debug, Clone, Copy)]
-pub struct WasmFactory;
+/// Gives the repos of one runtime the executor `wasm`. They share one engine, and so one bound on
+/// instances at the same time.
+#[derive(Clone, Default)]
+pub struct WasmFactory {
+    engine: SharedEngine,
+}
+
+impl WasmFactory {
+    /// A factory whose repos share an engine with each other, and with those of no other factory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl ExecutorFactory for WasmFactory {
     fn executor(&self) -> Executor {
@@ -228,19 +243,19 @@ impl ExecutorFactory for WasmFactory {
     }
 
     fn for_repo(&self, repo: RepoContext) -> Arc<dyn Execute> {
-        Arc::new(Wasm::new(repo))
+        Arc::new(Wasm::new(repo, self.engine.clone()))
     }
 }
 
-/// An instance that is running; dropping this ends it, at the next tick.
+/// A running instance. Dropping this ends it at the next tick.
 struct Task {
     handle: JoinHandle<Ended>,
-    /// What it was given.
+    /// The folders that it can use.
     folders: Vec<PathBuf>,
 }
 
 impl Task {
-    /// None when it was late.
+    /// None if it takes longer.
     async fn within(
         mut self,
         time: std::time::Duration,

@@ -1,4 +1,5 @@
-//! `wasi:sockets/ip-name-lookup` with a look at the allow-list before the question and after the answer.
+//! `wasi:sockets/ip-name-lookup`, with the network policy checked before the query and after each
+//! answer.
 
 use std::collections::HashMap;
 
@@ -12,16 +13,13 @@ use wasmtime_wasi::p2::bindings::sockets::network::{
 use wasmtime_wasi::p2::{DynPollable, IoError, SocketError};
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView as _};
 
-use super::instance::State;
 use super::network_policy::NetworkPolicy;
-
-/// Questions under way: the name that each asks for.
-pub(super) type Asked = HashMap<u32, String>;
+use super::state::State;
 
 struct Guarded<'a> {
     inner: WasiSocketsCtxView<'a>,
-    reach: NetworkPolicy,
-    asked: &'a mut Asked,
+    network: NetworkPolicy,
+    lookups: &'a mut HashMap<u32, String>,
 }
 
 struct Own;
@@ -30,15 +28,12 @@ impl HasData for Own {
     type Data<'a> = Guarded<'a>;
 }
 
-/// Takes the place of wasmtime's, which answers for any name or none.
+/// Replaces wasmtime's implementation, which allows all names or none.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    ip_name_lookup::add_to_linker::<State, Own>(linker, |state| {
-        let (reach, asked) = (state.reach.clone(), &mut state.asked);
-        Guarded {
-            inner: state.wasi.sockets(),
-            reach,
-            asked,
-        }
+    ip_name_lookup::add_to_linker::<State, Own>(linker, |state| Guarded {
+        inner: state.wasi.sockets(),
+        network: state.network.clone(),
+        lookups: &mut state.lookups,
     })
 }
 
@@ -67,11 +62,11 @@ impl Host for Guarded<'_> {
         network: Resource<Network>,
         name: String,
     ) -> Result<Resource<ResolveAddressStream>, SocketError> {
-        let Some(known) = self.reach.may_resolve(&name) else {
+        let Some(known) = self.network.may_resolve(&name) else {
             return Err(ErrorCode::AccessDenied.into());
         };
         let stream = self.inner.resolve_addresses(network, name)?;
-        self.asked.insert(stream.rep(), known);
+        self.lookups.insert(stream.rep(), known);
         Ok(stream)
     }
 }
@@ -81,7 +76,7 @@ impl HostResolveAddressStream for Guarded<'_> {
         &mut self,
         stream: Resource<ResolveAddressStream>,
     ) -> Result<Option<IpAddress>, SocketError> {
-        let Some(name) = self.asked.get(&stream.rep()) else {
+        let Some(name) = self.lookups.get(&stream.rep()) else {
             return Err(ErrorCode::AccessDenied.into());
         };
         loop {
@@ -89,7 +84,7 @@ impl HostResolveAddressStream for Guarded<'_> {
             let Some(address) = self.inner.resolve_next_address(again)? else {
                 return Ok(None);
             };
-            if self.reach.accept_dns_answer(name, to_ip(&address)) {
+            if self.network.accept_dns_answer(name, to_ip(&address)) {
                 return Ok(Some(address));
             }
         }
@@ -103,7 +98,7 @@ impl HostResolveAddressStream for Guarded<'_> {
     }
 
     fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
-        self.asked.remove(&stream.rep());
+        self.lookups.remove(&stream.rep());
         HostResolveAddressStream::drop(&mut self.inner, stream)
     }
 }

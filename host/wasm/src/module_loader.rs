@@ -1,4 +1,4 @@
-//! Files made ready to run: read, compiled once on this machine, linked once in this process.
+//! Reads, compiles and links files: compiled once per machine, linked once per process.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -12,32 +12,32 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::cache::Cache;
-use super::command::{Command, Compiled, Format, digest};
+use super::command::{Compiled, Format, WasiCommand, digest};
 use super::compiler::Compiler;
 use super::engine::Engine;
 use super::{compile, compiler};
-use kael_engine::executor::envyr::brief;
 use kael_engine::executor::lock::Lock;
+use kael_engine::executor::source::brief;
 use kael_engine::failure::ActionError;
 use kael_engine::permit;
 use kael_engine::units::ByteSize;
 
-/// A file may be this large.
+/// Bytes that a file may have.
 const MAX_FILE: u64 = 256 << 20;
-/// How long a call waits for another that compiles the same file.
+/// How long a call waits while another compiles the same file.
 const MOST_WAIT: Duration = Duration::from_secs(60);
 
-/// What tells that a file is still the one that was read.
+/// Shows whether a file has changed since it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp([i64; 7]);
 
-/// A file as it was when it was last looked at.
+/// A file, with its state when it was last read.
 struct Known {
     stamp: Stamp,
-    command: Arc<OnceCell<Arc<Command>>>,
+    command: Arc<OnceCell<Arc<WasiCommand>>>,
 }
 
-/// All that were loaded.
+/// All files that were loaded.
 pub(super) struct Library {
     folder: PathBuf,
     compiler: Compiler,
@@ -45,7 +45,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// Compiled files are kept in `folder`.
+    /// Keeps compiled files in `folder`.
     pub(super) fn new(folder: PathBuf, compiler: Compiler) -> Self {
         Self {
             folder,
@@ -54,8 +54,8 @@ impl Library {
         }
     }
 
-    /// The command in a file, which errors call `name`. With a digest given, no other file is compiled or run. It is there
-    /// within a time, or the call is late.
+    /// The command in a file. `name` is its name in errors. With a pinned digest, no other file is
+    /// compiled or run. Fails as late when the time is over.
     pub(super) async fn command(
         &self,
         engine: &Arc<Engine>,
@@ -63,7 +63,7 @@ impl Library {
         name: &str,
         pinned: Option<&str>,
         within: Duration,
-    ) -> Result<Arc<Command>, ActionError> {
+    ) -> Result<Arc<WasiCommand>, ActionError> {
         let (file, stamp) = open(path, name)?;
         let cell = self.cell(path, stamp);
         let deadline = Instant::now() + within;
@@ -71,15 +71,16 @@ impl Library {
             let loading = self.load(engine, file, name, pinned, deadline);
             loading.await.map(Arc::new)
         };
-        // Another call may be at it.
+        // Another call may be loading the file.
         let command = tokio::time::timeout_at(deadline, cell.get_or_try_init(load)).await;
         let command = command.map_err(|_| compiler::late(name, within))??.clone();
-        // Another definition may have loaded it, without a digest or with another.
+        // Another definition may have loaded it, with another digest or none.
         check_digest(&command.digest, name, pinned)?;
         Ok(command)
     }
 
-    /// Reads a file and makes it ready: from the folder of compiled files, else by the compiler, one at a time.
+    /// Reads and links a file. Takes its machine code from the cache, or compiles it, one file at a
+    /// time.
     async fn load(
         &self,
         engine: &Arc<Engine>,
@@ -87,7 +88,7 @@ impl Library {
         name: &str,
         pinned: Option<&str>,
         deadline: Instant,
-    ) -> Result<Command, ActionError> {
+    ) -> Result<WasiCommand, ActionError> {
         let read = {
             let (name, pinned) = (name.to_owned(), pinned.map(str::to_owned));
             blocking(move || read(file, &name, pinned.as_deref())).await??
@@ -117,7 +118,7 @@ impl Library {
             Some(cache) => turn(cache, &entry, deadline).await,
             None => None,
         };
-        // It was somebody else's turn before.
+        // Another process held the lock before, and may have made the entry.
         if lock.is_some()
             && let Some((_, Some(compiled))) = blocking(known).await?
         {
@@ -145,7 +146,7 @@ impl Library {
         link(engine, compiled, name, read.digest).await
     }
 
-    fn cell(&self, path: &Path, stamp: Stamp) -> Arc<OnceCell<Arc<Command>>> {
+    fn cell(&self, path: &Path, stamp: Stamp) -> Arc<OnceCell<Arc<WasiCommand>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(path) {
             Some(known) if known.stamp == stamp => known.command.clone(),
@@ -166,7 +167,7 @@ fn open(path: &Path, name: &str) -> Result<(File, Stamp), ActionError> {
     let fail =
         |error: io::Error| unavailable(format!("`{name}` cannot be read: {}", brief(&error)));
     let mut options = File::options();
-    // What is opened is checked, and opening a FIFO must not wait for a writer.
+    // The kind of file is checked after opening. Opening a FIFO must not wait for a writer.
     let options = options.read(true).custom_flags(libc::O_NONBLOCK);
     let file = options.open(path).map_err(fail)?;
     let metadata = file.metadata().map_err(fail)?;
@@ -194,7 +195,7 @@ impl Stamp {
     }
 }
 
-/// A file's bytes, and what they are.
+/// A file's bytes and format.
 struct Read {
     bytes: Vec<u8>,
     digest: String,
@@ -222,12 +223,13 @@ fn read(file: File, name: &str, pinned: Option<&str>) -> Result<Read, ActionErro
 fn from_cache(engine: &Engine, cache: &Cache, entry: &str, format: Format) -> Option<Compiled> {
     let code = cache.read(entry)?;
     compile::load(engine, &code, format)
-        // Made for a processor that has what this one has not.
+        // The entry was made for a processor with other features.
         .inspect_err(|error| tracing::info!("{entry} is made anew: {error}"))
         .ok()
 }
 
-/// Waits for the turn to make an entry, for a while: without it, an entry is made by more than one.
+/// Waits a while for the lock of an entry. Without the lock, several processes may make the same
+/// entry.
 async fn turn(cache: &Cache, entry: &str, deadline: Instant) -> Option<Lock> {
     let left = deadline.saturating_duration_since(Instant::now());
     let patience = Instant::now() + MOST_WAIT.min(left / 2);
@@ -241,19 +243,19 @@ async fn turn(cache: &Cache, entry: &str, deadline: Instant) -> Option<Lock> {
     }
 }
 
-/// Links a compiled file, where nothing else waits for it.
+/// Links a compiled file on the blocking pool.
 async fn link(
     engine: &Arc<Engine>,
     compiled: Compiled,
     name: &str,
     digest: String,
-) -> Result<Command, ActionError> {
+) -> Result<WasiCommand, ActionError> {
     let engine = engine.clone();
-    let linked = blocking(move || Command::link(&engine, &compiled, digest)).await?;
+    let linked = blocking(move || WasiCommand::link(&engine, &compiled, digest)).await?;
     linked.map_err(|error| unavailable(format!("`{name}` {error}")))
 }
 
-/// Reading and loading take long, and the threads of the runtime are for what is short.
+/// Runs slow work on the blocking pool, because the runtime's own threads are for short work.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ActionError> {

@@ -1,8 +1,9 @@
-//! Which addresses an instance may reach: those that the definition names, and those that the hosts which it names have.
+//! Decides which addresses an instance may connect to: addresses in the definition, and addresses
+//! of names in the definition.
 //!
-//! A name is worth what DNS answers, which may be in the hands of somebody else. So the answer counts for the instance
-//! that was told it, and one that is an address of this machine or its neighbours does not count, unless the name is
-//! one that only the local network can give, or the definition names the address.
+//! DNS is untrusted: an instance may use an address only if DNS returned it to this instance for an
+//! allowed name. An address of this machine or of the local network counts only if the name can
+//! exist only on the local network, or if the definition names the address.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,9 +22,9 @@ pub(super) struct NetworkPolicy {
 
 #[derive(Debug, Default)]
 struct Learnt {
-    /// Names and the addresses that the instance was told they have.
+    /// Names, each with an address that DNS returned to this instance.
     told: HashSet<(String, IpAddr)>,
-    /// What was in the way first, and what helps, for the error if the action fails.
+    /// The first obstacle and its remedy, for the error if the action fails.
     advice: Option<String>,
 }
 
@@ -39,7 +40,8 @@ impl NetworkPolicy {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a name may be looked up, in the form in which its addresses are noted. An address is no secret.
+    /// The normalised name, if it may be looked up. Literal addresses always may: that reveals
+    /// nothing.
     pub(super) fn may_resolve(&self, name: &str) -> Option<String> {
         let name = plain(name);
         if address(&name).is_some() || self.names(&name, None) {
@@ -49,8 +51,8 @@ impl NetworkPolicy {
         None
     }
 
-    /// Whether a request may be made to a host by this name, or at this address, in the form in which a name's addresses
-    /// are noted. Which of them may be connected to is another question.
+    /// The normalised name or address, if a request to it is allowed. Whether an address may be
+    /// connected to is checked separately.
     pub(super) fn may_request(&self, host: &str, port: u16) -> Option<String> {
         let name = plain(host);
         let allowed = match address(&name) {
@@ -64,7 +66,7 @@ impl NetworkPolicy {
         None
     }
 
-    /// Whether the definition has a name, at this port if that matters.
+    /// Whether the definition has this name, at this port if one is given.
     fn names(&self, name: &str, port: Option<u16>) -> bool {
         self.named.iter().any(|destination| {
             matches!(&destination.host, Host::Name(own) if own == name)
@@ -72,7 +74,7 @@ impl NetworkPolicy {
         })
     }
 
-    /// Whether the instance is to be told that a name has this address.
+    /// Whether the instance may see and use this address of a name.
     pub(super) fn accept_dns_answer(&self, name: &str, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         if address(name).is_some() {
@@ -93,10 +95,10 @@ impl NetworkPolicy {
         false
     }
 
-    /// Whether an address may be used like this.
+    /// Whether the instance may use an address in this way.
     pub(super) fn allows(&self, address: SocketAddr, how: SocketAddrUse) -> bool {
         match how {
-            // What the system does before it connects. Listening is another matter.
+            // The system binds before it connects. Listening is a separate permission.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
                 address.ip().is_unspecified() && address.port() == 0
             }
@@ -130,87 +132,92 @@ impl NetworkPolicy {
         ));
     }
 
-    /// Notes what is in the way, and what helps.
+    /// Keeps the first obstacle and its remedy.
     pub(super) fn advise(&self, advice: String) {
         self.learnt().advice.get_or_insert(advice);
     }
 
-    /// What was noted first.
+    /// The first obstacle and its remedy.
     pub(super) fn advice(&self) -> Option<String> {
         self.learnt().advice.clone()
     }
 }
 
-/// A name as definitions have it.
+/// The name in the form that definitions use.
 fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// The address that a text is, in brackets or not; none for a name.
+/// The address in a text, with or without brackets. None for a name.
 pub(super) fn address(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// Whose an address is.
+/// Who can have an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Anybody's on the internet.
+enum AddressKind {
+    /// Any host on the internet.
     Public,
-    /// The local network's.
+    /// A host on the local network.
     Private,
-    /// This machine's.
+    /// This machine.
     Loopback,
-    /// The neighbour's on the wire, a group's, nobody's: clouds keep their secrets at one of these.
+    /// Link-local, multicast, and reserved addresses. Clouds serve secrets at one of these.
     Special,
 }
 
-fn kind(ip: IpAddr) -> Kind {
+fn kind(ip: IpAddr) -> AddressKind {
     match ip.to_canonical() {
         IpAddr::V4(ip) => kind_v4(ip),
         IpAddr::V6(ip) => kind_v6(ip),
     }
 }
 
-fn kind_v4(ip: Ipv4Addr) -> Kind {
+fn kind_v4(ip: Ipv4Addr) -> AddressKind {
     match ip.octets() {
-        [127, ..] => Kind::Loopback,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Kind::Private,
-        [0 | 224.., ..] | [169, 254, ..] | [192, 0, 0, _] | [198, 18..=19, ..] => Kind::Special,
-        _ => Kind::Public,
+        [127, ..] => AddressKind::Loopback,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => {
+            AddressKind::Private
+        }
+        [0 | 224.., ..] | [169, 254, ..] | [192, 0, 0, _] | [198, 18..=19, ..] => {
+            AddressKind::Special
+        }
+        _ => AddressKind::Public,
     }
 }
 
-fn kind_v6(ip: Ipv6Addr) -> Kind {
+fn kind_v6(ip: Ipv6Addr) -> AddressKind {
     let inner = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         kind_v4(Ipv4Addr::new(a, b, c, d))
     };
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
-        // IPv4 inside: behind a translator, and 6to4.
+        [0, 0, 0, 0, 0, 0, 0, 1] => AddressKind::Loopback,
+        // An IPv4 address inside: NAT64 and 6to4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inner(high, low),
         [0x2002, high, low, ..] => inner(high, low),
-        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
-        // Teredo hides an address, too; only 2000::/3 is given out.
-        [0x2001, 0, ..] => Kind::Special,
-        [0x2000..=0x3fff, ..] => Kind::Public,
-        _ => Kind::Special,
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => AddressKind::Private,
+        // Teredo also hides an address. Only 2000::/3 is assigned.
+        [0x2001, 0, ..] => AddressKind::Special,
+        [0x2000..=0x3fff, ..] => AddressKind::Public,
+        _ => AddressKind::Special,
     }
 }
 
-/// Whether a name can be believed to have such an address: nobody can register the names of the local network.
-fn answers_for(name: &str, kind: Kind) -> bool {
+/// Whether a name may have an address of this kind. Names of the local network cannot be registered
+/// on the internet.
+fn answers_for(name: &str, kind: AddressKind) -> bool {
     let below = |suffix: &str| {
         name.strip_suffix(suffix)
             .is_some_and(|rest| rest.ends_with('.'))
     };
     match kind {
-        Kind::Public => true,
-        Kind::Private => {
+        AddressKind::Public => true,
+        AddressKind::Private => {
             !name.contains('.') || ["internal", "local", "home.arpa"].into_iter().any(below)
         }
-        Kind::Loopback => name == "localhost" || below("localhost"),
-        Kind::Special => false,
+        AddressKind::Loopback => name == "localhost" || below("localhost"),
+        AddressKind::Special => false,
     }
 }
 

@@ -1,9 +1,9 @@
-//! What the end of an instance means for the action: its result, or why there is none.
+//! Turns the end of an instance into the action's result or error.
 
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::command::one_line;
+use super::file_error::one_line;
 use super::instance::{Allowed, Ended};
 use kael_engine::catalog::Language;
 use kael_engine::executor::failure_message::{reason, said_on_stdout};
@@ -11,10 +11,10 @@ use kael_engine::executor::{Printed, STDOUT_CAP};
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::units::{ByteSize, TimeLimit};
 
-/// Frames of a trap that are told.
+/// Frames of a trap that a report keeps.
 const FRAMES: usize = 32;
 
-/// What an instance wrote, and what was in its way.
+/// The output of an instance, and the network's obstacle.
 pub(super) struct Traces {
     pub(super) stdout: Vec<u8>,
     pub(super) overflowed: bool,
@@ -50,8 +50,8 @@ pub(super) fn timed_out(timeout: TimeLimit, traces: &Traces) -> ActionError {
     )
 }
 
-/// What the action printed, or why that is no result. `ok_exit`: statuses that are an answer,
-/// beside 0.
+/// The action's output, or why it is not a result. `ok_exit`: statuses that count as success,
+/// besides 0.
 pub(super) fn read(
     ended: Ended,
     allowed: Allowed,
@@ -85,7 +85,7 @@ pub(super) fn read(
     Err(failed(ErrorKind::Failed, message, detail))
 }
 
-/// It did not end by itself.
+/// The error of an instance that did not exit by itself.
 fn stopped(
     error: &wasmtime::Error,
     ended: &Ended,

@@ -1,4 +1,4 @@
-//! Where the output of an instance goes: memory of the host, bounded.
+//! The output of an instance, in bounded memory of the host.
 
 use std::io;
 use std::pin::Pin;
@@ -13,15 +13,15 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use kael_engine::activity::Lines;
 
-/// What an instance may write at once.
+/// Bytes that an instance may write at once.
 const PERMIT: usize = 64 << 10;
 
-/// What to do with more than there is room for.
+/// What happens when the pipe is full.
 #[derive(Debug, Clone, Copy)]
 enum Surplus {
-    /// It ends the instance.
+    /// The instance ends.
     Refuse,
-    /// The oldest bytes make room.
+    /// The oldest bytes are dropped.
     Forget,
 }
 
@@ -31,18 +31,18 @@ struct Content {
     overflowed: bool,
 }
 
-/// One end for the instance, one for the host, which still has it when the instance is gone.
+/// One clone for the instance and one for the host, which keeps it after the instance.
 #[derive(Debug, Clone)]
 pub(super) struct Pipe {
     content: Arc<Mutex<Content>>,
     room: usize,
     surplus: Surplus,
-    /// Who sees at once what is written.
+    /// Shows the lines while they come.
     lines: Lines,
 }
 
 impl Pipe {
-    /// Takes `room` bytes; more end the instance.
+    /// Accepts `room` bytes. More of them end the instance.
     pub(super) fn capped(room: usize) -> Self {
         Self::new(room, Surplus::Refuse)
     }
@@ -52,7 +52,7 @@ impl Pipe {
         Self::new(room, Surplus::Forget)
     }
 
-    /// The same with lines that are seen at once.
+    /// Also shows each line while it comes.
     pub(super) fn seen(self, lines: Lines) -> Self {
         Self { lines, ..self }
     }
@@ -74,12 +74,12 @@ impl Pipe {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there was more than it takes.
+    /// Whether the instance wrote more than the pipe accepts.
     pub(super) fn overflowed(&self) -> bool {
         self.content().overflowed
     }
 
-    /// What it holds, which it then holds no longer.
+    /// Takes the bytes out of the pipe.
     pub(super) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.content().bytes)
     }

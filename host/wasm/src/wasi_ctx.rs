@@ -1,4 +1,5 @@
-//! What one instance sees of the world: its streams, the variables and folders that its definition names, and no more.
+//! The WASI context of one instance: its streams, and the variables, folders and network that its
+//! definition names.
 
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -9,30 +10,30 @@ use super::pipes::Pipe;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
 use kael_engine::executor::adapters::ProgramInput;
-use kael_engine::executor::envyr::brief;
 use kael_engine::executor::granted::{self, Places, Refused, Use};
+use kael_engine::executor::source::brief;
 use kael_engine::failure::ActionError;
 
 /// The streams of one call.
 pub(super) struct Streams {
-    /// What it is given: its stdin, arguments and variables.
+    /// Its stdin, arguments and variables.
     pub(super) given: ProgramInput,
     pub(super) stdout: Pipe,
     pub(super) stderr: Pipe,
 }
 
-/// Makes it. Folders are opened here, and whatever happens to their paths later, these are the ones that it has.
+/// Makes the context. Folders are opened here, so a later change of their paths has no effect.
 pub(super) fn make(
     definition: &Definition,
     environment: &Environment,
     repo: &std::path::Path,
     streams: Streams,
-    reach: &NetworkPolicy,
+    network: &NetworkPolicy,
 ) -> Result<WasiP1Ctx, ActionError> {
     let mut wasi = WasiCtx::builder();
     let given = streams.given;
     if !given.args.is_empty() {
-        // The first is the program's own name, as everywhere.
+        // The first argument is the program's name.
         wasi.arg(definition.entrypoint.as_deref().unwrap_or_default())
             .args(&given.args);
     }
@@ -73,7 +74,7 @@ pub(super) fn make(
                 Refused::Missing => refuse("cannot be opened: no such file or directory"),
                 Refused::For(why) => refuse(&why),
             })?;
-        // What was judged, and not what is by its name there now.
+        // Uses the folder that was checked, even if its path leads elsewhere now.
         wasi.preopened_dir(granted::by_descriptor(&opened), &dir.seen_as, perms)
             .map_err(|error| {
                 let why = error.downcast_ref::<std::io::Error>().map(brief);
@@ -81,12 +82,12 @@ pub(super) fn make(
             })?;
     }
     if !definition.grants.network.is_empty() {
-        let reach = reach.clone();
+        let network = network.clone();
         wasi.allow_tcp(true)
             .allow_udp(true)
             .allow_ip_name_lookup(true)
             .socket_addr_check(move |address, how| {
-                let allowed = reach.allows(address, how);
+                let allowed = network.allows(address, how);
                 Box::pin(std::future::ready(allowed))
             });
     }

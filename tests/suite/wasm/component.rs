@@ -1,9 +1,9 @@
 //! Components for tests, which come as core modules.
 
-/// Makes a component of WASI 0.2 out of a command that is a core module for wasip1.
+/// Makes a WASI 0.2 component from a core module for wasip1.
 ///
 /// # Panics
-/// When it is none.
+/// When the module is not a command.
 pub(crate) fn component(module: &[u8]) -> Vec<u8> {
     use wasi_preview1_component_adapter_provider::{
         WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,

@@ -1,4 +1,4 @@
-//! Files of WebAssembly: which are taken, where they come from, and what is kept of them once they are compiled.
+//! WebAssembly files: accepted formats, sources, and the cache of compiled code.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 #[test]
-fn what_is_imported_and_not_given_is_named() {
+fn imports_without_a_grant_are_named() {
     networked("")
         .script("actions.t.s({ ['do'] = 'echo' })")
         .exits(6)
@@ -48,7 +48,7 @@ fn what_is_imported_and_not_given_is_named() {
 }
 
 #[test]
-fn a_file_that_is_none_is_refused() {
+fn a_file_that_is_not_a_command_is_refused() {
     let good = module();
     let mut torn = good.clone();
     torn.truncate(good.len() / 2);
@@ -137,7 +137,7 @@ fn a_file_can_come_out_of_git() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // What was fetched once is used from then on.
+        // After the first fetch the repository is not needed.
         fs::remove_dir_all(session.path().join("tools")).ok();
     }
 }
@@ -160,7 +160,7 @@ fn exceptions_of_wasm_are_caught_inside_or_end_the_action() {
 }
 
 #[test]
-fn a_file_that_is_edited_runs_as_it_is_now() {
+fn an_edited_file_is_compiled_again() {
     let answer = |value: u8| {
         format!("(module (import \"wasi_snapshot_preview1\" \"fd_write\" (func $w (param i32 i32 i32 i32) (result i32)))
             (memory (export \"memory\") 1) (data (i32.const 0) \"\\08\\00\\00\\00\\01\\00\\00\\00{value}\")
@@ -192,7 +192,7 @@ fn compiled(data: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_was_compiled_is_used_again_and_never_believed_unseen() {
+fn compiled_files_are_reused_and_always_verified() {
     let echo = fs::read(project("examples/wasm-action/impl/echo.wasm")).expect("a module");
     let session = define(Kael::new(), "a", &echo, "")
         .run_with(&["-e", "print(json.encode(actions.t.a({ a = 1 })))"]);
@@ -214,7 +214,7 @@ fn what_was_compiled_is_used_again_and_never_believed_unseen() {
     let first = made();
     assert_eq!(run(), "");
     assert_eq!(made(), first, "compiled again");
-    // Cut short, changed in its code, someone else's, and nothing at all.
+    // Truncated, changed, another file's, and empty.
     let mut changed = good.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 0xff;
@@ -229,10 +229,10 @@ fn what_was_compiled_is_used_again_and_never_believed_unseen() {
         assert_eq!(fs::read(&entry).expect("an entry").len(), good.len());
         assert_eq!(run(), "");
     }
-    // With another secret, as if from another machine.
+    // With another secret, like an entry of another machine.
     fs::write(data.join("wasm/secret"), [7; 32]).expect("a file");
     assert!(run().contains("it is made anew"));
-    // Where others could write.
+    // A folder that others can write.
     fs::set_permissions(data.join("wasm"), fs::Permissions::from_mode(0o777)).expect("a mode");
     assert!(run().contains("is not used: others can write to it"));
 }
@@ -249,7 +249,7 @@ fn sixty_four_at_once_compile_once_and_all_answer() {
     let session = session
         .env("KAEL_DATA", &data)
         .run_with(&["--max-parallel", "64", "-e", code]);
-    // Two processes, both for the first time.
+    // Two processes compile it for the first time at once.
     let children = [session.start(), session.start()];
     for child in children {
         let output = child.wait_with_output().expect("it ends");
@@ -261,7 +261,7 @@ fn sixty_four_at_once_compile_once_and_all_answer() {
             ("2080\n".into(), "".into())
         );
     }
-    // More than there are instances wait for their turn.
+    // Calls beyond the number of instances wait.
     let many = code.replace("64", "200").replace("2080", "20100");
     both("")
         .run_with(&["--max-parallel", "200", "-e", &many])
@@ -269,7 +269,7 @@ fn sixty_four_at_once_compile_once_and_all_answer() {
         .prints("20100\n");
 }
 
-/// Files that are nearly right: each byte counts somewhere.
+/// Files that are almost valid: every byte matters somewhere.
 #[test]
 fn nearly_right_files_end_in_an_error_or_a_result() {
     let seeds = [

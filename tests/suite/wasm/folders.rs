@@ -1,4 +1,4 @@
-//! Folders that an action of WebAssembly is given: what it sees, and that nothing leads out of them.
+//! Folders of WebAssembly actions: their content is visible, and nothing leads out of them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::process::Command;
 use super::*;
 
 #[test]
-fn a_folder_is_seen_when_it_is_given_and_changed_when_that_is_said() {
+fn a_granted_folder_is_visible_and_writable_only_if_granted() {
     let files = |fields: &str| {
         both(fields)
             .file("data/a.txt", "A")
@@ -112,7 +112,7 @@ fn nothing_leads_out_of_a_folder() {
             let params =
                 format!("{{ ['do'] = '{verb}', path = '{path}', text = 'changed', times = 1 }}");
             let ran = asks(session(), &params);
-            // The links themselves are in the folder and may be removed.
+            // The links themselves are in the folder, and may be removed.
             let own = verb == "remove" && ["/data/relative", "/data/absolute"].contains(&path);
             if !own {
                 assert_eq!(
@@ -157,7 +157,7 @@ fn nothing_leads_out_of_a_folder() {
             );
         }
     }
-    // A link that the action itself makes leads nowhere either.
+    // A link that the action creates leads nowhere, either.
     let code = "for _, a in ipairs({ actions.t.m, actions.t.c }) do
         for _, to in ipairs({ '../outside/secret', '/etc/passwd' }) do
           pcall(a, { ['do'] = 'remove', path = '/data/own' })
@@ -180,7 +180,7 @@ fn renames_during_a_call_lead_nowhere() {
     let order = std::sync::atomic::Ordering::Relaxed;
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // The folder is now itself, now a link that leads out.
+            // The path alternates between the folder and a link that leads out.
             while !stop.load(order) {
                 let at = |name: &str| root.join("data").join(name);
                 for (from, to) in [
@@ -209,7 +209,7 @@ fn renames_during_a_call_lead_nowhere() {
 }
 
 #[test]
-fn whoever_waits_at_a_fifo_is_not_waited_for() {
+fn an_action_blocked_on_a_fifo_does_not_block_the_run() {
     let session = define(
         reader("timeout = '50ms'"),
         "c",
@@ -219,7 +219,8 @@ fn whoever_waits_at_a_fifo_is_not_waited_for() {
     let fifo = session.path().join("data/fifo");
     let made = Command::new("mkfifo").arg(fifo).status();
     assert!(made.expect("mkfifo starts").success());
-    // More of them than the host has threads for what waits: if these were not free again, the last call would wait.
+    // More calls than the host has blocking threads. If the threads stayed blocked, the last call
+    // would wait.
     let code = "local failed = 0
         for _ = 1, 20 do
           local fs = {}

@@ -1,4 +1,4 @@
-//! Actions of WebAssembly through the rest of the gate: kept results, answers, dry runs, schemas, commands.
+//! WebAssembly actions at the gate: cached results, answers, dry runs, schemas, commands.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn kept_results_are_those_of_the_folders_as_they_are() {
         "-e",
         "print(actions.t.m({ ['do'] = 'read', path = '/data/x' }))",
     ]);
-    // A cache of its own: what other tests keep is none of its business.
+    // A separate cache, not shared with other tests.
     let data = session.path().join("kept").display().to_string();
     let session = session.env("KAEL_DATA", &data);
     let kept = || {
@@ -45,7 +45,7 @@ fn answers_are_recorded_and_given_again_without_it() {
     record.prints("1.5\tfalse\tt.m failed: exited with status 4\n");
     let text = fs::read_to_string(record.path().join("answers.jsonl")).expect("recorded");
     assert_eq!(text.lines().count(), 2, "{text}");
-    // Nothing is there to be run now.
+    // The file is missing, so nothing can run.
     let dry = Kael::new()
         .define(
             "m",
@@ -70,7 +70,7 @@ fn answers_are_recorded_and_given_again_without_it() {
 }
 
 #[test]
-fn a_dry_run_says_what_it_would_be_given() {
+fn a_dry_run_shows_the_parameters() {
     let ran = define(
         shared(),
         "m",
@@ -96,7 +96,7 @@ fn a_dry_run_says_what_it_would_be_given() {
 }
 
 #[test]
-fn schemas_hold_for_it_too() {
+fn schemas_apply_to_wasm_actions() {
     let fields = "params = { ['do'] = 'string', n = 'integer?' }, returns = { ['do'] = 'string', n = 'integer' }";
     let session = || both(fields);
     answers(
@@ -151,7 +151,7 @@ fn one_can_be_called_and_described_from_the_command_line() {
 }
 
 #[test]
-fn what_a_file_needs_is_held_against_what_it_is_given_before_it_runs() {
+fn imports_are_checked_against_the_grants_before_a_run() {
     let session = || define(networked(""), "ok", &module(), "");
     let ran = session().words(&["actions", "validate"]).ends();
     let told = ran

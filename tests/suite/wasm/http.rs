@@ -1,4 +1,4 @@
-//! Requests that an action of WebAssembly makes over HTTP, and those that it may not make.
+//! HTTP requests of WebAssembly actions, allowed and refused.
 
 use std::net::TcpListener;
 use std::sync::atomic::Ordering::SeqCst;
@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::server::{secure_server, server};
 use super::*;
 
-/// The program of tests/probe as a component that makes requests.
+/// The probe as a component that makes requests.
 fn client() -> &'static [u8] {
     static CLIENT: OnceLock<Vec<u8>> = OnceLock::new();
     let read = || fs::read(project("tests/fixtures/probe-http.wasm")).expect("a fixture");
@@ -18,7 +18,7 @@ fn requests(fields: &str) -> Kael {
     define(shared(), "h", client(), fields)
 }
 
-/// What came of one request, in one line.
+/// The outcome of one request, on one line.
 fn ask(fields: &str, params: &str) -> kael_tests::Ran {
     requests(fields).script(&format!(
         "local ok, r = pcall(actions.t.h, {{ ['do'] = 'fetch', {params} }})
@@ -44,19 +44,19 @@ fn requests_have_methods_headers_and_bodies_and_so_have_answers() {
     .prints(&format!(
         "200\tPOST / HTTP/1.1 host: 127.0.0.1:{port}|content-length: 6|x-own: h|connection: close a body\n"
     ));
-    // Without its length it goes in chunks.
+    // Without a length the body is sent in chunks.
     ask(
         &at(port),
         &format!("{here}, method = 'PUT', path = '/size', upload = 3000000"),
     )
     .prints("200\t3000000\n");
     ask(&at(port), &format!("{here}, path = '/teapot'")).prints("418\t\n");
-    // Who follows that asks again, and is refused.
+    // A client that follows the redirect makes a new request, which is refused.
     ask(&at(port), &format!("{here}, path = '/moved'")).prints("302\telsewhere\n");
     requests(&at(port))
         .script(&format!("local r = actions.t.h({{ ['do'] = 'fetch', {here} }}) print(r.headers['x-one'], r.headers['x-two'])"))
         .prints("1\t2\n");
-    // A name is looked up, and its addresses are tried in turn.
+    // A name is looked up, and its addresses are tried in order.
     ask(
         &format!("network = {{ 'localhost:{port}' }}"),
         &format!("at = 'LOCALHOST:{port}', path = '/teapot'"),
@@ -65,7 +65,7 @@ fn requests_have_methods_headers_and_bodies_and_so_have_answers() {
 }
 
 #[test]
-fn a_request_goes_only_where_the_definition_says() {
+fn requests_go_only_to_allowed_hosts() {
     let ((port, _), (other, _)) = (server(), server());
     let by_name = format!("network = {{ 'localhost:{port}' }}");
     for (fields, authority, said) in [
@@ -132,13 +132,13 @@ fn a_request_goes_only_where_the_definition_says() {
         &format!("{here}, headers = {{ Host = 'localhost' }}"),
     )
     .prints("header: HeaderError::Forbidden\n");
-    // Why is told when the action fails for it.
+    // The reason is shown if the action fails.
     requests(&at(port))
         .script(&format!("local _, e = pcall(actions.t.h, {{ ['do'] = 'fetch', must = true, at = '127.0.0.1:{other}' }}) print(e.detail.hint)"))
         .prints(&format!("a request to `127.0.0.1:{other}` was refused: the definition's `network` says where the action may connect to\n"));
 }
 
-/// Names that this machine itself has for its loopback address, other than the one that everybody has.
+/// This machine's own names for its loopback address, except localhost.
 fn own_names() -> Vec<String> {
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let mut names = Vec::new();
@@ -166,7 +166,7 @@ fn a_name_that_turns_out_to_be_this_machine_is_not_connected_to() {
         let params = format!("at = '{name}:{port}', path = '/teapot'");
         ask(&format!("network = {{ '{name}:{port}' }}"), &params)
             .prints("answer: ErrorCode::DestinationIpProhibited\n");
-        // It is when its address is named, too.
+        // Allowed if the definition names the address, too.
         ask(
             &format!("network = {{ '{name}:{port}', '127.0.0.0/8:{port}' }}"),
             &params,
@@ -185,7 +185,7 @@ fn a_name_that_turns_out_to_be_this_machine_is_not_connected_to() {
 }
 
 #[test]
-fn without_network_it_does_not_run_and_validate_says_so() {
+fn without_network_it_does_not_run_and_validate_reports_it() {
     let said =
         "`h.wasm` needs `network` in its definition, for what it imports: wasi:http/types@0.2.";
     let ran = requests("").script("actions.t.h({ ['do'] = 'echo' })");
@@ -213,7 +213,7 @@ fn without_network_it_does_not_run_and_validate_says_so() {
 fn a_server_that_does_not_answer_is_not_waited_for() {
     let (port, _) = server();
     let here = format!("at = '127.0.0.1:{port}'");
-    // Waiting is no computing.
+    // Waiting does not count as computing.
     let limited = format!(
         "{}, timeout = '1500ms', limits = {{ cpu = '1s' }}",
         at(port)
@@ -229,7 +229,7 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
         &format!("{here}, path = '/trickle', pause_ms = 50"),
     )
     .prints("body: broken off after 4\n");
-    // Nobody listens there any more.
+    // A port without a listener.
     let gone = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port")
@@ -239,7 +239,7 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
-fn a_call_that_is_over_has_no_connection_left() {
+fn a_finished_call_has_no_open_connection() {
     let late = "repeat pcall(actions.t.late, slow) until came() > 0";
     let cancelled = "repeat
           race(function() return actions.t.h(slow) end, function() return fetch('/pause') end)
@@ -278,7 +278,7 @@ fn certificates_are_checked() {
     };
     let (authority, other) = (fixture("authority.pem"), fixture("server.pem"));
     let fields = format!("network = {{ 'localhost:{port}', '127.0.0.1:{port}' }}");
-    // What came of it, and what a failure is told with.
+    // The outcome, and the details of the failure.
     let ask = |host: &str, authorities: &str| {
         let params = format!(
             "['do'] = 'fetch', scheme = 'https', at = '{host}:{port}', path = '/size', method = 'POST', body = 'secret'"
@@ -298,7 +298,7 @@ fn certificates_are_checked() {
         let start = format!("{refused}{hint}");
         assert!(ran.exits(0).stdout.starts_with(&start), "{}", ran.stdout);
     };
-    // It says that it is localhost, and nothing else.
+    // The certificate is only for localhost.
     let hint = format!("`127.0.0.1:{port}` is not trusted: invalid peer certificate: ");
     starts(ask("127.0.0.1", &authority), &hint);
     ask("localhost", &other).prints(&format!(
@@ -306,7 +306,7 @@ fn certificates_are_checked() {
     ));
     for (file, error) in [
         ("/no/such/file", "certificate authorities cannot be read: "),
-        ("/dev/null", "there is no certificate in it\n"),
+        ("/dev/null", "it has no certificate\n"),
     ] {
         let hint = format!("{file} (from SSL_CERT_FILE): {error}");
         starts(ask("localhost", file), &hint);
@@ -314,7 +314,7 @@ fn certificates_are_checked() {
 }
 
 #[test]
-fn what_a_server_sends_is_bounded() {
+fn responses_are_bounded() {
     let (port, _) = server();
     let here = format!("at = '127.0.0.1:{port}'");
     let small = format!("{}, limits = {{ memory = '16MiB' }}", at(port));
@@ -347,7 +347,7 @@ fn requests_at_the_same_time_are_bounded_and_all_answered() {
         .prints("{\"200\":80}\n");
     let most = seen.most.load(SeqCst);
     assert!(most <= 32, "{most} at the same time");
-    // One after the other there can be more than an instance has handles.
+    // One after the other, more requests than an instance has handles.
     let count = "times = 600, at_once = 1";
     requests(&at(port))
         .script(&many(count, "/teapot"))

@@ -1,4 +1,4 @@
-//! Actions that are WASI commands, run in this process: what they are given, what they are not, and every limit.
+//! Actions that are WASI commands: their grants, and every limit.
 
 mod component;
 mod files;
@@ -17,12 +17,12 @@ use std::sync::OnceLock;
 use component::component;
 use kael_tests::{Kael, project};
 
-/// The program of tests/probe as a core module for wasip1.
+/// The probe as a core module for wasip1.
 fn module() -> Vec<u8> {
     fs::read(project("tests/fixtures/probe.wasm")).expect("a fixture")
 }
 
-/// The same as a component of WASI 0.2, with sockets.
+/// The probe as a WASI 0.2 component with sockets.
 fn sockets() -> Vec<u8> {
     static SOCKETS: OnceLock<Vec<u8>> = OnceLock::new();
     let make =
@@ -42,7 +42,8 @@ fn both(fields: &str) -> Kael {
     )
 }
 
-/// A session that keeps what it compiled with the others: the probe is compiled once for all of them.
+/// A session that shares its compiled files with the other tests, so that the probe is compiled
+/// once.
 fn shared() -> Kael {
     let data = project("target/test-data").join("wasm-tests");
     fs::create_dir_all(&data).expect("a folder");
@@ -57,7 +58,7 @@ fn define(session: Kael, name: &str, file: &[u8], fields: &str) -> Kael {
         .define(name, &fields)
 }
 
-/// `t.a` is what the text assembles to.
+/// `t.a` is this text, assembled.
 fn wat(fields: &str, text: &str) -> Kael {
     define(
         shared(),
@@ -67,7 +68,7 @@ fn wat(fields: &str, text: &str) -> Kael {
     )
 }
 
-/// Says what came of `t.m` and `t.c` with these parameters, in one line for each.
+/// Prints the outcomes of `t.m` and `t.c` with these parameters, one line each.
 fn asks(session: Kael, params: &str) -> kael_tests::Ran {
     let code = format!(
         "for _, a in ipairs({{ actions.t.m, actions.t.c }}) do
@@ -78,7 +79,7 @@ fn asks(session: Kael, params: &str) -> kael_tests::Ran {
     session.script(&code)
 }
 
-/// Both answer this.
+/// Asserts that both give this answer.
 #[track_caller]
 fn answers(session: Kael, params: &str, line: &str) {
     asks(session, params).prints(&format!("{line}\n{line}\n"));
@@ -144,7 +145,7 @@ fn it_needs_no_other_program() {
 }
 
 #[test]
-fn the_example_is_what_its_sources_say() {
+fn the_example_matches_its_sources() {
     let example = project("examples/wasm-action/impl");
     let text = fs::read(example.join("echo.wat")).expect("a text");
     assert_eq!(
@@ -196,7 +197,7 @@ fn every_way_to_end_has_its_kind() {
 }
 
 #[test]
-fn a_trap_tells_where() {
+fn a_trap_shows_its_backtrace() {
     let code = "for _, a in ipairs({ actions.t.m, actions.t.c }) do
         local _, e = pcall(a, { ['do'] = 'index', at = 9 })
         print(e.kind, e.message, e.detail.stderr:match('index out of bounds'))
@@ -232,7 +233,7 @@ fn time_is_bounded() {
             "{line}"
         );
     }
-    // The advice names the limit that it was, from a script and from the command line.
+    // The hint names the crossed limit, for scripts and for the command line.
     let advice = "hint: the definition's `limits.cpu` says how long the action may compute\n";
     let spin = || both("limits = { cpu = '200ms' }");
     spin()
@@ -244,7 +245,7 @@ fn time_is_bounded() {
         .ends()
         .exits(6)
         .says(advice);
-    // Waiting is no computing, and what an action computes is not the script's.
+    // Waiting is not computing, and computing of an action does not count for the script.
     answers(
         both("limits = { cpu = '500ms' }"),
         "{ ['do'] = 'sleep', ms = 700 }",
@@ -257,7 +258,7 @@ fn time_is_bounded() {
 }
 
 #[test]
-fn the_run_ends_what_it_started() {
+fn the_end_of_a_run_ends_its_instances() {
     let start = std::time::Instant::now();
     let ran = both("")
         .run_with(&["--timeout", "400ms"])
@@ -318,8 +319,8 @@ fn open_files_are_bounded() {
     assert!(!ran.stdout.contains("5000"), "{}", ran.stdout);
 }
 
-/// Reads a file this many times, each time in an instance of its own, and returns the most memory that the host had, in
-/// KiB. It may open so few files that one left open by every tenth call would end it.
+/// Reads a file this many times, each time in a new instance. Returns the host's peak memory in
+/// KiB. The host may open so few files that leaks in every tenth call would end it.
 fn peak_of_calls(session: &Kael, times: u32) -> u64 {
     let code = format!(
         "for i = 1, {times} do

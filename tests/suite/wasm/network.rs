@@ -1,11 +1,11 @@
-//! Connections that an action of WebAssembly may make, and those that it may not.
+//! Connections that a WebAssembly action may make, and those that are refused.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
 
-/// Answers every connection with what it was sent, until the session is over.
+/// Echoes what each connection sends, until the session ends.
 fn echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -22,7 +22,7 @@ fn echo_server() -> u16 {
 }
 
 #[test]
-fn only_what_is_named_is_connected_to() {
+fn only_named_addresses_can_be_connected_to() {
     let (port, other) = (echo_server(), echo_server());
     let ask = |network: &str, host: &str, port: u16, expected: &str| {
         networked(&format!("network = {{ {network} }}"))
@@ -35,7 +35,7 @@ fn only_what_is_named_is_connected_to() {
     ask(&format!("'127.0.0.0/8:{port}'"), "127.0.0.1", port, "hello");
     ask(&by_address, "127.0.0.1", other, "connect: access-denied");
     ask(&by_name, "localhost", other, "connect: access-denied");
-    // The name was not asked for, so its address is not known.
+    // The name was not looked up, so its address is not allowed.
     ask(&by_name, "127.0.0.1", port, "connect: access-denied");
     ask(
         "'example.org:80'",
@@ -43,7 +43,7 @@ fn only_what_is_named_is_connected_to() {
         port,
         "lookup: access-denied",
     );
-    // WASI knows no such destinations.
+    // WASI has no such destinations.
     ask(
         "'example.org:80'",
         "0.0.0.0",

@@ -1,4 +1,4 @@
-//! The servers that actions of WebAssembly make requests of: how they answer depends on the path.
+//! HTTP servers for tests. The path of a request decides how they answer.
 
 use std::fs;
 use std::io::{BufReader, Read, Write};
@@ -12,16 +12,17 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Long past every limit of these tests: what takes that long would have taken for ever.
-const FOR_EVER: Duration = Duration::from_secs(60);
+/// Longer than every limit of these tests.
+const VERY_LONG: Duration = Duration::from_secs(60);
 
-/// What a server has seen.
+/// What a server has recorded.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// Requests that are never answered: those that came, and how many of them have lost their connection.
+    /// Requests that are never answered: how many came, and how many of those lost their
+    /// connection.
     unanswered: Mutex<(usize, usize)>,
     changed: Condvar,
-    /// Requests under way, and the most of them.
+    /// Requests in progress, and their highest number.
     now: AtomicUsize,
     pub(super) most: AtomicUsize,
 }
@@ -32,7 +33,7 @@ struct Asked {
     body: Vec<u8>,
 }
 
-/// Reads a request; none when the connection ended before it did.
+/// Reads a request. None if the connection ended first.
 fn read(stream: &mut impl std::io::BufRead) -> Option<Asked> {
     let mut line = || {
         let mut line = String::new();
@@ -129,15 +130,15 @@ fn serve(stream: impl Read + Write, seen: &Seen) {
             let came = seen.unanswered.lock().expect("nobody failed").0;
             respond(out, "200 OK", "", &came.to_string());
         }
-        // Waits until all that came have lost their connection.
+        // Waits until every unanswered request has lost its connection.
         "/closed" => {
             let counts = seen.unanswered.lock().expect("nobody failed");
             let left = |counts: &mut (usize, usize)| counts.1 < counts.0;
-            let wait = seen.changed.wait_timeout_while(counts, FOR_EVER, left);
+            let wait = seen.changed.wait_timeout_while(counts, VERY_LONG, left);
             let all = !left(&mut wait.expect("nobody failed").0);
             respond(out, "200 OK", "", if all { "all" } else { "not all" });
         }
-        // An answer that begins, or does not, and never ends.
+        // An answer that begins, or does not begin, and never ends.
         "/wait" | "/trickle" => {
             seen.unanswered.lock().expect("nobody failed").0 += 1;
             if path == "/trickle" {
@@ -152,7 +153,7 @@ fn serve(stream: impl Read + Write, seen: &Seen) {
     seen.now.fetch_sub(1, SeqCst);
 }
 
-/// A server until the tests are over: its port, and what it has seen.
+/// A server that runs until the tests end: its port, and what it has recorded.
 pub(super) fn server() -> (u16, Arc<Seen>) {
     listen(serve)
 }

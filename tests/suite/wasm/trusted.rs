@@ -1,4 +1,4 @@
-//! What an action of WebAssembly is not given for writing, and what compiling a file may take.
+//! Paths that a WebAssembly action may not write, and the bounds of compilation.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 #[test]
-fn nothing_that_is_trusted_is_given_for_writing() {
+fn trusted_files_are_not_writable() {
     let session = |path: &str| {
         let fields = format!("dirs = {{ ['/d'] = {{ path = '{path}', mode = 'read-write' }} }}");
         let own = Kael::new().file("data/x", "").file("actions/lib/x", "");
@@ -29,7 +29,7 @@ fn nothing_that_is_trusted_is_given_for_writing() {
         ran.exits(3).says("field 'dirs[\"/d\"]' `");
         ran.says(why);
     }
-    // A link that came later.
+    // A link that was created later.
     let session = session("AT/work/sub");
     let sub = session.path().join("work/sub");
     fs::rename(&sub, session.path().join("elsewhere")).expect("a name");
@@ -38,7 +38,7 @@ fn nothing_that_is_trusted_is_given_for_writing() {
         .script("print(1)")
         .exits(3)
         .says("leads through a symbolic link");
-    // And for reading.
+    // Also for reading.
     let session = reader("");
     fs::rename(session.path().join("data"), session.path().join("other")).expect("a name");
     symlink("other", session.path().join("data")).expect("a link");
@@ -53,7 +53,8 @@ fn nothing_that_is_trusted_is_given_for_writing() {
     );
 }
 
-/// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across as many branches.
+/// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across
+/// thousands of branches.
 fn bomb(size: usize) -> Vec<u8> {
     const LOCALS: usize = 5000;
     fn number(mut n: usize) -> Vec<u8> {
@@ -75,7 +76,7 @@ fn bomb(size: usize) -> Vec<u8> {
         code.extend([local(get, i, 1), local(get, i, 7919), vec![0x7c]].concat());
         code.extend(local(set, i, 104_729));
         if i % 3 == 0 {
-            // An `if` over the parameter, in which a local is set.
+            // An `if` on the parameter that sets a local.
             code.extend([get, 0, 0xa7, 0x04, 0x40, get, 0]);
             code.extend(local(set, i, 31));
             code.push(0x0b);
@@ -128,7 +129,7 @@ fn compiling_stays_within_the_time_of_its_call_and_bounds_of_its_own() {
         began.elapsed()
     );
     assert!(kael_tests::gone("__compile"));
-    // And so does what looks at all of them.
+    // So does checking all actions.
     let validated = session("timeout = 5")
         .words(&["actions", "validate"])
         .ends();

@@ -1,4 +1,4 @@
-//! What jaq asks of the values that its filters run over, and what it makes them of.
+//! Implements jaq's interface for values.
 
 use std::rc::Rc;
 
@@ -8,13 +8,12 @@ use jaq_core::val::Range;
 use jaq_core::{Error, ValR, ValX};
 
 use super::super::number::Number;
-use super::super::text;
-use super::{Object, Val, position, unshared};
+use super::{Object, Val, position, unshared, write_json};
 
-/// An element that a filter may add to a list by its index; what lies between becomes null.
+/// The largest index at which a filter may add an element. The elements before it become null.
 const MAX_INDEX: usize = 1 << 26;
 
-/// From and length of a slice. What is null or missing is the end.
+/// Start and length of a slice. A missing or null bound means the start or the end.
 fn slice(range: &Range<&Val>, length: usize) -> ValR<(usize, usize), Val> {
     let bound = |bound: Option<&Val>, default: usize, up: bool| match bound {
         None | Some(Val::Null) => Ok(default),
@@ -50,7 +49,7 @@ impl jaq_core::ValT for Val {
         }
         text.parse()
             .map(Self::Float)
-            .map_err(|_| Error::str(format_args!("{text} is no number")))
+            .map_err(|_| Error::str(format_args!("{text} is not a number")))
     }
 
     fn from_map<I: IntoIterator<Item = (Self, Self)>>(pairs: I) -> ValR<Self> {
@@ -217,7 +216,7 @@ impl jaq_core::ValT for Val {
     fn into_string(self) -> Self {
         match self {
             Self::Text(_) => self,
-            other => Self::from(String::from_utf8_lossy(&text::write(&other)).into_owned()),
+            other => Self::from(String::from_utf8_lossy(&write_json(&other)).into_owned()),
         }
     }
 }

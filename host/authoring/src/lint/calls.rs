@@ -1,39 +1,71 @@
-//! What a script calls of the actions tree: whether it is there, and whether literals that it is given fit.
+//! Checks a script's calls of actions: whether the action exists, and whether literal parameters
+//! fit its schema.
 
-use super::Found;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
 use super::params;
 use super::syntax_facts::{Arguments, Expr, Facts, Form, Path, Root, Use, What};
+use super::{Deadline, Found, MAX_PROBLEMS};
 use crate::lua;
 use crate::outline::Node;
 use kael_engine::catalog::{Catalog, Definition};
 use kael_engine::names;
 
-/// Aliases of aliases that are followed.
+/// Keys of a path that is looked at: no tree is so deep.
+const MAX_KEYS: usize = 64;
+/// How many aliases of aliases to follow.
 const MAX_ALIASES: usize = 16;
 
-/// What is wrong with the calls of a script.
-pub(super) fn check(facts: &Facts, catalog: &Catalog, tree: &Node) -> Vec<Found> {
+/// Finds the mistakes in a script's calls.
+pub(super) fn check(
+    facts: &Facts,
+    catalog: &Catalog,
+    tree: &Node,
+    deadline: Deadline,
+) -> Vec<Found> {
     if facts.set.contains("_ENV") {
         return Vec::new();
     }
     let mut looking = Linter {
         facts,
-        catalog,
+        actions: HashMap::new(),
         tree,
-        set: Vec::new(),
+        names: OnceCell::new(),
+        set: HashSet::new(),
+        set_below: HashSet::new(),
         found: Vec::new(),
     };
+    // By its first name each, before any other that is the same.
+    for (name, definition) in catalog.iter() {
+        looking.actions.insert(name.as_str(), definition);
+    }
+    for (_, definition) in catalog.iter() {
+        for name in &definition.names {
+            let name = name.as_str();
+            looking.actions.entry(name).or_insert(definition);
+        }
+    }
     for one in facts
         .uses
         .iter()
         .filter(|one| matches!(one.what, What::Set))
     {
         if let Some((path, _)) = looking.in_tree(&one.path) {
-            let keys = path.keys.into_iter().map(|(key, _)| key);
-            looking.set.push(keys.collect());
+            let keys: Vec<String> = path.keys.into_iter().map(|(key, _)| key).collect();
+            let starts = (1..=keys.len()).map(|length| keys[..length].to_vec());
+            looking.set_below.extend(starts);
+            looking.set.insert(keys);
+        }
+        if deadline.is_over() {
+            break;
         }
     }
+    // They stand in the order of the script, which tells its first problems.
     for one in &facts.uses {
+        if looking.found.len() >= 2 * MAX_PROBLEMS || deadline.is_over() {
+            break;
+        }
         looking.look(one);
     }
     looking.found
@@ -41,16 +73,25 @@ pub(super) fn check(facts: &Facts, catalog: &Catalog, tree: &Node) -> Vec<Found>
 
 struct Linter<'a> {
     facts: &'a Facts,
-    catalog: &'a Catalog,
+    /// By all of their names.
+    actions: HashMap<&'a str, &'a Definition>,
     tree: &'a Node,
-    /// Places of the tree that the script sets.
-    set: Vec<Vec<String>>,
+    /// The names of all that the tree holds, once they are asked for.
+    names: OnceCell<Vec<String>>,
+    /// Paths in the tree to which the script assigns.
+    set: HashSet<Vec<String>>,
+    /// These, and all places above them.
+    set_below: HashSet<Vec<String>>,
     found: Vec<Found>,
 }
 
 impl<'a> Linter<'a> {
-    /// A path below `actions`, with locals that stand for a place there written out; and how many keys those have.
+    /// The path below `actions`, with local aliases replaced by what they stand for, and the number
+    /// of keys from aliases.
     fn in_tree(&self, path: &Path) -> Option<(Path, usize)> {
+        if path.keys.len() > MAX_KEYS {
+            return None;
+        }
         let (mut path, mut known) = (path.clone(), 0);
         for _ in 0..MAX_ALIASES {
             match &path.root {
@@ -61,6 +102,9 @@ impl<'a> Linter<'a> {
                 Root::Local(number) => {
                     let local = self.facts.locals.get(*number)?;
                     let whole = local.made_with.as_ref().filter(|_| !local.assigned)?;
+                    if path.keys.len() + whole.keys.len() > MAX_KEYS {
+                        return None;
+                    }
                     known += whole.keys.len();
                     let mut keys = whole.keys.clone();
                     keys.append(&mut path.keys);
@@ -95,7 +139,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// `pcall(actions.x, { … })` calls it.
+    /// `pcall(actions.x, { … })` also calls it.
     fn protected(&mut self, called: &Path, arguments: &Arguments) {
         let name = Root::Global("pcall".to_owned());
         if called.root != name || !called.keys.is_empty() || self.facts.set.contains("pcall") {
@@ -119,7 +163,7 @@ impl<'a> Linter<'a> {
         }
     }
 
-    /// The node at a path, without a word where there is none.
+    /// The node at a path. Reports nothing if there is none.
     fn find(&self, path: &Path) -> Option<&'a Node> {
         path.keys
             .iter()
@@ -129,7 +173,7 @@ impl<'a> Linter<'a> {
             })
     }
 
-    /// The node at a path; a word where there is none, unless an alias had it said before.
+    /// The node at a path. Reports a missing one, unless its alias was reported before.
     fn place(&mut self, path: &Path, known: usize) -> Option<&'a Node> {
         let mut node = self.tree;
         for (index, (key, at)) in path.keys.iter().enumerate() {
@@ -139,8 +183,10 @@ impl<'a> Linter<'a> {
                     .map(|(key, _)| key.as_str())
                     .collect()
             };
-            let sets = |set: &Vec<String>| {
-                set.len() > index && set.iter().zip(name()).all(|(a, b)| a == b)
+            let is_set = || {
+                let place = path.keys[..=index].iter();
+                let place: Vec<String> = place.map(|(key, _)| key.clone()).collect();
+                self.set_below.contains(&place)
             };
             match node {
                 Node::Value => return None,
@@ -162,7 +208,7 @@ impl<'a> Linter<'a> {
                 }
                 Node::Table { open, fields } => match fields.get(key) {
                     Some(inner) => node = inner,
-                    None if *open || index == 0 && key == "has" || self.set.iter().any(sets) => {
+                    None if *open || index == 0 && key == "has" || is_set() => {
                         return None;
                     }
                     None => {
@@ -178,30 +224,25 @@ impl<'a> Linter<'a> {
     }
 
     fn unknown(&mut self, name: &str, at: usize) {
-        let mut candidates = Vec::new();
-        collect(self.tree, "", &mut candidates);
+        let candidates = self.names.get_or_init(|| {
+            let mut names = Vec::new();
+            collect(self.tree, "", &mut names);
+            names
+        });
         let near = names::nearest(name, candidates.iter().map(String::as_str));
-        let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-        let message = format!("no action '{name}'{}", hint.unwrap_or_default());
-        self.tell(
-            at,
-            message,
-            "kael-host actions list shows what there is".to_owned(),
-        );
+        let hint = names::did_you_mean(near, '\'');
+        let message = format!("no action '{name}'{hint}");
+        self.tell(at, message, "see kael-host actions list".to_owned());
     }
 
     fn action(&self, path: &Path, node: &Node) -> Option<&'a Definition> {
         let keys: Vec<&str> = path.keys.iter().map(|(key, _)| key.as_str()).collect();
-        let name = keys.join(".");
-        let is =
-            |definition: &&Definition| definition.names.iter().any(|known| known.as_str() == name);
-        let found = self.catalog.get(&name).map(AsRef::as_ref).or_else(|| {
-            self.catalog
-                .iter()
-                .map(|(_, definition)| definition)
-                .find(is)
-        });
-        found.filter(|_| *node == Node::Function && !self.set.iter().any(|set| *set == keys))
+        let found = self.actions.get(keys.join(".").as_str()).copied();
+        let is_set = || {
+            let place: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            self.set.contains(&place)
+        };
+        found.filter(|_| *node == Node::Function && !is_set())
     }
 
     fn method(&mut self, path: &Path, node: &'a Node, method: &str, at: usize) {
@@ -304,7 +345,7 @@ fn dotted(path: &Path) -> String {
     out
 }
 
-/// The names of all that the tree holds.
+/// The names of all actions in the tree.
 fn collect(node: &Node, prefix: &str, names: &mut Vec<String>) {
     if let Node::Table { fields, .. } = node {
         for (key, inner) in fields {

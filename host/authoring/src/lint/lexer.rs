@@ -1,35 +1,36 @@
-//! The words of a Lua script. It was compiled before, so what would be wrong with it is not told here, only given up on.
+//! Splits a Lua script into tokens. The script has compiled before, so the lexer reports no errors;
+//! it gives up.
 
 use serde_json::Value;
 
-/// A word, and where it starts.
+/// A token and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Token {
-    /// Bytes from the start of the script.
+    /// In bytes from the start of the script.
     pub(super) at: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
 }
 
-/// What a word is.
+/// The kind of a token.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
-    /// A name, or a word of Lua's own: which of them depends on the place in one case (`global`).
+pub(super) enum TokenKind {
+    /// A name or a keyword. `global` is a keyword or a name, depending on its position.
     Name(String),
     Number(Value),
-    /// None where it is no text: Lua's strings are bytes.
+    /// None if the bytes are not UTF-8.
     String(Option<String>),
     /// An operator or a bracket.
     Sign(&'static str),
     End,
 }
 
-/// Longest first, so that `..` is not two dots.
+/// The longest first, so that `..` is not read as two dots.
 const SIGNS: [&str; 33] = [
     "...", "<<", ">>", "//", "==", "~=", "<=", ">=", "::", "..", "+", "-", "*", "/", "%", "^", "#",
     "&", "~", "|", "<", ">", "=", "(", ")", "{", "}", "[", "]", ";", ":", ",", ".",
 ];
 
-/// Takes a script apart, word by word.
+/// Reads a script token by token.
 pub(super) struct Lexer<'a> {
     source: &'a str,
     bytes: &'a [u8],
@@ -37,7 +38,7 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// The script as it is in its file: a byte order mark and a first line that starts with `#` are passed over.
+    /// Skips a byte order mark, and a first line that starts with `#`.
     pub(super) fn new(source: &'a str) -> Self {
         let mark = if source.starts_with('\u{feff}') { 3 } else { 0 };
         let line = match source[mark..].starts_with('#') {
@@ -51,19 +52,19 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The next word; none where this is no Lua.
+    /// The next token. None if the text is not Lua.
     pub(super) fn next(&mut self) -> Option<Token> {
         self.pass_over();
         let at = self.at;
         let kind = match self.peek(0) {
-            0 if at >= self.bytes.len() => Kind::End,
+            0 if at >= self.bytes.len() => TokenKind::End,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => self.name(),
             b'0'..=b'9' => self.number()?,
             b'.' if self.peek(1).is_ascii_digit() => self.number()?,
             b'"' | b'\'' => self.quoted()?,
             b'[' if self.level().is_some() => {
                 let text = self.long()?;
-                Kind::String(Some(text))
+                TokenKind::String(Some(text))
             }
             _ => {
                 let rest = &self.bytes[at..];
@@ -71,18 +72,18 @@ impl<'a> Lexer<'a> {
                     .into_iter()
                     .find(|sign| rest.starts_with(sign.as_bytes()))?;
                 self.at += sign.len();
-                Kind::Sign(sign)
+                TokenKind::Sign(sign)
             }
         };
         Some(Token { at, kind })
     }
 
-    /// The byte so many further on; 0 behind the end.
+    /// The byte at this distance; 0 behind the end.
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    /// White space and comments.
+    /// Skips white space and comments.
     fn pass_over(&mut self) {
         loop {
             match self.peek(0) {
@@ -102,15 +103,15 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn name(&mut self) -> Kind {
+    fn name(&mut self) -> TokenKind {
         let start = self.at;
         while self.peek(0).is_ascii_alphanumeric() || self.peek(0) == b'_' {
             self.at += 1;
         }
-        Kind::Name(self.source[start..self.at].to_owned())
+        TokenKind::Name(self.source[start..self.at].to_owned())
     }
 
-    fn number(&mut self) -> Option<Kind> {
+    fn number(&mut self) -> Option<TokenKind> {
         let start = self.at;
         let hex = self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X');
         let exponent: &[u8] = if hex { b"pP" } else { b"eE" };
@@ -123,7 +124,7 @@ impl<'a> Lexer<'a> {
             let whole = text.parse::<i64>().ok().map(Value::from);
             whole.or_else(|| Some(Value::from(text.parse::<f64>().ok()?)))?
         } else if text.contains(['.', 'p', 'P']) {
-            // Nobody writes parameters like that: any number will do.
+            // Any number will do: such literals are never parameters.
             Value::from(0.5)
         } else {
             // Lua keeps the last 64 bits.
@@ -133,10 +134,10 @@ impl<'a> Lexer<'a> {
             let add = |sum: u64, digit: Option<u32>| Some((sum << 4) | u64::from(digit?));
             Value::from(digits.into_iter().try_fold(0, add)?.cast_signed())
         };
-        Some(Kind::Number(value))
+        Some(TokenKind::Number(value))
     }
 
-    /// How many `=` an opening long bracket has, if one is here.
+    /// The number of `=` in an opening long bracket, if one is here.
     fn level(&self) -> Option<usize> {
         if self.peek(0) != b'[' {
             return None;
@@ -146,7 +147,7 @@ impl<'a> Lexer<'a> {
         (self.peek(1 + level) == b'[').then_some(level)
     }
 
-    /// What is in long brackets; nothing is passed over where they are not closed.
+    /// The text in long brackets. Reads nothing if they are not closed.
     fn long(&mut self) -> Option<String> {
         let level = self.level()?;
         let start = self.at + level + 2;
@@ -161,7 +162,7 @@ impl<'a> Lexer<'a> {
         Some(text.replace("\r\n", "\n"))
     }
 
-    fn quoted(&mut self) -> Option<Kind> {
+    fn quoted(&mut self) -> Option<TokenKind> {
         let quote = self.peek(0);
         self.at += 1;
         let mut text = Vec::new();
@@ -171,7 +172,9 @@ impl<'a> Lexer<'a> {
             match byte {
                 b'\n' => return None,
                 b'\\' => self.escape(&mut text)?,
-                byte if byte == quote => return Some(Kind::String(String::from_utf8(text).ok())),
+                byte if byte == quote => {
+                    return Some(TokenKind::String(String::from_utf8(text).ok()));
+                }
                 byte => text.push(byte),
             }
         }
@@ -186,7 +189,7 @@ impl<'a> Lexer<'a> {
             b'f' => text.push(12),
             b'n' | b'\n' => text.push(b'\n'),
             b'\r' => {
-                // One line break, as Lua has it.
+                // Lua reads both bytes as one line break.
                 self.at += usize::from(self.peek(0) == b'\n');
                 text.push(b'\n');
             }
@@ -210,7 +213,7 @@ impl<'a> Lexer<'a> {
                 self.at += digits.len() + 2;
                 match char::from_u32(u32::from_str_radix(digits, 16).ok()?) {
                     Some(c) => text.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                    // What Unicode does not have, Lua writes all the same: no text.
+                    // Lua encodes values beyond Unicode, too. The result is not UTF-8.
                     None => text.push(0xff),
                 }
             }
@@ -234,12 +237,12 @@ impl<'a> Lexer<'a> {
 mod tests {
     use super::*;
 
-    fn kinds(source: &str) -> Vec<Kind> {
+    fn kinds(source: &str) -> Vec<TokenKind> {
         let mut lexer = Lexer::new(source);
         let mut kinds = Vec::new();
         loop {
             match lexer.next().expect("Lua").kind {
-                Kind::End => return kinds,
+                TokenKind::End => return kinds,
                 kind => kinds.push(kind),
             }
         }
@@ -247,15 +250,15 @@ mod tests {
 
     #[test]
     fn words_are_those_of_lua() {
-        let text = |text: &str| Kind::String(Some(text.to_owned()));
-        let number = |value: Value| Kind::Number(value);
+        let text = |text: &str| TokenKind::String(Some(text.to_owned()));
+        let number = |value: Value| TokenKind::Number(value);
         assert_eq!(
             kinds("\u{feff}#!/bin/kael\na.b --[[ no\n ]] ..'x\\n\\65\\x41\\u{e9}\\z \n!'--end"),
             [
-                Kind::Name("a".to_owned()),
-                Kind::Sign("."),
-                Kind::Name("b".to_owned()),
-                Kind::Sign(".."),
+                TokenKind::Name("a".to_owned()),
+                TokenKind::Sign("."),
+                TokenKind::Name("b".to_owned()),
+                TokenKind::Sign(".."),
                 text("x\nAA\u{e9}!"),
             ]
         );
@@ -268,7 +271,7 @@ mod tests {
                 number(0.5.into()),
                 number(9_223_372_036_854_775_808.0.into()),
                 text("]=]a"),
-                Kind::String(None),
+                TokenKind::String(None),
             ]
         );
     }
@@ -277,8 +280,8 @@ mod tests {
     fn what_is_no_lua_ends_it() {
         for source in ["'a", "'a\n'", "$", "[[a", "'\\q'", "é"] {
             let mut lexer = Lexer::new(source);
-            let ended =
-                (0..4).any(|_| !matches!(lexer.next(), Some(token) if token.kind != Kind::End));
+            let ended = (0..4)
+                .any(|_| !matches!(lexer.next(), Some(token) if token.kind != TokenKind::End));
             assert!(ended, "{source}");
         }
         assert!(Lexer::new("'a").next().is_none());

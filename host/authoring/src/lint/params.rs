@@ -1,4 +1,5 @@
-//! The parameters of a call as far as they are literals, and what is wrong with those, whatever the rest turns out to be.
+//! Checks the literal part of a call's parameters. Reports only mistakes that do not depend on the
+//! unknown part.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +9,21 @@ use super::syntax_facts::{Expr, Form, Path, Root, Table};
 use kael_engine::catalog::Definition;
 use kael_engine::gate::merge::{self, Locks, MergeError};
 
-/// A value with holes.
+/// A value with unknown parts.
 #[derive(Debug, Default)]
 struct Known {
-    /// Where it shows only when the script runs: JSON pointers.
+    /// JSON pointers to values that are known only at run time.
     unknown: Vec<String>,
-    /// Where there may be more.
+    /// JSON pointers to tables that may have further fields.
     open: Vec<String>,
-    /// Where things stand in the script.
+    /// The position of each value in the script.
     places: BTreeMap<String, usize>,
 }
 
-/// What is wrong, and where in the script.
+/// A mistake and its position in the script.
 pub(super) type Wrong = (usize, String);
 
-/// What is wrong with a table of parameters, which starts at `at`; without one, with a call that gives none.
+/// Checks a parameter table at `at`. Without a table, checks a call without parameters.
 pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -> Vec<Wrong> {
     let mut known = Known::default();
     let value = match table {
@@ -31,7 +32,7 @@ pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -
     };
     let params = match value {
         Value::Object(params) => params,
-        // What is no list in JSON, Lua's empty table included.
+        // Lua's empty table is not a list in JSON.
         Value::Array(elements) if elements.is_empty() => Map::new(),
         Value::Array(_) => {
             return vec![(
@@ -68,7 +69,7 @@ pub(super) fn check(definition: &Definition, table: Option<&Table>, at: usize) -
     wrong
 }
 
-/// The gate's merge goes on past a locked key, and that is noted with its place.
+/// Continues the gate's merge after a locked key, and notes its position.
 struct Noted<'a> {
     known: &'a Known,
     wrong: Vec<Wrong>,
@@ -96,7 +97,7 @@ fn below(pointer: &str, key: &str) -> String {
 }
 
 impl Known {
-    /// The place of the innermost thing around a pointer that stands in the script.
+    /// The position of the innermost enclosing value that stands in the script.
     fn place(&self, pointer: &str, whole: usize) -> usize {
         let mut pointer = pointer;
         loop {
@@ -110,7 +111,7 @@ impl Known {
         }
     }
 
-    /// None for nil, which is as if it were not there.
+    /// None for nil, which counts as missing.
     fn value(&mut self, expr: &Expr, pointer: &str) -> Option<Value> {
         match &expr.form {
             Form::Nil => None,
@@ -142,7 +143,7 @@ impl Known {
         }
         if listed {
             let elements = table.elements.iter().enumerate();
-            // How many values the last one is, nobody knows.
+            // The last value may be any number of values.
             let shown =
                 elements.filter(|(_, element)| !matches!(element.form, Form::Many) || !table.open);
             let values = shown.map(|(index, element)| {

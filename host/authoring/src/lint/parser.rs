@@ -1,32 +1,33 @@
-//! Reads a script once, as Lua's own compiler does, and notes which names it uses and what it calls with which literals.
+//! Reads a script once, like Lua's compiler, and collects the names that it uses and the literals
+//! of its calls.
 //!
-//! The guest's Lua has taken the script before, so this need not say what is wrong with one. It gives up where it does not
-//! know on, and whoever calls it then says nothing of names. Chains of operators and calls are read in loops; what nests
-//! is bounded, as it is in Lua.
+//! The guest's Lua has compiled the script before, so the parser reports no errors. If it cannot
+//! continue it gives up, and then no names are checked. Loops read chains of operators and calls;
+//! nesting is bounded as in Lua.
 
 mod expressions;
 
-use super::lexer::{Kind, Lexer, Token};
+use super::lexer::{Lexer, Token, TokenKind};
 use super::syntax_facts::{
     Arguments, Expr, Facts, Form, Local, Path, Read, Root, Table, Use, What,
 };
 
-/// Levels that may nest; Lua itself takes 200.
+/// Levels of nesting. Lua allows 200.
 const MAX_DEPTH: usize = 220;
-/// Literals that are kept; what goes beyond shows when the script runs.
+/// The most literals to keep. The others are checked only at run time.
 const MAX_LITERALS: usize = 200_000;
-/// Words that cannot be names. `global` can.
+/// Keywords, which cannot be names. `global` can.
 const WORDS: [&str; 22] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
     "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
 ];
-/// Operators between two values. How they bind makes no difference to names.
+/// Binary operators. Their precedence does not matter for names.
 const BINARY: [&str; 19] = [
     "+", "-", "*", "/", "//", "%", "^", "..", "==", "~=", "<", "<=", ">", ">=", "&", "|", "~",
     "<<", ">>",
 ];
 
-/// What a script says of itself; none where it could not be read.
+/// Collects the facts of a script. None if it cannot be read.
 pub(super) fn read(source: &str) -> Option<Facts> {
     let mut lexer = Lexer::new(source);
     let mut parser = Parser {
@@ -39,7 +40,7 @@ pub(super) fn read(source: &str) -> Option<Facts> {
         literals: 0,
     };
     parser.block()?;
-    matches!(parser.token.kind, Kind::End).then_some(parser.facts)
+    matches!(parser.token.kind, TokenKind::End).then_some(parser.facts)
 }
 
 struct Parser<'a> {
@@ -47,7 +48,7 @@ struct Parser<'a> {
     token: Token,
     ahead: Token,
     facts: Facts,
-    /// Names from the outermost to the innermost; one that was declared as a global hides a local.
+    /// Names in scope, the innermost last. A name that is declared global hides a local.
     scope: Vec<(String, Option<usize>)>,
     depth: usize,
     literals: usize,
@@ -56,7 +57,7 @@ struct Parser<'a> {
 impl Parser<'_> {
     fn advance(&mut self) -> Option<Token> {
         let behind = match self.ahead.kind {
-            Kind::End => self.ahead.clone(),
+            TokenKind::End => self.ahead.clone(),
             _ => self.lexer.next()?,
         };
         let ahead = std::mem::replace(&mut self.ahead, behind);
@@ -65,8 +66,8 @@ impl Parser<'_> {
 
     fn is(&self, word: &str) -> bool {
         match &self.token.kind {
-            Kind::Name(name) => name == word,
-            Kind::Sign(sign) => *sign == word,
+            TokenKind::Name(name) => name == word,
+            TokenKind::Sign(sign) => *sign == word,
             _ => false,
         }
     }
@@ -85,10 +86,10 @@ impl Parser<'_> {
 
     fn name(&mut self) -> Option<(String, usize)> {
         match &self.token.kind {
-            Kind::Name(name) if !WORDS.contains(&name.as_str()) => {
+            TokenKind::Name(name) if !WORDS.contains(&name.as_str()) => {
                 let token = self.advance()?;
                 match token.kind {
-                    Kind::Name(name) => Some((name, token.at)),
+                    TokenKind::Name(name) => Some((name, token.at)),
                     _ => None,
                 }
             }
@@ -108,7 +109,7 @@ impl Parser<'_> {
 
     fn declare(&mut self, name: String, made_with: Option<Path>) -> usize {
         if name == "_ENV" {
-            // Names mean something else from here on.
+            // From here on the names have other meanings.
             self.facts.set.insert(name.clone());
         }
         let number = self.facts.locals.len();
@@ -120,7 +121,7 @@ impl Parser<'_> {
         number
     }
 
-    /// A block in a scope of its own.
+    /// A block with a scope of its own.
     fn scoped(&mut self, end: &str) -> Option<()> {
         let outer = self.scope.len();
         self.block()?;
@@ -129,7 +130,7 @@ impl Parser<'_> {
     }
 
     fn block(&mut self) -> Option<()> {
-        while !matches!(self.token.kind, Kind::End)
+        while !matches!(self.token.kind, TokenKind::End)
             && !["end", "else", "elseif", "until"]
                 .iter()
                 .any(|word| self.is(word))
@@ -138,7 +139,7 @@ impl Parser<'_> {
                 let ends = ["end", "else", "elseif", "until", ";"]
                     .iter()
                     .any(|word| self.is(word));
-                if !ends && !matches!(self.token.kind, Kind::End) {
+                if !ends && !matches!(self.token.kind, TokenKind::End) {
                     self.expressions()?;
                 }
                 self.takes(";")?;
@@ -150,7 +151,7 @@ impl Parser<'_> {
     }
 
     fn statement(&mut self) -> Option<()> {
-        let Kind::Name(word) = &self.token.kind else {
+        let TokenKind::Name(word) = &self.token.kind else {
             return if self.takes(";")? {
                 Some(())
             } else if self.takes("::")? {
@@ -175,7 +176,7 @@ impl Parser<'_> {
             "for" => self.loops(),
             "repeat" => {
                 self.advance()?;
-                // The condition sees the block's locals.
+                // The condition of `until` sees the block's locals.
                 let outer = self.scope.len();
                 self.block()?;
                 self.expect("until")?;
@@ -206,11 +207,11 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether `global` is a word here, and no name.
+    /// Whether `global` is a keyword here.
     fn declares_globals(&self) -> bool {
         match &self.ahead.kind {
-            Kind::Name(name) => name == "function" || !WORDS.contains(&name.as_str()),
-            Kind::Sign(sign) => matches!(*sign, "<" | "*"),
+            TokenKind::Name(name) => name == "function" || !WORDS.contains(&name.as_str()),
+            TokenKind::Sign(sign) => matches!(*sign, "<" | "*"),
             _ => false,
         }
     }
@@ -241,7 +242,7 @@ impl Parser<'_> {
         Some(())
     }
 
-    /// A global of which only the truth matters may be missing.
+    /// A global whose value is only tested may be missing.
     fn asks(&mut self, expr: &Expr, since: usize) {
         if let Form::Path(path) = &expr.form
             && path.keys.is_empty()
@@ -293,7 +294,7 @@ impl Parser<'_> {
         self.function_body(method)
     }
 
-    /// Parameters, block and `end`.
+    /// The parameters, the block, and `end`.
     fn function_body(&mut self, method: bool) -> Option<()> {
         let outer = self.scope.len();
         if method {
@@ -302,7 +303,7 @@ impl Parser<'_> {
         self.expect("(")?;
         while !self.takes(")")? {
             if self.takes("...")? {
-                // Lua 5.5 may name them.
+                // In Lua 5.5 the varargs may have a name.
                 if let Some((name, _)) = self.name() {
                     self.declare(name, None);
                 }
@@ -325,7 +326,7 @@ impl Parser<'_> {
         Some(())
     }
 
-    /// Names with an attribute each, where they have one.
+    /// Names, each with an optional attribute.
     fn attributed_names(&mut self) -> Option<Vec<String>> {
         let mut names = Vec::new();
         loop {
@@ -372,7 +373,7 @@ impl Parser<'_> {
             self.expressions()?;
         }
         for name in names {
-            // What the sandbox has is declared by those who write down what they use.
+            // A script that declares its globals also declares those of the sandbox.
             self.facts.set.insert(name.clone());
             self.scope.push((name, None));
         }

@@ -1,14 +1,13 @@
-//! Modules that a script requires by a literal name and that nothing has.
+//! Finds `require` calls with a literal name that no module has.
 
 use std::collections::BTreeSet;
 
-use super::Found;
 use super::globals::Globals;
 use super::syntax_facts::{Facts, Form, Root, What};
+use super::{Deadline, Found, MAX_PROBLEMS};
 use kael_engine::names;
 
-/// Modules that people know from elsewhere, and what a script has instead without requiring
-/// anything.
+/// Well-known modules, and what a script has instead without `require`.
 const ELSEWHERE: [(&str, &str); 6] = [
     ("cjson", "json.encode and json.decode are there without it"),
     (
@@ -21,13 +20,14 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("lfs", "files are read and written by actions"),
 ];
 
-/// What is required and not there. `modules` are those of the repo; none where no repo was given.
+/// Reports missing modules. `modules` are those of the repo; none without a repo.
 pub(super) fn check(
     facts: &Facts,
     globals: &Globals,
     modules: Option<&BTreeSet<&str>>,
+    deadline: Deadline,
 ) -> Vec<Found> {
-    // A script can give itself modules by `package.preload` and `package.loaded`.
+    // The script may add modules itself, with `package.preload` and `package.loaded`.
     let own = facts.reads.iter().any(|read| read.name == "package");
     if own
         || ["require", "package", "_ENV"]
@@ -38,6 +38,9 @@ pub(super) fn check(
     }
     let mut found = Vec::new();
     for one in &facts.uses {
+        if found.len() >= MAX_PROBLEMS || deadline.is_over() {
+            break;
+        }
         let (true, true, What::Call(arguments)) = (
             one.path.root == Root::Global("require".to_owned()),
             one.path.keys.is_empty(),
@@ -57,16 +60,14 @@ pub(super) fn check(
             continue;
         }
         let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-        let near = modules
-            .and_then(|modules| names::nearest(name, modules.iter().copied()))
-            .map(|near| format!(" (did you mean '{near}'?)"))
-            .unwrap_or_default();
+        let near = modules.and_then(|modules| names::nearest(name, modules.iter().copied()));
+        let hint = names::did_you_mean(near, '\'');
         let elsewhere = ELSEWHERE.iter().find(|(module, _)| module == name);
         let file = shown.replace('.', "/");
         found.push(Found {
             at: first.at,
             message: match modules {
-                Some(_) => format!("no module '{shown}' in the actions repo{near}"),
+                Some(_) => format!("no module '{shown}' in the actions repo{hint}"),
                 None => format!("no module '{shown}': no actions repo was given"),
             },
             remedy: match elsewhere {

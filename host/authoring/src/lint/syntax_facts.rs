@@ -1,61 +1,61 @@
-//! What a script says of itself, as far as that shows without running it.
+//! The facts about a script that its text shows without running it.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// All that is noted of one script.
+/// All facts about one script.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// Every place where a global is read.
+    /// Every read of a global.
     pub(super) reads: Vec<Read>,
-    /// Globals that the script sets, or declares.
+    /// Globals that the script sets or declares.
     pub(super) set: BTreeSet<String>,
-    /// Every place where a value is used by a path from a name.
+    /// Every use of a value by a path that starts with a name.
     pub(super) uses: Vec<Use>,
-    /// Every local, by its number.
+    /// Every local, by number.
     pub(super) locals: Vec<Local>,
 }
 
-/// A global that is read.
+/// A read of a global.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) name: String,
     pub(super) at: usize,
-    /// Whether it is only asked for whether it is there: `x or y`, `if x then`.
+    /// Whether the script only tests that it exists: `x or y`, `if x then`.
     pub(super) asked: bool,
-    /// Whether a field of it is read, and it goes nowhere else.
+    /// Whether the script only reads a field of it.
     pub(super) indexed: bool,
 }
 
 /// A local variable.
 #[derive(Debug)]
 pub(super) struct Local {
-    /// What it is made with, where that is a path.
+    /// The path that it is initialised with, if it is one.
     pub(super) made_with: Option<Path>,
-    /// Whether it may be something else later.
+    /// Whether the script assigns to it later.
     pub(super) assigned: bool,
 }
 
-/// Where a path starts.
+/// The start of a path.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Root {
     Global(String),
-    /// By its number.
+    /// The number of a local.
     Local(usize),
 }
 
-/// A name and the keys behind it: `actions.db["query"]`.
+/// A name and the keys after it: `actions.db["query"]`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Path {
     pub(super) root: Root,
-    /// Where it starts.
+    /// Its position.
     pub(super) at: usize,
-    /// Each with its place.
+    /// The keys with their positions.
     pub(super) keys: Vec<(String, usize)>,
 }
 
-/// What is done with the value at a path.
+/// What the script does with the value at a path.
 #[derive(Debug)]
 pub(super) struct Use {
     pub(super) path: Path,
@@ -67,19 +67,19 @@ pub(super) enum What {
     Read,
     Set,
     Call(Arguments),
-    /// With a colon, and the method's name.
+    /// A method call, and the method's name.
     Method(String, usize),
 }
 
-/// What a call is given.
+/// The arguments of a call.
 #[derive(Debug, Default)]
 pub(super) struct Arguments {
     pub(super) list: Vec<Expr>,
-    /// Whether the last may be any number of values.
+    /// Whether the last argument may be any number of values.
     pub(super) open: bool,
 }
 
-/// A value, as far as it shows.
+/// A value, as far as the text shows it.
 #[derive(Debug)]
 pub(super) struct Expr {
     pub(super) at: usize,
@@ -89,27 +89,27 @@ pub(super) struct Expr {
 #[derive(Debug)]
 pub(super) enum Form {
     Nil,
-    /// Anything but a table.
+    /// A literal that is not a table.
     Literal(Value),
     Table(Table),
     Path(Path),
-    /// A function that is written here.
+    /// A function literal.
     Function,
-    /// It shows when the script runs. It may be any number of values.
+    /// Known only at run time; it may be any number of values.
     Many,
-    /// It shows when the script runs.
+    /// Known only at run time.
     Unknown,
 }
 
-/// What stands between braces.
+/// A table constructor.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// By name, in their order, with the places of the names.
+    /// Fields with names, in order, with the positions of the names.
     pub(super) fields: Vec<(String, usize, Expr)>,
-    /// Without names.
+    /// Fields without names.
     pub(super) elements: Vec<Expr>,
-    /// Whether there may be more of them.
+    /// Whether it may have further fields.
     pub(super) open: bool,
-    /// Whether `json.array` stands in front: it is a list, even when it is empty.
+    /// Whether it is the argument of `json.array`: a list, even if it is empty.
     pub(super) list: bool,
 }

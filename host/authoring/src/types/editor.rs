@@ -1,4 +1,4 @@
-//! The settings of language servers that make them read the annotations: written where there are none, added to otherwise.
+//! Points language servers to the annotations: writes their settings, or adds to existing ones.
 
 use std::fs;
 use std::io;
@@ -6,23 +6,23 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-/// Where the annotations are, seen from the settings.
+/// The folder of the annotations, relative to the settings.
 pub(super) const LIBRARY: &str = ".kael/types";
 
-/// The files that hold settings: lua-language-server's and emmylua_ls's.
+/// The settings of lua-language-server and of emmylua_ls.
 pub(super) const FILES: [&str; 2] = [".luarc.json", ".emmyrc.json"];
 
-/// What became of a file.
+/// What was done with a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Written,
-    /// It names the annotations already.
+    /// It named the annotations before.
     AsItWas,
-    /// It is not JSON as it stands: comments, for instance.
+    /// It is not JSON, for example because it has comments.
     ByHand,
 }
 
-/// Makes a file of settings name the annotations. What is in it stays.
+/// Makes a settings file name the annotations. Keeps its other content.
 pub(super) fn settle(path: &Path) -> io::Result<Outcome> {
     let luarc = path.file_name().is_some_and(|name| name == FILES[0]);
     let before = match fs::read_to_string(path) {
@@ -45,10 +45,11 @@ pub(super) fn settle(path: &Path) -> io::Result<Outcome> {
     Ok(Outcome::Written)
 }
 
-/// None where something else stands in a place that is needed.
+/// None if a section that is needed has another type.
 fn added(mut settings: Map<String, Value>, luarc: bool) -> Option<Value> {
     let version = if luarc { "Lua 5.5" } else { "Lua5.5" };
-    // Both servers take sections as tables; lua-language-server takes dotted keys, too, and people write those.
+    // Both servers read sections as tables. lua-language-server also reads dotted keys, which are
+    // common.
     if luarc && !settings.contains_key("workspace") {
         if !settings.contains_key("runtime") {
             settings

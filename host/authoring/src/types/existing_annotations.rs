@@ -1,11 +1,11 @@
-//! Annotations that somebody wrote above a `define_action`: they are kept, and win over what would be generated.
+//! Annotations that an author wrote above a `define_action`. They replace the generated ones.
 
-/// What stands above one definition.
+/// The annotations above one definition.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Types that are defined there, each line as it is.
+    /// Types that they define, line by line.
     pub(super) types: Vec<String>,
-    /// What is said of the action itself.
+    /// Annotations of the action itself.
     pub(super) lines: Vec<String>,
 }
 
@@ -13,7 +13,7 @@ pub(super) struct Kept {
 const TYPES: [&str; 3] = ["@class", "@alias", "@enum"];
 
 impl Kept {
-    /// The block of `---` lines right above a line, which counts from 1.
+    /// The block of `---` lines directly above a line, which counts from 1.
     pub(super) fn above(source: &str, line: u32) -> Self {
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
         let end = (line.saturating_sub(1) as usize).min(lines.len());
@@ -35,14 +35,14 @@ impl Kept {
         kept
     }
 
-    /// Whether something of this is said.
+    /// Whether an annotation has this tag.
     pub(super) fn says(&self, tag: &str) -> bool {
         self.lines
             .iter()
             .any(|line| starts(line[3..].trim_start(), tag))
     }
 
-    /// Whether it is told in words.
+    /// Whether a line is plain description.
     pub(super) fn tells(&self) -> bool {
         let text = |line: &String| {
             let text = line[3..].trim();
@@ -51,7 +51,7 @@ impl Kept {
         self.lines.iter().any(text)
     }
 
-    /// The names of the parameters that are annotated.
+    /// The names of the annotated parameters.
     pub(super) fn parameters(&self) -> Vec<String> {
         let name = |line: &String| {
             let rest = line[3..].trim_start().strip_prefix("@param")?.trim_start();

@@ -181,6 +181,7 @@ function count(t, test) end
 ---@field tag? string A tag, branch or commit, for git sources.
 ---@field type? "python"|"node"|"shell"|"other"
 ---@field interpreter? string
+---@field deps? string[] Packages of Python that it needs, such as "requests>=2".
 ---@field input? "json"|"args"|"positional"|"argv"|"env"
 ---@field args_order? string[]
 ---@field dashdash? boolean With input "positional": `--` stands before the values.

@@ -1,4 +1,4 @@
-//! Annotations of a repo for editors: what can be called, with what, and what comes back.
+//! Writes annotations of a repo for editors: its actions, their parameters and their results.
 
 mod editor;
 mod existing_annotations;
@@ -12,55 +12,58 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::outline::{self, Node};
-use kael_engine::app::{self, AppError};
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, Runtime};
 
 /// The library, and the language's own part of it that a sandbox does not change.
 const GLOBALS: &str = include_str!("globals.lua");
 
-/// Why nothing was written, or not all of it.
+/// Why the annotations were not written, or not all of them.
 #[derive(Debug, Error)]
 pub enum TypesError {
-    /// The repo.
+    /// The repo is not valid.
     #[error(transparent)]
-    Repo(#[from] AppError),
-    /// A file.
+    Repo(#[from] LoadError),
+    /// A file could not be written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Files that are new, or as new.
+    /// New and updated files.
     pub files: Vec<PathBuf>,
-    /// Settings that are to be changed by hand.
+    /// Settings files that need an edit by hand.
     pub by_hand: Vec<PathBuf>,
-    /// What those have to name, in `workspace.library`.
+    /// The folder that such a file must name in `workspace.library`.
     pub library: &'static str,
-    /// Actions.
+    /// How many actions the repo has.
     pub actions: usize,
-    /// Actions with annotations of their own in the repo.
+    /// How many of them keep the annotations of their author.
     pub kept: usize,
 }
 
-/// Writes the annotations of the repo in `repo` below the folder `into`, and the settings that make editors read them.
+/// Writes the annotations of `repo` below the folder `into`, and the settings that make editors
+/// read them.
 ///
 /// # Errors
 /// When the repo is not valid, or a file cannot be written.
-pub async fn write(repo: &Path, limits: &Limits, into: &Path) -> Result<Written, TypesError> {
-    let (repo, problems) = app::inspect(repo, limits).await?;
-    if !problems.is_empty() {
-        return Err(AppError::Definitions(problems).into());
-    }
-    let outline = outline::outline(Some(&repo), limits)
+pub async fn write(
+    runtime: &Runtime,
+    repo: &Path,
+    limits: &Limits,
+    into: &Path,
+) -> Result<Written, TypesError> {
+    let repo = runtime.load(repo, crate::within(limits)).await?;
+    let outline = outline::outline(runtime, Some(&repo), limits)
         .await
-        .map_err(AppError::Fault)?;
+        .map_err(|error| LoadError::Fault(error.to_string()))?;
     let tree = outline.tree.unwrap_or(Node::Value);
     let seen = match (into.canonicalize(), repo.bundle.root.canonicalize()) {
         (Ok(into), Ok(root)) => root.starts_with(into),

@@ -1,20 +1,20 @@
-//! A JSON Schema as a type of EmmyLua.
+//! Turns a JSON Schema into an EmmyLua type.
 
 use serde_json::{Map, Value};
 
 use crate::lua;
 
-/// Levels that are written out; what is below is any value.
+/// How many levels are written out. Deeper values become `any`.
 const MAX_DEPTH: usize = 8;
-/// Alternatives that are written out.
+/// How many alternatives are written out.
 const MAX_ALTERNATIVES: usize = 40;
 
-/// The type of parameters that a schema takes: null is `json.null` there.
+/// The type of parameters, in which null is `json.null`.
 pub(super) fn of(schema: &Value) -> String {
     any_of(schema, 0)
 }
 
-/// The type of a result that a schema takes: null is nil there.
+/// The type of a result, in which null is nil.
 pub(super) fn of_result(schema: &Value) -> String {
     any_of(&without_null(schema), 0)
 }
@@ -87,7 +87,7 @@ fn named(schema: &Value, name: &str, depth: usize) -> String {
     }
 }
 
-/// A table, written in place.
+/// A table type, written inline.
 fn object(schema: &Value, depth: usize) -> String {
     let none = Map::new();
     let properties = schema
@@ -115,7 +115,7 @@ fn object(schema: &Value, depth: usize) -> String {
     format!("{{ {} }}", fields.join(", "))
 }
 
-/// The names of what a table must have.
+/// The names of the required fields.
 pub(super) fn required(schema: &Value) -> Vec<&str> {
     let names = schema.get("required").and_then(Value::as_array);
     names
@@ -125,7 +125,7 @@ pub(super) fn required(schema: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// A name of a field: as it is, or in brackets.
+/// A field name, in brackets if necessary.
 pub(super) fn key(name: &str) -> String {
     if lua::is_name(name) {
         name.to_owned()
@@ -134,7 +134,7 @@ pub(super) fn key(name: &str) -> String {
     }
 }
 
-/// The type of values like this one.
+/// The type of a sample value.
 pub(super) fn like(value: &Value) -> String {
     match value {
         Value::Null => "any".to_owned(),
@@ -142,9 +142,10 @@ pub(super) fn like(value: &Value) -> String {
         Value::Number(_) => "number".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(elements) => {
-            let first = elements.first().map(like);
-            let alike =
-                first.filter(|first| elements.iter().all(|element| like(element) == *first));
+            // Each element once: twice for the first would double with each level.
+            let mut kinds = elements.iter().map(like);
+            let first = kinds.next();
+            let alike = first.filter(|first| kinds.all(|kind| kind == *first));
             list_of(&alike.unwrap_or_else(|| "any".to_owned()))
         }
         Value::Object(_) => "table".to_owned(),
@@ -177,7 +178,7 @@ fn constant(value: &Value) -> String {
     }
 }
 
-/// A literal in a type: it stands on a line of a comment, so nothing may break that.
+/// A literal in a type. It must stay on its comment line.
 fn quoted(text: &str) -> String {
     let plain = |c: &char| !c.is_control() && *c != '"' && *c != '\\';
     if text.chars().all(|c| plain(&c)) {
@@ -205,6 +206,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_list_in_lists_is_looked_at_once() {
+        let one = (0..100).fold(json!("x"), |inner, _| json!([inner]));
+        assert_eq!(like(&one), format!("string{}", "[]".repeat(100)));
+    }
 
     #[test]
     fn schemas_are_types() {

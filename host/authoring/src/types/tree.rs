@@ -1,4 +1,5 @@
-//! The tree below `actions` as annotations of EmmyLua: a class for every namespace, a function for every action.
+//! Writes the tree below `actions` as EmmyLua annotations: a class per namespace, a function per
+//! action.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,14 +10,15 @@ use super::existing_annotations::Kept;
 use super::schema;
 use crate::lua;
 use crate::outline::Node;
-use kael_engine::app::Repo;
 use kael_engine::catalog::Definition;
+use kael_engine::runtime::Repo;
 
-/// Characters of what is told of one field.
+/// Characters of the description of one field.
 const MAX_TOLD: usize = 300;
 
-/// The file, and how many actions have annotations of their own. Types that the repo's files define are written only
-/// where an editor does not see those files (`unseen`): it would find them twice.
+/// The file, and how many actions keep the annotations of their author. Types from the repo's files
+/// are written only if the editor does not see those files (`unseen`); otherwise it would find them
+/// twice.
 pub(super) fn write(repo: &Repo, tree: &Node, unseen: bool) -> (String, usize) {
     let mut writer = Writer {
         repo,
@@ -35,14 +37,14 @@ pub(super) fn write(repo: &Repo, tree: &Node, unseen: bool) -> (String, usize) {
 struct Writer<'a> {
     repo: &'a Repo,
     unseen: bool,
-    /// Names of classes that are taken.
+    /// Class names that are used already.
     used: BTreeSet<String>,
     out: String,
     kept: usize,
 }
 
 impl Writer<'_> {
-    /// Writes a namespace and all below it; gives the name of its class.
+    /// Writes a namespace with everything below it, and returns the name of its class.
     fn namespace(&mut self, node: &Node, path: &[&str]) -> String {
         let class = self.class("kael.actions", path);
         let Node::Table { open, fields } = node else {
@@ -52,7 +54,7 @@ impl Writer<'_> {
         let mut functions = Vec::new();
         for (key, inner) in fields {
             let below: Vec<&str> = path.iter().copied().chain([key.as_str()]).collect();
-            // A key that cannot stand on a line of a comment is nothing that anybody types.
+            // A key that cannot stand on a comment line is left out.
             if key.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
                 continue;
             }
@@ -91,7 +93,7 @@ impl Writer<'_> {
         all.find(is).cloned()
     }
 
-    /// A name for a class that no other has.
+    /// A class name that is not used yet.
     fn class(&mut self, prefix: &str, path: &[&str]) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let parts = path
@@ -165,7 +167,7 @@ impl Writer<'_> {
         out
     }
 
-    /// The class of an action's parameters, and the line that says so.
+    /// Writes the class of an action's parameters. Returns the line that refers to it.
     fn params(&mut self, definition: &Definition, name: &str) -> (String, String) {
         let none = Map::new();
         let (defaults, locked) = (&definition.defaults, &definition.locked);
@@ -184,7 +186,7 @@ impl Writer<'_> {
         let mut fields = Vec::new();
         let mut optional = true;
         for (field, schema) in known.unwrap_or(&none) {
-            // What is locked as a whole, nobody gives.
+            // A parameter that is locked as a whole cannot be passed.
             let inside = |value: &Value| value.as_object().is_some_and(|inner| !inner.is_empty());
             if locked.get(field).is_some_and(|value| !inside(value)) {
                 continue;
@@ -194,7 +196,7 @@ impl Writer<'_> {
             optional &= !needed;
             let mut kind = schema::of(schema);
             if given && kind.starts_with('{') {
-                // Its own fields are filled up by those of the team.
+                // The team's values fill up the fields of the script's table.
                 kind = "table".to_owned();
             }
             let words = schema.get("description").and_then(Value::as_str);
@@ -236,7 +238,7 @@ fn line(
     let default = default
         .map(|value| format!("Default: {}", told(&lua::literal(value))))
         .unwrap_or_default();
-    // What cannot be a name is still a field, unless it would break the line.
+    // A key that is not a name is still a field, unless it would break the line.
     let key = match name.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
         true => return String::new(),
         false => schema::key(name),
@@ -246,13 +248,13 @@ fn line(
     format!("{text}\n")
 }
 
-/// Text on a line of a comment.
+/// Text on a comment line.
 fn told(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_TOLD)
         .collect();
-    // A line of its own that starts like a tag would be one.
+    // A line that starts with `@` would be read as a tag.
     text.trim_start_matches('@').trim_end().to_owned()
 }

@@ -1,4 +1,4 @@
-//! `kael-host cache`: the results that are kept.
+//! `kael-host cache`: lists and deletes kept results.
 
 use std::time::Duration;
 

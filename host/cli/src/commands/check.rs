@@ -1,4 +1,4 @@
-//! `kael-host check`: what is wrong with scripts, without running them.
+//! `kael-host check`: finds mistakes in scripts without running them.
 
 use serde_json::{Value, json};
 
@@ -10,9 +10,9 @@ use crate::runtime::{Driven, block_with_signals};
 use crate::sanitize::escape_control;
 use crate::settings;
 use crate::terminal::{Look, Paint, say, say_json};
-use kael_authoring::lint::{Checked, Checker};
-use kael_engine::app::AppError;
+use kael_authoring::lint::{Checker, ScriptCheck};
 use kael_engine::environment::Environment;
+use kael_engine::runtime::LoadError;
 
 pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> u8 {
     let config = match settings::config(shared, &Bounds::default(), environment) {
@@ -24,7 +24,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     let mut scripts = Vec::new();
     for word in &check.scripts {
         match run::named(word) {
-            // Bytes that are not UTF-8 stand in comments and strings alone, or Lua refuses them.
+            // Lua accepts bytes that are not UTF-8 only in comments and strings.
             Ok((name, source)) => {
                 scripts.push((name, String::from_utf8_lossy(&source).into_owned()));
             }
@@ -35,19 +35,24 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     }
     let settings = settings::settings(&config, &Bounds::default(), environment.clone());
     let checked = block_with_signals(async {
-        let checker = Checker::new(settings.actions.as_deref(), &settings.limits).await?;
+        let runtime = settings.runtime(2)?;
+        let folder = settings.actions.as_deref();
+        let checker = Checker::new(&runtime, folder, &settings.limits).await?;
         let mut all = Vec::new();
         for (name, source) in scripts {
             let checked = checker.check(&name, &source).await;
-            all.push((name, checked.map_err(AppError::Fault)?));
+            all.push((
+                name,
+                checked.map_err(|error| LoadError::Fault(error.to_string()))?,
+            ));
         }
         Ok(all)
     });
     match checked {
         Ok(Driven::Done(Ok(checked))) => tell(check, Paint::new(environment), &checked),
         Ok(Driven::Done(Err(error))) => {
-            let code = exit::of_app_error(&error);
-            match Problem::of_app_error(&error) {
+            let code = exit::of_load_error(&error);
+            match Problem::of_load_error(&error) {
                 Some(error) => error.report(shared, check.json, code),
                 None => code,
             }
@@ -59,7 +64,7 @@ pub(super) fn run(shared: &Shared, check: &Check, environment: &Environment) -> 
     }
 }
 
-fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
+fn tell(check: &Check, paint: Paint, checked: &[(String, ScriptCheck)]) -> u8 {
     let count: usize = checked.iter().map(|(_, one)| one.problems.len()).sum();
     let code = if count == 0 {
         exit::SUCCESS
@@ -100,7 +105,7 @@ fn tell(check: &Check, paint: Paint, checked: &[(String, Checked)]) -> u8 {
     say(&out, code)
 }
 
-fn document(name: &str, one: &Checked) -> Value {
+fn document(name: &str, one: &ScriptCheck) -> Value {
     let as_json = |error: &kael_authoring::lint::Problem| {
         json!({
             "line": error.line,

@@ -1,4 +1,4 @@
-//! `kael-host __compile`: what a host starts to compile a file of WebAssembly, apart from itself.
+//! `kael-host __compile`: the child process that compiles a WebAssembly file.
 
 use std::io::{self, Write as _};
 
@@ -9,9 +9,9 @@ use crate::exit;
 pub(crate) fn run(format: &str) -> u8 {
     match compile_stdin(format) {
         Ok(()) => exit::SUCCESS,
-        Err(why) => {
-            // The host reads the last line.
-            let why = why.replace('\n', " ");
+        Err(error) => {
+            // The host reads only the last line.
+            let why = error.to_string().replace('\n', " ");
             writeln!(io::stderr(), "{why}").ok();
             exit::SCRIPT_FAILED
         }

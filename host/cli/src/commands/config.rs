@@ -1,4 +1,4 @@
-//! `kael-host config`: every setting, with where it came from.
+//! `kael-host config`: prints every setting with its origin.
 
 use serde_json::{Value as Json, json};
 
@@ -94,6 +94,7 @@ fn json(config: &Config) -> Json {
                 Value::Time(time) => json!(time.duration().as_secs_f64()),
                 Value::Count(count) => json!(count),
                 Value::Confinement(confinement) => json!(confinement.to_string()),
+                Value::Runner(runner) => json!(runner.to_string()),
             });
             let origin = match setting.map(|setting| &setting.origin) {
                 None => json!({ "kind": "none" }),

@@ -1,4 +1,4 @@
-//! `kael-host doctor`: prints what was found, and what was done about it.
+//! `kael-host doctor`: prints the findings and the fixes.
 
 use std::io::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! `kael-host completions` and `kael-host man`: made from the definition of the command line itself.
+//! `kael-host completions` and `kael-host man`: generated from the definition of the command line.
 
 use std::fs;
 use std::io;
@@ -20,8 +20,8 @@ pub(super) fn completions(completions: &Completions) -> u8 {
         "kael-host",
         &mut script,
     );
-    // clap_complete 4.6 takes the hyphen of our name for the place between a command and its subcommand, in the labels that
-    // bash jumps to and not where it jumps from.
+    // clap_complete 4.6 takes the hyphen of our name for the separator between a command and its
+    // subcommand, in the labels of bash's cases but not in their values.
     let script = String::from_utf8_lossy(&script).replace("kael__subcmd__host", "kael__host");
     if completions.json {
         let shell = completions.shell.to_string();
@@ -34,7 +34,7 @@ pub(super) fn completions(completions: &Completions) -> u8 {
 pub(super) fn man(shared: &Shared, man: &Man) -> u8 {
     let Some(folder) = &man.folder else {
         let mut page = Vec::new();
-        // Writing into memory does not fail.
+        // Writing to memory does not fail.
         clap_mangen::Man::new(Args::command())
             .render(&mut page)
             .ok();

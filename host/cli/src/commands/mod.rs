@@ -16,23 +16,23 @@ mod trust;
 
 use kael_engine::environment::Environment;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, CliCommand};
 
-/// Runs the command that was given and returns the exit code.
+/// Runs the given command, and returns the exit code.
 pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
     match args.command {
-        Command::Run(run) => run::run(&args.shared, &run, environment),
-        Command::Repl(repl) => repl::run(&args.shared, &repl, environment),
-        Command::Check(check) => check::run(&args.shared, &check, &environment),
-        Command::Actions(actions) => actions::run(&args.shared, actions, &environment),
-        Command::Config(config) => config::run(&args.shared, &config, &environment),
-        Command::Trust(trust) => trust::run(&args.shared, &trust, &environment),
+        CliCommand::Run(run) => run::run(&args.shared, &run, environment),
+        CliCommand::Repl(repl) => repl::run(&args.shared, &repl, environment),
+        CliCommand::Check(check) => check::run(&args.shared, &check, &environment),
+        CliCommand::Actions(actions) => actions::run(&args.shared, actions, &environment),
+        CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
+        CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         Command::Audit(command) => audit::run(&args.shared, &command),
         Command::Policy(command) => policy::run(&args.shared, &command, &environment),
-        Command::Cache(cache) => cache::run(&args.shared, &cache, &environment),
-        Command::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
-        Command::Completions(shell) => generated::completions(&shell),
-        Command::Man(man) => generated::man(&args.shared, &man),
-        Command::Setup(setup) => setup::run(&args.shared, &setup, &environment),
+        CliCommand::Cache(cache) => cache::run(&args.shared, &cache, &environment),
+        CliCommand::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
+        CliCommand::Completions(shell) => generated::completions(&shell),
+        CliCommand::Man(man) => generated::man(&args.shared, &man),
+        CliCommand::Setup(setup) => setup::run(&args.shared, &setup, &environment),
     }
 }

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::approver;
 use crate::args::{Run, Shared};
@@ -13,35 +14,37 @@ use crate::dry_run::{self, Calls};
 use crate::exit;
 use crate::inputs;
 use crate::page::{Page, Told};
+use crate::patience;
 use crate::progress::{self, ProgressWriter};
 use crate::report::{self, Problem};
-use crate::runtime::{Driven, block_with_signals};
+use crate::runtime::{Ended, block_run, until_a_signal};
 use crate::sanitize::{Terminal, escape_control};
 use crate::settings;
 use crate::snippet::SourceMap;
 use crate::terminal::say_json;
 use crate::trace::Trace;
 use crate::watch;
-use kael_engine::activity::Activity;
-use kael_engine::app::{self, AppError};
+use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::environment::Environment;
 use kael_engine::limits::Limits;
-use kael_engine::sandbox::{Input, Output, Report, Script, Shown};
+use kael_engine::runtime::{LoadError, RunReport};
+use kael_engine::sandbox::{Input, Output, Script, Shown};
 use kael_engine::units::ByteSize;
 
 /// A script may be this large.
 const MAX_SCRIPT: u64 = 16 << 20;
 
-/// What there is to report when the run is over.
-enum Over {
-    Ran(Report<Option<String>>),
-    NotBegun(AppError),
-    Signal(u8),
+/// How the run ended.
+enum RunOutcome {
+    Ran(RunReport),
+    NotBegun(LoadError),
+    /// A signal ended it; if the script had begun, with the report of what it had done by then.
+    Signal(u8, Option<RunReport>),
 }
 
 pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     if !run.watch {
-        return once(shared, run, environment);
+        return run_once(shared, run, environment);
     }
     let script = match run.words.first() {
         Some(word) if run.code.is_none() && word != "-" => Path::new(word).to_owned(),
@@ -58,7 +61,8 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             .and_then(|config| config.path(Key::ActionsPath));
         // Before the run: what changes while it goes on is run afterwards.
         let state = watch::look(&script, repo.as_deref());
-        let code = once(shared, run, environment.clone());
+        let code = run_once(shared, run, environment.clone());
+        patience::until(None);
         let by_signal = [1, 2, 15]
             .iter()
             .any(|number| code == exit::SIGNAL + number);
@@ -80,8 +84,8 @@ pub(super) fn run(shared: &Shared, run: &Run, environment: Environment) -> u8 {
 }
 
 /// Runs the script once.
-fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
-    let mut asked = Asked {
+fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
+    let mut context = RunContext {
         run,
         shared,
         planned: Calls::default(),
@@ -93,14 +97,14 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Ok(config) => config,
         Err(error) => {
             let (error, limits) = (Problem::of_config_error(&error), Limits::default());
-            return asked.finish(&limits, None, Some(error), "", exit::CONFIG);
+            return context.finish(&limits, None, Some(error), "", exit::CONFIG);
         }
     };
     let limits = config.limits();
     let script = match script(run) {
         Ok(script) => script,
         Err(message) => {
-            return asked.finish(
+            return context.finish(
                 &limits,
                 None,
                 Some(Problem::usage(message)),
@@ -117,25 +121,25 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Err(error) => {
             let message = format!("the trace cannot be written: {error}");
             let error = Some(Problem::usage(message));
-            return asked.finish(&limits, None, error, "", exit::USAGE);
+            return context.finish(&limits, None, error, "", exit::USAGE);
         }
     };
     if let Some(trace) = &trace {
         settings.envyr.activity = trace.activity.clone();
     } else if progress {
-        settings.envyr.activity = Activity::on(false);
+        settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
-    if let Err(message) = dry_run::prepare(run, &asked.planned, &mut settings) {
+    if let Err(message) = dry_run::prepare(run, &context.planned, &mut settings) {
         let error = Some(Problem::usage(message));
-        return asked.finish(&limits, None, error, "", exit::USAGE);
+        return context.finish(&limits, None, error, "", exit::USAGE);
     }
-    asked.name.clone_from(&script.name);
+    context.name.clone_from(&script.name);
     if let Some(path) = &run.html {
         match Page::create(path) {
-            Ok(page) => asked.page = RefCell::new(Some(page)),
+            Ok(page) => context.page = RefCell::new(Some(page)),
             Err(message) => {
                 let error = Some(Problem::usage(message));
-                return asked.finish(&limits, None, error, "", exit::USAGE);
+                return context.finish(&limits, None, error, "", exit::USAGE);
             }
         }
     }
@@ -157,32 +161,48 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     } else {
         output
     };
+    // From its limit on the run waits for no reader of its report that takes nothing.
+    patience::until(Instant::now().checked_add(limits.wall.duration()));
     let showing = progress::show(&settings.envyr.activity, progress);
-    let ran = block_with_signals(app::run_script(&settings, script, output.clone()));
+    let cancel = OnceLock::new();
+    let ran = block_run(&cancel, async {
+        // One instance for the repo, then one for the script.
+        let runtime = settings.runtime(2)?;
+        let repo = settings.repo(&runtime, &output).await?;
+        let options = settings.run_options(output.clone());
+        let handle = runtime.run(repo.as_ref(), script, options);
+        cancel.set(handle.canceller()).ok();
+        let report = handle.await;
+        if !run.watch {
+            // Taking the runtime apart is a tenth of a short run, and the end of the process does it for nothing.
+            std::mem::forget(runtime);
+        }
+        Ok::<_, LoadError>(report)
+    });
     drop(showing);
-    if let Some(Err(error)) = trace.map(Trace::write) {
+    if matches!(ran, Ok(Ended::Signal(..))) {
+        patience::until(Some(Instant::now()));
+    }
+    if let Some(Err(error)) = trace.map(|trace| until_a_signal(|| trace.write())) {
         tracing::warn!("the trace is not written: {error}");
     }
-    let over = match ran {
-        Ok(Driven::Done(Ok(report))) => Over::Ran(report),
-        Ok(Driven::Done(Err(error))) => Over::NotBegun(error),
-        Ok(Driven::Signal(number)) => Over::Signal(number),
+    let outcome = match ran {
+        Ok(Ended::Done(Ok(report))) => RunOutcome::Ran(report),
+        Ok(Ended::Done(Err(error))) => RunOutcome::NotBegun(error),
+        Ok(Ended::Signal(number, ended)) => RunOutcome::Signal(number, ended.and_then(Result::ok)),
         Err(error) => {
             let error = Problem::no_threads(&error);
-            return asked.finish(&limits, None, Some(error), "", exit::CONFIG);
+            return context.finish(&limits, None, Some(error), "", exit::CONFIG);
         }
     };
-    asked.shown = output.shown();
-    match over {
-        Over::Ran(report) => {
+    context.shown = output.take_shown();
+    match outcome {
+        RunOutcome::Ran(report) => {
             let (code, error) = (
                 exit::of_ending(&report.ending),
                 Problem::of_ending(&report.ending).map(|error| error.quoting(texts())),
             );
-            let sample_value = settings
-                .rehearsal
-                .as_ref()
-                .and_then(|dry| dry.last_made_up());
+            let sample_value = settings.dry_run.as_ref().and_then(|dry| dry.last_made_up());
             let error = match (error, sample_value) {
                 (Some(error), Some((action, from))) if code != exit::LIMIT => {
                     Some(error.hinted(format!(
@@ -192,18 +212,18 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
                 }
                 (error, _) => error,
             };
-            asked.finish(&limits, Some(&report), error, &output.kept(), code)
+            context.finish(&limits, Some(&report), error, &output.kept(), code)
         }
-        Over::NotBegun(error) => {
-            let code = exit::of_app_error(&error);
-            let error = Problem::of_app_error(&error).map(|error| error.quoting(texts()));
-            asked.finish(&limits, None, error, &output.kept(), code)
+        RunOutcome::NotBegun(error) => {
+            let code = exit::of_load_error(&error);
+            let error = Problem::of_load_error(&error).map(|error| error.quoting(texts()));
+            context.finish(&limits, None, error, &output.kept(), code)
         }
-        Over::Signal(number) => {
+        RunOutcome::Signal(number, report) => {
             let error = Problem::signal(number);
-            asked.finish(
+            context.finish(
                 &limits,
-                None,
+                report.as_ref(),
                 Some(error),
                 &output.kept(),
                 exit::SIGNAL + number,
@@ -212,8 +232,8 @@ fn once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     }
 }
 
-/// What was asked for, and so how the end of it looks.
-struct Asked<'a> {
+/// What was asked for, which decides how the end of the run is shown.
+struct RunContext<'a> {
     run: &'a Run,
     shared: &'a Shared,
     /// What a dry run has planned.
@@ -226,11 +246,11 @@ struct Asked<'a> {
     shown: Shown,
 }
 
-impl Asked<'_> {
+impl RunContext<'_> {
     fn finish(
         &self,
         limits: &Limits,
-        report: Option<&Report<Option<String>>>,
+        report: Option<&RunReport>,
         error: Option<Problem>,
         output: &str,
         code: u8,
@@ -242,7 +262,10 @@ impl Asked<'_> {
             shown: &self.shown,
             code,
         };
-        let written = self.page.take().map_or(Ok(()), |page| page.write(&told));
+        let written = self
+            .page
+            .take()
+            .map_or(Ok(()), |page| until_a_signal(|| page.write(&told)));
         // What went wrong before is what matters more.
         let (error, code) = match written {
             Err(why) if code == exit::SUCCESS => {
@@ -256,6 +279,7 @@ impl Asked<'_> {
             if self.run.dry_run {
                 let mut told = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
                 document.planned = Some(std::mem::take(&mut told.calls));
+                document.planned_left_out = (told.left_out > 0).then_some(told.left_out);
             }
             return say_json(&document, code);
         }

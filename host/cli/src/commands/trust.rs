@@ -1,4 +1,4 @@
-//! `kael-host trust`: the project files that may say more than limits.
+//! `kael-host trust`: lists, adds and removes trusted project files.
 
 use serde_json::json;
 

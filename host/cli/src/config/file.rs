@@ -1,4 +1,4 @@
-//! Reads one configuration file: flat YAML, whose keys are all known, each with its line.
+//! Reads one configuration file: flat YAML with known keys. Keeps the line of each value.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,26 +11,27 @@ use super::ConfigError;
 use super::keys::{Key, Value};
 use kael_engine::names;
 
-/// A configuration file may be this large.
+/// Bytes that a configuration file may have.
 const MAX_SIZE: u64 = 64 << 10;
 
-/// A value and the line it stands on.
+/// A value and its line.
 pub(super) struct Line {
     pub(super) number: usize,
     pub(super) key: Key,
     pub(super) value: Value,
 }
 
-/// A file that was read, whose values were not looked at yet.
+/// The text of a file.
 pub(super) struct Text {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
-/// Reads a file once: what is trusted and what is parsed are the same bytes. None when there is none.
+/// Reads a file once, so that the bytes that are parsed are those whose trust was checked. None if
+/// there is no file.
 pub(super) fn read(path: &Path) -> Result<Option<Text>, ConfigError> {
     let fail = |why: String| ConfigError::one(format!("cannot read {}: {why}", path.display()));
-    // A FIFO is not waited for.
+    // Opening a FIFO must not wait.
     let file = File::options()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -59,7 +60,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Text>, ConfigError> {
     }))
 }
 
-/// Every value of a file, or all that is wrong with it.
+/// All values of a file, or everything that is wrong with it.
 pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, ConfigError> {
     let folder = file.path.parent().unwrap_or(Path::new("/"));
     let (mut lines, mut problems): (Vec<Line>, Vec<String>) = (Vec::new(), Vec::new());
@@ -69,12 +70,9 @@ pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, Confi
     {
         let Some(key) = Key::named(&name) else {
             let near = names::nearest(&name, Key::ALL.iter().map(|key| key.name()));
-            let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+            let hint = names::did_you_mean(near, '`');
             let shown: String = name.chars().take(60).collect();
-            problems.push(at(
-                number,
-                &format!("unknown key `{shown}`{}", hint.unwrap_or_default()),
-            ));
+            problems.push(at(number, &format!("unknown key `{shown}`{hint}")));
             continue;
         };
         if let Some(first) = lines.iter().find(|line| line.key == key) {
@@ -88,7 +86,9 @@ pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, Confi
             (Given::Nothing, _) => Err("has no value".to_owned()),
             (Given::Many(texts), true) => key.read_list(texts, folder, home),
             (Given::Many(_), false) => Err("is one value, not a list".to_owned()),
-            (Given::One(text), _) => key.read(&text, folder, home),
+            (Given::One(text), _) => key
+                .read(&text, folder, home)
+                .map_err(|error| error.to_string()),
         };
         match value {
             Ok(value) => lines.push(Line { number, key, value }),
@@ -102,17 +102,17 @@ pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, Confi
     }
 }
 
-/// What stands behind a key.
+/// The value of an entry.
 enum Given {
     Nothing,
     One(String),
     Many(Vec<String>),
 }
 
-/// The line of an entry, its key, and what stands behind it.
+/// The line, the key and the value of an entry.
 type Entry = (usize, String, Given);
 
-/// The entries of a flat mapping. Read event by event, so that neither nesting nor aliases cost anything.
+/// The entries of a flat mapping. Reads YAML events, so nesting and aliases cost nothing.
 fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let mut parser = Parser::new_from_str(text);
     let mut next = || match parser.next_event() {
@@ -125,7 +125,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
         match next()? {
             (Event::StreamStart | Event::DocumentStart(_), _) => {}
             (Event::MappingStart(..), _) => break,
-            // An empty file says nothing.
+            // An empty file is valid.
             (Event::StreamEnd | Event::DocumentEnd, _) => return Ok(out),
             (Event::Scalar(text, ScalarStyle::Plain, ..), _) if is_nothing(&text) => {}
             (_, line) => return Err((line, "expected lines of the form `key: value`".to_owned())),

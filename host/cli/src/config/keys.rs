@@ -1,17 +1,20 @@
-//! What can be configured: each key with its flag, its variable, and how its value is read.
+//! The settings: each key with its flag, its variable, and the way its value is read.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::Confinement;
-use kael_engine::units::{ByteSize, Count, TimeLimit};
+use super::{Confinement, Runner};
+use kael_engine::confinement::UnknownConfinement;
+use kael_engine::units::{ByteSize, Count, TimeLimit, UnitError};
+use thiserror::Error;
 
-/// One thing that can be configured.
+/// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "docs/configuration.md says what each is for")]
 pub enum Key {
     ActionsPath,
+    Runner,
     Envyr,
     FetchEnv,
     Deny,
@@ -27,8 +30,9 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ActionsPath,
+        Self::Runner,
         Self::Envyr,
         Self::FetchEnv,
         Self::Deny,
@@ -42,19 +46,19 @@ impl Key {
         Self::MaxParallel,
     ];
 
-    /// As a file spells it.
+    /// The key in a file.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.spellings().0
     }
 
-    /// As the command line spells it.
+    /// The flag on the command line.
     #[must_use]
     pub fn flag(self) -> &'static str {
         self.spellings().1
     }
 
-    /// As the environment spells it.
+    /// The environment variable.
     #[must_use]
     pub fn variable(self) -> &'static str {
         self.spellings().2
@@ -63,6 +67,7 @@ impl Key {
     fn spellings(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::ActionsPath => ("actions_path", "--actions", "KAEL_ACTIONS"),
+            Self::Runner => ("runner", "--runner", "KAEL_RUNNER"),
             Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
             Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
@@ -77,13 +82,14 @@ impl Key {
         }
     }
 
-    /// The key of that name.
+    /// The key of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// Whether it is a limit, or orders what is stricter first: then less is stricter.
+    /// Whether a smaller value is stricter: true for limits, and for settings that order their
+    /// values by strictness.
     #[must_use]
     pub fn is_limit(self) -> bool {
         matches!(
@@ -98,7 +104,7 @@ impl Key {
         )
     }
 
-    /// Whether its value is a list of texts or paths.
+    /// Whether its value is a list.
     pub(super) fn is_list(self) -> bool {
         matches!(self, Self::FetchEnv | Self::Deny | Self::Policy)
     }
@@ -117,21 +123,25 @@ impl Key {
         Ok(Value::Paths(paths.collect::<Result<_, _>>()?))
     }
 
-    /// Reads a value that is no list. Relative paths start at `folder`; a leading `~` is `home`.
+    /// Reads a value that is not a list. Relative paths start at `folder`; a leading `~` is `home`.
     pub(super) fn read(
         self,
         text: &str,
         folder: &Path,
         home: Option<&Path>,
-    ) -> Result<Value, String> {
-        fn amount<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
-            text.parse().map_err(|error: T::Err| error.to_string())
+    ) -> Result<Value, ValueError> {
+        fn amount<T: FromStr>(text: &str) -> Result<T, ValueError>
+        where
+            ValueError: From<T::Err>,
+        {
+            Ok(text.parse()?)
         }
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
             Self::FetchEnv | Self::Deny | Self::Policy => {
                 self.read_list(vec![text.to_owned()], folder, home)?
             }
+            Self::Runner => Value::Runner(amount::<Runner>(text)?),
             Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
             Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
@@ -145,19 +155,21 @@ impl Key {
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 pub enum Value {
     /// A file or folder.
-    Path(PathBuf),
     /// Files.
     Paths(Vec<PathBuf>),
-    /// Texts.
+    Path(PathBuf),
+    /// A list of texts.
     List(Vec<String>),
     /// Bytes.
     Size(ByteSize),
     /// A time.
     Time(TimeLimit),
-    /// A number of things.
+    /// A number.
     Count(u32),
-    /// How much of their confinement actions need.
+    /// How much confinement actions need.
     Confinement(Confinement),
+    /// What starts native actions.
+    Runner(Runner),
 }
 
 impl fmt::Display for Value {
@@ -176,19 +188,46 @@ impl fmt::Display for Value {
             Self::Time(time) => time.fmt(f),
             Self::Count(count) => count.fmt(f),
             Self::Confinement(confinement) => confinement.fmt(f),
+            Self::Runner(runner) => runner.fmt(f),
         }
     }
 }
 
-fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, String> {
+/// Why a text is not a value of its key.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum ValueError {
+    /// It begins with the name of a user.
+    #[error(
+        "`{0}`: only `~/` is known, not another user's folder; a folder of that name is `./{0}`"
+    )]
+    OtherHome(String),
+    /// It begins with `~`, and the user has no home folder.
+    #[error("`{0}`: HOME is not set")]
+    NoHome(String),
+    /// It is not an amount.
+    #[error(transparent)]
+    Amount(#[from] UnitError),
+    /// It is not one of the words.
+    #[error(transparent)]
+    Confinement(#[from] UnknownConfinement),
+    /// It names no runner.
+    #[error("{0}")]
+    Runner(String),
+}
+
+impl From<String> for ValueError {
+    fn from(message: String) -> Self {
+        Self::Runner(message)
+    }
+}
+
+fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, ValueError> {
     let Some(rest) = text.strip_prefix('~') else {
         return Ok(folder.join(text));
     };
     match (rest.strip_prefix('/'), home) {
-        (None, _) if !rest.is_empty() => Err(format!(
-            "`{text}`: only `~/` is known, not another user's folder; a folder of that name is `./{text}`"
-        )),
-        (_, None) => Err(format!("`{text}`: HOME is not set")),
+        (None, _) if !rest.is_empty() => Err(ValueError::OtherHome(text.to_owned())),
+        (_, None) => Err(ValueError::NoHome(text.to_owned())),
         (rest, Some(home)) => Ok(rest.map_or_else(|| home.to_owned(), |rest| home.join(rest))),
     }
 }

@@ -1,8 +1,8 @@
-//! What was typed, found and defaulted, resolved once; every value remembers where it came from.
+//! Merges the configuration from all its sources. Every value keeps its origin.
 //!
-//! Defaults, the user's file, the project's file, variables, flags: each beats the one before. Only `deny` and `policy`
-//! add up, so that one more pattern or file never forgets the others. The project's file is somebody else's until it is trusted: until
-//! then it may make limits stricter, and nothing else.
+//! The order is: defaults, the user's file, the project's file, variables, flags. Each overrides
+//! the one before. Only `deny` adds up, so that a new pattern never removes the others. An
+//! untrusted project file may only make limits stricter.
 
 mod file;
 mod keys;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use kael_engine::confinement::Confinement;
+pub use kael_engine::executor::programs::Runner;
 pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 
@@ -24,22 +25,22 @@ use kael_engine::gate::AuditLog;
 use kael_engine::limits::Limits;
 use kael_engine::policy::{self, PolicyError, PolicyFile};
 
-/// The name of a project's file.
+/// The file name of a project's configuration.
 pub const PROJECT_FILE: &str = "kael.yaml";
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Kael's own.
+    /// Kael's default.
     Default,
     /// A line of a file.
     File {
         /// Absolute.
         path: PathBuf,
-        /// From 1.
+        /// Counted from 1.
         line: usize,
     },
-    /// A variable.
+    /// An environment variable.
     Variable(&'static str),
     /// A flag.
     Flag(&'static str),
@@ -55,24 +56,24 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and where it came from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     /// The value.
     pub value: Value,
-    /// The last place that said something of it.
+    /// The last source that set it.
     pub origin: Origin,
 }
 
-/// All that is wrong with the configuration.
+/// Everything that is wrong with the configuration.
 #[derive(Debug, Error)]
 #[error("{}", problems.join("\n"))]
 pub struct ConfigError {
-    /// Each with its place.
+    /// Each with its file and line, or its origin.
     pub problems: Vec<String>,
-    /// What would help.
+    /// The remedy.
     pub hint: Option<String>,
-    /// The files that the problems are in: their names, and what was read of them.
+    /// The names and texts of the files with problems.
     pub texts: Vec<(String, String)>,
 }
 
@@ -86,7 +87,7 @@ impl ConfigError {
         }
     }
 
-    /// The same with the file that it is in.
+    /// Adds the file's text to the error.
     fn within(mut self, file: &file::Text) -> Self {
         let name = file.path.display().to_string();
         self.texts.push((name, file.text.clone()));
@@ -106,12 +107,12 @@ impl ConfigError {
     }
 }
 
-/// A file that takes part, or would if it were there.
+/// A configuration file that was read, or that does not exist.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Absolute.
     pub path: PathBuf,
-    /// None for the user's own.
+    /// None for the user's own file.
     pub standing: Option<Standing>,
 }
 
@@ -128,10 +129,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the files and merges everything. `flags` is what was typed; `folder` is the working folder.
+    /// Reads the files and merges all sources. `flags` come from the command line; `folder` is the
+    /// working folder.
     ///
     /// # Errors
-    /// All that is wrong in the first place where something is.
+    /// Everything that is wrong in the first source with mistakes.
     pub fn resolve(
         environment: &Environment,
         folder: &Path,
@@ -242,7 +244,7 @@ impl Config {
         Ok(())
     }
 
-    /// What a file may say that nobody has trusted: limits that are no wider than what holds without it.
+    /// Checks an untrusted file: it may set only limits, and only to values that are not wider.
     fn only_stricter(
         &self,
         path: &Path,
@@ -289,13 +291,13 @@ impl Config {
         Err(ConfigError::new(problems, Some(hint)))
     }
 
-    /// What was settled of a key, if anything was.
+    /// The value of a key, if any source sets it.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Setting> {
         self.settings.get(&key)
     }
 
-    /// A key that is a path.
+    /// The value of a key that is a path.
     #[must_use]
     pub fn path(&self, key: Key) -> Option<PathBuf> {
         match &self.get(key)?.value {
@@ -304,7 +306,7 @@ impl Config {
         }
     }
 
-    /// A key that is a list.
+    /// The value of a key that is a list.
     #[must_use]
     pub fn list(&self, key: Key) -> Vec<String> {
         match self.get(key).map(|setting| &setting.value) {
@@ -313,12 +315,21 @@ impl Config {
         }
     }
 
-    /// Whether actions run where a part of their confinement is lacking.
+    /// How much confinement actions need.
     #[must_use]
     pub fn confinement(&self) -> Confinement {
         match self.get(Key::Confinement).map(|setting| &setting.value) {
             Some(Value::Confinement(confinement)) => *confinement,
             _ => Confinement::default(),
+        }
+    }
+
+    /// What starts native actions.
+    #[must_use]
+    pub fn runner(&self) -> Runner {
+        match self.get(Key::Runner).map(|setting| &setting.value) {
+            Some(Value::Runner(runner)) => *runner,
+            _ => Runner::default(),
         }
     }
 
@@ -344,6 +355,7 @@ impl Config {
 fn defaults() -> BTreeMap<Key, Setting> {
     let limits = Limits::default();
     [
+        (Key::Runner, Value::Runner(Runner::default())),
         (Key::FetchEnv, Value::List(Vec::new())),
         (Key::Deny, Value::List(Vec::new())),
         (Key::Policy, Value::Paths(Vec::new())),
@@ -362,7 +374,7 @@ fn defaults() -> BTreeMap<Key, Setting> {
     .into()
 }
 
-/// The file of the project that the folder is part of: the nearest one upwards.
+/// The project file for a folder: the nearest `kael.yaml` in it or above it.
 #[must_use]
 pub fn find_project_file(folder: &Path) -> Option<PathBuf> {
     let mut paths = folder.ancestors().map(|folder| folder.join(PROJECT_FILE));
@@ -373,7 +385,7 @@ fn project_file(folder: &Path) -> Result<Option<file::Text>, ConfigError> {
     let Some(path) = find_project_file(folder) else {
         return Ok(None);
     };
-    // Trust is bound to the file itself, not to a link that leads to it.
+    // Trust holds for the file itself, not for a link to it.
     file::read(&path.canonicalize().unwrap_or(path))
 }
 
@@ -393,11 +405,13 @@ fn variables(
             }
             None => Err("is not UTF-8 text".to_owned()),
             Some(text) if key.is_list() => key.read_list(words(text), Path::new(""), home),
-            // What the shell would have made of it is made of it here; the path stays as it was written otherwise.
-            Some(text) if matches!(key, Key::ActionsPath | Key::Envyr) => {
-                key.read(text, Path::new(""), home)
-            }
-            Some(text) => key.read(text, folder, home),
+            // Expands `~` as the shell would have. Otherwise the path stays as it was written.
+            Some(text) if matches!(key, Key::ActionsPath | Key::Envyr) => key
+                .read(text, Path::new(""), home)
+                .map_err(|error| error.to_string()),
+            Some(text) => key
+                .read(text, folder, home)
+                .map_err(|error| error.to_string()),
         };
         match value {
             Ok(value) => values.push((key, value)),
@@ -411,7 +425,7 @@ fn variables(
     }
 }
 
-/// The parts of a list that is separated by commas.
+/// The parts of a list separated by commas.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     text.split(',')

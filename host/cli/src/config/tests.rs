@@ -80,7 +80,7 @@ fn denials_add_up() {
 }
 
 #[test]
-fn a_project_is_trusted_as_it_was_and_no_other_way() {
+fn a_project_is_trusted_only_unchanged() {
     let place = Place::new(&[("project/kael.yaml", "actions_path: actions\ntimeout: 1h\n")]);
     let path = place
         .folder

@@ -1,4 +1,4 @@
-//! Which project files their reader has looked at: each by its absolute path and the SHA-256 of what it said then.
+//! The project files that the user trusts, by absolute path and SHA-256.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -9,40 +9,41 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{ConfigError, file};
+use kael_engine::text::hex;
 
-/// The list of trusted files, in Kael's data folder.
+/// The list of trusted files in Kael's data folder.
 #[derive(Debug)]
 pub struct Trust {
     path: PathBuf,
     files: Vec<Trusted>,
 }
 
-/// One file as it was when it was trusted.
+/// A file as it was when the user trusted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trusted {
     /// Absolute.
     pub path: PathBuf,
-    /// Of its bytes, in hexadecimal.
+    /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
 }
 
-/// What is known of a file.
+/// Whether a file is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// As it was when it was trusted.
+    /// It has not changed since.
     Trusted,
-    /// Another text than the one that was trusted.
+    /// It has changed since.
     Changed,
-    /// Never seen.
+    /// It is not on the list.
     Unknown,
 }
 
 impl Trust {
-    /// Reads the list; there may be none.
+    /// Reads the list, which may not exist.
     ///
     /// # Errors
-    /// When it cannot be read, or others than its owner can write it.
+    /// When it cannot be read, or users other than its owner can write it.
     pub fn read(data: &Path) -> Result<Self, ConfigError> {
         let path = data.join("trust.json");
         let fail = |why: String| ConfigError {
@@ -79,7 +80,7 @@ impl Trust {
         Ok(Self { path, files })
     }
 
-    /// What is known of a file with these bytes.
+    /// Whether a file with these bytes is trusted.
     #[must_use]
     pub fn standing(&self, path: &Path, text: &str) -> Standing {
         match self.files.iter().find(|file| file.path == path) {
@@ -89,16 +90,16 @@ impl Trust {
         }
     }
 
-    /// Every file on the list.
+    /// All files on the list.
     #[must_use]
     pub fn files(&self) -> &[Trusted] {
         &self.files
     }
 
-    /// Trusts a file as it is now, and keeps that.
+    /// Trusts a file in its present form, and writes the list.
     ///
     /// # Errors
-    /// When the file is no configuration file, or the list cannot be written.
+    /// When the file is not a valid configuration file, or the list cannot be written.
     pub fn add(&mut self, path: &Path) -> Result<Trusted, ConfigError> {
         let gone = || {
             ConfigError::one(format!(
@@ -108,7 +109,7 @@ impl Trust {
         };
         let path = path.canonicalize().map_err(|_| gone())?;
         let text = file::read(&path)?.ok_or_else(gone)?;
-        // What is not valid is not worth trusting.
+        // Only valid files can be trusted.
         file::parse(&text, Some(Path::new("/")))?;
         let trusted = Trusted {
             path,
@@ -120,12 +121,12 @@ impl Trust {
         Ok(trusted)
     }
 
-    /// Takes a file off the list; false when it was not on it.
+    /// Removes a file from the list. Returns false if it was not on the list.
     ///
     /// # Errors
     /// When the list cannot be written.
     pub fn remove(&mut self, path: &Path) -> Result<bool, ConfigError> {
-        // The file may be gone, and its entry is to go too.
+        // The entry of a deleted file can be removed, too.
         let path = path
             .canonicalize()
             .or_else(|_| std::path::absolute(path))
@@ -143,7 +144,7 @@ impl Trust {
         let write = || {
             let folder = self.path.parent().unwrap_or(Path::new("/"));
             fs::create_dir_all(folder)?;
-            // Made with mode 0600, and moved in whole.
+            // The new list has mode 0600 and is renamed into place.
             let mut beside = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(&mut beside, &self.files)?;
             beside.write_all(b"\n")?;
@@ -156,8 +157,5 @@ impl Trust {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }

@@ -1,27 +1,29 @@
-//! What `doctor --fix` does: only what is Kael's own, and nothing that another program or an administrator decides.
+//! The fixes of `doctor --fix`. They touch only Kael's own files, never other programs or the
+//! machine's settings.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
-use super::{Finding, storage};
+use super::Finding;
 use kael_engine::environment::Environment;
 use kael_engine::executor::envyr;
 
-/// Something that helps.
+/// A fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fix {
-    /// Install envyr, as `setup` does.
+    /// Install envyr, like `setup`.
     Envyr,
-    /// Make a folder.
+    /// Create a folder.
     Make(PathBuf),
-    /// Let its owner into a folder.
+    /// Give the owner of a folder access to it.
     Open(PathBuf),
-    /// Shut others out of folders.
+    /// Take the access of other users to folders away.
     Close(Vec<PathBuf>),
 }
 
-/// What became of a finding that there was something to do for.
+/// The outcome of a fix.
 #[derive(Debug, Clone)]
 pub struct Fixed {
     /// The finding's name.
@@ -30,7 +32,7 @@ pub struct Fixed {
     pub outcome: Result<String, String>,
 }
 
-/// Does what the findings offer. `announce` is told what takes long, before it is done.
+/// Applies the fixes of the findings. Calls `announce` before a slow one.
 pub fn fix(findings: &[Finding], environment: &Environment, announce: impl Fn(&str)) -> Vec<Fixed> {
     let mut done = Vec::new();
     for finding in findings {
@@ -66,18 +68,31 @@ fn apply(fix: &Fix, environment: &Environment, announce: &impl Fn(&str)) -> Resu
             Ok(format!("made {}", folder.display()))
         }
         Fix::Open(folder) => {
-            storage::set_mode(folder, false)
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
+            set_mode(folder, false).map_err(|error| format!("{}: {error}", folder.display()))?;
             Ok(format!("{} lets its owner in", folder.display()))
         }
         Fix::Close(folders) => {
             let mut said = Vec::new();
             for folder in folders {
                 let shown = folder.display();
-                storage::set_mode(folder, true).map_err(|error| format!("{shown}: {error}"))?;
+                set_mode(folder, true).map_err(|error| format!("{shown}: {error}"))?;
                 said.push(format!("{shown} is 0700 now"));
             }
             Ok(said.join(", "))
         }
     }
+}
+
+/// Sets the owner's permissions, and removes those of others if `alone`.
+fn set_mode(folder: &Path, alone: bool) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::other("it is not a folder"));
+    }
+    let mode = if alone {
+        0o700
+    } else {
+        metadata.mode() & 0o7777 | 0o700
+    };
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
 }

@@ -1,7 +1,7 @@
-//! Looks at what a machine has of what Kael needs. Finds; the command line prints.
+//! Checks that a machine has what Kael needs. Only the command prints.
 
-mod confinement;
 mod fix;
+mod isolation;
 mod programs;
 mod settings;
 mod storage;
@@ -14,33 +14,33 @@ use crate::config::{Config, ConfigError, Confinement, Key};
 use kael_engine::environment::Environment;
 use kael_engine::executor::machine;
 
-/// How something was found.
+/// The state of one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// As it should be.
+    /// It works.
     Ok,
-    /// There, but it does not promise all that it could.
+    /// It works, but with fewer guarantees.
     Limited,
-    /// Not there, and only some actions need it.
+    /// It is missing, and only some actions need it.
     Absent,
-    /// Not there, and nothing goes without it.
+    /// It is missing, and Kael needs it.
     Missing,
 }
 
-/// One thing that was looked at.
+/// The state of one part, with its remedy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// One word.
+    /// The name of the part: one word.
     pub name: &'static str,
     /// How it was found.
     pub status: Status,
     /// What was found, and what that means.
     pub detail: String,
-    /// What would help, where something is to be helped.
+    /// The remedy, if one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// What [`fix`] would do, where it can do something.
+    /// The fix for `doctor --fix`, if there is one.
     #[serde(skip)]
     pub fix: Option<Fix>,
 }
@@ -67,8 +67,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything. Where the whole confinement is required, what is lacking of it counts as missing. Where the
-/// configuration is wrong, the rest is looked at as if there were none.
+/// Checks everything. With `confinement: required`, a missing part of the confinement counts as
+/// missing. If the configuration is wrong, the other checks use the defaults.
 pub async fn examine(
     config: Result<&Config, &ConfigError>,
     environment: &Environment,
@@ -76,11 +76,12 @@ pub async fn examine(
     let data = environment.data_folder();
     let settled = config.ok();
     let named = settled.and_then(|config| config.path(Key::Envyr));
+    let runner = settled.map(Config::runner).unwrap_or_default();
     // Before anything else: to look at programs makes this folder.
     let folder = storage::data(&data);
     let mut findings = vec![
         settings::config(config),
-        programs::envyr(named.as_deref(), environment, &data),
+        programs::envyr(runner, named.as_deref(), environment, &data),
         folder,
         storage::caches(&data),
         settings::repo(settled).await,
@@ -89,10 +90,10 @@ pub async fn examine(
     findings.push(programs::containers(environment, &data));
     let wanted = settled.map(Config::confinement).unwrap_or_default();
     if wanted == Confinement::Off {
-        findings.push(confinement::off());
+        findings.push(isolation::off());
         return findings;
     }
-    let confinement = confinement::findings(&machine().await);
+    let confinement = isolation::findings(&machine().await);
     findings.extend(confinement.into_iter().map(|finding| match finding.status {
         Status::Limited if wanted == Confinement::Required => Finding {
             status: Status::Missing,

@@ -1,25 +1,51 @@
-//! The programs that Kael and actions use: there, and working.
+//! Checks that the programs which Kael and actions need are installed and work.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{ProcessCommand, Stdio};
 
 use super::{Finding, Fix, Status};
+use crate::config::Runner;
 use kael_engine::environment::Environment;
-use kael_engine::executor::envyr;
+use kael_engine::executor::{envyr, programs};
 
-pub(super) fn envyr(named: Option<&Path>, environment: &Environment, data: &Path) -> Finding {
-    match envyr::find(named, data, environment) {
-        Ok(path) => Finding::ok("envyr", format!("{} at {}", envyr::VERSION, path.display())),
-        Err(error) => Finding {
+/// What starts native actions.
+pub(super) fn envyr(
+    runner: Runner,
+    named: Option<&Path>,
+    environment: &Environment,
+    data: &Path,
+) -> Finding {
+    let found = envyr::find(named, data, environment);
+    let version = |path: PathBuf| format!("{} at {}", envyr::VERSION, path.display());
+    match (runner, found) {
+        (Runner::Builtin, Ok(path)) => {
+            let detail = format!("{}; native actions run without it", version(path));
+            Finding::ok("envyr", detail)
+        }
+        (_, Ok(path)) => Finding::ok(
+            "envyr",
+            format!("{}; it runs native actions", version(path)),
+        ),
+        (Runner::Envyr, Err(error)) => Finding {
             // Where one is named, it is that one that is to be another.
             fix: named.is_none().then_some(Fix::Envyr),
             ..Finding::new("envyr", Status::Missing, error.message, envyr::REMEDY)
         },
+        (Runner::Auto, Err(error)) if named.is_some() => {
+            Finding::new("envyr", Status::Missing, error.message, envyr::REMEDY)
+        }
+        (Runner::Auto | Runner::Builtin, Err(error)) => {
+            let first = error.message.split(": ").next().unwrap_or_default();
+            let detail = format!(
+                "{first}; Kael runs native actions itself, and only those with executor = \"docker\" need it"
+            );
+            Finding::new("envyr", Status::Absent, detail, envyr::REMEDY)
+        }
     }
 }
 
 pub(super) fn containers(environment: &Environment, data: &Path) -> Finding {
-    match envyr::find_engine(environment, data) {
+    match programs::find_engine(environment, data) {
         Ok(path) => Finding::ok("containers", format!("{} answers", path.display())),
         Err(error) => Finding::new(
             "containers",
@@ -51,7 +77,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
             "python",
             &venv,
             "actions in Python",
-            "install Python 3 with its modules venv and ensurepip (on Debian: python3-venv)",
+            "install Python 3; for actions that name packages with its modules venv and ensurepip (on Debian: python3-venv)",
         ),
         (
             "node",
@@ -62,7 +88,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
         (
             "npm",
             &["npm", "--version"],
-            "Node actions with a package.json",
+            "Node actions whose package.json names packages",
             "install npm",
         ),
     ];
@@ -81,7 +107,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
 
 /// The first line that a program prints.
 fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(words[0]);
+    let mut command = ProcessCommand::new(words[0]);
     command.args(&words[1..]).env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME"] {
         if let Some(value) = environment.get(name) {

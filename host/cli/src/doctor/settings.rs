@@ -1,13 +1,13 @@
-//! The configuration and the actions repo that it names.
+//! Checks the configuration, and the actions repo that it names.
 
 use std::path::Path;
 
 use super::{Finding, Status};
 use crate::config::{Config, ConfigError, Key};
-use kael_engine::app;
 use kael_engine::limits::Limits;
+use kael_engine::runtime::{LoadError, RepoOptions, Runtime};
 
-/// The configuration: the files that take part, or what is wrong with them.
+/// The files of the configuration, or what is wrong with them.
 pub(super) fn config(config: Result<&Config, &ConfigError>) -> Finding {
     match config {
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn config(config: Result<&Config, &ConfigError>) -> Finding {
     }
 }
 
-/// The repo that is named, if one is: whether it loads and its definitions are right.
+/// Whether the repo loads and its definitions are valid, if one is named.
 pub(super) async fn repo(config: Option<&Config>) -> Finding {
     let Some(folder) = config.and_then(|config| config.path(Key::ActionsPath)) else {
         let detail = "no actions repo is named (--actions, KAEL_ACTIONS, or `actions_path`)";
@@ -56,9 +56,16 @@ pub(super) async fn repo(config: Option<&Config>) -> Finding {
 }
 
 async fn looked(folder: &Path, limits: &Limits) -> Result<String, String> {
-    let (repo, problems) = app::inspect(folder, limits)
-        .await
-        .map_err(|error| error.to_string())?;
+    let loading = async {
+        let runtime = Runtime::builder().instances(2).build()?;
+        let options = RepoOptions {
+            limits: limits.clone(),
+            ..RepoOptions::default()
+        };
+        runtime.load_lenient(folder, options).await
+    };
+    let loaded: Result<_, LoadError> = loading.await;
+    let (repo, problems) = loaded.map_err(|error| error.to_string())?;
     let count = repo.catalog.iter().count();
     match &problems[..] {
         [] => Ok(format!("{count} actions in {}", folder.display())),

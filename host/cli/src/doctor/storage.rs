@@ -1,8 +1,8 @@
-//! Where Kael keeps its things: there, writable, and nobody else's.
+//! Checks Kael's folders: they must exist, be writable, and belong to this user alone.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -12,7 +12,7 @@ use super::{Finding, Fix, Status};
 const NAME_ANOTHER: &str = "let this user write there, or name another folder with KAEL_DATA";
 const FIX: &str = "kael-host doctor --fix";
 
-/// The data folder. It is not made here.
+/// The data folder. This does not create it.
 pub(super) fn data(data: &Path) -> Finding {
     let shown = data.display();
     let cannot = |error: io::Error| {
@@ -48,7 +48,8 @@ pub(super) fn data(data: &Path) -> Finding {
     }
 }
 
-/// The folders of kept results and of compiled WebAssembly: what others could read or change there is not used.
+/// The folders of kept results and of compiled WebAssembly. Kael does not use one that other users
+/// can read or change.
 pub(super) fn caches(data: &Path) -> Finding {
     let base = data.join("cache");
     let results = fs::read_dir(&base).into_iter().flatten().flatten();
@@ -76,7 +77,7 @@ pub(super) fn caches(data: &Path) -> Finding {
     };
     if !foreign.is_empty() {
         let detail = format!(
-            "{} is no folder of this user's: nothing is kept there",
+            "{} is not a folder of this user, so nothing is kept there",
             shown(&foreign)
         );
         let remedy = format!("remove it: rm -r {}", shown(&foreign));
@@ -104,24 +105,10 @@ pub(super) fn caches(data: &Path) -> Finding {
     Finding::ok("cache", detail)
 }
 
-/// Whether it is this user's, who only has to let themselves in.
+/// Whether it belongs to this user, who only lacks permission bits.
 fn closed_by_its_owner(folder: &Path) -> bool {
     fs::metadata(folder).is_ok_and(|metadata| {
         let own = metadata.uid() == rustix::process::geteuid().as_raw();
         own && metadata.is_dir() && metadata.mode() & 0o700 != 0o700
     })
-}
-
-/// Gives a folder these permissions of its owner, and takes those of others where that is wanted.
-pub(super) fn set_mode(folder: &Path, alone: bool) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(folder)?;
-    if !metadata.is_dir() {
-        return Err(io::Error::other("it is no folder"));
-    }
-    let mode = if alone {
-        0o700
-    } else {
-        metadata.mode() & 0o7777 | 0o700
-    };
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::html::{short, text};
 use super::scale::Scale;
-use kael_engine::report_item::{Chart, Kind, Place, Series};
+use kael_engine::report_item::{Chart, ChartKind, Place, Series};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 320.0;
@@ -42,6 +42,13 @@ pub(super) fn figure(chart: &Chart) -> String {
         return out;
     }
     out.push_str(&plot(chart));
+    if chart.more > 0 {
+        _ = write!(
+            out,
+            "<p class=\"note\">Of each stretch of points the least and the greatest are drawn; {} more are not.</p>",
+            chart.more
+        );
+    }
     out.push_str("</figure>");
     out
 }
@@ -96,7 +103,11 @@ fn plot(chart: &Chart) -> String {
     let positions = across.positions();
     let values = chart.series.iter().flat_map(|series| &series.points);
     let values = values.filter_map(|(_, value)| *value);
-    let up = Scale::over(values, matches!(chart.kind, Kind::Bar | Kind::Area), 5.0);
+    let up = Scale::over(
+        values,
+        matches!(chart.kind, ChartKind::Bar | ChartKind::Area),
+        5.0,
+    );
     let y = |value: f64| TOP + (1.0 - up.place(value)) * (HEIGHT - TOP - BOTTOM);
     let x = |place: &Place| match (place, &across) {
         (Place::Number(number), Across::Scale(scale)) => {
@@ -123,9 +134,9 @@ fn plot(chart: &Chart) -> String {
     for (number, series) in chart.series.iter().enumerate() {
         _ = write!(out, "<g class=\"c{}\">", number % COLOURS);
         match chart.kind {
-            Kind::Bar => bars(&mut out, chart, (number, series), &across, &x, &y),
-            Kind::Scatter => dots(&mut out, series, &x, &y, 4.0, told),
-            Kind::Line | Kind::Area => {
+            ChartKind::Bar => bars(&mut out, chart, (number, series), &across, &x, &y),
+            ChartKind::Scatter => dots(&mut out, series, &x, &y, 4.0, told),
+            ChartKind::Line | ChartKind::Area => {
                 lines(&mut out, chart.kind, (number, series), &x, &y);
                 if told {
                     dots(&mut out, series, &x, &y, 2.5, true);
@@ -207,7 +218,7 @@ fn axes(out: &mut String, chart: &Chart, across: &Across<'_>, up: &Scale, y: &dy
 
 fn lines(
     out: &mut String,
-    kind: Kind,
+    kind: ChartKind,
     (number, series): (usize, &Series),
     x: &dyn Fn(&Place) -> f64,
     y: &dyn Fn(f64) -> f64,
@@ -224,7 +235,7 @@ fn lines(
                 y(value.unwrap_or(0.0))
             );
         }
-        if let (Kind::Area, Some(first), Some(last)) = (kind, run.first(), run.last()) {
+        if let (ChartKind::Area, Some(first), Some(last)) = (kind, run.first(), run.last()) {
             let base = y(0.0);
             _ = write!(
                 out,

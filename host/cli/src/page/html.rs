@@ -1,6 +1,5 @@
 //! Text on its way into a page: nothing that a script, an action or a file says is ever markup.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::sanitize::is_unsafe_char;
@@ -21,7 +20,7 @@ pub(super) fn text(text: &str) -> String {
                 || matches!(c, '\u{fdd0}'..='\u{fdef}')
                 || c as u32 & 0xfffe == 0xfffe =>
             {
-                _ = write!(out, "{}", c.escape_unicode());
+                out.extend(c.escape_unicode());
             }
             c => out.push(c),
         }

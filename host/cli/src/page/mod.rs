@@ -10,7 +10,7 @@ mod timeline;
 
 use std::fmt::Write as _;
 use std::fs::Permissions;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -28,6 +28,9 @@ use kael_engine::units::ByteSize;
 
 /// The one style that the page has.
 const STYLE: &str = include_str!("style.css");
+
+/// Bytes that tables and charts take on a page; escapes make them longer than they came.
+const MAX_ITEMS: usize = 24 << 20;
 
 /// A page to be written when the run is over.
 pub(super) struct Page {
@@ -76,10 +79,13 @@ impl Page {
         })
     }
 
-    /// Writes the page: whole, or not at all.
+    /// Writes the page, piece by piece, and puts it in its place as a whole. It does not wait for
+    /// the disk: the run has ended, and its command is to end in time.
     pub(super) fn write(mut self, told: &Told<'_>) -> io::Result<()> {
-        self.draft.write_all(render(told, self.began).as_bytes())?;
-        self.draft.as_file().sync_all()?;
+        let mut page = BufWriter::new(self.draft.as_file_mut());
+        render(told, self.began, &mut page)?;
+        page.flush()?;
+        drop(page);
         self.draft
             .persist(&self.path)
             .map_err(|error| error.error)?;
@@ -87,45 +93,46 @@ impl Page {
     }
 }
 
-fn render(told: &Told<'_>, began: SystemTime) -> String {
+fn render(told: &Told<'_>, began: SystemTime, page: &mut impl io::Write) -> io::Result<()> {
     let style = STANDARD.encode(Sha256::digest(STYLE));
     let name = text(told.script);
-    let mut page = format!(
+    write!(
+        page,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{name} · Kael</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-    );
+    )?;
     let (class, badge) = match told.code {
         0 => ("good", "succeeded".to_owned()),
         code => ("bad", format!("failed · exit code {code}")),
     };
-    _ = writeln!(
+    writeln!(
         page,
         "<header><h1>{name}</h1><span class=\"badge {class}\">{badge}</span><span class=\"soft\">{}</span></header>",
         moment(began)
-    );
+    )?;
+    let mut add = |piece: String| page.write_all(piece.as_bytes());
     if let Some(report) = told.report {
-        page.push_str(&facts(report));
+        add(facts(report))?;
     }
     if let Some(error) = told.error {
-        page.push_str(&failure(error));
+        add(failure(error))?;
     }
-    page.push_str(&report_items(told.shown));
-    page.push_str(&output(told.shown));
+    report_items(told.shown, &mut add)?;
+    add(output(told.shown))?;
     if let Some(report) = told.report.filter(|report| !report.calls.is_empty()) {
-        page.push_str(&timeline::section(
+        add(timeline::section(
             &report.calls,
             report.started,
             report.usage.wall,
-        ));
+        ))?;
     }
-    _ = write!(
+    write!(
         page,
         "<footer>Written by kael-host {}.</footer>\n</main>\n</body>\n</html>\n",
         env!("CARGO_PKG_VERSION")
-    );
-    page
+    )
 }
 
 fn facts(report: &Report<Option<String>>) -> String {
@@ -173,28 +180,38 @@ fn failure(error: &Problem) -> String {
     )
 }
 
-fn report_items(shown: &Shown) -> String {
+fn report_items(shown: &Shown, add: &mut impl FnMut(String) -> io::Result<()>) -> io::Result<()> {
     let report_items = &shown.report_items;
     if report_items.shown.is_empty() {
-        return String::new();
+        return Ok(());
     }
-    let mut out = String::from("<section><h2>Report</h2>\n");
+    add("<section><h2>Report</h2>\n".to_owned())?;
+    let (mut room, mut dropped) = (MAX_ITEMS, report_items.dropped);
     for item in &report_items.shown {
-        match item {
-            ReportItem::Table(table) => out.push_str(&rows(table)),
-            ReportItem::Chart(chart) => out.push_str(&charts::figure(chart)),
+        // Without room for it, it is not even made.
+        if room == 0 {
+            dropped += 1;
+            continue;
         }
-        out.push('\n');
+        let mut piece = match item {
+            ReportItem::Table(table) => rows(table),
+            ReportItem::Chart(chart) => charts::figure(chart),
+        };
+        piece.push('\n');
+        if piece.len() > room {
+            room = 0;
+            dropped += 1;
+            continue;
+        }
+        room -= piece.len();
+        add(piece)?;
     }
-    if report_items.dropped > 0 {
-        _ = write!(
-            out,
-            "<p class=\"note\">{} more tables and charts found no room on this page.</p>",
-            report_items.dropped
-        );
+    if dropped > 0 {
+        add(format!(
+            "<p class=\"note\">{dropped} more tables and charts found no room on this page.</p>"
+        ))?;
     }
-    out.push_str("</section>\n");
-    out
+    add("</section>\n".to_owned())
 }
 
 fn rows(table: &Table) -> String {

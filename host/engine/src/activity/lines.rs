@@ -164,12 +164,12 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Activity, Kind};
+    use crate::activity::{ActivityLog, Retention, SpanKind};
 
     #[test]
     fn the_last_whole_line_is_on_the_board() {
-        let activity = Activity::on(false);
-        let doing = activity.begin(Kind::Action, "a");
+        let activity = ActivityLog::new(Retention::Running);
+        let doing = activity.begin(SpanKind::Action, "a");
         let lines = doing.lines("a", 1, false);
         let said = || activity.now()[0].said.clone();
         for (bytes, expected) in [
@@ -190,8 +190,8 @@ mod tests {
         lines.take(b"\n");
         assert_eq!(said().map(|line| line.len()), Some(MAX_LINE));
         assert!(
-            !Activity::default()
-                .begin(Kind::Action, "a")
+            !ActivityLog::default()
+                .begin(SpanKind::Action, "a")
                 .lines("a", 1, false)
                 .is_on()
         );

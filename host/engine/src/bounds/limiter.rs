@@ -1,10 +1,10 @@
-//! Bounds the memory of one instance: the sum of all that its store allocates.
+//! Bounds the memory of one instance: the sum of all allocations of its store.
 
 use wasmtime::ResourceLimiter;
 
 use crate::units::ByteSize;
 
-/// What a table's element takes of the host's memory, in bytes.
+/// Bytes of host memory per table element.
 const ELEMENT: usize = 8;
 
 /// Counts memories, tables and the exception heap together.
@@ -12,12 +12,13 @@ pub struct Limiter {
     allowed: u64,
     used: u64,
     peak: u64,
-    /// The sum that was last refused. The guest collects its garbage then and asks again; it traps when that was in vain.
+    /// The last sum that was refused. The guest then collects garbage and tries again; it traps if
+    /// that fails.
     refused: Option<u64>,
 }
 
 impl Limiter {
-    /// A limiter for an instance that may have so much memory.
+    /// A limiter for this much memory.
     #[must_use]
     pub fn new(allowed: ByteSize) -> Self {
         Self {
@@ -28,24 +29,24 @@ impl Limiter {
         }
     }
 
-    /// The most that was ever in use.
+    /// The peak of the sum.
     #[must_use]
     pub fn peak(&self) -> ByteSize {
         ByteSize::new(self.peak)
     }
 
-    /// The sum that was last refused, if one was.
+    /// The last sum that was refused, if any.
     #[must_use]
     pub fn refused(&self) -> Option<ByteSize> {
         self.refused.map(ByteSize::new)
     }
 
-    /// What was refused before is no reason for what comes.
+    /// Forgets an earlier refusal, so that it is not given as the reason of a later failure.
     pub fn forget_refusal(&mut self) {
         self.refused = None;
     }
 
-    /// Whether something may grow from `current` to `desired` units, and never past `maximum`.
+    /// Whether an allocation may grow from `current` to `desired` units, but not beyond `maximum`.
     fn grow(
         &mut self,
         current: usize,
@@ -56,7 +57,8 @@ impl Limiter {
         let more = desired.saturating_sub(current).saturating_mul(unit);
         let wanted = self.used.saturating_add(more as u64);
         if wanted > self.allowed || maximum.is_some_and(|maximum| desired > maximum) {
-            // A guest that gives up asks for what no memory can hold; what it really asked for is worth more to a reader.
+            // A guest that gives up asks for more than any memory can hold. The size it needed
+            // before is more useful.
             if more < u32::MAX as usize - (1 << 20) || self.refused.is_none() {
                 self.refused = Some(wanted);
             }

@@ -1,4 +1,4 @@
-//! Measures the time that a run computes: what passes while its future is polled, and not while it waits.
+//! Measures the computing time of a run: the time in which its future is polled.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Shared by the run and whatever looks at its limits.
+/// The run and the code that checks its limits share it.
 #[derive(Debug, Clone)]
 pub struct Meter {
     origin: Instant,
@@ -15,9 +15,9 @@ pub struct Meter {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Nanoseconds of all polls that are over.
+    /// Nanoseconds of all finished polls.
     spent: AtomicU64,
-    /// When the poll that is going on began, in nanoseconds after the origin, plus one; none is going on when zero.
+    /// When the current poll began, in nanoseconds after the origin plus one; zero between polls.
     since: AtomicU64,
 }
 
@@ -28,7 +28,7 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// A meter that has counted nothing.
+    /// A meter at zero.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Meter {
         self.origin.elapsed().as_nanos() as u64
     }
 
-    /// What was computed so far.
+    /// The computing time so far.
     pub fn spent(&self) -> Duration {
         let going_on = match self.shared.since.load(Relaxed) {
             0 => 0,
@@ -50,7 +50,7 @@ impl Meter {
         Duration::from_nanos(self.shared.spent.load(Relaxed) + going_on)
     }
 
-    /// The future, measured.
+    /// Wraps a future so that its polls are measured.
     pub fn measure<F>(&self, future: F) -> Measured<F> {
         Measured {
             meter: self.clone(),

@@ -1,4 +1,5 @@
-//! Ticks: what runs in an engine is interrupted at each, to look at its limits and let others run.
+//! Interrupts the code of an engine at regular ticks, to check its limits and to let other runs
+//! continue.
 
 use std::io;
 use std::sync::Arc;
@@ -8,23 +9,23 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// How often.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Moves the engine's epoch on while something runs, and sleeps while nothing does.
+/// Advances the engine's epoch while code runs, and sleeps otherwise.
 pub struct Ticker {
     running: Arc<AtomicUsize>,
     thread: Thread,
 }
 
-/// Something runs as long as this lives.
+/// The ticker runs while this lives.
 pub struct Running(Arc<AtomicUsize>);
 
 impl Ticker {
-    /// Starts the thread; it ends a while after the engine.
+    /// Starts the thread. It ends a few seconds after the engine.
     ///
     /// # Errors
-    /// When no thread can be started: then nothing would end what computes without end.
+    /// When no thread can be started. Without ticks nothing would end an endless computation.
     pub fn start(engine: &Engine) -> io::Result<Self> {
         let running = Arc::new(AtomicUsize::new(0));
         let (engine, count) = (engine.weak(), running.clone());
@@ -33,7 +34,7 @@ impl Ticker {
                 engine.increment_epoch();
                 drop(engine);
                 if count.load(Ordering::Acquire) == 0 {
-                    // Looks again now and then, so that the thread ends when the engine has.
+                    // Wakes up now and then, so that the thread ends after the engine.
                     thread::park_timeout(Duration::from_secs(5));
                 } else {
                     thread::sleep(TICK);
@@ -49,7 +50,7 @@ impl Ticker {
         })
     }
 
-    /// Keeps it moving for as long as what is returned lives.
+    /// Keeps the ticker running until the returned value is dropped.
     pub fn run(&self) -> Running {
         if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
             self.thread.unpark();

@@ -1,9 +1,11 @@
-//! How an implementation takes its parameters and gives its result, where that is not JSON on stdin and stdout.
+//! How a program takes its parameters and gives its result, when it does not use JSON on stdin and
+//! stdout.
 
 use serde_json::{Map, Value};
 
 use super::contract::Contract;
-use super::fields::{DefinitionError, Fields, collect_error, describe};
+use super::error::DefinitionError;
+use super::fields::{Fields, collect_error, describe};
 use super::template::Template;
 
 /// How parameters reach a program.
@@ -14,16 +16,16 @@ pub enum Input {
     Json,
     /// `--name=value`; true is `--name`, false and null are nothing, lists repeat.
     Args,
-    /// Values in an order.
+    /// The values alone, in a fixed order.
     Positional {
         /// The names of the parameters.
         order: Vec<String>,
-        /// `--` stands before them.
+        /// Whether `--` comes before them.
         dashdash: bool,
     },
-    /// Arguments by a template.
+    /// A command line built from a template.
     Argv(Template),
-    /// Variables by the parameters' names.
+    /// Environment variables named after the parameters.
     Env,
 }
 
@@ -35,29 +37,29 @@ pub enum Output {
     Json,
     /// The text, without its last line break.
     Text,
-    /// A list of lines.
+    /// A list of the lines.
     Lines,
-    /// The last JSON document; what stands before it is a log.
+    /// The last JSON document. The lines before it are a log.
     LastJson,
-    /// A list of tables by the names in the first line; values are text.
+    /// A list of tables, with the first line as keys. The values are strings.
     Csv {
-        /// What stands between fields.
+        /// The character between fields.
         separator: char,
     },
-    /// A list of JSON documents, one a line.
+    /// A list of JSON documents, one per line.
     Ndjson,
 }
 
-/// Both.
+/// The input and output formats of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Adapter {
-    /// How parameters reach it.
+    /// How parameters reach the program.
     pub input: Input,
-    /// How its result is read.
+    /// How the result is read.
     pub output: Output,
-    /// Exit statuses that are an answer, beside 0.
+    /// Exit statuses that count as success, besides 0.
     pub ok_exit: Vec<i32>,
-    /// A result is a table of `status` and `output`.
+    /// Whether the result is a table of `status` and `output`.
     pub with_status: bool,
 }
 
@@ -73,7 +75,7 @@ impl Adapter {
         }
     }
 
-    /// Holds a template against the parameters that the definition names.
+    /// Checks the template against the parameters that the definition names.
     pub(super) fn check(
         &self,
         fields: &Fields<'_>,
@@ -87,7 +89,7 @@ impl Adapter {
         }
     }
 
-    /// How definitions spell it.
+    /// The name that definitions use.
     #[must_use]
     pub fn names(&self) -> (&'static str, &'static str) {
         let input = match self.input {
@@ -139,7 +141,7 @@ fn output(fields: &mut Fields<'_>) -> Result<Output, DefinitionError> {
         "ndjson" => Ok(Output::Ndjson),
         other => {
             let none =
-                "is none of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
+                "is not one of \"json\", \"last-json\", \"text\", \"lines\", \"csv\", \"ndjson\"";
             let error = format!("`{}` {none}", other.escape_debug());
             Err(fields.error("output", &error))
         }
@@ -158,14 +160,14 @@ fn csv(mut fields: Fields<'_>) -> Result<Output, DefinitionError> {
             return Err(fields.error("separator", error));
         }
     };
-    // Unknown fields are told one at a time: there is only one that is known.
+    // One error is enough here: only one field is known.
     match fields.finish().into_iter().next() {
         None => Ok(Output::Csv { separator: one }),
         Some(error) => Err(error),
     }
 }
 
-/// Statuses that are an answer.
+/// Reads the exit statuses that count as success.
 fn ok_exit(fields: &mut Fields<'_>) -> Result<Vec<i32>, DefinitionError> {
     let wrong = "must be a list of exit statuses from 0 to 255, such as { 0, 1 }";
     match fields.value("ok_exit") {
@@ -186,7 +188,7 @@ fn ok_exit(fields: &mut Fields<'_>) -> Result<Vec<i32>, DefinitionError> {
 }
 
 fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
-    // All are taken before any may be wrong: what was not taken is unknown.
+    // Takes all fields before it returns an error: a field that was never taken counts as unknown.
     let (input, order) = (fields.string("input"), fields.strings("args_order"));
     let (dashdash, template) = (fields.boolean("dashdash"), Template::parse(fields));
     let (input, order, dashdash, template) = (input?, order?, dashdash?, template?);
@@ -228,7 +230,7 @@ fn input(fields: &mut Fields<'_>) -> Result<Input, DefinitionError> {
             return Ok(Input::Positional { order, dashdash });
         }
         Some(other) => {
-            let error = format!("`{}` is none of {INPUTS}", other.escape_debug());
+            let error = format!("`{}` is not one of {INPUTS}", other.escape_debug());
             return Err(fields.error("input", &error));
         }
     };

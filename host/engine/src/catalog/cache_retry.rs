@@ -1,15 +1,16 @@
-//! When a result may be used again, and when a failure is worth another attempt.
+//! When a result may be reused, and when a failed call is tried again.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::fields::{Fields, collect_error};
 use crate::failure::ErrorKind;
 use crate::names;
 use crate::units::TimeLimit;
 
-/// Kinds of failure that another attempt may mend.
+/// Kinds of failure that another attempt may cure.
 const RETRYABLE: [ErrorKind; 4] = [
     ErrorKind::Timeout,
     ErrorKind::Failed,
@@ -20,31 +21,31 @@ const RETRYABLE: [ErrorKind; 4] = [
 /// The longest wait between two attempts.
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
-/// What a definition says of repeating and of not repeating.
+/// The `cache` and `retry` fields of a definition.
 #[derive(Debug, Clone, Default)]
 pub struct ResultPolicy {
-    /// How long a result may be used again.
+    /// How long a result may be reused.
     pub cache: Option<TimeLimit>,
     /// What to do when a call fails.
     pub retry: Option<Retry>,
 }
 
-/// Another attempt when a call fails.
+/// How a failed call is tried again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// In all, the first included.
+    /// The most attempts, including the first.
     pub attempts: u32,
-    /// Before the second; it doubles from attempt to attempt.
+    /// The wait before the second attempt. It doubles after each attempt.
     pub backoff: TimeLimit,
-    /// The kinds of failure that it is for.
+    /// The kinds of failure that are tried again.
     pub on: Vec<ErrorKind>,
     /// Whether the definition names them.
     pub on_is_given: bool,
 }
 
 impl Retry {
-    /// How long to wait after so many failed attempts: from half of the backoff to one and a half of it, by `chance`
-    /// (from 0 to 1), so that many callers do not come back at the same moment.
+    /// How long to wait after so many failed attempts: between 0.5 and 1.5 times the backoff, by
+    /// `chance` (from 0 to 1), so that many callers do not all return at once.
     #[must_use]
     pub fn wait(&self, failed: u32, chance: f64) -> Duration {
         let doubled = 2_f64.powi(failed.saturating_sub(1).min(30).cast_signed());
@@ -107,12 +108,9 @@ fn parse_retry(value: Value) -> Result<Retry, String> {
             }
             other => {
                 let near = names::nearest(other, ["attempts", "backoff", "on"].into_iter());
-                let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+                let hint = names::did_you_mean(near, '`');
                 let shown: String = other.chars().take(60).collect();
-                return Err(format!(
-                    "has no field `{shown}`{}",
-                    hint.unwrap_or_default()
-                ));
+                return Err(format!("has no field `{shown}`{hint}"));
             }
         }
     }
@@ -134,7 +132,7 @@ fn kinds(value: &Value) -> Result<Vec<ErrorKind>, String> {
         let name = element.as_str().ok_or_else(wrong)?;
         let found = RETRYABLE.into_iter().find(|kind| kind.name() == name);
         let shown: String = name.chars().take(60).collect();
-        found.ok_or_else(|| format!("`on`: \"{shown}\" is none of {}", all()))
+        found.ok_or_else(|| format!("`on`: \"{shown}\" is not one of {}", all()))
     };
     elements.iter().map(kind).collect()
 }
@@ -162,7 +160,7 @@ mod tests {
             ),
             (
                 json!({ "on": ["denied"] }),
-                "`on`: \"denied\" is none of \"timeout\", \"failed\", \"bad_output\", \"unavailable\"",
+                "`on`: \"denied\" is not one of \"timeout\", \"failed\", \"bad_output\", \"unavailable\"",
             ),
             (
                 json!({ "on": {} }),

@@ -1,23 +1,24 @@
-//! What a definition says of an action to those who call it: in words, its parameters, its results.
+//! What callers of an action are promised: its description, parameters and results.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::fields::{Fields, collect_error};
 use super::schema::Schema;
 use super::shorthand;
 
-/// What a caller may rely on.
+/// What a caller can rely on.
 #[derive(Debug, Clone, Default)]
 pub struct Contract {
-    /// For people.
+    /// A text for people.
     pub description: Option<String>,
-    /// What the merged parameters must be.
+    /// The schema of the merged parameters.
     pub params: Option<Arc<Schema>>,
-    /// What a result must be.
+    /// The schema of results.
     pub returns: Option<Arc<Schema>>,
-    /// A result, for people and for dry runs.
+    /// A sample result, for people and for dry runs.
     pub example: Option<Value>,
 }
 
@@ -41,7 +42,7 @@ impl Contract {
         }
     }
 
-    /// Whether what the team sets fits what the team asks for.
+    /// Checks the values in `defaults` and `locked` against the schema of the parameters.
     pub(super) fn check_set(
         &self,
         fields: &Fields<'_>,
@@ -54,7 +55,8 @@ impl Contract {
         };
         for (field, set) in [("defaults", defaults), ("locked", locked)] {
             let mut set = Value::Object(set.clone());
-            // Empty tables that stand for lists are mended; whether all is there is not asked of a part.
+            // The check turns Lua's empty tables into lists where the schema wants lists. Its
+            // errors do not count here: the values are only a part of the parameters.
             params.check(&mut set).ok();
             if let Err(mistakes) = params.check_part(&set) {
                 let error = format!("does not fit 'params': {}", mistakes.told("it", ""));
@@ -73,7 +75,7 @@ fn schema(
         return Ok(None);
     };
     let schema = shorthand::expand(value, closed).and_then(|document| {
-        // Parameters are always a table: any other type would refuse every call.
+        // Parameters are always a table, so any other type would refuse every call.
         if closed && document.get("type").is_some_and(|t| t != "object") {
             return Err("must describe a table with names; a parameter that is called `type` is written { type = \"object\", properties = { type = … } }".to_owned());
         }

@@ -1,6 +1,5 @@
 //! One action as the team defined it, checked.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -9,25 +8,26 @@ use sha2::{Digest as _, Sha256};
 use super::RawDefinition;
 use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
-use super::confinement;
 use super::contract::Contract;
+use super::deps;
+use super::error::{DefinitionError, Location};
 use super::effects::DeclaredEffects;
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::executor::{Executor, Language};
+use super::fields::{Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
+use super::process_fields;
 use crate::json;
 use crate::limits::ProcessLimits;
 use crate::names::ActionName;
+use crate::text::hex;
 use crate::units::{ByteSize, TimeLimit};
 
-/// How long an action may take when its definition does not say.
+/// The time limit of an action without `timeout`.
 const DEFAULT_TIMEOUT: TimeLimit = TimeLimit::from_secs(300);
 
-/// One definition's table may have this many bytes as JSON.
+/// Bytes of JSON that the table of one definition may have.
 const MAX_BODY: usize = 1 << 20;
-
-/// Variables that Kael itself sets for an action.
-const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 
 /// Variables by which Kael tells an action of every executor which call it answers.
 const CALL_VARIABLES: [&str; 4] = [
@@ -37,105 +37,42 @@ const CALL_VARIABLES: [&str; 4] = [
     "KAEL_ATTEMPT",
 ];
 
-/// A place in a Lua file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// The file, as errors name it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
+/// Variables that Kael itself sets for an action.
+const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 
 /// Where an implementation comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A folder: absolute, or relative to the actions repo.
     Folder(PathBuf),
-    /// A git repository, in any form that git takes, and the tag, branch or commit to use.
+    /// A git repository, in any form that git accepts, and the tag, branch or commit to use.
     Git {
         /// `git@host:org/repo.git`, `https://…`, `ssh://…`.
         url: String,
-        /// The default branch when there is none.
+        /// Without one, git's default branch.
         tag: Option<String>,
     },
-}
-
-/// What runs an implementation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Executor {
-    /// envyr, as a process of the machine.
-    Native,
-    /// envyr, in a container.
-    Docker,
-    /// Kael itself, in an instance of WebAssembly.
-    Wasm,
-}
-
-impl Executor {
-    /// The name that definitions use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Docker => "docker",
-            Self::Wasm => "wasm",
-        }
-    }
-}
-
-/// The language of an entry point, in envyr's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// Run in a virtual environment of the source's own.
-    Python,
-    /// Run after `npm install`.
-    Node,
-    /// Run by a shell.
-    Shell,
-    /// Run by whatever interpreter is named.
-    Other,
-}
-
-impl Language {
-    /// The name that definitions and envyr's `--type` use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Python => "python",
-            Self::Node => "node",
-            Self::Shell => "shell",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// One action.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// Every name that the tree which `init.lua` returns gives it. It is called by the first; without one nothing can
-    /// call it.
+    /// Every name that the tree from `init.lua` gives the action. Scripts call it by the first.
+    /// Without a name nothing can call it.
     pub names: Vec<ActionName>,
     /// Where it was defined.
     pub location: Location,
-    /// What it says to those who call it.
+    /// What callers are promised.
     pub contract: Contract,
-    /// How its program takes parameters and gives its result.
+    /// How the program takes parameters and gives its result.
     pub adapter: Adapter,
-    /// When results are used again and failures tried again.
+    /// When results are reused and failed calls are tried again.
     pub reuse: ResultPolicy,
-    /// What a call does to the world.
-    pub effects: DeclaredEffects,
-    /// The SHA-256 of all that the definition says, in hexadecimal.
+    /// The SHA-256 of the whole definition, in hexadecimal.
     pub digest: String,
     /// Where its implementation comes from.
     pub source: Source,
-    /// The file to run, relative to `subdir`; envyr's choice when there is none.
+    /// The file to run, relative to `subdir`. Without one, envyr chooses.
     pub entrypoint: Option<String>,
     /// A folder within the source.
     pub subdir: Option<String>,
@@ -145,26 +82,29 @@ pub struct Definition {
     pub defaults: Map<String, Value>,
     /// Parameters that a script cannot override.
     pub locked: Map<String, Value>,
-    /// Variables of the host's environment that the implementation sees, where they are set.
+    /// Names of host environment variables that the program sees, if they are set.
     pub env: Vec<String>,
     /// How long one call may take.
     pub timeout: TimeLimit,
     /// What its processes may use, with `executor = "native"`.
     pub process_limits: ProcessLimits,
-    /// Files and folders that it may write, beside its `TMPDIR`: absolute, below `~/`, or relative to the actions repo.
+    /// Files and folders that it may write besides its `TMPDIR`: absolute, below `~/`, or relative
+    /// to the actions repo.
     pub writable: Vec<String>,
-    /// Only where the entry point does not say.
+    /// Needed only if the entry point does not show its language.
     pub language: Option<Language>,
-    /// Only where the entry point does not say.
+    /// Needed only if the entry point does not name its interpreter.
     pub interpreter: Option<String>,
+    /// Packages of Python that it needs, beside those that its source names.
+    pub deps: Vec<String>,
     /// What one call may use.
     pub limits: ActionLimits,
-    /// What an instance of WebAssembly is given.
+    /// What a WebAssembly action is allowed to use of the machine.
     pub grants: Grants,
 }
 
 impl Definition {
-    /// Whether the team names a parameter, in whichever place.
+    /// Whether the definition mentions a parameter in any field.
     #[must_use]
     pub fn names_parameter(&self, name: &str) -> bool {
         let schema = self.contract.params.as_ref();
@@ -189,6 +129,8 @@ impl Definition {
         }
         if raw.body.len() > MAX_BODY {
             let (has, may) = (
+    /// What a call does to the world.
+    pub effects: DeclaredEffects,
                 ByteSize::new(raw.body.len() as u64),
                 ByteSize::new(MAX_BODY as u64),
             );
@@ -204,20 +146,20 @@ impl Definition {
         };
         let digest = digest(&body);
         let mut fields = Fields::new(at, body);
-        // What is wrong with one field is noted and the next is looked at: one check shows all.
+        // Collects every error, so that one check shows them all.
         let mut wrong = Vec::new();
         let source = collect_error(&mut wrong, source(&mut fields));
         let executor = collect_error(&mut wrong, executor(&mut fields));
         let by = executor.unwrap_or(Executor::Native);
         let process_limits = match executor {
             Some(Executor::Native | Executor::Docker) => {
-                confinement::limits(&mut fields, by, &mut wrong)
+                process_fields::limits(&mut fields, by, &mut wrong)
             }
             Some(Executor::Wasm) | None => ProcessLimits::default(),
         };
         if executor.is_none() {
-            // Which fields there may be is not known: those of every executor are taken, so that
-            // the others are unknown.
+            // The executor is unknown, so no field can be judged: takes the fields of every
+            // executor, so that they do not count as unknown.
             let mut unjudged = Vec::new();
             Grants::parse(&mut fields, &mut unjudged);
             fields.value("limits");
@@ -234,6 +176,7 @@ impl Definition {
             }
             None => Default::default(),
         };
+        let language = collect_error(&mut wrong, language(&mut fields)).flatten();
         let mut reuse = ResultPolicy::parse(&mut fields, &mut wrong);
         let effects = DeclaredEffects::parse(&mut fields, &mut reuse, &mut wrong);
         let definition = Self {
@@ -255,10 +198,11 @@ impl Definition {
                 .flatten()
                 .unwrap_or(DEFAULT_TIMEOUT),
             process_limits,
-            writable: collect_error(&mut wrong, confinement::writable(&mut fields, by))
+            writable: collect_error(&mut wrong, process_fields::writable(&mut fields, by))
                 .unwrap_or_default(),
-            language: collect_error(&mut wrong, language(&mut fields)).flatten(),
+            language,
             interpreter: collect_error(&mut wrong, interpreter(&mut fields)).flatten(),
+            deps: deps::parse(&mut fields, by, language, &mut wrong),
             limits,
             grants,
         };
@@ -287,15 +231,14 @@ impl Definition {
     }
 }
 
-/// Keys are sorted, so the same words have the same digest.
+/// serde_json sorts the keys, so equal definitions have equal digests.
 fn digest(body: &Map<String, Value>) -> String {
     let text = serde_json::to_string(body).unwrap_or_default();
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
-    // Both are taken before either may be wrong: what was not taken is unknown.
+    // Takes both fields before it returns an error: a field that was never taken counts as unknown.
     let (text, tag) = (fields.required_string("source"), fields.string("tag"));
     let (text, tag) = (text?, tag?);
     if text.starts_with('-') || text.contains(['\0', '\n']) {
@@ -314,7 +257,7 @@ fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
             &format!("`{}` is not a tag, branch or commit", tag.escape_debug()),
         ));
     }
-    // `user@host:path` is how git writes a repository over SSH.
+    // git writes an SSH repository as `user@host:path`.
     let scp_like = text
         .split_once(':')
         .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
@@ -336,7 +279,7 @@ fn source(fields: &mut Fields<'_>) -> Result<Source, DefinitionError> {
     Ok(Source::Folder(text.into()))
 }
 
-/// A path that stays inside the source: relative, without `..`, and nothing a program could take for an option.
+/// A path that stays inside the source: relative, without `..`, and not like an option.
 fn inner_path(fields: &mut Fields<'_>, field: &str) -> Result<Option<String>, DefinitionError> {
     let Some(text) = fields.string(field)? else {
         return Ok(None);
@@ -360,14 +303,14 @@ fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
         other => Err(fields.error(
             "executor",
             &format!(
-                "`{}` is none of \"native\", \"docker\", \"wasm\"",
+                "`{}` is not one of \"native\", \"docker\", \"wasm\"",
                 other.escape_debug()
             ),
         )),
     }
 }
 
-/// What says how a program of the machine is started has no meaning for WebAssembly.
+/// Refuses the fields that say how a program starts: WebAssembly has no use for them.
 fn only_native(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) {
     for field in ["type", "interpreter"] {
         if fields.value(field).is_some() {
@@ -389,7 +332,7 @@ fn language(fields: &mut Fields<'_>) -> Result<Option<Language>, DefinitionError
     let found = known.into_iter().find(|language| language.name() == text);
     let failed = || {
         format!(
-            "`{}` is none of \"python\", \"node\", \"shell\", \"other\"",
+            "`{}` is not one of \"python\", \"node\", \"shell\", \"other\"",
             text.escape_debug()
         )
     };
@@ -429,7 +372,7 @@ fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>,
     Ok(names)
 }
 
-/// The path of a key that both hold.
+/// The path of a key that both tables set.
 fn overlap(defaults: &Map<String, Value>, locked: &Map<String, Value>) -> Option<String> {
     for (key, locked) in locked {
         match (defaults.get(key), locked) {

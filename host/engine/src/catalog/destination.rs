@@ -1,4 +1,5 @@
-//! Where an action may connect to, as a team writes it: `prometheus.internal:9090`, `192.0.2.7:443`, `10.0.0.0/8:5432`.
+//! Addresses that an action may connect to, as a team writes them: `prometheus.internal:9090`,
+//! `192.0.2.7:443`, `10.0.0.0/8:5432`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,27 +10,27 @@ use thiserror::Error;
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Who.
+    /// The machine or range of addresses.
     pub host: Host,
-    /// Which port.
+    /// The port.
     pub port: u16,
 }
 
 /// One machine by its name, or a range of addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// In lower case, without the root's dot.
+    /// In lower case, without the root's final dot.
     Name(String),
     /// The addresses that share their first `prefix` bits with `address`.
     Range {
-        /// The first of them.
+        /// The first address of the range.
         address: IpAddr,
-        /// 32, or 128, for a single one.
+        /// The number of shared bits: 32 (IPv4) or 128 (IPv6) for a single address.
         prefix: u8,
     },
 }
 
-/// Why a text is no destination.
+/// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{text}` is not a destination: {error} (write it like `host:443`, `192.0.2.7:443`, `[2001:db8::7]:443` or `10.0.0.0/8:443`)"
@@ -40,7 +41,7 @@ pub struct DestinationError {
 }
 
 impl Host {
-    /// Whether an address, in its shortest form, is in this range; a name holds none.
+    /// Whether an address in its shortest form lies in this range. A name contains no addresses.
     #[must_use]
     pub fn holds(&self, ip: IpAddr) -> bool {
         let Self::Range { address, prefix } = self else {
@@ -129,7 +130,8 @@ fn range(address: IpAddr, prefix: Option<&str>) -> Result<Host, &'static str> {
     }
 }
 
-/// What DNS takes, and underscores; the last part is no number, which would be an address in some old spelling.
+/// Whether the text is a name for DNS, underscores included. A last part that is a number makes it
+/// an address in an old spelling.
 fn is_name(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let part = |part: &str| {

@@ -1,33 +1,23 @@
-//! Takes the fields of a definition one by one; what is wrong or left over is an error at the definition's line.
+//! Takes the fields of a definition one by one. A wrong or unknown field is an error at the
+//! definition's line.
 
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
-use thiserror::Error;
 
-use super::definition::Location;
+use super::error::{DefinitionError, Location};
 use crate::names;
 use crate::units::{ByteSize, TimeLimit, UnitError};
 
-/// Unknown fields of one table that are told.
+/// How many unknown fields of one table are reported.
 const MAX_UNKNOWN: usize = 20;
-
-/// A definition that is not one.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{location}: define_action: {error}")]
-pub struct DefinitionError {
-    /// Where `define_action` was called.
-    pub location: Location,
-    /// What is wrong, with the field.
-    pub error: String,
-}
 
 pub(super) struct Fields<'a> {
     location: &'a Location,
-    /// The field that these are within, and a dot.
+    /// The name of the enclosing field and a dot, or empty.
     prefix: String,
     rest: Map<String, Value>,
-    /// Every field that was asked for, for suggestions.
+    /// Every field that the reader has asked for, for suggestions.
     known: Vec<String>,
 }
 
@@ -41,7 +31,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields of a table within a field.
+    /// The fields of a table that stands inside a field.
     pub(super) fn within(&self, field: String, body: Map<String, Value>) -> Self {
         Self {
             prefix: format!("{}{field}.", self.prefix),
@@ -49,17 +39,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields of the table that a field holds.
+    /// The fields of the table in a field.
     pub(super) fn inner(&mut self, field: &str) -> Result<Option<Self>, DefinitionError> {
         let body = self.object(field)?;
         Ok((!body.is_empty()).then(|| self.within(field.to_owned(), body)))
     }
 
     pub(super) fn error(&self, field: &str, error: &str) -> DefinitionError {
-        self.problem(format!("field '{}{field}' {error}", self.prefix))
+        self.definition_error(format!("field '{}{field}' {error}", self.prefix))
     }
 
-    fn problem(&self, error: String) -> DefinitionError {
+    fn definition_error(&self, error: String) -> DefinitionError {
         DefinitionError {
             location: self.location.clone(),
             error,
@@ -70,7 +60,7 @@ impl<'a> Fields<'a> {
         self.error(field, &format!("must be {expected}, got {}", describe(got)))
     }
 
-    /// Whatever stands there.
+    /// The value of a field, of any type.
     pub(super) fn value(&mut self, field: &str) -> Option<Value> {
         self.take(field)
     }
@@ -109,7 +99,7 @@ impl<'a> Fields<'a> {
     pub(super) fn strings(&mut self, field: &str) -> Result<Vec<String>, DefinitionError> {
         let elements = match self.take(field) {
             None => return Ok(Vec::new()),
-            // Lua's empty table.
+            // Lua writes an empty list as an empty table.
             Some(Value::Object(map)) if map.is_empty() => return Ok(Vec::new()),
             Some(Value::Array(elements)) => elements,
             Some(other) => return Err(self.wrong_type(field, "a list of strings", &other)),
@@ -131,7 +121,7 @@ impl<'a> Fields<'a> {
         Ok(strings)
     }
 
-    /// False where it is not there.
+    /// False if the field is missing.
     pub(super) fn boolean(&mut self, field: &str) -> Result<bool, DefinitionError> {
         match self.take(field) {
             None => Ok(false),
@@ -190,14 +180,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whatever was not asked for is unknown.
+    /// Reports every field that was never taken as unknown.
     pub(super) fn finish(self) -> Vec<DefinitionError> {
         let unknown = |field: &String| {
             let near = names::nearest(field, self.known.iter().map(String::as_str));
-            let hint = near
-                .map(|near| format!(" (did you mean '{near}'?)"))
-                .unwrap_or_default();
-            self.problem(format!(
+            let hint = names::did_you_mean(near, '\'');
+            self.definition_error(format!(
                 "unknown field '{}{}'{hint}",
                 self.prefix,
                 field.escape_debug()
@@ -207,7 +195,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is right; what is wrong is kept for later, so that one check shows all.
+/// Returns the value, or keeps the error for later so that one check shows all errors.
 pub(super) fn collect_error<T>(
     wrong: &mut Vec<DefinitionError>,
     result: Result<T, DefinitionError>,
@@ -215,7 +203,7 @@ pub(super) fn collect_error<T>(
     result.map_err(|error| wrong.push(error)).ok()
 }
 
-/// A value's type in the words of Lua.
+/// The type of a value in Lua's terms.
 pub(super) fn describe(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -237,7 +225,7 @@ mod tests {
     use crate::catalog::defined;
 
     thread_local! {
-        /// Every field that was asked for by this thread.
+        /// Every field that this thread has taken.
         pub(super) static TAKEN: RefCell<BTreeSet<String>> = RefCell::default();
     }
 

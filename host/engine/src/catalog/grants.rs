@@ -1,35 +1,36 @@
-//! What an action with `executor = "wasm"` is given of the world: nothing but what these name.
+//! What an action with `executor = "wasm"` may use of the machine. By default nothing.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::destination::Destination;
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::fields::{Fields, collect_error};
 
-/// A folder of this machine as an action sees it.
+/// A folder of this machine that an action sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
-    /// The action's path for it: absolute, such as `/data`.
+    /// The path inside the action: absolute, such as `/data`.
     pub seen_as: String,
-    /// The machine's: absolute, or relative to the actions repo.
+    /// The path on this machine: absolute, or relative to the actions repo.
     pub path: PathBuf,
-    /// Whether the action may change what is in it.
+    /// Whether the action may write to it.
     pub writable: bool,
 }
 
-/// What one action is given.
+/// The grants of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Folders, sorted by how the action sees them.
+    /// Folders, sorted by their path inside the action.
     pub dirs: Vec<Folder>,
-    /// Where it may connect to.
+    /// Addresses that it may connect to.
     pub network: Vec<Destination>,
-    /// The SHA-256 that the file must have, in lower-case hexadecimal.
+    /// The SHA-256 that the program's file must have, in lower-case hexadecimal.
     pub sha256: Option<String>,
 }
 
-/// The fields that only `executor = "wasm"` has.
+/// The fields that only `executor = "wasm"` accepts.
 const FIELDS: [&str; 3] = ["dirs", "network", "sha256"];
 
 impl Grants {
@@ -41,7 +42,7 @@ impl Grants {
         }
     }
 
-    /// No other executor takes these.
+    /// Refuses these fields for every other executor.
     pub(super) fn refuse(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) {
         for field in FIELDS {
             if fields.value(field).is_some() {
@@ -98,7 +99,7 @@ fn folder(
         Some("read-write") => true,
         Some(other) => {
             let error = format!(
-                "`{}` is none of \"read\", \"read-write\"",
+                "`{}` is not one of \"read\", \"read-write\"",
                 other.escape_debug()
             );
             wrong.push(inner.error("mode", &error));

@@ -1,14 +1,15 @@
-//! What one call of an action may use beside its time.
+//! What one call of an action may use besides time.
 
-use super::fields::{DefinitionError, Fields, collect_error};
+use super::error::DefinitionError;
+use super::fields::{Fields, collect_error};
 use crate::units::{ByteSize, TimeLimit};
 
-/// The limits of an action's calls; where none is given, that of the executor holds.
+/// The limits of one call. A missing limit is that of the executor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActionLimits {
-    /// Memory of its instance: linear memories and tables together.
+    /// Memory of the instance: linear memories and tables together.
     pub memory: Option<ByteSize>,
-    /// Time that it computes; waiting is not counted.
+    /// Computing time; waiting does not count.
     pub cpu: Option<TimeLimit>,
 }
 

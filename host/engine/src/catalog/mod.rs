@@ -1,15 +1,18 @@
-//! What the team defined: the actions of one repo by their names. No I/O.
+//! The actions of one repo by name, as the team defined them. Does no I/O.
 
 mod adapter;
 mod cache_retry;
-mod confinement;
 mod contract;
 mod definition;
+mod deps;
 mod destination;
 mod effects;
+mod error;
+mod executor;
 mod fields;
 mod grants;
 mod limits;
+mod process_fields;
 mod sample_value;
 mod schema;
 mod shorthand;
@@ -20,37 +23,41 @@ use std::sync::Arc;
 
 pub use adapter::{Adapter, Input, Output};
 pub use cache_retry::{ResultPolicy, Retry};
-pub use contract::Contract;
-pub use definition::{Definition, Executor, Language, Location, Source};
-pub use destination::{Destination, DestinationError, Host};
 pub use effects::{DeclaredEffects, Effects};
-pub use fields::DefinitionError;
+pub use contract::Contract;
+pub use definition::{Definition, Source};
+pub(crate) use deps::is_requirement;
+pub use destination::{Destination, DestinationError, Host};
+pub use error::{DefinitionError, Location};
+pub use executor::{Executor, Language};
 pub use grants::{Folder, Grants};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
+pub(crate) use schema::TOO_COSTLY_HINT;
 pub use schema::{Misfit, Mistakes, Schema};
 pub use template::{Part, Template, Word};
 
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;
 
-/// All definitions of a repo together may have this many bytes as JSON; as trees of values they take more room.
+/// Bytes of JSON that all definitions of a repo may have together. As parsed values they take more
+/// memory.
 const MAX_TOTAL: usize = 16 << 20;
 
-/// One call of `define_action`, as the catalog's instance reported it.
+/// One call of `define_action`, as the guest reported it.
 #[derive(Debug, Clone)]
 pub struct RawDefinition {
-    /// The dotted names that the repo's tree gives it; it is called by the first.
+    /// The dotted names that the repo's tree gives the action. Scripts call it by the first.
     pub names: Vec<String>,
     /// Where `define_action` was called.
     pub location: Location,
-    /// The table that was passed, as JSON text.
+    /// The table that the repo passed, as JSON text.
     pub body: String,
-    /// Why what was passed is no such table.
+    /// Why the guest could not read the argument as such a table.
     pub error: Option<String>,
 }
 
-/// For tests: the definition of an action `a` by its fields, over a native one with the source `x`.
+/// For tests: the definition of a native action `a` with the source `x` and these fields.
 #[cfg(test)]
 pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
     let mut body = serde_json::json!({ "source": "x", "executor": "native" });
@@ -69,6 +76,25 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
     Definition::clone(catalog.get("a").expect("defined"))
 }
 
+/// For tests: all that is wrong with the same definition.
+#[cfg(test)]
+pub(crate) fn problems_of(fields: &serde_json::Value) -> Vec<String> {
+    let mut body = serde_json::json!({ "source": "x", "executor": "native" });
+    let fields = fields.as_object().expect("an object").clone();
+    body.as_object_mut().expect("an object").extend(fields);
+    let raw = RawDefinition {
+        names: vec!["a".into()],
+        location: Location {
+            file: "f".into(),
+            line: 1,
+        },
+        body: body.to_string(),
+        error: None,
+    };
+    let problems = Catalog::new(&[raw]).expect_err("wrong");
+    problems.into_iter().map(|problem| problem.error).collect()
+}
+
 /// The actions of a repo.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -77,10 +103,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Checks every definition, those that the tree does not hold included.
+    /// Checks every definition, including those that have no name in the tree.
     ///
     /// # Errors
-    /// All that is wrong with the definitions, in the order in which they were made.
+    /// Every mistake in the definitions, in the order of the definitions.
     pub fn new(raw: &[RawDefinition]) -> Result<Self, Vec<DefinitionError>> {
         let (catalog, problems) = Self::collect(raw);
         if problems.is_empty() {
@@ -90,7 +116,7 @@ impl Catalog {
         }
     }
 
-    /// What is right, and all that is wrong.
+    /// The valid definitions, and every mistake in the others.
     #[must_use]
     pub fn collect(raw: &[RawDefinition]) -> (Self, Vec<DefinitionError>) {
         let (mut catalog, mut problems) = (Self::default(), Vec::new());
@@ -124,22 +150,24 @@ impl Catalog {
         (catalog, problems)
     }
 
-    /// Where actions are defined that the tree does not hold.
+    /// Where definitions stand that have no name in the tree.
     #[must_use]
     pub fn unnamed(&self) -> &[Location] {
         &self.unnamed
     }
 
-    /// The action of that name. Shared, so that work on another thread can hold on to it.
+    /// The action of that name. It is shared, so that work on another thread can keep it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
         self.actions.get(name)
     }
 
-    /// The name that is most like one that there is not.
+    /// The message for a name that no action has; it suggests the most similar name.
     #[must_use]
-    pub fn nearest(&self, name: &str) -> Option<&str> {
-        names::nearest(name, self.actions.keys().map(ActionName::as_str))
+    pub fn unknown_action(&self, name: &str) -> String {
+        let near = names::nearest(name, self.actions.keys().map(ActionName::as_str));
+        let hint = names::did_you_mean(near, '\'');
+        format!("no action '{}'{hint}", names::printable(name))
     }
 
     /// Every action, sorted by name.

@@ -1,23 +1,37 @@
-//! Values that a schema would take, for examples and dry runs.
+//! Sample values for a schema, for examples and dry runs.
 
 use serde_json::{Map, Value};
 
+/// Bytes of text that a sample has at most, about: lists of lists multiply.
+const MAX_SIZE: usize = 64 << 10;
+/// Bytes that a value takes, beside its text.
+const VALUE: usize = 8;
+
 /// A value that a schema would take, as far as that is simple.
 #[must_use]
-pub fn sample_value(schema: &Value, depth: usize) -> Value {
+pub fn sample_value(schema: &Value) -> Value {
+    let mut left = MAX_SIZE;
+    sample(schema, 0, &mut left)
+}
+
+fn sample(schema: &Value, depth: usize, left: &mut usize) -> Value {
+    *left = left.saturating_sub(VALUE);
+    if *left == 0 {
+        return Value::Null;
+    }
     for given in ["default", "const"] {
         if let Some(value) = schema.get(given) {
-            return value.clone();
+            return copied(value, left);
         }
     }
     for list in ["examples", "enum"] {
         if let Some(value) = schema.get(list).and_then(|list| list.get(0)) {
-            return value.clone();
+            return copied(value, left);
         }
     }
     for list in ["anyOf", "oneOf"] {
         if let Some(first) = schema.get(list).and_then(|list| list.get(0)) {
-            return sample_value(first, depth + 1);
+            return sample(first, depth + 1, left);
         }
     }
     let kind = match schema.get("type") {
@@ -40,7 +54,7 @@ pub fn sample_value(schema: &Value, depth: usize) -> Value {
             let count = least.min(16);
             Value::Array(
                 (0..count)
-                    .map(|_| sample_value(element, depth + 1))
+                    .map(|_| sample(element, depth + 1, left))
                     .collect(),
             )
         }
@@ -49,12 +63,23 @@ pub fn sample_value(schema: &Value, depth: usize) -> Value {
             let names = required.into_iter().flatten().filter_map(Value::as_str);
             let fields = names.map(|name| {
                 let property = schema.get("properties").and_then(|all| all.get(name));
-                let value = sample_value(property.unwrap_or(&Value::Null), depth + 1);
+                let value = sample(property.unwrap_or(&Value::Null), depth + 1, left);
                 (name.to_owned(), value)
             });
             Value::Object(fields.collect())
         }
         _ => Value::Object(Map::new()),
+    }
+}
+
+/// A value that the schema gives, where there is room for it.
+fn copied(value: &Value, left: &mut usize) -> Value {
+    match left.checked_sub(value.to_string().len()) {
+        Some(rest) => {
+            *left = rest;
+            value.clone()
+        }
+        None => Value::Null,
     }
 }
 
@@ -75,8 +100,15 @@ mod tests {
             },
         });
         assert_eq!(
-            sample_value(&schema, 0),
+            sample_value(&schema),
             json!({ "s": "...", "n": 3, "l": [false], "e": "a", "o": {} })
         );
+    }
+
+    #[test]
+    fn lists_of_lists_do_not_multiply() {
+        let list = |items: Value| json!({ "type": "array", "minItems": 16, "items": items });
+        let schema = (0..16).fold(json!({ "type": "string" }), |items, _| list(items));
+        assert!(sample_value(&schema).to_string().len() < 100_000);
     }
 }

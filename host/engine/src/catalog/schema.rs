@@ -1,6 +1,8 @@
 //! What parameters and results look like: JSON Schema, compiled once, and every mistake in words.
 
+mod counted;
 mod integers;
+mod metered;
 
 use std::fmt;
 
@@ -8,24 +10,30 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use counted::{Parts, STEP, counted};
+use metered::{Allowance, Metered, Seen};
+
 use super::fields::describe;
 use crate::names;
+use crate::text;
 
 /// Mistakes that are told one by one.
 const MAX_MISTAKES: usize = 20;
 /// Characters of what one mistake says.
 const MAX_TEXT: usize = 200;
-/// Documents with more values than this tell their first mistake only: the library would collect them all.
-const MANY_VALUES: usize = 20_000;
 /// Bytes that a compiled `pattern` may have.
 const MAX_PATTERN: usize = 1 << 20;
+/// Bytes that all of a schema may have.
+const MAX_PATTERNS: usize = 16 << 20;
 
 /// A compiled schema.
 pub struct Schema {
     document: Value,
-    validator: Validator,
-    /// Whether telling what is wrong may mean telling what is wrong with each of several alternatives.
-    alternatives: bool,
+    validator: Validator<Metered>,
+    /// Its length as text.
+    size: usize,
+    /// Whether errors hold copies of what they are about: those of alternatives and of names do.
+    copies: bool,
     /// Whether what is asked of one part may depend on what another is.
     depends: bool,
     /// Whether it asks for integers anywhere.
@@ -44,15 +52,20 @@ impl Schema {
     /// # Errors
     /// What is wrong with it, with its place.
     pub(crate) fn compile(document: Value) -> Result<Self, String> {
-        let validator = jsonschema::options()
+        let parts =
+            Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
+        let counted = counted(&document, &parts);
+        let pattern = MAX_PATTERN.min(MAX_PATTERNS / parts.patterns.max(1));
+        let validator = jsonschema::options_for::<Metered>()
             .offline()
             .should_validate_formats(true)
             .should_ignore_unknown_formats(false)
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
-            .build(&document)
+            .with_pattern_options(PatternOptions::regex().size_limit(pattern))
+            .with_keyword(STEP, metered::step)
+            .build(counted.as_ref().unwrap_or(&document))
             .map_err(|error| in_schema(&error))?;
         let text = document.to_string();
-        let alternatives = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
+        let copies = ["\"anyOf\"", "\"oneOf\"", "\"propertyNames\""]
             .iter()
             .any(|keyword| text.contains(keyword));
         let depends = ["\"if\"", "\"dependent", "\"unevaluated", "\"dependencies\""]
@@ -60,9 +73,10 @@ impl Schema {
             .any(|keyword| text.contains(keyword));
         Ok(Self {
             integers: integers::are_named(&document),
+            size: text.len(),
             document,
             validator,
-            alternatives,
+            copies,
             depends,
         })
     }
@@ -76,7 +90,7 @@ impl Schema {
     /// A value that it would take, as far as that is simple.
     #[must_use]
     pub fn sample_value(&self) -> Value {
-        super::sample_value(&self.document, 0)
+        super::sample_value(&self.document)
     }
 
     /// Checks a value. Where a list is wanted and an empty table is there, it becomes an empty list: Lua writes both
@@ -85,9 +99,10 @@ impl Schema {
     /// # Errors
     /// Every mistake, bounded in number and length.
     pub fn check(&self, value: &mut Value) -> Result<(), Mistakes> {
-        if !self.validator.is_valid(value) {
-            self.mend_lists(value);
-            self.check_exactly(value)?;
+        let allowance = self.allowance(value);
+        if !self.fits(value, &allowance)? {
+            self.mend_lists(value, &allowance);
+            self.require(value, &allowance)?;
         }
         if self.integers {
             integers::made_of(&self.document, value);
@@ -96,16 +111,18 @@ impl Schema {
     }
 
     /// Makes empty tables into empty lists where only those would do.
-    fn mend_lists(&self, value: &mut Value) {
+    fn mend_lists(&self, value: &mut Value, allowance: &Allowance) {
         loop {
-            let lists = self.empty_lists(value);
-            if lists.is_empty() {
-                break;
-            }
+            let lists = self.empty_lists(value, allowance);
+            let mut mended = false;
             for pointer in lists {
                 if let Some(place) = value.pointer_mut(&pointer) {
                     *place = Value::Array(Vec::new());
+                    mended = true;
                 }
+            }
+            if !mended {
+                return;
             }
         }
     }
@@ -115,10 +132,35 @@ impl Schema {
     /// # Errors
     /// Every mistake, bounded in number and length.
     pub fn check_exactly(&self, value: &Value) -> Result<(), Mistakes> {
-        if self.validator.is_valid(value) {
+        self.require(value, &self.allowance(value))
+    }
+
+    fn require(&self, value: &Value, allowance: &Allowance) -> Result<(), Mistakes> {
+        if self.fits(value, allowance)? {
             return Ok(());
         }
-        Err(self.mistakes(value, |_| true))
+        Err(self.mistakes(value, allowance, |_| true))
+    }
+
+    /// What looking at a value may cost.
+    fn allowance(&self, value: &Value) -> Allowance {
+        Allowance::of(value, self.size, self.copies)
+    }
+
+    /// Whether a value fits.
+    fn fits(&self, value: &Value, allowance: &Allowance) -> Result<bool, Mistakes> {
+        allowance
+            .run(|| self.validator.is_valid(Seen(value)))
+            .ok_or_else(|| Mistakes::too_costly(allowance))
+    }
+
+    /// All that is wrong. None where that takes too many steps or too much memory to say.
+    fn errors<'a>(
+        &'a self,
+        value: &'a Value,
+        allowance: &Allowance,
+    ) -> Option<Vec<ValidationError<'a>>> {
+        allowance.run(|| self.validator.iter_errors(Seen(value)).collect())
     }
 
     /// Checks what is there and not what is missing: a script may give that.
@@ -134,7 +176,8 @@ impl Schema {
                     | Kind::Not { .. }
             )
         };
-        let mistakes = self.mistakes(value, |error| !whole_only(error.kind()));
+        let allowance = self.allowance(value);
+        let mistakes = self.mistakes(value, &allowance, |error| !whole_only(error.kind()));
         if mistakes.list.is_empty() {
             Ok(())
         } else {
@@ -159,7 +202,8 @@ impl Schema {
         if !partly && self.check(value).is_ok() {
             return Vec::new();
         }
-        self.mend_lists(value);
+        let allowance = self.allowance(value);
+        self.mend_lists(value, &allowance);
         let below = |place: &str, at: &str| {
             at == place
                 || at
@@ -180,7 +224,7 @@ impl Schema {
                 _ => !unknown.iter().chain(open).any(|place| below(at, place)),
             }
         };
-        let problems = self.validator.iter_errors(value).filter(certain);
+        let problems = self.errors(value, &allowance).unwrap_or_default();
         let misfit = |error: ValidationError<'_>| {
             let mut pointer = error.instance_path().as_str().to_owned();
             if let Kind::AdditionalProperties { unexpected } = error.kind()
@@ -195,53 +239,58 @@ impl Schema {
                 text,
             }
         };
-        problems.take(MAX_MISTAKES).map(misfit).collect()
+        let certain = problems.into_iter().filter(certain);
+        certain.take(MAX_MISTAKES).map(misfit).collect()
     }
 
-    fn mistakes(&self, value: &Value, keep: impl Fn(&ValidationError<'_>) -> bool) -> Mistakes {
-        if count_up_to(value, MANY_VALUES) < MANY_VALUES {
-            let problems = self.validator.iter_errors(value).filter(keep);
-            let (mut list, mut more) = (Vec::new(), 0);
-            for error in problems {
-                if list.len() < MAX_MISTAKES {
-                    list.push(self.mistake(&error));
-                } else {
-                    more += 1;
-                }
-            }
-            return Mistakes { list, more };
+    fn mistakes(
+        &self,
+        value: &Value,
+        allowance: &Allowance,
+        keep: impl Fn(&ValidationError<'_>) -> bool,
+    ) -> Mistakes {
+        if let Some(errors) = self.errors(value, allowance) {
+            let kept: Vec<_> = errors.iter().filter(|error| keep(error)).collect();
+            let list = kept.iter().take(MAX_MISTAKES);
+            return Mistakes {
+                list: list.map(|error| self.mistake(error)).collect(),
+                more: kept.len().saturating_sub(MAX_MISTAKES),
+                steps: None,
+            };
         }
-        let first = if self.alternatives {
-            let text = "must fit the schema, and there is too much of it to say where it does not"
-                .to_owned();
-            Some((String::new(), text))
-        } else {
-            let error = self.validator.validate(value).err().filter(keep);
-            error.map(|error| self.mistake(&error))
+        // Where all of them are too much, the first may not be; it gets steps of its own.
+        let again = self.allowance(value);
+        let first = match again.run(|| self.validator.validate(Seen(value)).err()) {
+            Some(first) => first.filter(keep).map(|error| self.mistake(&error)),
+            None => Some((
+                String::new(),
+                "must fit the schema, and there is too much of it to say where it does not"
+                    .to_owned(),
+            )),
         };
         Mistakes {
             list: first.into_iter().collect(),
             more: 0,
+            steps: None,
         }
     }
 
     /// The places of empty tables where only a list would do.
-    fn empty_lists(&self, value: &Value) -> Vec<String> {
-        if count_up_to(value, MANY_VALUES) >= MANY_VALUES {
-            return Vec::new();
-        }
+    fn empty_lists(&self, value: &Value, allowance: &Allowance) -> Vec<String> {
         let wants_list = |kind: &Kind| match kind {
             Kind::Type { kind } => {
                 accepts(kind, JsonType::Array) && !accepts(kind, JsonType::Object)
             }
             _ => false,
         };
-        self.validator
-            .iter_errors(value)
+        // Where there are too many errors to look at, there is more to mend than these.
+        let errors = self.errors(value, allowance).unwrap_or_default();
+        let places = errors
+            .iter()
             .filter(|error| wants_list(error.kind()))
             .filter(|error| error.instance().as_object().is_some_and(|t| t.is_empty()))
-            .map(|error| error.instance_path().as_str().to_owned())
-            .collect()
+            .map(|error| error.instance_path().as_str().to_owned());
+        places.collect()
     }
 
     fn mistake(&self, error: &ValidationError<'_>) -> (String, String) {
@@ -261,12 +310,12 @@ impl Schema {
                 let known = self.properties(error.schema_path().as_str());
                 let first = unexpected.first().map(String::as_str).unwrap_or_default();
                 let near = names::nearest(first, known.iter().map(String::as_str));
-                let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+                let hint = names::did_you_mean(near, '`');
                 let others = match unexpected.len() {
                     0 | 1 => String::new(),
                     n => format!(", nor are {} more", n - 1),
                 };
-                let text = format!("is not known{}{others}", hint.unwrap_or_default());
+                let text = format!("is not known{hint}{others}");
                 (cut(&inside(first)), cut(&text))
             }
             kind => (cut(&path), cut(&expected(kind, got, error))),
@@ -304,9 +353,24 @@ pub struct Mistakes {
     pub list: Vec<(String, String)>,
     /// How many are not in the list.
     pub more: usize,
+    /// The steps after which the check was given up: then nothing is known of the value.
+    pub steps: Option<u64>,
 }
 
+/// What to do where a check is given up.
+pub(crate) const TOO_COSTLY_HINT: &str = "alternatives that a `const` or a `type` tells apart take fewer steps, and so does a smaller value";
+
 impl Mistakes {
+    fn too_costly(allowance: &Allowance) -> Self {
+        let steps = allowance.steps();
+        let text = format!("would take more than {steps} steps to check");
+        Self {
+            list: vec![(String::new(), text)],
+            more: 0,
+            steps: Some(steps),
+        }
+    }
+
     /// All of them in one text: `parameter `limit` must be an integer, got a string; …`. `whole` names the value, `part`
     /// what is inside it.
     #[must_use]
@@ -375,7 +439,7 @@ fn in_schema(error: &ValidationError<'_>) -> String {
     let text = match error.kind() {
         Kind::Referencing(_) | Kind::Custom { .. } => error.to_string(),
         Kind::AnyOf { .. } if place.ends_with("type") || place == "type" => format!(
-            "{} is no type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
+            "{} is not a type of JSON Schema: \"string\", \"integer\", \"number\", \"boolean\", \"object\", \"array\", \"null\"",
             brief(error.instance())
         ),
         Kind::Format { format } if format == "regex" => format!(
@@ -384,7 +448,7 @@ fn in_schema(error: &ValidationError<'_>) -> String {
         ),
         kind => expected(kind, error.instance(), error),
     };
-    format!("is no valid schema: {at}{}", cut(&text))
+    format!("is not a valid schema: {at}{}", cut(&text))
 }
 
 fn accepts(kind: &TypeKind, wanted: JsonType) -> bool {
@@ -422,10 +486,7 @@ fn brief(value: &Value) -> String {
             parts.join(", ")
         }
         Value::Array(_) | Value::Object(_) => describe(value).to_owned(),
-        Value::String(text) if text.chars().nth(60).is_some() => {
-            let start: String = text.chars().take(60).collect();
-            format!("{start:?}...")
-        }
+        Value::String(text) if text.chars().nth(60).is_some() => text::quote(text, 60),
         other => other.to_string(),
     }
 }
@@ -453,32 +514,10 @@ fn dotted(pointer: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}...", &text[..at]),
-    }
+    text::shorten(text, MAX_TEXT).into_owned()
 }
 
-/// How many values a document has, counted no further than `most`.
-fn count_up_to(value: &Value, most: usize) -> usize {
-    let (mut count, mut rest) = (1, vec![value]);
-    while let Some(value) = rest.pop() {
-        count += match value {
-            Value::Array(elements) => elements.len(),
-            Value::Object(fields) => fields.len(),
-            _ => 0,
-        };
-        if count >= most {
-            return most;
-        }
-        match value {
-            Value::Array(elements) => rest.extend(elements),
-            Value::Object(fields) => rest.extend(fields.values()),
-            _ => {}
-        }
-    }
-    count
-}
-
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
-//! The short form of a schema: `{ url = "string", limit = "integer?", tags = "string[]" }`, made into JSON Schema.
+//! Turns the short form of a schema, such as `{ url = "string", limit = "integer?", tags =
+//! "string[]" }`, into JSON Schema.
 //!
-//! A type is a word, `a|b` for either, with `[]` for a list of it and a final `?` where it may be missing. A table is a
-//! table with those fields; a table around one type is a list of it.
+//! A type is a word. `a|b` allows either type, `[]` makes a list of the type, and a final `?` makes
+//! the field optional. A table with names is a table with those fields. A table around one type is
+//! a list of that type.
 
 use serde_json::{Map, Value, json};
 
 use crate::names;
 
-/// The words of the short form, and what each is in JSON Schema.
+/// The types of the short form and their JSON Schema.
 const TYPES: [(&str, Option<&str>); 8] = [
     ("string", Some("string")),
     ("integer", Some("integer")),
@@ -19,7 +21,8 @@ const TYPES: [(&str, Option<&str>); 8] = [
     ("any", None),
 ];
 
-/// Words of JSON Schema that say something of a value's inside: with one of them a table is no short form.
+/// Keywords of JSON Schema that describe the inside of a value. A table with one of them is JSON
+/// Schema.
 const STRUCTURE: [&str; 21] = [
     "properties",
     "patternProperties",
@@ -44,7 +47,7 @@ const STRUCTURE: [&str; 21] = [
     "minProperties",
 ];
 
-/// Words of JSON Schema that may stand beside those.
+/// Keywords of JSON Schema that may stand beside those.
 const BESIDE: [&str; 26] = [
     "type",
     "title",
@@ -74,7 +77,7 @@ const BESIDE: [&str; 26] = [
     "definitions",
 ];
 
-/// The JSON Schema of what a definition says, in whichever form. `closed` tables know no other fields than their own.
+/// Turns either form into JSON Schema. With `closed`, tables allow no other fields than their own.
 pub(super) fn expand(value: Value, closed: bool) -> Result<Value, String> {
     match &value {
         Value::Object(fields) if is_json_schema(fields) => Ok(mended(value)),
@@ -86,8 +89,8 @@ pub(super) fn expand(value: Value, closed: bool) -> Result<Value, String> {
     }
 }
 
-/// Whether a table is JSON Schema: it says so, or it says something of a value's inside in no other words than those
-/// of JSON Schema.
+/// Whether a table is JSON Schema: it has a key that begins with `$`, or it describes the inside of
+/// a value and has only keywords of JSON Schema.
 fn is_json_schema(fields: &Map<String, Value>) -> bool {
     if fields.keys().any(|key| key.starts_with('$')) {
         return true;
@@ -106,7 +109,7 @@ fn is_json_schema(fields: &Map<String, Value>) -> bool {
     fields.keys().all(known) && (typed || fields.iter().any(structure))
 }
 
-/// Lua's empty table is a list where JSON Schema wants one.
+/// Turns Lua's empty tables into lists where JSON Schema wants lists.
 fn mended(mut schema: Value) -> Value {
     if let Some(required) = schema.get_mut("required")
         && required.as_object().is_some_and(Map::is_empty)
@@ -181,7 +184,7 @@ fn word_once(text: &str) -> Result<Value, String> {
         Some((_, Some(name))) => Ok(json!({ "type": name })),
         Some((_, None)) => Ok(json!({})),
         None => {
-            // What other languages call them.
+            // Names of types in other languages.
             let meant = match text {
                 "int" | "long" => Some("integer"),
                 "float" | "double" => Some("number"),
@@ -191,12 +194,14 @@ fn word_once(text: &str) -> Result<Value, String> {
                 "array" => Some("list"),
                 _ => names::nearest(text, TYPES.iter().map(|(name, _)| *name)),
             };
-            let hint = meant.map(|meant| format!(" (did you mean \"{meant}\"?)"));
             let shown: String = text.chars().take(60).collect();
-            Err(match hint {
-                Some(hint) => format!("\"{shown}\" is no type{hint}"),
+            Err(match meant {
+                Some(_) => {
+                    let hint = names::did_you_mean(meant, '"');
+                    format!("\"{shown}\" is not a type{hint}")
+                }
                 None => format!(
-                    "\"{shown}\" is no type: use string, integer, number, boolean, table, list, null or any, with [] for a list and ? for optional"
+                    "\"{shown}\" is not a type: use string, integer, number, boolean, table, list, null or any, with [] for a list and ? for optional"
                 ),
             })
         }
@@ -275,11 +280,11 @@ mod tests {
         for (value, error) in [
             (
                 json!({ "a": "strng" }),
-                "`a` \"strng\" is no type (did you mean \"string\"?)",
+                "`a` \"strng\" is not a type (did you mean \"string\"?)",
             ),
             (
                 json!({ "a": "int" }),
-                "`a` \"int\" is no type (did you mean \"integer\"?)",
+                "`a` \"int\" is not a type (did you mean \"integer\"?)",
             ),
             (
                 json!({ "a": { "b": 5 } }),

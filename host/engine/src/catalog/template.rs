@@ -1,4 +1,4 @@
-//! `argv`: the whole command line of a program, with places for parameters. Read and checked when
+//! `argv`: a program's whole command line, with places for parameters. It is read and checked when
 //! the repo loads.
 
 use std::fmt;
@@ -6,11 +6,14 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::contract::Contract;
-use super::fields::{DefinitionError, Fields, describe};
+use super::error::DefinitionError;
+use super::fields::{Fields, describe};
 use crate::names;
 
-/// Arguments that a template may have.
+/// The most arguments of a template.
 const MAX_WORDS: usize = 1000;
+/// Parameters without a place, and places without one, that are told.
+const MAX_TOLD: usize = 100;
 
 /// A command line with places for parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,30 +22,30 @@ pub struct Template {
     pub parts: Vec<Part>,
 }
 
-/// Arguments that are there together or not at all.
+/// Arguments that the command line has together, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// One argument.
     One(Word),
-    /// Several: an option and its value. With a list they are repeated for each element.
+    /// Several arguments: an option and its value. A list repeats them for each element.
     Group(Vec<Word>),
 }
 
 /// One argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
-    /// As it stands.
+    /// A fixed text.
     Fixed(String),
-    /// `{name}`: the parameter.
+    /// `{name}`: the parameter's value.
     Value(String),
-    /// `--option={name}`: what stands before the parameter, and its name.
+    /// `--option={name}`: the text before the value, and the parameter's name.
     Assigned(String, String),
-    /// `{name:--option}`: the parameter, and what is there when it is true.
+    /// `{name:--option}`: the parameter, and the argument that stands there if it is true.
     Flag(String, String),
 }
 
 impl fmt::Display for Word {
-    /// As the team writes it.
+    /// Writes it as the team writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |text: &str| text.replace('{', "{{").replace('}', "}}");
         match self {
@@ -55,7 +58,7 @@ impl fmt::Display for Word {
 }
 
 impl Word {
-    /// The parameter that it has a place for.
+    /// The parameter in this argument.
     #[must_use]
     pub fn parameter(&self) -> Option<&str> {
         match self {
@@ -64,7 +67,7 @@ impl Word {
         }
     }
 
-    /// Whether a program takes it for an option whose value stands behind it.
+    /// Whether a program takes it for an option whose value follows.
     #[must_use]
     pub fn is_option(&self) -> bool {
         match self {
@@ -77,12 +80,12 @@ impl Word {
 }
 
 impl Template {
-    /// Reads the field `argv`, if it is there.
+    /// Reads the field `argv`, if there is one.
     pub(super) fn parse(fields: &mut Fields<'_>) -> Result<Option<Self>, DefinitionError> {
         let elements = match fields.value("argv") {
             None => return Ok(None),
             Some(Value::Array(elements)) => elements,
-            // Lua's empty table.
+            // Lua writes an empty list as an empty table.
             Some(Value::Object(map)) if map.is_empty() => return Ok(Some(Self::default())),
             Some(other) => {
                 let error = format!("must be a list of arguments, got {}", describe(&other));
@@ -113,7 +116,7 @@ impl Template {
                     )));
                 }
             };
-            // An option and the value behind it are there together.
+            // Puts an option and the value that follows into one group.
             match (parts.last_mut(), part) {
                 (Some(Part::One(option)), Part::One(Word::Value(name))) if option.is_option() => {
                     let pair = vec![option.clone(), Word::Value(name)];
@@ -126,7 +129,7 @@ impl Template {
         Ok(Some(Self { parts }))
     }
 
-    /// Every argument.
+    /// All arguments.
     pub fn words(&self) -> impl Iterator<Item = &Word> {
         self.parts.iter().flat_map(|part| match part {
             Part::One(word) => std::slice::from_ref(word),
@@ -134,7 +137,7 @@ impl Template {
         })
     }
 
-    /// As the team writes it, options with their values in lists of their own.
+    /// The template as the team writes it, with options and their values in lists of their own.
     #[must_use]
     pub fn document(&self) -> Value {
         let part = |part: &Part| match part {
@@ -144,14 +147,14 @@ impl Template {
         self.parts.iter().map(part).collect()
     }
 
-    /// Whether it has a place for the parameter.
+    /// Whether the template uses the parameter.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.words().any(|word| word.parameter() == Some(name))
     }
 
-    /// Holds it against the parameters that the definition names: none without a place, and no
-    /// place without one.
+    /// Checks the template against the parameters of the definition: it must use every parameter
+    /// and no others.
     pub(super) fn check(
         &self,
         fields: &Fields<'_>,
@@ -172,6 +175,9 @@ impl Template {
         let mut told = Vec::new();
         for (set, from) in sets {
             for name in set.into_iter().flat_map(Map::keys) {
+                if told.len() >= MAX_TOLD {
+                    return;
+                }
                 if !self.has(name) && !told.contains(&name) {
                     told.push(name);
                     let error = format!(
@@ -193,23 +199,25 @@ impl Template {
         };
         let mut told = Vec::new();
         for name in self.words().filter_map(Word::parameter) {
+            if told.len() >= MAX_TOLD {
+                return;
+            }
             if known().any(|one| one == name) || told.contains(&name) {
                 continue;
             }
             told.push(name);
             let near = names::nearest(name, known().map(String::as_str));
-            let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
+            let hint = names::did_you_mean(near, '`');
             let error = format!(
-                "has a place for `{}`, which 'params' does not name{}",
-                name.escape_debug(),
-                hint.unwrap_or_default()
+                "has a place for `{}`, which 'params' does not name{hint}",
+                name.escape_debug()
             );
             wrong.push(fields.error("argv", &error));
         }
     }
 }
 
-/// An argument as the team writes it.
+/// Reads one argument as the team writes it.
 fn word(text: &str) -> Result<Word, String> {
     if text.contains('\0') {
         return Err("holds a NUL character, which cannot be passed".to_owned());
@@ -222,11 +230,11 @@ fn word(text: &str) -> Result<Word, String> {
     };
     let misplaced = || {
         format!(
-            "`{}`: a place is a whole argument, \"{{name}}\", or stands behind `=`, \"--option={{name}}\"; a brace that is none is written twice",
+            "`{}`: a place is a whole argument, \"{{name}}\", or stands behind `=`, \"--option={{name}}\"; write a literal brace twice",
             shown()
         )
     };
-    // Braces that are doubled stand for themselves.
+    // Doubled braces stand for single ones.
     let mut plain = String::new();
     let mut place: Option<(String, String)> = None;
     let mut rest = text;

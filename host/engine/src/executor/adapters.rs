@@ -93,7 +93,7 @@ pub fn encode_input(definition: &Definition, params: String) -> Result<ProgramIn
         )));
     }
     let Ok(Value::Object(params)) = json::parse(params.as_bytes()) else {
-        return Err(refused("the parameters are no table".to_owned()));
+        return Err(refused("the parameters are not a table".to_owned()));
     };
     let mut given = ProgramInput::default();
     match &adapter.input {

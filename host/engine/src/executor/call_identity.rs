@@ -1,8 +1,8 @@
 //! Which call of which run something is done for, and the key under which its effect happens once.
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use sha2::{Digest as _, Sha256};
+
+use crate::run_info::RunInfo;
 
 /// Variables that tell an action which call it answers. A script cannot set them.
 pub const CALL_VARIABLES: [&str; 4] = [
@@ -15,8 +15,8 @@ pub const CALL_VARIABLES: [&str; 4] = [
 /// One attempt of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallIdentity<'a> {
-    /// The id of the run.
-    pub run: &'a str,
+    /// The run.
+    pub run: &'a RunInfo,
     /// The number of the call in its run, from 1.
     pub call: u64,
     /// The number of the attempt, from 1.
@@ -28,9 +28,9 @@ impl CallIdentity<'_> {
     /// such keys has its effect once, however often it is started.
     #[must_use]
     pub fn key(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.run.len().to_le_bytes());
-        hash.update(self.run);
+        let (run, mut hash) = (self.run.id.to_string(), Sha256::new());
+        hash.update(run.len().to_le_bytes());
+        hash.update(run);
         hash.update(self.call.to_le_bytes());
         let digest = hash.finalize();
         digest[..16]
@@ -44,7 +44,7 @@ impl CallIdentity<'_> {
     pub fn variables(&self) -> [(String, String); 4] {
         let values = [
             self.key(),
-            self.run.to_owned(),
+            self.run.id.to_string(),
             self.call.to_string(),
             self.attempt.to_string(),
         ];
@@ -53,25 +53,18 @@ impl CallIdentity<'_> {
     }
 }
 
-/// An id for a run: 128 bits that the operating system has made random.
-#[must_use]
-pub fn run_id() -> String {
-    let half = || RandomState::new().hash_one(0_u64);
-    format!("{:016x}{:016x}", half(), half())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_info::Tenant;
 
     #[test]
     fn a_key_is_of_a_call_and_not_of_an_attempt() {
+        let (a, b) = (RunInfo::new(Tenant::default()), RunInfo::new(Tenant::default()));
         let key = |run, call, attempt| CallIdentity { run, call, attempt }.key();
-        assert_eq!(key("a", 1, 1), key("a", 1, 2));
-        assert_ne!(key("a", 1, 1), key("a", 2, 1));
-        assert_ne!(key("a", 1, 1), key("b", 1, 1));
-        assert_eq!(key("a", 1, 1).len(), 32);
-        assert_ne!(run_id(), run_id());
-        assert_eq!(run_id().len(), 32);
+        assert_eq!(key(&a, 1, 1), key(&a, 1, 2));
+        assert_ne!(key(&a, 1, 1), key(&a, 2, 1));
+        assert_ne!(key(&a, 1, 1), key(&b, 1, 1));
+        assert_eq!(key(&a, 1, 1).len(), 32);
     }
 }

@@ -170,7 +170,7 @@ fn open(path: &Path) -> Result<Opened, Refused> {
 
 /// The operating system's words without its number.
 fn brief(error: &io::Error) -> String {
-    super::envyr::brief(error)
+    super::source::brief(error)
 }
 
 /// A path by its real parts, as far as there is something.

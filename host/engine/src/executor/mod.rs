@@ -10,13 +10,15 @@ mod masking;
 mod not_json;
 mod prewarm;
 pub mod process;
+pub mod programs;
 mod removal;
 mod result_file;
+pub mod source;
 pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
-pub use call_identity::{CALL_VARIABLES, CallIdentity, run_id};
+pub use call_identity::{CALL_VARIABLES, CallIdentity};
 pub(crate) use granted::problems as grant_problems;
 pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
@@ -30,8 +32,9 @@ use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use adapters::ProgramInput;
-use envyr::{Envyr, Implementation};
 use masking::Masks;
+use programs::Programs;
+use source::{Implementation, Sources};
 
 /// Bytes of stdout that a result may have.
 pub const STDOUT_CAP: usize = 64 << 20;
@@ -131,6 +134,11 @@ pub trait Execute: Send + Sync {
         error
     }
 
+    /// What runs an action, as reports spell it; for native actions only once one has run.
+    fn runner(&self, _definition: &Definition) -> Option<&'static str> {
+        None
+    }
+
     /// What a call would run. Nothing is run, and nothing fetched. Unless an executor says more, nothing is known.
     fn plan<'a>(&'a self, _invocation: Invocation<'a>) -> Planning<'a> {
         Box::pin(std::future::ready(Ok(Plan::default())))
@@ -158,7 +166,7 @@ pub struct RepoContext {
     /// What Kael was started with.
     pub environment: Environment,
     /// Brings sources to this machine.
-    pub sources: Arc<Envyr>,
+    pub sources: Arc<Sources>,
     /// The program that compiles what needs it, if the host has one.
     pub compiler: Option<PathBuf>,
 }
@@ -166,7 +174,8 @@ pub struct RepoContext {
 /// Makes an executor for the actions of one repo. This is how a program gives Kael executors that
 /// are not in this crate, such as `kael-wasm`.
 pub trait ExecutorFactory: Send + Sync {
-    /// The value of `executor` in a definition that it runs.
+    /// The value of `executor` in a definition that it runs. With the name of one of the engine's own executors, it takes
+    /// the place of that.
     fn executor(&self) -> Executor;
 
     /// An executor for a repo. It does nothing before its first call.
@@ -175,7 +184,8 @@ pub trait ExecutorFactory: Send + Sync {
 
 /// Every executor of one actions repo; the definition says which is used.
 pub struct Executors {
-    envyr: Arc<Envyr>,
+    programs: Programs,
+    sources: Arc<Sources>,
     added: Vec<(Executor, Arc<dyn Execute>)>,
     environment: Environment,
 }
@@ -185,37 +195,43 @@ impl Executors {
     /// None of them does anything before its first call.
     #[must_use]
     pub fn new(
-        settings: envyr::Settings,
+        settings: programs::Settings,
         environment: Environment,
         repo: PathBuf,
         factories: &[Arc<dyn ExecutorFactory>],
     ) -> Self {
         let compiler = settings.compiler.clone();
-        let envyr = Arc::new(Envyr::new(settings, environment.clone(), repo.clone()));
+        let sources = Sources::new(settings.sources(), environment.clone(), repo.clone());
+        let sources = Arc::new(sources);
         let context = RepoContext {
-            root: repo,
+            root: repo.clone(),
             environment: environment.clone(),
-            sources: envyr.clone(),
+            sources: sources.clone(),
             compiler,
         };
+        let programs = Programs::new(settings, environment.clone(), repo, sources.clone());
         let added = factories
             .iter()
             .map(|factory| (factory.executor(), factory.for_repo(context.clone())))
             .collect();
         Self {
-            envyr,
+            programs,
+            sources,
             added,
             environment,
         }
     }
 
+    /// Where the implementations come from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The executor that a factory made.
-    fn added(&self, executor: Executor) -> Result<&dyn Execute, ActionError> {
+    fn find(&self, executor: Executor) -> Option<&dyn Execute> {
         let found = self.added.iter().find(|(name, _)| *name == executor);
-        found.map(|(_, executor)| &**executor).ok_or_else(|| {
-            let message = format!("this program has no executor `{}`", executor.name());
-            ActionError::unavailable(message, None)
-        })
+        found.map(|(_, executor)| &**executor)
     }
 
     /// Looks at an implementation without running it; a repository is fetched if that is wanted. None: it was not
@@ -228,10 +244,17 @@ impl Executors {
         definition: &Definition,
         fetch: bool,
     ) -> Result<Option<Implementation>, ActionError> {
-        let found = self.envyr.look(definition, fetch).await?;
+        let mut found = self.sources.look(definition, fetch).await?;
+        if let Some(found) = &mut found {
+            found.runner = self.programs.chosen(definition).await;
+        }
         match (found, definition.executor) {
             (Some(found), Executor::Wasm) => Ok(Some(Implementation {
-                imports: self.added(Executor::Wasm)?.imports(definition).await?,
+                imports: self
+                    .find(Executor::Wasm)
+                    .ok_or_else(|| missing(Executor::Wasm))?
+                    .imports(definition)
+                    .await?,
                 ..found
             })),
             (found, _) => Ok(found),
@@ -239,15 +262,19 @@ impl Executors {
     }
 }
 
+/// The error of a definition whose executor this program does not have.
+fn missing(executor: Executor) -> ActionError {
+    let message = format!("this program has no executor `{}`", executor.name());
+    ActionError::unavailable(message, None)
+}
+
 impl Execute for Executors {
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
         let definition = invocation.definition;
-        let execution = match definition.executor {
-            Executor::Native | Executor::Docker => self.envyr.execute(invocation),
-            added => match self.added(added) {
-                Ok(executor) => executor.execute(invocation),
-                Err(error) => Box::pin(std::future::ready(Err(error))),
-            },
+        let execution = match (self.find(definition.executor), definition.executor) {
+            (Some(added), _) => added.execute(invocation),
+            (None, Executor::Native | Executor::Docker) => self.programs.execute(invocation),
+            (None, unknown) => Box::pin(std::future::ready(Err(missing(unknown)))),
         };
         if definition.env.is_empty() {
             return execution;
@@ -267,11 +294,15 @@ impl Execute for Executors {
         }
     }
 
+    fn runner(&self, definition: &Definition) -> Option<&'static str> {
+        Execute::runner(&self.programs, definition)
+    }
+
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
-        self.envyr.plan(invocation)
+        self.programs.plan(invocation)
     }
 
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
-        self.envyr.fingerprint(definition, key)
+        self.programs.fingerprint(definition, key)
     }
 }

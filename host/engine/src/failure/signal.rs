@@ -1,6 +1,6 @@
-//! The names of signals, as people know them.
+//! The names of signals.
 
-/// The signals of Linux that have a name, by their numbers.
+/// The names of Linux signals, by number.
 const NAMES: [&str; 31] = [
     "SIGHUP",
     "SIGINT",
@@ -50,7 +50,7 @@ pub(super) fn signal(number: i32) -> String {
     }
 }
 
-/// The signal that an exit status stands for by the rule of shells, where it is one that ends
+/// The signal in an exit status, by the rule of shells (128 + signal), if that signal ends
 /// programs.
 pub(super) fn of_status(status: i32) -> Option<&'static str> {
     let number = status.checked_sub(128)?;

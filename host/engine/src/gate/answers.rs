@@ -102,6 +102,8 @@ impl Answers {
         let Some(action) = action else {
             return Err("`action` is missing: the name of an action".to_owned());
         };
+        // What ran the action says nothing of its answer.
+        fields.remove("runner");
         let params = fields.remove("params");
         let params = params.map(|text| canonical(text.get())).transpose()?;
         let outcome = match (fields.remove("result"), fields.remove("error")) {
@@ -305,6 +307,7 @@ impl Recorder {
         &self,
         action: &str,
         params: &str,
+        runner: Option<&str>,
         outcome: &Result<String, ActionError>,
         decision: Option<&Decision>,
     ) -> io::Result<()> {
@@ -317,6 +320,9 @@ impl Recorder {
             let line = source.file.is_some().then_some(source.line);
             let decision = json!({ "verdict": decision.verdict.word(), "rule": source.rule, "file": source.file, "line": line });
             write!(file, "\"decision\":{decision},")?;
+        }
+        if let Some(runner) = runner {
+            write!(file, "\"runner\":\"{runner}\",")?;
         }
         match outcome {
             Ok(result) => {
@@ -389,7 +395,7 @@ mod tests {
             ("5", "expected a list of answers, or results by action"),
             (
                 "{\"action\":\"a\",\"result\":1}\nx",
-                "it begins with \"x\", which is no value, at line 2 column 1",
+                "it begins with \"x\", which is not a JSON value, at line 2 column 1",
             ),
         ] {
             assert_eq!(Answers::parse(text).err().as_deref(), Some(error));

@@ -14,8 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::cache::hex;
 use super::record::Record;
+use crate::text::hex;
 
 /// What stands before the first line.
 const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";

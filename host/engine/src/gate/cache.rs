@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::documents::MAX_PARAMS;
+use crate::text::hex;
 
 /// Results that are kept of one repo, and their bytes: of more, the oldest go.
 const MAX_RESULTS: usize = 10_000;
@@ -78,15 +79,24 @@ fn base(data: &Path) -> PathBuf {
 impl Cache {
     /// The cache of the repo with that root.
     #[must_use]
-    pub fn new(data: &Path, root: &Path, usage: CacheUse) -> Self {
+    pub fn new(data: &Path, root: &Path) -> Self {
         let digest = hex(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..16]);
         let folder = base(data).join(digest);
         let repo = root.to_string_lossy().into_owned();
         Self {
             folder,
             repo,
-            usage,
+            usage: CacheUse::Normal,
             kept: Arc::default(),
+        }
+    }
+
+    /// The same results, used in another way.
+    #[must_use]
+    pub fn used_as(&self, usage: CacheUse) -> Self {
+        Self {
+            usage,
+            ..self.clone()
         }
     }
 
@@ -289,16 +299,6 @@ fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn what_is_put_in_comes_out_until_it_is_too_old() {
         let data = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(data.path(), Path::new("/repo"), CacheUse::Normal);
+        let cache = Cache::new(data.path(), Path::new("/repo"));
         assert_eq!(cache.get("k"), None);
         let put = |name, ttl| cache.put(name, "a.b", "[1]", Duration::from_secs(ttl));
         put("k", 100).expect("kept");
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn of_too_much_the_oldest_go() {
         let data = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(data.path(), Path::new("/repo"), CacheUse::Normal);
+        let cache = Cache::new(data.path(), Path::new("/repo"));
         cache
             .put("new", "a", "1", Duration::from_secs(500))
             .expect("kept");
@@ -361,7 +361,7 @@ mod tests {
     fn a_folder_that_others_can_open_is_not_used() {
         use std::os::unix::fs::PermissionsExt as _;
         let data = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(data.path(), Path::new("/repo"), CacheUse::Normal);
+        let cache = Cache::new(data.path(), Path::new("/repo"));
         fs::create_dir_all(&cache.folder).expect("a folder");
         fs::set_permissions(&cache.folder, fs::Permissions::from_mode(0o755)).expect("a mode");
         assert!(cache.put("k", "a", "1", Duration::from_secs(5)).is_err());

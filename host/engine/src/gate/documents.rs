@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::merge;
-use crate::catalog::{Definition, Schema};
+use crate::catalog::{Definition, Mistakes, Schema, TOO_COSTLY_HINT};
 use crate::executor::{PRINTED_NOTHING, not_json};
 use crate::failure::{ActionError, ErrorKind};
 use crate::json::{self, JsonError, MAX_TREE};
@@ -41,9 +41,10 @@ pub(super) fn merged(definition: &Definition, params: String) -> Result<String, 
             let mut tree =
                 tree(&text).map_err(|error| invalid(format!("the parameters {error}")))?;
             drop(text);
-            schema
-                .check(&mut tree)
-                .map_err(|mistakes| invalid(mistakes.told("the parameters", "parameter ")))?;
+            schema.check(&mut tree).map_err(|mistakes| {
+                let message = mistakes.told("the parameters", "parameter ");
+                hinted(invalid(message), &mistakes)
+            })?;
             tree.to_string()
         }
         None => text,
@@ -91,13 +92,32 @@ pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, 
     if let Some(schema) = schema {
         let tree = tree(&text).map_err(|error| bad(format!("the result {error}")))?;
         schema.check_exactly(&tree).map_err(|mistakes| {
-            bad(format!(
-                "returned what its definition does not promise: {}",
-                mistakes.told("the result", "")
-            ))
+            let told = mistakes.told("the result", "");
+            let message = match mistakes.steps {
+                None => format!("returned what its definition does not promise: {told}"),
+                Some(_) => format!("returned what cannot be checked: {told}"),
+            };
+            hinted(bad(message), &mistakes)
         })?;
     }
     Ok(text)
+}
+
+/// Documents with a schema from this size on are checked beside the threads that others need.
+const LARGE: usize = 32 << 10;
+
+/// Whether a document takes long enough for others to have the thread meanwhile.
+pub(super) fn takes_long(schema: Option<&Schema>, size: usize) -> bool {
+    json::is_large(size) || schema.is_some() && size >= LARGE
+}
+
+/// Adds what helps where a check was given up.
+fn hinted(mut error: ActionError, mistakes: &Mistakes) -> ActionError {
+    if mistakes.steps.is_some() {
+        let detail = error.detail.get_or_insert_default();
+        detail.hint = Some(TOO_COSTLY_HINT.to_owned());
+    }
+    error
 }
 
 /// What a schema is held against.

@@ -9,9 +9,9 @@ use crate::failure::ActionError;
 
 impl Dispatcher {
     /// Answers a call without running anything, and tells what would have been run.
-    pub(super) async fn rehearse(
+    pub(super) async fn answer_dry(
         &self,
-        rehearsal: &DryRun,
+        dry_run: &DryRun,
         definition: &Arc<Definition>,
         name: &str,
         number: u64,
@@ -23,7 +23,7 @@ impl Dispatcher {
             call: self.identity(number, 1),
         };
         let plan = self.executor.plan(invocation).await?;
-        let (from, answer) = match rehearsal.given(name, &params) {
+        let (from, answer) = match dry_run.given(name, &params) {
             Some(given) => (answers::From::File, given),
             None => {
                 let (from, value) = answers::own(definition);
@@ -53,7 +53,7 @@ impl Dispatcher {
             from,
             answer,
         };
-        rehearsal.told(&planned);
+        dry_run.told(&planned);
         planned.answer
     }
 }

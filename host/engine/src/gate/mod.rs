@@ -1,7 +1,7 @@
 //! The gate: every effect of a script passes these steps, in this order.
 //!
-//! lookup, merge, validate, policy, approval, run (or a kept result), bound, record. Each is a function of values; only
-//! `run`, the cache and whoever approves touch the world. The gate does not know that the sandbox exists.
+//! lookup, merge, validate, authorize, run (or a kept result), bound, record. Each is a function of values; only `run`,
+//! the cache and an embedder's policy hook touch the world. The gate does not know that the sandbox exists.
 
 pub mod answers;
 pub mod approval;
@@ -12,7 +12,9 @@ mod documents;
 mod dry_run;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod hook;
 pub mod merge;
+mod observer;
 mod perform;
 mod policy;
 mod record;
@@ -23,68 +25,90 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-pub use answers::{Answers, DryRun, Planned, Recorder};
 pub use approval::Approver;
 pub use audit::AuditLog;
+pub use answers::{Answers, DryRun, Planned, Recorder};
 pub use cache::{Cache, CacheUse};
+pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
+pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Noted, Recording, shown};
+use record::{Noted, Recording};
 
-use crate::activity::{Activity, Kind};
+use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Catalog, Definition};
-use crate::executor::{Execute, run_id};
+use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
-use crate::policy::{Decision, Verdict};
+use crate::policy::{Decision as PolicyDecision, Verdict};
+use crate::names::printable;
+use crate::run_info::{RunInfo, Tenant};
 
-/// For whom scripts run that name nobody.
-const TENANT: &str = "default";
-
-/// Answers calls with the actions of one catalog.
+/// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
     catalog: Arc<Catalog>,
     policy: Policy,
     executor: Arc<dyn Execute>,
     cache: Option<Cache>,
-    rehearsal: Option<Arc<DryRun>>,
+    dry_run: Option<Arc<DryRun>>,
     recorder: Option<Arc<Recorder>>,
-    activity: Activity,
-    /// Calls whose lines on stderr were shown.
-    heard: AtomicU64,
+    activity: ActivityLog,
     /// The run that makes the calls, and how many it has made.
-    run: String,
+    run: Arc<RunInfo>,
     calls: AtomicU64,
     /// What of each budget of the policy is spent.
     spent: Vec<AtomicU32>,
+    observer: Option<Arc<dyn Observer>>,
+    hook: Option<Arc<dyn PolicyHook>>,
 }
 
 impl Dispatcher {
-    /// A gate to the catalog's actions.
+    /// A gate to the catalog's actions, for the calls of a run of its own.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, policy: Policy, executor: Arc<dyn Execute>) -> Self {
-        let budgets = policy
-            .rulebook
-            .as_ref()
-            .map_or(0, |rules| rules.budgets().len());
+        Self::for_run(RunInfo::new(Tenant::default()), catalog, policy, executor)
+    }
+
+    /// A gate to the catalog's actions, for the calls of that run.
+    #[must_use]
+    pub fn for_run(
+        run: Arc<RunInfo>,
+        catalog: Arc<Catalog>,
+        policy: Policy,
+        executor: Arc<dyn Execute>,
+    ) -> Self {
+        let budgets = policy.rulebook.as_ref().map_or(0, |rules| rules.budgets().len());
         Self {
             spent: (0..budgets).map(|_| AtomicU32::new(0)).collect(),
             catalog,
             policy,
             executor,
             cache: None,
-            rehearsal: None,
+            dry_run: None,
             recorder: None,
-            activity: Activity::default(),
-            heard: AtomicU64::new(0),
-            run: run_id(),
+            activity: ActivityLog::default(),
+            run,
             calls: AtomicU64::new(0),
+            observer: None,
+            hook: None,
         }
     }
 
-    /// The same with a board on which its calls are noted.
+    /// The same with an observer of its calls.
     #[must_use]
-    pub fn with_activity(self, activity: Activity) -> Self {
+    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same with a hook that decides on the calls that the policy allows.
+    #[must_use]
+    pub fn with_hook(self, hook: Option<Arc<dyn PolicyHook>>) -> Self {
+        Self { hook, ..self }
+    }
+
+    /// The same with a log in which its calls are noted.
+    #[must_use]
+    pub fn with_activity(self, activity: ActivityLog) -> Self {
         Self { activity, ..self }
     }
 
@@ -92,11 +116,11 @@ impl Dispatcher {
     #[must_use]
     pub fn with_answers(
         self,
-        rehearsal: Option<Arc<DryRun>>,
+        dry_run: Option<Arc<DryRun>>,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
         Self {
-            rehearsal,
+            dry_run,
             recorder,
             ..self
         }
@@ -104,11 +128,8 @@ impl Dispatcher {
 
     /// The same with a cache for the actions whose definition says so.
     #[must_use]
-    pub fn with_cache(self, cache: Cache) -> Self {
-        Self {
-            cache: Some(cache),
-            ..self
-        }
+    pub fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 
     /// Answers one call with the result as JSON text, and hands its record to `keep`, when it is abandoned too.
@@ -122,36 +143,45 @@ impl Dispatcher {
         params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let shown = shown(name);
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let shown = printable(name);
         let mut recording = Recording {
-            doing: self.activity.begin(Kind::Action, &shown),
+            span: self.activity.begin_for(SpanKind::Action, &shown, &self.run),
+            run: &self.run,
+            call,
             name: shown,
             noted: Noted::default(),
             audit: self.policy.audit.as_deref(),
-            run: &self.run,
-            number,
             start: Instant::now(),
+            runner: None,
             failed: Some(ErrorKind::Cancelled),
+            observer: self.observer.as_deref(),
             keep,
         };
+        recording.begins();
         let logged = tracing::enabled!(tracing::Level::INFO);
         let outcome = if logged || self.activity.is_on() {
-            let heard = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
-            let lines = recording.doing.lines(&recording.name, heard, logged);
-            Box::pin(lines.of(self.steps(name, number, params, &mut recording.noted))).await
+            let lines = recording.span.lines(&recording.name, call, logged);
+            Box::pin(lines.of(self.steps(call, name, params, &mut recording.noted))).await
         } else {
-            self.steps(name, number, params, &mut recording.noted).await
+            self.steps(call, name, params, &mut recording.noted).await
         };
         recording.noted.bytes = outcome.as_ref().ok().map(String::len);
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
+        recording.runner = self.runner(name);
         outcome
+    }
+
+    /// What runs an action, unless its calls are answered and not run.
+    fn runner(&self, name: &str) -> Option<&'static str> {
+        let definition = self.catalog.get(name).filter(|_| self.dry_run.is_none());
+        self.executor.runner(definition?)
     }
 
     async fn steps(
         &self,
+        call: u64,
         name: &str,
-        number: u64,
         params: String,
         noted: &mut Noted,
     ) -> Result<String, ActionError> {
@@ -163,13 +193,14 @@ impl Dispatcher {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
-        let (made, params) = if json::is_large(params.len()) {
-            let (definition, size) = (definition.clone(), params.len());
-            let merging = move || merged(&definition, params);
-            Box::pin(aside(size, merging)).await?
-        } else {
-            merged(definition, params)?
-        };
+        let (made, params) =
+            if documents::takes_long(definition.contract.params.as_deref(), params.len()) {
+                let definition = definition.clone();
+                let merging = move || merged(&definition, params);
+                Box::pin(aside(merging)).await?
+            } else {
+                merged(definition, params)?
+            };
         noted.digest = Some(made);
         self.authorize(definition)?;
         let params = match self.policy.has_rules() {
@@ -182,7 +213,7 @@ impl Dispatcher {
                     Verdict::Allow => {}
                     Verdict::Deny => return Err(policy::denied(name, decision, None)),
                     // Nothing runs, so no person is asked.
-                    Verdict::Approve if self.rehearsal.is_some() => {}
+                    Verdict::Approve if self.dry_run.is_some() => {}
                     Verdict::Approve => {
                         let approver = self.policy.approver.as_deref();
                         let asking = approval::ask(approver, name, &params, decision);
@@ -193,18 +224,28 @@ impl Dispatcher {
                 params
             }
         };
-        if let Some(rehearsal) = &self.rehearsal {
-            return Box::pin(self.rehearse(rehearsal, definition, name, number, params)).await;
+        if let Some(hook) = &self.hook {
+            let request = CallRequest {
+                run: &self.run,
+                call,
+                action: name,
+                params: &params,
+                definition,
+            };
+            Box::pin(hook::ask(&**hook, request)).await?;
+        }
+        if let Some(dry_run) = &self.dry_run {
+            return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }
         if self.recorder.is_none()
             && definition.reuse.retry.is_none()
             && self.cache_of(definition).is_none()
         {
             // What most calls are, without the room in their future that the rest would take.
-            return self.attempt(definition, (number, 1), params).await;
+            return self.attempt(definition, (call, 1), params).await;
         }
         let decision = noted.decision.clone();
-        Box::pin(self.recorded(definition, name, number, params, decision)).await
+        Box::pin(self.recorded(definition, name, call, params, decision)).await
     }
 
     /// Runs an action, and writes its answer down where that is wanted.
@@ -212,18 +253,18 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
-        number: u64,
+        call: u64,
         params: String,
-        decision: Option<Decision>,
+        decision: Option<PolicyDecision>,
     ) -> Result<String, ActionError> {
         let Some(recorder) = &self.recorder else {
-            return self.perform(definition, name, number, params).await;
+            return self.perform(definition, name, call, params).await;
         };
-        let outcome = self.perform(definition, name, number, params.clone()).await;
+        let outcome = self.perform(definition, name, call, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
-        let (recorder, own) = (recorder.clone(), name.to_owned());
+        let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {
-            let recorded = recorder.add(&own, &params, &outcome, decision.as_ref());
+            let recorded = recorder.add(&own, &params, runner, &outcome, decision.as_ref());
             (recorded, outcome)
         };
         let recorded = json::aside(size, recording).await;
@@ -236,15 +277,7 @@ impl Dispatcher {
 
     fn lookup(&self, name: &str) -> Result<&Arc<Definition>, ActionError> {
         self.catalog.get(name).ok_or_else(|| {
-            let hint = self
-                .catalog
-                .nearest(name)
-                .map(|near| format!(" (did you mean '{near}'?)"))
-                .unwrap_or_default();
-            ActionError::new(
-                ErrorKind::UnknownAction,
-                format!("no action '{}'{hint}", shown(name)),
-            )
+            ActionError::new(ErrorKind::UnknownAction, self.catalog.unknown_action(name))
         })
     }
 
@@ -265,13 +298,17 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         params: String,
-    ) -> Result<(Decision, String), ActionError> {
+    ) -> Result<(PolicyDecision, String), ActionError> {
+        let tenant = self.run.tenant.as_str();
         if !json::is_large(params.len()) {
-            return Ok((self.policy.decide(definition, &params, TENANT)?, params));
+            return Ok((self.policy.decide(definition, &params, tenant)?, params));
         }
-        let (policy, definition, size) = (self.policy.clone(), definition.clone(), params.len());
-        let deciding = move || Ok((policy.decide(&definition, &params, TENANT)?, params));
-        Box::pin(aside(size, deciding)).await
+        let (policy, definition, run) = (self.policy.clone(), definition.clone(), self.run.clone());
+        let deciding = move || {
+            let decision = policy.decide(&definition, &params, run.tenant.as_str())?;
+            Ok((decision, params))
+        };
+        Box::pin(aside(deciding)).await
     }
 }
 
@@ -285,10 +322,9 @@ pub fn merged(definition: &Definition, params: String) -> Result<String, ActionE
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
 async fn aside<T: Send + 'static>(
-    size: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
-    let done = json::aside(size, work).await;
+    let done = json::beside(work).await;
     done.unwrap_or_else(|| Err(interrupted()))
 }
 

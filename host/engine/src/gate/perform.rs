@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, Dispatcher, aside, cache, documents};
+use super::{Cache, Dispatcher, aside, documents};
 use crate::catalog::Definition;
 use crate::executor::{CallIdentity, Invocation};
 use crate::failure::ActionError;
-use crate::json;
 use crate::permit;
+use crate::text::hex;
 
 /// Where a result is kept, and what is there.
 struct Kept {
@@ -130,7 +130,7 @@ impl Dispatcher {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let file = cache::hex(&hash.finalize());
+        let file = hex(&hash.finalize());
         if !cache.is_read() {
             return Some(Kept { file, result: None });
         }
@@ -158,12 +158,12 @@ impl Dispatcher {
         definition: &Arc<Definition>,
         stdout: Vec<u8>,
     ) -> Result<String, ActionError> {
-        if !json::is_large(stdout.len()) {
+        if !documents::takes_long(definition.contract.returns.as_deref(), stdout.len()) {
             return documents::bound(definition.contract.returns.as_deref(), stdout);
         }
-        let (definition, size) = (definition.clone(), stdout.len());
+        let definition = definition.clone();
         let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
-        Box::pin(aside(size, checking)).await
+        Box::pin(aside(checking)).await
     }
 }
 

@@ -82,6 +82,16 @@ impl Policy {
         })
     }
 
+    /// A policy that allows no call at all.
+    #[must_use]
+    pub fn refusing(&self) -> Self {
+        Self {
+            read_only: true,
+            rulebook: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether calls are to be decided on by rules.
     pub(super) fn has_rules(&self) -> bool {
         self.rulebook.is_some() || self.read_only || !self.files.is_empty()

@@ -1,12 +1,11 @@
-//! The last document of a text that has other lines before it: what programs print that log on
-//! stdout.
+//! Finds the last JSON document of a text, for programs that also log on stdout.
 
-/// The last JSON document, which begins with a line and ends with the text. It is found by its
-/// brackets and not parsed.
+/// The last JSON document: it begins at the start of a line and ends with the text. It is found by
+/// its brackets, without parsing.
 pub(crate) fn last(text: &str) -> &str {
     let text = text.trim_end();
     let mut start = text.len();
-    // A string never spans lines, so each line is counted by itself, from the last one on.
+    // JSON strings never span lines, so each line is counted alone, from the last one up.
     let mut open = 0_i64;
     loop {
         let line_start = text[..start].rfind('\n').map_or(0, |end| end + 1);
@@ -18,7 +17,7 @@ pub(crate) fn last(text: &str) -> &str {
     }
 }
 
-/// How many brackets a line closes more than it opens, outside of strings.
+/// How many more brackets a line closes than opens, outside of strings.
 fn closed(line: &str) -> i64 {
     let (mut closed, mut in_string, mut escaped) = (0, false, false);
     for byte in line.bytes() {

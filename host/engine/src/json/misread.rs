@@ -1,12 +1,14 @@
-//! Why a text is not JSON, in words: one place, counted in the file that a person would open, and
-//! what stands there.
+//! Explains why a text is not JSON: the line and column as an editor shows them, and the text
+//! there.
 
 use std::fmt;
+
+use crate::text;
 
 /// Characters of a text that a message shows.
 const SHOWN: usize = 60;
 
-/// Words that other languages write where JSON has a value, and what JSON has instead.
+/// Values in other languages' spelling, and the JSON that replaces them.
 const FOREIGN: [(&str, &str); 13] = [
     ("NaN", "null, or a text"),
     ("-NaN", "null, or a text"),
@@ -27,9 +29,9 @@ const FOREIGN: [(&str, &str); 13] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misread {
     what: String,
-    /// From 1.
+    /// Counted from 1.
     line: usize,
-    /// In characters, from 1.
+    /// Counted in characters, from 1.
     column: usize,
 }
 
@@ -44,14 +46,14 @@ impl fmt::Display for Misread {
 }
 
 impl Misread {
-    /// Looks at the place that the parser names.
+    /// Explains an error of the parser.
     pub(crate) fn new(text: &str, error: &serde_json::Error) -> Self {
         let at = offset(text, error.line(), error.column());
         let (at, what) = explained(text, at, error);
         Self::at(text, at, what)
     }
 
-    /// What the parser says, where the text is not at hand.
+    /// The parser's own message, for callers that do not have the text.
     pub(crate) fn of(error: &serde_json::Error) -> Self {
         let said = error.to_string();
         let end = said.rfind(" at line ").unwrap_or(said.len());
@@ -62,7 +64,7 @@ impl Misread {
         }
     }
 
-    /// An integer that would be rounded.
+    /// The error for an integer that would be rounded.
     pub(super) fn rounded(text: &str, at: usize, length: usize) -> Self {
         let number: String = text[at..at + length].chars().take(SHOWN).collect();
         let what = format!(
@@ -81,7 +83,7 @@ impl Misread {
         }
     }
 
-    /// The same where so many lines of a file stand above the text.
+    /// The same error for a text that begins so many lines into its file.
     pub(crate) fn below(self, lines: usize) -> Self {
         Self {
             line: self.line + lines,
@@ -90,7 +92,7 @@ impl Misread {
     }
 }
 
-/// The byte that the parser stumbled over. It counts columns in bytes, up to and with that byte.
+/// The byte at which the parser stopped. The parser counts columns in bytes and includes that byte.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let mut start = 0;
     for _ in 1..line {
@@ -113,7 +115,7 @@ fn explained(text: &str, at: usize, error: &serde_json::Error) -> (usize, String
         let escape: String = text[from..].chars().take(6).collect();
         return (
             from,
-            format!("half a surrogate pair, {escape}, which is no character,"),
+            format!("half a surrogate pair, {escape}, which is not a character,"),
         );
     }
     if text.trim().is_empty() {
@@ -139,7 +141,7 @@ fn explained(text: &str, at: usize, error: &serde_json::Error) -> (usize, String
     if said == "expected value" || said == "expected ident" {
         if from <= start {
             let begins = format!(
-                "it begins with {}, which is no value,",
+                "it begins with {}, which is not a JSON value,",
                 quoted(&text[start..])
             );
             return (start, begins);
@@ -158,7 +160,7 @@ fn explained(text: &str, at: usize, error: &serde_json::Error) -> (usize, String
     }
 }
 
-/// The word around a place, and where it begins.
+/// The word around a byte, and where it begins.
 fn word(text: &str, at: usize) -> (usize, &str) {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '.');
     let before = text[..at].trim_end_matches(inner).len();
@@ -167,13 +169,10 @@ fn word(text: &str, at: usize) -> (usize, &str) {
     (before, &rest[..end])
 }
 
-/// The beginning of a text, up to the end of its line.
+/// The first line of a text, quoted and shortened.
 fn quoted(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end();
-    match line.char_indices().nth(SHOWN) {
-        None => format!("{line:?}"),
-        Some((end, _)) => format!("{:?}...", &line[..end]),
-    }
+    text::quote(line, SHOWN)
 }
 
 #[cfg(test)]
@@ -209,7 +208,7 @@ mod tests {
             ),
             (
                 "connecting…\n{\"ok\":true}\n",
-                "it begins with \"connecting…\", which is no value, at line 1 column 1",
+                "it begins with \"connecting…\", which is not a JSON value, at line 1 column 1",
             ),
             (
                 "{\"a\":1}\ndone\n",
@@ -217,11 +216,11 @@ mod tests {
             ),
             (
                 "[\"é\", \"\\ud800\"]",
-                "half a surrogate pair, \\ud800, which is no character, at line 1 column 8",
+                "half a surrogate pair, \\ud800, which is not a character, at line 1 column 8",
             ),
             (
                 "[\"\\udc00x\"]",
-                "half a surrogate pair, \\udc00, which is no character, at line 1 column 3",
+                "half a surrogate pair, \\udc00, which is not a character, at line 1 column 3",
             ),
             (
                 "[1, 2",

@@ -1,6 +1,8 @@
-//! JSON that came from elsewhere: bounded in bytes, in depth and in values, and held as text wherever text is enough.
+//! Checks JSON from outside for its bytes, depth and number of values, and keeps it as text where
+//! possible.
 //!
-//! A tree of values takes many times the room of its text; so what only passes through is checked and never built.
+//! Parsed values take many times the memory of their text. So a document that only passes through
+//! is checked and never parsed into values.
 
 mod last;
 mod misread;
@@ -18,18 +20,19 @@ use thiserror::Error;
 
 pub(crate) use last::last;
 pub use misread::Misread;
-pub use spawn::{aside, is_large};
+pub use spawn::{aside, beside, is_large};
 
-/// Levels of arrays and objects that a document may nest; the guest's own bound is the same.
+/// How deep arrays and objects may nest. The guest has the same bound.
 pub const MAX_DEPTH: usize = 128;
 
-/// Values that a document may hold, keys included: in Lua each takes at least 16 bytes, however short its text.
+/// How many values a document may have, keys included. In Lua each takes at least 16 bytes, however
+/// short its text.
 pub const MAX_VALUES: usize = 4 << 20;
 
-/// Values that a document may hold of which a tree has to be made.
+/// How many values a document may have that Kael parses into a tree.
 pub const MAX_TREE: usize = 100_000;
 
-/// Why a text is not a document that Kael takes.
+/// Why Kael refuses a document.
 #[derive(Debug, Error)]
 pub enum JsonError {
     /// It is no JSON.
@@ -53,7 +56,7 @@ pub enum JsonError {
 }
 
 impl JsonError {
-    /// The same where so many lines of a file stand above the text.
+    /// The same error for a text that begins so many lines into its file.
     pub(crate) fn below(self, lines: usize) -> Self {
         match self {
             Self::Syntax(misread) => Self::Syntax(misread.below(lines)),
@@ -63,19 +66,19 @@ impl JsonError {
     }
 }
 
-/// A text without the byte order mark that some programs begin with.
+/// The text without a leading byte order mark, which some programs write.
 pub fn unmarked(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Parses one document into a tree. Only for what is small, or what the team or the operator wrote: a tree takes up to a
-/// hundred times the room of its text.
+/// Parses a document into a tree. Only for small documents, and those of the team or the operator:
+/// a tree takes up to a hundred times the memory of its text.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     if nests_too_deep(text) {
         return Err(JsonError::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_slice(text);
-    // serde_json's own limit is one level lower; the depth is known by now.
+    // serde_json's own limit is one level lower. The depth was checked above.
     parser.disable_recursion_limit();
     let misread = |error| JsonError::Syntax(Misread::new(&String::from_utf8_lossy(text), &error));
     let value = serde::Deserialize::deserialize(&mut parser).map_err(misread)?;
@@ -83,15 +86,17 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     Ok(value)
 }
 
-/// What is known of a document without building it.
+/// What a check learns about a document.
 pub struct Look {
-    /// Keys ascend in every object of it, and so none is there twice: nobody can read it in another way than Kael does.
+    /// Whether the keys of every object ascend. Then no key is there twice, and every parser reads
+    /// the same document.
     pub canonical: bool,
     /// How many values it holds, keys included.
     pub values: usize,
 }
 
-/// Checks that a text is one document that the guest can take: every number and every string is looked at, none is kept.
+/// Checks that a text is one document that the guest can take. Looks at every number and string,
+/// and keeps none.
 pub fn check(text: &str) -> Result<Look, JsonError> {
     if nests_too_deep(text.as_bytes()) {
         return Err(JsonError::TooDeep);
@@ -99,7 +104,7 @@ pub fn check(text: &str) -> Result<Look, JsonError> {
     let (left, ascending, large) = (Cell::new(MAX_VALUES), Cell::new(true), Cell::new(false));
     let mut parser = serde_json::Deserializer::from_str(text);
     parser.disable_recursion_limit();
-    let value = Checked {
+    let value = CheckedSeed {
         left: &left,
         ascending: &ascending,
         large: &large,
@@ -120,7 +125,7 @@ pub fn check(text: &str) -> Result<Look, JsonError> {
     })
 }
 
-/// Some bytes as text, which every document is, without a byte order mark.
+/// The bytes as text without a byte order mark. Fails if they are not UTF-8.
 pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(JsonError::Utf16);
@@ -133,16 +138,16 @@ pub fn text(bytes: Vec<u8>) -> Result<String, JsonError> {
     Ok(text)
 }
 
-/// Any value, counted.
+/// Counts any value.
 #[derive(Clone, Copy)]
-struct Checked<'a> {
+struct CheckedSeed<'a> {
     left: &'a Cell<usize>,
     ascending: &'a Cell<bool>,
-    /// A number that may be an integer of more than 64 bits.
+    /// Set when a number may be an integer of more than 64 bits.
     large: &'a Cell<bool>,
 }
 
-impl Checked<'_> {
+impl CheckedSeed<'_> {
     fn count<E: serde::de::Error>(self) -> Result<(), E> {
         match self.left.get() {
             0 | 1 => {
@@ -157,7 +162,7 @@ impl Checked<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Checked<'_> {
+impl<'de> DeserializeSeed<'de> for CheckedSeed<'_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, parser: D) -> Result<(), D::Error> {
@@ -165,7 +170,7 @@ impl<'de> DeserializeSeed<'de> for Checked<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Checked<'_> {
+impl<'de> Visitor<'de> for CheckedSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,7 +228,7 @@ impl<'de> Visitor<'de> for Checked<'_> {
     }
 }
 
-/// A key, borrowed from the document unless it has escapes.
+/// A key. It is borrowed from the document unless it has escapes.
 struct Key<'de>(Cow<'de, str>);
 
 impl<'de> serde::Deserialize<'de> for Key<'de> {
@@ -250,7 +255,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Looks at an object's entries in their order, each value as the text that it is.
+/// Visits the entries of an object in order, with each value as its text.
 pub fn entries<'a, E>(
     object: &'a str,
     mut look: impl FnMut(&str, &'a str) -> Result<(), E>,
@@ -273,7 +278,8 @@ where
             while let Some(key) = entries.next_key::<String>()? {
                 let value: &serde_json::value::RawValue = entries.next_value()?;
                 if let Err(error) = (self.0)(&key, value.get()) {
-                    // The rest is of no interest; the parser would miss the end of the object.
+                    // Reads the rest of the entries, because otherwise the parser would miss the
+                    // end of the object.
                     while entries
                         .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
                         .is_some()
@@ -295,12 +301,12 @@ where
         .map_err(|error| E::from(serde_json::Error::custom(error)))?
 }
 
-/// Levels are counted only where so many are possible.
+/// Whether a text nests too deep. Counts levels only if it has enough brackets.
 fn nests_too_deep(text: &[u8]) -> bool {
     text.len() > MAX_DEPTH && brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH
 }
 
-/// At least as many as the levels of a document, and quickly counted.
+/// The number of opening brackets: at least the depth, and fast to count.
 fn brackets(text: &[u8]) -> usize {
     text.iter()
         .filter(|byte| matches!(byte, b'[' | b'{'))

@@ -1,8 +1,8 @@
-//! Integers of a document that no script can hold: Lua's have 64 bits, and a double would round
+//! Finds integers that no script can hold: Lua's integers have 64 bits, and a double would round
 //! them.
 
-/// Where the first of them stands, and how long it is. A double that was written without an
-/// exponent is none, as JavaScript writes 1e20.
+/// Where the first such integer stands, and its length. A double that JavaScript writes without an
+/// exponent, such as 1e20, is not one.
 pub(super) fn first(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let (mut at, mut in_string) = (0, false);
@@ -60,7 +60,7 @@ mod tests {
             ),
             ("[9223372036854775807, -9223372036854775808]", None),
             ("[9223372036854775808, 100000000000000000000]", None),
-            // What JavaScript prints of 2 ** 64.
+            // JavaScript prints 2 ** 64 like this.
             ("18446744073709552000", None),
             (
                 r#"["18446744073709551615", "\"18446744073709551615"]"#,

@@ -1,4 +1,4 @@
-//! Work that takes as long as a document is large, beside the threads that others need.
+//! Moves JSON work over 256 KiB to the blocking pool, so that other runs keep their thread.
 
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
@@ -7,29 +7,36 @@ use tokio::sync::Semaphore;
 
 use crate::permit;
 
-/// Documents from this size on are worked on by a thread of their own: other runs go on meanwhile.
+/// From this size on, a document is handled on a thread of its own.
 const LARGE: usize = 256 << 10;
 
-/// As many as the machine can work on at the same time: what more of them would hold, they hold as text while they wait.
+/// One permit per core. A document that waits for one is still text, which takes less memory than
+/// its values.
 static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Semaphore::new(processors)
 });
 
-/// Whether a document of so many bytes takes long enough for others to have the thread meanwhile.
+/// Whether a document of this size is handled on a thread of its own.
 pub fn is_large(size: usize) -> bool {
     size >= LARGE
 }
 
-/// Does the work; for a small document at once. None when the host is being ended. Work that panics does so here, as it
-/// would have done at once.
+/// Runs the work, at once for a small document. Returns none while the host shuts down. A panic in
+/// the work continues here.
 pub async fn aside<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    if !is_large(size) {
-        return Some(work());
+    if is_large(size) {
+        beside(work).await
+    } else {
+        Some(work())
     }
+}
+
+/// The same whatever the size.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
     let turn = TURNS.acquire().await.ok()?;
     let working = permit::blocking(move || {

@@ -1,4 +1,4 @@
-//! Reads an actions repo through a directory handle into a bundle of Lua modules.
+//! Reads an actions repo into a bundle of Lua modules, through a directory handle.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -11,16 +11,16 @@ use thiserror::Error;
 
 use crate::units::ByteSize;
 
-/// A Lua file may be this large.
+/// Bytes that one Lua file may have.
 const MAX_FILE: u64 = 4 << 20;
-/// All Lua files together may be this large.
+/// Bytes that all Lua files may have together.
 const MAX_TOTAL: u64 = 32 << 20;
-/// The repo may have this many files and folders, Lua or not.
+/// How many files and folders the repo may have, Lua or not.
 const MAX_ENTRIES: usize = 20_000;
-/// Folders may nest this deep.
+/// How deep folders may nest.
 const MAX_DEPTH: usize = 16;
 
-/// The folder of a repo that actions may be given to write: no Lua is loaded from there.
+/// The folder that a repo's actions may write to. Kael loads no Lua from it.
 pub const STATE: &str = "state";
 
 /// The file at the root of a repo that says what scripts may do with its actions.
@@ -29,7 +29,7 @@ pub const POLICY: &str = "policy.yaml";
 /// A policy may have this many bytes.
 pub const MAX_POLICY: u64 = 256 << 10;
 
-/// The Lua files of an actions repo, by the name that `require` finds them by.
+/// The Lua files of an actions repo, by module name.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     /// The repo's folder, absolute.
@@ -47,7 +47,7 @@ pub struct Module {
     pub name: String,
     /// `prometheus/query.lua`.
     pub path: String,
-    /// The repo as the user wrote it, and the path.
+    /// The repo's path as the user wrote it, and the file's path in it.
     pub display: String,
     /// The file's text.
     pub source: String,
@@ -67,7 +67,7 @@ pub enum RepoError {
     /// A file or folder in it cannot be read.
     #[error("cannot read `{path}`")]
     Read {
-        /// With the repo as the user wrote it.
+        /// Starts with the repo's path as the user wrote it.
         path: String,
         /// Why.
         source: io::Error,
@@ -81,15 +81,15 @@ pub enum RepoError {
     /// A symbolic link leads out of the repo.
     #[error("`{path}` is a symbolic link that leads out of the actions repo")]
     Escape {
-        /// With the repo as the user wrote it.
+        /// Starts with the repo's path as the user wrote it.
         path: String,
     },
-    /// A symbolic link leads to where actions may write.
+    /// A symbolic link leads into the folder that actions may write to.
     #[error(
         "`{path}` is a symbolic link into `{STATE}/`, which actions may write: no Lua is loaded from there"
     )]
     Written {
-        /// With the repo as the user wrote it.
+        /// Starts with the repo's path as the user wrote it.
         path: String,
     },
     /// A file would be taken for the repo's policy, and is not.
@@ -98,7 +98,7 @@ pub enum RepoError {
         /// With the repo as the user wrote it.
         path: String,
     },
-    /// Two files have one module name.
+    /// Two files have the same module name.
     #[error("`{first}` and `{second}` are both the module `{name}`: remove one")]
     Ambiguous {
         /// The module's name.
@@ -108,18 +108,18 @@ pub enum RepoError {
         /// The other.
         second: String,
     },
-    /// A file is not text.
+    /// A file is not UTF-8.
     #[error("`{path}` is not UTF-8 text (byte {at})")]
     NotText {
-        /// With the repo as the user wrote it.
+        /// Starts with the repo's path as the user wrote it.
         path: String,
         /// The offset of the first bad byte.
         at: usize,
     },
-    /// The repo is larger than Kael reads.
+    /// The repo exceeds a bound.
     #[error("the actions repo is too large at `{path}`: {what}")]
     TooLarge {
-        /// Where the bound was crossed.
+        /// Where it exceeds the bound.
         path: String,
         /// The bound.
         what: String,
@@ -127,8 +127,8 @@ pub enum RepoError {
 }
 
 impl Bundle {
-    /// Reads every `.lua` file below `folder`. Hidden files and folders, `node_modules`, and the folder `state` of the repo, are
-    /// passed over.
+    /// Reads every `.lua` file below `folder`. Skips hidden files and folders, `node_modules`, and
+    /// the repo's folder `state`.
     ///
     /// # Errors
     /// When the repo cannot be read, leads out of its folder, is ambiguous, or is too large.
@@ -154,8 +154,8 @@ impl Bundle {
         }
         Ok(Self {
             root,
-            modules: reader.modules.into_values().collect(),
             policy: reader.policy,
+            modules: reader.modules.into_values().collect(),
         })
     }
 }
@@ -167,7 +167,7 @@ fn is_policy(name: &str) -> bool {
 
 struct Reader<'a> {
     shown: &'a str,
-    /// Where actions may write.
+    /// The folder that actions may write to.
     state: PathBuf,
     modules: BTreeMap<String, Module>,
     policy: Option<(String, String)>,
@@ -184,7 +184,7 @@ impl Reader<'_> {
     }
 
     fn failed(&self, path: &str, source: io::Error) -> RepoError {
-        // cap-std answers a path that leads out of the folder with EPERM or this text.
+        // cap-std reports a path that leads out of the folder as EPERM or with this text.
         if source.to_string().contains("outside of the filesystem") {
             return RepoError::Escape {
                 path: self.display(path),
@@ -238,7 +238,7 @@ impl Reader<'_> {
                 .file_type()
                 .map_err(|source| self.failed(&path, source))?;
             let is_folder = if kind.is_symlink() {
-                // Followed, within the repo: what leads out is an error and not passed over.
+                // Follows links within the repo. A link that leads out is an error.
                 dir.metadata(name)
                     .map_err(|source| self.failed(&path, source))?
                     .is_dir()
@@ -283,7 +283,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A link may not lead to where actions write: what it leads to is opened, and its real path looked at.
+    /// Refuses a link into the folder that actions write to: opens its target and checks the real
+    /// path.
     fn not_into_state(&self, dir: &Dir, name: &str, path: &str) -> Result<(), RepoError> {
         let mut options = OpenOptions::new();
         let flags = rustix::fs::OFlags::PATH.bits().cast_signed();
@@ -302,7 +303,7 @@ impl Reader<'_> {
 
     fn file(&mut self, dir: &Dir, name: &str, path: &str) -> Result<String, RepoError> {
         let mut options = OpenOptions::new();
-        // What is opened is checked, and opening a FIFO must not wait for a writer.
+        // The kind of file is checked after opening. Opening a FIFO must not wait for a writer.
         options
             .read(true)
             .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
@@ -316,7 +317,7 @@ impl Reader<'_> {
             return Err(self.failed(path, io::Error::other("it is not a regular file")));
         }
         let mut bytes = Vec::new();
-        // The bound holds for what is read, whatever the size was when it was asked for.
+        // The file may have grown since its size was read, so the bound applies to the bytes read.
         file.take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(|source| self.failed(path, source))?;

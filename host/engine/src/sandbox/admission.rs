@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 /// Callers that may wait for a place unless an embedder says otherwise.
-pub(super) const MAX_WAITING: usize = 1024;
+pub(crate) const MAX_WAITING: usize = 1024;
 
 /// Every instance of the pool is in use, and as many callers wait as may. Nothing was run; a later attempt may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -3,7 +3,7 @@
 use wasmtime::{StoreContextMut, Trap, WasmCoreDump};
 
 use super::bindings::exports::kael::engine::runtime::{self, Stage};
-use super::state::{State, Stop, from_wit};
+use super::state::{InstanceState, Stop, from_wit};
 use super::{Ending, ErrorStage, ScriptError, lua_backtrace, output};
 use crate::limits::LimitHit;
 use crate::units::ByteSize;
@@ -15,7 +15,7 @@ pub(super) const MAX_FRAME: usize = 1 << 10;
 
 /// What a trap means.
 pub(super) fn stopped<T>(
-    mut store: StoreContextMut<'_, State>,
+    mut store: StoreContextMut<'_, InstanceState>,
     trap: &wasmtime::Error,
 ) -> Ending<T> {
     let frames = match trap.downcast_ref::<WasmCoreDump>() {
@@ -25,6 +25,7 @@ pub(super) fn stopped<T>(
     let state = store.data();
     match (&state.stop, trap.downcast_ref::<Trap>()) {
         (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone(), frames),
+        (Some(Stop::Cancelled), _) => Ending::Cancelled(frames),
         (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
         (Some(Stop::Exit(code)), _) => Ending::Exited(*code),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),

@@ -14,9 +14,9 @@ use wasmtime::{
     CustomCodeMemory, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
-use super::admission::{Admission, MAX_WAITING};
+use super::admission::Admission;
 use super::bindings::{Guest, GuestPre};
-use super::state::State;
+use super::state::InstanceState;
 use crate::bounds::Ticker;
 use kael_guest_aot::{engine_config, machine_code};
 
@@ -29,7 +29,8 @@ const IMPORT: &str = "kael:engine/actions@0.1.0";
 /// Lets wasmtime run code where it is, which saves each start a copy of some megabytes.
 struct InPlace;
 
-/// Code can be known to wasmtime once in a process: the first sandbox runs it in place, and any other a copy.
+/// Per process, because wasmtime may know an address of machine code once: the first sandbox runs the code in place, and
+/// any other a copy. The two behave alike.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl CustomCodeMemory for InPlace {
@@ -75,9 +76,9 @@ pub enum EngineError {
 }
 
 /// Makes instances of the guest.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     pub(super) engine: Engine,
-    pub(super) guest: GuestPre<State>,
+    pub(super) guest: GuestPre<InstanceState>,
     pub(super) ticker: Ticker,
     pub(super) admission: Admission,
 }
@@ -85,25 +86,18 @@ pub struct Sandbox {
 struct Own;
 
 impl HasData for Own {
-    type Data<'a> = &'a mut State;
+    type Data<'a> = &'a mut InstanceState;
 }
 
 impl Sandbox {
     /// Sets up for at most `instances` at the same time. A run needs one, loading a repo needs one, and a session keeps one.
-    /// More of them wait until one is given back, up to 1024; those that come then are refused with [`Busy`](super::Busy).
+    /// More of them wait until one is given back, up to `max_waiting`; those that come then are refused with
+    /// [`Busy`](super::Busy).
     ///
     /// # Errors
     /// When the address space or the system does not allow it.
-    pub fn new(instances: u32) -> Result<Self, EngineError> {
-        Self::with_queue(instances, MAX_WAITING)
-    }
-
-    /// The same with another bound on how many wait; with 0 none does.
-    ///
-    /// # Errors
-    /// When the address space or the system does not allow it.
-    pub fn with_queue(instances: u32, most_waiting: usize) -> Result<Self, EngineError> {
-        let set_up = enough_descriptors().and_then(|()| Self::set_up(instances, most_waiting));
+    pub(crate) fn new(instances: u32, max_waiting: usize) -> Result<Self, EngineError> {
+        let set_up = enough_descriptors().and_then(|()| Self::set_up(instances, max_waiting));
         set_up
             .map_err(|error| match is_short(&error) {
                 true => EngineError::Short(error),
@@ -113,7 +107,7 @@ impl Sandbox {
     }
 
     #[expect(unsafe_code, reason = "machine code can only be loaded on trust")]
-    fn set_up(instances: u32, most_waiting: usize) -> wasmtime::Result<(Self, Vec<String>)> {
+    fn set_up(instances: u32, max_waiting: usize) -> wasmtime::Result<(Self, Vec<String>)> {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
             .total_core_instances(instances * 8)
@@ -152,8 +146,8 @@ impl Sandbox {
             .imports(&engine)
             .map(|(name, _)| name.to_owned())
             .collect();
-        let mut linker = Linker::<State>::new(&engine);
-        Guest::add_to_linker::<State, Own>(&mut linker, |state| state)?;
+        let mut linker = Linker::<InstanceState>::new(&engine);
+        Guest::add_to_linker::<InstanceState, Own>(&mut linker, |state| state)?;
         let guest = GuestPre::new(linker.instantiate_pre(&component)?)?;
         let ticker = Ticker::start(&engine)?;
         Ok((
@@ -161,7 +155,7 @@ impl Sandbox {
                 engine,
                 guest,
                 ticker,
-                admission: Admission::new(instances, most_waiting),
+                admission: Admission::new(instances, max_waiting),
             },
             imports,
         ))

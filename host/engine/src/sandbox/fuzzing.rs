@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Output;
 use super::bindings::kael::engine::actions::{Call, Host as _};
-use super::state::State;
+use super::state::InstanceState;
+use super::{InstanceOptions, Output};
 use crate::gate::Dispatcher;
 use crate::limits::Limits;
 
@@ -16,8 +16,9 @@ pub type Entry = (Vec<(u32, String, String)>, Vec<u32>, bool);
 /// # Panics
 /// When an answer breaks the rules of the boundary.
 pub async fn enter(entries: Vec<Entry>, limits: &Limits, dispatcher: Arc<Dispatcher>) {
-    let output = Output::in_memory();
-    let mut state = State::new(limits, output, Some(dispatcher), 0);
+    let mut options = InstanceOptions::internal(limits.clone(), Output::in_memory());
+    options.dispatcher = Some(dispatcher);
+    let mut state = InstanceState::new(options, 0);
     let mut open = std::collections::HashSet::new();
     for (submit, cancel, wait) in entries {
         cancel.iter().for_each(|id| _ = open.remove(id));

@@ -1,43 +1,84 @@
 //! Makes an instance, asks it one thing within the limits, and throws it away.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmtime::{AsContextMut as _, Store, UpdateDeadline};
+use tokio::sync::Semaphore;
+use wasmtime::{AsContextMut as _, Store};
 
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
 use super::ending::{output_ended, script_error, stopped};
-use super::state::{State, Stop};
-use super::{Ending, Input, Output, Report, Sandbox, Usage};
-use crate::gate::Dispatcher;
+use super::state::InstanceState;
+use super::{Cancel, Ending, Input, Output, Report, Sandbox, Usage};
+use crate::bounds::{Tick, bound_store};
+use crate::gate::{Dispatcher, Record};
 use crate::limits::Limits;
+use crate::run_info::{RunInfo, Tenant};
 
-/// How much later than its limit on time a run is ended, should all else have failed; how long a reader may hold up the
-/// end of a run that has failed.
+/// How much later than its limit on time a run is ended, should all else have failed; how long a
+/// reader may hold up the end of a run that has failed.
 const LATEST: Duration = Duration::from_secs(1);
+
+/// The calls of a run, in the order in which they ended.
+pub(crate) type Records = Arc<Mutex<Vec<Record>>>;
+
+/// What an instance is given beside its code.
+pub(crate) struct InstanceOptions {
+    /// The run that it is for.
+    pub(crate) info: Arc<RunInfo>,
+    pub(crate) limits: Limits,
+    pub(crate) output: Output,
+    /// None while a repo loads: then there is nothing to call.
+    pub(crate) dispatcher: Option<Arc<Dispatcher>>,
+    /// None for what only the end of its future cancels.
+    pub(crate) cancel: Option<Cancel>,
+    pub(crate) records: Records,
+    /// Bounds the calls in flight of all runs together.
+    pub(crate) shared_permits: Option<Arc<Semaphore>>,
+}
+
+impl InstanceOptions {
+    /// For code that calls no action and whose run nothing else refers to.
+    pub(crate) fn internal(limits: Limits, output: Output) -> Self {
+        Self {
+            info: RunInfo::new(Tenant::default()),
+            limits,
+            output,
+            dispatcher: None,
+            cancel: None,
+            records: Records::default(),
+            shared_permits: None,
+        }
+    }
+}
 
 impl Sandbox {
     /// Makes an instance, asks it one thing within the limits, and throws it away.
     pub(super) async fn answer<T>(
         &self,
-        limits: &Limits,
-        output: Output,
-        dispatcher: Option<Arc<Dispatcher>>,
+        options: InstanceOptions,
         input: Input,
         ask: impl AsyncFnOnce(
-            &mut Store<State>,
+            &mut Store<InstanceState>,
             &Guest,
         ) -> wasmtime::Result<Result<T, runtime::ScriptError>>,
     ) -> Report<T> {
-        // Dropped after the store, which gives its instance back then. The run begins when it has its place.
-        let _place = match self.admission.place().await {
-            Ok(place) => place,
-            Err(busy) => return Report::refused(busy),
+        // Dropped after the store, which gives its instance back then. The run begins when it has
+        // its place.
+        let cancelled = cancelled(options.cancel.as_ref());
+        let _place = tokio::select! {
+            biased;
+            () = cancelled => return Report::not_begun(&options, Ending::Cancelled(Vec::new())),
+            place = self.admission.place() => match place {
+                Ok(place) => place,
+                Err(busy) => return Report::not_begun(&options, Ending::Busy(busy)),
+            },
         };
         let start = Instant::now();
         let _running = self.ticker.run();
-        let mut state = State::new(limits, output, dispatcher, seed());
+        let deadline = hard_deadline(&options.limits);
+        let mut state = InstanceState::new(options, seed());
         state.input = input;
         let mut store = self.store(state);
         let meter = store.data().meter.clone();
@@ -45,48 +86,43 @@ impl Sandbox {
             let guest = self.guest.instantiate_async(&mut store).await?;
             ask(&mut store, &guest).await
         };
-        let latest = latest(limits);
-        let answer = tokio::time::timeout(latest, meter.measure(asking)).await;
+        let answer = tokio::time::timeout(deadline, meter.measure(asking)).await;
         conclude(&mut store, answer.ok(), start).await
     }
 
     /// A store whose guest looks at its limits at every tick.
-    pub(super) fn store(&self, state: State) -> Store<State> {
+    pub(super) fn store(&self, state: InstanceState) -> Store<InstanceState> {
         let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store| {
-            let state = store.data_mut();
-            match state.out_of_time() {
-                Some(hit) => {
-                    state.stop = Some(Stop::Limit(hit));
-                    Ok(UpdateDeadline::Interrupt)
+        bound_store(
+            &mut store,
+            |state| &mut state.limiter,
+            |state| match state.due_stop() {
+                Some(stop) => {
+                    state.stop = Some(stop);
+                    Tick::End
                 }
-                None => Ok(UpdateDeadline::YieldCustom(
-                    1,
-                    Box::pin(tokio::task::yield_now()),
-                )),
-            }
-        });
+                None => Tick::Continue,
+            },
+        );
         store
     }
 }
 
-/// When an instance is ended should all else have failed: its state ends it at its limit on time, where the guest computes
-/// and where it waits, and with its frames.
-pub(super) fn latest(limits: &Limits) -> Duration {
+/// When an instance is ended should all else have failed: its state ends it at its limit on time,
+/// where the guest computes and where it waits, and with its frames.
+pub(super) fn hard_deadline(limits: &Limits) -> Duration {
     limits.wall.duration().saturating_add(LATEST)
 }
 
 /// Ends what is still in flight and says how it went; without an answer the time was over.
 pub(super) async fn conclude<T>(
-    store: &mut Store<State>,
+    store: &mut Store<InstanceState>,
     answer: Option<wasmtime::Result<Result<T, runtime::ScriptError>>>,
     start: Instant,
 ) -> Report<T> {
     store.data_mut().shut_down().await;
     let mut ending = match answer {
-        None => Ending::Limit(store.data().late(), Vec::new()),
+        None => Ending::Limit(store.data().wall_limit_hit(), Vec::new()),
         Some(Ok(Ok(value))) => Ending::Done(value),
         Some(Ok(Err(error))) => {
             let mut error = script_error(error);
@@ -99,19 +135,27 @@ pub(super) async fn conclude<T>(
         Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
     let state = store.data_mut();
-    // What was printed is there before anything is said of how it ended; a run that has failed does not wait long for a
-    // reader that takes nothing.
+    // What was printed is there before anything is said of how it ended; a run that has failed does
+    // not wait long for a reader that takes nothing.
     let mut left = state.limits.wall.duration().saturating_sub(start.elapsed());
     let as_it_wished = matches!(ending, Ending::Done(_) | Ending::Exited(_));
     if !as_it_wished {
         left = left.min(LATEST);
     }
-    let flushed = tokio::time::timeout(left, state.output.flush()).await;
+    // A run that was cancelled before waits as long as one that failed; one that has nothing left
+    // to do but to be read ends at once.
+    let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
+    let flushed = tokio::select! {
+        biased;
+        flushed = tokio::time::timeout(left, state.output.flush()) => Some(flushed),
+        () = cancelled(cancel) => None,
+    };
     if as_it_wished {
         match flushed {
-            Ok(Ok(())) => {}
-            Ok(Err(closed)) => ending = output_ended(&closed),
-            Err(_) => ending = Ending::Limit(state.late(), Vec::new()),
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(closed))) => ending = output_ended(&closed),
+            Some(Err(_)) => ending = Ending::Limit(state.wall_limit_hit(), Vec::new()),
+            None => ending = Ending::Cancelled(Vec::new()),
         }
     }
     let usage = Usage {
@@ -121,12 +165,26 @@ pub(super) async fn conclude<T>(
         output: state.printed,
         calls: state.calls,
     };
-    let calls = std::mem::take(&mut *state.records.lock().unwrap_or_else(PoisonError::into_inner));
     Report {
+        run: state.info.clone(),
         started: start,
         ending,
+        limits: state.limits.clone(),
         usage,
-        calls,
+        calls: taken(&state.records),
+    }
+}
+
+/// The calls so far.
+pub(super) fn taken(records: &Records) -> Vec<Record> {
+    std::mem::take(&mut *records.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Waits until a run is cancelled; for ever when nothing can cancel it.
+pub(super) async fn cancelled(cancel: Option<&Cancel>) {
+    match cancel {
+        Some(cancel) => cancel.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -142,14 +200,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_that_traps_is_told_with_the_functions_that_ran() {
-        let sandbox = Sandbox::new(1).expect("a sandbox");
+        let sandbox = Sandbox::new(1, 0).expect("a sandbox");
         // No session was opened: a bug that only the host could have.
-        let ask = async |store: &mut Store<State>, guest: &Guest| {
+        let ask = async |store: &mut Store<InstanceState>, guest: &Guest| {
             let runtime = guest.kael_engine_runtime();
             Ok(Ok(runtime.call_complete(store, "a").await?))
         };
-        let limits = Limits::default();
-        let report = sandbox.answer(&limits, Output::in_memory(), None, Input::none(), ask);
+        let options = InstanceOptions::internal(Limits::default(), Output::in_memory());
+        let report = sandbox.answer(options, Input::none(), ask);
         let ending = report.await.ending;
         let Ending::Fault(fault) = &ending else {
             panic!("{ending:?}");

@@ -2,6 +2,7 @@
 
 mod admission;
 mod bindings;
+mod cancel;
 mod ending;
 mod engine;
 #[cfg(fuzzing)]
@@ -16,45 +17,45 @@ mod script;
 mod session;
 mod state;
 
-use std::sync::Arc;
-
 use wasmtime::Store;
 
 pub use admission::Busy;
-pub use engine::{EngineError, Sandbox};
+pub(crate) use admission::MAX_WAITING;
+pub use cancel::Cancel;
+pub use engine::EngineError;
+pub(crate) use engine::Sandbox;
 pub use input::{Input, MAX_INPUT};
-pub use output::{Output, Shown};
-pub use prepared_repo::{LoadedRepo, PreparedRepo};
+pub(crate) use instance::{InstanceOptions, Records};
+pub use output::{Output, OutputReader, Shown};
+pub(crate) use prepared_repo::{LoadedRepo, PreparedRepo};
 pub use report::{Ending, ErrorStage, Report, ScriptError, Usage};
 pub use script::Script;
-pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt, Session};
+pub(crate) use session::Session;
+pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime;
 use ending::{MAX_FRAME, cut};
-use state::State;
+use state::InstanceState;
 
 use crate::catalog::{Location, RawDefinition};
-use crate::gate::Dispatcher;
-use crate::limits::Limits;
 use crate::repo::Bundle;
 
 impl Sandbox {
     /// Evaluates an actions repo in an instance of its own and returns what it defines, and what scripts are to be given.
-    pub async fn load_repo(
+    pub(crate) async fn load_repo(
         &self,
         repo: &Bundle,
-        limits: &Limits,
-        output: Output,
+        options: InstanceOptions,
     ) -> Report<LoadedRepo> {
         let modules = prepared_repo::modules(repo);
-        let ask = async |store: &mut Store<State>, guest: &Guest| {
+        let ask = async |store: &mut Store<InstanceState>, guest: &Guest| {
             guest
                 .kael_engine_runtime()
                 .call_load_repo(store, &modules)
                 .await
         };
-        let report = self.answer(limits, output, None, Input::none(), ask).await;
+        let report = self.answer(options, Input::none(), ask).await;
         report.map(|loaded| {
             let raw = |d: runtime::Definition| RawDefinition {
                 names: d.names,
@@ -63,23 +64,21 @@ impl Sandbox {
                     line: d.line,
                 },
                 body: d.body,
-                error: d.problem.map(|error| cut(error, MAX_FRAME)),
+                error: d.error.map(|error| cut(error, MAX_FRAME)),
             };
             LoadedRepo {
                 definitions: loaded.definitions.into_iter().map(raw).collect(),
-                ready: PreparedRepo::new(modules, loaded.image),
+                prepared: PreparedRepo::new(modules, loaded.image),
             }
         })
     }
 
     /// Runs a script in an instance of its own; the result is JSON text, when it was wanted.
-    pub async fn run_script(
+    pub(crate) async fn run_script(
         &self,
         repo: Option<&PreparedRepo>,
         script: Script,
-        limits: &Limits,
-        output: Output,
-        dispatcher: Arc<Dispatcher>,
+        options: InstanceOptions,
     ) -> Report<Option<String>> {
         let input = script.input;
         let script = runtime::Script {
@@ -89,13 +88,12 @@ impl Sandbox {
             inputs: script.inputs,
             want_result: script.want_result,
         };
-        let ask = async move |store: &mut Store<State>, guest: &Guest| {
+        let ask = async move |store: &mut Store<InstanceState>, guest: &Guest| {
             guest
                 .kael_engine_runtime()
                 .call_run_script(store, repo.map(PreparedRepo::as_wit), &script)
                 .await
         };
-        self.answer(limits, output, Some(dispatcher), input, ask)
-            .await
+        self.answer(options, input, ask).await
     }
 }

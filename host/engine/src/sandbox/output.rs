@@ -1,7 +1,9 @@
-//! Where the script's output goes: to a writer through a thread of its own, or kept in memory.
+//! Where the script's output goes: into a queue that the embedder drains, to a writer, or into
+//! memory.
 //!
-//! A writer may block for as long as its reader likes; a run must still end at its limits. So the run waits for the
-//! thread, and not for the writer.
+//! A reader may take nothing for as long as it likes; a run must still end at its limits. So the
+//! run waits for room in the queue, within its limits, and the host never waits. A writer that may
+//! block drains the queue in a thread of its own.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -42,6 +44,11 @@ enum Kind {
     Memory(Arc<Mutex<String>>),
 }
 
+/// The other end of [`Output::channel`].
+#[derive(Debug)]
+pub struct OutputReader(mpsc::Receiver<Message>);
+
+#[derive(Debug)]
 enum Message {
     Text(Vec<u8>),
     /// Answered when everything before it was written.
@@ -75,12 +82,12 @@ impl Output {
         }
     }
 
-    /// What was kept for a page so far.
+    /// Takes what was kept for a page so far.
     #[must_use]
-    pub fn shown(&self) -> Shown {
+    pub fn take_shown(&self) -> Shown {
         let shown = self.shown.as_ref();
         shown.map_or_else(Shown::default, |shown| {
-            shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner))
         })
     }
 
@@ -92,7 +99,19 @@ impl Output {
         }
     }
 
-    /// Writes to `writer`, flushed whenever nothing more waits to be written.
+    /// A queue, and what takes the output out of it. The queue holds 64 prints; while it is full,
+    /// the script waits within its limits. Dropping the reader ends the run, as a closed pipe does.
+    #[must_use]
+    pub fn channel() -> (Self, OutputReader) {
+        let (sender, inbox) = mpsc::channel(QUEUE);
+        (
+            Self::new(Kind::Writer(sender, Arc::default())),
+            OutputReader(inbox),
+        )
+    }
+
+    /// Writes to `writer` in a thread of its own, flushed whenever nothing more waits to be
+    /// written.
     pub fn to_writer(mut writer: impl Write + Send + 'static) -> Self {
         let (sender, mut inbox) = mpsc::channel(QUEUE);
         let why = Arc::new(OnceLock::new());
@@ -149,7 +168,8 @@ impl Output {
         self.flush().await.ok();
     }
 
-    /// Bytes that are not UTF-8 reach a writer as they are; what is kept as text has U+FFFD in their place.
+    /// Bytes that are not UTF-8 reach a writer as they are; what is kept as text has U+FFFD in
+    /// their place.
     pub(super) async fn print(&self, text: Vec<u8>) -> Result<(), Closed> {
         if let Some(shown) = &self.shown {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,6 +205,27 @@ impl Output {
             .await
             .map_err(|_| Closed::new(why))?;
         written.await.map_err(|_| Closed::new(why))
+    }
+}
+
+impl OutputReader {
+    /// The bytes of the next print, which need not be UTF-8; none when no run has the output any
+    /// more.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            match self.0.recv().await? {
+                Message::Text(text) => return Some(text),
+                // What came before was taken.
+                Message::Flush(reply) => _ = reply.send(()),
+            }
+        }
+    }
+}
+
+impl Default for Output {
+    /// In memory.
+    fn default() -> Self {
+        Self::in_memory()
     }
 }
 

@@ -5,15 +5,15 @@ use crate::catalog::RawDefinition;
 use crate::repo::Bundle;
 
 /// What an actions repo gave when it was evaluated.
-pub struct LoadedRepo {
+pub(crate) struct LoadedRepo {
     /// What it defines, in the order of the calls.
-    pub definitions: Vec<RawDefinition>,
+    pub(crate) definitions: Vec<RawDefinition>,
     /// The same repo for scripts.
-    pub ready: PreparedRepo,
+    pub(crate) prepared: PreparedRepo,
 }
 
 /// An actions repo as the instances of scripts are given it.
-pub struct PreparedRepo(runtime::Repo);
+pub(crate) struct PreparedRepo(runtime::Repo);
 
 /// Bytes that an image may have; a repo with a larger one is evaluated by every instance.
 const MAX_IMAGE: usize = 4 << 20;
@@ -32,8 +32,7 @@ impl PreparedRepo {
 
     /// Whether an instance evaluates the repo. One that has left nothing but actions and plain data is not: its tree is made
     /// of an image, which takes a fraction of the time; a script can tell it by nothing but the order of `pairs`.
-    #[must_use]
-    pub fn is_evaluated(&self) -> bool {
+    pub(crate) fn is_evaluated(&self) -> bool {
         matches!(self.0, runtime::Repo::Modules(_))
     }
 }

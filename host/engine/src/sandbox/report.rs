@@ -1,11 +1,14 @@
 //! How a run ended, what it used, and what it called.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Busy;
+use super::instance::{InstanceOptions, Records, taken};
 use crate::failure::{Detail, ErrorKind};
 use crate::gate::Record;
-use crate::limits::LimitHit;
+use crate::limits::{LimitHit, Limits};
+use crate::run_info::RunInfo;
 use crate::units::ByteSize;
 
 /// An error that nothing in Lua caught. All of it is text of a script's making.
@@ -48,6 +51,9 @@ pub enum Ending<T> {
     Limit(LimitHit, Vec<String>),
     /// It asked to end with an exit code (`os.exit`).
     Exited(u8),
+    /// It was cancelled from outside, and the Lua frames that were running, as far as they are
+    /// known.
+    Cancelled(Vec<String>),
     /// The reader of the output is gone.
     OutputClosed,
     /// The output cannot be written: a full disk.
@@ -76,10 +82,14 @@ pub struct Usage {
 /// The end of an instance, what it used, and what it called.
 #[derive(Debug, Clone)]
 pub struct Report<T> {
-    /// When it began.
+    /// The id and the tenant of the run.
+    pub run: Arc<RunInfo>,
+    /// When it began: when it had its place in the pool.
     pub started: Instant,
     /// How it ended.
     pub ending: Ending<T>,
+    /// What it might use.
+    pub limits: Limits,
     /// What it used.
     pub usage: Usage,
     /// Every call of an action, in the order in which they ended.
@@ -87,19 +97,59 @@ pub struct Report<T> {
 }
 
 impl<T> Report<T> {
+    /// When it began, by the time of day.
+    #[must_use]
+    pub fn started_at(&self) -> SystemTime {
+        self.run.time_of(self.started)
+    }
+
+    /// When it ended, by the time of day.
+    #[must_use]
+    pub fn ended_at(&self) -> SystemTime {
+        self.run.time_of(self.started + self.usage.wall)
+    }
+
     /// Of a run that was not begun.
-    pub(super) fn refused(busy: Busy) -> Self {
+    pub(super) fn not_begun(options: &InstanceOptions, ending: Ending<T>) -> Self {
+        Self::without_usage(
+            options.info.clone(),
+            &options.limits,
+            &options.records,
+            ending,
+        )
+    }
+
+    /// Of a run that a bug of the host's ended: what it used is lost with it, and its calls are
+    /// not.
+    pub(crate) fn faulted(
+        info: Arc<RunInfo>,
+        limits: &Limits,
+        records: &Records,
+        fault: String,
+    ) -> Self {
+        Self::without_usage(info, limits, records, Ending::Fault(fault))
+    }
+
+    fn without_usage(
+        run: Arc<RunInfo>,
+        limits: &Limits,
+        records: &Records,
+        ending: Ending<T>,
+    ) -> Self {
+        let calls = taken(records);
         Self {
+            run,
             started: Instant::now(),
-            ending: Ending::Busy(busy),
+            ending,
+            limits: limits.clone(),
             usage: Usage {
                 cpu: Duration::ZERO,
                 wall: Duration::ZERO,
                 memory: ByteSize::new(0),
                 output: 0,
-                calls: 0,
+                calls: u32::try_from(calls.len()).unwrap_or(u32::MAX),
             },
-            calls: Vec::new(),
+            calls,
         }
     }
 
@@ -109,14 +159,17 @@ impl<T> Report<T> {
             Ending::Failed(error) => Ending::Failed(error),
             Ending::Limit(hit, frames) => Ending::Limit(hit, frames),
             Ending::Exited(code) => Ending::Exited(code),
+            Ending::Cancelled(frames) => Ending::Cancelled(frames),
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(error) => Ending::OutputFailed(error),
             Ending::Busy(busy) => Ending::Busy(busy),
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {
+            run: self.run,
             started: self.started,
             ending,
+            limits: self.limits,
             usage: self.usage,
             calls: self.calls,
         }

@@ -18,3 +18,15 @@ pub struct Script {
     /// Whether the value that it returns is wanted.
     pub want_result: bool,
 }
+
+impl Script {
+    /// A script whose errors give it that name, with no arguments and no input.
+    #[must_use]
+    pub fn new(name: &str, source: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: source.into(),
+            ..Self::default()
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! An instance that evaluates one chunk after the other in a state that is kept, each within the limits.
+//! An instance that evaluates one chunk after the other in a state that is kept, each within the
+//! limits.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,11 +10,9 @@ use wasmtime::Store;
 use super::admission::Place;
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
-use super::instance::{conclude, latest, seed};
-use super::state::State;
-use super::{Ending, Output, PreparedRepo, Report, Sandbox};
-use crate::gate::Dispatcher;
-use crate::limits::Limits;
+use super::instance::{conclude, hard_deadline, seed};
+use super::state::InstanceState;
+use super::{Ending, InstanceOptions, PreparedRepo, Report, Sandbox};
 
 /// A piece of code that a session is given.
 #[derive(Debug, Clone)]
@@ -60,9 +59,9 @@ impl Interrupt {
 }
 
 /// An instance that has the repo loaded and waits for chunks.
-pub struct Session {
+pub(crate) struct Session {
     sandbox: Arc<Sandbox>,
-    store: Store<State>,
+    store: Store<InstanceState>,
     guest: Guest,
     interrupt: Interrupt,
     over: bool,
@@ -76,22 +75,21 @@ impl Session {
     ///
     /// # Errors
     /// A report of how that ended.
-    pub async fn open(
+    pub(crate) async fn open(
         sandbox: &Arc<Sandbox>,
         repo: Option<&PreparedRepo>,
-        limits: &Limits,
-        output: Output,
-        dispatcher: Arc<Dispatcher>,
+        options: InstanceOptions,
         interruptible: bool,
     ) -> Result<Self, Report<()>> {
         let place = match sandbox.admission.place().await {
             Ok(place) => place,
-            Err(busy) => return Err(Report::refused(busy)),
+            Err(busy) => return Err(Report::not_begun(&options, Ending::Busy(busy))),
         };
+        let deadline = hard_deadline(&options.limits);
         let start = Instant::now();
         let _running = sandbox.ticker.run();
         let (asker, asked) = watch::channel(false);
-        let mut state = State::new(limits, output, Some(dispatcher), seed());
+        let mut state = InstanceState::new(options, seed());
         state.interrupted = interruptible.then_some(asked);
         let meter = state.meter.clone();
         let mut store = sandbox.store(state);
@@ -103,7 +101,7 @@ impl Session {
                 .await?;
             Ok(opened.map(|()| guest))
         };
-        let answer = tokio::time::timeout(latest(limits), meter.measure(opening)).await;
+        let answer = tokio::time::timeout(deadline, meter.measure(opening)).await;
         let report = conclude(&mut store, answer.ok(), start).await;
         let mut opened = None;
         let report = report.map(|guest| opened = Some(guest));
@@ -122,19 +120,20 @@ impl Session {
 
     /// What asks an evaluation to end.
     #[must_use]
-    pub fn interrupt(&self) -> Interrupt {
+    pub(crate) fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
     }
 
-    /// Whether a limit, a fault or `stop` has ended the instance: then its state is gone, and it answers nothing more.
+    /// Whether a limit, a fault or `stop` has ended the instance: then its state is gone, and it
+    /// answers nothing more.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Evaluates a chunk within the limits, which count anew for each. When `stop` is ready before, the instance is
-    /// ended and there is no report.
-    pub async fn evaluate(
+    /// Evaluates a chunk within the limits, which count anew for each. When `stop` is ready before,
+    /// the instance is ended and there is no report.
+    pub(crate) async fn evaluate(
         &mut self,
         chunk: Chunk,
         stop: impl Future<Output = ()>,
@@ -172,8 +171,9 @@ impl Session {
         }))
     }
 
-    /// The names that could stand for the last one of a line, sorted. No code of the session's is run.
-    pub async fn complete(&mut self, line: &str) -> Vec<String> {
+    /// The names that could stand for the last one of a line, sorted. No code of the session's is
+    /// run.
+    pub(crate) async fn complete(&mut self, line: &str) -> Vec<String> {
         let _running = self.sandbox.ticker.run();
         let (meter, wall) = self.begin();
         let runtime = self.guest.kael_engine_runtime();
@@ -190,6 +190,6 @@ impl Session {
         self.interrupt.0.send_replace(false);
         let state = self.store.data_mut();
         state.begin();
-        (state.meter.clone(), latest(&state.limits))
+        (state.meter.clone(), hard_deadline(&state.limits))
     }
 }

@@ -6,7 +6,7 @@ mod host_call;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
@@ -17,11 +17,13 @@ pub(super) use wire::from_wit;
 use super::bindings::kael::engine::actions::{ActionError as WitError, Completion};
 use super::input::Input;
 use super::output::{Closed, Output};
+use super::{Cancel, InstanceOptions, Records};
 use crate::bounds::{Limiter, Meter};
 use crate::failure::{ActionError, ErrorKind};
-use crate::gate::{Dispatcher, Record};
+use crate::gate::Dispatcher;
 use crate::limits::{LimitHit, Limits};
 use crate::permit::Permit;
+use crate::run_info::RunInfo;
 use failures::Failures;
 use wire::to_wit;
 
@@ -38,6 +40,8 @@ type Answer = (Outcome, Option<Permit>);
 #[derive(Debug, Clone)]
 pub(super) enum Stop {
     Limit(LimitHit),
+    /// The run was cancelled from outside.
+    Cancelled,
     /// The output takes no more.
     OutputClosed(Closed),
     /// The script asked for it, with an exit code.
@@ -54,14 +58,18 @@ struct InFlight {
 }
 
 /// One instance's side of the gate.
-pub(super) struct State {
+pub(super) struct InstanceState {
     pub(super) limiter: Limiter,
     pub(super) meter: Meter,
     pub(super) limits: Limits,
     pub(super) output: Output,
     /// None while a repo loads: then there is nothing to call.
     pub(super) dispatcher: Option<Arc<Dispatcher>>,
-    pub(super) records: Arc<Mutex<Vec<Record>>>,
+    pub(super) records: Records,
+    /// The run that the instance is for.
+    pub(super) info: Arc<RunInfo>,
+    /// What ends the run from outside, if anything can.
+    pub(super) cancel: Option<Cancel>,
     pub(super) failures: Failures,
     pub(super) stop: Option<Stop>,
     pub(super) calls: u32,
@@ -74,26 +82,34 @@ pub(super) struct State {
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
     seed: i64,
-    turns: Arc<Semaphore>,
+    /// The calls that this run may have in flight, and those of all runs together where that is bounded.
+    permits: Arc<Semaphore>,
+    shared_permits: Option<Arc<Semaphore>>,
     in_flight: JoinSet<(u32, Answer)>,
     by_id: HashMap<u32, InFlight>,
     /// Bytes of the parameters of all calls in flight.
     held: u64,
 }
 
-impl State {
-    pub(super) fn new(
-        limits: &Limits,
-        output: Output,
-        dispatcher: Option<Arc<Dispatcher>>,
-        seed: i64,
-    ) -> Self {
+impl InstanceState {
+    pub(super) fn new(options: InstanceOptions, seed: i64) -> Self {
+        let InstanceOptions {
+            info,
+            limits,
+            output,
+            dispatcher,
+            cancel,
+            records,
+            shared_permits,
+        } = options;
         Self {
             limiter: Limiter::new(limits.memory),
             meter: Meter::new(),
             output,
             dispatcher,
-            records: Arc::default(),
+            records,
+            info,
+            cancel,
             failures: Failures::default(),
             stop: None,
             calls: 0,
@@ -103,11 +119,12 @@ impl State {
             start: Instant::now(),
             interrupted: None,
             seed,
-            turns: Arc::new(Semaphore::new(limits.parallel as usize)),
+            permits: Arc::new(Semaphore::new(limits.parallel as usize)),
+            shared_permits,
             in_flight: JoinSet::new(),
             by_id: HashMap::new(),
             held: 0,
-            limits: limits.clone(),
+            limits,
         }
     }
 
@@ -119,18 +136,26 @@ impl State {
         (self.stop, self.calls, self.printed, self.warned) = (None, 0, 0, 0);
     }
 
+    /// Why the instance must end now, if it must.
+    pub(super) fn due_stop(&self) -> Option<Stop> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() => Some(Stop::Cancelled),
+            _ => self.out_of_time().map(Stop::Limit),
+        }
+    }
+
     /// The limit on time that is reached.
-    pub(super) fn out_of_time(&self) -> Option<LimitHit> {
+    fn out_of_time(&self) -> Option<LimitHit> {
         let (allowed, used) = (self.limits.cpu, self.meter.spent());
         if used >= allowed.duration() {
             return Some(LimitHit::Cpu { allowed, used });
         }
-        let hit = self.late();
+        let hit = self.wall_limit_hit();
         matches!(hit, LimitHit::Wall { allowed, used } if used >= allowed.duration()).then_some(hit)
     }
 
     /// The limit on the whole run's time, as if it were reached now.
-    pub(super) fn late(&self) -> LimitHit {
+    pub(super) fn wall_limit_hit(&self) -> LimitHit {
         LimitHit::Wall {
             allowed: self.limits.wall,
             used: self.start.elapsed(),
@@ -163,12 +188,9 @@ impl State {
             return Err(self.end(Stop::Limit(hit)));
         }
         self.calls += u32::from(!sleeps);
-        let (dispatcher, turns, records) = (
-            self.dispatcher.clone(),
-            self.turns.clone(),
-            self.records.clone(),
-        );
-        let failures = self.failures.clone();
+        let (dispatcher, records) = (self.dispatcher.clone(), self.records.clone());
+        let (permits, shared) = (self.permits.clone(), self.shared_permits.clone());
+        let (failures, info) = (self.failures.clone(), self.info.clone());
         Ok(async move {
             if sleeps {
                 return (host_call::sleep(&params).await, None);
@@ -178,12 +200,11 @@ impl State {
                 let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
                 return (Err(error), None);
             };
-            let Ok(turn) = turns.acquire_owned().await else {
+            let Some(permit) = Permit::take(permits, shared, info).await else {
                 // Never closed.
                 let error = to_wit(ActionError::new(ErrorKind::Cancelled, "interrupted"));
                 return (Err(error), None);
             };
-            let permit = Permit::new(turn);
             let keep = |record| {
                 records
                     .lock()

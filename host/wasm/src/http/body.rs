@@ -1,4 +1,4 @@
-//! The body of an answer, with the instance's own limit on how long it waits for more.
+//! The body of a response, with the instance's limit on the wait between two parts.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,11 +9,11 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
-/// A body whose next bytes are not waited for longer than that.
+/// A body that fails if the next part takes too long.
 pub(super) struct Paced {
     body: Incoming,
     pause: Option<Duration>,
-    /// Runs while somebody waits.
+    /// Runs while a reader waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 

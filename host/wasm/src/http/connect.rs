@@ -1,5 +1,5 @@
-//! From a target to a connection: the name is looked up once, each address is held against the allow-list, and one that
-//! passed is what is connected to. No second look-up can answer otherwise.
+//! Connects to a request's target: looks the name up once, checks each address against the policy,
+//! and connects to one that passed. There is no second look-up, which could return another address.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -21,22 +21,22 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Connects to a target that may be asked for; the allow-list knows it as `name`.
+/// Connects to an allowed target. `name` is its normalised name in the policy.
 pub(super) async fn open(
     target: &Target,
     name: &str,
-    reach: &NetworkPolicy,
+    network: &NetworkPolicy,
     trust: &Trust,
 ) -> Result<Box<dyn Stream>, Error> {
     let answers = match address(&target.host) {
         Some(ip) => vec![ip],
         None => look_up(target).await?,
     };
-    let stream = connect(&permitted(answers, name, target.port, reach)?).await?;
-    // A request is written in few pieces, and each is waited for.
+    let stream = connect(&permitted(answers, name, target.port, network)?).await?;
+    // A request is written in a few pieces that must not wait for each other.
     stream.set_nodelay(true).ok();
     if target.tls {
-        secure(target, stream, reach, trust).await
+        secure(target, stream, network, trust).await
     } else {
         Ok(Box::new(stream))
     }
@@ -58,20 +58,20 @@ async fn look_up(target: &Target) -> Result<Vec<IpAddr>, Error> {
     Ok(answers)
 }
 
-/// The addresses of a name that may be connected to.
+/// The addresses of a name that the policy allows.
 fn permitted(
     answers: Vec<IpAddr>,
     name: &str,
     port: u16,
-    reach: &NetworkPolicy,
+    network: &NetworkPolicy,
 ) -> Result<Vec<SocketAddr>, Error> {
     let permitted: Vec<_> = answers
         .into_iter()
-        .filter(|ip| reach.accept_dns_answer(name, *ip))
+        .filter(|ip| network.accept_dns_answer(name, *ip))
         .map(|ip| SocketAddr::new(ip, port))
-        // To Linux, the address of nobody is this machine.
+        // Linux routes 0.0.0.0 to loopback.
         .filter(|address| !address.ip().to_canonical().is_unspecified())
-        .filter(|address| reach.allows(*address, SocketAddrUse::TcpConnect))
+        .filter(|address| network.allows(*address, SocketAddrUse::TcpConnect))
         .collect();
     if permitted.is_empty() {
         return Err(Error::DestinationIpProhibited);
@@ -79,7 +79,7 @@ fn permitted(
     Ok(permitted)
 }
 
-/// To the first that takes it.
+/// Connects to the first address that accepts.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     let mut last = Error::DestinationUnavailable;
     for address in addresses {
@@ -103,14 +103,14 @@ fn refused(error: &io::Error) -> Error {
 async fn secure(
     target: &Target,
     stream: TcpStream,
-    reach: &NetworkPolicy,
+    network: &NetworkPolicy,
     trust: &Trust,
 ) -> Result<Box<dyn Stream>, Error> {
     let host = target.host.trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
     let server = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let known = trust.known().await.map_err(|error| {
-        reach.advise(error);
+        network.advise(error);
         Error::TlsCertificateError
     })?;
     let connector = TlsConnector::from(known.config.clone());
@@ -119,7 +119,7 @@ async fn secure(
         Err(error) => {
             let said = error.get_ref().and_then(|inner| inner.downcast_ref());
             if let Some(said @ rustls::Error::InvalidCertificate(_)) = said {
-                reach.advise(format!(
+                network.advise(format!(
                     "`{host}:{}` is not trusted: {said}; its authority is looked for in {}, and in another file if SSL_CERT_FILE names one",
                     target.port,
                     known.file.display()
@@ -147,22 +147,22 @@ fn insecure(error: &io::Error, said: Option<&rustls::Error>) -> Error {
 mod tests {
     use super::*;
 
-    fn reach(named: &[&str]) -> NetworkPolicy {
+    fn network(named: &[&str]) -> NetworkPolicy {
         let named: Vec<_> = named.iter().map(|text| text.parse().expect(text)).collect();
         NetworkPolicy::new(&named)
     }
 
-    fn of(reach: &NetworkPolicy, name: &str, answers: &[&str]) -> Option<Vec<String>> {
+    fn of(network: &NetworkPolicy, name: &str, answers: &[&str]) -> Option<Vec<String>> {
         let answers = answers.iter().map(|text| text.parse().expect(text));
-        let permitted = permitted(answers.collect(), name, 80, reach).ok()?;
+        let permitted = permitted(answers.collect(), name, 80, network).ok()?;
         Some(permitted.iter().map(ToString::to_string).collect())
     }
 
     #[test]
     fn of_a_names_addresses_those_are_left_that_it_may_have() {
-        let reach = reach(&["example.org:80", "0.0.0.0/8:80", "db.internal:80"]);
+        let network = network(&["example.org:80", "0.0.0.0/8:80", "db.internal:80"]);
         let both = of(
-            &reach,
+            &network,
             "example.org",
             &["127.0.0.1", "192.0.2.7", "10.0.0.1"],
         );
@@ -174,17 +174,17 @@ mod tests {
             "fd00::1",
             "::ffff:127.0.0.1",
         ] {
-            assert_eq!(of(&reach, "example.org", &[inside]), None, "{inside}");
+            assert_eq!(of(&network, "example.org", &[inside]), None, "{inside}");
         }
         assert_eq!(
-            of(&reach, "db.internal", &["10.0.0.1"]).map(|all| all.len()),
+            of(&network, "db.internal", &["10.0.0.1"]).map(|all| all.len()),
             Some(1)
         );
         assert_eq!(
-            of(&reach, "db.internal", &["127.0.0.1", "0.0.0.0", "::"]),
+            of(&network, "db.internal", &["127.0.0.1", "0.0.0.0", "::"]),
             None
         );
-        // A range says where the addresses are, and not that the address of nobody is one.
-        assert_eq!(of(&reach, "0.0.0.0", &["0.0.0.0"]), None);
+        // A range allows addresses of hosts, but not the unspecified address.
+        assert_eq!(of(&network, "0.0.0.0", &["0.0.0.0"]), None);
     }
 }

@@ -1,13 +1,13 @@
-//! Requests that an instance makes over HTTP (`wasi:http`), to where its definition lets it connect.
+//! The HTTP requests of an instance (`wasi:http`), to hosts that its definition allows.
 //!
-//! wasmtime keeps the requests, bodies and headers; how one is sent is decided here, in this order: `target` says whom it
-//! is for, `connect` looks the name up, checks the addresses and connects to one that was checked, with `trust` for the
-//! certificates. A request has a connection of its own, and redirects are answers like any other: whoever follows one
-//! makes another request, which is checked again.
+//! wasmtime keeps requests, bodies and headers. This module sends a request in three steps:
+//! `target` reads its host and port; `connect` looks the name up, checks the addresses and connects
+//! to one of them; `trust` checks certificates. Each request has its own connection. A redirect is
+//! an ordinary response: to follow it, the action makes another request, which is checked again.
 
 mod body;
 mod connect;
-mod problem;
+mod error_code;
 mod target;
 mod trust;
 
@@ -30,44 +30,43 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
-use super::instance::State;
 use super::network_policy::NetworkPolicy;
 use body::Paced;
 use target::Target;
 pub(super) use trust::Trust;
 
-/// The interface as wasmtime's release spells it; a file's own may be of any release of 0.2.
+/// The interface in wasmtime's version. A file may import any version of 0.2.
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
-/// Requests of an instance that are under way at the same time, their answers' bodies included; more wait.
+/// Requests of an instance at once, including the bodies of their responses. The others wait.
 const REQUESTS: usize = 32;
-/// Bytes of an answer's status line and headers, and of what is read of its body at once.
+/// Bytes of a response's status line and headers, and of one read of its body.
 const MAX_HEAD: usize = 128 << 10;
-/// Headers of an answer.
+/// Headers of a response.
 const MAX_HEADERS: usize = 256;
-/// What an instance may write to a request's body at once, in bytes; the host holds two of these.
+/// Bytes of a request's body that an instance may write at once. The host holds two such parts.
 const CHUNK: usize = 64 << 10;
 
-/// What keeps a connection going while its answer is read.
+/// Drives a connection while its response is read.
 type Worker = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Answer = (Response<WasiBody>, Worker);
 
-/// The side of HTTP of one instance. Making it costs nothing.
+/// The HTTP state of one instance. It costs nothing until the first request.
 pub(super) struct Http {
     context: WasiHttpCtx,
     sender: Sender,
 }
 
 struct Sender {
-    reach: NetworkPolicy,
+    network: NetworkPolicy,
     trust: Arc<Trust>,
     /// Made for the first request.
     turns: Option<Arc<Semaphore>>,
 }
 
 impl Http {
-    pub(super) fn new(reach: NetworkPolicy, trust: Arc<Trust>) -> Self {
+    pub(super) fn new(network: NetworkPolicy, trust: Arc<Trust>) -> Self {
         let sender = Sender {
-            reach,
+            network,
             trust,
             turns: None,
         };
@@ -77,7 +76,7 @@ impl Http {
         }
     }
 
-    fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
+    pub(super) fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
         WasiHttpCtxView {
             hooks: &mut self.sender,
             table,
@@ -86,26 +85,22 @@ impl Http {
     }
 }
 
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let table = wasmtime_wasi::WasiView::ctx(&mut self.wasi).table;
-        self.http.view(table)
-    }
-}
-
-/// Adds `wasi:http/outgoing-handler` and its types; there is no handler for what comes in.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// Adds `wasi:http/outgoing-handler` and its types. There is no handler for incoming requests.
+pub(super) fn add_to_linker<T: WasiHttpView + 'static>(
+    linker: &mut Linker<T>,
+) -> wasmtime::Result<()> {
     let options = types::LinkOptions::default();
-    types::add_to_linker::<State, WasiHttp>(linker, &options, State::http)?;
+    types::add_to_linker::<T, WasiHttp>(linker, &options, T::http)?;
     let mut handler = linker.instance(HANDLER)?;
-    handler.func_wrap("handle", |mut store: StoreContextMut<'_, State>, given| {
+    handler.func_wrap("handle", |mut store: StoreContextMut<'_, T>, given| {
         let (request, options): (_, Option<Resource<RequestOptions>>) = given;
         let mut view = store.data_mut().http();
         let own = options
             .as_ref()
             .map(|options| Resource::new_own(options.rep()));
         let pending = outgoing_handler::Host::handle(&mut view, request, own);
-        // wasmtime's handler leaves them in the table, and after some hundred requests that is full.
+        // wasmtime's handler leaves the options in the table, which is full after some hundred
+        // requests.
         if let Some(options) = options {
             view.table.delete(options)?;
         }
@@ -126,10 +121,10 @@ impl WasiHttpHooks for Sender {
     ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
         let new = || Arc::new(Semaphore::new(REQUESTS));
         let turns = self.turns.get_or_insert_with(new).clone();
-        let (reach, trust) = (self.reach.clone(), self.trust.clone());
+        let (network, trust) = (self.network.clone(), self.trust.clone());
         let options = options.unwrap_or_default();
-        // Spawned by wasmtime, and aborted when the instance drops it or is gone.
-        Box::new(async move { send(request, options, &reach, &trust, turns).await })
+        // wasmtime spawns the future, and aborts it when the instance drops it or ends.
+        Box::new(async move { send(request, options, &network, &trust, turns).await })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
@@ -137,30 +132,30 @@ impl WasiHttpHooks for Sender {
     }
 
     fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
-        problem::code(error)
+        error_code::error_code(error)
     }
 }
 
-/// Sends a request, and returns its answer when the head of that is there.
+/// Sends a request. Returns when the head of the response has come.
 async fn send(
     mut request: Request<WasiBody>,
     options: RequestOptions,
-    reach: &NetworkPolicy,
+    network: &NetworkPolicy,
     trust: &Trust,
     turns: Arc<Semaphore>,
 ) -> Result<Answer, Error> {
     if request.method() == Method::CONNECT {
-        // The answer to it would be a way to anywhere.
+        // CONNECT would open a way to any host.
         return Err(Error::HttpRequestMethodInvalid);
     }
     let target = Target::of(request.uri())?;
-    let name = reach
+    let name = network
         .may_request(&target.host, target.port)
         .ok_or(Error::HttpRequestDenied)?;
     let opening = async {
-        // Never closed.
+        // The semaphore is never closed.
         let turn = turns.acquire_owned().await.ok();
-        let stream = connect::open(&target, &name, reach, trust).await?;
+        let stream = connect::open(&target, &name, network, trust).await?;
         Ok((turn, stream))
     };
     let (turn, stream) = within(options.connect_timeout, opening)
@@ -171,13 +166,14 @@ async fn send(
         .max_headers(MAX_HEADERS)
         .handshake(TokioIo::new(stream))
         .await?;
-    // Aborted when its handle is dropped: here while there is no answer, then with the answer's body.
+    // Aborted when its handle is dropped: here before the response, later with the body of the
+    // response.
     let connection = spawn(async move {
-        // What goes wrong is told to whoever waits for the answer or reads its body.
+        // The reader of the response or its body gets the error.
         connection.await.ok();
         drop(turn);
     });
-    // To a server, as it is not to a proxy, only the path is sent.
+    // A server gets only the path. (A proxy would get the whole URI.)
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
     let close = HeaderValue::from_static("close");
@@ -194,7 +190,7 @@ async fn send(
     Ok((answer, Box::new(worker)))
 }
 
-/// None when it was late. What has no limit of its own ends with the call.
+/// None if it takes too long. Without a limit it ends with the call.
 async fn within<T>(time: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
     match time {
         Some(time) => tokio::time::timeout(time, future).await.ok(),

@@ -1,4 +1,5 @@
-//! Whom a request is for: read out of its URI, with nothing in it that two readers could take for two hosts.
+//! Reads the host and port of a request from its URI, and refuses URIs that two parsers could read
+//! differently.
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
@@ -7,7 +8,7 @@ use wasmtime_wasi_http::Error;
 /// The server of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// A name, or an address, in brackets when it is one of IPv6.
+    /// A name or an address; an IPv6 address is in brackets.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,
@@ -18,7 +19,8 @@ impl Target {
         let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
         let host = authority.host();
-        // A user's name in front, or a port that is none: the header `Host` would say it, too.
+        // A user name or an invalid port is refused, because it would also appear in the header
+        // `Host`.
         let port = match authority.as_str().strip_prefix(host) {
             Some("") if tls => Some(443),
             Some("") => Some(80),

@@ -1,4 +1,4 @@
-//! Whose certificates are believed: those of the authorities that this machine believes.
+//! The certificate authorities that this machine trusts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use kael_engine::environment::Environment;
 
-/// Where Linux distributions keep them, in one file.
+/// Where Linux distributions keep them, as one file.
 const FILES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -21,14 +21,14 @@ const FILES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The authorities; read when the first request wants them.
+/// The authorities, read for the first request.
 pub(crate) struct Trust {
-    /// What the variable says.
+    /// The file that the environment variable names.
     file: Option<PathBuf>,
     known: OnceCell<Known>,
 }
 
-/// What they were read from, and what a connection needs of them.
+/// The file that was read, and the TLS settings made from it.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) file: PathBuf,
@@ -43,7 +43,7 @@ impl Trust {
         }
     }
 
-    /// Reads them, once; or says why there are none, and what helps.
+    /// Reads the authorities once. The error says why there are none, and the remedy.
     pub(super) async fn known(&self) -> Result<&Known, String> {
         let read = async || {
             let file = self.file.clone();
@@ -78,10 +78,10 @@ fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let certificates = CertificateDer::pem_file_iter(file)
         .map_err(|error| format!("certificate authorities cannot be read: {error}"))?;
     let mut roots = RootCertStore::empty();
-    // One that cannot be read is one that is not believed.
+    // A certificate that cannot be parsed is not trusted.
     roots.add_parsable_certificates(certificates.flatten());
     if roots.is_empty() {
-        return Err("there is no certificate in it".to_owned());
+        return Err("it has no certificate".to_owned());
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder
@@ -89,7 +89,7 @@ fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
         .map_err(|error| error.to_string())?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // What one call has agreed on with a server is nothing to the next.
+    // No session is shared between calls.
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }

@@ -1,4 +1,4 @@
--- `actions.has` asks without an error, whatever it is asked.
+-- `actions.has` raises no error for any name.
 -- action: echo | cat
 -- ends: ok 0
 -- output: true\tfalse\tfalse\tfalse\tfalse\tfalse\n

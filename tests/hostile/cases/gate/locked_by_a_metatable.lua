@@ -1,4 +1,4 @@
--- What goes out is what the table holds: no metamethod is asked.
+-- The gate gets the raw content of the table: no metamethod is called.
 -- action: echo locked = { tenant = "acme" } | cat
 -- ends: ok 0
 -- output: {"a":1,"tenant":"acme"}\n{"inner":{"a":1},"tenant":"acme"}\n

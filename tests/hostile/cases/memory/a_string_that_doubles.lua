@@ -1,4 +1,4 @@
--- Doubling, and catching what is raised.
+-- Doubles a string, and catches the error.
 -- options: --max-memory 32MiB
 -- ends: limit 5
 -- message: the script needs more memory than the 32 MiB it may use (it asked for *)

@@ -1,4 +1,4 @@
--- A replacement that is much longer than what it replaces.
+-- A replacement much longer than the match.
 -- options: --max-memory 32MiB
 -- ends: limit 5
 -- message: the script needs more memory than the 32 MiB it may use (it asked for *)

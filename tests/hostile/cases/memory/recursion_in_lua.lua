@@ -1,4 +1,4 @@
--- Recursion without end reaches Lua's own bound, which is an error that can be caught.
+-- Endless recursion reaches Lua's own bound, which is an error that can be caught.
 -- ends: script 1
 -- message: script.lua:5: stack overflow
 -- output: false\tscript.lua:5: stack overflow\n

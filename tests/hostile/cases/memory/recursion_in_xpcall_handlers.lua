@@ -1,4 +1,4 @@
--- A message handler that raises, for ever.
+-- A message handler that raises again and again.
 -- ends: ok 0
 -- output: false\terror in error handling\nfalse\n
 local function handler(e) error(e) end

@@ -1,4 +1,4 @@
--- The action has its three pipes and what it opens itself.
+-- The action has only its three pipes and the files that it opens.
 -- action: a | ls /proc/self/fd | wc -l
 -- ends: ok 0
 -- output: 4\n

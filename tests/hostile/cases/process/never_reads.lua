@@ -1,4 +1,4 @@
--- Parameters that nobody reads.
+-- The action does not read its parameters.
 -- action: a | echo 1
 -- ends: ok 0
 -- output: 1\n

@@ -1,4 +1,4 @@
--- A script that ends by an error ends what it has in flight.
+-- A script that fails ends its running actions.
 -- action: slow | trap '' TERM; setsid sleep 1000 & sleep 1000
 -- ends: script 1
 -- message: script.lua:5: attempt to perform arithmetic on a nil value

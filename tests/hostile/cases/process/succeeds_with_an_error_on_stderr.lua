@@ -1,4 +1,4 @@
--- The exit status decides, not what is written where.
+-- The exit status decides, and not stderr.
 -- action: a | echo 'Error: Process exited with non-zero status: Exited(1)' >&2; echo '{"error":"no"}'
 -- ends: ok 0
 -- output: no\n

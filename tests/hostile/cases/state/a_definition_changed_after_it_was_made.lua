@@ -1,4 +1,4 @@
--- What counts is what define_action was given.
+-- Later changes of the table given to define_action have no effect.
 -- action: echo | cat
 -- ends: ok 0
 -- output: {"who":"team"}\n

@@ -1,4 +1,4 @@
--- What define_action notes is what the table itself holds, not what a metatable says.
+-- define_action reads the raw table, and not its metatable.
 -- ends: repo 3
 -- message: actions/init.lua:1: define_action: field 'source' is missing\nactions/init.lua:1: define_action: field 'executor' is missing
 print("not reached")

@@ -1,4 +1,4 @@
--- What is reported of an action's failure is what it was, whatever the script makes of the error value.
+-- The report of a failure does not depend on changes of the error value.
 -- action: no | echo really >&2; exit 3
 -- ends: failed 6
 -- message: t.no failed: really

@@ -1,4 +1,4 @@
--- What a script yields is told from the scheduler's own yields by what it is, and not by what its metamethods say.
+-- The scheduler recognises its own yields by identity, and not by metamethods.
 -- ends: ok 0
 -- output: false\tattempt to yield from outside a coroutine\ntrue\ttrue\tnil\n0\n
 local met = 0

@@ -1,4 +1,4 @@
--- Values that C functions are given in place of what they expect.
+-- C functions get values of wrong types.
 -- ends: ok 0
 -- output: \nstill here\n
 for name, lib in pairs({ string = string, table = table, utf8 = utf8, math = math, coroutine = coroutine, json = json }) do

@@ -1,4 +1,4 @@
--- An error that is no text is told by its type.
+-- The message for an error that is not a string names its type.
 -- ends: repo 3
 -- message: (error object is a table value)
 print("not reached")

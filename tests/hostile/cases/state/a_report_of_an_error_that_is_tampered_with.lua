@@ -1,4 +1,4 @@
--- What a closing variable sees of an error on its way out is no handle on what is reported of it.
+-- A closing variable cannot change the report of the error that it sees.
 -- action: echo | cat
 -- ends: script 1
 -- message: mine

@@ -1,4 +1,4 @@
--- What is shown of a table that is raised has a bound, whatever it holds.
+-- The text of a raised table is bounded.
 -- ends: script 1
 -- message: {*...*}
 local t = {}

@@ -1,4 +1,4 @@
--- The runtime's own functions refuse what is no table, function or text, with the script's line.
+-- The runtime's functions refuse values of wrong types, with the script's line.
 -- ends: ok 0
 -- output: false\tfalse\tfalse\tfalse\tfalse\tfalse\trace: at least one function is needed\nfalse\tfalse\tfalse\tfalse\tfalse\tjson.encode: $ is a function, which JSON cannot hold\nfalse\t0\n
 print(pcall(keys, 5), pcall(pluck, nil, 1), pcall(count, "x"), pcall(parallel, 5), pcall(race), pcall(race, {}))

@@ -1,4 +1,4 @@
--- Whatever is given to whatever there is, no error shows a line or a name of the runtime's own.
+-- No error shows a line or a name of the runtime, for any arguments.
 -- ends: ok 0
 -- output: *looked at *\n
 local bad = setmetatable({}, { __tostring = function() return 5 end, __name = 5 })

@@ -1,4 +1,4 @@
--- Everything that can be reached from the globals, metatables included, holds none of what was taken away.
+-- No removed function can be reached from the globals or their metatables.
 -- (`os.exit` ends the run alone, and `package.cpath` is an empty text.)
 -- ends: ok 0
 -- output: true\t1\ttable.remove\n

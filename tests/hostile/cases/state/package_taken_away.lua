@@ -1,4 +1,4 @@
--- `require` needs nothing of `package` but what it took.
+-- `require` works without the global `package`.
 -- ends: ok 0
 -- output: module\tfalse\tmodule 'none' not found:\n\tno field package.preload['none']\n\tno file 'none.lua' in the actions repo\n\tno file 'none/init.lua' in the actions repo\nmodule\n
 package.loaded, package.preload = nil, 5

@@ -1,4 +1,4 @@
--- The runtime took what it uses before the script came.
+-- Replacing globals does not affect the runtime.
 -- action: echo | cat
 -- ends: ok 0
 -- output: {"a":[1,2]}\t{ x = 1 }\t2\nfalse\tno action 't.missing'\n1\t2\n

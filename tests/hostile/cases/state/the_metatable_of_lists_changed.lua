@@ -1,4 +1,4 @@
--- The metatable that marks lists is in the script's reach: what it does to it, it does to its own values.
+-- A script can change the metatable of lists, which affects only its own values.
 -- action: echo | cat
 -- ends: ok 0
 -- output: 2\tmine\t{"l":[1,2]}\ttrue\n

@@ -1,4 +1,4 @@
--- Methods of strings that lie change what the script sees and nothing that the runtime does.
+-- Changed string methods affect the script and not the runtime.
 -- action: echo | cat
 -- ends: ok 0
 -- output: {"a":1}\n{ 1, a = "b" }\tfalse\tmodule 'none' not found:\n\tno field package.preload['none']\n\tno file 'none.lua' in the actions repo\n\tno file 'none/init.lua' in the actions repo\nfalse\tno action 't.nope'\n1\t2\n

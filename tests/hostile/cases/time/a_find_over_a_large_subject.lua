@@ -1,4 +1,4 @@
--- A plain search for what is nearly there, everywhere.
+-- A plain search for a text that almost matches everywhere.
 -- options: --max-cpu 200ms
 -- ends: limit 5
 -- message: the script computed for *s, and may for 200ms

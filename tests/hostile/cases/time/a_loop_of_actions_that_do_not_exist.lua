@@ -1,4 +1,4 @@
--- Errors at the gate, caught for ever.
+-- Errors at the gate, caught in an endless loop.
 -- options: --max-cpu 300ms
 -- action: echo | cat
 -- ends: limit 5

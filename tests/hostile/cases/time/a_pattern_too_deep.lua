@@ -1,4 +1,4 @@
--- A pattern that recurses for every character is an error.
+-- A pattern that recurses at every character is an error.
 -- ends: ok 0
 -- output: false\tpattern too complex\nfalse\nfalse\tfalse\tfalse\tfalse\tfalse\tinvalid capture index %9\n
 print(pcall(string.find, ("x"):rep(300000), (".?"):rep(300000)))

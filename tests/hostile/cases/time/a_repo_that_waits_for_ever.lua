@@ -1,4 +1,4 @@
--- A repo that yields waits for nobody.
+-- A repo that yields gets an error.
 -- ends: repo 3
 -- message: attempt to yield from outside a coroutine
 print("not reached")

@@ -1,4 +1,4 @@
--- The same for fifty of them, most of which wait for their turn.
+-- The same for fifty actions, most of which wait for a permit.
 -- options: --timeout 1s --max-parallel 10
 -- action: slow | trap '' TERM; sleep 1000 & setsid sleep 1000 & wait
 -- ends: limit 5

@@ -1,4 +1,4 @@
--- A script that waits for nothing is an error at once.
+-- A script that yields without an action is an error at once.
 -- ends: script 1
 -- message: attempt to yield from outside a coroutine
 -- output: false\tattempt to yield from outside a coroutine\nfalse\tattempt to yield from outside a coroutine\nfalse\tattempt to yield from outside a coroutine\n

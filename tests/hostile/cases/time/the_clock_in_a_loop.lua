@@ -1,4 +1,4 @@
--- Calls of the host's own, for ever.
+-- Host calls in an endless loop.
 -- options: --max-cpu 300ms
 -- ends: limit 5
 -- message: the script computed for *s, and may for 300ms

@@ -1,4 +1,4 @@
-//! What `check` says of a call and what the gate does with it, compared over calls and definitions that are drawn.
+//! Compares `check` with the gate over random calls and definitions.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use kael_engine::executor::{Execute, Execution, Invocation};
 use kael_engine::failure::ErrorKind;
 use kael_engine::gate::{Dispatcher, Policy};
 
-/// Numbers that are the same at every run of the test.
+/// Pseudo-random numbers, the same in every run.
 struct Draw(u64);
 
 impl Draw {
@@ -65,7 +65,7 @@ impl Draw {
         })
     }
 
-    /// A value as the script's text has it; some of it shows only when the script runs.
+    /// A value in Lua syntax. Some parts are known only at run time.
     fn expr(&mut self, value: &Value, hidden: u64) -> Expr {
         let form = match value {
             _ if hidden > 0 && self.below(100) < hidden => Form::Unknown,
@@ -104,7 +104,7 @@ impl Execute for Nothing {
     }
 }
 
-/// The gate to an action `a`, unless its definition contradicts itself.
+/// The gate to an action `a`, unless its definition is invalid.
 fn gate(draw: &mut Draw) -> Option<(Arc<Catalog>, Dispatcher)> {
     let mut body = json!({
         "source": "x", "executor": "native",
@@ -136,7 +136,7 @@ async fn refusal(dispatcher: &Dispatcher, params: &Map<String, Value>) -> Option
 }
 
 #[tokio::test]
-async fn a_call_that_is_known_in_full_is_judged_as_by_the_gate() {
+async fn a_literal_call_is_judged_like_the_gate() {
     let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
     let (mut refused, mut locked, mut passed) = (0, 0, 0);
     for _ in 0..20_000 {
@@ -174,10 +174,11 @@ async fn a_call_that_is_known_in_full_is_judged_as_by_the_gate() {
     );
 }
 
-/// What is wrong with the known part is wrong whatever the rest turns out to be. A value that turns out to be nil is as if
-/// it were not there; only to name a parameter that there is not is called wrong then, too.
+/// If `check` reports a mistake in the known part, the gate refuses the call for every value of the
+/// unknown part. A value that turns out to be nil counts as missing. Only an unknown parameter is
+/// reported even then.
 #[tokio::test]
-async fn what_is_wrong_with_a_part_is_wrong_at_the_gate() {
+async fn a_reported_part_is_refused_by_the_gate() {
     let mut draw = Draw(0x2545_f491_4f6c_dd1d);
     let mut wrong = 0;
     for _ in 0..20_000 {

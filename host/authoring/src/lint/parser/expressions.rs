@@ -1,4 +1,4 @@
-//! Expressions: what they name, call and are made of.
+//! Reads expressions: the names in them, their calls and their literals.
 
 use super::*;
 
@@ -19,15 +19,15 @@ impl Parser<'_> {
         self.deeper(Self::operators)
     }
 
-    /// Operands and the operators between them, whatever binds how.
+    /// Operands and the operators between them. Precedence does not matter.
     pub(super) fn operators(&mut self) -> Option<Expr> {
         let before = self.facts.reads.len();
         let mut left = self.operand()?;
         loop {
             let asks = ["and", "or", "==", "~="].iter().any(|word| self.is(word));
             let between = match &self.token.kind {
-                Kind::Name(name) => name == "and" || name == "or",
-                Kind::Sign(sign) => BINARY.contains(sign),
+                TokenKind::Name(name) => name == "and" || name == "or",
+                TokenKind::Sign(sign) => BINARY.contains(sign),
                 _ => false,
             };
             if !between {
@@ -87,17 +87,17 @@ impl Parser<'_> {
     pub(super) fn simple(&mut self) -> Option<Expr> {
         let at = self.token.at;
         let form = match &self.token.kind {
-            Kind::Number(_) | Kind::String(_) => match self.advance()?.kind {
-                Kind::Number(value) => Form::Literal(value),
-                Kind::String(Some(text)) => Form::Literal(text.into()),
+            TokenKind::Number(_) | TokenKind::String(_) => match self.advance()?.kind {
+                TokenKind::Number(value) => Form::Literal(value),
+                TokenKind::String(Some(text)) => Form::Literal(text.into()),
                 _ => Form::Unknown,
             },
-            Kind::Sign("...") => {
+            TokenKind::Sign("...") => {
                 self.advance()?;
                 Form::Many
             }
-            Kind::Sign("{") => Form::Table(self.table()?),
-            Kind::Name(name) => match name.as_str() {
+            TokenKind::Sign("{") => Form::Table(self.table()?),
+            TokenKind::Name(name) => match name.as_str() {
                 "nil" | "true" | "false" => {
                     let form = match name.as_str() {
                         "nil" => Form::Nil,
@@ -122,8 +122,8 @@ impl Parser<'_> {
         self.expect("{")?;
         let mut table = Table::default();
         while !self.takes("}")? {
-            let named = matches!(&self.token.kind, Kind::Name(_))
-                && matches!(self.ahead.kind, Kind::Sign("="));
+            let named = matches!(&self.token.kind, TokenKind::Name(_))
+                && matches!(self.ahead.kind, TokenKind::Sign("="));
             let key = if named {
                 let (name, at) = self.name()?;
                 self.advance()?;
@@ -149,7 +149,7 @@ impl Parser<'_> {
                     table.open |= matches!(value.form, Form::Many);
                     table.elements.push(value);
                 }
-                // A key that shows when the script runs, or too many of them.
+                // The key is known only at run time, or there are too many keys.
                 _ => table.open = true,
             }
             if !self.takes(",")? {
@@ -159,7 +159,8 @@ impl Parser<'_> {
         Some(table)
     }
 
-    /// A name or an expression in parentheses, and all that is indexed and called behind it. With it, the name.
+    /// A name or an expression in parentheses, with all indexing and calls after it. Also returns
+    /// the name.
     pub(super) fn suffixed(&mut self, statement: bool) -> Option<(Expr, String)> {
         let at = self.token.at;
         let mut base = String::new();
@@ -180,7 +181,7 @@ impl Parser<'_> {
                 keys: Vec::new(),
             })
         };
-        // Whether the path still stands for something that nobody has noted.
+        // Whether no use was collected for the current path yet.
         let mut fresh = !base.is_empty();
         loop {
             let place = self.token.at;
@@ -209,7 +210,10 @@ impl Parser<'_> {
                 fresh = false;
                 self.arguments()?;
                 form = Form::Many;
-            } else if self.is("(") || self.is("{") || matches!(self.token.kind, Kind::String(_)) {
+            } else if self.is("(")
+                || self.is("{")
+                || matches!(self.token.kind, TokenKind::String(_))
+            {
                 self.note_root(&form, fresh, false);
                 fresh = false;
                 let since = self.facts.reads.len();
@@ -245,7 +249,7 @@ impl Parser<'_> {
         let target = statement && (self.is("=") || self.is(","));
         let whole = matches!(&form, Form::Path(path) if path.keys.is_empty());
         match target {
-            // What is set is not read; of `a.b = 1`, `a` is.
+            // An assignment does not read its target. `a.b = 1` reads `a`.
             true if whole => {}
             true => self.note_root(&form, fresh, true),
             false => self.note(&form, fresh, !whole),
@@ -263,7 +267,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes that the value at a path is read.
+    /// Records a read of the value at a path.
     pub(super) fn note(&mut self, form: &Form, fresh: bool, indexed: bool) {
         self.note_root(form, fresh, indexed);
         if let (Form::Path(path), true) = (form, fresh) {
@@ -275,7 +279,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Notes that the name that a path starts with is read.
+    /// Records a read of the name at the start of a path.
     pub(super) fn note_root(&mut self, form: &Form, fresh: bool, indexed: bool) {
         if let (Form::Path(path), true) = (form, fresh)
             && let Root::Global(name) = &path.root
@@ -295,7 +299,7 @@ impl Parser<'_> {
             list: vec![Expr { at, form }],
             open: false,
         };
-        if let Kind::String(text) = &self.token.kind {
+        if let TokenKind::String(text) = &self.token.kind {
             let form = text
                 .clone()
                 .map_or(Form::Unknown, |text| Form::Literal(text.into()));

@@ -11,7 +11,7 @@ fn globals(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_name_is_what_it_is_where_it_stands() {
+fn names_are_resolved_by_scope() {
     for (source, expected) in [
         ("local x = x; print(x)", &["x", "print"][..]),
         ("do local x = 1 end return x", &["x"]),
@@ -53,7 +53,7 @@ fn a_name_is_what_it_is_where_it_stands() {
 }
 
 #[test]
-fn what_cannot_be_read_is_given_up() {
+fn unreadable_scripts_are_given_up() {
     for source in ["local", "f(", "x = = 1", "end", "return 1 2", "a.1"] {
         assert!(read(source).is_none(), "{source}");
     }

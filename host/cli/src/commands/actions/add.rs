@@ -1,19 +1,19 @@
-//! `kael-host actions add`: a definition from what is there.
+//! `kael-host actions add`: writes a definition from an implementation.
 
 use serde_json::json;
 
 use super::args::Add;
-use super::{Ended, Session, code};
+use super::{ActionsContext, Ended, code};
 use crate::exit;
 use crate::terminal::{Look, say, say_json};
 use kael_authoring::add_action::{self, Added, Wanted};
 
-pub(super) fn run(session: &Session<'_>, add: Add) -> u8 {
-    code(added(session, add))
+pub(super) fn run(context: &ActionsContext<'_>, add: Add) -> u8 {
+    code(added(context, add))
 }
 
-fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings()?;
+fn added(context: &ActionsContext<'_>, add: Add) -> Result<u8, Ended> {
+    let (settings, folder) = context.settings()?;
     let wanted = Wanted {
         source: add.source,
         namespace: add.namespace,
@@ -23,9 +23,12 @@ fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
         tag: add.tag,
         executor: add.executor,
     };
-    let added = session.wait(add_action::add(&settings, &folder, &wanted))?;
-    let added = added.map_err(|error| session.change_error(&error))?;
-    if session.json {
+    let added = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        add_action::add(&runtime, &settings.limits, &folder, &wanted).await
+    })?;
+    let added = added.map_err(|error| context.change_error(&error))?;
+    if context.json {
         let document = json!({
             "name": added.name.as_str(),
             "file": added.file.to_string_lossy(),
@@ -36,11 +39,11 @@ fn added(session: &Session<'_>, add: Add) -> Result<u8, Ended> {
         });
         return Ok(say_json(&document, exit::SUCCESS));
     }
-    Ok(say(&text(session, &added), exit::SUCCESS))
+    Ok(say(&text(context, &added), exit::SUCCESS))
 }
 
-fn text(session: &Session<'_>, added: &Added) -> String {
-    let paint = session.paint;
+fn text(context: &ActionsContext<'_>, added: &Added) -> String {
+    let paint = context.paint;
     let mut out = format!(
         "{} runs {} ({})\n",
         paint.text(Look::Strong, added.name.as_str()),

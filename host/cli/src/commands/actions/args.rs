@@ -1,4 +1,4 @@
-//! What can be typed behind `kael-host actions`.
+//! The command line of `kael-host actions`.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,22 @@ use clap::Subcommand;
 
 use kael_engine::confinement::Confinement;
 
-/// Look at, check, call and change the actions of a repo.
+/// List, check, call and change the actions of a repo.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions list")]
 pub(crate) struct Actions {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: ActionsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ActionsCommand {
     List(List),
     Describe(Describe),
     Validate(Validate),
     Exec(Box<Exec>),
+    Fetch(Fetch),
     Add(Box<Add>),
     Init(Init),
     Edit(Edit),
@@ -37,7 +38,7 @@ pub(crate) struct List {
     pub(crate) json: bool,
 }
 
-/// Print all there is to know of one action, with an example of a call.
+/// Print everything about one action, with a sample call.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions describe text.wordcount")]
 pub(crate) struct Describe {
@@ -49,14 +50,15 @@ pub(crate) struct Describe {
     pub(crate) json: bool,
 }
 
-/// Check the whole repo: every definition and schema, sources and entry points. All problems at once.
+/// Check the whole repo: every definition and schema, sources and entry points. Prints all problems
+/// at once.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kael-host --actions ./actions actions validate\n  kael-host --actions ./actions actions \
 validate --json\n\nExits with 0, or with 3 when something is wrong."
 )]
 pub(crate) struct Validate {
-    /// Fetch git repositories that were not fetched yet, and check them, too.
+    /// Fetch git repositories that were not fetched yet, and check them too.
     #[arg(long)]
     pub(crate) fetch: bool,
     /// Print one JSON document.
@@ -75,22 +77,20 @@ pub(crate) struct Exec {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// One parameter: JSON where it is that and the schema does not ask for a string, text otherwise. `a.b=1` sets a
-    /// field of a table. Repeatable.
+    /// One parameter: JSON if it is valid JSON and the schema does not want a string, otherwise a
+    /// string. `a.b=1` sets a field of a table. Repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) param: Vec<String>,
-    /// All parameters as one JSON object. Without this and --param they are read from stdin, unless that is a terminal.
+    /// All parameters as one JSON object. Without --params and --param they are read from stdin,
+    /// unless stdin is a terminal.
     #[arg(long, value_name = "JSON", conflicts_with = "param")]
     pub(crate) params: Option<String>,
-    /// Neither use nor keep a result.
+    /// Do not use or keep a result.
     #[arg(long, conflicts_with = "refresh")]
     pub(crate) no_cache: bool,
-    /// Run it anew, and keep its result.
+    /// Run it again, and keep the new result.
     #[arg(long)]
     pub(crate) refresh: bool,
-    /// Deny the actions whose name matches. Repeatable.
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) deny: Vec<String>,
     /// Hold the call to the rules of this policy file, too. Repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Vec<std::path::PathBuf>,
@@ -100,10 +100,34 @@ pub(crate) struct Exec {
     /// Append a line for the call to this audit log (mode 0600).
     #[arg(long, value_name = "FILE")]
     pub(crate) audit: Option<std::path::PathBuf>,
-    /// Whether it runs where a part of its confinement is lacking, or without any of it [default: best-effort].
+    /// Deny actions whose name matches. Repeatable.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) deny: Vec<String>,
+    /// How much confinement it needs: all, what the machine offers, or none [default: best-effort].
     #[arg(long, value_name = "required|best-effort|off")]
     pub(crate) confinement: Option<Confinement>,
-    /// Print one JSON report: result or error, and how long it took.
+    /// Print one JSON report: the result or error, and the time it took.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Bring the git sources of all actions to this machine, or that of one, and print the commit of each.
+///
+/// Calls fetch a source that is not there by themselves, and then use it as it is: a branch that has moved on is seen
+/// with --refresh.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions actions fetch\n  \
+kael-host --actions ./actions actions fetch db.query --refresh\n\nExits with 0, or with 6 when a source cannot be fetched."
+)]
+pub(crate) struct Fetch {
+    /// The action's dotted name [default: every action].
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Fetch anew what is there.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -115,10 +139,10 @@ pub(crate) struct Exec {
 kael-host --actions ./actions actions add git@github.com:someone/tools.git ops --entrypoint query.py --tag v1.2.0"
 )]
 pub(crate) struct Add {
-    /// A folder, a file in one, or a git repository.
+    /// A folder, a file, or a git repository.
     #[arg(value_name = "SOURCE")]
     pub(crate) source: String,
-    /// Where in the tree it goes, such as `ops.reports` [default: the root].
+    /// The namespace in the tree, such as `ops.reports` [default: the root].
     #[arg(
         value_name = "NAMESPACE",
         default_value = "",
@@ -128,7 +152,7 @@ pub(crate) struct Add {
     /// Its name [default: from the entry point].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The file to run, where there are several.
+    /// The file to run, if there are several.
     #[arg(long, value_name = "FILE")]
     pub(crate) entrypoint: Option<String>,
     /// A folder within the source.
@@ -137,7 +161,7 @@ pub(crate) struct Add {
     /// The tag, branch or commit of a git repository.
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
-    /// What runs it: native or docker.
+    /// The executor: native or docker.
     #[arg(long, value_name = "EXECUTOR", default_value = "native")]
     pub(crate) executor: String,
     /// Print one JSON document.
@@ -145,11 +169,11 @@ pub(crate) struct Add {
     pub(crate) json: bool,
 }
 
-/// Make a new actions repo with an example that works.
+/// Create an actions repo with a working example.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host actions init ./actions")]
 pub(crate) struct Init {
-    /// The folder, new or empty.
+    /// The folder, which must be new or empty.
     #[arg(value_name = "DIR", default_value = "actions")]
     pub(crate) folder: PathBuf,
     /// Print one JSON document.
@@ -157,7 +181,7 @@ pub(crate) struct Init {
     pub(crate) json: bool,
 }
 
-/// Open the definition of an action in $VISUAL or $EDITOR, and check the repo afterwards.
+/// Open the definition of an action in $VISUAL or $EDITOR, then check the repo.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  EDITOR=nano kael-host --actions ./actions actions edit text.wordcount"
@@ -166,12 +190,12 @@ pub(crate) struct Edit {
     /// The action's dotted name.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Print what the check finds as one JSON document.
+    /// Print the findings of the check as one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Take an action out of the repo: its file, and the line that requires it. Asks first.
+/// Remove an action from the repo: its file, and the line that requires it. Asks first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions remove text.wordcount")]
 pub(crate) struct Remove {
@@ -186,10 +210,11 @@ pub(crate) struct Remove {
     pub(crate) json: bool,
 }
 
-/// Write annotations (EmmyLua) of the repo for editors: actions with their parameters and results, and what scripts have.
+/// Write EmmyLua annotations of the repo for editors: actions with their parameters and results,
+/// and the globals of scripts.
 ///
-/// Writes .kael/types, and names it in .luarc.json (lua-language-server) and .emmyrc.json (emmylua_ls). Annotations that
-/// stand right above a `define_action` are kept, and win.
+/// Writes .kael/types, and names it in .luarc.json (lua-language-server) and .emmyrc.json
+/// (emmylua_ls). Annotations directly above a `define_action` are kept and take precedence.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host --actions ./actions actions types -o .")]
 pub(crate) struct Types {

@@ -1,38 +1,37 @@
-//! `kael-host actions describe`: all there is to know of one action.
+//! `kael-host actions describe`: prints everything about one action.
 
 use serde_json::{Map, Value, json};
 
-use super::{Ended, Session, code, list};
+use super::{ActionsContext, Ended, code, list};
+use crate::args::Bounds;
 use crate::commands::policy::told;
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{Look, Paint, say, say_json};
 use kael_authoring::lua;
-use kael_engine::app;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
-use kael_engine::executor::envyr::Implementation;
+use kael_engine::executor::source::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::gate::Policy;
 use kael_engine::names::ActionName;
 use kael_engine::policy::Source as PolicySource;
 
-pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
-    code(described(session, name))
+pub(super) fn run(context: &ActionsContext<'_>, name: &str) -> u8 {
+    code(described(context, name))
 }
 
-fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
-    let repo = list::load(session)?;
+fn described(context: &ActionsContext<'_>, name: &str) -> Result<u8, Ended> {
+    let repo = list::load(context)?;
     let Some((name, definition)) = find(&repo.catalog, name) else {
-        return Err(session.fail(&unknown(&repo.catalog, name), exit::USAGE));
+        return Err(context.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
-    let (settings, _) = session.settings()?;
+    let (settings, _) = context.settings_with(Bounds::default())?;
     let policy = repo
         .policy(&settings.policy)
-        .map_err(|error| session.app_error(&error.into()))?;
-    let looked = session
-        .wait(app::executors(&settings, repo.bundle.root.clone()).look(definition, false))?;
-    if session.json {
+        .map_err(|error| context.load_error(&error.into()))?;
+    let looked = context.wait(repo.executors().look(definition, false))?;
+    if context.json {
         let mut document = document(name, definition, looked);
         document["policy"] = rules(&policy, definition)
             .into_iter()
@@ -44,19 +43,12 @@ fn described(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
             .collect();
         return Ok(say_json(&document, exit::SUCCESS));
     }
-    let mut out = text(session.paint, name, definition, &looked);
+    let mut out = text(context.paint, name, definition, &looked);
     for (at, (source, depends)) in rules(&policy, definition).into_iter().enumerate() {
         let label = if at == 0 { "policy" } else { "" };
-        let label = session.paint.text(Look::Faint, &format!("{label:<10}"));
-        let depends = if depends {
-            ", depending on the call"
-        } else {
-            ""
-        };
-        out += &format!(
-            "{label}  {}\n",
-            escape_control(&format!("{source}{depends}"))
-        );
+        let label = context.paint.text(Look::Faint, &format!("{label:<10}"));
+        let depends = if depends { ", depending on the call" } else { "" };
+        out += &format!("{label}  {}\n", escape_control(&format!("{source}{depends}")));
     }
     Ok(say(&out, exit::SUCCESS))
 }
@@ -67,7 +59,7 @@ fn rules<'a>(policy: &'a Policy, definition: &Definition) -> Vec<(&'a PolicySour
     rulebook.map_or_else(Vec::new, |rulebook| rulebook.concerning(definition))
 }
 
-/// The action that has the name among its names.
+/// The action that has this name among its names.
 pub(crate) fn find<'a>(
     catalog: &'a Catalog,
     name: &str,
@@ -77,16 +69,13 @@ pub(crate) fn find<'a>(
         .find(|(_, definition)| definition.names.iter().any(|known| known.as_str() == name))
 }
 
-/// What is said of a name that no action has.
+/// The error for a name that no action has.
 pub(crate) fn unknown(catalog: &Catalog, name: &str) -> Problem {
-    let near = catalog.nearest(name);
-    let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-    let message = format!("no action '{name}'{}", hint.unwrap_or_default());
-    let error = ActionError::new(ErrorKind::UnknownAction, message);
+    let error = ActionError::new(ErrorKind::UnknownAction, catalog.unknown_action(name));
     Problem::of_action(name, &error).hinted("see kael-host actions list")
 }
 
-/// The template of its command line, if it has one.
+/// The template of its command line, if any.
 fn argv(definition: &Definition) -> Option<Value> {
     match &definition.adapter.input {
         Input::Argv(template) => Some(template.document()),
@@ -112,6 +101,9 @@ fn document(
 ) -> Value {
     let error = looked.as_ref().err().map(|error| error.message.clone());
     let found = looked.ok().flatten();
+    let runner = found.as_ref().and_then(|found| found.runner);
+    let packages = found.as_ref().map(|found| found.packages.clone());
+    let packages = packages.unwrap_or_default();
     let schema = |schema: &Option<std::sync::Arc<Schema>>| {
         schema.as_ref().map(|schema| schema.document().clone())
     };
@@ -129,6 +121,8 @@ fn document(
         "problem": error,
         "interpreter": found.map(|found| found.interpreter),
         "executor": definition.executor.name(),
+        "runner": runner,
+        "packages": packages,
         "effects": definition.effects.kind.name(),
         "effects_assumed": definition.effects.is_assumed,
         "input": definition.adapter.names().0,
@@ -147,7 +141,7 @@ fn document(
     })
 }
 
-/// All of it for a person.
+/// The description for a person.
 pub(crate) fn text(
     paint: Paint,
     name: &ActionName,
@@ -186,6 +180,7 @@ pub(crate) fn text(
                 found.interpreter
             );
             row("runs", &by);
+            row("packages", &found.packages.join(", "));
             row("imports", &found.imports.join(", "));
         }
         Ok(None) => {
@@ -194,7 +189,6 @@ pub(crate) fn text(
         }
         Err(error) => row("problem", &error.message),
     }
-    row("executor", definition.executor.name());
     row(
         "effects",
         &match definition.effects.is_assumed {
@@ -202,6 +196,15 @@ pub(crate) fn text(
             false => definition.effects.kind.name().to_owned(),
         },
     );
+    let runner = looked
+        .as_ref()
+        .ok()
+        .and_then(|found| found.as_ref()?.runner);
+    let executor = definition.executor.name();
+    match runner.filter(|runner| *runner != executor) {
+        Some(runner) => row("executor", &format!("{executor}, by the runner {runner}")),
+        None => row("executor", executor),
+    }
     let network = definition.grants.network.iter().map(ToString::to_string);
     row("network", &network.collect::<Vec<_>>().join(", "));
     for dir in &definition.grants.dirs {
@@ -263,7 +266,7 @@ fn table(values: &Map<String, Value>) -> String {
     lua::literal(&Value::Object(values.clone()))
 }
 
-/// The fields of an object, one a line; any other schema in one line.
+/// The fields of an object schema, one per line. Any other schema on one line.
 fn fields(schema: &Value) -> Vec<String> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return vec![kind(schema)];
@@ -296,7 +299,7 @@ fn fields(schema: &Value) -> Vec<String> {
     properties.iter().map(line).collect()
 }
 
-/// The type of a value in the words of the short form.
+/// The type of a value in the short form.
 fn kind(schema: &Value) -> String {
     if let Some(options) = schema.get("enum").and_then(Value::as_array) {
         let all: Vec<String> = options.iter().take(10).map(lua::literal).collect();

@@ -1,15 +1,15 @@
-//! `kael-host actions edit`: the user's editor, then a check.
+//! `kael-host actions edit`: opens an editor, then checks the repo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Ended, Session, code, validate};
+use super::{ActionsContext, Ended, code, validate};
 use crate::exit;
 use crate::report::Problem;
-use kael_engine::app;
 use kael_engine::repo::Bundle;
+use kael_engine::sandbox::Output;
 
-/// Editors that take `+LINE` in front of a file.
+/// Editors that accept `+LINE` before a file.
 const TAKE_LINES: [&str; 11] = [
     "vi",
     "vim",
@@ -24,22 +24,26 @@ const TAKE_LINES: [&str; 11] = [
     "mcedit",
 ];
 
-pub(super) fn run(session: &Session<'_>, name: &str) -> u8 {
-    code(edited(session, name))
+pub(super) fn run(context: &ActionsContext<'_>, name: &str) -> u8 {
+    code(edited(context, name))
 }
 
-fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings()?;
-    let usage = |error: Problem| session.fail(&error, exit::USAGE);
+fn edited(context: &ActionsContext<'_>, name: &str) -> Result<u8, Ended> {
+    let (settings, folder) = context.settings()?;
+    let usage = |error: Problem| context.fail(&error, exit::USAGE);
     let editor = ["VISUAL", "EDITOR"]
         .iter()
-        .find_map(|variable| session.environment.get(variable)?.to_str());
+        .find_map(|variable| context.environment.get(variable)?.to_str());
     let Some(editor) = editor else {
         let error =
             Problem::usage("no editor is set".to_owned()).hinted("set EDITOR, such as EDITOR=nano");
         return Err(usage(error));
     };
-    let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
+    let loaded = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        runtime.load_lenient(&folder, options).await
+    })?;
     let (path, line) = match loaded {
         Ok((repo, problems)) => match repo.catalog.get(name) {
             Some(definition) => {
@@ -52,20 +56,18 @@ fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
             None => {
                 let found = file_of(&repo.bundle, |module| module.name == name);
                 if found.is_none() && problems.is_empty() {
-                    let near = repo.catalog.nearest(name);
-                    let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-                    let message = format!("no action '{name}'{}", hint.unwrap_or_default());
+                    let message = repo.catalog.unknown_action(name);
                     return Err(usage(Problem::usage(message)));
                 }
                 (found, None)
             }
         },
-        // A repo that does not load can be mended all the same: the file goes by the action's name.
+        // A repo that does not load can still be edited: the action's name leads to the file.
         Err(error) => {
             let bundle = Bundle::read(&folder).ok();
             let found = bundle.and_then(|bundle| file_of(&bundle, |module| module.name == name));
             if found.is_none() {
-                return Err(session.app_error(&error));
+                return Err(context.load_error(&error));
             }
             (found, None)
         }
@@ -78,7 +80,7 @@ fn edited(session: &Session<'_>, name: &str) -> Result<u8, Ended> {
     let status = command(editor, &path, line).status();
     match status {
         Ok(status) if status.success() => {
-            validate::check_and_tell(session, &settings, &folder, false)
+            validate::check_and_tell(context, &settings, &folder, false)
         }
         Ok(status) => Err(usage(Problem::usage(format!(
             "the editor `{editor}` failed ({status})"
@@ -94,7 +96,7 @@ fn file_of(bundle: &Bundle, is: impl Fn(&kael_engine::repo::Module) -> bool) -> 
     Some(bundle.root.join(&module.path))
 }
 
-/// The variable may hold arguments, too, and is the user's own: it is a command of the shell, as for git.
+/// As in git, the variable is a shell command with arguments. The user sets it, so it is trusted.
 fn command(editor: &str, path: &Path, line: Option<u32>) -> Command {
     let program = editor.split_whitespace().next().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();

@@ -1,35 +1,35 @@
-//! `kael-host actions exec`: one action, through the same gate as a script's calls.
+//! `kael-host actions exec`: calls one action through the same gate as a script.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::sync::Mutex;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::args::Exec;
-use super::{Ended, Session, code};
-use crate::approver;
+use super::{ActionsContext, Ended, code};
 use crate::args::Bounds;
+use crate::approver;
 use crate::exit;
 use crate::progress;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
-use kael_engine::activity::Activity;
-use kael_engine::app;
+use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::catalog::{Catalog, Schema};
-use kael_engine::gate::Record;
+use kael_engine::run_info::timestamp;
+use kael_engine::runtime::LoadError;
+use kael_engine::sandbox::Output;
 
-/// Parameters on stdin may have this many bytes.
+/// Bytes of parameters on stdin.
 const MAX_STDIN: u64 = 64 << 20;
 
-pub(super) fn run(session: &Session<'_>, exec: &Exec) -> u8 {
-    code(executed(session, exec))
+pub(super) fn run(context: &ActionsContext<'_>, exec: &Exec) -> u8 {
+    code(executed(context, exec))
 }
 
-fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
-    let (mut settings, folder) = session.settings_with(Bounds {
+fn executed(context: &ActionsContext<'_>, exec: &Exec) -> Result<u8, Ended> {
+    let (mut settings, folder) = context.settings_with(Bounds {
         deny: exec.deny.clone(),
         policy: exec.policy.clone(),
         read_only: exec.read_only,
@@ -40,46 +40,46 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
         ..Bounds::default()
     })?;
     settings.policy.approver = approver::at_terminal();
-    let progress = progress::is_wanted(session.shared, session.environment);
+    let progress = progress::is_wanted(context.shared, context.environment);
     if progress {
-        settings.envyr.activity = Activity::on(false);
+        settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
-    let usage = |message: String| session.fail(&Problem::usage(message), exit::USAGE);
+    let usage = |message: String| context.fail(&Problem::usage(message), exit::USAGE);
     let given = given(exec).map_err(usage)?;
-    let record: Mutex<Option<Record>> = Mutex::new(None);
-    let keep = |new: Record| {
-        if let Ok(mut record) = record.lock() {
-            *record = Some(new);
-        }
-    };
     let showing = progress::show(&settings.envyr.activity, progress);
-    let ran = session.wait(async {
-        let (repo, problems) = app::inspect(&folder, &settings.limits).await?;
-        if !problems.is_empty() {
-            return Err(app::AppError::Definitions(problems));
-        }
+    let ran = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        let repo = runtime.load(&folder, options).await?;
+        repo.policy(&settings.policy)?;
         let params = match given {
             Given::Whole(text) => text,
             Given::Parts(parts) => {
                 Value::Object(put_together(parts, &repo.catalog, &exec.name)).to_string()
             }
         };
-        let dispatcher = app::dispatcher(&settings, Some(&repo))?;
-        Ok(dispatcher.call(&exec.name, params, &keep).await)
+        let options = settings.run_options(Output::in_memory());
+        let called = runtime.call(&repo, &exec.name, params, &options).await;
+        Ok::<_, LoadError>(called)
     })?;
     drop(showing);
-    let outcome = ran.map_err(|error| session.app_error(&error))?;
-    let record = record.into_inner().ok().flatten();
+    let called = ran.map_err(|error| context.load_error(&error))?;
+    let (run, record) = (&called.run, called.record.as_ref());
     let ms = record.map_or(0.0, |record| record.duration.as_secs_f64() * 1e3);
-    match outcome {
-        Ok(text) if session.json => {
+    let (run_id, tenant) = (run.id.to_string(), run.tenant.as_str());
+    let started = record.map(|record| timestamp(record.started_at()));
+    match called.outcome {
+        Ok(text) if context.json => {
             let document = Report {
                 action: &exec.name,
                 exit_code: exit::SUCCESS,
                 ms,
                 ok: true,
-                // It has passed the gate, and so is JSON.
+                // The gate has checked that it is JSON.
                 result: serde_json::from_str(&text).unwrap_or(RawValue::NULL),
+                run: run_id,
+                started,
+                tenant,
             };
             Ok(say_json(&document, exit::SUCCESS))
         }
@@ -89,19 +89,20 @@ fn executed(session: &Session<'_>, exec: &Exec) -> Result<u8, Ended> {
                 Problem::of_action(&exec.name, &error),
                 exit::of_kind(error.kind),
             );
-            if session.json {
+            if context.json {
                 let document = json!({
                     "ok": false, "exit_code": exit_code, "action": exec.name, "ms": ms,
                     "error": shown.json(), "detail": error.detail,
+                    "run": run_id, "started": started, "tenant": tenant,
                 });
                 return Ok(say_json(&document, exit_code));
             }
-            Err(session.fail(&shown, exit_code))
+            Err(context.fail(&shown, exit_code))
         }
     }
 }
 
-/// The report of an action that succeeded. Its result stays the text that it is.
+/// The report of a successful call. The result keeps its exact text.
 #[derive(Serialize)]
 struct Report<'a> {
     action: &'a str,
@@ -109,12 +110,16 @@ struct Report<'a> {
     ms: f64,
     ok: bool,
     result: &'a RawValue,
+    run: String,
+    /// As RFC 3339 has it.
+    started: Option<String>,
+    tenant: &'a str,
 }
 
-/// Results up to this size are indented where a person reads them.
+/// Larger results are not indented for a person.
 const MAX_PRETTY: usize = 1 << 20;
 
-/// A result as it came, or indented where a person reads it.
+/// The result as it came, or indented for a person.
 fn shown(text: &str) -> String {
     if !io::stdout().is_terminal() {
         return format!("{}\n", text.trim_end());
@@ -123,16 +128,16 @@ fn shown(text: &str) -> String {
     let value = small.then(|| kael_engine::json::parse(text.as_bytes()).ok());
     let pretty = value.flatten().map(|value| format!("{value:#}"));
     let text = pretty.as_deref().unwrap_or(text.trim_end());
-    // JSON escapes what is below U+0020; what else drives a terminal is not for it.
+    // JSON escapes characters below U+0020. This escapes other control characters.
     text.lines()
         .map(|line| escape_control(line) + "\n")
         .collect()
 }
 
 enum Given {
-    /// JSON text.
+    /// One JSON text.
     Whole(String),
-    /// Keys and values.
+    /// Keys and values of `--param`.
     Parts(Vec<(String, String)>),
 }
 
@@ -197,8 +202,8 @@ fn put_together(parts: Vec<(String, String)>, catalog: &Catalog, name: &str) -> 
     params
 }
 
-/// A value that was typed without a schema that says what it is: JSON, but a number only where
-/// nothing of it is lost. `1.10` is a version, and `123456e7` may be a commit.
+/// Reads a value without a schema: as JSON if it is JSON, but as a number only if that keeps every
+/// character. `1.10` may be a version, and `123456e7` a commit.
 fn typed(text: String) -> Value {
     let Ok(value) = kael_engine::json::parse(text.as_bytes()) else {
         return Value::String(text);
@@ -210,7 +215,7 @@ fn typed(text: String) -> Value {
     value
 }
 
-/// Whether a schema says that a parameter is text, so that `5` is that and no number.
+/// Whether the schema wants a string, so that `5` is a string and not a number.
 fn is_string(schema: Option<&Schema>, key: &str) -> bool {
     let mut at = schema.map(Schema::document);
     for part in key.split('.') {

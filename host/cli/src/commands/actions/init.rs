@@ -1,25 +1,25 @@
-//! `kael-host actions init`: a new repo.
+//! `kael-host actions init`: creates a repo.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::Session;
+use super::ActionsContext;
 use crate::exit;
 use crate::report::Problem;
 use crate::terminal::{Look, say, say_json};
 use kael_authoring::starter;
 
-pub(super) fn run(session: &Session<'_>, folder: &Path) -> u8 {
+pub(super) fn run(context: &ActionsContext<'_>, folder: &Path) -> u8 {
     let written = match starter::write(folder) {
         Ok(written) => written,
         Err(error) => {
-            return session
+            return context
                 .fail(&Problem::usage(error.to_string()), exit::USAGE)
                 .0;
         }
     };
-    if session.json {
+    if context.json {
         let files: Vec<_> = written.iter().map(|path| path.to_string_lossy()).collect();
         return say_json(&json!({ "files": files }), exit::SUCCESS);
     }
@@ -28,7 +28,7 @@ pub(super) fn run(session: &Session<'_>, folder: &Path) -> u8 {
     for path in &written {
         out += &format!(
             "written: {}\n",
-            session.paint.text(Look::Faint, &path.display().to_string())
+            context.paint.text(Look::Faint, &path.display().to_string())
         );
     }
     out += &format!(

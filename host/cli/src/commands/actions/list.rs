@@ -1,36 +1,38 @@
-//! `kael-host actions list`: the tree.
+//! `kael-host actions list`: prints the tree.
 
 use serde_json::{Value, json};
 
-use super::{Ended, Session, code};
+use super::{ActionsContext, Ended, code};
 use crate::exit;
 use crate::terminal::{Look, say, say_json, width};
-use kael_engine::app::{self, Repo};
 use kael_engine::catalog::Definition;
 use kael_engine::names::ActionName;
+use kael_engine::runtime::Repo;
+use kael_engine::sandbox::Output;
+use kael_engine::text::fit;
 
-pub(super) fn run(session: &Session<'_>) -> u8 {
-    code(listed(session))
+pub(super) fn run(context: &ActionsContext<'_>) -> u8 {
+    code(listed(context))
 }
 
-fn listed(session: &Session<'_>) -> Result<u8, Ended> {
-    let repo = load(session)?;
-    if session.json {
+fn listed(context: &ActionsContext<'_>) -> Result<u8, Ended> {
+    let repo = load(context)?;
+    if context.json {
         let actions: Vec<Value> = repo.catalog.iter().map(|(n, d)| line(n, d)).collect();
         return Ok(say_json(&json!({ "actions": actions }), exit::SUCCESS));
     }
-    Ok(say(&tree(session, &repo), exit::SUCCESS))
+    Ok(say(&tree(context, &repo), exit::SUCCESS))
 }
 
 /// The repo, if it is valid.
-pub(super) fn load(session: &Session<'_>) -> Result<Repo, Ended> {
-    let (settings, folder) = session.settings()?;
-    let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
-    match loaded {
-        Ok((repo, problems)) if problems.is_empty() => Ok(repo),
-        Ok((_, problems)) => Err(session.app_error(&app::AppError::Definitions(problems))),
-        Err(error) => Err(session.app_error(&error)),
-    }
+pub(super) fn load(context: &ActionsContext<'_>) -> Result<Repo, Ended> {
+    let (settings, folder) = context.settings()?;
+    let loaded = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        runtime.load(&folder, options).await
+    })?;
+    loaded.map_err(|error| context.load_error(&error))
 }
 
 fn line(name: &ActionName, definition: &Definition) -> Value {
@@ -49,7 +51,7 @@ fn line(name: &ActionName, definition: &Definition) -> Value {
     })
 }
 
-fn tree(session: &Session<'_>, repo: &Repo) -> String {
+fn tree(context: &ActionsContext<'_>, repo: &Repo) -> String {
     let mut rows: Vec<(String, &str, Option<&Definition>)> = Vec::new();
     let mut above: Vec<&str> = Vec::new();
     for (name, definition) in repo.catalog.iter() {
@@ -78,7 +80,7 @@ fn tree(session: &Session<'_>, repo: &Repo) -> String {
     for (indent, name, definition) in rows {
         let used = indent.len() + name.len();
         let Some(definition) = definition else {
-            out += &format!("{indent}{}\n", session.paint.text(Look::Strong, name));
+            out += &format!("{indent}{}\n", context.paint.text(Look::Strong, name));
             continue;
         };
         let description = definition
@@ -88,15 +90,12 @@ fn tree(session: &Session<'_>, repo: &Repo) -> String {
             .unwrap_or_default();
         let first = description.lines().next().unwrap_or_default();
         let room = width().saturating_sub(column).max(20);
-        let short: String = match first.chars().nth(room) {
-            None => first.to_owned(),
-            Some(_) => first.chars().take(room - 3).chain("...".chars()).collect(),
-        };
+        let short = fit(first, room);
         let pad = " ".repeat(column.saturating_sub(used).max(1));
         let row = format!(
             "{indent}{}{pad}{}",
-            session.paint.text(Look::Good, name),
-            session.paint.text(Look::Faint, &short)
+            context.paint.text(Look::Good, name),
+            context.paint.text(Look::Faint, &short)
         );
         out += row.trim_end();
         out.push('\n');

@@ -1,10 +1,12 @@
-//! `kael-host actions`: what people do with a repo beside running scripts, one file a subcommand.
+//! `kael-host actions`: lists, checks, calls and changes the actions of a repo, with one file per
+//! subcommand.
 
 mod add;
 pub(crate) mod args;
 pub(super) mod describe;
 mod edit;
 mod exec;
+mod fetch;
 mod init;
 mod list;
 mod remove;
@@ -18,51 +20,58 @@ use crate::config::Key;
 use crate::exit;
 use crate::report::Problem;
 use crate::runtime::{Driven, block_with_signals};
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::snippet::SourceMap;
 use crate::terminal::Paint;
-use args::{Actions, Command};
+use args::{Actions, ActionsCommand};
 use kael_authoring::ChangeError;
-use kael_engine::app::{AppError, Settings};
 use kael_engine::environment::Environment;
+use kael_engine::runtime::LoadError;
 
 pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) -> u8 {
-    let session = |json| Session {
+    let context = |json| ActionsContext {
         shared,
         environment,
         json,
         paint: Paint::new(environment),
     };
     match actions.command {
-        Command::List(list) => list::run(&session(list.json)),
-        Command::Describe(describe) => describe::run(&session(describe.json), &describe.name),
-        Command::Validate(validate) => validate::run(&session(validate.json), validate.fetch),
-        Command::Exec(exec) => exec::run(&session(exec.json), &exec),
-        Command::Add(add) => add::run(&session(add.json), *add),
-        Command::Init(init) => init::run(&session(init.json), &init.folder),
-        Command::Edit(edit) => edit::run(&session(edit.json), &edit.name),
-        Command::Remove(remove) => remove::run(&session(remove.json), &remove.name, remove.yes),
-        Command::Types(types) => types::run(&session(types.json), &types.output),
+        ActionsCommand::List(list) => list::run(&context(list.json)),
+        ActionsCommand::Describe(describe) => {
+            describe::run(&context(describe.json), &describe.name)
+        }
+        ActionsCommand::Validate(validate) => {
+            validate::run(&context(validate.json), validate.fetch)
+        }
+        ActionsCommand::Exec(exec) => exec::run(&context(exec.json), &exec),
+        ActionsCommand::Fetch(fetch) => fetch::run(&context(fetch.json), &fetch),
+        ActionsCommand::Add(add) => add::run(&context(add.json), *add),
+        ActionsCommand::Init(init) => init::run(&context(init.json), &init.folder),
+        ActionsCommand::Edit(edit) => edit::run(&context(edit.json), &edit.name),
+        ActionsCommand::Remove(remove) => {
+            remove::run(&context(remove.json), &remove.name, remove.yes)
+        }
+        ActionsCommand::Types(types) => types::run(&context(types.json), &types.output),
     }
 }
 
-/// What every subcommand works with.
-pub(super) struct Session<'a> {
+/// What every subcommand needs.
+pub(super) struct ActionsContext<'a> {
     pub(super) shared: &'a Shared,
     pub(super) environment: &'a Environment,
     pub(super) json: bool,
     pub(super) paint: Paint,
 }
 
-/// A command that has ended by itself: with this exit code, all said.
+/// The exit code of a command that has reported its own error.
 pub(super) struct Ended(u8);
 
-impl Session<'_> {
+impl ActionsContext<'_> {
     pub(super) fn fail(&self, error: &Problem, code: u8) -> Ended {
         Ended(error.report(self.shared, self.json, code))
     }
 
-    /// The settings, and the repo that they name.
+    /// The settings and the repo's folder.
     fn settings(&self) -> Result<(Settings, PathBuf), Ended> {
         self.settings_with(Bounds::default())
     }
@@ -82,7 +91,7 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for something; a signal or a want of threads ends the command.
+    /// Waits for a future. A signal, or a failure to start threads, ends the command.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
         match block_with_signals(future) {
             Ok(Driven::Done(done)) => Ok(done),
@@ -93,9 +102,9 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn app_error(&self, error: &AppError) -> Ended {
-        let code = exit::of_app_error(error);
-        match Problem::of_app_error(error) {
+    pub(super) fn load_error(&self, error: &LoadError) -> Ended {
+        let code = exit::of_load_error(error);
+        match Problem::of_load_error(error) {
             Some(error) => {
                 let config = settings::config(self.shared, &Bounds::default(), self.environment);
                 let repo = config.ok().and_then(|config| config.path(Key::ActionsPath));
@@ -108,7 +117,7 @@ impl Session<'_> {
 
     fn change_error(&self, error: &ChangeError) -> Ended {
         match error {
-            ChangeError::Repo(error) => self.app_error(error),
+            ChangeError::Repo(error) => self.load_error(error),
             ChangeError::Invalid(_) => {
                 let error = Problem::usage(error.to_string())
                     .hinted("nothing was changed: see kael-host actions validate");
@@ -123,7 +132,7 @@ impl Session<'_> {
     }
 }
 
-/// The code of a command that says all it has to say itself.
+/// The exit code of a command that has printed everything.
 pub(super) fn code(ended: Result<u8, Ended>) -> u8 {
     ended.unwrap_or_else(|Ended(code)| code)
 }

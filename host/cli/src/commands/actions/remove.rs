@@ -1,23 +1,23 @@
-//! `kael-host actions remove`: asks, then takes an action out.
+//! `kael-host actions remove`: asks, then removes an action.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde_json::json;
 
-use super::{Ended, Session, code, list};
+use super::{ActionsContext, Ended, code, list};
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{Look, say, say_json};
 
-pub(super) fn run(session: &Session<'_>, name: &str, yes: bool) -> u8 {
-    code(removed(session, name, yes))
+pub(super) fn run(context: &ActionsContext<'_>, name: &str, yes: bool) -> u8 {
+    code(removed(context, name, yes))
 }
 
-fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings()?;
-    let repo = list::load(session)?;
-    let usage = |error: Problem| session.fail(&error, exit::USAGE);
+fn removed(context: &ActionsContext<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
+    let (settings, folder) = context.settings()?;
+    let repo = list::load(context)?;
+    let usage = |error: Problem| context.fail(&error, exit::USAGE);
     if let (Some(definition), false) = (repo.catalog.get(name), yes) {
         if !io::stdin().is_terminal() {
             let error = Problem::usage(format!("`{name}` is not removed without being asked"))
@@ -35,9 +35,12 @@ fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
             return Err(usage(Problem::usage("nothing was removed".to_owned())));
         }
     }
-    let changed = session.wait(kael_authoring::remove(&settings, &folder, name))?;
-    let changed = changed.map_err(|error| session.change_error(&error))?;
-    if session.json {
+    let changed = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        kael_authoring::remove(&runtime, &settings.limits, &folder, name).await
+    })?;
+    let changed = changed.map_err(|error| context.change_error(&error))?;
+    if context.json {
         let files: Vec<_> = changed.iter().map(|path| path.to_string_lossy()).collect();
         return Ok(say_json(
             &json!({ "removed": name, "files": files }),
@@ -48,7 +51,7 @@ fn removed(session: &Session<'_>, name: &str, yes: bool) -> Result<u8, Ended> {
     for (what, path) in ["deleted", "changed"].iter().zip(&changed) {
         out += &format!(
             "{what}: {}\n",
-            session.paint.text(Look::Faint, &path.display().to_string())
+            context.paint.text(Look::Faint, &path.display().to_string())
         );
     }
     Ok(say(&out, exit::SUCCESS))

@@ -1,27 +1,30 @@
-//! `kael-host actions types`: annotations of the repo for editors.
+//! `kael-host actions types`: writes annotations for editors.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::{Ended, Session, code};
+use super::{ActionsContext, Ended, code};
 use crate::exit;
 use crate::report::Problem;
 use crate::terminal::{Look, say, say_json};
 use kael_authoring::types::{self, TypesError};
 
-pub(super) fn run(session: &Session<'_>, into: &Path) -> u8 {
-    code(written(session, into))
+pub(super) fn run(context: &ActionsContext<'_>, into: &Path) -> u8 {
+    code(written(context, into))
 }
 
-fn written(session: &Session<'_>, into: &Path) -> Result<u8, Ended> {
-    let (settings, folder) = session.settings()?;
-    let written = session.wait(types::write(&folder, &settings.limits, into))?;
-    let written = written.map_err(|error| match &error {
-        TypesError::Repo(error) => session.app_error(error),
-        TypesError::File { .. } => session.fail(&Problem::usage(error.to_string()), exit::USAGE),
+fn written(context: &ActionsContext<'_>, into: &Path) -> Result<u8, Ended> {
+    let (settings, folder) = context.settings()?;
+    let written = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        types::write(&runtime, &folder, &settings.limits, into).await
     })?;
-    if session.json {
+    let written = written.map_err(|error| match &error {
+        TypesError::Repo(error) => context.load_error(error),
+        TypesError::File { .. } => context.fail(&Problem::usage(error.to_string()), exit::USAGE),
+    })?;
+    if context.json {
         let paths = |paths: &[std::path::PathBuf]| -> Vec<String> {
             paths
                 .iter()
@@ -40,14 +43,14 @@ fn written(session: &Session<'_>, into: &Path) -> Result<u8, Ended> {
     for path in &written.files {
         out += &format!(
             "written: {}\n",
-            session.paint.text(Look::Faint, &path.display().to_string())
+            context.paint.text(Look::Faint, &path.display().to_string())
         );
     }
     for path in &written.by_hand {
         let shown = path.display().to_string();
         out += &format!(
             "left as it is: {}: add \"{}\" to workspace.library there\n",
-            session.paint.text(Look::Strong, &shown),
+            context.paint.text(Look::Strong, &shown),
             written.library
         );
     }

@@ -1,39 +1,42 @@
-//! `kael-host actions validate`: the whole repo, all that is wrong.
+//! `kael-host actions validate`: prints everything that is wrong with a repo.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Ended, Session, code};
+use super::{ActionsContext, Ended, code};
 use crate::exit;
+use crate::settings::Settings;
 use crate::snippet::{Excerpt, SourceMap};
 use crate::terminal::{Look, say, say_json};
-use kael_authoring::check::{self, Checked, Finding};
-use kael_engine::app::Settings;
+use kael_authoring::check::{self, Finding, RepoCheck};
 
-pub(super) fn run(session: &Session<'_>, fetch: bool) -> u8 {
+pub(super) fn run(context: &ActionsContext<'_>, fetch: bool) -> u8 {
     let validated = || {
-        let (settings, folder) = session.settings()?;
-        check_and_tell(session, &settings, &folder, fetch)
+        let (settings, folder) = context.settings()?;
+        check_and_tell(context, &settings, &folder, fetch)
     };
     code(validated())
 }
 
 pub(super) fn check_and_tell(
-    session: &Session<'_>,
+    context: &ActionsContext<'_>,
     settings: &Settings,
     folder: &Path,
     fetch: bool,
 ) -> Result<u8, Ended> {
-    let checked = session.wait(check::check(settings, folder, fetch))?;
-    let checked = checked.map_err(|error| session.app_error(&error))?;
+    let checked = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        check::check(&runtime, &settings.limits, &settings.policy, folder, fetch).await
+    })?;
+    let checked = checked.map_err(|error| context.load_error(&error))?;
     let exit_code = if checked.is_valid() {
         exit::SUCCESS
     } else {
         exit::CONFIG
     };
     let texts = SourceMap::default().with_repo(Some(folder));
-    if session.json {
+    if context.json {
         let findings = checked.findings.iter();
         let findings: Vec<Value> = findings.map(|finding| told(&texts, finding)).collect();
         let document = json!({
@@ -44,17 +47,17 @@ pub(super) fn check_and_tell(
         });
         return Ok(say_json(&document, exit_code));
     }
-    Ok(say(&text(session, &texts, &checked), exit_code))
+    Ok(say(&text(context, &texts, &checked), exit_code))
 }
 
-/// The line that is at fault: within the call of `define_action`, that of the field which the message is about.
+/// The line of the mistake: that of the named field within the call of `define_action`.
 fn excerpt(texts: &SourceMap, finding: &Finding) -> Option<Excerpt> {
     if finding.harmless {
         return None;
     }
     let (file, line, message) = (finding.file.as_ref()?, finding.line?, &finding.message);
     let about = match &finding.action {
-        // What is wrong with its implementation names no field.
+        // A mistake of the implementation names no field.
         Some(_) => {
             let mut fields = ["entrypoint", "subdir"].into_iter();
             let field = fields.find(|field| message.starts_with(field));
@@ -76,8 +79,8 @@ fn told(texts: &SourceMap, finding: &Finding) -> Value {
     })
 }
 
-fn text(session: &Session<'_>, texts: &SourceMap, checked: &Checked) -> String {
-    let paint = session.paint;
+fn text(context: &ActionsContext<'_>, texts: &SourceMap, checked: &RepoCheck) -> String {
+    let paint = context.paint;
     let mut out = String::new();
     for finding in &checked.findings {
         let place = match (&finding.file, finding.line) {

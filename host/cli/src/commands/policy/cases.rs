@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::super::actions::{Ended, Session};
+use super::super::actions::{Ended, ActionsContext};
 use super::{DEFAULT_TENANT, loaded, rules};
 use crate::exit;
 use crate::report::Problem;
@@ -23,9 +23,9 @@ struct Case {
     expect: String,
 }
 
-pub(super) fn run(session: &Session<'_>, path: &Path, files: &[PathBuf]) -> Result<u8, Ended> {
+pub(super) fn run(context: &ActionsContext<'_>, path: &Path, files: &[PathBuf]) -> Result<u8, Ended> {
     let name = path.display().to_string();
-    let fail = |error: PolicyError| session.fail(&Problem::of_policy_error(&error), exit::CONFIG);
+    let fail = |error: PolicyError| context.fail(&Problem::of_policy_error(&error), exit::CONFIG);
     let text = policy::read(path).map_err(fail)?;
     let cases = cases(&text).map_err(|(line, message)| {
         fail(PolicyError {
@@ -33,7 +33,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path, files: &[PathBuf]) -> Resu
             texts: vec![(name.clone(), text.clone())],
         })
     })?;
-    let (repo, policy) = loaded(session, files)?;
+    let (repo, policy) = loaded(context, files)?;
     let mut failures = Vec::new();
     for case in &cases {
         let (answer, by) = answer(&policy, &repo.catalog, case);
@@ -45,7 +45,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path, files: &[PathBuf]) -> Resu
         true => exit::SUCCESS,
         false => exit::SCRIPT_FAILED,
     };
-    if session.json {
+    if context.json {
         let failures: Vec<Value> = failures
             .iter()
             .map(|(case, answer, by)| {
@@ -64,10 +64,10 @@ pub(super) fn run(session: &Session<'_>, path: &Path, files: &[PathBuf]) -> Resu
     for (case, answer, by) in &failures {
         out += &format!(
             "{}: {}{}\n",
-            session
+            context
                 .paint
                 .text(Look::Strong, &format!("{name}:{}", case.line)),
-            session.paint.text(Look::Bad, "failed: "),
+            context.paint.text(Look::Bad, "failed: "),
             escape_control(&format!(
                 "{} is to be {}, and is {answer} ({by})",
                 case.action, case.expect
@@ -82,7 +82,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path, files: &[PathBuf]) -> Resu
         0 => (Look::Good, "all as expected".to_owned()),
         failed => (Look::Bad, format!("{failed} failed")),
     };
-    out += &format!("{count}, {}\n", session.paint.text(look, &result));
+    out += &format!("{count}, {}\n", context.paint.text(look, &result));
     Ok(say(&out, code))
 }
 

@@ -4,34 +4,36 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::actions::{Ended, Session};
+use super::super::actions::{Ended, ActionsContext};
 use crate::args::Bounds;
-use crate::config::Key;
 use crate::exit;
 use crate::report::Problem;
 use crate::settings;
 use crate::terminal::{Look, say, say_json};
-use kael_engine::app;
 use kael_engine::policy::{self, PolicyError, PolicyFile, Rulebook};
+use kael_engine::runtime::LoadError;
+use kael_engine::sandbox::Output;
 
-pub(super) fn run(session: &Session<'_>, path: &Path) -> Result<u8, Ended> {
-    let fail = |error: PolicyError| session.fail(&Problem::of_policy_error(&error), exit::CONFIG);
+pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended> {
+    let fail = |error: PolicyError| context.fail(&Problem::of_policy_error(&error), exit::CONFIG);
     let name = path.display().to_string();
     let text = policy::read(path).map_err(fail)?;
     let file = PolicyFile::parse(&name, &text).map_err(fail)?;
-    let config = settings::config(session.shared, &Bounds::default(), session.environment)
-        .map_err(|error| session.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
+    let config = settings::config(context.shared, &Bounds::default(), context.environment)
+        .map_err(|error| context.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
     let mut actions = None;
-    if let Some(folder) = config.path(Key::ActionsPath) {
-        let loaded = session.wait(app::inspect(&folder, &config.limits()))?;
-        let (repo, problems) = loaded.map_err(|error| session.app_error(&error))?;
-        if !problems.is_empty() {
-            return Err(session.app_error(&app::AppError::Definitions(problems)));
-        }
+    let settings = settings::settings(&config, &Bounds::default(), context.environment.clone());
+    if let Some(folder) = &settings.actions {
+        let loaded = context.wait(async {
+            let runtime = settings.runtime(2)?;
+            let options = settings.repo_options(&Output::in_memory());
+            Ok::<_, LoadError>(runtime.load(folder, options).await?)
+        })?;
+        let repo = loaded.map_err(|error| context.load_error(&error))?;
         Rulebook::compile(std::slice::from_ref(&file), &repo.catalog, false).map_err(fail)?;
         actions = Some(repo.catalog.iter().count());
     }
-    if session.json {
+    if context.json {
         let document = json!({
             "ok": true,
             "exit_code": exit::SUCCESS,
@@ -49,7 +51,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path) -> Result<u8, Ended> {
         None => " (names of actions are checked with --actions DIR)",
         Some(_) => "",
     };
-    let good = session.paint.text(Look::Good, "no problems");
+    let good = context.paint.text(Look::Good, "no problems");
     let line = format!(
         "{}: {rules}, {good}{against}\n",
         crate::sanitize::escape_control(&name)

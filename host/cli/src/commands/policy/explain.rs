@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::super::actions::describe::{find, unknown};
-use super::super::actions::{Ended, Session};
+use super::super::actions::{Ended, ActionsContext};
 use super::{loaded, rules, told};
 use crate::exit;
 use crate::report::Problem;
@@ -16,21 +16,21 @@ use kael_engine::json::unmarked;
 use kael_engine::policy::{Explanation, Truth, Verdict};
 
 pub(super) fn run(
-    session: &Session<'_>,
+    context: &ActionsContext<'_>,
     action: &str,
     params: &str,
     tenant: &str,
     files: &[PathBuf],
 ) -> Result<u8, Ended> {
-    let (repo, policy) = loaded(session, files)?;
+    let (repo, policy) = loaded(context, files)?;
     let Some((name, definition)) = find(&repo.catalog, action) else {
-        return Err(session.fail(&unknown(&repo.catalog, action), exit::USAGE));
+        return Err(context.fail(&unknown(&repo.catalog, action), exit::USAGE));
     };
     let merged = gate::merged(definition, unmarked(params).to_owned());
     let params = merged.map_err(|error| {
         let problem = Problem::of_action(name.as_str(), &error)
             .hinted("the gate refuses such a call before any rule is asked");
-        session.fail(&problem, exit::USAGE)
+        context.fail(&problem, exit::USAGE)
     })?;
     let denied = definition.names.iter().find_map(|name| policy.denies(name));
     let explanation = rules(&policy).map(|rules| rules.explain(definition, &params, Some(tenant)));
@@ -47,7 +47,7 @@ pub(super) fn run(
         (None, Some(explanation)) => Some(explanation.decision.source.to_string()),
         (None, None) => None,
     };
-    if session.json {
+    if context.json {
         let document = json!({
             "action": name.as_str(),
             "params": serde_json::from_str::<serde_json::Value>(&params).unwrap_or_default(),
@@ -74,8 +74,8 @@ pub(super) fn run(
     };
     let mut out = format!(
         "{}: {}{}\n",
-        session.paint.text(Look::Strong, name.as_str()),
-        session.paint.text(look, answer),
+        context.paint.text(Look::Strong, name.as_str()),
+        context.paint.text(look, answer),
         match &by {
             Some(by) => escape_control(&format!(" by {by}")),
             None => ": there is no policy".to_owned(),
@@ -85,12 +85,12 @@ pub(super) fn run(
     out += &escape_control(&format!(", tenant {tenant}"));
     out.push('\n');
     if let Some(explanation) = &explanation {
-        out += &details(session, explanation);
+        out += &details(context, explanation);
     }
     Ok(say(&out, exit::SUCCESS))
 }
 
-fn details(session: &Session<'_>, explanation: &Explanation) -> String {
+fn details(context: &ActionsContext<'_>, explanation: &Explanation) -> String {
     let mut out = "rules:\n".to_owned();
     for rule in &explanation.rules {
         let (look, sign) = if rule.holds {
@@ -101,7 +101,7 @@ fn details(session: &Session<'_>, explanation: &Explanation) -> String {
         out += &format!(
             "  {}: {}\n",
             escape_control(&rule.source.to_string()),
-            session.paint.text(look, sign)
+            context.paint.text(look, sign)
         );
         for (words, truth) in &rule.conditions {
             out += &escape_control(&format!("    {words}: {}", word(*truth)));

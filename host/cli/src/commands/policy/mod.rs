@@ -8,23 +8,24 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::actions::{Ended, Session, code};
+use super::actions::{Ended, ActionsContext, code};
 use crate::args::{Bounds, Policy as Arguments, PolicyCommand, Shared};
 use crate::terminal::Paint;
-use kael_engine::app::{self, Repo};
 use kael_engine::environment::Environment;
 use kael_engine::gate::Policy;
 use kael_engine::policy::{Rulebook, Source};
+use kael_engine::runtime::{LoadError, Repo};
+use kael_engine::sandbox::Output;
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {
-    let session = |json: &bool| Session {
+    let context = |json: &bool| ActionsContext {
         shared,
         environment,
         json: *json,
         paint: Paint::new(environment),
     };
     code(match &arguments.command {
-        PolicyCommand::Check { file, json } => check::run(&session(json), file),
+        PolicyCommand::Check { file, json } => check::run(&context(json), file),
         PolicyCommand::Explain {
             action,
             params,
@@ -33,9 +34,9 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
             json,
         } => {
             let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-            explain::run(&session(json), action, params, tenant, policy)
+            explain::run(&context(json), action, params, tenant, policy)
         }
-        PolicyCommand::Test { file, policy, json } => cases::run(&session(json), file, policy),
+        PolicyCommand::Test { file, policy, json } => cases::run(&context(json), file, policy),
     })
 }
 
@@ -43,23 +44,21 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
 pub(super) const DEFAULT_TENANT: &str = "default";
 
 /// The repo, and the policy that its calls are held to.
-fn loaded(session: &Session<'_>, files: &[PathBuf]) -> Result<(Repo, Policy), Ended> {
+fn loaded(context: &ActionsContext<'_>, files: &[PathBuf]) -> Result<(Repo, Policy), Ended> {
     let bounds = Bounds {
         policy: files.to_vec(),
         ..Bounds::default()
     };
-    let (settings, folder) = session.settings_with(bounds)?;
-    let loaded = session.wait(app::inspect(&folder, &settings.limits))?;
-    let repo = match loaded {
-        Ok((repo, problems)) if problems.is_empty() => repo,
-        Ok((_, problems)) => {
-            return Err(session.app_error(&app::AppError::Definitions(problems)));
-        }
-        Err(error) => return Err(session.app_error(&error)),
-    };
+    let (settings, folder) = context.settings_with(bounds)?;
+    let loaded = context.wait(async {
+        let runtime = settings.runtime(2)?;
+        let options = settings.repo_options(&Output::in_memory());
+        Ok::<_, LoadError>(runtime.load(&folder, options).await?)
+    })?;
+    let repo = loaded.map_err(|error| context.load_error(&error))?;
     let policy = repo
         .policy(&settings.policy)
-        .map_err(|error| session.app_error(&error.into()))?;
+        .map_err(|error| context.load_error(&error.into()))?;
     Ok((repo, policy))
 }
 

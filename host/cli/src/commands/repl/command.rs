@@ -1,8 +1,8 @@
-//! What is typed to the REPL itself: `:help` and the like.
+//! The commands of the REPL itself, such as `:help`.
 
 use std::path::PathBuf;
 
-/// What `:help` says.
+/// The output of `:help`.
 pub(super) const HELP: &str = "\
 Lua is evaluated, and values are printed. What is not complete goes on in the next line. Variables stay, those of \
 `local` until the end of their input.
@@ -21,7 +21,7 @@ const NAMES: [&str; 5] = [":describe", ":load", ":reset", ":help", ":quit"];
 
 /// One command.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum ReplCommand {
     Describe(String),
     Load(PathBuf),
     Reset,
@@ -29,24 +29,24 @@ pub(super) enum Command {
     Quit,
 }
 
-/// Whether a line is for the REPL: no Lua begins so (`::` begins a label).
+/// Whether a line is a command. No Lua begins with a colon, except a label with `::`.
 pub(super) fn is_command(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with(':') && !line.starts_with("::")
 }
 
-/// The names of commands that a line is the beginning of.
+/// The names of commands that begin like this line.
 pub(super) fn names(line: &str) -> Vec<String> {
     let fits = NAMES.iter().filter(|name| name.starts_with(line));
     fits.map(|name| (*name).to_owned()).collect()
 }
 
-/// The beginning of an action's name that ends a line such as `:describe pro`.
+/// The part of an action's name at the end of a line such as `:describe pro`.
 pub(super) fn names_an_action(line: &str) -> Option<&str> {
     argument_of(":describe", line)
 }
 
-/// The beginning of a file's name that ends a line such as `:load x`.
+/// The part of a file's name at the end of a line such as `:load x`.
 pub(super) fn names_a_file(line: &str) -> Option<&str> {
     argument_of(":load", line)
 }
@@ -56,11 +56,11 @@ fn argument_of<'a>(command: &str, line: &'a str) -> Option<&'a str> {
     (name.len() > 1 && command.starts_with(name)).then(|| argument.trim_start())
 }
 
-impl Command {
+impl ReplCommand {
     /// Reads a command. The beginning of its name is enough.
     ///
     /// # Errors
-    /// What there is instead.
+    /// A message with the commands.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let line = line.trim();
         let (name, argument) = match line.split_once(char::is_whitespace) {
@@ -83,7 +83,7 @@ impl Command {
             ":describe" if argument.is_empty() => {
                 Err(":describe needs the name of an action: :describe prometheus.query".to_owned())
             }
-            // As it stands in Lua, it is understood, too.
+            // The name as Lua writes it works, too.
             ":describe" => Ok(Self::Describe(
                 argument
                     .strip_prefix("actions.")
@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn commands_are_read_and_mistakes_are_named() {
-        assert_eq!(Command::parse(":q"), Ok(Command::Quit));
+        assert_eq!(ReplCommand::parse(":q"), Ok(ReplCommand::Quit));
         assert_eq!(
-            Command::parse("  :describe  actions.a.b "),
-            Ok(Command::Describe("a.b".into()))
+            ReplCommand::parse("  :describe  actions.a.b "),
+            Ok(ReplCommand::Describe("a.b".into()))
         );
         assert_eq!(
-            Command::parse(":load my file.lua"),
-            Ok(Command::Load("my file.lua".into()))
+            ReplCommand::parse(":load my file.lua"),
+            Ok(ReplCommand::Load("my file.lua".into()))
         );
         for (line, error) in [
             (
@@ -128,7 +128,7 @@ mod tests {
             (":load", ":load needs the name of a file: :load script.lua"),
             (":quit now", ":quit takes no argument, got `now`"),
         ] {
-            assert_eq!(Command::parse(line), Err(error.to_owned()));
+            assert_eq!(ReplCommand::parse(line), Err(error.to_owned()));
         }
         assert!(is_command(" :help") && !is_command("::label::") && !is_command("x:y()"));
     }

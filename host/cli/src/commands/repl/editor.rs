@@ -1,4 +1,4 @@
-//! The line editor on a terminal: history, completion, and input of several lines.
+//! The line editor on a terminal: history, completion, and multi-line input.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -15,23 +15,23 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use super::command;
-use super::reading::{Event, Reader, Session};
+use super::reading::{Event, Reader, ReaderChannels};
 
-/// Inputs that are remembered.
+/// Inputs that the history keeps.
 const REMEMBERED: usize = 10_000;
 
-/// Starts the editor; with a file, inputs are remembered there.
+/// Starts the editor. Keeps the history in the file, if one is given.
 pub(super) fn start(history: Option<PathBuf>) -> io::Result<Reader> {
-    Reader::spawn(move |session| {
-        let events = session.events.clone();
-        if let Err(error) = edit(session, history.as_deref()) {
+    Reader::spawn(move |channels| {
+        let events = channels.events.clone();
+        if let Err(error) = edit(channels, history.as_deref()) {
             let failed = Event::Failed(format!("the line editor failed: {error}"));
             events.send(failed).ok();
         }
     })
 }
 
-fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
+fn edit(channels: ReaderChannels, history: Option<&Path>) -> rustyline::Result<()> {
     let config = Config::builder()
         .max_history_size(REMEMBERED)?
         .history_ignore_space(true)
@@ -40,7 +40,7 @@ fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
         .build();
     let mut editor = Editor::<Asking, DefaultHistory>::with_config(config)?;
     editor.set_helper(Some(Asking {
-        events: session.events.clone(),
+        events: channels.events.clone(),
         files: FilenameCompleter::new(),
     }));
     let mut history = history.filter(|file| match prepare(file) {
@@ -51,10 +51,10 @@ fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
         }
     });
     if let Some(file) = history {
-        // Nothing is there the first time, and what cannot be read is no reason not to begin.
+        // The first time there is no file. A file that cannot be read does not matter.
         editor.load_history(file).ok();
     }
-    while let Ok(prompt) = session.prompts.recv() {
+    while let Ok(prompt) = channels.prompts.recv() {
         let text = if prompt.more {
             format!(
                 "{:>width$} ",
@@ -76,14 +76,14 @@ fn edit(session: Session, history: Option<&Path>) -> rustyline::Result<()> {
             tracing::warn!("no history is kept in {}: {error}", file.display());
             history = None;
         }
-        if session.events.send(event).is_err() {
+        if channels.events.send(event).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-/// Makes the file, which only its owner can read: what was typed may hold secrets.
+/// Creates the file with mode 0600, because inputs may contain secrets.
 fn prepare(file: &Path) -> io::Result<()> {
     fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
     let file = File::options()
@@ -94,7 +94,7 @@ fn prepare(file: &Path) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-/// What the editor does not know itself, it asks the session.
+/// Asks the session for completions and for the end of a chunk.
 struct Asking {
     events: tokio::sync::mpsc::UnboundedSender<Event>,
     files: FilenameCompleter,

@@ -1,12 +1,13 @@
-//! `kael-host repl`: Lua typed and evaluated, one input after the other.
+//! `kael-host repl`: reads and evaluates Lua, input by input.
 //!
-//! Reading blocks, so it has a thread of its own; the session, and what is printed of it, stay here.
+//! Reading blocks, so a thread of its own does it. The session and all output stay on this side.
 
 mod command;
 mod editor;
 mod reading;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,18 +19,19 @@ use crate::commands::run;
 use crate::progress::{self, ProgressWriter};
 use crate::report::Problem;
 use crate::sanitize::Terminal;
+use crate::settings::Settings;
 use crate::snippet::SourceMap;
 use crate::terminal::{Paint, say_json_line};
 use crate::{exit, runtime, settings};
-use command::Command;
-use kael_engine::activity::Activity;
-use kael_engine::app::session::Session;
-use kael_engine::app::{self, AppError};
+use command::ReplCommand;
+use kael_engine::activity::{ActivityLog, Retention};
+use kael_engine::catalog::Catalog;
 use kael_engine::environment::Environment;
+use kael_engine::runtime::{LoadError, Runtime, Session};
 use kael_engine::sandbox::{Chunk, ChunkEnd, ChunkUse, Ending, Output};
 use reading::{Event, Reader};
 
-/// How long an evaluation may take to heed an interrupt before it is ended with all that the session holds.
+/// How long an evaluation may take to end after an interrupt, before the whole session ends.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environment) -> u8 {
@@ -45,7 +47,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
     let mut settings = settings::settings(&config, &arguments.bounds, environment.clone());
     let progress = progress::is_wanted(shared, &environment);
     if progress {
-        settings.envyr.activity = Activity::on(false);
+        settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
     let folder = settings.actions.clone();
     let output = if arguments.json {
@@ -62,19 +64,26 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             return exit::CONFIG;
         }
     };
-    // As the terminal was found: a signal may come while the editor has changed its modes.
+    // The terminal's modes before the editor changes them. A signal must restore them.
     let modes = rustix::termios::tcgetattr(io::stdin()).ok();
     let code = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let kept = arguments.json.then(|| output.clone());
-        let opening = Session::open(settings, output, interactive);
+        let opening = async {
+            // One for the session and one for the repo; the next session is made before the last one is gone.
+            let runtime = settings.runtime(3)?;
+            let repo = settings.repo(&runtime, &output).await?;
+            let options = settings.run_options(output.clone());
+            let session = runtime.session(repo, options, interactive).await?;
+            Ok::<_, LoadError>((runtime, session))
+        };
         let session = tokio::select! {
             biased;
             number = signals.any() => return Ok(ended(shared, number)),
             session = opening => session,
         };
-        let session = match session {
-            Ok(session) => session,
+        let (runtime, session) = match session {
+            Ok(opened) => opened,
             Err(error) => {
                 let texts = SourceMap::default().with_repo(folder.as_deref());
                 return Ok(not_begun(shared, arguments.json, &error, texts));
@@ -92,6 +101,9 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             interactive,
             kept,
             progress,
+            settings,
+            runtime,
+            output,
             session,
             signals,
             reader,
@@ -119,15 +131,15 @@ fn ended(shared: &Shared, number: u8) -> u8 {
     exit::SIGNAL + number
 }
 
-fn not_begun(shared: &Shared, as_json: bool, error: &AppError, texts: SourceMap) -> u8 {
-    let code = exit::of_app_error(error);
-    match Problem::of_app_error(error) {
+fn not_begun(shared: &Shared, as_json: bool, error: &LoadError, texts: SourceMap) -> u8 {
+    let code = exit::of_load_error(error);
+    match Problem::of_load_error(error) {
         Some(error) => refused(shared, as_json, &error.quoting(texts), code),
         None => code,
     }
 }
 
-/// Says why there is no session.
+/// Reports why there is no session.
 fn refused(shared: &Shared, as_json: bool, error: &Problem, code: u8) -> u8 {
     if as_json {
         return say_json_line(&document("", Some(error), code, true), code);
@@ -136,7 +148,7 @@ fn refused(shared: &Shared, as_json: bool, error: &Problem, code: u8) -> u8 {
     code
 }
 
-/// What `--json` prints of an input.
+/// The document that `--json` prints for an input.
 fn document(output: &str, error: Option<&Problem>, code: u8, lost: bool) -> Value {
     json!({
         "ok": error.is_none(),
@@ -147,7 +159,7 @@ fn document(output: &str, error: Option<&Problem>, code: u8, lost: bool) -> Valu
     })
 }
 
-/// The signals that ask for an end: of an evaluation, or of the program.
+/// Signals that end an evaluation or the program.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -163,7 +175,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// The number of the next signal.
     async fn any(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 2,
@@ -173,30 +185,33 @@ impl Signals {
     }
 }
 
-/// What is to come after a line.
+/// What follows a line.
 enum Next {
     Line,
-    /// The end, with this exit code.
+    /// The program ends with this exit code.
     End(u8),
 }
 
-/// A session with whoever types.
+/// One interactive session.
 struct Repl<'a> {
     shared: &'a Shared,
     paint: Paint,
     interactive: bool,
-    /// For `--json`: what an input has printed.
+    /// The output of an input, for `--json`.
     kept: Option<Output>,
-    /// Whether it is shown what takes long.
+    /// Whether slow actions are shown while they run.
     progress: bool,
+    settings: Settings,
+    runtime: Runtime,
+    output: Output,
     session: Session,
     signals: Signals,
     reader: Reader,
-    /// Lines that are the beginning of a chunk.
+    /// The lines of an unfinished chunk.
     pending: String,
-    /// The number of the first line of what comes next.
+    /// The number of the first line of the next input.
     line: u32,
-    /// All that was typed, each line in its place, and the files that were loaded: for what errors quote.
+    /// All input, with each line at its number, and the loaded files: for quotes in errors.
     typed: Vec<String>,
     loaded: SourceMap,
     /// The exit code of the last error.
@@ -207,9 +222,9 @@ impl Repl<'_> {
     async fn main_loop(mut self) -> u8 {
         if self.interactive && !self.shared.quiet {
             let banner = format!(
-                "kael-host {}, actions: {}. :help says what there is, :quit or Ctrl-D ends.\n",
+                "kael-host {}, actions: {}. :help lists the commands, :quit or Ctrl-D ends.\n",
                 env!("CARGO_PKG_VERSION"),
-                self.session.catalog().iter().count()
+                self.catalog().iter().count()
             );
             io::stdout().write_all(banner.as_bytes()).ok();
         }
@@ -226,14 +241,15 @@ impl Repl<'_> {
         }
     }
 
-    /// The next line; none when it was dropped. The editor's questions are answered meanwhile.
+    /// Reads the next line. None if the user dropped it. Answers the editor's questions meanwhile.
     async fn read(&mut self, more: bool) -> Result<Option<String>, u8> {
         self.reader.ask(self.line, more);
         loop {
             let event = tokio::select! {
                 biased;
                 number = self.signals.any() => match (number, self.interactive) {
-                    // The editor is told of Ctrl-C by the terminal; this was sent by somebody else.
+                    // The terminal tells the editor of Ctrl-C. This SIGINT came from another
+                    // process.
                     (2, true) => continue,
                     _ => return Err(ended(self.shared, number)),
                 },
@@ -256,7 +272,7 @@ impl Repl<'_> {
                 Event::End => {
                     let text = std::mem::take(&mut self.pending);
                     if !text.is_empty() {
-                        // As a file it is what it is: cut short.
+                        // The input ended inside a chunk. Evaluating it gives Lua's error.
                         let source = format!("{}{text}", "\n".repeat(self.line as usize - 1));
                         if let Next::End(code) = self.evaluate(source, ChunkUse::File, None).await {
                             return Err(code);
@@ -288,7 +304,7 @@ impl Repl<'_> {
     async fn complete(&mut self, line: &str) -> Vec<String> {
         match command::names_an_action(line) {
             Some(start) => {
-                let catalog = self.session.catalog();
+                let catalog = self.catalog();
                 let names = catalog.iter().map(|(name, _)| name.as_str().to_owned());
                 names.filter(|name| name.starts_with(start)).collect()
             }
@@ -298,13 +314,13 @@ impl Repl<'_> {
 
     async fn take(&mut self, line: String) -> Next {
         if self.pending.is_empty() {
-            // What was dropped has left its place to what came in its stead.
+            // A new input takes the lines of a dropped one.
             self.typed.truncate(self.line as usize - 1);
         }
         self.typed.extend(line.split('\n').map(str::to_owned));
         if self.pending.is_empty() && command::is_command(&line) {
             self.line += 1;
-            return match Command::parse(&line) {
+            return match ReplCommand::parse(&line) {
                 Ok(command) => self.run_command(command).await,
                 Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             };
@@ -317,7 +333,7 @@ impl Repl<'_> {
         self.evaluate(source, ChunkUse::Input, None).await
     }
 
-    /// How errors name what was typed.
+    /// The name of the input in errors.
     fn own_name(&self) -> &'static str {
         if self.interactive { "repl" } else { "stdin" }
     }
@@ -331,7 +347,7 @@ impl Repl<'_> {
         }
     }
 
-    /// Evaluates what was typed, or the file of that name, and says how it ended.
+    /// Evaluates an input, or the file of that name, and reports how it ended.
     async fn evaluate(&mut self, source: String, use_as: ChunkUse, file: Option<String>) -> Next {
         let typed = file.is_none();
         let chunk = self.chunk(source, use_as, file);
@@ -352,7 +368,7 @@ impl Repl<'_> {
                 () = tokio::time::sleep(GRACE) => {}
             }
         };
-        let shown = progress::show(&self.session.settings().envyr.activity, self.progress);
+        let shown = progress::show(self.runtime.activity(), self.progress);
         let report = {
             let evaluating = self.session.evaluate(chunk, stop);
             tokio::select! {
@@ -402,7 +418,19 @@ impl Repl<'_> {
             .loaded
             .clone()
             .with(self.own_name(), &self.typed.join("\n"));
-        texts.with_repo(self.session.settings().actions.as_deref())
+        texts.with_repo(self.settings.actions.as_deref())
+    }
+
+    /// The actions of the repo.
+    fn catalog(&self) -> Arc<Catalog> {
+        let repo = self.session.repo();
+        repo.map(|repo| repo.catalog.clone()).unwrap_or_default()
+    }
+
+    /// Begins anew with the repo as it is now.
+    async fn reset(&mut self) -> Result<(), LoadError> {
+        let repo = self.settings.repo(&self.runtime, &self.output).await?;
+        self.session.restart(repo).await
     }
 
     async fn begin_anew(&mut self) -> Next {
@@ -430,28 +458,28 @@ impl Repl<'_> {
         goes_on(say_json_line(&document, exit::SUCCESS))
     }
 
-    async fn run_command(&mut self, command: Command) -> Next {
+    async fn run_command(&mut self, command: ReplCommand) -> Next {
         match command {
-            Command::Help => self.say(command::HELP),
-            Command::Quit => Next::End(if self.interactive {
+            ReplCommand::Help => self.say(command::HELP),
+            ReplCommand::Quit => Next::End(if self.interactive {
                 exit::SUCCESS
             } else {
                 self.last
             }),
-            Command::Reset => match self.session.reset().await {
+            ReplCommand::Reset => match self.reset().await {
                 Ok(()) if self.interactive => {
                     self.say("The repo is loaded anew, and all variables are gone.\n")
                 }
                 Ok(()) => self.say(""),
                 Err(error) => {
-                    let code = exit::of_app_error(&error);
-                    match Problem::of_app_error(&error) {
+                    let code = exit::of_load_error(&error);
+                    match Problem::of_load_error(&error) {
                         Some(error) => self.report_error(&error.quoting(self.texts()), code),
                         None => Next::End(code),
                     }
                 }
             },
-            Command::Load(path) => match run::file(&path) {
+            ReplCommand::Load(path) => match run::file(&path) {
                 Ok(source) => {
                     let name = path.display().to_string();
                     self.loaded.set(&name, &source);
@@ -459,24 +487,26 @@ impl Repl<'_> {
                 }
                 Err(message) => self.report_error(&Problem::usage(message), exit::USAGE),
             },
-            Command::Describe(name) => self.describe(&name).await,
+            ReplCommand::Describe(name) => self.describe(&name).await,
         }
     }
 
     async fn describe(&mut self, name: &str) -> Next {
-        let catalog = self.session.catalog();
+        let catalog = self.catalog();
         let Some((name, definition)) = describe::find(&catalog, name) else {
             let error = describe::unknown(&catalog, name);
             return self.report_error(&error, exit::USAGE);
         };
-        let root = self.session.repo().map(|repo| repo.bundle.root.clone());
-        let looker = app::executors(self.session.settings(), root.unwrap_or_default());
-        let looked = looker.look(definition, false).await;
+        // What has a definition has a repo.
+        let Some(repo) = self.session.repo() else {
+            return Next::Line;
+        };
+        let looked = repo.executors().look(definition, false).await;
         let text = describe::text(self.paint, name, definition, &looked);
         self.say(&text)
     }
 
-    /// Says something beside what was printed: all of it is an input's document.
+    /// Prints text besides the output. With `--json` it is part of the input's document.
     fn say(&self, text: &str) -> Next {
         goes_on(match &self.kept {
             None => crate::terminal::say(text, exit::SUCCESS),
@@ -489,7 +519,7 @@ impl Repl<'_> {
     }
 }
 
-/// Where nobody reads what is said, there is no next line.
+/// Ends the session when the reader of the output is gone.
 fn goes_on(said: u8) -> Next {
     match said {
         exit::SUCCESS => Next::Line,

@@ -1,4 +1,5 @@
-//! Where input comes from: a thread that reads a line whenever it is asked to, and may ask of the session what it needs.
+//! Reads input on a thread of its own, line by line on request. The thread can ask the session
+//! questions.
 
 use std::io::{self, BufRead as _};
 use std::sync::mpsc;
@@ -6,58 +7,59 @@ use std::thread;
 
 use tokio::sync::mpsc as events;
 
-/// A line may be this long.
+/// Bytes that a line may have.
 const MAX_LINE: u64 = 16 << 20;
 
-/// What the thread has to say.
+/// A message of the thread.
 pub(super) enum Event {
     Line(String),
-    /// Whether this is all of a chunk.
+    /// Asks whether this is a complete chunk.
     Check(String, mpsc::Sender<bool>),
-    /// The names that could end this line.
+    /// Asks for the names that could complete this line.
     Complete(String, mpsc::Sender<Vec<String>>),
-    /// What was typed is to be forgotten.
+    /// The user dropped the input.
     Dropped,
     End,
     Failed(String),
 }
 
-/// What the next line is: its number, and whether it goes on with the one before.
+/// The next line to read: its number, and whether it continues the previous one.
 pub(super) struct Prompt {
     pub(super) line: u32,
     pub(super) more: bool,
 }
 
-/// The thread, as the session sees it.
+/// The session's side of the thread.
 pub(super) struct Reader {
     prompts: mpsc::Sender<Prompt>,
     events: events::UnboundedReceiver<Event>,
 }
 
-/// The session, as the thread sees it.
-pub(super) struct Session {
+/// The thread's side of the channels.
+pub(super) struct ReaderChannels {
     pub(super) prompts: mpsc::Receiver<Prompt>,
     pub(super) events: events::UnboundedSender<Event>,
 }
 
 impl Reader {
-    /// Starts the thread. It is never joined: it may be waiting for a line when the program ends.
-    pub(super) fn spawn(body: impl FnOnce(Session) + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread. It is never joined, because it may be waiting for a line when the program
+    /// ends.
+    pub(super) fn spawn(body: impl FnOnce(ReaderChannels) + Send + 'static) -> io::Result<Self> {
         let (prompts, prompted) = mpsc::channel();
         let (sender, events) = events::unbounded_channel();
-        let session = Session {
+        let channels = ReaderChannels {
             prompts: prompted,
             events: sender,
         };
         thread::Builder::new()
             .name("kael-input".to_owned())
-            .spawn(move || body(session))?;
+            .spawn(move || body(channels))?;
         Ok(Self { prompts, events })
     }
 
-    /// Asks for a line.
+    /// Requests a line.
     pub(super) fn ask(&self, line: u32, more: bool) {
-        // A thread that is gone says so itself: there is no next event.
+        // If the thread has ended, `next` reports the end.
         self.prompts.send(Prompt { line, more }).ok();
     }
 
@@ -66,13 +68,13 @@ impl Reader {
     }
 }
 
-/// Reads stdin line by line, with no word about it.
+/// Reads stdin line by line without a prompt.
 pub(super) fn start() -> io::Result<Reader> {
-    Reader::spawn(|session| {
+    Reader::spawn(|channels| {
         let mut number = 0;
-        while session.prompts.recv().is_ok() {
+        while channels.prompts.recv().is_ok() {
             number += 1;
-            if session.events.send(line(number)).is_err() {
+            if channels.events.send(line(number)).is_err() {
                 return;
             }
         }

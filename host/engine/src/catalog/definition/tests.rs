@@ -87,7 +87,7 @@ fn each_field_is_checked() {
         ),
         (
             r#"{"source":"x","executor":"lambda"}"#,
-            "field 'executor' `lambda` is none of \"native\", \"docker\", \"wasm\"",
+            "field 'executor' `lambda` is not one of \"native\", \"docker\", \"wasm\"",
         ),
         (
             r#"{"source":"x","executor":"native","timeuot":5}"#,
@@ -205,7 +205,7 @@ fn each_field_is_checked() {
         (r#","writable":[""]"#, "field 'writable' `` is not a path"),
         (
             r#","type":"perl""#,
-            "field 'type' `perl` is none of \"python\", \"node\", \"shell\", \"other\"",
+            "field 'type' `perl` is not one of \"python\", \"node\", \"shell\", \"other\"",
         ),
         (
             r#","interpreter":" ""#,
@@ -233,7 +233,7 @@ fn each_field_is_checked() {
 }
 
 #[test]
-fn a_wasm_action_is_given_what_its_fields_name() {
+fn a_wasm_action_gets_the_grants_of_its_fields() {
     let body = r#"{"source":"x","entrypoint":"a.wasm","executor":"wasm","env":["PATH"],
         "limits":{"memory":"64MiB","cpu":"5s"},"network":["Prometheus.internal:9090"],
         "dirs":{"/out":{"path":"/srv/out","mode":"read-write"},"/data":{"path":"./data"}},
@@ -277,7 +277,7 @@ fn each_field_of_a_wasm_action_is_checked() {
         (r#""dirs":{"/a":{"mode":"read"}}"#, "field 'dirs[\"/a\"].path' is missing".to_owned()),
         (
             r#""dirs":{"/a":{"path":"x","mode":"rw"}}"#,
-            "field 'dirs[\"/a\"].mode' `rw` is none of \"read\", \"read-write\"".to_owned(),
+            "field 'dirs[\"/a\"].mode' `rw` is not one of \"read\", \"read-write\"".to_owned(),
         ),
         (
             r#""dirs":{"/a":{"path":"x","mod":"read"}}"#,
@@ -328,7 +328,7 @@ fn each_field_of_a_wasm_action_is_checked() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_definition_comes_out_at_once() {
+fn all_mistakes_of_a_definition_are_found_at_once() {
     let at = "actions/a.lua:3: define_action: ";
     let body = r#"{"source":5,"tag":"v1","executor":"native","timeout":"soon","input":5,"args_order":["a"],"cache":"x","retry":5,"zzz":1}"#;
     let fields: Vec<String> = parse(body)

@@ -103,28 +103,28 @@ fn what_is_no_schema_is_refused_with_its_place() {
     for (schema, start) in [
         (
             json!({ "properties": { "a": { "type": "strin" } } }),
-            "is no valid schema: `properties.a.type` \"strin\" is no type of JSON Schema: ",
+            "is not a valid schema: `properties.a.type` \"strin\" is not a type of JSON Schema: ",
         ),
         (
             json!({ "properties": { "a": { "minimum": "x" } } }),
-            "is no valid schema: `properties.a.minimum` must be a number, got a string",
+            "is not a valid schema: `properties.a.minimum` must be a number, got a string",
         ),
         (
             json!({ "$ref": "https://example.org/schema.json" }),
-            "is no valid schema: ",
+            "is not a valid schema: ",
         ),
         (
             json!({ "$ref": "file:///etc/passwd" }),
-            "is no valid schema: ",
+            "is not a valid schema: ",
         ),
-        (json!({ "pattern": "(?=x)" }), "is no valid schema: "),
+        (json!({ "pattern": "(?=x)" }), "is not a valid schema: "),
         (
             json!({ "pattern": "(((x{100}){100}){100}){100}" }),
-            "is no valid schema: ",
+            "is not a valid schema: ",
         ),
         (
             json!({ "format": "no-such-format" }),
-            "is no valid schema: ",
+            "is not a valid schema: ",
         ),
     ] {
         let error = Schema::compile(schema.clone()).expect_err("no schema");

@@ -41,7 +41,7 @@ pub(super) fn no_other_case(locked: &Map<String, Value>, params: &str) -> Result
     })
     .map_err(|other| match other {
         Other::Refused(error) => error,
-        Other::Syntax(error) => refused(format!("the parameters are no table: {error}")),
+        Other::Syntax(error) => refused(format!("the parameters are not a table: {error}")),
     })
 }
 

@@ -91,8 +91,8 @@ fn document(
             ..ActionError::new(ErrorKind::BadOutput, message)
         }
     };
-    let text =
-        json::text(stdout).map_err(|error| bad(format!("printed what is no text: {error}")))?;
+    let text = json::text(stdout)
+        .map_err(|error| bad(format!("printed bytes that are not text: {error}")))?;
     let mut out = Capped {
         bytes: Vec::new(),
         cap,
@@ -138,7 +138,7 @@ fn value(output: Output, text: &str, out: &mut Capped) -> Result<(), Fault> {
             }
             json::check(last).map_err(|error| {
                 Fault::Not(format!(
-                    "printed what does not end with a JSON document: {}",
+                    "printed output that does not end with a JSON document: {}",
                     error.below(above)
                 ))
             })?;
@@ -412,7 +412,7 @@ mod tests {
         );
         assert_eq!(
             taken("a\n{\"b\":1}\nc\n"),
-            Err("printed what does not end with a JSON document: it begins with \"c\", which is no value, at line 3 column 1".into())
+            Err("printed output that does not end with a JSON document: it begins with \"c\", which is not a JSON value, at line 3 column 1".into())
         );
         assert_eq!(taken(" \n"), Err(EMPTY.into()));
     }

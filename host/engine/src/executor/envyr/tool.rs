@@ -1,7 +1,7 @@
 //! The envyr program: where it is, whether it is the version that Kael was tested with, and how to install it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ProcessCommand, Stdio};
 
 use thiserror::Error;
 
@@ -29,7 +29,7 @@ pub enum InstallError {
 /// Whether a program is envyr of the version that is wanted.
 #[must_use]
 pub fn is_current(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").output();
+    let output = ProcessCommand::new(program).arg("--version").output();
     output.is_ok_and(|output| output.stdout == format!("envyr {VERSION}\n").into_bytes())
 }
 
@@ -40,7 +40,7 @@ pub fn is_current(program: &Path) -> bool {
 pub fn install(data: &Path) -> Result<PathBuf, InstallError> {
     let tools = tools_folder(data);
     let program = tools.join("bin/envyr");
-    let mut cargo = Command::new("cargo");
+    let mut cargo = ProcessCommand::new("cargo");
     cargo
         .args(["install", "envyr", "--locked", "--force", "--version"])
         .arg(format!("={VERSION}"))
@@ -119,7 +119,7 @@ fn version(path: &Path, data: &Path) -> Option<String> {
     {
         return Some(version.to_owned());
     }
-    let output = Command::new(path)
+    let output = ProcessCommand::new(path)
         .arg("--version")
         .env_clear()
         .output()

@@ -1,46 +1,46 @@
-//! What this machine offers for keeping processes together and apart, asked once and by doing it.
+//! Finds out, by trying once, how this machine can contain and confine processes.
 
-use std::fmt;
 use std::io;
 use std::sync::{Once, OnceLock};
 
 use super::Isolation;
 use super::cgroup::Places;
+use super::containment::Containment;
 use super::filter::Filter;
+use super::kernel_features;
 use super::launcher;
 use super::orphan_reaper;
-use super::spawn::{self, Containment};
 
-/// What native actions run under on this machine.
+/// The containment and confinement that this machine offers for native actions.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     /// What keeps the processes of a call together.
     pub containment: Containment,
-    /// Why there is no PID namespace, or none whose mounts can be read-only.
+    /// Why the machine offers no PID namespace, or none with read-only mounts.
     pub refused: String,
-    /// What is used up at the moment: no action runs until it is not.
+    /// The resource that is used up at the moment. No action runs until it is free again.
     pub exhausted: Option<String>,
-    /// Why system calls are not refused, where they are not.
+    /// Why the kernel cannot filter system calls, if it cannot.
     pub unfiltered: Option<&'static str>,
     /// The version of Landlock.
     pub landlock: Option<i64>,
-    /// What counts processes.
+    /// How processes are counted.
     pub counting: Counting,
 }
 
 /// How the number of an action's processes is limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counting {
-    /// A group of the pids controller, below this folder.
+    /// By a control group with the pids controller, below this folder.
     Group(String),
-    /// RLIMIT_NPROC of a user namespace's only user.
+    /// By RLIMIT_NPROC, for the only user of a user namespace.
     User,
-    /// Not at all, and why.
+    /// Not limited, for this reason.
     None(String),
 }
 
 impl Capabilities {
-    /// Asks.
+    /// Tries everything that was not tried before.
     pub async fn ask() -> Self {
         let asked = async || {
             let (_, refused) = launcher::namespace().await?;
@@ -74,12 +74,12 @@ impl Capabilities {
             refused,
             exhausted,
             unfiltered: Filter::get().err(),
-            landlock: spawn::landlock_version(),
+            landlock: kernel_features::landlock_version(),
             counting,
         }
     }
 
-    /// What is missing for the whole of the confinement, part by part.
+    /// The parts of the confinement that this machine lacks.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         match self.containment {
@@ -104,10 +104,10 @@ impl Capabilities {
     }
 }
 
-/// The strongest way to keep processes together that there is.
+/// The strongest containment that this machine allows.
 ///
 /// # Errors
-/// When that cannot be had now, because something is used up.
+/// When a resource is used up, so that the strongest one is not available now.
 pub(super) async fn containment(isolation: Isolation) -> io::Result<Containment> {
     match isolation {
         Isolation::Client => return Ok(Containment::Session),
@@ -128,7 +128,7 @@ pub(super) async fn containment(isolation: Isolation) -> io::Result<Containment>
     }
 }
 
-/// What is used where there is no PID namespace.
+/// The containment on machines without PID namespaces.
 fn instead() -> io::Result<Containment> {
     static INSTEAD: OnceLock<Containment> = OnceLock::new();
     let places = Places::get()?;
@@ -141,16 +141,4 @@ fn instead() -> io::Result<Containment> {
             Containment::Session
         }
     }))
-}
-
-impl fmt::Display for Containment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Namespace { user: false, .. } => "a PID namespace",
-            Self::Namespace { user: true, .. } => "a PID namespace in a user namespace",
-            Self::Group => "a control group",
-            Self::Subreaper => "a sweep of what comes back to Kael",
-            Self::Session => "a search by their environment",
-        })
-    }
 }

@@ -1,7 +1,7 @@
-//! Groups of processes as the kernel keeps them: how many there may be in one, and the end of all in one.
+//! Control groups: limit the number of processes of a call, and kill all of them.
 //!
-//! Both versions of control groups are found through `/proc/self/mountinfo`. A group is made for one call, beside or below the one
-//! that the host is in, and removed with it.
+//! Finds both versions of control groups through `/proc/self/mountinfo`. Each call gets a group of
+//! its own, beside or below the host's group, and removes it at its end.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,37 +16,38 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::exhausted;
 use crate::executor::prewarm::Prewarmed;
 
-/// Where groups can be made on this machine.
+/// The folders in which Kael can make groups.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Places {
-    /// For a limit on the number of processes.
+    /// Groups that limit the number of processes.
     pub(super) pids: Option<PathBuf>,
-    /// For ending all processes of a group at once. A limit on their number does it, too: with none allowed, what is there
-    /// starts nothing that is not seen. So this is where `pids` is, if that is anywhere.
+    /// Groups whose processes can be killed at once. A limit of zero processes also works: then
+    /// nothing in the group can start a process that the kill misses. So this is the folder `pids`
+    /// if that exists.
     pub(super) kill: Option<PathBuf>,
-    /// Why there is no place for a limit on processes.
+    /// Why no folder limits processes.
     pub(super) why: String,
 }
 
-/// Lists the processes of a group; what writes to it joins.
+/// Lists the processes of a group. Writing a pid to it moves the process into the group.
 const MEMBERS: &str = "cgroup.procs";
 
-/// Ends all of them, in version 2.
+/// Kills all processes of a group (version 2 only).
 const KILL: &str = "cgroup.kill";
 
-/// A group for one call. Dropping it removes it.
+/// The group of one call. Dropping it removes the group.
 #[derive(Debug)]
 pub(super) struct Group {
     folder: PathBuf,
-    /// What was refused before its end began.
+    /// The number of refused forks, read before the group was killed.
     refused: OnceLock<u64>,
 }
 
 impl Places {
-    /// Looks for them, until that was possible once.
+    /// Finds the folders, and remembers them once that succeeds.
     ///
     /// # Errors
-    /// When something is used up, so that nothing is known yet.
+    /// When a resource is used up, so that the search could not finish.
     pub(super) fn get() -> io::Result<&'static Self> {
         static PLACES: OnceLock<Places> = OnceLock::new();
         if let Some(known) = PLACES.get() {
@@ -61,7 +62,7 @@ impl Places {
         Ok(PLACES.get_or_init(|| found))
     }
 
-    /// Tries each candidate with a group that is removed again.
+    /// Tries each candidate by making and removing a group.
     fn find(candidates: &[PathBuf]) -> io::Result<Self> {
         let mut places = Self {
             why: "no hierarchy with the pids controller is mounted".to_owned(),
@@ -90,29 +91,31 @@ impl Places {
                 places.kill = Some(place.clone());
             }
         }
-        // One group is sooner joined than two.
+        // Joining one group is faster than joining two.
         places.kill = places.pids.clone().or(places.kill);
         Ok(places)
     }
 }
 
-/// The next call's, and how it is joined.
+/// The group for the next call, and the file to join it.
 static NEXT: Prewarmed<(Group, OwnedFd)> = Prewarmed::new();
 
-/// Makes the next call's.
+/// Makes the group for the next call.
 pub(super) fn make_ahead() {
     drop(NEXT.make(|| Group::with_door(Places::get().ok()?.kill.as_ref()?).ok()));
 }
 
-/// Removes it.
+/// Removes that group.
 pub(super) fn clear_ahead() {
     drop(NEXT.clear());
 }
 
 impl Group {
-    /// An empty group that allows so many processes and threads, and what a process of one thread writes `0` to, to join it.
+    /// An empty group with this limit of processes and threads, and its file: a process with one
+    /// thread joins by writing `0` to it.
     pub(super) fn ready(place: &Path, processes: Option<u64>) -> io::Result<(Self, OwnedFd)> {
-        // All of them are in one place. Another host that does not see this one's process takes a group for one of a host that was killed.
+        // All groups are in one folder. Another host that does not see this host's process takes
+        // the group for a leftover of a killed host and removes it.
         let next = NEXT.take();
         let (group, door) = match next.filter(|(group, _)| group.folder.is_dir()) {
             Some(next) => next,
@@ -140,12 +143,12 @@ impl Group {
         Ok(Self { folder, refused })
     }
 
-    /// Bounds the processes and threads in it.
+    /// Limits the processes and threads of the group.
     fn allow(&self, processes: u64) -> io::Result<()> {
         self.write("pids.max", &processes.to_string())
     }
 
-    /// How often a process was refused because there were too many.
+    /// How many forks the group refused because there were too many processes.
     pub(super) fn refused(&self) -> u64 {
         *self.refused.get_or_init(|| {
             let events = fs::read_to_string(self.folder.join("pids.events")).unwrap_or_default();
@@ -154,9 +157,9 @@ impl Group {
         })
     }
 
-    /// A process of one thread that writes `0` to it joins the group.
+    /// The file to which a process of one thread writes `0` to join the group.
     fn door(&self) -> io::Result<OwnedFd> {
-        // Where threads can be moved one by one, the kernel need not wait for all processors to move one.
+        // `tasks` moves a single thread, for which the kernel need not wait for all processors.
         let door = match self.open("tasks") {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.open(MEMBERS),
             tasks => tasks,
@@ -164,7 +167,7 @@ impl Group {
         Ok(door?.into())
     }
 
-    /// Control files are there already; a group without the controller has none.
+    /// The control files exist already. A group without the controller has none.
     fn open(&self, name: &str) -> io::Result<File> {
         File::options().write(true).open(self.folder.join(name))
     }
@@ -173,19 +176,19 @@ impl Group {
         io::Write::write_all(&mut self.open(name)?, text.as_bytes())
     }
 
-    /// Kills every process in it and in what was made below it, forks under way included. Says whether there may be one
-    /// left.
+    /// Kills every process in the group and in the groups below it, including forks in progress.
+    /// Returns whether a process may be left.
     pub(super) fn kill(&self) -> bool {
         if self.write(KILL, "1").is_ok() {
             let events = fs::read_to_string(self.folder.join("cgroup.events"));
             return !events.is_ok_and(|events| events.contains("populated 0"));
         }
-        // Who is not there starts nothing.
+        // An empty group has nothing to kill.
         if members(&self.folder).is_ok_and(|members| members.is_empty()) {
             return false;
         }
         self.refused();
-        // Nothing that is not seen now can be started.
+        // With a limit of zero, the listed processes cannot start any more.
         self.allow(0).ok();
         let Ok(members) = members(&self.folder) else {
             return true;
@@ -195,7 +198,7 @@ impl Group {
         }
         let open = |pid: &Pid| Some((*pid, pidfd_open(*pid, PidfdFlags::empty()).ok()?));
         let opened: Vec<_> = members.iter().filter_map(open).collect();
-        // Whoever is still listed is who was opened, and not another with its number.
+        // Reads the list again after opening the pidfds, so that a reused pid is not killed.
         let still = self::members(&self.folder).unwrap_or_default();
         for (pid, pidfd) in opened {
             if still.contains(&pid) {
@@ -208,7 +211,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Its last process may have been reaped a moment ago.
+        // The last process may have been reaped a moment ago.
         for _ in 0..20 {
             match remove(&self.folder) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -231,9 +234,9 @@ fn members(folder: &Path) -> io::Result<Vec<Pid>> {
     Ok(members)
 }
 
-/// The groups that somebody made below a group.
+/// The groups that a process made below a group.
 fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    // Two links are its own: a look at them saves reading it.
+    // A folder without subfolders has two links. Checking that is faster than reading it.
     if fs::metadata(folder)?.nlink() == 2 {
         return Ok(Vec::new());
     }
@@ -247,7 +250,7 @@ fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(below)
 }
 
-/// Removes a group, and first those below it.
+/// Removes a group after the groups below it.
 fn remove(folder: &Path) -> io::Result<()> {
     for below in below(folder)? {
         remove(&below)?;
@@ -255,7 +258,7 @@ fn remove(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-/// Removes groups of hosts that were killed. One that still has processes cannot be removed.
+/// Removes the groups of hosts that were killed. A group with processes cannot be removed.
 fn remove_stale(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -270,8 +273,8 @@ fn remove_stale(place: &Path) {
     }
 }
 
-/// The folders in which this process may be allowed to make groups: of version 2 first, then of the first version's
-/// hierarchy with the pids controller.
+/// Folders in which Kael may be allowed to make groups: those of version 2 first, then those of
+/// version 1 with the pids controller.
 fn candidates(mounts: &str, own: &str) -> Vec<PathBuf> {
     let (mut second, mut first) = (Vec::new(), Vec::new());
     for line in mounts.lines() {
@@ -295,10 +298,10 @@ fn candidates(mounts: &str, own: &str) -> Vec<PathBuf> {
         };
         let below = |path: &str| {
             let path = path.strip_prefix(root.trim_end_matches('/'))?;
-            // `/..` stands for a group outside of what this process may see.
+            // `/..` stands for a group that this process cannot see.
             let inside = !path.split('/').any(|part| part == "..");
             let path = path.trim_matches('/');
-            // Joined with nothing, a path would end with a slash.
+            // Joining an empty path would leave a slash at the end.
             let own = || match path {
                 "" => PathBuf::from(mount),
                 path => Path::new(mount).join(path),
@@ -308,7 +311,8 @@ fn candidates(mounts: &str, own: &str) -> Vec<PathBuf> {
         match *kind {
             "cgroup2" => {
                 if let Some(folder) = path("").and_then(below) {
-                    // A group that holds processes hands no controller on; one beside it can have them.
+                    // A group with processes hands no controller to its children. A sibling of it
+                    // can have controllers.
                     if folder.as_path() != Path::new(mount)
                         && let Some(parent) = folder.parent()
                     {
@@ -338,7 +342,7 @@ mod tests {
     fn either_kind_of_group_ends_what_never_stops_forking() {
         let read = |file| fs::read_to_string(file).expect("a file of the kernel");
         for place in candidates(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")) {
-            // Where this user may make none, there is none to test.
+            // Without a folder in which this user may make groups, there is nothing to test.
             let Ok(group) = Group::new(&place) else {
                 continue;
             };
@@ -346,7 +350,7 @@ mod tests {
                 continue;
             }
             let join = format!("echo 0 >{}/cgroup.procs", group.folder.display());
-            // One of them is in a group that it made itself.
+            // One process is in a group that it made itself.
             let inner = format!("{}/inner", group.folder.display());
             let leave =
                 format!("mkdir {inner} && (echo 0 >{inner}/cgroup.procs; exec sleep 4711.7) &");
@@ -396,7 +400,7 @@ mod tests {
             ["", "/x.scope"]
                 .map(|end| PathBuf::from(format!("/sys/fs/cgroup/user.slice/app.slice{end}")))
         );
-        // A container sees its own part of the hierarchy as the root of it.
+        // A container sees its own part of the hierarchy as the root.
         let mounts = "41 31 0:38 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(
             candidates(mounts, "0::/docker/1/own\n"),

@@ -1,5 +1,5 @@
-//! What a process does between `clone` and `execve`: it makes its namespaces its own, gives up what it may not use, and
-//! becomes the program.
+//! The code of a new process between `clone` and `execve`: it sets up its namespaces, drops rights,
+//! and executes the program.
 #![expect(
     unsafe_code,
     reason = "between clone(2) with CLONE_VM and execve(2) nothing but system calls may happen, and few have safe wrappers"
@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::{c_char, c_int, c_long, c_void};
 
-use super::spawn::Containment;
+use super::containment::Containment;
 
-/// Made before, because the child may not allocate.
+/// Prepared by the parent, because the child may not allocate.
 pub(super) struct Plan {
-    /// Null for a child that only shows that it could be contained.
+    /// Null for a child that only tests the containment.
     pub(super) path: *const c_char,
     pub(super) argv: *const *const c_char,
     pub(super) envp: *const *const c_char,
@@ -26,26 +26,26 @@ pub(super) struct Plan {
     pub(super) containment: Containment,
     pub(super) uid_map: CString,
     pub(super) gid_map: CString,
-    /// What is written to, to join groups.
+    /// Files to which the child writes `0` to join its control groups.
     pub(super) groups: Vec<RawFd>,
     pub(super) limits: Vec<(c_int, libc::rlimit64)>,
-    /// Capabilities beyond those of `KEPT` are given up, and what stands outside `mounts` is read-only.
+    /// Whether to drop the capabilities that are not in `KEPT` and to mount everything outside of
+    /// `mounts` read-only.
     pub(super) confined: bool,
-    /// An IPC namespace comes with the others.
+    /// Whether it has an IPC namespace of its own.
     pub(super) own_ipc: bool,
-    /// Bounds of what an IPC namespace may hold: files below `/proc/sys/kernel`, and what is
-    /// written to them.
+    /// Limits of its IPC namespace: files below `/proc/sys/kernel`, and the texts to write to them.
     pub(super) ipc_bounds: [(&'static CStr, CString); 3],
-    /// Refused system calls, for a process whose IPC namespace is its own and bounded, and for any
-    /// other. Empty where the kernel has no filters, or none is wanted.
+    /// Filters of system calls: one for a process with a bounded IPC namespace of its own, one for
+    /// other processes. Empty if the kernel has no filters or none is wanted.
     pub(super) filters: [libc::sock_fprog; 2],
-    /// How filters are installed.
+    /// The flags for installing a filter.
     pub(super) filter_flags: c_long,
     /// A Landlock ruleset, or -1.
     pub(super) ruleset: RawFd,
-    /// What stays writable where all else is mounted read-only.
+    /// Paths that stay writable while everything else is mounted read-only.
     pub(super) mounts: Vec<Mount>,
-    /// The errno of the step that failed, and which it was.
+    /// The errno of the failed step, and the number of the step.
     pub(super) errno: AtomicI32,
     pub(super) step: AtomicI32,
 }
@@ -53,11 +53,12 @@ pub(super) struct Plan {
 /// A file or folder that stays writable.
 pub(super) struct Mount {
     pub(super) from: *const c_char,
-    /// The device and inode that `from` must lead to still, without a symbolic link: it was judged by these.
+    /// The device and inode that the host checked. `from` must still lead there, without a symbolic
+    /// link.
     pub(super) identity: (u64, u64),
-    /// Another place where it is seen, which may be missing. Null: where it is.
+    /// Another path at which it also appears, if that path exists. Null: only its own path.
     pub(super) to: *const c_char,
-    /// What `from` leads to, open.
+    /// The open file or folder at `from`.
     pub(super) place: AtomicI32,
     pub(super) tree: AtomicI32,
 }
@@ -95,18 +96,20 @@ impl Step {
     }
 }
 
-/// Capabilities that an action keeps when Kael runs as root, by their numbers in capabilities(7): files of all owners
-/// (0, 1, 3, 4), signals to its own (5), other users (6, 7), low ports and ping (10, 13). Without the rest it cannot
-/// raise its limits, mount, load modules, trace, make devices or change the machine's settings.
+/// The capabilities that an action keeps when Kael runs as root, by their numbers in
+/// capabilities(7): files of all owners (0, 1, 3, 4), signals to its own processes (5), other users
+/// (6, 7), low ports and ping (10, 13). Without the others it cannot raise its limits, mount, load
+/// modules, trace, make devices or change the machine's settings.
 const KEPT: u64 = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 13;
 
-/// Ping is a capability to read and forge the traffic of the machine, too, unless a filter refuses
-/// raw sockets.
+/// The capability for ping also lets a process read and forge network traffic, unless a filter
+/// refuses raw sockets.
 const RAW_SOCKETS: u64 = 1 << 13;
 
 pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
-    // SAFETY: `spawn` passes its plan, which outlives this function. Everything called below is a system call: no
-    // allocation, no lock, nothing of the host's memory changed but the atomics of the plan.
+    // SAFETY: `spawn` passes its plan, which outlives this function. The code below makes only
+    // system calls: it does not allocate, takes no lock, and changes no host memory except the
+    // plan's atomics.
     unsafe {
         let plan = &*plan.cast::<Plan>();
         let fail = |step: i32| -> ! {
@@ -115,13 +118,14 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
                 .store(*libc::__errno_location(), Ordering::Release);
             libc::_exit(127)
         };
-        // Handlers of the host must not run here: all signals are blocked, and none has a handler when they no longer are.
+        // The host's signal handlers must not run here. All signals are blocked, and their handlers
+        // are removed before they are unblocked.
         for signal in 1..=64 {
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::setsid();
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        // The host may have died before that: then its pidfd is readable.
+        // The host may have died before the previous step. Then its pidfd is readable.
         let mut host = libc::pollfd {
             fd: plan.host,
             events: libc::POLLIN,
@@ -135,12 +139,12 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         }
         for group in &plan.groups {
-            // The kernel takes zero for the process that writes it.
+            // For the kernel, zero is the process that writes.
             if libc::write(*group, c"0".as_ptr().cast(), 1) != 1 {
                 fail(Step::GROUP);
             }
         }
-        // Whether what it may make in its IPC namespace ends with it and is bounded.
+        // Whether its IPC objects are bounded and end with its own namespace.
         let mut bounded_ipc = false;
         if let Containment::Namespace { user, read_only } = plan.containment {
             if user
@@ -153,8 +157,8 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             if !own_proc() {
                 fail(Step::PROC);
             }
-            // In a namespace of its own these are the namespace's. Some kernels let only the first
-            // root change them.
+            // In its own namespace these files are the namespace's. Some kernels let only the
+            // machine's root change them.
             bounded_ipc = plan.confined
                 && plan.own_ipc
                 && plan.ipc_bounds.iter().all(|(file, text)| write(file, text));
@@ -166,7 +170,8 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             libc::_exit(0);
         }
         for (target, fd) in plan.stdio.iter().enumerate() {
-            // The host's descriptors are all above 2: it was started with its own stdio open.
+            // The host's descriptors are all above 2, because it was started with its own stdio
+            // open.
             if libc::dup2(*fd, target as c_int) < 0 {
                 fail(Step::STDIO);
             }
@@ -222,14 +227,14 @@ unsafe fn own_proc() -> bool {
     }
 }
 
-/// Makes every mount read-only but clones of `mounts`, which are put in their places afterwards: so they keep the flags
-/// that they had. Landlock knows nothing of modes, owners, times and attributes; this keeps them as they are.
+/// Mounts everything read-only, and then puts clones of `mounts` back, which keep the flags that
+/// they had. Landlock does not cover modes, owners, times and attributes; this does.
 ///
 /// # Safety
 /// As for `child`, and in a mount namespace of its own.
 unsafe fn all_read_only(mounts: &[Mount]) -> bool {
     let clone = libc::OPEN_TREE_CLONE | libc::AT_RECURSIVE as u32;
-    // SAFETY: the paths are valid C strings, and the attributes a `mount_attr` whose size is said.
+    // SAFETY: the paths are valid C strings, and the attributes are a `mount_attr` with its size.
     unsafe {
         for mount in mounts {
             let Some(place) = open_judged(mount) else {
@@ -260,7 +265,7 @@ unsafe fn all_read_only(mounts: &[Mount]) -> bool {
         for mount in mounts {
             let tree = mount.tree.load(Ordering::Relaxed);
             let (at, to, flags) = match mount.to.is_null() {
-                // Over the very place that was opened: another path may lead there by now, and another place by this one.
+                // Mounts over the opened place itself: the path may lead elsewhere by now.
                 true => (
                     mount.place.load(Ordering::Relaxed),
                     c"".as_ptr(),
@@ -278,12 +283,14 @@ unsafe fn all_read_only(mounts: &[Mount]) -> bool {
     }
 }
 
-/// Opens what stays writable, in this mount namespace: only what the host has judged, and through no symbolic link.
+/// Opens a writable path in this mount namespace: only if it is the file or folder that the host
+/// checked, and not through a symbolic link.
 ///
 /// # Safety
 /// As for `child`.
 unsafe fn open_judged(mount: &Mount) -> Option<c_int> {
-    // SAFETY: the path is a valid C string, and `open_how` and `stat` are plain data for which zeroes are values.
+    // SAFETY: the path is a valid C string, and `open_how` and `stat` are plain data for which
+    // zeroes are values.
     unsafe {
         let mut how: libc::open_how = std::mem::zeroed();
         how.flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
@@ -344,14 +351,15 @@ unsafe fn give_up_capabilities(keep: u64) -> bool {
     unsafe {
         for capability in 0..64 {
             if keep & (1 << capability) == 0 {
-                // What the kernel does not know, or this user never had, need not be dropped.
+                // Some capabilities are unknown to the kernel or were never held. Dropping those
+                // may fail.
                 libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
             }
         }
         if libc::syscall(libc::SYS_capget, &raw mut header, &raw mut had) != 0 {
             return false;
         }
-        // Root of a container may have fewer than these.
+        // A container's root may have fewer than these.
         let data = [word(had[0].permitted & keep as u32), word(0)];
         libc::syscall(libc::SYS_capset, &raw const header, &raw const data) == 0
     }

@@ -1,9 +1,8 @@
-//! How many calls may have processes at the same time, for this process to have the descriptors
-//! that they take.
+//! Limits how many calls have processes at once, so that the host does not run out of descriptors.
 //!
-//! A call takes pipes, a pidfd, its ruleset, its control group, its mounts and its temporary folder. Where `ulimit -n` is
-//! small, calls wait for one another; without that some of them would fail, and other parts of the
-//! host with them.
+//! A call needs pipes, a pidfd, a ruleset, a control group, mounts and a temporary folder. If
+//! `ulimit -n` is small, calls wait for each other. Otherwise some of them would fail, and other
+//! parts of the host too.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -12,11 +11,11 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// At most, of a call.
+/// The most descriptors that one call needs.
 const EACH: u64 = 20;
-/// For all that is not a call.
+/// Descriptors for everything else.
 const OTHERS: u64 = 64;
-/// More calls than this are bounded by something else.
+/// Beyond this number, other limits apply.
 const MOST: u64 = 1 << 16;
 
 /// The descriptors of one call.

@@ -1,19 +1,19 @@
-//! Whether the kernel refused something for now, because it is used up, or for good.
+//! Whether the kernel refuses a resource for now, because it is used up, or for good.
 //!
-//! What is refused for good is known before any action runs, and an operator reads of it in
-//! `doctor`. What is used up may have been used up by an action, so that another one would run with
-//! less confinement: then that one does not run.
+//! Kael learns before any action runs what the kernel refuses for good, and `doctor` reports it. An
+//! action may have used up a resource on purpose, so that the next action runs with less
+//! confinement. So Kael does not run the next action then.
 
 use std::fs;
 use std::io;
 
-use super::spawn::errno;
+use super::step_error::errno;
 
-/// Whether an error means that something is used up, of which there was or will be more. `user` is
-/// whether a user namespace was wanted, too.
+/// Whether an error means that a resource is used up and will be free again. `user`: whether the
+/// call also needed a user namespace.
 pub(super) fn is_used_up(error: &io::Error, user: bool) -> bool {
     match errno(error) {
-        // Where none at all are allowed, an operator wanted that.
+        // If the limit is zero, the operator set it.
         Some(libc::ENOSPC) => {
             !(is_forbidden("pid") || is_forbidden("mnt") || (user && is_forbidden("user")))
         }
@@ -25,7 +25,7 @@ pub(super) fn is_used_up(error: &io::Error, user: bool) -> bool {
     }
 }
 
-/// Whether an error means that this process may open no more files, or has no more memory.
+/// Whether an error means that this process has no descriptors or no memory left.
 pub(super) fn is_short_of_descriptors(error: &io::Error) -> bool {
     matches!(
         errno(error),
@@ -33,16 +33,16 @@ pub(super) fn is_short_of_descriptors(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the machine's settings allow no namespace of a kind at all.
+/// Whether the machine's settings forbid a kind of namespace.
 pub(super) fn is_forbidden(kind: &str) -> bool {
     let bound = fs::read_to_string(format!("/proc/sys/user/max_{kind}_namespaces"));
     bound.is_ok_and(|text| text.trim() == "0")
 }
 
-/// The same error in words that fit.
+/// The same error with a better message where the kernel's misleads.
 pub(super) fn describe(error: io::Error) -> io::Error {
     match errno(&error) {
-        // In the kernel's words there would be no space left on a device.
+        // The kernel's message would be that no space is left on the device.
         Some(libc::ENOSPC) => io::Error::new(
             io::ErrorKind::StorageFull,
             "there may be no more namespaces",

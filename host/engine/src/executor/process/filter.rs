@@ -1,9 +1,8 @@
-//! The system calls that are refused to an action: a seccomp filter, built once in the host and
-//! installed by each child.
+//! The seccomp filter for actions. The host builds it once, and each child installs it.
 //!
-//! They are calls by which a process gets at another one, leaves or multiplies its namespaces,
-//! holds up those who open a file, sees the traffic of the machine, or leaves something behind that
-//! no process owns. Everything else is allowed.
+//! It refuses system calls that reach other processes, leave or multiply namespaces, hold up
+//! processes that open a file, read the machine's network traffic, or leave something behind that
+//! belongs to no process. It allows all others.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,7 +13,9 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
-/// Refused whatever their arguments are.
+use super::kernel_features;
+
+/// Refused with any arguments.
 const REFUSED: [i64; 31] = [
     // Other processes: their memory, registers and descriptors.
     libc::SYS_ptrace,
@@ -40,7 +41,8 @@ const REFUSED: [i64; 31] = [
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
-    // Parts of the kernel that programs do without, and in which most of its holes were found.
+    // Parts of the kernel that ordinary programs do not need, and where most of its holes were
+    // found.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
@@ -53,8 +55,8 @@ const REFUSED: [i64; 31] = [
     libc::SYS_delete_module,
 ];
 
-/// Refused where they would outlive the call: the kernel keeps what they make until somebody
-/// removes it.
+/// Refused unless the call has its own IPC namespace: the kernel would keep these objects after the
+/// call.
 const LASTING: [i64; 4] = [
     libc::SYS_shmget,
     libc::SYS_semget,
@@ -62,7 +64,7 @@ const LASTING: [i64; 4] = [
     libc::SYS_mq_open,
 ];
 
-/// Every namespace that `clone` can make; `unshare` knows one more.
+/// The namespaces that `clone` can make. `unshare` can make one more.
 const NAMESPACES: [i32; 7] = [
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
@@ -74,20 +76,20 @@ const NAMESPACES: [i32; 7] = [
 ];
 const TIME_NAMESPACE: i32 = 0x80;
 
-/// The families of sockets that there are for an action: local ones, the internet's, and those that
-/// ask the kernel about interfaces and routes.
+/// The socket families that actions may use: local ones, those of the internet, and netlink, which
+/// reads interfaces and routes.
 const FAMILIES: [i32; 4] = [
     libc::AF_UNIX,
     libc::AF_INET,
     libc::AF_INET6,
     libc::AF_NETLINK,
 ];
-/// Below the flags that come with the type of a socket.
+/// The type of a socket, without its flags.
 const SOCKET_TYPE: u64 = 0xf;
-/// With a family of the internet's, another word for a packet socket.
+/// With an internet family, another way to ask for a packet socket.
 const SOCK_PACKET: i32 = 10;
 
-/// The same number on all architectures, which libc does not have on all.
+/// libc does not define it on all architectures. The number is the same on all.
 const SYS_CLONE3: i64 = 435;
 /// System calls of the x32 interface have this bit.
 #[cfg(target_arch = "x86_64")]
@@ -100,33 +102,33 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
-/// What is done about a system call.
+/// What the filter does with a system call.
 enum Verdict {
     Allow,
     Refuse,
-    /// As if the kernel did not have it.
+    /// Answers as if the kernel did not have it.
     Unknown,
-    /// That depends on its arguments.
+    /// Decides by the arguments.
     Ask(Vec<SeccompRule>),
 }
 
-/// The filter, as the kernel takes it.
+/// The filter as the kernel's program.
 pub(super) struct Filter {
-    /// For a call with an IPC namespace of its own, which ends with the call.
+    /// For a call with its own IPC namespace.
     pub(super) own_ipc: Vec<sock_filter>,
-    /// For a call without.
+    /// For a call without one.
     pub(super) shared_ipc: Vec<sock_filter>,
 }
 
 static FILTER: LazyLock<Result<Filter, String>> = LazyLock::new(|| {
-    if !super::spawn::has_filters() {
+    if !kernel_features::has_filters() {
         return Err("the kernel offers no filters of system calls".to_owned());
     }
     Filter::build().map_err(|error| error.to_string())
 });
 
 impl Filter {
-    /// The filter of this process; an error says why the kernel has none.
+    /// The filter of this process. An error says why the kernel has none.
     pub(super) fn get() -> Result<&'static Self, &'static str> {
         FILTER.as_ref().map_err(String::as_str)
     }
@@ -143,13 +145,14 @@ impl Filter {
     }
 }
 
-/// By the numbers of system calls; all others are allowed.
+/// By the number of the system call. All others are allowed.
 type Verdicts = BTreeMap<i64, Verdict>;
 
 fn verdicts() -> Result<Verdicts, BackendError> {
     let refused = REFUSED.into_iter().map(|call| (call, Verdict::Refuse));
     let mut verdicts: Verdicts = refused.collect();
-    // Its flags are in memory, where no filter sees them; the C library then takes `clone`.
+    // Its flags are in memory, which filters cannot read. Without clone3 the C library uses
+    // `clone`.
     verdicts.insert(SYS_CLONE3, Verdict::Unknown);
     let mut ask = |call, rules| verdicts.insert(call, Verdict::Ask(rules));
     let has = |flag: &i32| {
@@ -176,8 +179,8 @@ fn verdicts() -> Result<Verdicts, BackendError> {
     Ok(verdicts)
 }
 
-/// All of the conditions on arguments, which are words of 32 bits: the kernel looks at no more of
-/// them in these calls.
+/// True if all conditions on the arguments hold. Compares 32-bit words, because the kernel reads
+/// only those in these calls.
 fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, BackendError> {
     let condition = |(argument, how, value): &(u8, SeccompCmpOp, u64)| {
         SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, how.clone(), *value)
@@ -185,11 +188,11 @@ fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, BackendEr
     SeccompRule::new(conditions.iter().map(condition).collect::<Result<_, _>>()?)
 }
 
-/// The whole program. When it is installed the kernel tries it with every number that there is, so
-/// it decides in few steps: by halves of the numbers, and not by one after the other.
+/// The whole program. On installation the kernel tries it with every number, so it decides by
+/// bisection, in few steps.
 fn program(verdicts: &Verdicts) -> Result<Vec<sock_filter>, BackendError> {
     let mut first = vec![
-        // The architecture; programs of another one are ended, as its numbers mean something else.
+        // Ends programs of another architecture, whose numbers mean other calls.
         step(LOAD_WORD, 4, 0, 0),
         step(JUMP_IF_EQUAL, arch()?.1, 1, 0),
         step(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0, 0),
@@ -201,12 +204,12 @@ fn program(verdicts: &Verdicts) -> Result<Vec<sock_filter>, BackendError> {
         step(JUMP_IF_AT_LEAST, X32, 0, 1),
         step(RETURN, unknown(), 0, 0),
     ]);
-    // From which number on what is done, until the next.
+    // Each part begins at a number and holds until the next part.
     let mut parts: Vec<(u32, Vec<sock_filter>)> = vec![(0, leaf(0, &Verdict::Allow)?)];
     for (call, verdict) in verdicts {
         let (from, leaf_of) = (*call as u32, leaf(*call, verdict)?);
         let before = parts.pop_if(|(last, _)| *last == from);
-        // Neighbours of which the same is done are one part.
+        // Merges neighbours with the same verdict.
         match (&before, parts.last()) {
             (Some(_), Some((_, last))) if is_same(last, &leaf_of) => {}
             _ => parts.push((from, leaf_of)),
@@ -221,14 +224,14 @@ fn is_same(a: &[sock_filter], b: &[sock_filter]) -> bool {
     matches!((a, b), ([a], [b]) if (a.code, a.k) == (b.code, b.k))
 }
 
-/// Finds the part that a number is in.
+/// Finds the part of a number by bisection.
 fn tree(parts: &[(u32, Vec<sock_filter>)]) -> Vec<sock_filter> {
     if let [(_, leaf)] = parts {
         return leaf.clone();
     }
     let (low, high) = parts.split_at(parts.len() / 2);
     let (middle, below) = (high[0].0, tree(low));
-    // A jump that asks reaches no further than a byte says.
+    // A conditional jump reaches at most 255 steps.
     let mut steps = match u8::try_from(below.len()) {
         Ok(length) => vec![step(JUMP_IF_AT_LEAST, middle, length, 0)],
         Err(_) => vec![
@@ -268,7 +271,7 @@ fn unknown() -> u32 {
     libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32
 }
 
-/// This machine's architecture, and the kernel's number for it (AUDIT_ARCH_* of linux/audit.h).
+/// The architecture of this machine, and its number in the kernel (AUDIT_ARCH_* of linux/audit.h).
 fn arch() -> Result<(TargetArch, u32), BackendError> {
     let arch = std::env::consts::ARCH.try_into()?;
     let number = match arch {
@@ -283,7 +286,7 @@ fn arch() -> Result<(TargetArch, u32), BackendError> {
 mod tests {
     use super::*;
 
-    /// What the program answers to a system call, and in how many steps; as the kernel runs it.
+    /// Runs the program as the kernel does. Returns its answer and the number of steps.
     fn run(program: &[sock_filter], call: i64, arguments: [u64; 2]) -> (u32, usize) {
         let (mut at, mut value, mut steps) = (0, 0_u32, 0);
         loop {

@@ -1,4 +1,4 @@
-//! What a confined process may write, as a Landlock ruleset: everything can be read as before.
+//! The paths that a confined process may write, as a Landlock ruleset. Reading is not restricted.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -10,9 +10,9 @@ use landlock::{
 };
 use rustix::fs::FileType;
 
-use super::spawn::landlock_version;
+use super::kernel_features::landlock_version;
 
-/// Devices that a program takes for granted.
+/// Devices that programs expect to be writable.
 const DEVICES: [&str; 5] = [
     "/dev/null",
     "/dev/zero",
@@ -21,28 +21,29 @@ const DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
-/// A file or folder that may be written, open so that it stays what was looked at.
+/// A file or folder that a process may write. It is open, so that it stays the one that was
+/// checked.
 #[derive(Debug)]
 pub struct Opened {
     pub(crate) fd: OwnedFd,
-    /// Where it is, without symbolic links.
+    /// Its path without symbolic links.
     pub(crate) path: PathBuf,
 }
 
 impl Opened {
-    /// Opens what is at a path.
+    /// Opens a path.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
         use rustix::fs::{Mode, OFlags, open};
         Self::of(open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
     }
 
-    /// Takes what was opened.
+    /// Takes an open file or folder.
     pub(crate) fn of(fd: OwnedFd) -> io::Result<Self> {
         let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
         Ok(Self { fd, path })
     }
 
-    /// What it is.
+    /// Its file type.
     pub(crate) fn kind(&self) -> io::Result<FileType> {
         Ok(FileType::from_raw_mode(
             rustix::fs::fstat(&self.fd)?.st_mode,
@@ -50,13 +51,13 @@ impl Opened {
     }
 }
 
-/// Every right that changes something, in the versions that this program was written for. What the kernel does not know
-/// is left out.
+/// Every right to change something, up to the version of Landlock that Kael knows. The kernel
+/// ignores those that it does not have.
 fn rights() -> BitFlags<AccessFs> {
     AccessFs::from_write(ABI::V6)
 }
 
-/// A ruleset for a process that may write below `writable`, which are open. None where the kernel has no Landlock.
+/// The ruleset of a process that may write below `writable`. None if the kernel has no Landlock.
 pub(super) fn ruleset<'a>(
     writable: impl IntoIterator<Item = &'a Opened>,
 ) -> io::Result<Option<OwnedFd>> {
@@ -68,7 +69,7 @@ pub(super) fn ruleset<'a>(
         .and_then(|ruleset| ruleset.scope(Scope::from_all(ABI::V6)))
         .and_then(Ruleset::create)
         .map_err(io::Error::other)?;
-    // Nobody makes devices, wherever it may write.
+    // No process may make device files, even where it may write.
     let make = rights() & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let on_file = AccessFs::from_file(ABI::V6) & rights();
     let mut ruleset = ruleset;
@@ -78,7 +79,7 @@ pub(super) fn ruleset<'a>(
         ruleset = ruleset.add_rule(rule).map_err(io::Error::other)?;
     }
     for device in DEVICES {
-        // A container may lack one, and nobody can make it.
+        // A container may lack a device, and no process can make it.
         if let Ok(fd) = PathFd::new(device) {
             let rule = PathBeneath::new(fd, on_file);
             ruleset = ruleset.add_rule(rule).map_err(io::Error::other)?;

@@ -1,4 +1,5 @@
-//! The thread that starts every process: it lives as long as the host, so that `PR_SET_PDEATHSIG` ties them to it.
+//! The thread that starts every process. It lives as long as the host, so `PR_SET_PDEATHSIG` ties
+//! the processes to the host.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,9 +9,10 @@ use std::sync::mpsc::{Sender, channel};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use tokio::sync::oneshot;
 
+use super::containment::Containment;
+use super::exhausted;
 use super::process_tree::{Owned, ProcessTree};
-use super::spawn::{self, Containment, Program};
-use super::{exhausted, orphan_reaper};
+use super::spawn::{self, Program};
 
 enum Order {
     Start(
@@ -21,24 +23,23 @@ enum Order {
     Probe(oneshot::Sender<io::Result<Found>>),
 }
 
-/// The strongest PID namespace that this machine allows, or `Session`; and why not a stronger one.
+/// The strongest PID namespace that this machine allows, or `Session`, and why it is not stronger.
 type Found = (Containment, String);
 
-/// What is known for good.
+/// Set once the answer is final.
 static KNOWN: OnceLock<Found> = OnceLock::new();
 
-/// Starts a program, which then holds what is owned. Dropping the future, too, ends what was
-/// started.
+/// Starts a program, which then owns `owned`. Dropping the future ends the program.
 pub(super) async fn start(program: Program, owned: Owned) -> io::Result<ProcessTree> {
     let (reply, answer) = oneshot::channel();
     send(Order::Start(Box::new(program), owned, reply))?;
     answer.await.map_err(|_| gone())?
 }
 
-/// Asks what PID namespace there is, once.
+/// Finds the strongest PID namespace, once.
 ///
 /// # Errors
-/// When the kernel cannot say now, because something is used up.
+/// When a resource is used up, so that the kernel cannot answer now.
 pub(super) async fn namespace() -> io::Result<Found> {
     if let Some(known) = KNOWN.get() {
         return Ok(known.clone());
@@ -61,12 +62,13 @@ fn send(order: Order) -> io::Result<()> {
             let host = pidfd_open(getpid(), PidfdFlags::empty());
             for order in inbox {
                 match (order, &host) {
-                    // A call that was cancelled while it waited here goes with its descriptors.
+                    // The call was cancelled while it waited here. Dropping it closes its
+                    // descriptors.
                     (Order::Start(_, _, reply), _) if reply.is_closed() => {}
                     (Order::Start(program, owned, reply), Ok(host)) => {
-                        let started = orphan_reaper::register(|| spawn::spawn(&program, host));
+                        let started = spawn::spawn_registered(&program, host);
                         let hold = |started| ProcessTree::new(started, program.containment, owned);
-                        // When nobody waits for it any more, dropping it ends it.
+                        // If the receiver is gone, dropping the process ends it.
                         reply.send(started.map(hold)).ok();
                     }
                     (Order::Probe(reply), Ok(host)) => {
@@ -81,7 +83,7 @@ fn send(order: Order) -> io::Result<()> {
                 }
             }
         };
-        // Without the thread no order is answered, and that is said.
+        // Without the thread every order fails with a message.
         std::thread::Builder::new()
             .name("kael-launcher".to_owned())
             .spawn(body)
@@ -91,9 +93,8 @@ fn send(order: Order) -> io::Result<()> {
     launcher.send(order).map_err(|_| gone())
 }
 
-/// Tries the strongest first and remembers what this machine allows. An error says that something
-/// is used up: what is weaker is no answer to that, because an action may have used it up to get
-/// there.
+/// Tries the strongest first, and remembers the answer. If a resource is used up, the result is an
+/// error and not a weaker namespace: an action may have used it up to get a weaker one.
 fn probe(host: &OwnedFd) -> io::Result<Found> {
     let root = rustix::process::geteuid().is_root();
     let with = |user, read_only| Containment::Namespace { user, read_only };

@@ -1,17 +1,21 @@
-//! One process from its command line to its outcome, within its bounds, and nothing of it left afterwards.
+//! Runs one process within its bounds, from its command line to its outcome, and leaves nothing of
+//! it behind.
 
 mod capabilities;
 mod cgroup;
 mod child;
+mod containment;
 mod descriptors;
 mod exhausted;
 mod filter;
+mod kernel_features;
 mod landlock_rules;
 mod launcher;
 mod orphan_reaper;
 mod process_tree;
 mod rlimits;
 mod spawn;
+mod step_error;
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -31,95 +35,98 @@ use crate::limits::ProcessLimits;
 use crate::permit::Permit;
 pub use capabilities::{Capabilities, Counting};
 use cgroup::{Group, Places};
+pub use containment::Containment;
 use descriptors::Share;
 pub use landlock_rules::Opened;
 pub use process_tree::DeferredCleanup;
 use process_tree::{Groups, Owned, ProcessTree};
-pub use spawn::Containment;
 use spawn::{Confined, Kept, Program};
 
-/// Between TERM and KILL.
+/// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long pipes may stay open once the process is gone: what held them was killed.
+/// How long Kael reads the pipes after the process has ended. The processes that held them open
+/// were killed.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// What to run, and its bounds.
-pub struct Command {
-    /// Absolute: nothing is looked up.
+/// The command to run, and its bounds.
+pub struct ProcessCommand {
+    /// An absolute path; `PATH` is not searched.
     pub program: PathBuf,
-    /// Without the program itself.
+    /// The arguments without the program.
     pub args: Vec<OsString>,
-    /// All that the process sees.
+    /// The whole environment of the process.
     pub env: Vec<(OsString, OsString)>,
-    /// Where it starts.
+    /// Its working folder.
     pub folder: PathBuf,
-    /// Fed to it; then stdin is closed.
+    /// Written to its stdin, which is then closed.
     pub stdin: Vec<u8>,
-    /// Wall-clock time, where no room was asked for before.
+    /// The limit of wall-clock time, if `room` is none.
     pub timeout: Duration,
-    /// Its part of the host's descriptors, and when its time is over.
+    /// Its share of the host's descriptors, and its deadline.
     pub room: Option<Room>,
-    /// Bytes of stdout: more of them end the process.
+    /// How many bytes of stdout to accept. More of them end the process.
     pub stdout_cap: usize,
-    /// Bytes of stderr that are kept: the last ones.
+    /// How many bytes of stderr to keep, from the end.
     pub stderr_tail: usize,
-    /// How it is kept together with what it starts.
+    /// How it is kept together with the processes that it starts.
     pub isolation: Isolation,
-    /// All that it may write, beside its temporary folder. Without it: whatever its user may.
+    /// The paths that it may write, besides its temporary folder. None: the paths that its user may
+    /// write.
     pub writable: Option<Vec<Opened>>,
-    /// Its temporary folder, which its `TMPDIR` names.
+    /// Its temporary folder, named by its `TMPDIR`.
     pub temporary: Option<Opened>,
-    /// What it may use.
+    /// Its resource limits.
     pub limits: Option<ProcessLimits>,
 }
 
-/// Descriptors for one call, which waits for them before it opens what it needs, and its end.
+/// The descriptors and the deadline of one call. Calls wait for their descriptors before they open
+/// files.
 pub struct Room {
     deadline: Instant,
     share: Share,
 }
 
-/// Waits for the descriptors of one call, within its time, which begins now.
+/// Waits for the descriptors of one call. Its time starts now.
 ///
 /// # Errors
-/// When other calls had them for all of that time.
+/// When other calls held the descriptors until the deadline.
 pub async fn room(timeout: Duration) -> io::Result<Room> {
     let deadline = Instant::now() + timeout;
     let share = descriptors::share(deadline).await?;
     Ok(Room { deadline, share })
 }
 
-/// How a process is kept together with what it starts.
+/// How a process is kept together with the processes that it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
-    /// As well as this machine can.
+    /// With the strongest containment of this machine.
     Strongest,
-    /// Without a user namespace, in which root's files seem to be nobody's.
+    /// Without a user namespace, because in one the files of root seem to belong to `nobody`.
     SameUser,
     /// Without any namespace.
     SameView,
-    /// As a client of something else that must be able to see it by its pid: it leads a session.
+    /// As the client of a program that must see it by its pid. It leads a session.
     Client,
 }
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself, with this code.
+    /// It exited with this code.
     Exited(i32),
-    /// By this signal.
+    /// This signal ended it.
     Signaled(i32),
-    /// It was late.
+    /// It exceeded its time limit.
     TimedOut,
-    /// It wrote more to stdout than it may.
+    /// It wrote too much to stdout.
     TooMuchOutput,
 }
 
-/// What a process used, with those that it waited for.
+/// The resources that a process used, with those of the children that it waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// How often one more process was refused; not looked at where it exited with 0.
+    /// How many forks were refused. Not read if it exited with 0.
     pub(crate) refused: u64,
 }
 
@@ -136,46 +143,46 @@ impl Usage {
     }
 }
 
-/// What came of it.
+/// The outcome of a process.
 pub struct Finished {
     /// How it ended.
     pub ending: Ending,
     pub(crate) usage: Usage,
-    /// All that it wrote there.
+    /// Its whole stdout.
     pub stdout: Vec<u8>,
-    /// The last that it wrote there.
+    /// The end of its stderr.
     pub stderr: Vec<u8>,
-    /// To be dropped where nobody waits.
+    /// Slow clean-up. Drop it where no caller waits.
     pub leftover: DeferredCleanup,
 }
 
-/// Waits until what abandoned calls started has ended, or the time is over.
+/// Waits until the processes of abandoned calls have ended, or until the time is over.
 pub(crate) fn finish(within: Duration) {
     process_tree::finish(within);
 }
 
-/// Makes what the next call will need, where nobody waits for it.
+/// Makes the control group for the next call, while no caller waits for it.
 pub(crate) fn make_ahead() {
     cgroup::make_ahead();
 }
 
-/// Gives up what was made ahead.
+/// Removes that control group.
 pub(crate) fn clear_ahead() {
     cgroup::clear_ahead();
 }
 
-/// Runs a process to its end. Dropping the future kills it and all that it started.
+/// Runs a process to its end. Dropping the future kills it and the processes that it started.
 ///
 /// # Errors
-/// When it cannot be started, or not with all that it is to be kept in.
-pub async fn run(command: Command, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
+/// When it cannot be started, or not with the wanted containment.
+pub async fn run(command: ProcessCommand, on_start: impl FnOnce(i32)) -> io::Result<Finished> {
     let containment = capabilities::containment(command.isolation).await?;
     run_in(containment, command, on_start).await
 }
 
 async fn run_in(
     containment: Containment,
-    mut command: Command,
+    mut command: ProcessCommand,
     on_start: impl FnOnce(i32),
 ) -> io::Result<Finished> {
     let Room { deadline, share } = match command.room.take() {
@@ -242,8 +249,8 @@ async fn run_in(
         .await
 }
 
-/// The groups for one call, and how they are joined. Where something counts processes, the group that holds them counts them,
-/// too.
+/// The control groups of one call, and the files to join them. If the processes are counted, the
+/// same group holds them together.
 fn groups(
     containment: Containment,
     limits: Option<&ProcessLimits>,
@@ -265,7 +272,7 @@ fn groups(
     Ok((groups, vec![door]))
 }
 
-/// Its temporary folder, and what else it may write.
+/// The rules for its temporary folder and its other writable paths.
 fn confined(
     writable: &[Opened],
     temporary: Option<&Opened>,
@@ -297,13 +304,13 @@ impl Process {
     async fn supervise(
         self,
         deadline: Instant,
-        command: Command,
+        command: ProcessCommand,
         mut stdin: pipe::Sender,
         stdout: pipe::Receiver,
         stderr: pipe::Receiver,
     ) -> io::Result<Finished> {
         let feed = async move {
-            // A process that does not read its stdin is not at fault.
+            // A process may ignore its stdin.
             stdin.write_all(&command.stdin).await.ok();
         };
         let (mut out, mut err) = (Vec::new(), Tail::new(command.stderr_tail));
@@ -318,7 +325,8 @@ impl Process {
             };
             tokio::pin!(pipes);
             let mut within = None;
-            // Until the process ends, floods, or is late. stdout may be closed long before the process ends.
+            // Ends when the process ends, prints too much, or exceeds its time. A process may close
+            // stdout long before it ends.
             let cause = loop {
                 tokio::select! {
                     ok = &mut pipes, if within.is_none() => match ok {
@@ -333,7 +341,7 @@ impl Process {
             if cause == Some(Ending::TooMuchOutput) || within.is_some() {
                 cause
             } else {
-                // What it wrote last is still in the pipes.
+                // The pipes may still hold its last output.
                 let drained = tokio::time::timeout(DRAIN, &mut pipes).await;
                 cause.or((drained == Ok(false)).then_some(Ending::TooMuchOutput))
             }
@@ -348,7 +356,7 @@ impl Process {
         })
     }
 
-    /// Ends what is left of it: politely when it is late, at once otherwise.
+    /// Ends the remaining processes: with TERM first after a timeout, with KILL at once otherwise.
     async fn end(&self, cause: Option<Ending>) {
         if cause == Some(Ending::TimedOut) {
             signal_group(self.held.group().unwrap_or_default(), Signal::TERM);
@@ -357,7 +365,8 @@ impl Process {
                 .ok();
         }
         self.held.kill();
-        // Killed or gone by itself: the pidfd says so, and the pid is not reused before it is reaped.
+        // The pidfd is readable once the process has ended. Its pid is not reused before it is
+        // reaped.
         self.ended.readable().await.ok();
     }
 }
@@ -384,7 +393,7 @@ fn incoming() -> io::Result<(pipe::Receiver, OwnedFd)> {
     Ok((pipe::Receiver::from_owned_fd(read)?, write))
 }
 
-/// Reads to the end, or until more than `cap` bytes have come: then the answer is false.
+/// Reads to the end and returns true, or returns false after more than `cap` bytes.
 async fn capped(mut pipe: pipe::Receiver, cap: usize, into: &mut Vec<u8>) -> bool {
     let mut chunk = vec![0; 64 << 10];
     loop {
@@ -400,7 +409,7 @@ async fn capped(mut pipe: pipe::Receiver, cap: usize, into: &mut Vec<u8>) -> boo
 struct Tail {
     bytes: Vec<u8>,
     keep: usize,
-    /// Who sees them at once.
+    /// Shows the lines while they come.
     lines: Lines,
 }
 

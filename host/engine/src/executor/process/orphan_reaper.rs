@@ -1,4 +1,4 @@
-//! Finds what a process started when the kernel does not keep it together. Only for machines without PID namespaces.
+//! Finds and kills the processes that a call left behind. Only for machines without PID namespaces.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -7,48 +7,55 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::spawn::Started;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
-/// A process that starts others while it is looked for is met again in the next round.
+/// A process that starts others during a search is found in the next round.
 const ROUNDS: usize = 200;
 
-/// The pids of what the host started and still has to reap. Whatever else became its child and leads a session of its own
-/// belonged to a call that is over.
+/// The pids of processes that the host started and has not reaped. Any other child of the host that
+/// leads a session of its own is an orphan of a finished call.
 static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// A line of `/proc`: who started a process, and in which session it is.
+/// A process in `/proc`: its parent and its session.
 struct Seen {
     parent: i32,
     session: i32,
 }
 
-/// From now on orphans of what the host starts are the host's children.
+/// Makes the host the parent of all orphans of the processes that it starts.
 pub(super) fn become_subreaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
 }
 
-/// Notes what is started before anybody can take it for an orphan.
-pub(super) fn register(start: impl FnOnce() -> io::Result<Started>) -> io::Result<Started> {
-    let mut noted = started();
-    let mut fresh = start()?;
-    noted.insert(fresh.pid);
-    fresh.noted = true;
-    Ok(fresh)
+/// The list of started processes, locked. While it is locked, no search for orphans runs.
+pub(super) struct StartedProcesses(MutexGuard<'static, BTreeSet<i32>>);
+
+impl StartedProcesses {
+    /// Lists a process until the registration is dropped, after the host has reaped the process.
+    pub(super) fn register(&mut self, pid: i32) -> Registration {
+        self.0.insert(pid);
+        Registration(pid)
+    }
 }
 
-/// Forgets the pid of what was reaped.
-pub(super) fn unregister(pid: i32) {
-    started().remove(&pid);
+/// A listed process.
+pub(super) struct Registration(i32);
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        started().0.remove(&self.0);
+    }
 }
 
-fn started() -> MutexGuard<'static, BTreeSet<i32>> {
-    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks the list.
+pub(super) fn started() -> StartedProcesses {
+    StartedProcesses(STARTED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Ends everything below a process that is still there.
+/// Kills a living process and all its descendants.
 pub(super) fn kill_tree(first: i32) {
-    // While it lives, nothing below it can leave the tree. Stopped, nothing in it can start more.
+    // While the first process lives, its descendants stay in the tree. Stopped processes cannot
+    // start others.
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
         let below = below(first, &seen());
@@ -64,8 +71,8 @@ pub(super) fn kill_tree(first: i32) {
     signal(stopped, Signal::KILL);
 }
 
-/// Ends what came to the host when the first process of its call was gone. `spared` is the `TMPDIR` of processes that are
-/// not ended so.
+/// Kills the orphans whose parent is now the host. `spared` holds the `TMPDIR` of processes to
+/// leave alone.
 pub(super) fn kill_orphans(spared: &[OsString]) {
     let host = getpid().as_raw_nonzero().get();
     for _ in 0..ROUNDS {
@@ -74,10 +81,11 @@ pub(super) fn kill_orphans(spared: &[OsString]) {
             let seen = seen();
             let own = seen.get(&host).map_or(0, |host| host.session);
             let orphan = |(pid, process): &(&i32, &Seen)| {
-                // What the host starts by other means stays in its own session.
+                // Other children of the host, such as those of a library, stay in the host's
+                // session.
                 process.parent == host
                     && process.session != own
-                    && !started.contains(pid)
+                    && !started.0.contains(pid)
                     && !spared.iter().any(|folder| is_marked(**pid, folder))
             };
             let orphans = seen.iter().filter(orphan);
@@ -88,7 +96,8 @@ pub(super) fn kill_orphans(spared: &[OsString]) {
         }
         signal(orphans.clone(), Signal::KILL);
         for pid in orphans.into_iter().filter_map(Pid::from_raw) {
-            // Only the host's own children can be taken; the others come to it next.
+            // Only children of the host can be reaped. The others become its children in the next
+            // round.
             waitpid(Some(pid), WaitOptions::NOHANG).ok();
         }
         std::thread::yield_now();
@@ -101,7 +110,7 @@ fn signal(pids: impl IntoIterator<Item = i32>, signal: Signal) {
     }
 }
 
-/// A process and all that descends from it.
+/// A process and all its descendants.
 fn below(first: i32, seen: &HashMap<i32, Seen>) -> Vec<i32> {
     let mut found = vec![first];
     let mut next = 0;
@@ -121,7 +130,8 @@ fn processes() -> impl Iterator<Item = i32> {
 fn seen() -> HashMap<i32, Seen> {
     let read = |pid: i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in brackets may hold anything. Behind it: state, parent, group, session.
+        // The name in parentheses may contain any character. The fields after it: state, parent,
+        // group, session.
         let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace().skip(1);
         let parent = fields.next()?.parse().ok()?;
         let session = fields.nth(1)?.parse().ok()?;
@@ -130,9 +140,9 @@ fn seen() -> HashMap<i32, Seen> {
     processes().filter_map(read).collect()
 }
 
-/// Kills every process whose `TMPDIR` is this call's own, until there is none left.
+/// Kills every process whose `TMPDIR` is this call's folder, until none is left.
 ///
-/// A process that gave itself another environment is not found.
+/// Does not find a process that changed its environment.
 pub(super) fn kill_marked(folder: &OsStr) {
     for _ in 0..10 {
         let mut found = false;

@@ -1,4 +1,4 @@
-//! What keeps the processes of one call together, and ends them all.
+//! Keeps the processes of one call together, and ends all of them.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,40 +11,41 @@ use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
 use super::cgroup::Group;
+use super::containment::Containment;
 use super::descriptors::Share;
-use super::spawn::{self, Containment, Started};
+use super::spawn::{self, Started};
 use super::{Ending, Usage, orphan_reaper};
 use crate::permit::Permit;
 
-/// The groups of one call.
+/// The control groups of one call.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// Holds its processes together, where there is no PID namespace.
+    /// Holds the call's processes together on machines without PID namespaces.
     pub(super) holding: Option<Group>,
-    /// Counts them.
+    /// Counts the call's processes.
     pub(super) counting: Option<Group>,
 }
 
-/// What is left of a call that has ended. Dropping it takes its time: the kernel waits for all processors before a mount
-/// namespace is gone, and a group is a folder.
+/// What remains to be cleaned up after a call. Dropping it is slow: the kernel waits for all
+/// processors before it removes a mount namespace, and a control group is a folder to delete.
 #[derive(Debug, Default)]
 pub struct DeferredCleanup {
     _mounts: Option<OwnedFd>,
     _owned: Owned,
 }
 
-/// What a call has beside its processes, and gives back when these are gone; in this order.
+/// What a call owns besides its processes. It is dropped after them, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Owned {
     pub(super) groups: Groups,
     /// The `TMPDIR` of all its processes.
     pub(super) marker: Option<OsString>,
-    /// Of the descriptors of this process.
+    /// Its share of the host's descriptors.
     pub(super) share: Option<Share>,
     pub(super) permit: Option<Permit>,
 }
 
-/// The first process of a call with what holds the others. Dropping it ends them all.
+/// The first process of a call, and what holds the others. Dropping it ends all of them.
 pub(super) struct ProcessTree(Option<Call>);
 
 struct Call {
@@ -53,10 +54,10 @@ struct Call {
     owned: Owned,
 }
 
-/// Calls whose processes are being ended.
+/// How many calls are being ended on other threads.
 static ENDING: AtomicUsize = AtomicUsize::new(0);
 
-/// The `TMPDIR` of every call that is known by nothing else.
+/// The `TMPDIR` of every call whose processes can only be found by it.
 static MARKED: Mutex<Vec<OsString>> = Mutex::new(Vec::new());
 
 fn marked<T>(change: impl FnOnce(&mut Vec<OsString>) -> T) -> T {
@@ -75,32 +76,32 @@ impl ProcessTree {
         }))
     }
 
-    /// Readable when the first process has ended.
+    /// Becomes readable when the first process has ended.
     pub(super) fn watch(&self) -> io::Result<AsyncFd<OwnedFd>> {
         let call = self.0.as_ref().ok_or(io::ErrorKind::NotFound)?;
         spawn::watch(call.started.pidfd.try_clone()?)
     }
 
-    /// The process group of the first.
+    /// The process group of the first process.
     pub(super) fn group(&self) -> Option<i32> {
         self.0.as_ref().map(|call| call.started.pid)
     }
 
-    /// Ends all of them; the first may have ended by itself and not be reaped yet.
+    /// Kills all of them. The first may have ended already, but is not reaped yet.
     pub(super) fn kill(&self) {
         if let Some(call) = &self.0 {
             call.kill();
         }
     }
 
-    /// Takes the status of the first, when all have ended.
+    /// Takes the status of the first process, after all have ended.
     pub(super) fn reap(mut self) -> (Ending, Usage, DeferredCleanup) {
         let Some(mut call) = self.0.take() else {
             let ending = Ending::Signaled(libc::SIGKILL);
             return (ending, Usage::default(), DeferredCleanup::default());
         };
         let (ending, usage) = call.started.reap();
-        // Nobody asks why a process succeeded.
+        // Refused forks explain a failure only.
         let refused = match ending {
             Ending::Exited(0) => 0,
             _ => {
@@ -125,11 +126,11 @@ impl ProcessTree {
 impl Call {
     fn kill(&self) {
         match self.containment {
-            // The kernel ends the others with the first.
+            // The kernel kills the others with the first.
             Containment::Namespace { .. } => self.started.kill(),
             Containment::Group => {
                 if let Some(group) = &self.owned.groups.holding {
-                    // What is killed needs a moment to be gone.
+                    // A killed process takes a moment to disappear.
                     for _ in 0..500 {
                         if !group.kill() {
                             break;
@@ -155,7 +156,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // What has no group left to be found in came to the host.
+        // Processes that left every group became children of the host.
         if self.containment == Containment::Subreaper {
             orphan_reaper::kill_orphans(&marked(|known| known.clone()));
         }
@@ -173,7 +174,7 @@ impl Drop for ProcessTree {
         if matches!(call.containment, Containment::Namespace { .. }) {
             call.kill();
         }
-        // It is dying; waiting for that is not the caller's business.
+        // The processes are being killed. The caller need not wait until they are gone.
         ENDING.fetch_add(1, Ordering::AcqRel);
         let end = move || {
             call.kill();
@@ -183,13 +184,13 @@ impl Drop for ProcessTree {
         };
         let thread = thread::Builder::new().name("kael-reaper".to_owned());
         if thread.spawn(end).is_err() {
-            // The closure was dropped, and the call with it: that ended its first process.
+            // The closure was dropped, and with it the call, which killed its first process.
             ENDING.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
-/// Waits until what abandoned calls started has ended, or the time is over.
+/// Waits until the processes of abandoned calls have ended, or until the time is over.
 pub(super) fn finish(within: Duration) {
     let deadline = Instant::now() + within;
     while ENDING.load(Ordering::Acquire) > 0 && Instant::now() < deadline {

@@ -1,19 +1,19 @@
-//! The limits of one action as the kernel takes them.
+//! The limits of one action as the kernel's resource limits.
 
 use libc::c_int;
 use rustix::process::{Resource, getrlimit};
 
 use crate::limits::ProcessLimits;
 
-/// Resource limits, soft and hard. `count` is whether processes are counted this way, too: that works for the only user of
-/// a user namespace.
+/// Resource limits, soft and hard. `count`: whether they also limit the number of processes, which
+/// works only for the only user of a user namespace.
 pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc::rlimit64)> {
-    // Fractions of a second are beyond the kernel.
+    // The kernel takes whole seconds.
     let cpu = limits.cpu.duration().as_secs_f64().ceil() as u64;
     let mut wanted = vec![
-        // Not RLIMIT_AS: node and other runtimes reserve far more addresses than they ever use.
+        // Not RLIMIT_AS: node and other runtimes reserve far more addresses than they use.
         (libc::RLIMIT_DATA, Resource::Data, limits.memory.bytes(), 0),
-        // A signal that says why at the limit, and a second later one that nothing withstands.
+        // SIGXCPU at the limit gives the reason; one second later SIGKILL ends the process.
         (libc::RLIMIT_CPU, Resource::Cpu, cpu, 1),
         (
             libc::RLIMIT_FSIZE,
@@ -33,7 +33,7 @@ pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc
         wanted.push((libc::RLIMIT_NPROC, Resource::Nproc, with_envyr(limits), 0));
     }
     let allowed = |(number, resource, soft, grace)| {
-        // Where Kael itself is allowed less, so is the action.
+        // If Kael itself has a lower limit, it applies to the action, too.
         let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let limit = libc::rlimit64 {
             rlim_cur: most.min(soft),
@@ -44,7 +44,7 @@ pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc
     wanted.into_iter().map(allowed).collect()
 }
 
-/// The processes of an action, and envyr itself.
+/// The processes of an action plus envyr.
 pub(super) fn with_envyr(limits: &ProcessLimits) -> u64 {
     u64::from(limits.processes) + 1
 }

@@ -1,7 +1,8 @@
-//! Starts a process as pid 1 of a PID namespace of its own, so that its end is the end of all it started.
+//! Starts a process as pid 1 of its own PID namespace: when it ends, the kernel kills everything
+//! that it started.
 //!
-//! Double forks, `setsid` and daemons change nothing: when pid 1 is gone, the kernel kills the rest. The namespace has
-//! a `/proc` of its own. Where the kernel refuses (no root, no user namespaces) `leftover` says what is done instead.
+//! Double forks, `setsid` and daemons do not escape that. The namespace has its own `/proc`. Where
+//! the kernel refuses it (not root, no user namespaces), `process_tree` uses other means.
 #![expect(
     unsafe_code,
     reason = "clone(2) with namespaces has no safe wrapper that also hands back a pidfd"
@@ -14,66 +15,52 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use libc::{c_char, c_int, c_long, c_void};
+use libc::{c_char, c_int, c_void};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::child::{Mount, Plan, Step, child};
+use super::containment::Containment;
 use super::filter::Filter;
-use super::{Ending, Usage, exhausted, orphan_reaper};
+use super::kernel_features::filter_flags;
+use super::orphan_reaper::{self, Registration};
+use super::step_error::StepFailed;
+use super::{Ending, Usage, exhausted};
 
-/// How a process is kept together with all that it starts, the strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Containment {
-    /// Pid 1 of a PID namespace, which has mounts of its own.
-    Namespace {
-        /// A user namespace comes with it, because Kael is not root.
-        user: bool,
-        /// What a confined process may not write can be mounted read-only.
-        read_only: bool,
-    },
-    /// A control group, ended as a whole.
-    Group,
-    /// What it starts comes back to it, and then to the host, which ends it.
-    Subreaper,
-    /// The leader of a session. What calls `setsid` is looked for by its environment.
-    Session,
-}
-
-/// A program, ready to be started.
+/// A program and everything that it starts with.
 pub(crate) struct Program {
     pub(crate) path: CString,
     pub(crate) args: Vec<CString>,
-    /// `NAME=value`, all that the process will see.
+    /// `NAME=value`: the whole environment.
     pub(crate) env: Vec<CString>,
     pub(crate) folder: CString,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     pub(crate) containment: Containment,
-    /// What it writes to, to join its groups.
+    /// Files to which the child writes `0` to join its control groups.
     pub(crate) groups: Vec<OwnedFd>,
-    /// Resources by their numbers, and what is allowed.
+    /// Resource limits, by number.
     pub(crate) limits: Vec<(c_int, libc::rlimit64)>,
-    /// None where it may write whatever its user may.
+    /// None: the process may write the paths that its user may write.
     pub(crate) confined: Option<Confined>,
 }
 
 /// What a confined process may write.
 pub(crate) struct Confined {
-    /// A Landlock ruleset; none where the kernel has no Landlock.
+    /// A Landlock ruleset. None if the kernel has no Landlock.
     pub(crate) ruleset: Option<OwnedFd>,
     /// Files and folders.
     pub(crate) writable: Vec<Kept>,
-    /// Seen as `/dev/shm`, too.
+    /// The temporary folder, which also appears as `/dev/shm`.
     pub(crate) temporary: Option<Kept>,
-    /// Bytes of System V memory that all of the call may have together.
+    /// Bytes of System V shared memory for the whole call.
     pub(crate) shared_memory: u64,
 }
 
-/// A file or folder that stays writable, as it was when it was judged.
+/// A path that stays writable, as the host checked it.
 pub(crate) struct Kept {
     /// Without symbolic links.
     pub(crate) path: CString,
@@ -81,37 +68,23 @@ pub(crate) struct Kept {
     pub(crate) identity: (u64, u64),
 }
 
-/// Why a child did not become the program.
-#[derive(Debug, thiserror::Error)]
-#[error("{step}: {source}")]
-struct StepFailed {
-    step: &'static str,
-    source: io::Error,
-}
-
-/// The number of the error that the kernel gave.
-pub(super) fn errno(error: &io::Error) -> Option<i32> {
-    let inner = || error.get_ref()?.downcast_ref::<StepFailed>();
-    let number = error.raw_os_error();
-    number.or_else(|| inner()?.source.raw_os_error())
-}
-
-/// A process that was started. Dropping it ends the process.
+/// A running process. Dropping it kills it.
 pub(crate) struct Started {
     pub(crate) pidfd: OwnedFd,
-    /// As Kael sees it; also the process group.
+    /// Its pid outside the namespace. Also its process group.
     pub(crate) pid: i32,
-    /// Its mounts, kept from being taken apart: the kernel would do that before it tells of the process's end, and it
-    /// waits for all processors meanwhile. Whoever has time for that drops it.
+    /// Keeps its mount namespace alive. Without this, the kernel would remove the mounts before it
+    /// reports the end of the process, and would wait for all processors. The clean-up drops it
+    /// later.
     pub(crate) mounts: Option<OwnedFd>,
-    /// It was reaped: its pid may be another's by now.
+    /// Whether it was reaped. Then its pid may belong to another process.
     reaped: bool,
-    /// `sweep` knows of it.
-    pub(super) noted: bool,
+    /// Keeps `orphan_reaper` from taking it for an orphan.
+    registration: Option<Registration>,
 }
 
 impl Started {
-    /// Ends it and all of its group, at once.
+    /// Kills it and its process group.
     pub(crate) fn kill(&self) {
         super::kill(&self.pidfd);
         super::signal_group(self.pid, Signal::KILL);
@@ -130,15 +103,23 @@ impl Drop for Started {
             self.kill();
             self.reap();
         }
-        if self.noted {
-            orphan_reaper::unregister(self.pid);
-        }
     }
 }
 
-/// Starts the program. Must be called from a thread that lives as long as the host and blocks every signal: the
-/// process is killed when that thread ends, and shares the host's memory until it executes the program.
-pub(crate) fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
+/// Starts the program, and lists it before a search for orphans can find it.
+///
+/// The calling thread must fulfil the conditions of `spawn`.
+pub(super) fn spawn_registered(program: &Program, host: &OwnedFd) -> io::Result<Started> {
+    let mut started = orphan_reaper::started();
+    let mut fresh = spawn(program, host)?;
+    fresh.registration = Some(started.register(fresh.pid));
+    Ok(fresh)
+}
+
+/// Starts the program. The calling thread must live as long as the host and block every signal: the
+/// process is killed when the thread ends, and it shares the host's memory until it executes the
+/// program.
+fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
     let argv = pointers(&program.args);
     let envp = pointers(&program.env);
     let confined = program.confined.as_ref();
@@ -166,7 +147,7 @@ pub(crate) fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
     })
 }
 
-/// Whether a process can be contained like that; it ends before it executes anything.
+/// Whether the kernel allows this containment. The child ends without executing anything.
 pub(crate) fn probe(containment: Containment, host: &OwnedFd) -> io::Result<()> {
     let plan = Plan {
         confined: true,
@@ -186,7 +167,7 @@ fn mounts(confined: &Confined) -> Vec<Mount> {
         tree: AtomicI32::new(-1),
     };
     let temporary = confined.temporary.iter();
-    // What lies in it would be covered.
+    // A mount over `/dev/shm` would hide paths below it.
     let lies_there = |kept: &Kept| kept.path.to_bytes().starts_with(b"/dev/shm");
     let covers = temporary.clone().chain(&confined.writable).any(lies_there);
     let shared = temporary
@@ -204,10 +185,10 @@ const NO_FILTERS: [libc::sock_fprog; 2] = [libc::sock_fprog {
     filter: ptr::null_mut(),
 }; 2];
 
-/// The filters for a process whose IPC namespace is its own and bounded, and for any other.
+/// One filter for a process with its own bounded IPC namespace, and one for other processes.
 fn filters() -> Option<[libc::sock_fprog; 2]> {
     let filter = Filter::get().ok()?;
-    // The kernel reads them and changes nothing.
+    // The kernel only reads the filters.
     let program = |steps: &[libc::sock_filter]| libc::sock_fprog {
         len: steps.len() as u16,
         filter: steps.as_ptr().cast_mut(),
@@ -215,8 +196,8 @@ fn filters() -> Option<[libc::sock_fprog; 2]> {
     Some([program(&filter.own_ipc), program(&filter.shared_ipc)])
 }
 
-/// What an IPC namespace may hold: System V memory in pages, sets of semaphores as kernels before
-/// 3.19 allowed, message queues. Without these a call could have memory of the kernel without end.
+/// The limits of an IPC namespace: pages of System V memory, semaphores (as in kernels before
+/// 3.19), and message queues. Without them a call could use unlimited kernel memory.
 fn ipc_bounds(shared_memory: u64) -> [(&'static CStr, CString); 3] {
     let text = |text: String| CString::new(text).unwrap_or_default();
     let pages = shared_memory / rustix::param::page_size() as u64;
@@ -227,8 +208,7 @@ fn ipc_bounds(shared_memory: u64) -> [(&'static CStr, CString); 3] {
     ]
 }
 
-/// A kernel may be built without IPC namespaces, or allow none; then they are no reason to have no
-/// others.
+/// A kernel may have no IPC namespaces, or allow none. The other namespaces work without them.
 fn has_ipc_namespaces() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
     *HAS.get_or_init(|| {
@@ -278,9 +258,10 @@ fn start(plan: &Plan) -> io::Result<Started> {
     }
     let mut stack = vec![0_u128; 4096];
     let mut pidfd: c_int = -1;
-    // SAFETY: the child runs `child` on a stack of its own (its top is the end of `stack`, aligned to 16) while
-    // CLONE_VFORK keeps this thread waiting until it has executed the program or exited, so that `plan` and `stack`
-    // outlive its use of them. CLONE_PIDFD writes to the address given as parent_tid.
+    // SAFETY: the child runs `child` on its own stack (its top is the end of `stack`, aligned to
+    // 16). CLONE_VFORK keeps this thread waiting until the child has executed the program or
+    // exited, so `plan` and `stack` outlive its use of them. CLONE_PIDFD writes to the address
+    // given as parent_tid.
     let pid = unsafe {
         let top = stack.as_mut_ptr().add(stack.len());
         libc::clone(
@@ -294,19 +275,19 @@ fn start(plan: &Plan) -> io::Result<Started> {
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel opened this descriptor for us and nothing else knows of it.
+    // SAFETY: the kernel opened this descriptor for us, and no other code knows it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let mut started = Started {
         pidfd,
         pid,
         mounts: None,
         reaped: false,
-        noted: false,
+        registration: None,
     };
     match plan.errno.load(Ordering::Acquire) {
         0 => {
             if !plan.path.is_null() && matches!(plan.containment, Containment::Namespace { .. }) {
-                // It may have ended already; then there is nothing to keep.
+                // The process may have ended already. Then there is nothing to keep.
                 let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
                 started.mounts = rustix::fs::open(format!("/proc/{pid}/ns/mnt"), flags, mode).ok();
             }
@@ -329,13 +310,15 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
         .collect()
 }
 
-/// Waits for a process that is ending and takes its status, and what it used together with those it waited for.
+/// Waits for the end of a process. Returns its status, and what it used with the children that it
+/// waited for.
 fn reap(pidfd: &OwnedFd) -> (Ending, Usage) {
     // SAFETY: both are plain data, for which zeroes are values.
     let (mut info, mut usage): (libc::siginfo_t, libc::rusage) =
         unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     loop {
-        // SAFETY: the system call, unlike its wrapper, has a fifth argument; it writes to the two that are handed to it.
+        // SAFETY: the system call has a fifth argument, which libc's wrapper lacks. It writes to
+        // the two locals.
         let done = unsafe {
             libc::syscall(
                 libc::SYS_waitid,
@@ -363,7 +346,7 @@ fn reap(pidfd: &OwnedFd) -> (Ending, Usage) {
     (ending, Usage::of(&usage))
 }
 
-/// A pidfd that can be waited for: it is readable when the process has ended.
+/// A pidfd that becomes readable when its process has ended.
 pub(crate) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` gives the same open descriptor for as long as it lives.
     unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(io::Error::from)
@@ -371,43 +354,11 @@ pub(crate) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 /// Blocks every signal in this thread.
 pub(crate) fn block_signals() {
-    // SAFETY: the set is initialised by sigfillset, and changing this thread's own mask has no other effect.
+    // SAFETY: sigfillset initialises the set, and changing this thread's own mask has no other
+    // effect.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, ptr::null_mut());
     }
-}
-
-/// The version of Landlock that the kernel offers, from 1; asked by the system call. Nothing where it has none.
-pub(crate) fn landlock_version() -> Option<i64> {
-    const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
-    static VERSION: OnceLock<i64> = OnceLock::new();
-    let version = VERSION.get_or_init(|| {
-        let none = ptr::null::<c_void>();
-        let flags = LANDLOCK_CREATE_RULESET_VERSION;
-        // SAFETY: with this flag and no attributes the system call does nothing but answer.
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0_usize, flags) }
-    });
-    (*version > 0).then_some(*version)
-}
-
-/// Whether the kernel offers filters of system calls.
-pub(super) fn has_filters() -> bool {
-    filter_flags().is_some()
-}
-
-/// The flags with which filters are installed, if the kernel has any: without the first, kernels
-/// before 5.16 make a process with a filter slower.
-fn filter_flags() -> Option<c_long> {
-    static FLAGS: OnceLock<Option<c_long>> = OnceLock::new();
-    let knows = |flags: &c_long| {
-        let (mode, none) = (libc::SECCOMP_SET_MODE_FILTER, ptr::null::<c_void>());
-        // SAFETY: without a program the system call does nothing but fail; it fails so where it
-        // knows the flags.
-        let done = unsafe { libc::syscall(libc::SYS_seccomp, mode, *flags, none) };
-        done != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
-    };
-    let flags = [libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as c_long, 0];
-    *FLAGS.get_or_init(|| flags.into_iter().find(knows))
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 
-fn shell(script: &str) -> Command {
-    Command {
+fn shell(script: &str) -> ProcessCommand {
+    ProcessCommand {
         program: "/bin/sh".into(),
         args: vec!["-c".into(), script.into()],
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
@@ -22,7 +22,7 @@ fn shell(script: &str) -> Command {
     }
 }
 
-async fn finish(command: Command) -> Finished {
+async fn finish(command: ProcessCommand) -> Finished {
     run(command, |_| ()).await.expect("it starts")
 }
 
@@ -48,7 +48,7 @@ fn gone(marker: &str) -> bool {
 
 #[tokio::test]
 async fn input_goes_in_and_output_comes_back() {
-    let finished = finish(Command {
+    let finished = finish(ProcessCommand {
         stdin: b"hello".to_vec(),
         ..shell("cat; echo oops >&2; exit 3")
     })
@@ -74,7 +74,7 @@ async fn the_process_sees_its_own_environment_and_descriptors_alone() {
 
 #[tokio::test]
 async fn stdout_is_capped_and_the_tail_of_stderr_is_kept() {
-    let finished = finish(Command {
+    let finished = finish(ProcessCommand {
         stdout_cap: 1000,
         ..shell("yes")
     })
@@ -87,7 +87,7 @@ async fn stdout_is_capped_and_the_tail_of_stderr_is_kept() {
 
 #[tokio::test]
 async fn a_late_process_is_asked_and_then_killed() {
-    let polite = Command {
+    let polite = ProcessCommand {
         timeout: Duration::from_millis(200),
         ..shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done")
     };
@@ -97,7 +97,7 @@ async fn a_late_process_is_asked_and_then_killed() {
         (finished.ending, text(&finished.stdout)),
         (Ending::TimedOut, "bye\n")
     );
-    let stubborn = Command {
+    let stubborn = ProcessCommand {
         timeout: Duration::from_millis(200),
         ..shell("trap '' TERM; sleep 4711.1")
     };
@@ -135,7 +135,7 @@ async fn a_process_without_a_namespace_is_swept() {
         ("TMPDIR".into(), folder.path().into()),
     ];
     let script = "setsid sleep 4711.4 & (setsid sh -c 'sleep 4711.4' &) ; echo done";
-    let finished = finish(Command {
+    let finished = finish(ProcessCommand {
         isolation: Isolation::Client,
         env,
         ..shell(script)
@@ -145,11 +145,11 @@ async fn a_process_without_a_namespace_is_swept() {
     assert!(gone("4711.4"));
 }
 
-/// What leaves its session, its parent and its environment behind, in every order.
+/// Starts processes that leave their session, their parent and their environment, in every order.
 const ESCAPES: &str = "setsid sleep MARK & (setsid env -i /bin/sh -c '/usr/bin/sleep MARK & /usr/bin/sleep MARK' &) ; \
     (env -i /usr/bin/setsid /usr/bin/sleep MARK &) ; sleep 0.2; echo done";
 
-/// Ended by itself, ended late, and abandoned: nothing is left of it.
+/// A process that exits, one that times out and one that is abandoned leave nothing behind.
 async fn holds(containment: Containment, marker: &str) {
     let script = ESCAPES.replace("MARK", marker);
     let finished = run_in(containment, shell(&script), |_| ()).await;
@@ -160,7 +160,7 @@ async fn holds(containment: Containment, marker: &str) {
     );
     assert!(gone(marker), "{containment:?}, ended by itself");
     let endless = format!("{script}; sleep {marker}");
-    let late = Command {
+    let late = ProcessCommand {
         timeout: Duration::from_millis(600),
         ..shell(&endless)
     };
@@ -176,8 +176,8 @@ async fn holds(containment: Containment, marker: &str) {
 }
 
 #[tokio::test]
-async fn a_control_group_holds_what_a_namespace_would() {
-    // Where there is none that this user may write, `doctor` says so and a sweep does it.
+async fn a_control_group_contains_like_a_namespace() {
+    // Without such a group, `doctor` reports that the orphan reaper is used instead.
     if Places::get().expect("it can be asked").kill.is_some() {
         return holds(Containment::Group, "4711.5").await;
     }
@@ -185,20 +185,20 @@ async fn a_control_group_holds_what_a_namespace_would() {
     let named = required.split(',').any(|word| word.trim() == "pids");
     let why = &Places::get().expect("it can be asked").why;
     assert!(!named, "KAEL_REQUIRE asks for pids: {why}");
-    // Past `eprintln!`, whose output of tests that pass is not shown.
-    let line = b"skipped: needs pids (a_control_group_holds_what_a_namespace_would)\n";
+    // Not `eprintln!`: the test runner hides its output for tests that pass.
+    let line = b"skipped: needs pids (a_control_group_contains_like_a_namespace)\n";
     std::io::Write::write_all(&mut std::io::stderr(), line).ok();
 }
 
 #[tokio::test]
-async fn a_sweep_finds_what_comes_back_to_the_host() {
+async fn the_orphan_reaper_finds_orphans() {
     orphan_reaper::become_subreaper().expect("a prctl");
     holds(Containment::Subreaper, "4711.6").await;
 }
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_an_error() {
-    let command = Command {
+    let command = ProcessCommand {
         program: Path::new("/nonexistent").into(),
         ..shell("")
     };
@@ -209,9 +209,9 @@ async fn a_program_that_is_not_there_is_an_error() {
     );
 }
 
-/// What was judged is what is mounted: neither a link nor another folder in its place is.
+/// The mount is the checked folder, even if a link or another folder replaced it meanwhile.
 #[tokio::test]
-async fn what_took_the_place_of_a_writable_folder_is_not_written() {
+async fn a_replaced_writable_folder_is_not_written() {
     let containment = capabilities::containment(Isolation::Strongest).await;
     let containment = containment.expect("an answer");
     let folder = tempfile::tempdir().expect("a folder");
@@ -220,7 +220,7 @@ async fn what_took_the_place_of_a_writable_folder_is_not_written() {
     for name in ["victim", "judged", "tmp"] {
         fs::create_dir(at(name)).expect("a folder");
     }
-    let command = |script: String| Command {
+    let command = |script: String| ProcessCommand {
         writable: Some(vec![Opened::new(&at("judged")).expect("it is there")]),
         temporary: Some(Opened::new(&at("tmp")).expect("it is there")),
         ..shell(&script)

@@ -3,42 +3,70 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Instant;
 
 use tokio::sync::watch;
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
+use super::super::instance::cancelled;
 use super::wire::to_wit;
-use super::{InFlight, SLEEP, State, Stop};
+use super::{InFlight, InstanceState, SLEEP, Stop};
 use crate::failure::{ActionError, ErrorKind};
 
-impl Host for State {
+impl Host for InstanceState {
     async fn run_action(
         &mut self,
         submit: Vec<Call>,
         cancel: Vec<u32>,
         wait: bool,
     ) -> wasmtime::Result<Vec<Completion>> {
-        // Checked: a limit may be as long as nobody waits.
+        // Checked: a limit may be longer than the clock counts.
         let deadline = self.start.checked_add(self.limits.wall.duration());
-        let answer = {
+        let canceller = self.cancel.clone();
+        let cut = {
             let mut answering = pin!(self.answer(submit, cancel, wait));
             // Most answers need no timer.
             match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
-                Poll::Ready(answer) => Some(answer),
-                Poll::Pending => match deadline {
-                    Some(deadline) => Box::pin(timeout_at(deadline.into(), answering)).await.ok(),
-                    None => Some(answering.await),
-                },
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => {
+                    Box::pin(async {
+                        tokio::select! {
+                            biased;
+                            answer = answering => Ok(answer),
+                            () = cancelled(canceller.as_ref()) => Err(Cut::Cancelled),
+                            () = reached(deadline) => Err(Cut::Late),
+                        }
+                    })
+                    .await
+                }
             }
         };
-        answer.unwrap_or_else(|| Err(self.end(Stop::Limit(self.late()))))
+        match cut {
+            Ok(answer) => answer,
+            Err(Cut::Cancelled) => Err(self.end(Stop::Cancelled)),
+            Err(Cut::Late) => Err(self.end(Stop::Limit(self.wall_limit_hit()))),
+        }
     }
 }
 
-impl State {
+/// Why an answer was given up.
+enum Cut {
+    Cancelled,
+    Late,
+}
+
+/// Waits until a moment; for ever where there is none.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl InstanceState {
     /// Answers one entry of the guest's.
     async fn answer(
         &mut self,
@@ -68,7 +96,7 @@ impl State {
         Call { id, name, params }: Call,
     ) -> wasmtime::Result<Vec<Completion>> {
         let outcome = if name.starts_with("kael.") && name != SLEEP {
-            self.own(&name, params).await?
+            self.host_call(&name, params).await?
         } else {
             let answer = self.call(name, params)?;
             if self.interrupted.is_none() {
@@ -108,7 +136,7 @@ impl State {
             if name.starts_with("kael.") && name != SLEEP {
                 done.push(Completion {
                     id,
-                    outcome: self.own(&name, params).await?,
+                    outcome: self.host_call(&name, params).await?,
                 });
             } else {
                 // What waits for its turn is held here, and not by the guest: no more of it than the guest may hold.
@@ -184,16 +212,17 @@ mod tests {
     use crate::gate::{Dispatcher, Policy};
     use crate::limits::Limits;
     use crate::permit::Permit;
+    use crate::sandbox::InstanceOptions;
     use crate::sandbox::bindings::kael::engine::actions::ErrorKind as WitKind;
     use crate::sandbox::output::Output;
     use crate::units::ByteSize;
 
-    fn state() -> State {
+    fn state() -> InstanceState {
         let limits = Limits {
             output: ByteSize::new(100),
             ..Limits::default()
         };
-        State::new(&limits, Output::in_memory(), None, 7)
+        InstanceState::new(InstanceOptions::internal(limits, Output::in_memory()), 7)
     }
 
     fn call(id: u32, name: &str) -> Call {
@@ -204,7 +233,7 @@ mod tests {
         }
     }
 
-    fn fault(state: &State) -> &'static str {
+    fn fault(state: &InstanceState) -> &'static str {
         match state.stop {
             Some(Stop::Fault(fault)) => fault,
             _ => panic!("{:?}", state.stop),
@@ -259,10 +288,11 @@ mod tests {
                 ..Limits::default()
             };
             let dispatcher = Dispatcher::new(Arc::default(), Policy::default(), Arc::new(Nothing));
-            let output = Output::in_memory();
-            let mut state = State::new(&limits, output, Some(Arc::new(dispatcher)), 7);
-            let turn = state.turns.clone().acquire_owned().await.ok();
-            let turn = turn.map(Permit::new);
+            let mut options = InstanceOptions::internal(limits, Output::in_memory());
+            options.dispatcher = Some(Arc::new(dispatcher));
+            let mut state = InstanceState::new(options, 7);
+            let (permits, info) = (state.permits.clone(), state.info.clone());
+            let turn = Permit::take(permits, None, info).await;
             state.in_flight.spawn(async move {
                 sleep(late).await;
                 (1, (Ok("null".to_owned()), turn))

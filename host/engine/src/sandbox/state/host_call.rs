@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::input::bytes_of;
 use super::wire::to_wit;
-use super::{Outcome, State, Stop};
+use super::{InstanceState, Outcome, Stop};
 use crate::failure::{ActionError, ErrorKind};
 use crate::limits::LimitHit;
 use crate::report_item::ReportItem;
@@ -14,9 +14,13 @@ use crate::units::ByteSize;
 const MAX_WARNINGS: u32 = 20;
 const MAX_WARNING: usize = 1 << 10;
 
-impl State {
+impl InstanceState {
     /// Answers one of the host's own names at once.
-    pub(super) async fn own(&mut self, name: &str, params: String) -> wasmtime::Result<Outcome> {
+    pub(super) async fn host_call(
+        &mut self,
+        name: &str,
+        params: String,
+    ) -> wasmtime::Result<Outcome> {
         match name {
             "kael.print" => {
                 self.print(params.into_bytes()).await?;

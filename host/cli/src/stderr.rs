@@ -1,0 +1,178 @@
+//! What goes to stderr while a command runs. A reader that does not read holds nothing up: what
+//! waits for it has a bound, and what comes beyond is left out and counted.
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::patience::{self, Patient};
+use super::runtime::SignalGuard;
+
+/// Bytes that may wait for the reader.
+const ROOM: usize = 1 << 20;
+/// A pipe that is ready takes this much without waiting: PIPE_BUF.
+const PIECE: usize = 4096;
+/// How often it is looked whether the reader has read.
+const TICK: Duration = Duration::from_millis(50);
+
+struct Queue {
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Whether the thread is writing what it has taken.
+    is_writing: bool,
+    has_thread: bool,
+    /// Lines that found no room since the last that did.
+    left_out: u64,
+    /// How many pieces the reader has taken.
+    taken: u64,
+    /// How many it had taken when it was last given up.
+    given_up: Option<u64>,
+}
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue {
+    waiting: VecDeque::new(),
+    bytes: 0,
+    is_writing: false,
+    has_thread: false,
+    left_out: 0,
+    taken: 0,
+    given_up: None,
+});
+static CHANGED: Condvar = Condvar::new();
+
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.is_writing
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.bytes + bytes.len() > ROOM || !self.start() {
+            self.left_out += lines(bytes);
+            return;
+        }
+        self.note();
+        self.bytes += bytes.len();
+        self.waiting.push_back(bytes.to_vec());
+        CHANGED.notify_all();
+    }
+
+    /// Tells how many lines are missing, where some are.
+    fn note(&mut self) {
+        if self.left_out > 0 {
+            let note = format!(
+                "({} lines left out here: they came faster than they were read)\n",
+                self.left_out
+            );
+            self.left_out = 0;
+            self.bytes += note.len();
+            self.waiting.push_back(note.into_bytes());
+        }
+    }
+
+    /// Whether the thread is there that waits for the reader.
+    fn start(&mut self) -> bool {
+        if !self.has_thread {
+            let thread = std::thread::Builder::new().name("kael-stderr".to_owned());
+            self.has_thread = thread.spawn(write_queued).is_ok();
+        }
+        self.has_thread
+    }
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn write_queued() {
+    let mut now = queue();
+    loop {
+        let Some(next) = now.waiting.pop_front() else {
+            now = CHANGED.wait(now).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        now.is_writing = true;
+        drop(now);
+        for piece in next.chunks(PIECE) {
+            // Where the reader of stderr has left, its messages are dropped.
+            io::stderr().write_all(piece).ok();
+            queue().taken += 1;
+        }
+        now = queue();
+        now.is_writing = false;
+        now.bytes -= next.len();
+        if now.waiting.is_empty() {
+            now.note();
+        }
+        CHANGED.notify_all();
+    }
+}
+
+/// Writes at once where that does not wait; otherwise what is written waits for the reader, or is
+/// left out.
+pub(super) fn write(bytes: &[u8]) {
+    let mut queue = queue();
+    let at_once = queue.is_idle() && queue.left_out == 0 && bytes.len() <= PIECE;
+    if at_once && patience::is_ready(&io::stderr(), Duration::ZERO) {
+        io::stderr().write_all(bytes).ok();
+    } else {
+        queue.add(bytes);
+    }
+}
+
+/// Waits until all is written, but not for a reader that takes nothing for so long.
+pub(super) fn settle(most: Duration) {
+    let mut now = queue();
+    let (mut since, mut taken) = (Instant::now(), now.taken);
+    while !now.is_idle() {
+        if now.taken != taken {
+            (since, taken) = (Instant::now(), now.taken);
+        }
+        if since.elapsed() >= most {
+            return;
+        }
+        let waited = CHANGED.wait_timeout(now, most.min(TICK));
+        now = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Writes what a command says last, behind all that waits. It waits for its reader as long as the
+/// command may last; meanwhile a signal ends the command.
+pub(super) fn last(text: &str) {
+    {
+        let mut now = queue();
+        let (mut since, mut taken) = (Instant::now(), now.taken);
+        let mut signals = None;
+        while !now.is_idle() {
+            signals.get_or_insert_with(SignalGuard::new);
+            if now.taken != taken {
+                (since, taken) = (Instant::now(), now.taken);
+            }
+            if now.given_up == Some(taken) || !patience::is_left(since) {
+                now.given_up = Some(taken);
+                return;
+            }
+            let waited = CHANGED.wait_timeout(now, TICK);
+            now = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+    Patient::new(io::stderr()).write_all(text.as_bytes()).ok();
+}
+
+/// A writer for the lines of the log, each in one write.
+pub(super) struct Stderr;
+
+impl io::Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

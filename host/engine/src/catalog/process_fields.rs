@@ -1,0 +1,106 @@
+//! Reads the fields that bound what an action's processes may use and write.
+
+use std::ops::RangeInclusive;
+
+use super::error::DefinitionError;
+use super::executor::Executor;
+use super::fields::{Fields, collect_error};
+use crate::limits::ProcessLimits;
+use crate::units::ByteSize;
+
+/// With less than these, envyr or an interpreter does not start.
+const LEAST_MEMORY: ByteSize = ByteSize::mib(16);
+const LEAST_FILE: ByteSize = ByteSize::new(64 << 10);
+const PROCESSES: RangeInclusive<u32> = 4..=100_000;
+const OPEN_FILES: RangeInclusive<u32> = 16..=1_000_000;
+
+/// Reads `limits`.
+pub(super) fn limits(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+    wrong: &mut Vec<DefinitionError>,
+) -> ProcessLimits {
+    let mut limits = ProcessLimits::default();
+    let Some(mut inner) = collect_error(wrong, fields.inner("limits")).flatten() else {
+        return limits;
+    };
+    if collect_error(wrong, native_only(fields, "limits", executor)).is_none() {
+        return limits;
+    }
+    let mut set = |wrong: &mut Vec<DefinitionError>, field: &str, least, limit: &mut ByteSize| {
+        if let Some(Some(size)) = collect_error(wrong, size(&mut inner, field, least)) {
+            *limit = size;
+        }
+    };
+    set(wrong, "memory", LEAST_MEMORY, &mut limits.memory);
+    set(wrong, "file_size", LEAST_FILE, &mut limits.file_size);
+    if let Some(Some(time)) = collect_error(wrong, inner.time("cpu")) {
+        limits.cpu = time;
+    }
+    if let Some(Some(most)) = collect_error(wrong, inner.whole("processes", PROCESSES)) {
+        limits.processes = most;
+    }
+    if let Some(Some(most)) = collect_error(wrong, inner.whole("open_files", OPEN_FILES)) {
+        limits.open_files = most;
+    }
+    wrong.extend(inner.finish());
+    limits
+}
+
+fn size(
+    fields: &mut Fields<'_>,
+    field: &str,
+    least: ByteSize,
+) -> Result<Option<ByteSize>, DefinitionError> {
+    match fields.size(field)? {
+        Some(size) if size < least => {
+            Err(fields.error(field, &format!("must be at least {least}, got {size}")))
+        }
+        size => Ok(size),
+    }
+}
+
+/// Reads `writable`. The executor checks where the paths lead when the action runs.
+pub(super) fn writable(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+) -> Result<Vec<String>, DefinitionError> {
+    let paths = fields.strings("writable")?;
+    if !paths.is_empty() {
+        native_only(fields, "writable", executor)?;
+    }
+    for path in &paths {
+        let shown = path.escape_debug();
+        if path.is_empty() || path.contains(|c: char| c.is_control()) {
+            return Err(fields.error("writable", &format!("`{shown}` is not a path")));
+        }
+        if path.split('/').any(|part| part == "..") {
+            let error = format!(
+                "`{shown}` may not hold '..': name what is outside of the actions folder by its whole path"
+            );
+            return Err(fields.error("writable", &error));
+        }
+        if path == "/" || path == "~" || path == "~/" {
+            return Err(fields.error("writable", &format!("`{shown}` is too much")));
+        }
+    }
+    Ok(paths)
+}
+
+fn native_only(
+    fields: &Fields<'_>,
+    field: &str,
+    executor: Executor,
+) -> Result<(), DefinitionError> {
+    match executor {
+        Executor::Native => Ok(()),
+        Executor::Docker => {
+            let error = "is for native actions: a container is bounded by its engine";
+            Err(fields.error(field, error))
+        }
+        Executor::Wasm => {
+            let error = "is for native actions: with executor \"wasm\" there is `dirs`";
+            Err(fields.error(field, error))
+        }
+    }
+}

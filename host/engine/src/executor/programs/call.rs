@@ -1,0 +1,153 @@
+//! Runs one program as a process of the machine: prepared, confined, and within its limits.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::runner::Found;
+use super::{Programs, missing, outcome, starter, writable};
+use crate::catalog::{Definition, Output};
+use crate::confinement::Confinement;
+use crate::executor::adapters::ProgramInput;
+use crate::executor::envyr::{behind_dashes, native};
+use crate::executor::granted::Places;
+use crate::executor::process::{self, Finished, Isolation, Opened, ProcessCommand};
+use crate::executor::result_file;
+use crate::executor::source::{Entry, Tools, Variables};
+use crate::executor::temporary::Temporary;
+use crate::executor::{Printed, STDERR_TAIL, STDOUT_CAP};
+use crate::failure::ActionError;
+use crate::limits::ProcessLimits;
+
+/// A call whose source is here.
+pub(super) struct Call<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) given: ProgramInput,
+    pub(super) tools: Tools<'a>,
+    pub(super) entry: Entry,
+    pub(super) env: Variables,
+}
+
+/// A process that is to be started.
+pub(super) struct Starting<'a> {
+    pub(super) program: &'a Path,
+    pub(super) args: Vec<OsString>,
+    pub(super) env: Variables,
+    /// Where it starts.
+    pub(super) folder: &'a Path,
+    pub(super) stdin: String,
+    pub(super) timeout: Duration,
+    pub(super) isolation: Isolation,
+    /// All that it may write, beside its `TMPDIR`. Without it: all that its user may.
+    pub(super) writable: Option<Vec<Opened>>,
+    pub(super) limits: Option<ProcessLimits>,
+}
+
+impl Programs {
+    /// Runs a native action, with what it prints.
+    pub(super) async fn run_native(&self, call: Call<'_>) -> Result<Printed, ActionError> {
+        let (definition, given) = (call.definition, call.given);
+        let runner = self.choose().await?;
+        let prepared = call.tools.prepare(&call.entry, definition).await?;
+        let mut env = call.env;
+        prepared.extend(&mut env)?;
+        let entry = &Entry {
+            interpreter: prepared.interpreter(&call.entry),
+            ..call.entry
+        };
+        // What is wrong with it is said in any case.
+        let mut writable = self.writable(definition)?;
+        let (program, args) = match runner {
+            Found::Builtin(program) => (program, starter::arguments(entry, &given)),
+            Found::Envyr(program) => {
+                // Where it keeps notes of its own.
+                fs::create_dir_all(self.data.join("envyr")).map_err(|error| {
+                    ActionError::unavailable(format!("{}: {error}", self.data.display()), None)
+                })?;
+                writable.push(writable::notes(entry)?);
+                let mut args = native(&self.data, entry);
+                args.extend(behind_dashes(&given));
+                (program, args)
+            }
+        };
+        let confined = self.settings.confinement != Confinement::Off;
+        let starting = Starting {
+            program,
+            args,
+            env,
+            folder: &entry.folder,
+            stdin: given.stdin,
+            timeout: definition.timeout.duration(),
+            isolation: match confined {
+                true => Isolation::Strongest,
+                false => Isolation::SameView,
+            },
+            writable: confined.then_some(writable),
+            limits: Some(definition.process_limits.clone()),
+        };
+        let (finished, temporary) = self.start(starting, |_| ()).await?;
+        let terms = outcome::Terms {
+            timeout: definition.timeout,
+            limits: Some(&definition.process_limits),
+            stdout_cap: STDOUT_CAP,
+            language: entry.language,
+            ok_exit: &definition.adapter.ok_exit,
+            confined,
+        };
+        let printed = outcome::read(finished, &terms)
+            .map_err(|error| missing::named(error, entry, self.sources.path()))?;
+        // Text that happens to look like a reference to a file is text.
+        if definition.adapter.output != Output::Json {
+            return Ok(printed);
+        }
+        let stdout = result_file::follow(printed.stdout, temporary).await?;
+        Ok(Printed { stdout, ..printed })
+    }
+
+    /// All that a confined action may write, beside its `TMPDIR`.
+    fn writable(&self, definition: &Definition) -> Result<Vec<Opened>, ActionError> {
+        if definition.writable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = Places::new(&self.repo, &self.environment);
+        writable::named(definition, &places)
+    }
+
+    /// Starts a process and waits for its end. Its temporary folder is there until what is returned
+    /// is dropped.
+    pub(super) async fn start(
+        &self,
+        starting: Starting<'_>,
+        on_start: impl FnOnce(i32),
+    ) -> Result<(Finished, Temporary), ActionError> {
+        let name = starting.program.file_name().unwrap_or_default();
+        let failed = |error: io::Error| {
+            let message = format!("starting {}: {error}", name.display());
+            ActionError::unavailable(message, None)
+        };
+        let room = process::room(starting.timeout).await.map_err(failed)?;
+        let mut temporary = Temporary::new(&self.data)?;
+        let mut env = starting.env;
+        env.push(("TMPDIR".into(), temporary.path().into()));
+        let command = ProcessCommand {
+            program: starting.program.to_owned(),
+            args: starting.args,
+            env,
+            folder: starting.folder.to_owned(),
+            stdin: starting.stdin.into_bytes(),
+            timeout: starting.timeout,
+            room: Some(room),
+            stdout_cap: STDOUT_CAP,
+            stderr_tail: STDERR_TAIL,
+            isolation: starting.isolation,
+            writable: starting.writable,
+            temporary: Some(temporary.opened()?),
+            limits: starting.limits,
+        };
+        let mut finished = process::run(command, on_start).await.map_err(failed)?;
+        temporary.remove_after(std::mem::take(&mut finished.leftover));
+        Ok((finished, temporary))
+    }
+}

@@ -1,0 +1,126 @@
+//! Clones a git source with git itself, confined to the folder of the clone.
+//!
+//! A repository is not trusted by being named: its author may be hostile. git runs no hook and no program that the clone
+//! brings, takes no submodule, and the process may write nothing but the clone's own folder and its `TMPDIR`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+use super::variables::Variables;
+
+/// Settings that hold over those of the user: nothing that a clone could bring is run or followed.
+const SETTINGS: [&str; 7] = [
+    // Hooks of the user's own template are for the user's own clones.
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "protocol.ext.allow=never",
+    "advice.detachedHead=false",
+    "gc.auto=0",
+];
+
+/// A clone that is to be made.
+pub(super) struct Clone<'a> {
+    pub(super) url: &'a str,
+    /// A tag, branch or commit; the default branch without one.
+    pub(super) tag: Option<&'a str>,
+    /// Holds the clone and nothing else.
+    pub(super) root: &'a Path,
+}
+
+impl Clone<'_> {
+    /// The folder of the clone: named like the repository, so that messages can say it.
+    pub(super) fn folder(&self) -> PathBuf {
+        let path = self.url.trim_end_matches('/');
+        let name = path.rsplit(['/', ':']).next().unwrap_or_default();
+        let name = name.strip_suffix(".git").unwrap_or(name);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.len() <= 100
+            && name.chars().all(plain);
+        self.root.join(if good { name } else { "source" })
+    }
+
+    /// The command lines of git, one after the other.
+    pub(super) fn commands(&self) -> [Vec<OsString>; 2] {
+        let folder = self.folder();
+        let mut clone = settings();
+        // Without a template there is no hook in it.
+        let fixed = [
+            "clone",
+            "--quiet",
+            "--no-checkout",
+            "--no-recurse-submodules",
+            "--template=",
+            "--origin=origin",
+            "--",
+        ];
+        clone.extend(fixed.map(OsString::from));
+        clone.extend([self.url.into(), folder.clone().into()]);
+        let mut checkout = vec!["-C".into(), folder.into()];
+        checkout.extend(settings());
+        // A tag, a commit, or the branch of that name at the other side.
+        let what = self.tag.unwrap_or("HEAD");
+        let fixed = ["checkout", "--quiet", "--force", what, "--"];
+        checkout.extend(fixed.map(OsString::from));
+        [clone, checkout]
+    }
+}
+
+/// The arguments of git that print the commit of a clone.
+pub(super) fn commit_of(clone: &Path) -> Vec<OsString> {
+    let mut args = vec!["-C".into(), clone.into()];
+    args.extend(settings());
+    args.extend(["rev-parse", "--verify", "HEAD"].map(OsString::from));
+    args
+}
+
+fn settings() -> Vec<OsString> {
+    let pairs = SETTINGS.iter().flat_map(|setting| ["-c", *setting]);
+    pairs.map(OsString::from).collect()
+}
+
+/// What git sees beside the variables for fetching.
+pub(super) fn variables(env: &Variables) -> Variables {
+    let mut env = env.clone();
+    // A question would wait for an answer for ever.
+    env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
+    env
+}
+
+/// Finds git on `PATH`.
+pub(super) fn find(env: &Variables) -> Result<PathBuf, SourceError> {
+    let path = env.iter().find(|(name, _)| name == "PATH");
+    path.into_iter()
+        .flat_map(|(_, path)| std::env::split_paths(path))
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("git"))
+        .find(|program| program.is_file())
+        .ok_or(SourceError::NoGit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_named_like_its_repository() {
+        let folder = |url| {
+            let (tag, root) = (None, Path::new("/r"));
+            Clone { url, tag, root }.folder()
+        };
+        for (url, name) in [
+            ("git@github.com:someone/tools.git", "/r/tools"),
+            ("https://x.org/a/b/", "/r/b"),
+            ("deploy@x.org:repo", "/r/repo"),
+            ("file:///srv/repo.git", "/r/repo"),
+            ("file:///srv/..", "/r/source"),
+            ("file:///srv/.git", "/r/source"),
+            ("file:///srv/-x", "/r/source"),
+        ] {
+            assert_eq!(folder(url), Path::new(name), "{url}");
+        }
+    }
+}

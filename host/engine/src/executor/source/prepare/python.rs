@@ -1,0 +1,126 @@
+//! Installs packages of Python into a virtual environment in Kael's data folder.
+//!
+//! The environment is named by what was installed, so a change of a manifest makes another one, and
+//! calls that run in the old one go on. Sources themselves are not written.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{ENV, FAILED, installing_for, opened};
+use crate::activity::SpanKind;
+use crate::executor::process::Isolation;
+use crate::executor::source::SourceError;
+use crate::executor::source::entry::Entry;
+use crate::executor::source::files::{digest, local, remove, write_whole};
+use crate::executor::source::interpreter;
+use crate::executor::source::packages::Python;
+use crate::executor::source::tools::{Tool, Tools};
+
+/// Environments of one source that are kept: calls may still run in the older ones.
+const KEPT: usize = 4;
+
+impl Tools<'_> {
+    /// The virtual environment with these packages.
+    pub(super) async fn prepare_python(
+        &self,
+        entry: &Entry,
+        wanted: &Python,
+    ) -> Result<PathBuf, SourceError> {
+        let file = match wanted.is_of_entry {
+            true => entry.file.as_str(),
+            false => "",
+        };
+        let key = digest(&[&entry.folder.to_string_lossy(), file, "python"]);
+        let home = self.data.join("environments").join(&key);
+        let made = home.join(wanted.digest(&entry.interpreter));
+        let (ready, venv) = (made.join("ready"), made.join("venv"));
+        // An upgrade of Python may have taken away what the environment links to.
+        let current = || ready.is_file() && venv.join("bin/python").exists();
+        if current() {
+            return Ok(venv);
+        }
+        if let Some(error) = interpreter::missing(entry, self.path()) {
+            return Err(error);
+        }
+        let _preparing = self
+            .activity
+            .begin(SpanKind::Source, &installing_for("Python", entry));
+        let _lock = self.lock(&key).await?;
+        if current() {
+            return Ok(venv);
+        }
+        // Begun before and never finished.
+        remove(&made).await?;
+        fs::create_dir_all(&made).map_err(|error| local(&made, error))?;
+        let (mut env, caches) = self.installing(&key)?;
+        env.push(("PIP_DISABLE_PIP_VERSION_CHECK".into(), "1".into()));
+        env.push(("PIP_NO_INPUT".into(), "1".into()));
+        let python = venv.join("bin/python");
+        // A requirement may be the source itself, which is built where it stands.
+        let writable = || opened(&[&made, &caches, &entry.folder]);
+        let (program, args) = making(&entry.interpreter, &venv);
+        for (program, args) in [
+            (program.as_path(), args),
+            (python.as_path(), installing(wanted)),
+        ] {
+            let tool = Tool {
+                program,
+                args,
+                env: env.clone(),
+                folder: &entry.folder,
+                isolation: Isolation::Strongest,
+                writable: writable()?,
+                what: FAILED,
+            };
+            self.run(tool).await?;
+        }
+        write_whole(&ready, b"").map_err(|error| local(&ready, error))?;
+        forget_old(&home).await;
+        Ok(venv)
+    }
+}
+
+/// The command that makes a virtual environment.
+fn making(interpreter: &str, venv: &Path) -> (PathBuf, Vec<OsString>) {
+    let mut words: Vec<OsString> = interpreter.split_whitespace().map(OsString::from).collect();
+    if !interpreter.starts_with('/') {
+        words.insert(0, ENV.into());
+    }
+    words.extend(["-m".into(), "venv".into(), OsString::from(venv)]);
+    let program = words.remove(0);
+    (program.into(), words)
+}
+
+/// The arguments with which Python installs packages, in the folder of the source.
+fn installing(wanted: &Python) -> Vec<OsString> {
+    let mut args: Vec<OsString> = ["-m", "pip", "install", "--quiet"]
+        .map(OsString::from)
+        .into();
+    if wanted.requirements.is_some() {
+        args.extend(["-r", "requirements.txt"].map(OsString::from));
+    }
+    args.push("--".into());
+    args.extend(wanted.specs.iter().map(OsString::from));
+    args
+}
+
+/// Deletes the oldest environments of a source. What cannot be deleted is tried the next time.
+async fn forget_old(home: &Path) {
+    let made = |path: &Path| {
+        path.join("ready")
+            .metadata()
+            .and_then(|ready| ready.modified())
+    };
+    let entries = fs::read_dir(home).into_iter().flatten().flatten();
+    let mut all: Vec<(SystemTime, PathBuf)> = entries
+        .map(|entry| entry.path())
+        .map(|path| (made(&path).unwrap_or(SystemTime::UNIX_EPOCH), path))
+        .collect();
+    all.sort();
+    let old = all.len().saturating_sub(KEPT);
+    for (_, path) in all.into_iter().take(old) {
+        remove(&path).await.ok();
+    }
+}

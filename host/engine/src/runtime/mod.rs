@@ -1,0 +1,128 @@
+//! The door to the engine: a program builds one `Runtime`, loads repos into it and runs scripts.
+//!
+//! A runtime owns a pool of sandboxed instances with a queue in front of it, the executors that the
+//! program added, and the bounds over all of its runs. Two runtimes in one process share what the
+//! process has only once, and nothing else: ARCHITECTURE.md lists it.
+
+mod builder;
+mod call;
+mod error;
+mod eval;
+mod repo;
+mod run;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub use builder::RuntimeBuilder;
+pub use call::CallReport;
+pub use error::{EvalError, LoadError};
+pub use repo::{Repo, RepoOptions};
+pub use run::{RunHandle, RunOptions, RunReport};
+pub use session::Session;
+
+use crate::activity::ActivityLog;
+use crate::confinement::Confinement;
+use crate::environment::Environment;
+use crate::executor::programs;
+use crate::executor::{self, Execute, ExecutorFactory, Executors};
+use crate::gate::{Dispatcher, Policy};
+use crate::run_info::RunInfo;
+use crate::sandbox::Sandbox;
+
+/// Runs scripts for one program. Clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sandbox: Arc<Sandbox>,
+    programs: programs::Settings,
+    environment: Environment,
+    executors: Vec<Arc<dyn ExecutorFactory>>,
+    /// Calls in flight of all runs together, where that is bounded.
+    calls: Option<Arc<Semaphore>>,
+    /// What answers the calls of a run without a repo: there is no action to call.
+    no_actions: OnceLock<Arc<dyn Execute>>,
+}
+
+impl Runtime {
+    /// Settings for a runtime, which has 8 instances unless they say otherwise.
+    #[must_use]
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// Where the runtime notes what it does.
+    #[must_use]
+    pub fn activity(&self) -> &ActivityLog {
+        &self.inner.programs.activity
+    }
+
+    /// Refuses a machine that lacks a part of the confinement that native actions require. Every
+    /// call is held to it anyway; this says so before anything runs.
+    ///
+    /// # Errors
+    /// [`LoadError::Confinement`], with every part that is missing.
+    pub async fn require_confinement(&self) -> Result<(), LoadError> {
+        if self.inner.programs.confinement != Confinement::Required {
+            return Ok(());
+        }
+        match executor::missing_confinement().await {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(LoadError::Confinement(missing)),
+        }
+    }
+
+    /// The gate of one run.
+    fn dispatcher(
+        &self,
+        repo: Option<&Repo>,
+        options: &RunOptions,
+        run: Arc<RunInfo>,
+    ) -> Dispatcher {
+        let (catalog, executor) = match repo {
+            Some(repo) => (repo.catalog.clone(), repo.executor()),
+            None => (Arc::default(), self.no_actions()),
+        };
+        let cache = repo.map(|repo| repo.cache.used_as(options.cache));
+        let policy = match repo {
+            // What is wrong with a policy is reported where a repo is loaded; here it allows nothing.
+            Some(repo) => repo.policy(&options.policy).unwrap_or_else(|_| options.policy.refusing()),
+            None => Policy {
+                audit: options.policy.audit.clone(),
+                ..Policy::default()
+            },
+        };
+        Dispatcher::for_run(run, catalog, policy, executor)
+            .with_activity(self.activity().clone())
+            .with_cache(cache)
+            .with_answers(options.dry_run.clone(), options.recorder.clone())
+            .with_observer(options.observer.clone())
+            .with_hook(options.hook.clone())
+    }
+
+    fn no_actions(&self) -> Arc<dyn Execute> {
+        let make = || -> Arc<dyn Execute> {
+            Arc::new(Executors::new(
+                self.inner.programs.clone(),
+                self.inner.environment.clone(),
+                PathBuf::new(),
+                &[],
+            ))
+        };
+        self.inner.no_actions.get_or_init(make).clone()
+    }
+}
+
+/// Waits for what abandoned runs still have to clean up, such as containers, and removes what was
+/// made for calls that did not come. It does so for all runtimes of the process, which is why it is
+/// no method of one: a program calls it before it exits.
+pub fn finish(within: Duration) {
+    programs::finish(within);
+}

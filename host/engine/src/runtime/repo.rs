@@ -1,0 +1,182 @@
+//! An actions repo that a runtime has loaded: any number of runs use it, one after the other or
+//! side by side.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{LoadError, Runtime};
+use crate::activity::SpanKind;
+use crate::catalog::{Catalog, DefinitionError};
+use crate::environment::Environment;
+use crate::executor::{self, Execute, ExecutorFactory, Executors};
+use crate::gate::{Cache, Policy};
+use crate::json;
+use crate::limits::Limits;
+use crate::policy::PolicyError;
+use crate::repo::Bundle;
+use crate::sandbox::{Ending, InstanceOptions, Output, PreparedRepo};
+
+/// How a repo is loaded.
+#[derive(Clone, Default)]
+pub struct RepoOptions {
+    /// For the code of the repo while it loads.
+    pub limits: Limits,
+    /// Gets what the repo printed when loading it failed.
+    pub output: Output,
+    /// The variables and folders of the repo's actions, where they are not those of the runtime:
+    /// a host gives each tenant its own data folder so.
+    pub environment: Option<Environment>,
+    /// Executors of this repo alone, before those of the runtime.
+    pub executors: Vec<Arc<dyn ExecutorFactory>>,
+}
+
+/// An actions repo that was read and evaluated.
+pub struct Repo {
+    /// Its Lua files.
+    pub bundle: Bundle,
+    /// What it defines.
+    pub catalog: Arc<Catalog>,
+    /// The same for the instances of scripts.
+    pub(super) prepared: PreparedRepo,
+    /// Runs its actions.
+    executors: Arc<Executors>,
+    pub(super) cache: Cache,
+    environment: Environment,
+    /// The folder as the user wrote it, for errors.
+    pub(super) shown: String,
+}
+
+impl Repo {
+    /// What runs its actions.
+    #[must_use]
+    pub fn executors(&self) -> &Executors {
+        &self.executors
+    }
+
+    pub(super) fn executor(&self) -> Arc<dyn Execute> {
+        self.executors.clone()
+    }
+
+    /// Whether every instance evaluates the repo anew. One that left nothing but actions and plain
+    /// data is not: scripts get the image of its tree, which takes a fraction of the time.
+    #[must_use]
+    pub fn is_evaluated(&self) -> bool {
+        self.prepared.is_evaluated()
+    }
+
+    /// A policy for the calls of its actions, with the repo's own.
+    ///
+    /// # Errors
+    /// What is wrong with the policy.
+    pub fn policy(&self, policy: &Policy) -> Result<Policy, PolicyError> {
+        let own = self.bundle.policy.as_ref();
+        let own = own.map(|(name, text)| (name.as_str(), text.as_str()));
+        policy.compiled(own, &self.catalog)
+    }
+
+    /// What is wrong on this machine with what its definitions give to actions for writing.
+    #[must_use]
+    pub fn wrong_grants(&self) -> Vec<DefinitionError> {
+        executor::grant_problems(&self.catalog, &self.bundle.root, &self.environment)
+    }
+}
+
+impl Runtime {
+    /// Reads a repo and evaluates it in an instance of its own, before any script is seen.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the repo, with what it grants on this machine, or with the
+    /// confinement that its actions require.
+    pub async fn repo(&self, folder: &Path, options: RepoOptions) -> Result<Arc<Repo>, LoadError> {
+        self.require_confinement().await?;
+        let repo = self.load(folder, options).await?;
+        let errors = repo.wrong_grants();
+        if errors.is_empty() {
+            Ok(Arc::new(repo))
+        } else {
+            Err(LoadError::Definitions(errors))
+        }
+    }
+
+    /// Loads a repo whose definitions are all right, without a look at the machine.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the repo.
+    pub async fn load(&self, folder: &Path, options: RepoOptions) -> Result<Repo, LoadError> {
+        let (repo, errors) = self.load_lenient(folder, options).await?;
+        if errors.is_empty() {
+            Ok(repo)
+        } else {
+            Err(LoadError::Definitions(errors))
+        }
+    }
+
+    /// Loads what is right of a repo, and names all that is wrong with its definitions.
+    ///
+    /// # Errors
+    /// When it cannot be read or evaluated.
+    pub async fn load_lenient(
+        &self,
+        folder: &Path,
+        options: RepoOptions,
+    ) -> Result<(Repo, Vec<DefinitionError>), LoadError> {
+        let _loading = self
+            .activity()
+            .begin(SpanKind::Repo, "loading the actions repo");
+        let bundle = Bundle::read(folder)?;
+        // The script's instance evaluates a repo that prints again: its output must be seen once.
+        let printed = Output::in_memory();
+        let wall = options.limits.wall.duration();
+        let instance = InstanceOptions::internal(options.limits, printed.clone());
+        let report = self.inner.sandbox.load_repo(&bundle, instance).await;
+        if !matches!(report.ending, Ending::Done(_)) {
+            // A reader that does not read holds the end up no longer than a run.
+            let forwarding = options.output.forward(&printed);
+            _ = tokio::time::timeout(wall, forwarding).await;
+        }
+        let loaded = match report.ending {
+            Ending::Done(loaded) => loaded,
+            Ending::Failed(error) => return Err(LoadError::Load(error)),
+            Ending::Limit(hit, frames) => {
+                return Err(LoadError::Limit {
+                    repo: folder.display().to_string(),
+                    hit,
+                    frames,
+                });
+            }
+            Ending::Exited(_) => return Err(LoadError::Fault("a repo ended a run".to_owned())),
+            Ending::Cancelled(_) => {
+                return Err(LoadError::Fault("loading a repo was cancelled".to_owned()));
+            }
+            // What a repo prints while it loads is kept in memory.
+            Ending::OutputClosed | Ending::OutputFailed(_) => return Err(LoadError::OutputClosed),
+            Ending::Busy(busy) => return Err(busy.into()),
+            Ending::Fault(fault) => return Err(LoadError::Fault(fault)),
+        };
+        let size: usize = loaded.definitions.iter().map(|raw| raw.body.len()).sum();
+        let definitions = loaded.definitions;
+        // Schemas and patterns take longer to compile than their text is to read.
+        let collecting = json::aside(4 * size, move || Catalog::collect(&definitions));
+        let interrupted = || LoadError::Fault("the host was interrupted".to_owned());
+        let (catalog, errors) = collecting.await.ok_or_else(interrupted)?;
+        let environment = options.environment;
+        let environment = environment.unwrap_or_else(|| self.inner.environment.clone());
+        let factories = [options.executors, self.inner.executors.clone()].concat();
+        let executors = Executors::new(
+            self.inner.programs.clone(),
+            environment.clone(),
+            bundle.root.clone(),
+            &factories,
+        );
+        let repo = Repo {
+            cache: Cache::new(&environment.data_folder(), &bundle.root),
+            bundle,
+            catalog: Arc::new(catalog),
+            prepared: loaded.prepared,
+            executors: Arc::new(executors),
+            environment,
+            shown: folder.display().to_string(),
+        };
+        Ok((repo, errors))
+    }
+}

@@ -1,0 +1,62 @@
+//! Bytes in hexadecimal, and the beginnings of long texts.
+
+use std::borrow::Cow;
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
+/// The first `most` characters, followed by `...` when the text has more.
+#[must_use]
+pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+    }
+}
+
+/// The text in at most `room` characters: a longer one ends in `...`, which counts.
+#[must_use]
+pub fn fit(text: &str, room: usize) -> Cow<'_, str> {
+    match text.chars().nth(room) {
+        None => Cow::Borrowed(text),
+        Some(_) => shorten(text, room.saturating_sub(3)),
+    }
+}
+
+/// The first `most` characters in quotes, followed by `...` when the text has more.
+#[must_use]
+pub fn quote(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_two_digits_each() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shorten("äöü", 3), "äöü");
+        assert_eq!(shorten("äöü", 2), "äö...");
+        assert_eq!(fit("abcdef", 6), "abcdef");
+        assert_eq!(fit("abcdef", 5), "ab...");
+        assert_eq!(quote("a\nb", 3), "\"a\\nb\"");
+        assert_eq!(quote("a\nbc", 3), "\"a\\nb\"...");
+    }
+}
