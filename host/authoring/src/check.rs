@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::within;
+use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
-use kael_engine::gate::Policy;
 use kael_engine::policy::{PolicyError, Verdict};
 use kael_engine::runtime::{LoadError, Repo, Runtime};
 

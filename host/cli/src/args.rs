@@ -296,6 +296,41 @@ pub(super) struct Trust {
     /// Print the trusted files.
     #[arg(long, conflicts_with = "file")]
     pub(super) list: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// List or delete the kept results of actions with `cache`.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  kael-host cache ls\n  kael-host cache clear db.query")]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Print every kept result: its action, age, remaining time, size and repo.
+    #[command(after_help = "Example:\n  kael-host cache ls --json")]
+    Ls {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete kept results.
+    #[command(after_help = "Example:\n  kael-host cache clear db.query")]
+    Clear {
+        /// Delete only the results of this action.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// Look at what a policy allows.
 ///
 /// A policy is a YAML file of rules over actions and their merged parameters. The files of `policy` and --policy hold, and
@@ -381,37 +416,3 @@ pub(super) enum AuditCommand {
     },
 }
 
-    /// Print JSON.
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// List or delete the kept results of actions with `cache`.
-#[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  kael-host cache ls\n  kael-host cache clear db.query")]
-pub(super) struct Cache {
-    #[command(subcommand)]
-    pub(super) command: CacheCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum CacheCommand {
-    /// Print every kept result: its action, age, remaining time, size and repo.
-    #[command(after_help = "Example:\n  kael-host cache ls --json")]
-    Ls {
-        /// Print one JSON document.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Delete kept results.
-    #[command(after_help = "Example:\n  kael-host cache clear db.query")]
-    Clear {
-        /// Delete only the results of this action.
-        #[arg(value_name = "NAME")]
-        name: Option<String>,
-        /// Print one JSON document.
-        #[arg(long)]
-        json: bool,
-    },
-}

@@ -74,9 +74,6 @@ pub struct Detail {
     /// The line of that rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// The rule that denied the call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -68,6 +68,8 @@ pub struct Definition {
     pub adapter: Adapter,
     /// When results are reused and failed calls are tried again.
     pub reuse: ResultPolicy,
+    /// What a call does to the world.
+    pub effects: DeclaredEffects,
     /// The SHA-256 of the whole definition, in hexadecimal.
     pub digest: String,
     /// Where its implementation comes from.
@@ -129,8 +131,6 @@ impl Definition {
         }
         if raw.body.len() > MAX_BODY {
             let (has, may) = (
-    /// What a call does to the world.
-    pub effects: DeclaredEffects,
                 ByteSize::new(raw.body.len() as u64),
                 ByteSize::new(MAX_BODY as u64),
             );

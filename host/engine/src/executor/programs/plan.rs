@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::runner::Found;
 use super::{Programs, docker, starter};
 use crate::catalog::{Definition, Executor, Language};
-use crate::executor::adapters::{self, ProgramInput};
+use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
 use crate::executor::source::{Entry, Packages, Prepared, scrubbed};
 use crate::executor::{Invocation, Plan};
