@@ -17,6 +17,7 @@ mod hosted;
 mod lua;
 mod many;
 mod measure;
+mod policy;
 mod size;
 mod start;
 
@@ -93,10 +94,11 @@ fn main() -> Result<ExitCode> {
     };
     // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("many: ", many::rows),
         ("start: ", start::rows),
         ("gate: ", gate::rows),
+        ("policy: ", policy::rows),
         ("json: ", document::rows),
         ("envyr: ", actions::rows),
         ("size: ", size::rows),

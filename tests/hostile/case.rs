@@ -137,7 +137,7 @@ impl Case {
         for (path, content) in &self.files {
             session = session.file(path, content);
         }
-        let own_repo = session.path().join("actions").exists();
+        let own_repo = session.path().join("actions/init.lua").exists();
         for (name, fields, code) in &self.actions {
             session = if own_repo {
                 session.program(&format!("impl/{name}.sh"), &format!("#!/bin/sh\n{code}\n"))

@@ -154,6 +154,11 @@ impl Host {
         } else {
             None
         };
+        let policy = match repo.as_ref().map(|repo| repo.policy(&policy)) {
+            None => policy,
+            Some(Ok(policy)) => policy,
+            Some(Err(error)) => return ended("policy", error.to_string(), String::new()),
+        };
         let script = Script {
             name: "script.lua".to_owned(),
             source: source.into(),

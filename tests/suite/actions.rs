@@ -150,7 +150,9 @@ fn an_action_sees_only_its_own_environment() {
         .env("LANG", "C.UTF-8")
         .shell("a", "env = { 'GIVEN', 'NOT_SET' }", code)
         .script("print(actions.t.a({}))")
-        .prints("GIVEN HOME LANG PATH TMPDIR \n");
+        .prints(
+            "GIVEN HOME KAEL_ATTEMPT KAEL_CALL KAEL_IDEMPOTENCY_KEY KAEL_RUN LANG PATH TMPDIR \n",
+        );
     let code = r#"tr '\0' '\n' < /proc/1/environ | grep -c SECRET; ls /proc | grep -c '^[0-9]' >/dev/null; touch "$TMPDIR/x"; printf '"%s"' "$TMPDIR""#;
     let ran = Kael::new()
         .env("SECRET", "s")

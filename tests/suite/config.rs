@@ -64,6 +64,7 @@ fn each_place_beats_the_one_before() {
             "envyr ENVYR KAEL_ENVYR",
             "fetch_env - default",
             "deny a.*, b.c KAEL_DENY",
+            "policy - default",
             "confinement best-effort default",
             "max_memory 256 MiB default",
             "max_cpu 10s KAEL_MAX_CPU",

@@ -27,6 +27,7 @@ mod limits;
 mod orphans;
 mod packages;
 mod paths;
+mod policy;
 mod reasons;
 mod reference;
 mod rehearsal;

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use crate::within;
+use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
-use kael_engine::runtime::{LoadError, Runtime};
+use kael_engine::policy::{PolicyError, Verdict};
+use kael_engine::runtime::{LoadError, Repo, Runtime};
 
 /// Something that is wrong.
 #[derive(Debug, Clone)]
@@ -39,6 +41,51 @@ impl RepoCheck {
     }
 }
 
+/// What is wrong with the policy, and the actions that it denies whatever they are called with.
+fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
+    let policy = match repo.policy(policy) {
+        Ok(policy) => policy,
+        Err(error) => {
+            let problems = error.problems.iter();
+            return problems.map(|problem| at_place(problem, &error)).collect();
+        }
+    };
+    let Some(rulebook) = &policy.rulebook else {
+        return Vec::new();
+    };
+    let denied = repo.catalog.iter().filter_map(|(name, definition)| {
+        let decision = rulebook.always(definition)?;
+        (decision.verdict == Verdict::Deny).then(|| Finding {
+            file: Some(definition.location.file.clone()),
+            line: Some(definition.location.line),
+            action: Some(name.clone()),
+            message: format!("no script can call it: denied by {}", decision.source),
+            harmless: true,
+        })
+    });
+    denied.collect()
+}
+
+/// A problem of a policy, taken apart into its place and the rest.
+fn at_place(problem: &str, error: &PolicyError) -> Finding {
+    let parts = error.texts.iter().find_map(|(name, _)| {
+        let rest = problem.strip_prefix(name.as_str())?.strip_prefix(':')?;
+        let (line, message) = rest.split_once(": ")?;
+        Some((name.clone(), line.parse().ok()?, message.to_owned()))
+    });
+    let (file, line, message) = match parts {
+        Some((file, line, message)) => (Some(file), Some(line), message),
+        None => (None, None, problem.to_owned()),
+    };
+    Finding {
+        file,
+        line,
+        action: None,
+        message,
+        harmless: false,
+    }
+}
+
 /// Checks a repo: that it loads, every definition, that sources and entry points are there, and that files of WebAssembly
 /// are given what they import. Repositories are
 /// fetched when that is wanted; otherwise those that were not fetched yet are passed over with a word.
@@ -48,6 +95,7 @@ impl RepoCheck {
 pub async fn check(
     runtime: &Runtime,
     limits: &Limits,
+    policy: &Policy,
     folder: &Path,
     fetch: bool,
 ) -> Result<RepoCheck, LoadError> {
@@ -74,6 +122,7 @@ pub async fn check(
             harmless: true,
         }
     }));
+    findings.extend(of_policy(policy, &repo));
     for (name, definition) in repo.catalog.iter() {
         let (message, harmless) = match repo.executors().look(definition, fetch).await {
             Ok(Some(_)) => continue,

@@ -58,6 +58,8 @@ pub(super) enum CliCommand {
     Actions(Actions),
     Config(Box<Config>),
     Trust(Trust),
+    Policy(Policy),
+    Audit(Audit),
     Cache(Cache),
     Setup(Setup),
     Doctor(Doctor),
@@ -159,6 +161,15 @@ pub(super) struct Check {
 /// The limits and rules of a run. Each has a key in the configuration.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Bounds {
+    /// Hold the calls to the rules of this policy file, too. Repeatable: a call must be allowed by all of them.
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Vec<PathBuf>,
+    /// Allow only actions whose definition says effects = "none", or that keep results.
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// Append a line for every call to this audit log (mode 0600), which kael-host audit verify checks.
+    #[arg(long, value_name = "FILE")]
+    pub(super) audit: Option<PathBuf>,
     /// Deny actions whose name matches; `*` stands for any text. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(super) deny: Vec<String>,
@@ -256,8 +267,8 @@ pub(super) struct Setup {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  kael-host config\n\nFlags beat KAEL_* variables, which beat the project's kael.yaml (found upwards from the \
-working folder), which beats the user's file ($XDG_CONFIG_HOME/kael/config.yaml, else ~/.config/kael/config.yaml). `deny` adds up. \
-Keys of a file: actions_path, runner, envyr, fetch_env, deny, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
+working folder), which beats the user's file ($XDG_CONFIG_HOME/kael/config.yaml, else ~/.config/kael/config.yaml). `deny` and `policy` add up. \
+Keys of a file: actions_path, runner, envyr, fetch_env, deny, policy, max_memory, max_cpu, timeout, max_output, max_calls, max_parallel."
 )]
 pub(super) struct Config {
     /// Print one JSON document.
@@ -314,6 +325,91 @@ pub(super) enum CacheCommand {
         /// Delete only the results of this action.
         #[arg(value_name = "NAME")]
         name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Look at what a policy allows.
+///
+/// A policy is a YAML file of rules over actions and their merged parameters. The files of `policy` and --policy hold, and
+/// policy.yaml at the root of the actions repo: a call must be allowed by all of them.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host policy check policy.yaml\n  kael-host --actions ./actions policy explain deploy.scale --params '{\"replicas\": 12}'\n  kael-host --actions ./actions policy test cases.yaml"
+)]
+pub(super) struct Policy {
+    #[command(subcommand)]
+    pub(super) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Find what is wrong with a policy: by itself, and for the actions repo if one is given.
+    #[command(after_help = "Example:\n  kael-host --actions ./actions policy check policy.yaml")]
+    Check {
+        /// The policy.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say which rule decides on a call, and what would change the answer. Nothing is run.
+    #[command(
+        after_help = "Example:\n  kael-host --actions ./actions policy explain deploy.scale --params '{\"replicas\": 12}' --tenant acme"
+    )]
+    Explain {
+        /// The action.
+        #[arg(value_name = "ACTION")]
+        action: String,
+        /// The parameters as a script would give them, as JSON; defaults and locked ones are put under and over them.
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        params: String,
+        /// For whom the script runs [default: default].
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// A policy beside those of the configuration. Repeatable.
+        #[arg(long, value_name = "FILE")]
+        policy: Vec<PathBuf>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold the policy to a list of cases; exit code 1 when one of them has another answer.
+    #[command(after_help = "Example:\n  kael-host --actions ./actions policy test cases.yaml")]
+    Test {
+        /// A YAML file: `cases`, a list of `action`, `params`, `tenant` and `expect` (allow, approve or deny).
+        #[arg(value_name = "CASES")]
+        file: PathBuf,
+        /// A policy beside those of the configuration. Repeatable.
+        #[arg(long, value_name = "FILE")]
+        policy: Vec<PathBuf>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Look at an audit log, which run --audit writes.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Example:\n  kael-host audit verify audit.jsonl")]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    pub(super) command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Say whether a line was changed, added or taken out, and where; exit code 1 when one was.
+    #[command(after_help = "Example:\n  kael-host audit verify audit.jsonl")]
+    Verify {
+        /// The log.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,

@@ -69,7 +69,8 @@ pub(super) fn of_load_error(error: &LoadError) -> u8 {
     match error {
         LoadError::Engine(EngineError::Short(_)) => CONFIG,
         LoadError::Engine(_) | LoadError::Fault(_) => BUG,
-        LoadError::Repo(_)
+        LoadError::Policy(_)
+        | LoadError::Repo(_)
         | LoadError::Load(_)
         | LoadError::Confinement(_)
         | LoadError::Limit { .. }

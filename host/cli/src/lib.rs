@@ -1,5 +1,6 @@
 //! The command line: the only place that prints, reads the environment, and knows exit codes.
 
+mod approver;
 mod args;
 mod commands;
 pub mod config;

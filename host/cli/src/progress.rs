@@ -167,6 +167,7 @@ mod tests {
             begin: begin + Duration::from_secs(after),
             end: None,
             outcome: None,
+            decision: None,
             said: None,
         };
         let now = begin + Duration::from_millis(5900);

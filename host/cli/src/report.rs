@@ -16,6 +16,7 @@ use kael_authoring::hints;
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::gate::Record;
 use kael_engine::limits::{LimitHit, Limits};
+use kael_engine::policy::PolicyError;
 use kael_engine::run_info::timestamp;
 use kael_engine::runtime::{LoadError, RunReport};
 use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, ScriptError};
@@ -78,6 +79,7 @@ impl Problem {
             LoadError::Fault(fault) => Self::bug(fault),
             LoadError::Engine(EngineError::Short(_)) => Self::short(error.to_string()),
             LoadError::Engine(_) => Self::bug(&with_causes(error)),
+            LoadError::Policy(error) => Self::of_policy_error(error),
             LoadError::Confinement(_) => Self {
                 kind: "confinement",
                 hint: Some("kael-host doctor says what would help".to_owned()),
@@ -113,7 +115,10 @@ impl Problem {
 
     /// The same with texts that it may quote.
     pub(super) fn quoting(self, texts: SourceMap) -> Self {
-        Self { texts, ..self }
+        Self {
+            texts: self.texts.and(texts),
+            ..self
+        }
     }
 
     /// The same with a hint.
@@ -136,6 +141,17 @@ impl Problem {
             hint: error.detail.as_ref().and_then(|detail| detail.hint.clone()),
             detail: error.detail.clone(),
             ..Self::usage(message)
+        }
+    }
+
+    pub(super) fn of_policy_error(error: &PolicyError) -> Self {
+        let texts = error.texts.iter();
+        Self {
+            kind: "policy",
+            texts: texts.fold(SourceMap::default(), |all, (name, text)| {
+                all.with(name, text)
+            }),
+            ..Self::usage(error.to_string())
         }
     }
 
@@ -378,6 +394,8 @@ impl Serialize for Calls<'_> {
         struct Row<'a> {
             action: &'a str,
             call: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            decision: Option<Value>,
             ended: String,
             ms: f64,
             outcome: &'a str,
@@ -385,15 +403,21 @@ impl Serialize for Calls<'_> {
             runner: Option<&'static str>,
             started: String,
         }
-        serializer.collect_seq(self.0.iter().map(|call| Row {
-            action: &call.name,
-            call: call.call,
-            ended: timestamp(call.ended_at()),
-            ms: millis(call.duration),
-            outcome: call.failed.map_or("ok", ErrorKind::name),
-            params_digest: &call.digest,
-            runner: call.runner,
-            started: timestamp(call.started_at()),
+        serializer.collect_seq(self.0.iter().map(|call| {
+            Row {
+                action: &call.name,
+                call: call.call,
+                decision: call
+                    .decision
+                    .as_ref()
+                    .map(|decision| crate::commands::policy::told(&decision.source)),
+                ended: timestamp(call.ended_at()),
+                ms: millis(call.duration),
+                outcome: call.failed.map_or("ok", ErrorKind::name),
+                params_digest: &call.digest,
+                runner: call.runner,
+                started: timestamp(call.started_at()),
+            }
         }))
     }
 }

@@ -71,6 +71,9 @@ impl Settings {
                 None
             }
         };
+        if let Some(repo) = &repo {
+            repo.policy(&self.policy)?;
+        }
         let catalog = repo.as_ref().map(|repo| repo.catalog.iter());
         let definitions = catalog.into_iter().flatten();
         let names: Vec<_> = definitions.flat_map(|(_, found)| &found.names).collect();
@@ -102,7 +105,11 @@ pub(super) fn config(
 ) -> Result<Config, ConfigError> {
     // Without a working folder there is no project.
     let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    Config::resolve(environment, &folder, flags(shared, bounds))
+    let mut config = Config::resolve(environment, &folder, flags(shared, bounds))?;
+    if let Some(path) = &bounds.audit {
+        config.open_audit(path)?;
+    }
+    Ok(config)
 }
 
 fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
@@ -118,6 +125,10 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
         (Key::Envyr, shared.envyr.clone().map(Value::Path)),
         (Key::FetchEnv, list(&trimmed)),
         (Key::Deny, list(&bounds.deny)),
+        (
+            Key::Policy,
+            (!bounds.policy.is_empty()).then(|| Value::Paths(bounds.policy.clone())),
+        ),
         (Key::Confinement, bounds.confinement.map(Value::Confinement)),
         (Key::MaxMemory, bounds.max_memory.map(Value::Size)),
         (Key::MaxCpu, bounds.max_cpu.map(Value::Time)),
@@ -135,11 +146,17 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
 pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environment) -> Settings {
     let policy = |patterns: &[String]| Policy {
         deny: patterns.iter().map(|text| Pattern::new(text)).collect(),
+        ..Policy::default()
     };
     Settings {
         actions: config.path(Key::ActionsPath),
         limits: config.limits(),
-        policy: policy(&config.list(Key::Deny)),
+        policy: Policy {
+            files: config.policies.clone(),
+            read_only: bounds.read_only,
+            audit: config.audit.clone(),
+            ..policy(&config.list(Key::Deny))
+        },
         cli_policy: policy(&bounds.deny),
         cache: match (bounds.no_cache, bounds.refresh) {
             (true, _) => CacheUse::Off,

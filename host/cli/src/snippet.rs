@@ -71,6 +71,12 @@ impl SourceMap {
         self
     }
 
+    /// Adds all texts of another.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Adds a text, in the place of one that had its name.
     pub(super) fn set(&mut self, name: &str, text: &str) {
         self.0.retain(|known| known.name != name);

@@ -159,21 +159,19 @@ fn event(span: &Span, place: Place, lane: usize) -> Value {
         (None, None) => Some("unfinished"),
         (None, Some(_)) => None,
     };
-    complete(
-        &span.name,
-        category,
-        place,
-        lane,
-        match &span.run {
-            Some(run) => json!({
-                "outcome": outcome,
-                "run": run.id.to_string(),
-                "started": run.timestamp(span.begin),
-                "tenant": run.tenant.as_str(),
-            }),
-            None => json!({ "outcome": outcome }),
-        },
-    )
+    let mut args = match &span.run {
+        Some(run) => json!({
+            "outcome": outcome,
+            "run": run.id.to_string(),
+            "started": run.timestamp(span.begin),
+            "tenant": run.tenant.as_str(),
+        }),
+        None => json!({ "outcome": outcome }),
+    };
+    if let Some(decision) = &span.decision {
+        args["decision"] = decision.as_str().into();
+    }
+    complete(&span.name, category, place, lane, args)
 }
 
 fn complete(name: &str, category: &str, place: Place, lane: usize, args: Value) -> Value {
@@ -200,6 +198,7 @@ mod tests {
             begin: at(begin),
             end: (end > 0).then(|| at(end)),
             outcome: Some("ok"),
+            decision: None,
             said: None,
         };
         let spans = [

@@ -42,6 +42,8 @@ pub struct Span {
     pub end: Option<Instant>,
     /// How it ended, where that is known.
     pub outcome: Option<&'static str>,
+    /// The rule of the policy that decided on it.
+    pub decision: Option<String>,
     /// The last line that it wrote to stderr.
     pub said: Option<String>,
 }
@@ -124,6 +126,7 @@ impl ActivityLog {
                 begin: Instant::now(),
                 end: None,
                 outcome: None,
+                decision: None,
                 said: None,
             };
             board.going_on.insert(id, span);
@@ -160,6 +163,15 @@ impl SpanGuard {
     #[must_use]
     pub fn lines(&self, name: &str, call: u64, is_logged: bool) -> Lines {
         Lines::new(name, call, is_logged, self.board.as_ref(), self.id)
+    }
+
+    /// Notes what decided that it may be, or not.
+    pub fn decided(&self, by: &dyn std::fmt::Display) {
+        if let Some(board) = &self.board
+            && let Some(span) = open(board).going_on.get_mut(&self.id)
+        {
+            span.decision = Some(by.to_string());
+        }
     }
 
     /// Notes how it ends.

@@ -65,9 +65,15 @@ pub struct Detail {
     /// The WebAssembly functions that were running when it trapped, innermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<String>,
-    /// The rule that denied the call.
+    /// The rule of the policy that refused the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The file of that rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of that rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// What Kael advises.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

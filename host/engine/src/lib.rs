@@ -28,6 +28,7 @@ pub mod json;
 pub mod limits;
 pub mod names;
 pub mod permit;
+pub mod policy;
 pub mod private_file;
 pub mod repo;
 pub mod report_item;

@@ -37,6 +37,7 @@ static DISPATCHER: LazyLock<Arc<Dispatcher>> = LazyLock::new(|| {
     let catalog = Catalog::new(&[define("t.echo"), define("t.denied")]).expect("valid");
     let policy = Policy {
         deny: vec![Pattern::new("t.denied")],
+        ..Policy::default()
     };
     Arc::new(Dispatcher::new(Arc::new(catalog), policy, Arc::new(Echo)))
 });

@@ -159,7 +159,7 @@ impl Wasm {
     /// Runs a call to its end. Dropping the future ends the instance.
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
-        let given = adapters::encode_input(definition, invocation.params)?;
+        let given = invocation.encode()?;
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;
         let stdout = Pipe::capped(STDOUT_CAP);

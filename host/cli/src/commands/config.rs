@@ -20,11 +20,16 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
 
 fn text(config: &Config, paint: Paint) -> String {
     let rows = Key::ALL.map(|key| match config.get(key) {
-        Some(setting) if setting.value != Value::List(Vec::new()) => (
-            key.name(),
-            setting.value.to_string(),
-            setting.origin.to_string(),
-        ),
+        Some(setting)
+            if !matches!(&setting.value, Value::List(texts) if texts.is_empty())
+                && !matches!(&setting.value, Value::Paths(paths) if paths.is_empty()) =>
+        {
+            (
+                key.name(),
+                setting.value.to_string(),
+                setting.origin.to_string(),
+            )
+        }
         Some(setting) => (key.name(), "-".to_owned(), setting.origin.to_string()),
         None => (key.name(), "-".to_owned(), "not set".to_owned()),
     });
@@ -80,6 +85,10 @@ fn json(config: &Config) -> Json {
             let setting = config.get(key);
             let value = setting.map(|setting| match &setting.value {
                 Value::Path(path) => json!(path.to_string_lossy()),
+                Value::Paths(paths) => {
+                    let paths = paths.iter().map(|path| path.to_string_lossy());
+                    json!(paths.collect::<Vec<_>>())
+                }
                 Value::List(texts) => json!(texts),
                 Value::Size(size) => json!(size.bytes()),
                 Value::Time(time) => json!(time.duration().as_secs_f64()),

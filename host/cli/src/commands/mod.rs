@@ -1,12 +1,14 @@
 //! The commands of the program, one file each.
 
 pub(crate) mod actions;
+mod audit;
 mod cache;
 mod check;
 pub(crate) mod compile;
 mod config;
 mod doctor;
 mod generated;
+pub(crate) mod policy;
 mod repl;
 mod run;
 mod setup;
@@ -25,6 +27,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Actions(actions) => actions::run(&args.shared, actions, &environment),
         CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
         CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),
+        CliCommand::Audit(command) => audit::run(&args.shared, &command),
+        CliCommand::Policy(command) => policy::run(&args.shared, &command, &environment),
         CliCommand::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         CliCommand::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         CliCommand::Completions(shell) => generated::completions(&shell),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{OnceLock, PoisonError};
 use std::time::Instant;
 
+use crate::approver;
 use crate::args::{Run, Shared};
 use crate::config::Key;
 use crate::dry_run::{self, Calls};
@@ -114,6 +115,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     };
     let progress = progress::is_wanted(shared, &environment);
     let mut settings = settings::settings(&config, &run.bounds, environment);
+    settings.policy.approver = approver::at_terminal();
     let trace = match run.trace.as_deref().map(Trace::create).transpose() {
         Ok(trace) => trace,
         Err(error) => {

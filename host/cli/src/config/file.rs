@@ -84,7 +84,9 @@ pub(super) fn parse(file: &Text, home: Option<&Path>) -> Result<Vec<Line>, Confi
         }
         let value = match (given, key.is_list()) {
             (Given::Nothing, _) => Err("has no value".to_owned()),
-            (Given::Many(texts), true) => Ok(Value::List(texts)),
+            (Given::Many(texts), true) => key
+                .read_list(texts, folder, home)
+                .map_err(|error| error.to_string()),
             (Given::Many(_), false) => Err("is one value, not a list".to_owned()),
             (Given::One(text), _) => key
                 .read(&text, folder, home)

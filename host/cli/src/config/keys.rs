@@ -18,6 +18,7 @@ pub enum Key {
     Envyr,
     FetchEnv,
     Deny,
+    Policy,
     Confinement,
     MaxMemory,
     MaxCpu,
@@ -29,12 +30,13 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ActionsPath,
         Self::Runner,
         Self::Envyr,
         Self::FetchEnv,
         Self::Deny,
+        Self::Policy,
         Self::Confinement,
         Self::MaxMemory,
         Self::MaxCpu,
@@ -69,6 +71,7 @@ impl Key {
             Self::Envyr => ("envyr", "--envyr", "KAEL_ENVYR"),
             Self::FetchEnv => ("fetch_env", "--fetch-env", "KAEL_FETCH_ENV"),
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
+            Self::Policy => ("policy", "--policy", "KAEL_POLICY"),
             Self::Confinement => ("confinement", "--confinement", "KAEL_CONFINEMENT"),
             Self::MaxMemory => ("max_memory", "--max-memory", "KAEL_MAX_MEMORY"),
             Self::MaxCpu => ("max_cpu", "--max-cpu", "KAEL_MAX_CPU"),
@@ -103,7 +106,21 @@ impl Key {
 
     /// Whether its value is a list.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::FetchEnv | Self::Deny)
+        matches!(self, Self::FetchEnv | Self::Deny | Self::Policy)
+    }
+
+    /// Reads the values of a list.
+    pub(super) fn read_list(
+        self,
+        texts: Vec<String>,
+        folder: &Path,
+        home: Option<&Path>,
+    ) -> Result<Value, ValueError> {
+        if self != Self::Policy {
+            return Ok(Value::List(texts));
+        }
+        let paths = texts.iter().map(|text| expand(text, folder, home));
+        Ok(Value::Paths(paths.collect::<Result<_, _>>()?))
     }
 
     /// Reads a value that is not a list. Relative paths start at `folder`; a leading `~` is `home`.
@@ -121,7 +138,9 @@ impl Key {
         }
         Ok(match self {
             Self::ActionsPath | Self::Envyr => Value::Path(expand(text, folder, home)?),
-            Self::FetchEnv | Self::Deny => Value::List(vec![text.to_owned()]),
+            Self::FetchEnv | Self::Deny | Self::Policy => {
+                self.read_list(vec![text.to_owned()], folder, home)?
+            }
             Self::Runner => Value::Runner(amount::<Runner>(text)?),
             Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
@@ -137,6 +156,8 @@ impl Key {
 pub enum Value {
     /// A file or folder.
     Path(PathBuf),
+    /// Files.
+    Paths(Vec<PathBuf>),
     /// A list of texts.
     List(Vec<String>),
     /// Bytes.
@@ -155,6 +176,13 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
+            Self::Paths(paths) => {
+                let paths: Vec<String> = paths
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                f.write_str(&paths.join(", "))
+            }
             Self::List(texts) => f.write_str(&texts.join(", ")),
             Self::Size(size) => size.fmt(f),
             Self::Time(time) => time.fmt(f),

@@ -11,6 +11,7 @@ mod trust;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -20,7 +21,9 @@ pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 
 use kael_engine::environment::Environment;
+use kael_engine::gate::AuditLog;
 use kael_engine::limits::Limits;
+use kael_engine::policy::{self, PolicyError, PolicyFile};
 
 /// The file name of a project's configuration.
 pub const PROJECT_FILE: &str = "kael.yaml";
@@ -91,6 +94,14 @@ impl ConfigError {
         self
     }
 
+    fn of_policy(error: PolicyError) -> Self {
+        Self {
+            problems: error.problems,
+            hint: None,
+            texts: error.texts,
+        }
+    }
+
     fn one(error: String) -> Self {
         Self::new(vec![error], None)
     }
@@ -111,6 +122,10 @@ pub struct Config {
     settings: BTreeMap<Key, Setting>,
     /// The files that were read.
     pub files: Vec<Source>,
+    /// The policies that `policy` names, in its order.
+    pub policies: Vec<Arc<PolicyFile>>,
+    /// Where calls are written down, if that was asked for.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 impl Config {
@@ -128,6 +143,8 @@ impl Config {
         let mut config = Self {
             settings: defaults(),
             files: Vec::new(),
+            policies: Vec::new(),
+            audit: None,
         };
         if let Some(text) = file::read(&environment.config_folder().join("config.yaml"))? {
             let lines = file::parse(&text, home.as_deref());
@@ -163,6 +180,7 @@ impl Config {
         for (key, value) in flags {
             config.set(key, value, Origin::Flag(key.flag()));
         }
+        config.read_policies()?;
         Ok(config)
     }
 
@@ -184,9 +202,46 @@ impl Config {
                 all.extend(more);
                 Value::List(all)
             }
+            (Key::Policy, Some(before), Value::Paths(more)) => {
+                let mut all = match &before.value {
+                    Value::Paths(all) => all.clone(),
+                    _ => Vec::new(),
+                };
+                all.extend(more);
+                Value::Paths(all)
+            }
             (_, _, value) => value,
         };
         self.settings.insert(key, Setting { value, origin });
+    }
+
+    /// Opens the audit log.
+    ///
+    /// # Errors
+    /// When a run cannot append to it.
+    pub fn open_audit(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let log = AuditLog::open(path).map_err(|error| {
+            let shown = path.display();
+            ConfigError::one(format!(
+                "the audit log `{shown}` cannot be written: {error}"
+            ))
+        })?;
+        self.audit = Some(Arc::new(log));
+        Ok(())
+    }
+
+    /// Reads the policies. Every one of them holds, so more of them allow less.
+    fn read_policies(&mut self) -> Result<(), ConfigError> {
+        let Some(Value::Paths(paths)) = self.get(Key::Policy).map(|setting| &setting.value) else {
+            return Ok(());
+        };
+        for path in paths.clone() {
+            let text = policy::read(&path).map_err(ConfigError::of_policy)?;
+            let file = PolicyFile::parse(&path.display().to_string(), &text);
+            self.policies
+                .push(Arc::new(file.map_err(ConfigError::of_policy)?));
+        }
+        Ok(())
     }
 
     /// Checks an untrusted file: it may set only limits, and only to values that are not wider.
@@ -200,6 +255,16 @@ impl Config {
             .iter()
             .filter_map(|line| {
                 let (at, name) = (format!("{}:{}", path.display(), line.number), line.key.name());
+                if let (Key::Policy, Value::Paths(paths)) = (line.key, &line.value) {
+                    // A policy only takes away; but Kael opens no file for a project that is not the project's.
+                    let folder = path.parent().unwrap_or(Path::new("/"));
+                    let inside = |path: &PathBuf| {
+                        path.canonicalize().is_ok_and(|path| path.starts_with(folder))
+                    };
+                    return (!paths.iter().all(inside)).then(|| {
+                        format!("{at}: `{name}` of a file that is not trusted must name files of its own folder")
+                    });
+                }
                 if !line.key.is_limit() {
                     return Some(format!("{at}: `{name}` may be set by a trusted file only"));
                 }
@@ -293,6 +358,7 @@ fn defaults() -> BTreeMap<Key, Setting> {
         (Key::Runner, Value::Runner(Runner::default())),
         (Key::FetchEnv, Value::List(Vec::new())),
         (Key::Deny, Value::List(Vec::new())),
+        (Key::Policy, Value::Paths(Vec::new())),
         (Key::Confinement, Value::Confinement(Confinement::default())),
         (Key::MaxMemory, Value::Size(limits.memory)),
         (Key::MaxCpu, Value::Time(limits.cpu)),
@@ -338,7 +404,9 @@ fn variables(
                 Ok(Value::Path(folder.join(text)))
             }
             None => Err("is not UTF-8 text".to_owned()),
-            Some(text) if key.is_list() => Ok(Value::List(words(text))),
+            Some(text) if key.is_list() => key
+                .read_list(words(text), Path::new(""), home)
+                .map_err(|error| error.to_string()),
             // Expands `~` as the shell would have. Otherwise the path stays as it was written.
             Some(text) if matches!(key, Key::ActionsPath | Key::Envyr) => key
                 .read(text, Path::new(""), home)

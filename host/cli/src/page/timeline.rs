@@ -69,10 +69,11 @@ fn drawn(calls: &[&Record], began: Instant, wall: Duration) -> String {
              <rect class=\"{class}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{}\" rx=\"2\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
             text(&format!(
-                "{}: {outcome}, {} after {}",
+                "{}: {outcome}, {} after {}{}",
                 call.name,
                 duration(call.duration),
-                duration(from)
+                duration(from),
+                decision(call)
             )),
             LEFT - 10.0,
             top + 12.0,
@@ -87,6 +88,14 @@ fn drawn(calls: &[&Record], began: Instant, wall: Duration) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+/// What the policy said of a call.
+fn decision(call: &Record) -> String {
+    let decision = call.decision.as_ref();
+    decision.map_or_else(String::new, |decision| {
+        format!("; {} by {}", decision.verdict.word(), decision.source)
+    })
 }
 
 #[derive(Default)]

@@ -39,6 +39,8 @@ pub struct Retry {
     pub backoff: TimeLimit,
     /// The kinds of failure that are tried again.
     pub on: Vec<ErrorKind>,
+    /// Whether the definition names them.
+    pub on_is_given: bool,
 }
 
 impl Retry {
@@ -83,6 +85,7 @@ fn parse_retry(value: Value) -> Result<Retry, String> {
         attempts: 3,
         backoff: TimeLimit::from_secs(1),
         on: vec![ErrorKind::Timeout, ErrorKind::Failed],
+        on_is_given: false,
     };
     for (name, value) in fields {
         match name.as_str() {
@@ -99,7 +102,10 @@ fn parse_retry(value: Value) -> Result<Retry, String> {
                 };
                 retry.backoff = time;
             }
-            "on" => retry.on = kinds(&value)?,
+            "on" => {
+                retry.on = kinds(&value)?;
+                retry.on_is_given = true;
+            }
             other => {
                 let near = names::nearest(other, ["attempts", "backoff", "on"].into_iter());
                 let hint = names::did_you_mean(near, '`');

@@ -10,6 +10,7 @@ use super::adapter::Adapter;
 use super::cache_retry::ResultPolicy;
 use super::contract::Contract;
 use super::deps;
+use super::effects::DeclaredEffects;
 use super::error::{DefinitionError, Location};
 use super::executor::{Executor, Language};
 use super::fields::{Fields, collect_error};
@@ -27,6 +28,14 @@ const DEFAULT_TIMEOUT: TimeLimit = TimeLimit::from_secs(300);
 
 /// Bytes of JSON that the table of one definition may have.
 const MAX_BODY: usize = 1 << 20;
+
+/// Variables by which Kael tells an action of every executor which call it answers.
+const CALL_VARIABLES: [&str; 4] = [
+    "KAEL_IDEMPOTENCY_KEY",
+    "KAEL_RUN",
+    "KAEL_CALL",
+    "KAEL_ATTEMPT",
+];
 
 /// Variables that Kael itself sets for an action.
 const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
@@ -59,6 +68,8 @@ pub struct Definition {
     pub adapter: Adapter,
     /// When results are reused and failed calls are tried again.
     pub reuse: ResultPolicy,
+    /// What a call does to the world.
+    pub effects: DeclaredEffects,
     /// The SHA-256 of the whole definition, in hexadecimal.
     pub digest: String,
     /// Where its implementation comes from.
@@ -166,12 +177,15 @@ impl Definition {
             None => Default::default(),
         };
         let language = collect_error(&mut wrong, language(&mut fields)).flatten();
+        let mut reuse = ResultPolicy::parse(&mut fields, &mut wrong);
+        let effects = DeclaredEffects::parse(&mut fields, &mut reuse, &mut wrong);
         let definition = Self {
             names,
             location: at.clone(),
             contract: Contract::parse(&mut fields, &mut wrong),
             adapter: Adapter::parse(&mut fields, &mut wrong),
-            reuse: ResultPolicy::parse(&mut fields, &mut wrong),
+            reuse,
+            effects,
             digest,
             source: source.unwrap_or_else(|| Source::Folder(PathBuf::new())),
             entrypoint: collect_error(&mut wrong, inner_path(&mut fields, "entrypoint")).flatten(),
@@ -350,7 +364,8 @@ fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>,
                 &format!("`{}` is not the name of a variable", name.escape_debug()),
             ));
         }
-        if executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str()) {
+        let own = executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str());
+        if own || CALL_VARIABLES.contains(&name.as_str()) {
             return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
         }
     }

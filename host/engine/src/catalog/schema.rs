@@ -51,7 +51,7 @@ impl Schema {
     ///
     /// # Errors
     /// What is wrong with it, with its place.
-    pub(super) fn compile(document: Value) -> Result<Self, String> {
+    pub(crate) fn compile(document: Value) -> Result<Self, String> {
         let parts =
             Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
         let counted = counted(&document, &parts);

@@ -1,6 +1,7 @@
 //! How an implementation runs.
 
 pub mod adapters;
+mod call_identity;
 pub mod envyr;
 pub mod failure_message;
 pub mod granted;
@@ -17,6 +18,7 @@ pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
+pub use call_identity::{CALL_VARIABLES, CallIdentity};
 pub(crate) use granted::problems as grant_problems;
 pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
@@ -29,6 +31,7 @@ use crate::activity::Lines;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
+use adapters::ProgramInput;
 use masking::Masks;
 use programs::Programs;
 use source::{Implementation, Sources};
@@ -78,6 +81,23 @@ pub struct Invocation<'a> {
     pub definition: &'a Definition,
     /// The merged parameters as JSON text.
     pub params: String,
+    /// Which call it is.
+    pub call: CallIdentity<'a>,
+}
+
+impl Invocation<'_> {
+    /// What the program is given: the parameters in its own form, and the variables that say which call it is.
+    ///
+    /// # Errors
+    /// When the parameters have no such form.
+    pub fn encode(self) -> Result<ProgramInput, ActionError> {
+        let mut given = adapters::encode_input(self.definition, self.params)?;
+        given
+            .env
+            .retain(|(name, _)| !CALL_VARIABLES.contains(&name.as_str()));
+        given.env.extend(self.call.variables());
+        Ok(given)
+    }
 }
 
 /// A future of what an implementation printed.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::json::{self, MAX_TREE, Misread};
+use crate::policy::Decision;
 use crate::private_file;
 
 /// An object, its values as the texts that they are.
@@ -112,6 +113,8 @@ impl Answers {
             )?),
             _ => return Err("either `result` or `error` is to be there".to_owned()),
         };
+        // What a policy said then is for people.
+        fields.remove("decision");
         if let Some(other) = fields.keys().next() {
             return Err(format!("unknown field `{}`", other.escape_debug()));
         }
@@ -306,11 +309,18 @@ impl Recorder {
         params: &str,
         runner: Option<&str>,
         outcome: &Result<String, ActionError>,
+        decision: Option<&Decision>,
     ) -> io::Result<()> {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut file = BufWriter::new(&mut *file);
         let action = Value::from(action);
         write!(file, "{{\"action\":{action},\"params\":{params},")?;
+        if let Some(decision) = decision {
+            let source = &decision.source;
+            let line = source.file.is_some().then_some(source.line);
+            let decision = json!({ "verdict": decision.verdict.word(), "rule": source.rule, "file": source.file, "line": line });
+            write!(file, "\"decision\":{decision},")?;
+        }
         if let Some(runner) = runner {
             write!(file, "\"runner\":\"{runner}\",")?;
         }

@@ -14,11 +14,13 @@ impl Dispatcher {
         dry_run: &DryRun,
         definition: &Arc<Definition>,
         name: &str,
+        number: u64,
         params: String,
     ) -> Result<String, ActionError> {
         let invocation = Invocation {
             definition,
             params: params.clone(),
+            call: self.identity(number, 1),
         };
         let plan = self.executor.plan(invocation).await?;
         let (from, answer) = match dry_run.given(name, &params) {

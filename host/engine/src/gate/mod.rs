@@ -4,6 +4,9 @@
 //! the cache and an embedder's policy hook touch the world. The gate does not know that the sandbox exists.
 
 pub mod answers;
+pub mod approval;
+pub mod audit;
+mod budget;
 pub mod cache;
 mod documents;
 mod dry_run;
@@ -17,18 +20,20 @@ mod policy;
 mod record;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 pub use answers::{Answers, DryRun, Planned, Recorder};
+pub use approval::Approver;
+pub use audit::AuditLog;
 pub use cache::{Cache, CacheUse};
 pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::Recording;
+use record::{Noted, Recording};
 
 use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Catalog, Definition};
@@ -36,8 +41,8 @@ use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
 use crate::json;
 use crate::names::printable;
+use crate::policy::{Decision as PolicyDecision, Verdict};
 use crate::run_info::{RunInfo, Tenant};
-use crate::text::hex;
 
 /// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
@@ -51,6 +56,8 @@ pub struct Dispatcher {
     /// The run that makes the calls, and how many it has made.
     run: Arc<RunInfo>,
     calls: AtomicU64,
+    /// What of each budget of the policy is spent.
+    spent: Vec<AtomicU32>,
     observer: Option<Arc<dyn Observer>>,
     hook: Option<Arc<dyn PolicyHook>>,
 }
@@ -70,7 +77,12 @@ impl Dispatcher {
         policy: Policy,
         executor: Arc<dyn Execute>,
     ) -> Self {
+        let budgets = policy
+            .rulebook
+            .as_ref()
+            .map_or(0, |rules| rules.budgets().len());
         Self {
+            spent: (0..budgets).map(|_| AtomicU32::new(0)).collect(),
             catalog,
             policy,
             executor,
@@ -141,7 +153,8 @@ impl Dispatcher {
             run: &self.run,
             call,
             name: shown,
-            digest: String::new(),
+            noted: Noted::default(),
+            audit: self.policy.audit.as_deref(),
             start: Instant::now(),
             runner: None,
             failed: Some(ErrorKind::Cancelled),
@@ -152,10 +165,11 @@ impl Dispatcher {
         let logged = tracing::enabled!(tracing::Level::INFO);
         let outcome = if logged || self.activity.is_on() {
             let lines = recording.span.lines(&recording.name, call, logged);
-            Box::pin(lines.of(self.steps(call, name, params, &mut recording.digest))).await
+            Box::pin(lines.of(self.steps(call, name, params, &mut recording.noted))).await
         } else {
-            self.steps(call, name, params, &mut recording.digest).await
+            self.steps(call, name, params, &mut recording.noted).await
         };
+        recording.noted.bytes = outcome.as_ref().ok().map(String::len);
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
         recording.runner = self.runner(name);
         outcome
@@ -172,9 +186,12 @@ impl Dispatcher {
         call: u64,
         name: &str,
         params: String,
-        digest: &mut String,
+        noted: &mut Noted,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
+        if self.policy.audit.is_some() {
+            noted.definition = Some(definition.clone());
+        }
         let merged = |definition: &Definition, params: String| {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
@@ -187,8 +204,29 @@ impl Dispatcher {
             } else {
                 merged(definition, params)?
             };
-        *digest = made;
+        noted.digest = Some(made);
         self.authorize(definition)?;
+        let params = match self.policy.has_rules() {
+            false => params,
+            true => {
+                let (decision, params) = self.decide(definition, params).await?;
+                let verdict = decision.verdict;
+                let decision = noted.decision.insert(decision);
+                match verdict {
+                    Verdict::Allow => {}
+                    Verdict::Deny => return Err(policy::denied(name, decision, None)),
+                    // Nothing runs, so no person is asked.
+                    Verdict::Approve if self.dry_run.is_some() => {}
+                    Verdict::Approve => {
+                        let approver = self.policy.approver.as_deref();
+                        let asking = approval::ask(approver, name, &params, decision);
+                        Box::pin(asking).await?;
+                    }
+                }
+                self.spend(definition, name)?;
+                params
+            }
+        };
         if let Some(hook) = &self.hook {
             let request = CallRequest {
                 run: &self.run,
@@ -200,16 +238,17 @@ impl Dispatcher {
             Box::pin(hook::ask(&**hook, request)).await?;
         }
         if let Some(dry_run) = &self.dry_run {
-            return Box::pin(self.answer_dry(dry_run, definition, name, params)).await;
+            return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }
         if self.recorder.is_none()
             && definition.reuse.retry.is_none()
             && self.cache_of(definition).is_none()
         {
             // What most calls are, without the room in their future that the rest would take.
-            return self.attempt(definition, params).await;
+            return self.attempt(definition, (call, 1), params).await;
         }
-        Box::pin(self.recorded(definition, name, params)).await
+        let decision = noted.decision.clone();
+        Box::pin(self.recorded(definition, name, call, params, decision)).await
     }
 
     /// Runs an action, and writes its answer down where that is wanted.
@@ -217,16 +256,18 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
+        call: u64,
         params: String,
+        decision: Option<PolicyDecision>,
     ) -> Result<String, ActionError> {
         let Some(recorder) = &self.recorder else {
-            return self.perform(definition, name, params).await;
+            return self.perform(definition, name, call, params).await;
         };
-        let outcome = self.perform(definition, name, params.clone()).await;
+        let outcome = self.perform(definition, name, call, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
         let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {
-            let recorded = recorder.add(&own, &params, runner, &outcome);
+            let recorded = recorder.add(&own, &params, runner, &outcome, decision.as_ref());
             (recorded, outcome)
         };
         let recorded = json::aside(size, recording).await;
@@ -251,12 +292,35 @@ impl Dispatcher {
             .find_map(|name| self.policy.denies(name))
         {
             None => Ok(()),
-            Some(pattern) => {
-                let message = format!("denied by the policy (deny {})", pattern.as_str());
-                Err(ActionError::new(ErrorKind::Denied, message))
-            }
+            Some(pattern) => Err(policy::denied_by_pattern(pattern)),
         }
     }
+
+    /// What the rules say of a call with these merged parameters.
+    async fn decide(
+        &self,
+        definition: &Arc<Definition>,
+        params: String,
+    ) -> Result<(PolicyDecision, String), ActionError> {
+        let tenant = self.run.tenant.as_str();
+        if !json::is_large(params.len()) {
+            return Ok((self.policy.decide(definition, &params, tenant)?, params));
+        }
+        let (policy, definition, run) = (self.policy.clone(), definition.clone(), self.run.clone());
+        let deciding = move || {
+            let decision = policy.decide(&definition, &params, run.tenant.as_str())?;
+            Ok((decision, params))
+        };
+        Box::pin(aside(deciding)).await
+    }
+}
+
+/// The parameters that an action would be called with: over its defaults and under what it locks, held to its schema.
+///
+/// # Errors
+/// What the script that gave them would see.
+pub fn merged(definition: &Definition, params: String) -> Result<String, ActionError> {
+    documents::merged(definition, params)
 }
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
@@ -272,6 +336,6 @@ fn interrupted() -> ActionError {
     ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
 }
 
-fn digest_of(params: &str) -> String {
-    hex(&Sha256::digest(params.as_bytes())[..8])
+fn digest_of(params: &str) -> [u8; 32] {
+    Sha256::digest(params.as_bytes()).into()
 }

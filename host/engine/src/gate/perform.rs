@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Cache, Dispatcher, aside, documents};
 use crate::catalog::Definition;
-use crate::executor::Invocation;
+use crate::executor::{CallIdentity, Invocation};
 use crate::failure::ActionError;
 use crate::permit;
 use crate::text::hex;
@@ -23,6 +23,7 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
+        number: u64,
         params: String,
     ) -> Result<String, ActionError> {
         let kept = self.cached(definition, &params).await;
@@ -30,7 +31,7 @@ impl Dispatcher {
             tracing::debug!("{name}: a kept result is used");
             return Ok(result);
         }
-        let result = self.attempts(definition, name, params).await?;
+        let result = self.attempts(definition, name, number, params).await?;
         if let Some(kept) = kept {
             self.keep(definition, name, kept.file, &result).await;
         }
@@ -42,6 +43,7 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
+        number: u64,
         params: String,
     ) -> Result<String, ActionError> {
         let mut failed = 0;
@@ -52,9 +54,10 @@ impl Dispatcher {
                 .as_ref()
                 .filter(|retry| failed + 1 < retry.attempts);
             let Some(retry) = again else {
-                return self.attempt(definition, params).await;
+                return self.attempt(definition, (number, failed + 1), params).await;
             };
-            let error = match self.attempt(definition, params.clone()).await {
+            let attempt = (number, failed + 1);
+            let error = match self.attempt(definition, attempt, params.clone()).await {
                 Err(error) if retry.on.contains(&error.kind) => error,
                 outcome => return outcome,
             };
@@ -70,12 +73,26 @@ impl Dispatcher {
         }
     }
 
+    /// Which call of the run an action answers.
+    pub(super) fn identity(&self, call: u64, attempt: u32) -> CallIdentity<'_> {
+        CallIdentity {
+            run: &self.run,
+            call,
+            attempt,
+        }
+    }
+
     pub(super) async fn attempt(
         &self,
         definition: &Arc<Definition>,
+        (number, attempt): (u64, u32),
         params: String,
     ) -> Result<String, ActionError> {
-        let invocation = Invocation { definition, params };
+        let invocation = Invocation {
+            definition,
+            params,
+            call: self.identity(number, attempt),
+        };
         let stdout = self.executor.execute(invocation).await?;
         let bound = self.bound(definition, stdout).await;
         bound.map_err(|error| self.executor.masked(definition, error))

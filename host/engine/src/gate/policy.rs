@@ -1,48 +1,42 @@
-//! Which actions a run may call. No I/O.
+//! What a run may do: the patterns that it denies, the rules of its policy files, and who is asked where a rule wants a
+//! person. No I/O.
 
+use std::fmt;
+use std::sync::Arc;
+
+use super::approval::Approver;
+use super::audit::AuditLog;
+use crate::catalog::{Catalog, Definition};
+use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::names::ActionName;
+pub use crate::policy::Pattern;
+use crate::policy::{Decision, PolicyError, PolicyFile, Rulebook, Source, Verdict};
 
-/// A pattern of action names; `*` stands for any text, dots included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// A pattern is any text; one without `*` matches the name that is spelt the same.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The pattern as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        let mut pieces = self.0.split('*');
-        let Some(mut rest) = name.strip_prefix(pieces.next().unwrap_or_default()) else {
-            return false;
-        };
-        let mut pieces: Vec<&str> = pieces.collect();
-        let Some(last) = pieces.pop() else {
-            return rest.is_empty();
-        };
-        for piece in pieces {
-            match rest.find(piece) {
-                Some(at) => rest = &rest[at + piece.len()..],
-                None => return false,
-            }
-        }
-        rest.ends_with(last)
-    }
-}
-
-/// What a run may call: everything that no pattern denies.
-#[derive(Debug, Clone, Default)]
+/// What a run may call: what no pattern denies and every policy file allows.
+#[derive(Clone, Default)]
 pub struct Policy {
     /// The patterns of what it may not.
     pub deny: Vec<Pattern>,
+    /// The operator's files.
+    pub files: Vec<Arc<PolicyFile>>,
+    /// Whether only actions without effects may be called.
+    pub read_only: bool,
+    /// Asks a person where a rule says `approve`; without one such a call is denied.
+    pub approver: Option<Arc<dyn Approver>>,
+    /// Where every call is written down.
+    pub audit: Option<Arc<AuditLog>>,
+    /// The files and those of the actions repo, compiled for its catalog.
+    pub rulebook: Option<Arc<Rulebook>>,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("deny", &self.deny)
+            .field("read_only", &self.read_only)
+            .field("rulebook", &self.rulebook)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Policy {
@@ -59,32 +53,125 @@ impl Policy {
             .iter()
             .find(|pattern| pattern.matches(name.as_str()))
     }
+
+    /// The same for a catalog, with the policy of its own repo: the name of that file and its text.
+    ///
+    /// # Errors
+    /// All that is wrong with the repo's policy, and all that matches no action of the catalog.
+    pub fn compiled(
+        &self,
+        own: Option<(&str, &str)>,
+        catalog: &Catalog,
+    ) -> Result<Self, PolicyError> {
+        let mut files: Vec<PolicyFile> = Vec::new();
+        if let Some((name, text)) = own {
+            files.push(PolicyFile::parse(name, text)?);
+        }
+        files.extend(self.files.iter().map(|file| (**file).clone()));
+        let rulebook = match files.is_empty() && !self.read_only {
+            true => None,
+            false => Some(Arc::new(Rulebook::compile(
+                &files,
+                catalog,
+                self.read_only,
+            )?)),
+        };
+        Ok(Self {
+            rulebook,
+            ..self.clone()
+        })
+    }
+
+    /// A policy that allows no call at all.
+    #[must_use]
+    pub fn refusing(&self) -> Self {
+        Self {
+            read_only: true,
+            rulebook: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether calls are to be decided on by rules.
+    pub(super) fn has_rules(&self) -> bool {
+        self.rulebook.is_some() || self.read_only || !self.files.is_empty()
+    }
+
+    /// What the rules say of a call. Rules that were never compiled for the catalog allow nothing.
+    pub(super) fn decide(
+        &self,
+        definition: &Definition,
+        params: &str,
+        tenant: &str,
+    ) -> Result<Decision, ActionError> {
+        match &self.rulebook {
+            Some(rulebook) => Ok(rulebook.decide(definition, params, Some(tenant))),
+            None => {
+                let message = "denied: the policy was not compiled for this actions repo";
+                Err(ActionError::new(ErrorKind::Denied, message))
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The error of a call that a pattern denies.
+pub(super) fn denied_by_pattern(pattern: &Pattern) -> ActionError {
+    let rule = format!("deny {}", pattern.as_str());
+    let message = format!("denied by the policy ({rule})");
+    ActionError {
+        detail: Some(Box::new(Detail {
+            rule: Some(rule),
+            ..Detail::default()
+        })),
+        ..ActionError::new(ErrorKind::Denied, message)
+    }
+}
 
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (pattern, name, expected) in [
-            ("deploy.scale", "deploy.scale", true),
-            ("deploy.scale", "deploy.scales", false),
-            ("deploy.*", "deploy.scale", true),
-            ("deploy.*", "deploy", false),
-            ("*", "a.b.c", true),
-            ("*.delete", "a.b.delete", true),
-            ("*.delete", "a.delete.x", false),
-            ("a*b*c", "a.x.b.y.c", true),
-            ("a*b*c", "acb", false),
-            ("a*a", "a", false),
-            ("", "a", false),
-        ] {
-            assert_eq!(
-                Pattern::new(pattern).matches(name),
-                expected,
-                "{pattern} {name}"
-            );
-        }
+/// The error of a call that the rules refuse, because of `why` where it is not the rule alone.
+pub(super) fn denied(action: &str, decision: &Decision, why: Option<(&str, &str)>) -> ActionError {
+    let source = &decision.source;
+    let mut message = format!("denied by {source}");
+    if let Some((why, _)) = why {
+        message.push_str(": ");
+        message.push_str(why);
+    } else if source.rule.starts_with("default") && source.verdict == Verdict::Deny {
+        message.push_str(": no rule allows this call");
+    }
+    if let Some(reason) = &source.reason {
+        message.push_str(": ");
+        message.push_str(reason);
+    }
+    let hint = match why {
+        Some((_, hint)) => hint.to_owned(),
+        None => format!(
+            "kael-host policy explain {action} says which rule decides and what would change it"
+        ),
+    };
+    ActionError {
+        detail: Some(Box::new(Detail {
+            rule: Some(source.rule.clone()),
+            file: source.file.clone(),
+            line: source.file.is_some().then_some(source.line),
+            hint: Some(hint),
+            ..Detail::default()
+        })),
+        ..ActionError::new(ErrorKind::Denied, message)
+    }
+}
+
+/// The error of a call for which a budget has nothing left.
+pub(super) fn over_budget(action: &str, source: &Source) -> ActionError {
+    let message = format!("denied by {source}: the budget of the run is spent");
+    ActionError {
+        detail: Some(Box::new(Detail {
+            rule: Some(source.rule.clone()),
+            file: source.file.clone(),
+            line: source.file.is_some().then_some(source.line),
+            hint: Some(format!(
+                "the budget of the policy says how often a run may call {action}"
+            )),
+            ..Detail::default()
+        })),
+        ..ActionError::new(ErrorKind::Denied, message)
     }
 }

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::audit::{AuditLog, AuditedCall};
 use super::observer::{CallStart, Observer};
 use crate::activity::SpanGuard;
+use crate::catalog::Definition;
 use crate::failure::ErrorKind;
+use crate::policy::Decision;
 use crate::run_info::RunInfo;
+use crate::text::hex;
 
 /// One call, for the record.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub struct Record {
     pub name: String,
     /// The start of the SHA-256 of the merged parameters, in hexadecimal; empty when they were never merged.
     pub digest: String,
+    /// What the rules of the policy said of it; none when there are no rules, or it never came to them.
+    pub decision: Option<Decision>,
     /// What ran it, as reports spell it; none where nothing was run.
     pub runner: Option<&'static str>,
     /// None when it succeeded.
@@ -43,13 +49,26 @@ impl Record {
     }
 }
 
+/// What the steps of a call note for its record.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The SHA-256 of the merged parameters.
+    pub(super) digest: Option<[u8; 32]>,
+    pub(super) decision: Option<Decision>,
+    /// What was called, where there is an audit log.
+    pub(super) definition: Option<Arc<Definition>>,
+    /// Of the result.
+    pub(super) bytes: Option<usize>,
+}
+
 /// A call until it has ended: then, however that was, it is recorded.
 pub(super) struct Recording<'a> {
     pub(super) run: &'a Arc<RunInfo>,
     pub(super) call: u64,
     /// As it can be shown.
     pub(super) name: String,
-    pub(super) digest: String,
+    pub(super) noted: Noted,
+    pub(super) audit: Option<&'a AuditLog>,
     pub(super) start: Instant,
     pub(super) runner: Option<&'static str>,
     /// How it ended; a call that is dropped was abandoned.
@@ -75,11 +94,15 @@ impl Recording<'_> {
 
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
+        let noted = &mut self.noted;
         let record = Record {
             run: self.run.clone(),
             call: self.call,
             name: std::mem::take(&mut self.name),
-            digest: std::mem::take(&mut self.digest),
+            digest: noted
+                .digest
+                .map_or_else(String::new, |digest| hex(&digest[..8])),
+            decision: noted.decision.take(),
             runner: self.runner,
             failed: self.failed,
             started: self.start,
@@ -94,6 +117,25 @@ impl Drop for Recording<'_> {
             outcome = record.failed.map_or("ok", ErrorKind::name),
             ms = record.duration.as_millis() as u64,
         );
+        if let Some(decision) = &record.decision {
+            self.span.decided(&decision.source);
+        }
+        if let Some(audit) = self.audit {
+            let definition = self.noted.definition.as_ref();
+            let run = self.run.id.to_string();
+            let call = AuditedCall {
+                run: &run,
+                call: self.call,
+                tenant: self.run.tenant.as_str(),
+                definition: definition.map(|definition| definition.digest.as_str()),
+                effects: definition.map(|definition| definition.effects.kind.name()),
+                params: self.noted.digest,
+                bytes: self.noted.bytes,
+            };
+            if let Err(error) = audit.add(&call, &record) {
+                tracing::error!("a call of {} is not in the audit log: {error}", record.name);
+            }
+        }
         if let Some(observer) = self.observer {
             observer.call_ends(&record);
         }

@@ -23,6 +23,12 @@ const MAX_DEPTH: usize = 16;
 /// The folder that a repo's actions may write to. Kael loads no Lua from it.
 pub const STATE: &str = "state";
 
+/// The file at the root of a repo that says what scripts may do with its actions.
+pub const POLICY: &str = "policy.yaml";
+
+/// A policy may have this many bytes.
+pub const MAX_POLICY: u64 = 256 << 10;
+
 /// The Lua files of an actions repo, by module name.
 #[derive(Debug, Clone)]
 pub struct Bundle {
@@ -30,6 +36,8 @@ pub struct Bundle {
     pub root: PathBuf,
     /// Sorted by name. The repo's own `init.lua` is `init`.
     pub modules: Vec<Module>,
+    /// The team's own policy: its name as errors name it, and its text.
+    pub policy: Option<(String, String)>,
 }
 
 /// One Lua file.
@@ -84,6 +92,12 @@ pub enum RepoError {
         /// Starts with the repo's path as the user wrote it.
         path: String,
     },
+    /// A file would be taken for the repo's policy, and is not.
+    #[error("`{path}` is not read as the policy of the actions repo: call it `{POLICY}`")]
+    Misnamed {
+        /// With the repo as the user wrote it.
+        path: String,
+    },
     /// Two files have the same module name.
     #[error("`{first}` and `{second}` are both the module `{name}`: remove one")]
     Ambiguous {
@@ -130,6 +144,7 @@ impl Bundle {
             shown: &shown,
             state: root.join(STATE),
             modules: BTreeMap::new(),
+            policy: None,
             total: 0,
             entries: 0,
         };
@@ -139,9 +154,15 @@ impl Bundle {
         }
         Ok(Self {
             root,
+            policy: reader.policy,
             modules: reader.modules.into_values().collect(),
         })
     }
+}
+
+/// Whether a file at the root is meant as the policy of the repo.
+fn is_policy(name: &str) -> bool {
+    ["policy.yaml", "policy.yml"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 struct Reader<'a> {
@@ -149,6 +170,7 @@ struct Reader<'a> {
     /// The folder that actions may write to.
     state: PathBuf,
     modules: BTreeMap<String, Module>,
+    policy: Option<(String, String)>,
     total: u64,
     entries: usize,
 }
@@ -227,10 +249,13 @@ impl Reader<'_> {
                 let stem = name.strip_suffix(".lua");
                 stem.is_some_and(|stem| !stem.contains('.'))
             };
-            if kind.is_symlink() && (is_folder || is_lua()) {
+            let is_policy = prefix.is_empty() && is_policy(name);
+            if kind.is_symlink() && (is_folder || is_lua() || is_policy) {
                 self.not_into_state(dir, name, &path)?;
             }
-            if is_folder {
+            if is_policy {
+                self.own_policy(dir, name)?;
+            } else if is_folder {
                 let inner = dir
                     .open_dir(name)
                     .map_err(|source| self.failed(&path, source))?;
@@ -240,6 +265,21 @@ impl Reader<'_> {
                 self.add(path, source)?;
             }
         }
+        Ok(())
+    }
+
+    /// The policy at the root. A file that only looks like it would be a policy that nobody obeys.
+    fn own_policy(&mut self, dir: &Dir, name: &str) -> Result<(), RepoError> {
+        if name != POLICY {
+            let path = self.display(name);
+            return Err(RepoError::Misnamed { path });
+        }
+        let text = self.file(dir, name, name)?;
+        if text.len() as u64 > MAX_POLICY {
+            let most = ByteSize::new(MAX_POLICY);
+            return Err(self.too_large(name, format!("a policy has more than {most}")));
+        }
+        self.policy = Some((self.display(name), text));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::catalog::DefinitionError;
 use crate::executor;
 use crate::limits::LimitHit;
+use crate::policy::PolicyError;
 use crate::repo::RepoError;
 use crate::sandbox::{Busy, EngineError, ScriptError};
 
@@ -33,6 +34,9 @@ pub enum LoadError {
     /// The repo's definitions, all that are wrong.
     #[error("{}", join(.0))]
     Definitions(Vec<DefinitionError>),
+    /// The policy: all that is wrong with it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The confinement of actions is required and not to be had; part by part.
     #[error("{}{}", executor::REQUIRED, .0.join(", "))]
     Confinement(Vec<String>),

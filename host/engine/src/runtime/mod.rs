@@ -30,7 +30,7 @@ use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::executor::programs;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
-use crate::gate::Dispatcher;
+use crate::gate::{Dispatcher, Policy};
 use crate::run_info::RunInfo;
 use crate::sandbox::Sandbox;
 
@@ -91,7 +91,17 @@ impl Runtime {
             None => (Arc::default(), self.no_actions()),
         };
         let cache = repo.map(|repo| repo.cache.used_as(options.cache));
-        Dispatcher::for_run(run, catalog, options.policy.clone(), executor)
+        let policy = match repo {
+            // What is wrong with a policy is reported where a repo is loaded; here it allows nothing.
+            Some(repo) => repo
+                .policy(&options.policy)
+                .unwrap_or_else(|_| options.policy.refusing()),
+            None => Policy {
+                audit: options.policy.audit.clone(),
+                ..Policy::default()
+            },
+        };
+        Dispatcher::for_run(run, catalog, policy, executor)
             .with_activity(self.activity().clone())
             .with_cache(cache)
             .with_answers(options.dry_run.clone(), options.recorder.clone())

@@ -9,9 +9,10 @@ use crate::activity::SpanKind;
 use crate::catalog::{Catalog, DefinitionError};
 use crate::environment::Environment;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
-use crate::gate::Cache;
+use crate::gate::{Cache, Policy};
 use crate::json;
 use crate::limits::Limits;
+use crate::policy::PolicyError;
 use crate::repo::Bundle;
 use crate::sandbox::{Ending, InstanceOptions, Output, PreparedRepo};
 
@@ -61,6 +62,16 @@ impl Repo {
     #[must_use]
     pub fn is_evaluated(&self) -> bool {
         self.prepared.is_evaluated()
+    }
+
+    /// A policy for the calls of its actions, with the repo's own.
+    ///
+    /// # Errors
+    /// What is wrong with the policy.
+    pub fn policy(&self, policy: &Policy) -> Result<Policy, PolicyError> {
+        let own = self.bundle.policy.as_ref();
+        let own = own.map(|(name, text)| (name.as_str(), text.as_str()));
+        policy.compiled(own, &self.catalog)
     }
 
     /// What is wrong on this machine with what its definitions give to actions for writing.

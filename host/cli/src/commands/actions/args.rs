@@ -91,6 +91,15 @@ pub(crate) struct Exec {
     /// Run it again, and keep the new result.
     #[arg(long)]
     pub(crate) refresh: bool,
+    /// Hold the call to the rules of this policy file, too. Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<std::path::PathBuf>,
+    /// Call it only if its definition says effects = "none", or that it keeps results.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Append a line for the call to this audit log (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<std::path::PathBuf>,
     /// Deny actions whose name matches. Repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) deny: Vec<String>,

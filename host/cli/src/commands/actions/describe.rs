@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{ActionsContext, Ended, code, list};
+use crate::args::Bounds;
+use crate::commands::policy::told;
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -11,7 +13,9 @@ use kael_authoring::lua;
 use kael_engine::catalog::{Catalog, Definition, Input, Schema, Source};
 use kael_engine::executor::source::Implementation;
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::gate::Policy;
 use kael_engine::names::ActionName;
+use kael_engine::policy::Source as PolicySource;
 
 pub(super) fn run(context: &ActionsContext<'_>, name: &str) -> u8 {
     code(described(context, name))
@@ -22,14 +26,44 @@ fn described(context: &ActionsContext<'_>, name: &str) -> Result<u8, Ended> {
     let Some((name, definition)) = find(&repo.catalog, name) else {
         return Err(context.fail(&unknown(&repo.catalog, name), exit::USAGE));
     };
+    let (settings, _) = context.settings_with(Bounds::default())?;
+    let policy = repo
+        .policy(&settings.policy)
+        .map_err(|error| context.load_error(&error.into()))?;
     let looked = context.wait(repo.executors().look(definition, false))?;
     if context.json {
-        return Ok(say_json(&document(name, definition, looked), exit::SUCCESS));
+        let mut document = document(name, definition, looked);
+        document["policy"] = rules(&policy, definition)
+            .into_iter()
+            .map(|(source, depends)| {
+                let mut told = told(source);
+                told["depends_on_call"] = depends.into();
+                told
+            })
+            .collect();
+        return Ok(say_json(&document, exit::SUCCESS));
     }
-    Ok(say(
-        &text(context.paint, name, definition, &looked),
-        exit::SUCCESS,
-    ))
+    let mut out = text(context.paint, name, definition, &looked);
+    for (at, (source, depends)) in rules(&policy, definition).into_iter().enumerate() {
+        let label = if at == 0 { "policy" } else { "" };
+        let label = context.paint.text(Look::Faint, &format!("{label:<10}"));
+        let depends = if depends {
+            ", depending on the call"
+        } else {
+            ""
+        };
+        out += &format!(
+            "{label}  {}\n",
+            escape_control(&format!("{source}{depends}"))
+        );
+    }
+    Ok(say(&out, exit::SUCCESS))
+}
+
+/// The rules that can concern an action; those after one that always decides never do.
+fn rules<'a>(policy: &'a Policy, definition: &Definition) -> Vec<(&'a PolicySource, bool)> {
+    let rulebook = policy.rulebook.as_ref();
+    rulebook.map_or_else(Vec::new, |rulebook| rulebook.concerning(definition))
 }
 
 /// The action that has this name among its names.
@@ -96,6 +130,8 @@ fn document(
         "executor": definition.executor.name(),
         "runner": runner,
         "packages": packages,
+        "effects": definition.effects.kind.name(),
+        "effects_assumed": definition.effects.is_assumed,
         "input": definition.adapter.names().0,
         "output": definition.adapter.names().1,
         "argv": argv(definition),
@@ -160,6 +196,13 @@ pub(crate) fn text(
         }
         Err(error) => row("problem", &error.message),
     }
+    row(
+        "effects",
+        &match definition.effects.is_assumed {
+            true => format!("{} (assumed)", definition.effects.kind.name()),
+            false => definition.effects.kind.name().to_owned(),
+        },
+    );
     let runner = looked
         .as_ref()
         .ok()

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::Exec;
 use super::{ActionsContext, Ended, code};
+use crate::approver;
 use crate::args::Bounds;
 use crate::exit;
 use crate::progress;
@@ -30,11 +31,15 @@ pub(super) fn run(context: &ActionsContext<'_>, exec: &Exec) -> u8 {
 fn executed(context: &ActionsContext<'_>, exec: &Exec) -> Result<u8, Ended> {
     let (mut settings, folder) = context.settings_with(Bounds {
         deny: exec.deny.clone(),
+        policy: exec.policy.clone(),
+        read_only: exec.read_only,
+        audit: exec.audit.clone(),
         no_cache: exec.no_cache,
         refresh: exec.refresh,
         confinement: exec.confinement,
         ..Bounds::default()
     })?;
+    settings.policy.approver = approver::at_terminal();
     let progress = progress::is_wanted(context.shared, context.environment);
     if progress {
         settings.envyr.activity = ActivityLog::new(Retention::Running);
@@ -46,6 +51,7 @@ fn executed(context: &ActionsContext<'_>, exec: &Exec) -> Result<u8, Ended> {
         let runtime = settings.runtime(2)?;
         let options = settings.repo_options(&Output::in_memory());
         let repo = runtime.load(&folder, options).await?;
+        repo.policy(&settings.policy)?;
         let params = match given {
             Given::Whole(text) => text,
             Given::Parts(parts) => {

@@ -56,18 +56,18 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
 }
 
 /// What every subcommand needs.
-struct ActionsContext<'a> {
-    shared: &'a Shared,
-    environment: &'a Environment,
-    json: bool,
-    paint: Paint,
+pub(super) struct ActionsContext<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) environment: &'a Environment,
+    pub(super) json: bool,
+    pub(super) paint: Paint,
 }
 
 /// The exit code of a command that has reported its own error.
-struct Ended(u8);
+pub(super) struct Ended(u8);
 
 impl ActionsContext<'_> {
-    fn fail(&self, error: &Problem, code: u8) -> Ended {
+    pub(super) fn fail(&self, error: &Problem, code: u8) -> Ended {
         Ended(error.report(self.shared, self.json, code))
     }
 
@@ -76,7 +76,7 @@ impl ActionsContext<'_> {
         self.settings_with(Bounds::default())
     }
 
-    fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
+    pub(super) fn settings_with(&self, bounds: Bounds) -> Result<(Settings, PathBuf), Ended> {
         let config = settings::config(self.shared, &bounds, self.environment)
             .map_err(|error| self.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
         let settings = settings::settings(&config, &bounds, self.environment.clone());
@@ -92,7 +92,7 @@ impl ActionsContext<'_> {
     }
 
     /// Waits for a future. A signal, or a failure to start threads, ends the command.
-    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Ended> {
         match block_with_signals(future) {
             Ok(Driven::Done(done)) => Ok(done),
             Ok(Driven::Signal(number)) => {
@@ -102,7 +102,7 @@ impl ActionsContext<'_> {
         }
     }
 
-    fn load_error(&self, error: &LoadError) -> Ended {
+    pub(super) fn load_error(&self, error: &LoadError) -> Ended {
         let code = exit::of_load_error(error);
         match Problem::of_load_error(error) {
             Some(error) => {
@@ -133,6 +133,6 @@ impl ActionsContext<'_> {
 }
 
 /// The exit code of a command that has printed everything.
-fn code(ended: Result<u8, Ended>) -> u8 {
+pub(super) fn code(ended: Result<u8, Ended>) -> u8 {
     ended.unwrap_or_else(|Ended(code)| code)
 }

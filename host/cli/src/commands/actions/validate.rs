@@ -27,7 +27,7 @@ pub(super) fn check_and_tell(
 ) -> Result<u8, Ended> {
     let checked = context.wait(async {
         let runtime = settings.runtime(2)?;
-        check::check(&runtime, &settings.limits, folder, fetch).await
+        check::check(&runtime, &settings.limits, &settings.policy, folder, fetch).await
     })?;
     let checked = checked.map_err(|error| context.load_error(&error))?;
     let exit_code = if checked.is_valid() {

@@ -133,7 +133,7 @@ impl Programs {
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
         let definition = invocation.definition;
         self.admit(definition.executor).await?;
-        let given = adapters::encode_input(definition, invocation.params)?;
+        let given = invocation.encode()?;
         let tools = self.sources.tools(definition.timeout);
         let folder = self
             .sources

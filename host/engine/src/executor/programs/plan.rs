@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::runner::Found;
 use super::{Programs, docker, starter};
 use crate::catalog::{Definition, Executor, Language};
-use crate::executor::adapters::{self, ProgramInput};
+use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
 use crate::executor::source::{Entry, Packages, Prepared, scrubbed};
 use crate::executor::{Invocation, Plan};
@@ -15,7 +15,7 @@ impl Programs {
     /// The command line of a call, without any of its effects.
     pub(super) async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
         let definition = invocation.definition;
-        let given = adapters::encode_input(definition, invocation.params)?;
+        let given = invocation.encode()?;
         if definition.executor == Executor::Wasm {
             return self.planned_here(definition, given).await;
         }

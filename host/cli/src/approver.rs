@@ -1,0 +1,125 @@
+//! Asks on the terminal before a call for which a rule says `approve`.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{QueueSelector, tcflush};
+
+use super::progress::ProgressWriter;
+use super::sanitize::escape_control;
+use kael_engine::gate::approval::{Answer, Approver, Asking, Question};
+
+/// Bytes of parameters that a person can be shown: what cannot be read is not approved.
+const MAX_SHOWN: usize = 16 << 10;
+/// How often a question looks whether it was taken back.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+/// The person at the terminal, if there is one.
+pub(super) fn at_terminal() -> Option<Arc<dyn Approver>> {
+    let person = io::stdin().is_terminal() && io::stderr().is_terminal();
+    person.then(|| Arc::new(Terminal::default()) as Arc<dyn Approver>)
+}
+
+/// One question at a time.
+#[derive(Default)]
+struct Terminal {
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Takes the question back when the call is abandoned.
+struct TakenBack(Arc<AtomicBool>);
+
+impl Drop for TakenBack {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Approver for Terminal {
+    fn ask(&self, question: Question) -> Asking<'_> {
+        Box::pin(async move {
+            if question.params.len() > MAX_SHOWN {
+                let why = "its parameters are too large to be shown".to_owned();
+                return Answer::Unasked(why);
+            }
+            let _turn = self.turn.lock().await;
+            let over = Arc::new(AtomicBool::new(false));
+            let _taken_back = TakenBack(over.clone());
+            let asking = tokio::task::spawn_blocking(move || ask(&question, &over));
+            match asking.await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => Answer::Unasked(format!("the terminal cannot be used: {error}")),
+                Err(_) => Answer::Unasked("the host was interrupted".to_owned()),
+            }
+        })
+    }
+}
+
+fn ask(question: &Question, over: &AtomicBool) -> io::Result<Answer> {
+    let tty = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/tty")?;
+    // What was typed before the question is no answer to it.
+    tcflush(&tty, QueueSelector::IFlush)?;
+    let mut out = ProgressWriter(io::stderr());
+    out.write_all(text(question).as_bytes())?;
+    out.flush()?;
+    let until = question.within.map(|within| Instant::now() + within);
+    let line = line(&tty, over, until)?;
+    Ok(match line.as_deref().map(str::trim) {
+        Some("y" | "Y" | "yes") => Answer::Yes,
+        Some(_) => Answer::No,
+        None => {
+            out.write_all(b"\n")?;
+            Answer::Expired
+        }
+    })
+}
+
+/// What is typed up to the end of a line; none when the time is over.
+fn line(mut tty: &File, over: &AtomicBool, until: Option<Instant>) -> io::Result<Option<String>> {
+    let mut typed = Vec::new();
+    let is_late = || until.is_some_and(|until| Instant::now() >= until);
+    while !over.load(Ordering::Relaxed) && !is_late() && typed.len() < 1024 {
+        let mut ready = [PollFd::from_borrowed_fd(tty.as_fd(), PollFlags::IN)];
+        if poll(&mut ready, Some(&TICK))? == 0 {
+            continue;
+        }
+        let mut bytes = [0; 64];
+        let count = tty.read(&mut bytes)?;
+        typed.extend_from_slice(&bytes[..count]);
+        if count == 0 || typed.contains(&b'\n') {
+            return Ok(Some(String::from_utf8_lossy(&typed).into_owned()));
+        }
+    }
+    Ok(None)
+}
+
+fn text(question: &Question) -> String {
+    let mut rows = vec![("params", question.params.clone())];
+    for rule in &question.rules {
+        rows.push(("rule", rule.to_string()));
+        if let Some(reason) = &rule.reason {
+            rows.push(("reason", reason.clone()));
+        }
+    }
+    if let Some(within) = question.within {
+        let time = format!("{} s for an answer", Duration::as_secs(&within).max(1));
+        rows.push(("time", time));
+    }
+    let mut out = format!("approval wanted: {}\n", escape_control(&question.action));
+    for (label, value) in rows {
+        out += &format!("  {label:<8} {}\n", escape_control(&value));
+    }
+    out + "run it? [y/N] "
+}

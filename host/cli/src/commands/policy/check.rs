@@ -1,0 +1,59 @@
+//! `kael-host policy check`: all that is wrong with a policy.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::super::actions::{ActionsContext, Ended};
+use crate::args::Bounds;
+use crate::exit;
+use crate::report::Problem;
+use crate::settings;
+use crate::terminal::{Look, say, say_json};
+use kael_engine::policy::{self, PolicyError, PolicyFile, Rulebook};
+use kael_engine::sandbox::Output;
+
+pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended> {
+    let fail = |error: PolicyError| context.fail(&Problem::of_policy_error(&error), exit::CONFIG);
+    let name = path.display().to_string();
+    let text = policy::read(path).map_err(fail)?;
+    let file = PolicyFile::parse(&name, &text).map_err(fail)?;
+    let config = settings::config(context.shared, &Bounds::default(), context.environment)
+        .map_err(|error| context.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
+    let mut actions = None;
+    let settings = settings::settings(&config, &Bounds::default(), context.environment.clone());
+    if let Some(folder) = &settings.actions {
+        let loaded = context.wait(async {
+            let runtime = settings.runtime(2)?;
+            let options = settings.repo_options(&Output::in_memory());
+            runtime.load(folder, options).await
+        })?;
+        let repo = loaded.map_err(|error| context.load_error(&error))?;
+        Rulebook::compile(std::slice::from_ref(&file), &repo.catalog, false).map_err(fail)?;
+        actions = Some(repo.catalog.iter().count());
+    }
+    if context.json {
+        let document = json!({
+            "ok": true,
+            "exit_code": exit::SUCCESS,
+            "file": name,
+            "rules": file.len(),
+            "actions": actions,
+        });
+        return Ok(say_json(&document, exit::SUCCESS));
+    }
+    let rules = match file.len() {
+        1 => "1 rule".to_owned(),
+        count => format!("{count} rules"),
+    };
+    let against = match actions {
+        None => " (names of actions are checked with --actions DIR)",
+        Some(_) => "",
+    };
+    let good = context.paint.text(Look::Good, "no problems");
+    let line = format!(
+        "{}: {rules}, {good}{against}\n",
+        crate::sanitize::escape_control(&name)
+    );
+    Ok(say(&line, exit::SUCCESS))
+}

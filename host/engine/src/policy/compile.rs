@@ -1,0 +1,344 @@
+//! The policy files of a run against one catalog: each action knows the rules that can concern it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::decide::{Decision, Source, Verdict, strictest};
+use super::file::PolicyFile;
+use super::pattern::Pattern;
+use super::rule::{Approval, Rule};
+use super::value::Paths;
+use super::{Mistake, PolicyError, did_you_mean, error_of, shown};
+use crate::catalog::{Catalog, Definition, Effects};
+use crate::names::ActionName;
+
+/// All policies of a run, compiled. A call is allowed only if each of them allows it.
+#[derive(Debug)]
+pub struct Rulebook {
+    pub(super) actions: HashMap<Box<str>, Candidates>,
+    /// For an action that no catalog has: it cannot be called, and would be denied.
+    pub(super) unknown: Arc<Source>,
+    budgets: Vec<Budget>,
+}
+
+/// How often one run may call some actions, together.
+#[derive(Debug)]
+pub struct Budget {
+    /// The most.
+    pub calls: u32,
+    /// Where it says so.
+    pub source: Source,
+    actions: Vec<Pattern>,
+}
+
+/// What can decide on one action.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    pub(super) files: Vec<PerFile>,
+    pub(super) paths: Paths,
+    /// The decision, when neither parameters nor the tenant matter.
+    pub(super) always: Option<Decision>,
+    /// Those that count its calls.
+    budgets: Vec<usize>,
+}
+
+/// The rules of one file for one action.
+#[derive(Debug)]
+pub(super) struct PerFile {
+    pub(super) name: String,
+    /// Deny, then approve, then allow.
+    pub(super) rules: Vec<Candidate>,
+    pub(super) default: Arc<Source>,
+}
+
+/// A rule for one action.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) rule: Arc<Rule>,
+    pub(super) source: Arc<Source>,
+    /// Where the value of each condition is found.
+    pub(super) slots: Vec<usize>,
+}
+
+impl Rulebook {
+    /// Compiles files for a catalog; with `read_only`, only actions without effects are allowed.
+    ///
+    /// # Errors
+    /// Names and patterns that match no action, each with its file and line.
+    pub fn compile(
+        files: &[PolicyFile],
+        catalog: &Catalog,
+        read_only: bool,
+    ) -> Result<Self, PolicyError> {
+        let names: Vec<&str> = catalog
+            .iter()
+            .flat_map(|(_, definition)| definition.names.iter().map(ActionName::as_str))
+            .collect();
+        let mut error = PolicyError {
+            problems: Vec::new(),
+            texts: Vec::new(),
+        };
+        for file in files {
+            let mistakes = unmatched(file, &names);
+            if !mistakes.is_empty() {
+                let more = error_of(&file.name, &file.text, mistakes);
+                error.problems.extend(more.problems);
+                error.texts.extend(more.texts);
+            }
+        }
+        if !error.problems.is_empty() {
+            return Err(error);
+        }
+        let typed = read_only.then(|| {
+            let none = PolicyFile {
+                name: String::new(),
+                text: String::new(),
+                default: (Verdict::Allow, 0),
+                read_only: Some(0),
+                rules: Vec::new(),
+                budgets: Vec::new(),
+            };
+            Shared::of(&none, Some("--read-only"))
+        });
+        let shared = files.iter().map(|file| Shared::of(file, None));
+        let shared: Vec<Shared> = typed.into_iter().chain(shared).collect();
+        let budgets: Vec<Budget> = files.iter().flat_map(Budget::of).collect();
+        let actions = catalog.iter().map(|(name, definition)| {
+            let mut candidates = Candidates::of(&shared, definition);
+            let counts = |budget: &Budget| budget.concerns(definition);
+            let counting = budgets
+                .iter()
+                .enumerate()
+                .filter(|(_, budget)| counts(budget));
+            candidates.budgets = counting.map(|(at, _)| at).collect();
+            (name.as_str().into(), candidates)
+        });
+        Ok(Self {
+            actions: actions.collect(),
+            budgets,
+            unknown: Arc::new(source(
+                None,
+                0,
+                Verdict::Deny,
+                "an action without a rulebook",
+            )),
+        })
+    }
+
+    /// Every budget, in a fixed order.
+    #[must_use]
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    /// The places of the budgets that count the calls of an action.
+    #[must_use]
+    pub fn budgets_of(&self, definition: &Definition) -> &[usize] {
+        self.candidates(definition)
+            .map_or(&[], |candidates| &candidates.budgets)
+    }
+
+    /// Every rule that can concern an action, file by file, its default last, and whether it depends on the call.
+    #[must_use]
+    pub fn concerning(&self, definition: &Definition) -> Vec<(&Source, bool)> {
+        let candidates = self.candidates(definition);
+        let files = candidates.iter().flat_map(|candidates| &candidates.files);
+        files
+            .flat_map(|file| {
+                let rules = file
+                    .rules
+                    .iter()
+                    .map(|rule| (&*rule.source, rule.depends()));
+                rules.chain([(&*file.default, false)])
+            })
+            .collect()
+    }
+
+    /// What is decided on an action whatever the call is, if that is so.
+    #[must_use]
+    pub fn always(&self, definition: &Definition) -> Option<&Decision> {
+        self.candidates(definition)?.always.as_ref()
+    }
+}
+
+impl Budget {
+    fn of(file: &PolicyFile) -> impl Iterator<Item = Self> {
+        file.budgets.iter().map(|budget| {
+            let patterns = budget.actions.iter().map(|(pattern, _)| pattern);
+            let names: Vec<&str> = patterns.clone().map(Pattern::as_str).collect();
+            let rule = format!("budget of {} calls of {}", budget.calls, names.join(", "));
+            Self {
+                calls: budget.calls,
+                source: source(Some(&file.name), budget.line, Verdict::Deny, &rule),
+                actions: patterns.cloned().collect(),
+            }
+        })
+    }
+
+    fn concerns(&self, definition: &Definition) -> bool {
+        let mut names = definition.names.iter();
+        names.any(|name| {
+            self.actions
+                .iter()
+                .any(|pattern| pattern.matches(name.as_str()))
+        })
+    }
+}
+
+/// The rules of one file with what messages say of them, shared among actions.
+struct Shared {
+    name: String,
+    rules: Vec<(Arc<Rule>, Arc<Source>)>,
+    default: Arc<Source>,
+    read_only: Option<Arc<Source>>,
+}
+
+impl Shared {
+    /// `typed` is the option that stands for the file, if one does.
+    fn of(file: &PolicyFile, typed: Option<&str>) -> Self {
+        let name = typed.is_none().then_some(file.name.as_str());
+        let (default, line) = file.default;
+        let rules = file.rules.iter().map(|rule| {
+            let source = Source {
+                reason: rule.reason.clone(),
+                approval: rule.approval.clone(),
+                ..source(name, rule.line, rule.verdict, &rule.title())
+            };
+            (Arc::new(rule.clone()), Arc::new(source))
+        });
+        let title = format!("default: {}", default.word());
+        let read_only = file.read_only.map(|line| {
+            let rule = typed.unwrap_or("mode: read-only");
+            Arc::new(source(name, line, Verdict::Deny, rule))
+        });
+        Self {
+            name: typed.map_or_else(|| file.name.clone(), str::to_owned),
+            rules: rules.collect(),
+            default: Arc::new(source(name, line, default, &title)),
+            read_only,
+        }
+    }
+}
+
+fn source(file: Option<&str>, line: u32, verdict: Verdict, rule: &str) -> Source {
+    Source {
+        verdict,
+        rule: rule.to_owned(),
+        file: file.map(str::to_owned),
+        line,
+        reason: None,
+        approval: Approval::default(),
+    }
+}
+
+impl Candidates {
+    fn of(shared: &[Shared], definition: &Definition) -> Self {
+        let mut paths = Paths::default();
+        let files: Vec<PerFile> = shared
+            .iter()
+            .map(|file| PerFile::of(file, definition, &mut paths))
+            .collect();
+        let depends = files
+            .iter()
+            .any(|file| file.rules.iter().any(Candidate::depends));
+        let always = match depends {
+            true => None,
+            false => strictest(files.iter().map(|file| file.decide(&[], None))),
+        };
+        Self {
+            files,
+            paths,
+            always,
+            budgets: Vec::new(),
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether what it says depends on parameters or the tenant.
+    fn depends(&self) -> bool {
+        !self.rule.when.is_empty() || !self.rule.tenants.is_empty()
+    }
+}
+
+impl PerFile {
+    fn of(file: &Shared, definition: &Definition, paths: &mut Paths) -> Self {
+        let concerns = |rule: &Rule| {
+            let mut names = definition.names.iter();
+            names.any(|name| {
+                rule.actions
+                    .iter()
+                    .any(|(pattern, _)| pattern.matches(name.as_str()))
+            })
+        };
+        let concerned = file.rules.iter().filter(|(rule, _)| concerns(rule));
+        let mut rules: Vec<Candidate> = concerned
+            .map(|(rule, source)| Candidate {
+                rule: rule.clone(),
+                source: source.clone(),
+                slots: rule
+                    .when
+                    .iter()
+                    .map(|condition| paths.slot(&condition.steps))
+                    .collect(),
+            })
+            .collect();
+        // Stable: of equals, the first in the file is named.
+        rules.sort_by_key(|candidate| std::cmp::Reverse(candidate.source.verdict));
+        let mut per_file = Self {
+            name: file.name.clone(),
+            rules,
+            default: file.default.clone(),
+        };
+        if let Some(source) = &file.read_only
+            && definition.effects.kind != Effects::None
+        {
+            // Nothing else can be stricter.
+            per_file.rules.clear();
+            per_file.default = source.clone();
+        }
+        per_file
+    }
+}
+
+/// What matches no action: a slip of the keyboard would allow or deny nothing.
+fn unmatched(file: &PolicyFile, names: &[&str]) -> Vec<Mistake> {
+    let patterns = file.rules.iter().flat_map(|rule| &rule.actions);
+    let patterns = patterns.chain(file.budgets.iter().flat_map(|budget| &budget.actions));
+    patterns
+        .filter(|(pattern, _)| !names.iter().any(|name| pattern.matches(name)))
+        .map(|(pattern, line)| {
+            let text = pattern.as_str();
+            let message = match pattern.is_exact() {
+                true => format!(
+                    "no action `{}`{}",
+                    shown(text),
+                    did_you_mean(text, names.iter().copied())
+                ),
+                false => format!(
+                    "`{}` matches no action{}",
+                    shown(text),
+                    nearest_pattern(text, names)
+                ),
+            };
+            Mistake::new(*line, message)
+        })
+        .collect()
+}
+
+/// A pattern of the same form that would match something: `depoly.*` is near `deploy.*`.
+fn nearest_pattern(pattern: &str, names: &[&str]) -> String {
+    let Some(start) = pattern
+        .strip_suffix(".*")
+        .filter(|start| !start.contains('*'))
+    else {
+        return String::new();
+    };
+    let prefixes: Vec<&str> = names
+        .iter()
+        .flat_map(|name| name.match_indices('.').map(|(at, _)| &name[..at]))
+        .collect();
+    crate::names::nearest(start, prefixes.into_iter())
+        .map(|near| format!(" (did you mean `{near}.*`?)"))
+        .unwrap_or_default()
+}

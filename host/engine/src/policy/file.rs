@@ -1,0 +1,194 @@
+//! One policy file, parsed and bounded; what it means for a catalog is compiled later.
+
+use super::decide::Verdict;
+use super::document::{self, Kind, Node};
+use super::pattern::Pattern;
+use super::reader::Table;
+use super::rule::Rule;
+use super::{Mistake, PolicyError, error_of};
+
+/// Rules of one file.
+const MAX_RULES: usize = 2000;
+/// Budgets of one file.
+const MAX_BUDGETS: usize = 100;
+/// Conditions with `matches` or `schema` in one file: each is compiled.
+const MAX_COMPILED: usize = 200;
+
+/// A policy file.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// As messages name it.
+    pub name: String,
+    /// Its text, for messages that quote it.
+    pub text: String,
+    /// What holds where no rule does, and the line that says so.
+    pub(super) default: (Verdict, u32),
+    /// The line of `mode: read-only`.
+    pub(super) read_only: Option<u32>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) budgets: Vec<RunBudget>,
+}
+
+/// How often one run may call some actions, together.
+#[derive(Debug, Clone)]
+pub(super) struct RunBudget {
+    pub(super) line: u32,
+    pub(super) actions: Vec<(Pattern, u32)>,
+    pub(super) calls: u32,
+}
+
+const KEYS: [&str; 5] = ["version", "default", "mode", "rules", "budgets"];
+
+impl PolicyFile {
+    /// Parses a file that messages call `name`.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its line.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        let mut mistakes = Vec::new();
+        let file = document::parse(text)
+            .map_err(|mistake| mistakes.push(mistake))
+            .ok()
+            .and_then(|node| Self::of(name, text, &node, &mut mistakes));
+        match file {
+            Some(file) if mistakes.is_empty() => Ok(file),
+            _ => Err(error_of(name, text, mistakes)),
+        }
+    }
+
+    /// How many rules it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether it has no rules.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    fn of(name: &str, text: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Self> {
+        if node.kind == Kind::Nothing {
+            mistakes.push(Mistake::new(
+                1,
+                "the policy is empty: it begins with `version: 1`",
+            ));
+            return None;
+        }
+        let table = Table::new(node, &KEYS, "a policy", mistakes)?;
+        match table.get("version").map(|node| (&node.kind, node.line)) {
+            Some((Kind::Word(word), _)) if word == "1" => {}
+            Some((_, line)) => mistakes.push(Mistake::new(line, "`version` must be 1")),
+            None => mistakes.push(Mistake::new(1, "`version: 1` is missing")),
+        }
+        let defaults = [("deny", Verdict::Deny), ("allow", Verdict::Allow)];
+        let default = table.choice("default", &defaults, mistakes);
+        let default_line = table.get("default").map_or(1, |node| node.line);
+        let modes = [("normal", false), ("read-only", true)];
+        let read_only = table.choice("mode", &modes, mistakes).unwrap_or(false);
+        let rules = match table.get("rules") {
+            None => Vec::new(),
+            Some(node) => rules(node, mistakes),
+        };
+        let budgets = table
+            .get("budgets")
+            .map_or_else(Vec::new, |node| budgets(node, mistakes));
+        Some(Self {
+            budgets,
+            name: name.to_owned(),
+            text: text.to_owned(),
+            default: (default.unwrap_or(Verdict::Deny), default_line),
+            read_only: table
+                .get("mode")
+                .map(|node| node.line)
+                .filter(|_| read_only),
+            rules,
+        })
+    }
+}
+
+fn rules(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Rule> {
+    let Kind::List(elements) = &node.kind else {
+        let message = format!("`rules` must be a list of rules, got {}", node.kind.name());
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    };
+    if elements.len() > MAX_RULES {
+        let message = format!("a policy has at most {MAX_RULES} rules");
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    }
+    if compiled(node) > MAX_COMPILED {
+        let message =
+            format!("a policy has at most {MAX_COMPILED} tests with `matches` or `schema`");
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    }
+    elements
+        .iter()
+        .filter_map(|element| Rule::read(element, mistakes))
+        .collect()
+}
+
+fn budgets(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<RunBudget> {
+    let Kind::List(elements) = &node.kind else {
+        let message = format!("`budgets` must be a list, got {}", node.kind.name());
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    };
+    if elements.len() > MAX_BUDGETS {
+        let message = format!("a policy has at most {MAX_BUDGETS} budgets");
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    }
+    elements
+        .iter()
+        .filter_map(|element| budget(element, mistakes))
+        .collect()
+}
+
+fn budget(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<RunBudget> {
+    let table = Table::new(
+        node,
+        &["actions", "calls", "per", "of"],
+        "a budget",
+        mistakes,
+    )?;
+    let actions = table.texts("actions", mistakes);
+    let calls = table.whole("calls", 1..=10_000_000, mistakes);
+    let per = table.text("per", mistakes);
+    for key in ["actions", "calls", "per"] {
+        if table.get(key).is_none() {
+            let message = format!("a budget needs `{key}`");
+            mistakes.push(Mistake::new(table.line(), message));
+        }
+    }
+    if per.is_some_and(|per| per != "run") || table.get("of").is_some() {
+        let message =
+            "a budget over several runs needs a server that counts them: here it is `per: run`";
+        mistakes.push(Mistake::new(table.line(), message));
+    }
+    Some(RunBudget {
+        line: table.line(),
+        actions: actions
+            .iter()
+            .map(|(text, line)| (Pattern::new(text), *line))
+            .collect(),
+        calls: calls?,
+    })
+}
+
+/// Keys below a node that stand for something to compile.
+fn compiled(node: &Node) -> usize {
+    match &node.kind {
+        Kind::List(elements) => elements.iter().map(compiled).sum(),
+        Kind::Table(entries) => entries
+            .iter()
+            .map(|(key, _, value)| {
+                usize::from(matches!(key.as_str(), "matches" | "schema")) + compiled(value)
+            })
+            .sum(),
+        _ => 0,
+    }
+}
