@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::policy::denied;
+use super::denied;
 use crate::failure::ActionError;
 use crate::policy::{Decision, Source};
 
@@ -54,11 +54,11 @@ pub(super) async fn ask(
         "run the script on a terminal with kael-host run, which shows the call and asks";
     if let Some(why) = unreachable(&decision.approvals) {
         let hint = "only a server that knows its users can ask for this; loosen `by` to approve on a terminal";
-        return Err(denied(action, decision, Some((why, hint))));
+        return Err(denied::by_rules(action, decision, Some((why, hint))));
     }
     let Some(approver) = approver else {
         let why = "a person must approve this call, and there is nobody to ask";
-        return Err(denied(action, decision, Some((why, TERMINAL))));
+        return Err(denied::by_rules(action, decision, Some((why, TERMINAL))));
     };
     let question = Question {
         action: action.to_owned(),
@@ -77,7 +77,7 @@ pub(super) async fn ask(
         Answer::Expired => "the time for an approval is over".to_owned(),
         Answer::Unasked(why) => format!("a person must approve this call, and {why}"),
     };
-    Err(denied(action, decision, Some((&why, TERMINAL))))
+    Err(denied::by_rules(action, decision, Some((&why, TERMINAL))))
 }
 
 /// Why the person who runs the script cannot approve a call. This is the one place that decides who may.

@@ -9,12 +9,13 @@ use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::record::Record;
+use crate::failure::ErrorKind;
+use crate::policy::Decision;
 use crate::text::hex;
 
 /// What stands before the first line.
@@ -35,7 +36,7 @@ struct Chain {
     number: u64,
 }
 
-/// What the log says of one call beside its record.
+/// What the log says of one call.
 #[derive(Debug)]
 pub(super) struct AuditedCall<'a> {
     pub(super) run: &'a str,
@@ -45,6 +46,11 @@ pub(super) struct AuditedCall<'a> {
     pub(super) effects: Option<&'static str>,
     pub(super) params: Option<[u8; 32]>,
     pub(super) bytes: Option<usize>,
+    pub(super) action: &'a str,
+    pub(super) decision: Option<&'a Decision>,
+    /// None when it succeeded.
+    pub(super) failed: Option<ErrorKind>,
+    pub(super) duration: Duration,
 }
 
 impl AuditLog {
@@ -70,10 +76,10 @@ impl AuditLog {
     }
 
     /// Appends a call.
-    pub(super) fn add(&self, call: &AuditedCall<'_>, record: &Record) -> io::Result<()> {
+    pub(super) fn add(&self, call: &AuditedCall<'_>) -> io::Result<()> {
         let mut chain = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let decision = record.decision.as_ref().map(|decision| {
+        let decision = call.decision.map(|decision| {
             let source = &decision.source;
             json!({
                 "verdict": decision.verdict.word(),
@@ -86,14 +92,14 @@ impl AuditLog {
             "run": call.run,
             "call": call.call,
             "tenant": call.tenant,
-            "action": record.name,
+            "action": call.action,
             "definition": call.definition,
             "effects": call.effects,
             "params_sha256": call.params.map(|digest| hex(&digest)),
             "decision": decision,
-            "outcome": record.failed.map_or("ok", crate::failure::ErrorKind::name),
+            "outcome": call.failed.map_or("ok", ErrorKind::name),
             "ended_unix_ms": now.map_or(0, |now| now.as_millis() as u64),
-            "ms": (record.duration.as_secs_f64() * 1e6).round() / 1e3,
+            "ms": (call.duration.as_secs_f64() * 1e6).round() / 1e3,
             "result_bytes": call.bytes,
         });
         let number = chain.number + 1;

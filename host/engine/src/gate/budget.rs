@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Dispatcher, policy};
+use super::{Dispatcher, denied};
 use crate::catalog::Definition;
 use crate::failure::ActionError;
 
@@ -22,7 +22,7 @@ impl Dispatcher {
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
                 .is_err()
             {
-                return Err(policy::over_budget(name, &budget.source));
+                return Err(denied::over_budget(name, &budget.source));
             }
         }
         Ok(())

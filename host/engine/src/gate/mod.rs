@@ -8,6 +8,7 @@ pub mod approval;
 pub mod audit;
 mod budget;
 pub mod cache;
+mod denied;
 mod documents;
 mod dry_run;
 #[cfg(fuzzing)]
@@ -214,7 +215,7 @@ impl Dispatcher {
                 let decision = noted.decision.insert(decision);
                 match verdict {
                     Verdict::Allow => {}
-                    Verdict::Deny => return Err(policy::denied(name, decision, None)),
+                    Verdict::Deny => return Err(denied::by_rules(name, decision, None)),
                     // Nothing runs, so no person is asked.
                     Verdict::Approve if self.dry_run.is_some() => {}
                     Verdict::Approve => {
@@ -292,7 +293,7 @@ impl Dispatcher {
             .find_map(|name| self.policy.denies(name))
         {
             None => Ok(()),
-            Some(pattern) => Err(policy::denied_by_pattern(pattern)),
+            Some(pattern) => Err(denied::by_pattern(pattern)),
         }
     }
 

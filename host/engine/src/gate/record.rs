@@ -131,8 +131,12 @@ impl Drop for Recording<'_> {
                 effects: definition.map(|definition| definition.effects.kind.name()),
                 params: self.noted.digest,
                 bytes: self.noted.bytes,
+                action: &record.name,
+                decision: record.decision.as_ref(),
+                failed: record.failed,
+                duration: record.duration,
             };
-            if let Err(error) = audit.add(&call, &record) {
+            if let Err(error) = audit.add(&call) {
                 tracing::error!("a call of {} is not in the audit log: {error}", record.name);
             }
         }
