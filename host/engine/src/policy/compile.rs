@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::decide::{Decision, Source, Verdict, strictest};
+use super::candidate::{Candidate, PerFile};
+use super::decision::{Decision, Source, strictest};
 use super::file::PolicyFile;
 use super::pattern::Pattern;
 use super::rule::{Approval, Rule};
 use super::value::Paths;
+use super::verdict::Verdict;
 use super::{Mistake, PolicyError, did_you_mean, error_of, shown};
 use crate::catalog::{Catalog, Definition, Effects};
 use crate::names::ActionName;
@@ -40,24 +42,6 @@ pub(super) struct Candidates {
     pub(super) always: Option<Decision>,
     /// Those that count its calls.
     budgets: Vec<usize>,
-}
-
-/// The rules of one file for one action.
-#[derive(Debug)]
-pub(super) struct PerFile {
-    pub(super) name: String,
-    /// Deny, then approve, then allow.
-    pub(super) rules: Vec<Candidate>,
-    pub(super) default: Arc<Source>,
-}
-
-/// A rule for one action.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) rule: Arc<Rule>,
-    pub(super) source: Arc<Source>,
-    /// Where the value of each condition is found.
-    pub(super) slots: Vec<usize>,
 }
 
 impl Rulebook {
@@ -251,13 +235,6 @@ impl Candidates {
             always,
             budgets: Vec::new(),
         }
-    }
-}
-
-impl Candidate {
-    /// Whether what it says depends on parameters or the tenant.
-    fn depends(&self) -> bool {
-        !self.rule.when.is_empty() || !self.rule.tenants.is_empty()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Why the policy says what it says of a call, and what would change it.
 
-use super::compile::{Candidate, Rulebook};
+use super::candidate::Candidate;
+use super::compile::Rulebook;
 pub use super::condition::Truth;
-use super::decide::{Decision, Source, Verdict};
+use super::decision::{Decision, Source};
 use super::value::{Found, Value};
+use super::verdict::Verdict;
 use crate::catalog::Definition;
 
 /// Bytes of a value that are shown.

@@ -1,10 +1,10 @@
 //! One policy file, parsed and bounded; what it means for a catalog is compiled later.
 
-use super::decide::Verdict;
 use super::document::{self, Kind, Node};
 use super::pattern::Pattern;
 use super::reader::Table;
 use super::rule::Rule;
+use super::verdict::Verdict;
 use super::{Mistake, PolicyError, error_of};
 
 /// Rules of one file.

@@ -8,9 +8,11 @@
 //!
 //! This module does no I/O but [`read`], and never looks at the world to decide.
 
+mod candidate;
 mod compile;
 mod condition;
 mod decide;
+mod decision;
 mod document;
 mod explain;
 mod file;
@@ -20,15 +22,17 @@ mod reader;
 mod rule;
 mod scalar;
 mod value;
+mod verdict;
 
 pub use compile::{Budget, Rulebook};
 pub use condition::value_of;
-pub use decide::{Decision, Source, Verdict};
+pub use decision::{Decision, Source};
 pub use explain::{Explanation, RuleExplanation, Truth};
 pub use file::PolicyFile;
 pub use pattern::Pattern;
 pub use read::{MAX_SIZE, read};
 pub use rule::Approval;
+pub use verdict::Verdict;
 
 pub use document::{Kind, Node, parse as parse_yaml};
 

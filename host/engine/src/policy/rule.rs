@@ -2,12 +2,12 @@
 
 use super::Mistake;
 use super::condition::Test;
-use super::decide::Verdict;
 use super::document::{Kind, Node};
 use super::pattern::Pattern;
 use super::reader::Table;
 use super::shown;
 use super::value::Step;
+use super::verdict::Verdict;
 use crate::units::TimeLimit;
 
 /// Patterns of one rule.
