@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::args::Shared;
+use super::deciding_rule;
 use super::dry_run::Call;
 use super::failure_details;
 use super::sanitize::{escape_control, with_causes};
@@ -410,7 +411,7 @@ impl Serialize for Calls<'_> {
                 decision: call
                     .decision
                     .as_ref()
-                    .map(|decision| crate::commands::policy::told(&decision.source)),
+                    .map(|decision| deciding_rule::document(&decision.source)),
                 ended: timestamp(call.ended_at()),
                 ms: millis(call.duration),
                 outcome: call.failed.map_or("ok", ErrorKind::name),

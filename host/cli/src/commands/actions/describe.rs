@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ActionsContext, Ended, code, list};
 use crate::args::Bounds;
-use crate::commands::policy::told;
+use crate::deciding_rule;
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -36,7 +36,7 @@ fn described(context: &ActionsContext<'_>, name: &str) -> Result<u8, Ended> {
         document["policy"] = rules(&policy, definition)
             .into_iter()
             .map(|(source, depends)| {
-                let mut told = told(source);
+                let mut told = deciding_rule::document(source);
                 told["depends_on_call"] = depends.into();
                 told
             })

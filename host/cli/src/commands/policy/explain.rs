@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::super::actions::describe::{find, unknown};
 use super::super::actions::{ActionsContext, Ended};
-use super::{loaded, rules, told};
+use super::{loaded, rules};
+use crate::deciding_rule;
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -54,9 +55,9 @@ pub(super) fn run(
             "tenant": tenant,
             "verdict": verdict.word(),
             "by": by,
-            "decision": explanation.as_ref().map(|found| told(&found.decision.source)),
+            "decision": explanation.as_ref().map(|found| deciding_rule::document(&found.decision.source)),
             "rules": explanation.iter().flat_map(|found| &found.rules).map(|rule| json!({
-                "rule": told(&rule.source),
+                "rule": deciding_rule::document(&rule.source),
                 "holds": rule.holds,
                 "conditions": rule.conditions.iter().map(|(words, truth)| json!({
                     "condition": words,

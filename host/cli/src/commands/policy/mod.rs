@@ -6,14 +6,12 @@ mod explain;
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use super::actions::{ActionsContext, Ended, code};
 use crate::args::{Bounds, Policy as Arguments, PolicyCommand, Shared};
 use crate::terminal::Paint;
 use kael_engine::environment::Environment;
 use kael_engine::gate::Policy;
-use kael_engine::policy::{Rulebook, Source};
+use kael_engine::policy::Rulebook;
 use kael_engine::runtime::Repo;
 use kael_engine::sandbox::Output;
 
@@ -65,15 +63,4 @@ fn loaded(context: &ActionsContext<'_>, files: &[PathBuf]) -> Result<(Repo, Poli
 /// The rules, of which there may be none: then everything is allowed.
 fn rules(policy: &Policy) -> Option<&Rulebook> {
     policy.rulebook.as_deref()
-}
-
-/// How reports name a rule.
-pub(crate) fn told(source: &Source) -> Value {
-    json!({
-        "verdict": source.verdict.word(),
-        "rule": source.rule,
-        "file": source.file,
-        "line": source.file.is_some().then_some(source.line),
-        "reason": source.reason,
-    })
 }
