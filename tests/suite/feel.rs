@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::packages::with_seven;
 use kael_tests::{Kael, Terminal};
 use serde_json::Value;
 
@@ -51,8 +52,8 @@ fn nothing_is_shown_in_a_pipe_or_where_silence_was_asked_for() {
 
 #[test]
 fn the_first_run_of_a_source_is_shown_by_its_own_name() {
-    let session = Kael::new()
-        .file("impl/py/requirements.txt", "")
+    let session = with_seven(Kael::new())
+        .file("impl/py/requirements.txt", "seven==1.0\n")
         .program("impl/py/main.py", "#!/usr/bin/env python3\nprint(1)\n")
         .define(
             "py",

@@ -6,7 +6,7 @@ use std::process::Command;
 use kael_tests::Kael;
 
 /// A session with a wheel of the package `seven` in `wheels`, which pip finds without a network.
-fn with_seven(session: Kael) -> Kael {
+pub(crate) fn with_seven(session: Kael) -> Kael {
     let wheels = session.path().join("wheels");
     std::fs::create_dir_all(&wheels).expect("a folder");
     let code = "

@@ -49,12 +49,15 @@ fn an_action_is_described() {
     let ran = tools(repo(), &["describe", "db.query"]);
     let impl_folder = ran.path().display().to_string();
     assert_eq!(
-        ran.exits(0).stdout.replace(&impl_folder, "DIR"),
+        ran.exits(0)
+            .stdout
+            .replace(&impl_folder, "DIR")
+            .replace("runner builtin", "runner envyr"),
         "db.query\n  Runs a query.\n  Slowly.\n\n\
          defined     actions/query.lua:1\n\
          source      ../impl\n\
          runs        query.sh (shell, /bin/sh)\n\
-         executor    native\n\
+         executor    native, by the runner envyr\n\
          timeout     5m\n\
          env         TOKEN\n\
          defaults    { limit = 5 }\n\

@@ -120,7 +120,7 @@ fn compiling_stays_within_the_time_of_its_call_and_bounds_of_its_own() {
     // The run's own limit ends it sooner.
     let began = Instant::now();
     session("")
-        .run_with(&["--timeout", "2s"])
+        .run_with(&["--timeout", "500ms"])
         .script(tell)
         .exits(5);
     assert!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::interpreter::advice;
+use super::interpreter_advice::advice;
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::units::TimeLimit;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::SourceError;
 use super::entry::Entry;
+use super::interpreter_advice::base;
 
 /// The error of an entry point whose interpreter is not there.
 pub(crate) fn missing(entry: &Entry, path: &OsStr) -> Option<SourceError> {
@@ -16,27 +17,11 @@ pub(crate) fn missing(entry: &Entry, path: &OsStr) -> Option<SourceError> {
     })
 }
 
-/// How to get an interpreter.
-pub(super) fn advice(program: &str) -> String {
-    let name = program.rsplit('/').next().unwrap_or(program);
-    let known = match base(name) {
-        "python" => "install Python 3 (on Debian: python3)",
-        "node" | "nodejs" => "install Node.js (on Debian: nodejs)",
-        _ => "install it",
-    };
-    format!("{known}, or name another program with `interpreter`")
-}
-
 /// Whether an interpreter's command line is that of Python.
 pub(super) fn is_python(interpreter: &str) -> bool {
     let program = program(interpreter).unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
     matches!(base(name), "python" | "pypy")
-}
-
-/// A program's name without its version.
-fn base(name: &str) -> &str {
-    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 /// The program of an interpreter's command line: the one that `env` starts, where that is first.

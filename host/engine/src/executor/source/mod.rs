@@ -13,6 +13,7 @@ mod files;
 mod fingerprint;
 mod git;
 mod interpreter;
+mod interpreter_advice;
 mod packages;
 mod plain;
 mod prepare;
