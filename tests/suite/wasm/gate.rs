@@ -88,7 +88,7 @@ fn a_dry_run_shows_the_parameters() {
   params   {\"name\":\"x\"}
   command  m.wasm --name=x
   note     runs in this process
-  env      TENANT
+  env      TENANT KAEL_IDEMPOTENCY_KEY KAEL_RUN KAEL_CALL KAEL_ATTEMPT
   answer   5 (the `example` of its definition)
 "
         )
