@@ -57,6 +57,7 @@ fn an_action_is_described() {
          defined     actions/query.lua:1\n\
          source      ../impl\n\
          runs        query.sh (shell, /bin/sh)\n\
+         effects     once (assumed)\n\
          executor    native, by the runner envyr\n\
          timeout     5m\n\
          env         TOKEN\n\

@@ -206,7 +206,9 @@ mod tests {
         );
         assert_eq!(mistake("a: 1\nb: 2\na: 3"), "3: `a` stands on line 1, too");
         assert_eq!(mistake("a: 1\n---\nb: 2"), "2: expected one document");
-        assert_eq!(mistake(&"[".repeat(60_000)), "1: it nests deeper than 32");
+        assert_eq!(mistake(&"[".repeat(40)), "1: it nests deeper than 32");
+        // The parser refuses these by itself.
+        assert!(mistake(&"[".repeat(60_000)).starts_with("1: "));
         assert!(mistake(&"- 1\n".repeat(30_000)).ends_with("more than 20000 values"));
         assert!(mistake("? [a]\n: 1").ends_with("a key must be a word"));
     }

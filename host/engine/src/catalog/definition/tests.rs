@@ -341,7 +341,7 @@ fn all_mistakes_of_a_definition_are_found_at_once() {
         .collect();
     assert_eq!(
         fields,
-        ["source", "input", "cache", "retry", "timeout", "zzz"]
+        ["source", "cache", "retry", "input", "timeout", "zzz"]
     );
     let body = r#"{"source":"x","executor":"wasm","entrypoint":"a.wasm","description":5,"params":5,"returns":"strng",
         "limits":{"memory":1,"cpu":"soon","mem":1,"processes":5},"network":["x","y"],"type":"other","interpreter":"x",
