@@ -109,11 +109,11 @@ fn resident(effort: Effort) -> Result<Row> {
         pairs.push(kib / 1024.0, 1.0);
     }
     let mib = pairs.what();
-    Ok(Row::new(
-        "size: peak memory of hello",
-        format!("{mib:.1} MiB"),
-        "1 MiB",
-        &pairs,
-    )
-    .aims(format!("{RESIDENT:.0} MiB"), mib <= RESIDENT))
+    // The program of the profile `release` is larger than what users get, and so are its pages.
+    let name = match effort.short {
+        true => "size: peak memory of hello, release",
+        false => "size: peak memory of hello",
+    };
+    Ok(Row::new(name, format!("{mib:.1} MiB"), "1 MiB", &pairs)
+        .aims(format!("{RESIDENT:.0} MiB"), mib <= RESIDENT))
 }
