@@ -295,7 +295,11 @@ mod tests {
         let data = tempfile::tempdir().expect("a folder");
         let living = HostFolder::make(data.path()).expect("a folder");
         let place = data.path().join(PLACE);
-        // A host that was killed: its lock is nobody's.
+        // The sweep that `make` began could hold the lock that the sweep below wants.
+        while SWEEPING.load(Ordering::Acquire) > 0 {
+            thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // A host that was killed holds its lock no more.
         fs::create_dir_all(place.join("77-0/kael-3/deep")).expect("folders");
         fs::write(place.join("77-0.lock"), "").expect("a file");
         let made = living.make_folder().expect("a folder");
