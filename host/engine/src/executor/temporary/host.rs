@@ -297,7 +297,7 @@ mod tests {
         let place = data.path().join(PLACE);
         // The sweep that `make` began could hold the lock that the sweep below wants.
         while SWEEPING.load(Ordering::Acquire) > 0 {
-            thread::sleep(std::time::Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         // A host that was killed holds its lock no more.
         fs::create_dir_all(place.join("77-0/kael-3/deep")).expect("folders");
