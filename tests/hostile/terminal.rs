@@ -1,4 +1,4 @@
-//! No output of a script can control the terminal, whatever it prints, names or returns.
+//! Nothing that a script prints, names or returns can control the terminal.
 
 use std::process::Command;
 

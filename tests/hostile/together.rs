@@ -45,7 +45,7 @@ fn session(source: &str) -> Kael {
     Kael::new().file("script.lua", source)
 }
 
-/// Unwritten memory of an instance is zero, whatever the previous run in its slot wrote.
+/// Unwritten memory of an instance is zero: the previous run in its slot left nothing there.
 fn fresh_memory() {
     // With one instance, every run has the same slot.
     let host = Host::start();

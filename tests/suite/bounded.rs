@@ -1,5 +1,5 @@
 //! What the host does beside a run, or behind it, has bounds: it ends at the run's limit and on a
-//! signal, whatever a script, a repo, a file or a reader does.
+//! signal, with every script, repo, file and reader.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ fn a_check_that_is_given_up_names_its_bound_and_what_helps() {
     );
 }
 
-/// A run whose stderr nobody reads.
+/// A run with a reader of stderr that does not read.
 fn unread(options: &[&str], script: &str) -> (Kael, Child) {
     let session = Kael::new()
         .shell("a", "", "cat")

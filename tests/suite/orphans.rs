@@ -1,4 +1,4 @@
-//! No process outlives its run, whatever its actions do and however the host ends.
+//! No process outlives its run, in every way that actions and the host can end.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};

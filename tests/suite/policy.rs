@@ -130,7 +130,7 @@ fn every_place_that_names_a_policy_tightens() {
             .run_with(&["--policy", "p.yaml"])
             .script(call),
     );
-    // The user's file, a variable, a project that nobody trusts; and an allow behind them changes nothing.
+    // The user's file, a variable, an untrusted project; and an allow behind them changes nothing.
     let more = ["--policy", "p.yaml"];
     let with = || {
         session()
@@ -151,7 +151,7 @@ fn every_place_that_names_a_policy_tightens() {
             .run_with(&["--policy", "p.yaml", "--deny", "t.delete"])
             .script(call),
     );
-    // Such a project names no file of somebody else's.
+    // Such a project cannot name a file outside its own folder.
     let ran = with()
         .file("kael.yaml", "policy: /etc/passwd\n")
         .script(call);
@@ -308,10 +308,10 @@ fn without_a_terminal_nothing_is_approved() {
         .script("actions.t.scale({ n = 11 })");
     ran.fails(
         4,
-        "Error: t.scale failed: denied by p.yaml:6 (approve t.scale): a person must approve this call, and there is nobody to ask: more than ten cost money\n  script.lua:1: in main chunk\nhint: run the script on a terminal with kael-host run, which shows the call and asks\n",
+        "Error: t.scale failed: denied by p.yaml:6 (approve t.scale): a person must approve this call, and none can be asked here: more than ten cost money\n  script.lua:1: in main chunk\nhint: run the script on a terminal with kael-host run, which shows the call and asks\n",
     );
     assert!(!marked(&ran));
-    // A dry run runs nothing, and so asks nobody.
+    // A dry run runs nothing, and so asks no person.
     session()
         .file("p.yaml", POLICY)
         .run_with(&["--policy", "p.yaml", "--dry-run"])

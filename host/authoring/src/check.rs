@@ -41,7 +41,7 @@ impl RepoCheck {
     }
 }
 
-/// What is wrong with the policy, and the actions that it denies whatever they are called with.
+/// The errors of the policy, and the actions that it denies with any parameters.
 fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
     let policy = match repo.policy(policy) {
         Ok(policy) => policy,

@@ -96,7 +96,7 @@ impl<W: Write + AsFd> Write for Patient<W> {
                     self.written += written;
                     return Ok(written);
                 }
-                // Whoever started the program may have made the pipe one that does not wait.
+                // The parent process may have set the pipe to non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }

@@ -12,7 +12,7 @@ use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, RepoOptions, RunOptions, Runtime};
 use kael_engine::sandbox::Output;
 
-/// What one command is told.
+/// The settings of one command.
 pub(super) struct Settings {
     /// The folder of the actions repo; without one a script runs with no actions.
     pub(super) actions: Option<PathBuf>,
@@ -142,7 +142,7 @@ fn flags(shared: &Shared, bounds: &Bounds) -> Vec<(Key, Value)> {
     .collect()
 }
 
-/// From the configuration to what one command is told.
+/// Makes the settings of one command from the configuration.
 pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environment) -> Settings {
     let policy = |patterns: &[String]| Policy {
         deny: patterns.iter().map(|text| Pattern::new(text)).collect(),

@@ -149,7 +149,7 @@ impl Wasm {
     }
 
     /// What the definition's file imports, once it is sure that it can be run and is given all that
-    /// it needs. Compiles it where nobody has.
+    /// it needs. Compiles it where that was not done before.
     async fn checked_imports(&self, definition: &Definition) -> Result<Vec<String>, ActionError> {
         let engine = self.engine().await?;
         let command = self.command(engine, definition).await?;

@@ -70,15 +70,19 @@ async fn a_cancelled_run_reports_its_calls_its_output_and_its_limits() {
     assert!(times.is_sorted(), "{times:?}");
 }
 
+fn writing_to(output: Output) -> RunOptions {
+    RunOptions {
+        output,
+        ..RunOptions::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_cancelled_where_it_computes_waits_for_its_place_or_is_read() {
     let one = Runtime::builder().instances(1);
     let kael = one.build().expect("a runtime");
     let (output, mut reader) = Output::channel();
-    let options = RunOptions {
-        output,
-        ..RunOptions::default()
-    };
+    let options = writing_to(output);
     let computes = kael.run(None, script("print('up') while true do end"), options);
     let cancel = computes.canceller();
     let computing = tokio::spawn(computes);
@@ -103,10 +107,7 @@ async fn a_run_is_cancelled_where_it_computes_waits_for_its_place_or_is_read() {
     );
     // A script that is done, and whose output has a reader that takes nothing.
     let (output, reader) = Output::channel();
-    let options = RunOptions {
-        output,
-        ..RunOptions::default()
-    };
+    let options = writing_to(output);
     let unread = kael.run(None, script("print(1)"), options);
     let cancel = unread.canceller();
     let unread = tokio::spawn(unread);

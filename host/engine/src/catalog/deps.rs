@@ -46,7 +46,7 @@ mod tests {
     use serde_json::json;
 
     use super::is_requirement;
-    use crate::catalog::{defined, problems_of};
+    use crate::catalog::{defined, errors_of};
 
     #[test]
     fn requirements_have_a_name_first() {
@@ -85,7 +85,7 @@ mod tests {
                 "must be a list of strings, got a string",
             ),
         ] {
-            assert_eq!(problems_of(&fields), [format!("field 'deps' {expected}")]);
+            assert_eq!(errors_of(&fields), [format!("field 'deps' {expected}")]);
         }
     }
 }

@@ -57,13 +57,13 @@ pub struct RawDefinition {
     pub error: Option<String>,
 }
 
-/// For tests: the definition of a native action `a` with the source `x` and these fields.
+/// For tests: a native action `a` with the source `x` and these fields, as it is defined.
 #[cfg(test)]
-pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
+fn raw(fields: &serde_json::Value) -> RawDefinition {
     let mut body = serde_json::json!({ "source": "x", "executor": "native" });
     let fields = fields.as_object().expect("an object").clone();
     body.as_object_mut().expect("an object").extend(fields);
-    let raw = RawDefinition {
+    RawDefinition {
         names: vec!["a".into()],
         location: Location {
             file: "f".into(),
@@ -71,28 +71,21 @@ pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
         },
         body: body.to_string(),
         error: None,
-    };
-    let catalog = Catalog::new(&[raw]).expect("valid");
+    }
+}
+
+/// For tests: the definition of that action.
+#[cfg(test)]
+pub(crate) fn defined(fields: &serde_json::Value) -> Definition {
+    let catalog = Catalog::new(&[raw(fields)]).expect("valid");
     Definition::clone(catalog.get("a").expect("defined"))
 }
 
-/// For tests: all that is wrong with the same definition.
+/// For tests: the errors of that action.
 #[cfg(test)]
-pub(crate) fn problems_of(fields: &serde_json::Value) -> Vec<String> {
-    let mut body = serde_json::json!({ "source": "x", "executor": "native" });
-    let fields = fields.as_object().expect("an object").clone();
-    body.as_object_mut().expect("an object").extend(fields);
-    let raw = RawDefinition {
-        names: vec!["a".into()],
-        location: Location {
-            file: "f".into(),
-            line: 1,
-        },
-        body: body.to_string(),
-        error: None,
-    };
-    let problems = Catalog::new(&[raw]).expect_err("wrong");
-    problems.into_iter().map(|problem| problem.error).collect()
+pub(crate) fn errors_of(fields: &serde_json::Value) -> Vec<String> {
+    let errors = Catalog::new(&[raw(fields)]).expect_err("wrong");
+    errors.into_iter().map(|error| error.error).collect()
 }
 
 /// The actions of a repo.

@@ -12,7 +12,7 @@ use crate::names;
 
 /// The most arguments of a template.
 const MAX_WORDS: usize = 1000;
-/// Parameters without a place, and places without one, that are told.
+/// How many parameters without a place, and places without a parameter, an error lists.
 const MAX_TOLD: usize = 100;
 
 /// A command line with places for parameters.

@@ -14,6 +14,7 @@ pub mod programs;
 mod removal;
 mod result_file;
 pub mod source;
+mod starting;
 pub mod temporary;
 pub mod unblocked;
 

@@ -57,7 +57,7 @@ pub(super) async fn ask(
         return Err(denied::by_rules(action, decision, Some((why, hint))));
     }
     let Some(approver) = approver else {
-        let why = "a person must approve this call, and there is nobody to ask";
+        let why = "a person must approve this call, and none can be asked here";
         return Err(denied::by_rules(action, decision, Some((why, TERMINAL))));
     };
     let question = Question {
@@ -86,7 +86,7 @@ fn unreachable(rules: &[Arc<Source>]) -> Option<&'static str> {
         let by = &rule.approval;
         match () {
             () if by.not_submitter => {
-                Some("somebody else than who runs the script must approve it")
+                Some("a person other than the one who runs the script must approve it")
             }
             () if by.role.is_some() => Some("a person with a role must approve it"),
             () if by.count > 1 => Some("several people must approve it"),

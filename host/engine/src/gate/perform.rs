@@ -167,7 +167,7 @@ impl Dispatcher {
     }
 }
 
-/// A number from 0 to 1 that nobody can foresee.
+/// A random number from 0 to 1.
 fn chance() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     (RandomState::new().hash_one(0_u64) >> 11) as f64 / (1_u64 << 53) as f64

@@ -35,7 +35,7 @@ pub async fn aside<T: Send + 'static>(
     }
 }
 
-/// The same whatever the size.
+/// The same for documents of any size.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
     let turn = TURNS.acquire().await.ok()?;

@@ -138,7 +138,7 @@ impl Rulebook {
             .collect()
     }
 
-    /// What is decided on an action whatever the call is, if that is so.
+    /// The decision on every call of an action, if it is the same for all.
     #[must_use]
     pub fn always(&self, definition: &Definition) -> Option<&Decision> {
         self.candidates(definition)?.always.as_ref()

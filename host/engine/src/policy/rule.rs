@@ -191,7 +191,7 @@ fn conditions(node: Option<&Node>, mistakes: &mut Vec<Mistake>) -> Vec<Condition
 }
 
 /// A path: dotted keys, `*` for every element, `_` for the whole.
-fn steps(path: &str) -> Result<Vec<Step>, String> {
+pub(super) fn steps(path: &str) -> Result<Vec<Step>, String> {
     if path == "_" {
         return Ok(Vec::new());
     }

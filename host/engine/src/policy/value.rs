@@ -190,13 +190,7 @@ mod tests {
     use super::*;
 
     fn read(path: &str, params: &str) -> Vec<String> {
-        let steps: Vec<Step> = path
-            .split('.')
-            .map(|key| match key {
-                "*" => Step::Every,
-                key => Step::Key(key.to_owned()),
-            })
-            .collect();
+        let steps = crate::policy::rule::steps(path).expect("a path");
         let mut paths = Paths::default();
         let slot = paths.slot(&steps);
         let found = paths.read(params);

@@ -268,7 +268,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The policy at the root. A file that only looks like it would be a policy that nobody obeys.
+    /// The policy at the root. A name that differs only in case is an error: no policy would be read.
     fn own_policy(&mut self, dir: &Dir, name: &str) -> Result<(), RepoError> {
         if name != POLICY {
             let path = self.display(name);

@@ -180,7 +180,7 @@ pub(super) fn taken(records: &Records) -> Vec<Record> {
     std::mem::take(&mut *records.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Waits until a run is cancelled; for ever when nothing can cancel it.
+/// Waits until a run is cancelled. Without a way to cancel it, this never ends.
 pub(super) async fn cancelled(cancel: Option<&Cancel>) {
     match cancel {
         Some(cancel) => cancel.cancelled().await,

@@ -8,7 +8,7 @@ use wasmtime::{AsContextMut, WasmCoreDump};
 /// The guest's static that holds the address of the thread that runs.
 const RUNNING: &str = "kael_running";
 
-/// Frames that are looked at, and frames that are told.
+/// How many frames are read, and how many are reported.
 const WALKED: usize = 200_000;
 const TOLD: usize = 20;
 /// Bytes of a chunk's name.

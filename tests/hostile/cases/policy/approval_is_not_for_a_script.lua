@@ -1,4 +1,4 @@
--- A script cannot approve its own call, whatever it prints, reads or names.
+-- A script cannot approve its own call by what it prints, reads or names.
 -- action: pay | cat
 -- ends: denied 4
 -- message: t.pay failed: denied by actions/policy.yaml:4 (approve t.pay): a person must approve this call, and *

@@ -38,7 +38,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     })
 }
 
-/// For whom scripts run that name nobody.
+/// The tenant of runs that name none.
 pub(super) const DEFAULT_TENANT: &str = "default";
 
 /// The repo, and the policy that its calls are held to.

@@ -1,4 +1,4 @@
-//! What a check costs has a bound, whatever schema and value are.
+//! The cost of a check has a bound, for every schema and value.
 
 use std::time::{Duration, Instant};
 

@@ -16,7 +16,7 @@ use jsonschema::{JsonType, Keyword, ValidationError};
 use serde_json::{Map, Number, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Steps that a check may take, whatever the value is. Each takes some ten nanoseconds.
+/// Steps that a check of any value may take. Each takes some ten nanoseconds.
 pub(super) const MIN_STEPS: u64 = 1_000_000;
 /// Steps that each value of a document, keys included, and each 16 bytes of its texts add.
 const STEPS_FOR_EACH: u64 = 50;

@@ -9,7 +9,7 @@ use crate::executor::source::Entry;
 
 /// The order in which envyr takes its arguments: its lists swallow what stands behind them.
 ///
-/// Its packages are installed, so envyr is told of no language: for Python it would make a virtual
+/// Its packages are installed, so Kael names no language to envyr: for Python it would make a virtual
 /// environment without need and ask pip at every call, and for Node it would ask npm.
 pub(crate) fn native(data: &Path, entry: &Entry) -> Vec<OsString> {
     let fixed = ["run", "--executor", "native", "--autogen"];

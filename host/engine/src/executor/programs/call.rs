@@ -1,10 +1,7 @@
 //! Runs one program as a process of the machine: prepared, confined, and within its limits.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::time::Duration;
 
 use super::runner::Found;
 use super::{Programs, missing, outcome, starter, writable};
@@ -13,13 +10,13 @@ use crate::confinement::Confinement;
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
 use crate::executor::granted::Places;
-use crate::executor::process::{self, Finished, Isolation, Opened, ProcessCommand};
+use crate::executor::process::{Finished, Isolation, Opened};
 use crate::executor::result_file;
 use crate::executor::source::{Entry, Tools, Variables};
+use crate::executor::starting::{StartError, Starting};
 use crate::executor::temporary::Temporary;
-use crate::executor::{Printed, STDERR_TAIL, STDOUT_CAP};
+use crate::executor::{Printed, STDOUT_CAP};
 use crate::failure::ActionError;
-use crate::limits::ProcessLimits;
 
 /// A call whose source is here.
 pub(super) struct Call<'a> {
@@ -28,21 +25,6 @@ pub(super) struct Call<'a> {
     pub(super) tools: Tools<'a>,
     pub(super) entry: Entry,
     pub(super) env: Variables,
-}
-
-/// A process that is to be started.
-pub(super) struct Starting<'a> {
-    pub(super) program: &'a Path,
-    pub(super) args: Vec<OsString>,
-    pub(super) env: Variables,
-    /// Where it starts.
-    pub(super) folder: &'a Path,
-    pub(super) stdin: String,
-    pub(super) timeout: Duration,
-    pub(super) isolation: Isolation,
-    /// All that it may write, beside its `TMPDIR`. Without it: all that its user may.
-    pub(super) writable: Option<Vec<Opened>>,
-    pub(super) limits: Option<ProcessLimits>,
 }
 
 impl Programs {
@@ -122,32 +104,15 @@ impl Programs {
         starting: Starting<'_>,
         on_start: impl FnOnce(i32),
     ) -> Result<(Finished, Temporary), ActionError> {
-        let name = starting.program.file_name().unwrap_or_default();
+        let name = starting.program.file_name().unwrap_or_default().to_owned();
         let failed = |error: io::Error| {
             let message = format!("starting {}: {error}", name.display());
             ActionError::unavailable(message, None)
         };
-        let room = process::room(starting.timeout).await.map_err(failed)?;
-        let mut temporary = Temporary::new(&self.data)?;
-        let mut env = starting.env;
-        env.push(("TMPDIR".into(), temporary.path().into()));
-        let command = ProcessCommand {
-            program: starting.program.to_owned(),
-            args: starting.args,
-            env,
-            folder: starting.folder.to_owned(),
-            stdin: starting.stdin.into_bytes(),
-            timeout: starting.timeout,
-            room: Some(room),
-            stdout_cap: STDOUT_CAP,
-            stderr_tail: STDERR_TAIL,
-            isolation: starting.isolation,
-            writable: starting.writable,
-            temporary: Some(temporary.opened()?),
-            limits: starting.limits,
-        };
-        let mut finished = process::run(command, on_start).await.map_err(failed)?;
-        temporary.remove_after(std::mem::take(&mut finished.leftover));
-        Ok((finished, temporary))
+        let started = starting.run(&self.data, on_start).await;
+        started.map_err(|error| match error {
+            StartError::Process(error) => failed(error),
+            StartError::Temporary(error) => error,
+        })
     }
 }

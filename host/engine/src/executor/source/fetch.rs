@@ -8,10 +8,31 @@ use super::SourceError;
 use super::files::{digest, local, note, remove, write_whole};
 use super::git::{self, Clone};
 use super::tools::{Tool, Tools, own_ssh_configuration};
-use crate::activity::SpanKind;
+use crate::activity::{SpanGuard, SpanKind};
 use crate::executor::process::{Isolation, Opened};
 
+/// Where the clones of a source are kept.
+struct Place {
+    /// Of the lock that is held while a clone is made.
+    key: String,
+    root: PathBuf,
+    /// The file that names the clone for the next calls.
+    ready: PathBuf,
+}
+
 impl Tools<'_> {
+    fn place(&self, url: &str, tag: Option<&str>) -> Place {
+        let key = key(url, tag);
+        let root = self.data.join("sources").join(&key);
+        let ready = root.join("ready");
+        Place { key, root, ready }
+    }
+
+    fn fetching(&self, url: &str) -> SpanGuard {
+        let what = format!("fetching {url}");
+        self.activity.begin(SpanKind::Source, &what)
+    }
+
     /// The folder of a clone, which is made where there is none. Two tags in one clone would run
     /// each other's code, so each has a root of its own.
     pub(super) async fn clone_once(
@@ -19,15 +40,11 @@ impl Tools<'_> {
         url: &str,
         tag: Option<&str>,
     ) -> Result<PathBuf, SourceError> {
-        let key = key(url, tag);
-        let root = self.data.join("sources").join(&key);
-        let ready = root.join("ready");
+        let Place { key, root, ready } = self.place(url, tag);
         if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
         }
-        let _fetching = self
-            .activity
-            .begin(SpanKind::Source, &format!("fetching {url}"));
+        let _fetching = self.fetching(url);
         let _lock = self.lock(&key).await?;
         if let Ok(clone) = note(&ready) {
             return Ok(clone.into());
@@ -48,12 +65,8 @@ impl Tools<'_> {
         url: &str,
         tag: Option<&str>,
     ) -> Result<PathBuf, SourceError> {
-        let key = key(url, tag);
-        let root = self.data.join("sources").join(&key);
-        let ready = root.join("ready");
-        let _fetching = self
-            .activity
-            .begin(SpanKind::Source, &format!("fetching {url}"));
+        let Place { key, root, ready } = self.place(url, tag);
+        let _fetching = self.fetching(url);
         let _lock = self.lock(&key).await?;
         let before = note(&ready).ok().map(PathBuf::from);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

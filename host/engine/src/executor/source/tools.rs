@@ -12,17 +12,12 @@ use crate::activity::ActivityLog;
 use crate::catalog::Language;
 use crate::executor::failure_message;
 use crate::executor::lock::{self, Lock, Waiting};
-use crate::executor::process::{self, Ending, Isolation, Opened, ProcessCommand};
-use crate::executor::temporary::Temporary;
+use crate::executor::process::{Ending, Isolation, Opened};
+use crate::executor::starting::{StartError, Starting};
 use crate::units::TimeLimit;
 
 /// A clone, a virtual environment and its packages may take this long.
 const TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Bytes of stdout of a program that fetches or prepares.
-const STDOUT_CAP: usize = 64 << 20;
-/// Bytes of its stderr that are kept: the last ones.
-const STDERR_TAIL: usize = 64 << 10;
 
 /// How ssh is called, where the user has not said how. A question about a host key would wait for
 /// an answer that never comes.
@@ -62,27 +57,22 @@ impl Tools<'_> {
 
     /// Runs a program to its end. Gives what it printed.
     pub(super) async fn run(&self, tool: Tool<'_>) -> Result<Vec<u8>, SourceError> {
-        let starting = |error| local(tool.program, error);
-        let room = process::room(TIMEOUT).await.map_err(starting)?;
-        let temporary = Temporary::new(self.data).map_err(SourceError::Temporary)?;
-        let mut env = tool.env;
-        env.push(("TMPDIR".into(), temporary.path().into()));
-        let command = ProcessCommand {
-            program: tool.program.to_owned(),
+        let starting = Starting {
+            program: tool.program,
             args: tool.args,
-            env,
-            folder: tool.folder.to_owned(),
-            stdin: Vec::new(),
+            env: tool.env,
+            folder: tool.folder,
+            stdin: String::new(),
             timeout: TIMEOUT,
-            room: Some(room),
-            stdout_cap: STDOUT_CAP,
-            stderr_tail: STDERR_TAIL,
             isolation: tool.isolation,
             writable: Some(tool.writable),
-            temporary: Some(temporary.opened().map_err(SourceError::Temporary)?),
             limits: None,
         };
-        let finished = process::run(command, |_| ()).await.map_err(starting)?;
+        let ended = starting.run(self.data, |_| ()).await;
+        let (finished, _temporary) = ended.map_err(|error| match error {
+            StartError::Process(error) => local(tool.program, error),
+            StartError::Temporary(error) => SourceError::Temporary(error),
+        })?;
         if finished.ending == Ending::Exited(0) {
             return Ok(finished.stdout);
         }

@@ -58,7 +58,7 @@ enum Cut {
     Late,
 }
 
-/// Waits until a moment; for ever where there is none.
+/// Waits until a moment. Without one, this never ends.
 async fn reached(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline.into()).await,
