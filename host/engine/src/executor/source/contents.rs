@@ -21,7 +21,7 @@ pub(super) fn of(folder: &Path) -> Result<Files, SourceError> {
     without(folder, &[])
 }
 
-/// Everything but what has one of these names, wherever it is.
+/// Every file, except those with one of these names.
 pub(super) fn without(folder: &Path, names: &[&str]) -> Result<Files, SourceError> {
     let mut files = BTreeMap::new();
     collect(folder, folder, names, &mut files, 0).map_err(|error| SourceError::Unreadable {

@@ -42,7 +42,7 @@ use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::units::TimeLimit;
 
-/// How long what is no call waits for another host that fetches the same source.
+/// How long a command that is not a call waits for another host that fetches the same source.
 const FETCH_WAIT: TimeLimit = TimeLimit::from_secs(600);
 
 /// What the user settled about sources.
@@ -111,7 +111,7 @@ impl Sources {
     pub async fn fetch(&self, source: &Source, wait: TimeLimit) -> Result<PathBuf, SourceError> {
         match source {
             Source::Folder(path) => folder(&self.repo, path),
-            Source::Git { url, tag } => self.tools(wait).clone_once(url, tag.as_deref()).await,
+            Source::Git { url, tag } => self.tools(wait).cloned(url, tag.as_deref(), false).await,
         }
     }
 
@@ -128,11 +128,8 @@ impl Sources {
     ) -> Result<Fetched, SourceError> {
         let tools = self.tools(FETCH_WAIT);
         let before = fetch::fetched(&self.data, url, tag);
-        let (folder, is_new) = match (before, refresh) {
-            (Some(folder), false) => (folder, false),
-            (None, false) => (tools.clone_once(url, tag).await?, true),
-            (_, true) => (tools.clone_anew(url, tag).await?, true),
-        };
+        let is_new = refresh || before.is_none();
+        let folder = tools.cloned(url, tag, refresh).await?;
         let commit = tools.commit(url, &folder).await?;
         Ok(Fetched {
             folder,
