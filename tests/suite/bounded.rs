@@ -137,23 +137,13 @@ fn a_reader_of_stderr_that_takes_nothing_holds_no_run_up() {
 fn a_pipe_that_stdout_and_stderr_share_holds_no_run_up() {
     let script =
         "for i = 1, 5000 do actions.t.a({ a = i }) print(('x'):rep(200)) end while true do end";
-    let session = Kael::new().shell("a", "", "cat").file("script.lua", script);
+    let session = Kael::new()
+        .shell("a", "", "cat")
+        .file("script.lua", script)
+        .run_with(&["--timeout", "2s", "--dry-run", "-v"])
+        .words(&["script.lua"]);
     let (_reader, writer) = std::io::pipe().expect("a pipe");
-    let mut command = session.command();
-    command.args([
-        "--actions",
-        "actions",
-        "run",
-        "--dry-run",
-        "-v",
-        "--timeout",
-        "2s",
-    ]);
-    command.arg("script.lua");
-    command
-        .stdout(writer.try_clone().expect("a pipe"))
-        .stderr(writer);
-    let mut host = command.spawn().expect("the host starts");
+    let mut host = session.start_with(writer.try_clone().expect("a pipe"), writer);
     assert_eq!(ends(&mut host, Duration::from_secs(4)), 5);
 }
 
