@@ -92,6 +92,29 @@ fn a_change_of_what_is_named_is_seen() {
 }
 
 #[test]
+fn a_change_of_an_included_list_is_seen() {
+    let session = with_seven(Kael::new())
+        .file("impl/requirements.txt", "-r lists/more.txt\n")
+        .file("impl/lists/more.txt", "-c none.txt\n")
+        .file("impl/lists/none.txt", "")
+        .file(
+            "impl/p.py",
+            "try:\n  import seven\n  print(seven.SEVEN)\nexcept ImportError:\n  print(0)\n",
+        )
+        .define("a", NATIVE)
+        .run_with(&["-e", "print(actions.t.a({}))"]);
+    let print = || {
+        let output = session.start().wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), stderr)
+    };
+    assert_eq!(print(), ("0\n".to_owned(), String::new()));
+    let more = session.path().join("impl/lists/more.txt");
+    std::fs::write(&more, "seven\n").expect("a file");
+    assert_eq!(print(), ("7\n".to_owned(), String::new()));
+}
+
+#[test]
 fn manifests_that_are_wrong_are_named_with_their_line() {
     let session = || {
         Kael::new()
@@ -188,7 +211,10 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         )
         .file("impl/backend.py", backend)
         .file("impl/requirements.txt", ".\n")
-        .file("impl/p.py", "import json, planted\nprint(json.dumps(planted.SAID))\n")
+        .file(
+            "impl/p.py",
+            "import json, planted\nprint(json.dumps(planted.SAID))\n",
+        )
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod granted;
 pub mod lock;
 mod masking;
 mod not_json;
+mod on_path;
 mod prewarm;
 pub mod process;
 pub mod programs;

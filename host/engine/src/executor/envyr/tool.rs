@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use thiserror::Error;
 
 use crate::environment::Environment;
+use crate::executor::on_path::on_path;
 use crate::executor::unblocked;
 use crate::failure::ActionError;
 
@@ -74,18 +75,13 @@ pub fn find(
         Some(path) => path.to_owned(),
         None => {
             let own = tools_folder(data).join("bin/envyr");
-            let on_path = || {
-                environment
+            let found = match own.is_file() {
+                true => Some(own),
+                false => environment
                     .get("PATH")
-                    .into_iter()
-                    .flat_map(std::env::split_paths)
-                    .map(|dir| dir.join("envyr"))
+                    .and_then(|path| on_path("envyr", path)),
             };
-            [own]
-                .into_iter()
-                .chain(on_path())
-                .find(|path| path.is_file())
-                .ok_or_else(|| unavailable(format!("envyr is not installed: {REMEDY}")))?
+            found.ok_or_else(|| unavailable(format!("envyr is not installed: {REMEDY}")))?
         }
     };
     let path = path

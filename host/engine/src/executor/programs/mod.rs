@@ -141,12 +141,8 @@ impl Programs {
             .await?;
         let entry = source::find(&folder, definition)?;
         self.runs_nothing_that_actions_write(&entry)?;
-        let mut env = source::scrubbed(
-            &self.environment,
-            self.sources.path(),
-            entry.language,
-            &definition.env,
-        );
+        let path = self.sources.path();
+        let mut env = source::scrubbed(&self.environment, path, &definition.env);
         env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
         let call = Call {
             definition,

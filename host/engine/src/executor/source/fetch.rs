@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::SourceError;
 use super::files::{digest, local, note, remove, write_whole};
 use super::git::{self, Clone};
+use super::sweep::sweep;
 use super::tools::{Tool, Tools, own_ssh_configuration};
 use crate::activity::SpanKind;
 use crate::executor::process::{Isolation, Opened};
@@ -56,6 +57,7 @@ impl Tools<'_> {
         let real = root.canonicalize().map_err(|error| local(&root, error))?;
         let kept: Vec<PathBuf> = [clone.clone()].into_iter().chain(before).collect();
         delete_others(&real, &kept).await;
+        sweep(self.data).await;
         Ok(clone)
     }
 

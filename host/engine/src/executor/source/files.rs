@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::SourceError;
 use crate::executor::{removal, unblocked};
 use crate::permit;
+use crate::text::hex;
 
 /// Bytes of a note.
 const NOTE_CAP: u64 = 64 << 10;
@@ -62,10 +63,7 @@ pub(crate) fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&hash.finalize()[..16])
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::contents::{self, Files};
 use crate::catalog::Definition;
 use crate::environment::Environment;
 use crate::permit;
+use crate::text::hex;
 
 /// Files of a source that are not its own: envyr's, and what is made from other files.
 const NOT_CONTENT: [&str; 5] = [
@@ -71,9 +72,5 @@ pub(super) async fn of_call(
         hash.update(name);
         hash.update(Sha256::digest(keyed.finalize()));
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(&hash.finalize()))
 }

@@ -5,6 +5,7 @@
 //! depends on. `tools` runs the programs that do this, confined. Nothing here runs an action:
 //! executors of native programs, of containers and of WebAssembly stand above this room.
 
+mod command_line;
 mod contents;
 mod entry;
 mod error;
@@ -14,9 +15,11 @@ mod fingerprint;
 mod git;
 mod interpreter;
 mod interpreter_advice;
+mod manifest;
 mod packages;
 mod plain;
 mod prepare;
+mod sweep;
 mod tools;
 mod variables;
 
@@ -45,7 +48,7 @@ use crate::units::TimeLimit;
 /// How long a command that is not a call waits for another host that fetches the same source.
 const FETCH_WAIT: TimeLimit = TimeLimit::from_secs(600);
 
-/// What the user settled about sources.
+/// The configuration of sources.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Variables that fetching a source may see, beside the usual ones.
@@ -162,7 +165,7 @@ impl Sources {
         }
         let entry = entry::find(&folder, definition)?;
         let packages = match definition.executor {
-            Executor::Native => Packages::of(&entry, definition)?.names(),
+            Executor::Native => Packages::of(&entry, &definition.deps)?.names(),
             Executor::Docker | Executor::Wasm => Vec::new(),
         };
         Ok(Some(Implementation {
@@ -221,7 +224,7 @@ impl Sources {
         let names: Vec<String> = usual
             .chain(self.settings.fetch_env.iter().cloned())
             .collect();
-        let mut env = scrubbed(&self.environment, path, Language::Other, &names);
+        let mut env = scrubbed(&self.environment, path, &names);
         if self.environment.get("GIT_SSH_COMMAND").is_none() {
             env.push(("GIT_SSH_COMMAND".into(), tools::SSH.into()));
         }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::catalog::Definition;
 use crate::environment::Environment;
+use crate::executor::on_path::on_path;
 use crate::executor::source::{Entry, Variables, of_source};
 use crate::failure::ActionError;
 use crate::permit::Permit;
@@ -59,10 +60,7 @@ impl Engine {
         }
         let mut said = Vec::new();
         for name in ["docker", "podman"] {
-            let Some(program) = std::env::split_paths(path)
-                .map(|folder| folder.join(name))
-                .find(|p| p.is_file())
-            else {
+            let Some(program) = on_path(name, path) else {
                 said.push(format!("there is no {name}"));
                 continue;
             };

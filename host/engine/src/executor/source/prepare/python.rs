@@ -16,24 +16,30 @@ use crate::executor::source::SourceError;
 use crate::executor::source::entry::Entry;
 use crate::executor::source::files::{digest, local, note, remove, write_whole};
 use crate::executor::source::interpreter;
-use crate::executor::source::packages::Python;
+use crate::executor::source::packages::{Packages, Python};
 use crate::executor::source::tools::{Tool, Tools};
 
-/// Environments of one source that are kept: calls may still run in the older ones.
+/// Environments of one entry point that are kept: calls may still run in the older ones.
 const KEPT: usize = 4;
 
 impl Tools<'_> {
-    /// The virtual environment with these packages.
+    /// The virtual environment with these packages. None where a manifest was changed meanwhile.
     pub(super) async fn prepare_python(
         &self,
         entry: &Entry,
+        deps: &[String],
         wanted: &Python,
-    ) -> Result<PathBuf, SourceError> {
+    ) -> Result<Option<PathBuf>, SourceError> {
         let file = match wanted.is_of_entry {
             true => entry.file.as_str(),
             false => "",
         };
-        let key = digest(&[&entry.folder.to_string_lossy(), file, "python"]);
+        let folder = entry.folder.to_string_lossy();
+        // Definitions with other `deps` have environments of their own: so many of them as there
+        // are would otherwise drive each other out.
+        let parts = [&*folder, file, "python"].into_iter();
+        let parts: Vec<&str> = parts.chain(deps.iter().map(String::as_str)).collect();
+        let key = digest(&parts);
         let home = self.data.join("environments").join(&key);
         let made = home.join(wanted.digest(&entry.interpreter));
         let (ready, venv) = (made.join("ready"), made.join("venv"));
@@ -44,7 +50,7 @@ impl Tools<'_> {
             _ => false,
         };
         if current() {
-            return Ok(venv);
+            return Ok(Some(venv));
         }
         if let Some(error) = interpreter::missing(entry, self.path()) {
             return Err(error);
@@ -54,12 +60,12 @@ impl Tools<'_> {
             .begin(SpanKind::Source, &installing_for("Python", entry));
         let _lock = self.lock(&key).await?;
         if current() {
-            return Ok(venv);
+            return Ok(Some(venv));
         }
         // Begun before and never finished.
         remove(&made).await?;
         fs::create_dir_all(&venv).map_err(|error| local(&venv, error))?;
-        let (mut env, caches) = self.installing(&key)?;
+        let (mut env, caches) = self.installing(&key, entry)?;
         env.push(("PIP_DISABLE_PIP_VERSION_CHECK".into(), "1".into()));
         env.push(("PIP_NO_INPUT".into(), "1".into()));
         let python = venv.join("bin/python");
@@ -82,10 +88,15 @@ impl Tools<'_> {
             };
             self.run(tool).await?;
         }
+        // What pip read may be what a manifest says by now.
+        if Packages::looked_up(entry, deps).await? != Packages::Python(wanted.clone()) {
+            remove(&made).await?;
+            return Ok(None);
+        }
         let noted = python_of(&venv).map_err(|error| local(&python, error))?;
         write_whole(&ready, noted.as_bytes()).map_err(|error| local(&ready, error))?;
         forget_old(&home).await;
-        Ok(venv)
+        Ok(Some(venv))
     }
 }
 
