@@ -275,6 +275,20 @@ fn a_script_of_many_unknown_names_is_checked_soon_and_a_signal_ends_it() {
 }
 
 #[test]
+fn a_script_of_nothing_but_names_is_checked_within_bounds() {
+    let script: String = (0..180_000).map(|n| format!("a{n} = b{n}\n")).collect();
+    let begun = Instant::now();
+    let ran = Kael::new()
+        .file("script.lua", script)
+        .words(&["check", "script.lua"])
+        .ends();
+    assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+    let said =
+        "script.lua: note: it has too many names: only its syntax was checked\nno problems\n";
+    assert_eq!(ran.exits(0).stdout, said);
+}
+
+#[test]
 fn the_page_of_any_run_has_a_bound() {
     let script = "local rows = {} for i = 1, 10000 do rows[i] = { x = '' .. i, y = i, s = 's' .. i % 20 } end\n\
         for i = 1, 200 do report.chart('bar', rows, { x = 'x', y = 'y', series = 's' }) end\n\

@@ -1,6 +1,7 @@
 //! How an implementation runs.
 
 pub mod adapters;
+pub mod ask;
 mod call_identity;
 pub mod envyr;
 pub mod failure_message;

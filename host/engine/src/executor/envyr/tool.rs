@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use thiserror::Error;
 
 use crate::environment::Environment;
+use crate::executor::ask;
 use crate::executor::on_path::on_path;
 use crate::executor::unblocked;
 use crate::failure::ActionError;
@@ -30,7 +31,7 @@ pub enum InstallError {
 /// Whether a program is envyr of the version that is wanted.
 #[must_use]
 pub fn is_current(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").output();
+    let output = ask::output(Command::new(program).arg("--version"));
     output.is_ok_and(|output| output.stdout == format!("envyr {VERSION}\n").into_bytes())
 }
 
@@ -115,11 +116,7 @@ fn version(path: &Path, data: &Path) -> Option<String> {
     {
         return Some(version.to_owned());
     }
-    let output = Command::new(path)
-        .arg("--version")
-        .env_clear()
-        .output()
-        .ok()?;
+    let output = ask::output(Command::new(path).arg("--version").env_clear()).ok()?;
     let version = String::from_utf8(output.stdout)
         .ok()?
         .trim()

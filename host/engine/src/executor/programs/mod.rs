@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 
 #[cfg(fuzzing)]
 pub use outcome::read_for_fuzzing;
-pub use runner::Runner;
+pub use runner::{Runner, UnknownRunner};
 
 use super::granted::judge_program;
 use super::source::{self, Entry, Sources, path_without_envyr};
@@ -36,9 +36,10 @@ use crate::catalog::{Definition, Executor};
 use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::failure::ActionError;
+use crate::permit;
 use call::Call;
 
-/// What the user settled about programs.
+/// The configuration of programs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What starts native actions.
@@ -125,8 +126,14 @@ impl Programs {
 
     async fn envyr(&self) -> Result<&Path, ActionError> {
         let find = async || {
-            let named = self.settings.envyr.as_deref();
-            envyr::find(named, &self.data, &self.environment)
+            let (named, data) = (self.settings.envyr.clone(), self.data.clone());
+            let environment = self.environment.clone();
+            // It is asked for its version, and may take long to answer.
+            let finding =
+                permit::blocking(move || envyr::find(named.as_deref(), &data, &environment));
+            finding
+                .await
+                .unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
         };
         self.envyr.get_or_try_init(find).await.map(PathBuf::as_path)
     }

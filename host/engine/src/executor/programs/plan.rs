@@ -7,7 +7,7 @@ use super::{Programs, docker, starter};
 use crate::catalog::{Definition, Executor};
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
-use crate::executor::source::{Entry, Packages, Prepared, scrubbed};
+use crate::executor::source::{Entry, Packages, Prepared, Reading, scrubbed};
 use crate::executor::{Invocation, Plan};
 use crate::failure::ActionError;
 
@@ -50,7 +50,8 @@ impl Programs {
             }
             (Ok(entry), Executor::Docker) => {
                 let names: Vec<&str> = self.mapped(definition, &given);
-                let tag = docker::image_tag(&entry)?;
+                let (reading, _end) = Reading::within(definition.timeout.duration());
+                let tag = docker::image_tag(&entry, &reading)?;
                 let args = docker::arguments(&self.data, &entry, definition, &names, &tag)?;
                 let words = self.planned_program(Executor::Docker).await.into_iter();
                 (
