@@ -146,6 +146,7 @@ impl Host {
                     let kind = match error {
                         LoadError::Limit { .. } => "limit",
                         LoadError::Busy(_) => "busy",
+                        LoadError::Policy(_) => "policy",
                         _ => "repo",
                     };
                     return ended(kind, error.to_string(), String::new());

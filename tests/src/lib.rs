@@ -182,12 +182,14 @@ impl Kael {
     /// Starts the command, and leaves it running.
     #[must_use]
     pub fn start(&self) -> Child {
+        self.start_with(Stdio::piped(), Stdio::piped())
+    }
+
+    /// The same with these as stdout and stderr.
+    pub fn start_with(&self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child {
         let mut command = self.command();
         command.args(&self.before).args(&self.after);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
         let mut child = command.spawn().expect("the host starts");
         // The host may end before it has read everything.
         child

@@ -381,7 +381,7 @@ fn every_input_is_a_document_on_a_line_of_its_own() {
     );
 }
 
-/// A signal ends the current evaluation and its processes, whatever was printed before.
+/// A signal ends the current evaluation and its processes, also after it has printed.
 #[test]
 fn a_signal_after_much_output_still_cleans_up() {
     let session = Kael::new();

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod program;
+mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -86,9 +86,9 @@ fn at_place(problem: &str, error: &PolicyError) -> Finding {
     }
 }
 
-/// Checks a repo: that it loads, every definition, that sources and entry points are there, and that files of WebAssembly
-/// are given what they import. Repositories are
-/// fetched when that is wanted; otherwise those that were not fetched yet are passed over with a word.
+/// Checks that a repo loads, every definition, that sources and entry points exist, and that files of
+/// WebAssembly get what they import. With `fetch` it fetches git repositories; without, it notes those
+/// that were not fetched yet and leaves them out.
 ///
 /// # Errors
 /// When it cannot be read or evaluated at all.

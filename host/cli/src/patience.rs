@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::runtime::SignalGuard;
 
 /// A pipe that is ready takes this much without waiting: PIPE_BUF.
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 /// What a pipe takes before its reader reads, in bytes: pipe(7).
 const PIPE: usize = 64 << 10;
 /// How long a reader may take nothing when the command should be over.

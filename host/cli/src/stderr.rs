@@ -3,16 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::patience::{self, Patient};
+use super::patience::{self, PIECE, Patient};
 use super::runtime::SignalGuard;
 
 /// Bytes that may wait for the reader.
 const ROOM: usize = 1 << 20;
-/// A pipe that is ready takes this much without waiting: PIPE_BUF.
-const PIECE: usize = 4096;
 /// How often it is looked whether the reader has read.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -112,11 +110,23 @@ fn write_queued() {
     }
 }
 
+/// Whether stderr is a pipe or a socket: another that writes to it, such as the script's output
+/// with `2>&1`, can take the room that a look at it has found.
+fn is_shared() -> bool {
+    static SHARED: OnceLock<bool> = OnceLock::new();
+    *SHARED.get_or_init(|| {
+        rustix::fs::fstat(io::stderr()).is_ok_and(|stat| {
+            let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+            kind.is_fifo() || kind.is_socket()
+        })
+    })
+}
+
 /// Writes at once where that does not wait; otherwise what is written waits for the reader, or is
 /// left out.
 pub(super) fn write(bytes: &[u8]) {
     let mut queue = queue();
-    let at_once = queue.is_idle() && queue.left_out == 0 && bytes.len() <= PIECE;
+    let at_once = queue.is_idle() && queue.left_out == 0 && bytes.len() <= PIECE && !is_shared();
     if at_once && patience::is_ready(&io::stderr(), Duration::ZERO) {
         io::stderr().write_all(bytes).ok();
     } else {
@@ -124,41 +134,44 @@ pub(super) fn write(bytes: &[u8]) {
     }
 }
 
-/// Waits until all is written, but not for a reader that takes nothing for so long.
-pub(super) fn settle(most: Duration) {
+/// Waits until all is written, or until `gives_up` says so of a reader that has taken nothing since
+/// a moment and the pieces before. Whether all is written.
+fn wait_until_idle(tick: Duration, gives_up: impl Fn(&mut Queue, Instant) -> bool) -> bool {
     let mut now = queue();
     let (mut since, mut taken) = (Instant::now(), now.taken);
     while !now.is_idle() {
         if now.taken != taken {
             (since, taken) = (Instant::now(), now.taken);
         }
-        if since.elapsed() >= most {
-            return;
+        if gives_up(&mut now, since) {
+            return false;
         }
-        let waited = CHANGED.wait_timeout(now, most.min(TICK));
+        let waited = CHANGED.wait_timeout(now, tick);
         now = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
+    true
+}
+
+/// Waits until all is written, but not for a reader that takes nothing for so long.
+pub(super) fn settle(most: Duration) {
+    wait_until_idle(most.min(TICK), |_, since| since.elapsed() >= most);
 }
 
 /// Writes what a command says last, behind all that waits. It waits for its reader as long as the
 /// command may last; meanwhile a signal ends the command.
 pub(super) fn last(text: &str) {
-    {
-        let mut now = queue();
-        let (mut since, mut taken) = (Instant::now(), now.taken);
-        let mut signals = None;
-        while !now.is_idle() {
-            signals.get_or_insert_with(SignalGuard::new);
-            if now.taken != taken {
-                (since, taken) = (Instant::now(), now.taken);
-            }
-            if now.given_up == Some(taken) || !patience::is_left(since) {
-                now.given_up = Some(taken);
-                return;
-            }
-            let waited = CHANGED.wait_timeout(now, TICK);
-            now = waited.unwrap_or_else(PoisonError::into_inner).0;
+    let is_idle = queue().is_idle();
+    let signals = (!is_idle).then(SignalGuard::new);
+    let is_written = wait_until_idle(TICK, |now, since| {
+        let is_over = now.given_up == Some(now.taken) || !patience::is_left(since);
+        if is_over {
+            now.given_up = Some(now.taken);
         }
+        is_over
+    });
+    drop(signals);
+    if !is_written {
+        return;
     }
     Patient::new(io::stderr()).write_all(text.as_bytes()).ok();
 }

@@ -178,7 +178,8 @@ fn renames_during_a_call_lead_nowhere() {
     symlink("../outside", root.join("data/link")).expect("a link");
     let stop = std::sync::atomic::AtomicBool::new(false);
     let order = std::sync::atomic::Ordering::Relaxed;
-    std::thread::scope(|scope| {
+    // The folder must outlive the thread that renames in it.
+    let ran = std::thread::scope(|scope| {
         scope.spawn(|| {
             // The path alternates between the folder and a link that leads out.
             while !stop.load(order) {
@@ -198,14 +199,15 @@ fn renames_during_a_call_lead_nowhere() {
             "{ ['do'] = 'reread', path = '/data/swap/x', times = 3000 }",
         );
         stop.store(true, order);
-        assert_eq!(
-            ran.exits(0).stdout.matches("inside").count(),
-            2,
-            "{}",
-            ran.stdout
-        );
-        assert!(!ran.stdout.contains("secret"), "{}", ran.stdout);
+        ran
     });
+    assert_eq!(
+        ran.exits(0).stdout.matches("inside").count(),
+        2,
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains("secret"), "{}", ran.stdout);
 }
 
 #[test]

@@ -24,8 +24,8 @@ const MAX_MISTAKES: usize = 20;
 const MAX_TEXT: usize = 200;
 /// Bytes that a compiled `pattern` may have.
 const MAX_PATTERN: usize = 1 << 20;
-/// Bytes that all of a schema may have.
-const MAX_PATTERNS: usize = 16 << 20;
+/// Bytes that all compiled patterns of a schema may have.
+const MAX_PATTERN_BYTES: usize = 16 << 20;
 
 /// A compiled schema.
 pub struct Schema {
@@ -56,7 +56,7 @@ impl Schema {
         let parts =
             Parts::of(&document).map_err(|error| format!("is not a valid schema: {error}"))?;
         let counted = counted(&document, &parts);
-        let pattern = MAX_PATTERN.min(MAX_PATTERNS / parts.patterns.max(1));
+        let pattern = MAX_PATTERN.min(MAX_PATTERN_BYTES / parts.patterns.max(1));
         let validator = jsonschema::options_for::<Metered>()
             .offline()
             .should_validate_formats(true)

@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_removed_whatever_became_of_its_path_and_nothing_else_is() {
+    fn a_folder_is_removed_and_not_what_its_path_names_now() {
         let data = tempfile::tempdir().expect("a folder");
         let victim = tempfile::tempdir().expect("a folder");
         fs::write(victim.path().join("precious"), "x").expect("a file");

@@ -37,7 +37,8 @@ pub async fn aside<T: Send + 'static>(
 
 /// The same for documents of any size.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    // Never closed. Who gives up waiting leaves the work to its end, and its turn with it.
+    // Never closed. A caller that stops waiting does not stop the work, which keeps its turn until
+    // it ends.
     let turn = TURNS.acquire().await.ok()?;
     let working = permit::blocking(move || {
         let done = work();
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_one_whatever_the_size_of_the_document() {
+    async fn a_panic_is_one_for_every_size_of_the_document() {
         for size in [0, LARGE] {
             let work = tokio::spawn(aside(size, || panic!("a bug")));
             let error = work.await.expect_err("it panics");

@@ -36,7 +36,7 @@ impl Default for RuntimeBuilder {
 
 impl RuntimeBuilder {
     /// Instances at the same time. A run needs one, loading a repo needs one, and a session keeps
-    /// one. Each reserves address space, and memory only while it is used.
+    /// one. Each reserves address space, and memory only while it is used. There is at least one.
     #[must_use]
     pub fn instances(self, instances: u32) -> Self {
         Self { instances, ..self }
@@ -53,7 +53,8 @@ impl RuntimeBuilder {
     }
 
     /// Calls of actions in flight at the same time, of all runs together; more wait their turn, as
-    /// they do for a run's own limit. Unless this is called, only the runs' own limits hold.
+    /// they do for a run's own limit. One may be in flight in any case. Unless this is called, only
+    /// the runs' own limits hold.
     #[must_use]
     pub fn max_calls_in_flight(self, calls: u32) -> Self {
         Self {
@@ -85,8 +86,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// One more executor, for all repos. It takes the place of one of the engine's own when it has
-    /// the name of that.
+    /// One more executor, for all repos. It replaces the executor of the engine that has its name.
     #[must_use]
     pub fn executor(mut self, executor: Arc<dyn ExecutorFactory>) -> Self {
         self.executors.push(executor);
@@ -98,7 +98,7 @@ impl RuntimeBuilder {
     /// # Errors
     /// When the address space or the system does not allow it.
     pub fn build(self) -> Result<Runtime, EngineError> {
-        let sandbox = Sandbox::new(self.instances, self.max_waiting)?;
+        let sandbox = Sandbox::new(self.instances.max(1), self.max_waiting)?;
         let inner = Inner {
             sandbox: Arc::new(sandbox),
             programs: self.programs,
@@ -106,7 +106,7 @@ impl RuntimeBuilder {
             executors: self.executors,
             calls: self
                 .max_calls
-                .map(|calls| Arc::new(Semaphore::new(calls as usize))),
+                .map(|calls| Arc::new(Semaphore::new(calls.max(1) as usize))),
             no_actions: OnceLock::new(),
         };
         Ok(Runtime {

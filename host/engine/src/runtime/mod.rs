@@ -92,10 +92,12 @@ impl Runtime {
         };
         let cache = repo.map(|repo| repo.cache.used_as(options.cache));
         let policy = match repo {
-            // What is wrong with a policy is reported where a repo is loaded; here it allows nothing.
-            Some(repo) => repo
-                .policy(&options.policy)
-                .unwrap_or_else(|_| options.policy.refusing()),
+            // A wrong policy of the repo is an error where the repo is loaded; a wrong one of the
+            // run allows nothing.
+            Some(repo) => repo.policy(&options.policy).unwrap_or_else(|error| {
+                tracing::warn!("the policy is wrong, and no action may be called: {error}");
+                options.policy.refusing()
+            }),
             None => Policy {
                 audit: options.policy.audit.clone(),
                 ..Policy::default()

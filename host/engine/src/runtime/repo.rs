@@ -2,7 +2,7 @@
 //! side by side.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{LoadError, Runtime};
 use crate::activity::SpanKind;
@@ -12,7 +12,7 @@ use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::{Cache, Policy};
 use crate::json;
 use crate::limits::Limits;
-use crate::policy::PolicyError;
+use crate::policy::{PolicyError, PolicyFile, Rulebook};
 use crate::repo::Bundle;
 use crate::sandbox::{Ending, InstanceOptions, Output, PreparedRepo};
 
@@ -44,6 +44,27 @@ pub struct Repo {
     environment: Environment,
     /// The folder as the user wrote it, for errors.
     pub(super) shown: String,
+    /// The rules that its last run had: those of the next are most often the same.
+    rules: Mutex<Option<Rules>>,
+}
+
+/// Policy files, compiled for the repo's catalog together with its own.
+struct Rules {
+    files: Vec<Arc<PolicyFile>>,
+    read_only: bool,
+    rulebook: Option<Arc<Rulebook>>,
+}
+
+impl Rules {
+    fn are_of(&self, policy: &Policy) -> bool {
+        self.read_only == policy.read_only
+            && self.files.len() == policy.files.len()
+            && self
+                .files
+                .iter()
+                .zip(&policy.files)
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+    }
 }
 
 impl Repo {
@@ -71,7 +92,20 @@ impl Repo {
     pub fn policy(&self, policy: &Policy) -> Result<Policy, PolicyError> {
         let own = self.bundle.policy.as_ref();
         let own = own.map(|(name, text)| (name.as_str(), text.as_str()));
-        policy.compiled(own, &self.catalog)
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rules) = rules.as_ref().filter(|rules| rules.are_of(policy)) {
+            return Ok(Policy {
+                rulebook: rules.rulebook.clone(),
+                ..policy.clone()
+            });
+        }
+        let compiled = policy.compiled(own, &self.catalog)?;
+        *rules = Some(Rules {
+            files: policy.files.clone(),
+            read_only: policy.read_only,
+            rulebook: compiled.rulebook.clone(),
+        });
+        Ok(compiled)
     }
 
     /// What is wrong on this machine with what its definitions give to actions for writing.
@@ -85,11 +119,12 @@ impl Runtime {
     /// Reads a repo and evaluates it in an instance of its own, before any script is seen.
     ///
     /// # Errors
-    /// Whatever is wrong with the repo, with what it grants on this machine, or with the
-    /// confinement that its actions require.
+    /// When the repo is wrong: its files, its code, its definitions or its policy; when it grants
+    /// what this machine does not allow; or when this machine lacks confinement that it requires.
     pub async fn repo(&self, folder: &Path, options: RepoOptions) -> Result<Arc<Repo>, LoadError> {
         self.require_confinement().await?;
         let repo = self.load(folder, options).await?;
+        repo.policy(&Policy::default())?;
         let errors = repo.wrong_grants();
         if errors.is_empty() {
             Ok(Arc::new(repo))
@@ -101,7 +136,7 @@ impl Runtime {
     /// Loads a repo whose definitions are all right, without a look at the machine.
     ///
     /// # Errors
-    /// Whatever is wrong with the repo.
+    /// When the repo is wrong: its files, its code or its definitions.
     pub async fn load(&self, folder: &Path, options: RepoOptions) -> Result<Repo, LoadError> {
         let (repo, errors) = self.load_lenient(folder, options).await?;
         if errors.is_empty() {
@@ -176,6 +211,7 @@ impl Runtime {
             executors: Arc::new(executors),
             environment,
             shown: folder.display().to_string(),
+            rules: Mutex::new(None),
         };
         Ok((repo, errors))
     }

@@ -13,7 +13,9 @@ pub struct Session {
     options: RunOptions,
     interruptible: bool,
     repo: Option<Arc<Repo>>,
-    instance: sandbox::Session,
+    /// None when it is lost. While an evaluation goes on, the evaluation owns it: to drop that ends
+    /// the instance and its calls.
+    instance: Option<sandbox::Session>,
 }
 
 impl Runtime {
@@ -31,7 +33,7 @@ impl Runtime {
     ) -> Result<Session, LoadError> {
         let instance = self.instance(repo.as_deref(), &options, interruptible);
         Ok(Session {
-            instance: instance.await?,
+            instance: Some(instance.await?),
             runtime: self.clone(),
             options,
             interruptible,
@@ -84,10 +86,14 @@ impl Session {
     /// # Errors
     /// As for [`Runtime::session`]; then everything stays as it was.
     pub async fn restart(&mut self, repo: Option<Arc<Repo>>) -> Result<(), LoadError> {
+        if self.is_lost() {
+            // Its place is free again: the new instance may be the only one that there can be.
+            self.instance = None;
+        }
         let instance = self
             .runtime
             .instance(repo.as_deref(), &self.options, self.interruptible);
-        self.instance = instance.await?;
+        self.instance = Some(instance.await?);
         self.repo = repo;
         Ok(())
     }
@@ -103,27 +109,37 @@ impl Session {
     /// Whether the state is lost, and with it all variables.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.instance.is_over()
+        self.instance.as_ref().is_none_or(sandbox::Session::is_over)
     }
 
     /// What asks an evaluation to end.
     #[must_use]
     pub fn interrupt(&self) -> Interrupt {
-        self.instance.interrupt()
+        let interrupt = self.instance.as_ref().map(sandbox::Session::interrupt);
+        interrupt.unwrap_or_default()
     }
 
-    /// Evaluates a chunk; none when `stop` ended it.
+    /// Evaluates a chunk; none when `stop` ended it, or when the state is lost. Dropping the future
+    /// ends what the chunk has begun, and the state is lost.
     pub async fn evaluate(
         &mut self,
         chunk: Chunk,
         stop: impl Future<Output = ()>,
     ) -> Option<Report<ChunkEnd>> {
-        self.instance.evaluate(chunk, stop).await
+        let mut instance = self.instance.take()?;
+        let report = instance.evaluate(chunk, stop).await;
+        self.instance = Some(instance);
+        report
     }
 
     /// The names that could stand for the last one of a line.
     pub async fn complete(&mut self, line: &str) -> Vec<String> {
-        self.instance.complete(line).await
+        let Some(mut instance) = self.instance.take() else {
+            return Vec::new();
+        };
+        let names = instance.complete(line).await;
+        self.instance = Some(instance);
+        names
     }
 
     /// The repo, if one was given.

@@ -110,10 +110,10 @@ impl Sandbox {
     fn set_up(instances: u32, max_waiting: usize) -> wasmtime::Result<(Self, Vec<String>)> {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
-            .total_core_instances(instances * 8)
+            .total_core_instances(instances.saturating_mul(8))
             // The heap for exceptions is a memory of the pool, too, from the first error on.
-            .total_memories(instances * 2)
-            .total_tables(instances * 8)
+            .total_memories(instances.saturating_mul(2))
+            .total_tables(instances.saturating_mul(8))
             .total_stacks(instances)
             .total_gc_heaps(instances)
             .max_memory_size(4 << 30)

@@ -135,15 +135,15 @@ pub(super) async fn conclude<T>(
         Some(Err(trap)) => stopped(store.as_context_mut(), &trap),
     };
     let state = store.data_mut();
-    // What was printed is there before anything is said of how it ended; a run that has failed does
-    // not wait long for a reader that takes nothing.
+    // Flushes the output before the end is reported. A run that has failed does not wait long for a
+    // reader that takes nothing.
     let mut left = state.limits.wall.duration().saturating_sub(start.elapsed());
     let as_it_wished = matches!(ending, Ending::Done(_) | Ending::Exited(_));
     if !as_it_wished {
         left = left.min(LATEST);
     }
-    // A run that was cancelled before waits as long as one that failed; one that has nothing left
-    // to do but to be read ends at once.
+    // After a cancel, a failed run waits for its reader as before; a finished run stops waiting at
+    // once.
     let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
     let flushed = tokio::select! {
         biased;

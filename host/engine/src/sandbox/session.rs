@@ -48,7 +48,7 @@ pub enum ChunkEnd {
 }
 
 /// Asks what a session evaluates to end, with an error that its code cannot keep for long.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Interrupt(watch::Sender<bool>);
 
 impl Interrupt {

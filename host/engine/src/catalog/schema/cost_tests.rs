@@ -69,7 +69,7 @@ fn alternatives_that_multiply_with_each_level_are_checked_soon() {
 }
 
 #[test]
-fn definitions_that_multiply_are_counted_whatever_they_end_in() {
+fn definitions_that_multiply_are_counted_with_every_end() {
     let pair = |keyword: &str, next: &str| {
         let next = json!({ "$ref": format!("#/$defs/{next}") });
         match keyword {
@@ -162,7 +162,7 @@ fn references_that_lead_in_circles_or_deep_are_checked_soon() {
 }
 
 #[test]
-fn errors_take_little_memory_whatever_they_hold() {
+fn errors_take_little_memory_for_every_value() {
     // A constant that each error copies, and a list of all that is not it.
     let long = "x".repeat(500_000);
     let schema = json!({ "items": { "const": long } });
@@ -290,7 +290,7 @@ fn names_and_contents_are_looked_at_soon() {
 }
 
 #[test]
-fn texts_are_matched_soon_whatever_pattern_or_format() {
+fn texts_are_matched_soon_by_every_pattern_and_format() {
     // In time that grows with the text: none of them backtracks.
     for pattern in [
         "^(a+)+$",

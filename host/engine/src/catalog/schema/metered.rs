@@ -325,7 +325,7 @@ impl<'a> Array<'a, Metered> for Elements<'a> {
     /// By digests of the elements: a hash table of hashes that collide takes quadratic time, and
     /// nested lists that differ in their brackets alone had the same hash.
     fn is_unique(&self) -> bool {
-        let mut seen = HashSet::with_capacity(self.0.len());
+        let mut seen = HashSet::new();
         self.0.iter().all(|element| {
             spend(20);
             let mut digest = Sha256::new();
