@@ -304,7 +304,9 @@ impl Dispatcher {
         params: String,
     ) -> Result<(PolicyDecision, String), ActionError> {
         let tenant = self.run.tenant.as_str();
-        if !json::is_large(params.len()) {
+        let rulebook = self.policy.rulebook.as_ref();
+        let costly = rulebook.is_some_and(|rules| rules.is_costly(definition));
+        if !documents::takes_long_if(costly, params.len()) {
             return Ok((self.policy.decide(definition, &params, tenant)?, params));
         }
         let (policy, definition, run) = (self.policy.clone(), definition.clone(), self.run.clone());

@@ -8,6 +8,7 @@ use super::decision::{Decision, Source, strictest};
 use super::file::PolicyFile;
 use super::pattern::Pattern;
 use super::rule::{Approval, Rule};
+use super::steps::Steps;
 use super::value::Paths;
 use super::verdict::Verdict;
 use super::{Mistake, PolicyError, did_you_mean, error_of, shown};
@@ -40,6 +41,8 @@ pub(super) struct Candidates {
     pub(super) paths: Paths,
     /// The decision, when neither parameters nor the tenant matter.
     pub(super) always: Option<Decision>,
+    /// Whether a rule has a test or a path that may look at much of the parameters.
+    pub(super) is_costly: bool,
     /// Those that count its calls.
     budgets: Vec<usize>,
 }
@@ -222,17 +225,24 @@ impl Candidates {
             .iter()
             .map(|file| PerFile::of(file, definition, &mut paths))
             .collect();
+        let mut rules = files.iter().flat_map(|file| &file.rules);
+        let is_costly = rules.any(Candidate::is_costly);
         let depends = files
             .iter()
             .any(|file| file.rules.iter().any(Candidate::depends));
         let always = match depends {
             true => None,
-            false => strictest(files.iter().map(|file| file.decide(&[], None))),
+            false => strictest(
+                files
+                    .iter()
+                    .map(|file| file.decide(&[], None, &Steps::of_decision())),
+            ),
         };
         Self {
             files,
             paths,
             always,
+            is_costly,
             budgets: Vec::new(),
         }
     }

@@ -21,6 +21,7 @@ mod read;
 mod reader;
 mod rule;
 mod scalar;
+mod steps;
 mod value;
 mod verdict;
 
