@@ -14,6 +14,7 @@ mod plan;
 mod runner;
 pub mod starter;
 mod status;
+mod two_words;
 mod writable;
 
 use std::path::{Path, PathBuf};
