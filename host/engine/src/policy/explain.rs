@@ -115,8 +115,7 @@ fn change(own: &Decision, told: &RuleExplanation) -> Option<String> {
         (false, Verdict::Allow) if own.verdict == Verdict::Deny => {
             // Only where no rule denies would an allow make a difference.
             own.source
-                .rule
-                .starts_with("default")
+                .is_default()
                 .then(|| format!("{place} holding: {}", failing.join("; ")))
         }
         (false, verdict) if verdict > own.verdict => {

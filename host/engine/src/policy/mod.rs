@@ -27,7 +27,7 @@ mod verdict;
 
 pub use compile::{Budget, Rulebook};
 pub use condition::value_of;
-pub use decision::{Decision, Source};
+pub use decision::{Decision, Source, SourceKind};
 pub use explain::{Explanation, RuleExplanation, Truth};
 pub use file::PolicyFile;
 pub use pattern::Pattern;
