@@ -51,6 +51,9 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("exit", stack::function::<Exit>(lua, &array_mt)?)?;
     natives.raw_set("input", stack::function::<Input>(lua, &array_mt)?)?;
     natives.raw_set("warn", stack::function::<Warn>(lua, &array_mt)?)?;
+    let secret_mt = lua.create_table()?;
+    stack::set_secret_mt(lua, &secret_mt)?;
+    natives.raw_set("secret_mt", secret_mt)?;
     natives.raw_set("array_mt", array_mt)?;
     natives.raw_set(
         "watch_lines",
@@ -96,14 +99,20 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     Ok(natives)
 }
 
-/// `encode(value, pretty)`: the text, or nil and the error.
+/// `encode(value, pretty, handles)`: the text, or nil and the error. Keeps the handles of secrets if `handles` is true, and
+/// writes their names otherwise.
 struct Encode;
 
 impl Native for Encode {
     fn call(stack: &mut Stack<'_>) -> c_int {
         let pretty = stack.slot(2) == Slot::Boolean(true);
+        let handles = stack.slot(3) == Slot::Boolean(true);
         stack.cut(1);
-        match convert::encode(stack, 1, pretty) {
+        let encoded = match handles {
+            true => convert::encode_handles(stack, 1),
+            false => convert::encode(stack, 1, pretty),
+        };
+        match encoded {
             Ok(text) => {
                 stack.push_string(text);
                 1
@@ -327,7 +336,7 @@ fn settle(stack: &mut Stack<'_>, outcome: Outcome) -> c_int {
     let error = match outcome {
         Ok(text) => {
             stack.push_boolean(true);
-            match convert::decode_text(stack, &text, Nulls::Absent) {
+            match convert::decode_result(stack, &text) {
                 Ok(()) => return 2,
                 Err(error) => ActionError {
                     kind: ErrorKind::BadOutput,

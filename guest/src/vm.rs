@@ -15,9 +15,10 @@ pub(crate) struct Vm {
 }
 
 /// The runtime's Lua files. Later files use earlier ones.
-const RUNTIME: [&str; 11] = [
+const RUNTIME: [&str; 12] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
+    include_str!("lua/secret.lua"),
     include_str!("lua/scheduler.lua"),
     include_str!("lua/actions.lua"),
     include_str!("lua/require.lua"),

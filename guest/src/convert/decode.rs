@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::stack::Stack;
+use super::stack::{HANDLE, Stack};
 use super::{MAX_DEPTH, explain};
 
 /// What a `null` in an object becomes. In an array it is always `json.null`, so that no index
@@ -16,6 +16,23 @@ pub(crate) enum Nulls {
     Absent,
     /// The key holds `json.null`.
     Kept,
+}
+
+/// How a document is read.
+#[derive(Clone, Copy)]
+struct Reading {
+    nulls: Nulls,
+    /// Whether an object with nothing but the name of a secret becomes a handle.
+    handles: bool,
+}
+
+impl Reading {
+    fn of(nulls: Nulls) -> Self {
+        Self {
+            nulls,
+            handles: false,
+        }
+    }
 }
 
 /// How many elements or entries wait on the stack before they are put into a table of the right
@@ -34,7 +51,7 @@ pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result
         Ok(text) => decode_text(stack, text, nulls),
         Err(_) => {
             let parser = serde_json::Deserializer::from_slice(text);
-            whole(stack, nulls, text, parser)
+            whole(stack, Reading::of(nulls), text, parser)
         }
     }
 }
@@ -42,32 +59,42 @@ pub(crate) fn decode(stack: &mut Stack<'_>, text: &[u8], nulls: Nulls) -> Result
 /// The same for text that is UTF-8 and has no byte order mark.
 pub(crate) fn decode_text(stack: &mut Stack<'_>, text: &str, nulls: Nulls) -> Result<(), String> {
     let parser = serde_json::Deserializer::from_str(text);
-    whole(stack, nulls, text.as_bytes(), parser)
+    whole(stack, Reading::of(nulls), text.as_bytes(), parser)
+}
+
+/// The same for the result of an action: an object with nothing but the name of a secret becomes a handle.
+pub(crate) fn decode_result(stack: &mut Stack<'_>, text: &str) -> Result<(), String> {
+    let reading = Reading {
+        nulls: Nulls::Absent,
+        handles: text.contains(HANDLE),
+    };
+    let parser = serde_json::Deserializer::from_str(text);
+    whole(stack, reading, text.as_bytes(), parser)
 }
 
 fn whole<'a>(
     stack: &mut Stack<'_>,
-    nulls: Nulls,
+    reading: Reading,
     text: &[u8],
     parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
 ) -> Result<(), String> {
     let top = stack.top();
-    let read = document(stack, parser, nulls);
+    let read = document(stack, parser, reading);
     explain::exact(text, read).inspect_err(|_| stack.cut(top))
 }
 
 fn document<'a>(
     stack: &mut Stack<'_>,
     mut parser: serde_json::Deserializer<impl serde_json::de::Read<'a>>,
-    nulls: Nulls,
+    reading: Reading,
 ) -> serde_json::Result<()> {
     // `Node` bounds the depth.
     parser.disable_recursion_limit();
     room(stack)?;
     let node = Node {
         stack,
-        nulls,
-        null_is_nil: nulls == Nulls::Absent,
+        reading,
+        null_is_nil: reading.nulls == Nulls::Absent,
         depth: 0,
     };
     node.deserialize(&mut parser)?;
@@ -88,7 +115,7 @@ fn room<E: Error>(stack: &mut Stack<'_>) -> Result<(), E> {
 /// Pushes one value.
 struct Node<'a, 'b> {
     stack: &'a mut Stack<'b>,
-    nulls: Nulls,
+    reading: Reading,
     /// Whether a `null` becomes nil at this position.
     null_is_nil: bool,
     depth: usize,
@@ -108,7 +135,7 @@ impl<'b> Node<'_, 'b> {
     fn inner(&mut self, null_is_nil: bool) -> Node<'_, 'b> {
         Node {
             stack: self.stack,
-            nulls: self.nulls,
+            reading: self.reading,
             null_is_nil,
             depth: self.depth + 1,
         }
@@ -192,7 +219,11 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         while count < BATCH && self.entry(&mut entries)? {
             count += 1;
         }
+        let is_handle = self.reading.handles && count == 1 && self.stack.is_handle_entry(table + 1);
         self.stack.fill_object(table, count);
+        if is_handle {
+            self.stack.mark_handle(table);
+        }
         if count == BATCH {
             while self.entry(&mut entries)? {
                 self.stack.set_pair(table);
@@ -208,7 +239,7 @@ impl Node<'_, '_> {
         if entries.next_key_seed(self.inner(false))?.is_none() {
             return Ok(false);
         }
-        let null_is_nil = self.nulls == Nulls::Absent;
+        let null_is_nil = self.reading.nulls == Nulls::Absent;
         entries.next_value_seed(self.inner(null_is_nil))?;
         Ok(true)
     }

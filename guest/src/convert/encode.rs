@@ -6,15 +6,34 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::MAX_DEPTH;
-use super::stack::{Slot, Stack};
+use super::stack::{Mark, Slot, Stack};
 
 /// Encodes the value in a slot. Object keys are sorted, so equal values have equal text.
 pub(crate) fn encode(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<String, String> {
-    let text = match attempt(stack, at, pretty) {
+    encode_as(
+        stack,
+        at,
+        Form {
+            pretty,
+            handles: false,
+        },
+    )
+}
+
+/// How values are written.
+#[derive(Clone, Copy)]
+struct Form {
+    pretty: bool,
+    /// Whether the handle of a secret is written for the host, and not as a text with its name.
+    handles: bool,
+}
+
+fn encode_as(stack: &mut Stack<'_>, at: c_int, form: Form) -> Result<String, String> {
+    let text = match attempt(stack, at, form) {
         Err(Fault::Memory) => {
             // Collects garbage and tries again. If that fails, the run is over its limit.
             stack.collect();
-            attempt(stack, at, pretty)
+            attempt(stack, at, form)
         }
         answer => answer,
     };
@@ -26,12 +45,21 @@ pub(crate) fn encode(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<S
     }
 }
 
-/// Encodes the parameters of an action.
-pub(crate) fn encode_params(stack: &mut Stack<'_>, at: c_int) -> Result<String, String> {
-    encode(stack, at, false).map_err(|error| format!("parameter {error}"))
+/// Encodes a value for the host: the handle of a secret is an object with its name.
+pub(crate) fn encode_handles(stack: &mut Stack<'_>, at: c_int) -> Result<String, String> {
+    let form = Form {
+        pretty: false,
+        handles: true,
+    };
+    encode_as(stack, at, form)
 }
 
-fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fault> {
+/// Encodes the parameters of an action.
+pub(crate) fn encode_params(stack: &mut Stack<'_>, at: c_int) -> Result<String, String> {
+    encode_handles(stack, at).map_err(|error| format!("parameter {error}"))
+}
+
+fn attempt(stack: &mut Stack<'_>, at: c_int, form: Form) -> Result<Vec<u8>, Fault> {
     let top = stack.top();
     let mut encoder = Encoder {
         stack,
@@ -39,7 +67,7 @@ fn attempt(stack: &mut Stack<'_>, at: c_int, pretty: bool) -> Result<Vec<u8>, Fa
         open: Vec::new(),
         fields: Vec::new(),
         spare: Vec::new(),
-        pretty,
+        form,
     };
     let answer = without_collecting(|| {
         // Most documents are small. Reserving room once is faster than growing.
@@ -176,7 +204,7 @@ struct Encoder<'a, 'b> {
     /// The entries of the objects around the current value.
     fields: Vec<Field>,
     spare: Vec<u8>,
-    pretty: bool,
+    form: Form,
 }
 
 impl Encoder<'_, '_> {
@@ -218,13 +246,21 @@ impl Encoder<'_, '_> {
         self.open.try_reserve(1).map_err(|_| Fault::Memory)?;
         self.open.push(identity);
         let length = self.stack.length(at);
-        if length > 0 || self.stack.is_array(at) {
-            self.array(at, length)?;
-        } else {
-            self.object(at)?;
+        match self.stack.mark(at) {
+            _ if length > 0 => self.array(at, length)?,
+            Mark::Array => self.array(at, length)?,
+            Mark::Secret if !self.form.handles => self.handle(at)?,
+            Mark::Secret | Mark::None => self.object(at)?,
         }
         self.open.pop();
         Ok(())
+    }
+
+    /// Writes the handle of a secret as its name.
+    fn handle(&mut self, table: c_int) -> Result<(), Fault> {
+        let name = self.stack.handle_name(table);
+        let text = format!("[secret {}]", name.as_deref().unwrap_or("?"));
+        self.out.string(text.as_bytes()).map(|_| ())
     }
 
     /// Lua keeps most lists in an array, so the elements come in order.
@@ -280,7 +316,7 @@ impl Encoder<'_, '_> {
         if index > 1 {
             self.put(b",")?;
         }
-        if self.pretty {
+        if self.form.pretty {
             self.new_line(self.open.len())?;
         }
         self.value(top)
@@ -314,7 +350,7 @@ impl Encoder<'_, '_> {
     /// Writes the key in a slot and the value above it, followed by a comma.
     fn field(&mut self, at: c_int) -> Result<(), Fault> {
         let start = self.out.0.len();
-        if self.pretty {
+        if self.form.pretty {
             self.new_line(self.open.len())?;
         }
         let quote = self.out.0.len();
@@ -324,7 +360,7 @@ impl Encoder<'_, '_> {
             other => return bad_key(other),
         };
         let key = quote + 1..self.out.0.len() - 1;
-        self.put(if self.pretty { b": " } else { b":" })?;
+        self.put(if self.form.pretty { b": " } else { b":" })?;
         self.value(at + 1)?;
         self.put(b",")?;
         self.fields.try_reserve(1).map_err(|_| Fault::Memory)?;
@@ -366,7 +402,7 @@ impl Encoder<'_, '_> {
     }
 
     fn close(&mut self, empty: bool, bracket: &[u8]) -> Result<(), Fault> {
-        if self.pretty && !empty {
+        if self.form.pretty && !empty {
             self.new_line(self.open.len() - 1)?;
         }
         self.put(bracket)

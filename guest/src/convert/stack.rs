@@ -83,6 +83,34 @@ unsafe extern "C-unwind" fn enter<N: Native>(state: *mut ffi::lua_State) -> c_in
     })
 }
 
+/// The key of a handle's only entry: the name of the secret.
+pub(crate) const HANDLE: &str = "$secret";
+
+/// What a table is, by its metatable.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Mark {
+    Array,
+    /// The handle of a secret.
+    Secret,
+    None,
+}
+
+/// The place of the metatable of handles in the registry.
+fn secret_key() -> *const c_void {
+    static KEY: u8 = 0;
+    (&raw const KEY).cast()
+}
+
+/// Makes a table the metatable of the handles of secrets.
+pub(crate) fn set_secret_mt(lua: &Lua, secret_mt: &LuaTable) -> LuaResult<()> {
+    // SAFETY: the metatable is the only argument, and is popped.
+    unsafe {
+        lua.exec_raw(secret_mt, |state| {
+            ffi::lua_rawsetp(state, ffi::LUA_REGISTRYINDEX, secret_key());
+        })
+    }
+}
+
 /// The upvalue of every native: the metatable that marks a table as an array.
 const ARRAY_MT: c_int = ffi::lua_upvalueindex(1);
 
@@ -174,17 +202,54 @@ impl Stack<'_> {
         unsafe { ffi::lua_rawlen(self.state, table) as i64 }
     }
 
-    /// Whether a table is marked as an array. Needs one free slot.
-    pub(crate) fn is_array(&mut self, table: c_int) -> bool {
-        // SAFETY: the pushed value is popped again. Every native has the upvalue.
+    /// What the metatable of a table says that it is. Needs two free slots.
+    pub(crate) fn mark(&mut self, table: c_int) -> Mark {
+        // SAFETY: the pushed values are popped again. Every native has the upvalue.
         unsafe {
             if ffi::lua_getmetatable(self.state, table) == 0 {
-                return false;
+                return Mark::None;
             }
             let own = ffi::lua_topointer(self.state, -1);
-            ffi::lua_settop(self.state, -2);
-            own == ffi::lua_topointer(self.state, ARRAY_MT)
+            ffi::lua_rawgetp(self.state, ffi::LUA_REGISTRYINDEX, secret_key());
+            let secret = ffi::lua_topointer(self.state, -1);
+            ffi::lua_settop(self.state, -3);
+            if own == ffi::lua_topointer(self.state, ARRAY_MT) {
+                Mark::Array
+            } else if own == secret {
+                Mark::Secret
+            } else {
+                Mark::None
+            }
         }
+    }
+
+    /// Whether a key and the value above it are those of a handle. There are no others.
+    pub(crate) fn is_handle_entry(&self, key: c_int) -> bool {
+        self.bytes(key) == HANDLE.as_bytes() && self.is_string(key + 1)
+    }
+
+    /// Makes a table the handle of a secret.
+    pub(crate) fn mark_handle(&mut self, table: c_int) {
+        assert!(self.is_table(table));
+        // SAFETY: a table or nil is pushed and popped; room was made.
+        unsafe {
+            ffi::lua_rawgetp(self.state, ffi::LUA_REGISTRYINDEX, secret_key());
+            ffi::lua_setmetatable(self.state, table);
+        }
+    }
+
+    /// The name in the handle of a secret. Needs two free slots.
+    pub(crate) fn handle_name(&mut self, table: c_int) -> Option<String> {
+        let top = self.top();
+        let mut name = None;
+        self.push_nil();
+        while self.next(table) {
+            if self.is_handle_entry(top + 1) {
+                name = Some(self.text(top + 2));
+            }
+            self.cut(top + 1);
+        }
+        name
     }
 
     /// Pops a key, and pushes the next pair of the table. Pushes nothing after the last pair.

@@ -19,7 +19,7 @@ local function note(definition, body, ...)
   elseif select("#", ...) > 0 then
     err = "expected one table, got " .. 1 + select("#", ...) .. " arguments"
   else
-    text, err = encode(body, false)
+    text, err = encode(body, false, true)
   end
   if text then err = nil end
   local file, line = caller(2)

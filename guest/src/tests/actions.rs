@@ -182,3 +182,33 @@ fn what_is_reported_of_a_failure_is_not_the_scripts_to_change() {
     assert_eq!(error.message, "t.fail failed: connection refused");
     assert_eq!(error.action, Some(("t.fail".to_owned(), ErrorKind::Failed)));
 }
+
+#[test]
+fn the_handle_of_a_secret_is_its_name() {
+    assert_eq!(
+        output(
+            "local s = secret('a/b')
+            print(s, tostring(s), 'x' .. s .. 'y', #s, inspect({ s }), json.encode({ t = s }), json.pretty(s))
+            print(getmetatable(s), pcall(setmetatable, s, {}))
+            local back = actions.t.echo({ token = s, list = { s } })
+            print(back.token, back.list[1], json.encode(back))
+            local other = actions.t.echo({ x = { ['$secret'] = 'a', y = 1 }, z = { ['$secret'] = 2 } })
+            print(json.encode(other), json.decode('{\"$secret\":\"q\"}')['$secret'])
+            rawset(s, '$secret', {})
+            print(s, json.encode(s))"
+        ),
+        "[secret a/b]\t[secret a/b]\tx[secret a/b]y\t12\t{ [secret a/b] }\t{\"t\":\"[secret a/b]\"}\t\"[secret a/b]\"
+secret\tfalse\tcannot change a protected metatable
+[secret a/b]\t[secret a/b]\t{\"list\":[\"[secret a/b]\"],\"token\":\"[secret a/b]\"}
+{\"x\":{\"$secret\":\"a\",\"y\":1},\"z\":{\"$secret\":2}}\tq
+[secret ?]\t\"[secret ?]\"
+"
+    );
+    assert_eq!(
+        error_of("secret(1)").message,
+        "script.lua:1: secret: expected the name of a secret, got number"
+    );
+    let source = "return { a = define_action { locked = { t = secret('x') } } }";
+    let list = definitions(&[module("init", "init.lua", source)]).expect("the repo loads");
+    assert_eq!(list[0].body, r#"{"locked":{"t":{"$secret":"x"}}}"#);
+}

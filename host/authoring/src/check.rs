@@ -50,11 +50,8 @@ fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
             return problems.map(|problem| at_place(problem, &error)).collect();
         }
     };
-    let Some(rulebook) = &policy.rulebook else {
-        return Vec::new();
-    };
     let denied = repo.catalog.iter().filter_map(|(name, definition)| {
-        let decision = rulebook.always(definition)?;
+        let decision = policy.always(definition)?;
         (decision.verdict == Verdict::Deny).then(|| Finding {
             file: Some(definition.location.file.clone()),
             line: Some(definition.location.line),

@@ -11,12 +11,18 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{QueueSelector, tcflush};
 
-use super::progress::ProgressWriter;
+use super::progress::{self, ProgressWriter};
 use super::sanitize::escape_control;
 use kael_engine::gate::approval::{Answer, Approver, Asking, Question};
 
 /// Bytes of parameters that a person can be shown: what cannot be read is not approved.
 const MAX_SHOWN: usize = 16 << 10;
+/// Up to so many they stand on one line; of more, each has a line of its own.
+const ONE_LINE: usize = 1 << 10;
+/// Bytes of one of them that are shown.
+const MAX_VALUE: usize = 400;
+/// How long a question waits after another, so that a key that was meant for the first does not answer it.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// How often a question looks whether it was taken back.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
@@ -32,7 +38,8 @@ pub(super) fn at_terminal() -> Option<Arc<dyn Approver>> {
 /// One question at a time.
 #[derive(Default)]
 struct Terminal {
-    turn: tokio::sync::Mutex<()>,
+    /// Held from before a question until its line is done: whether there was one before.
+    turn: Arc<tokio::sync::Mutex<bool>>,
 }
 
 /// Takes the question back when the call is abandoned.
@@ -46,15 +53,24 @@ impl Drop for TakenBack {
 
 impl Approver for Terminal {
     fn ask(&self, question: Question) -> Asking<'_> {
+        let until = question.within.map(|within| Instant::now() + within);
         Box::pin(async move {
             if question.params.len() > MAX_SHOWN {
                 let why = "its parameters are too large to be shown".to_owned();
                 return Answer::Unasked(why);
             }
-            let _turn = self.turn.lock().await;
+            let mut turn = self.turn.clone().lock_owned().await;
             let over = Arc::new(AtomicBool::new(false));
             let _taken_back = TakenBack(over.clone());
-            let asking = tokio::task::spawn_blocking(move || ask(&question, &over));
+            // The next question begins when this one has left the terminal, taken back or not.
+            let asking = tokio::task::spawn_blocking(move || {
+                if std::mem::replace(&mut *turn, true) {
+                    std::thread::sleep(BETWEEN);
+                }
+                let answer = ask(&question, &over, until);
+                drop(turn);
+                answer
+            });
             match asking.await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => Answer::Unasked(format!("the terminal cannot be used: {error}")),
@@ -64,23 +80,30 @@ impl Approver for Terminal {
     }
 }
 
-fn ask(question: &Question, over: &AtomicBool) -> io::Result<Answer> {
+fn ask(question: &Question, over: &AtomicBool, until: Option<Instant>) -> io::Result<Answer> {
+    let is_late = || until.is_some_and(|until| Instant::now() >= until);
+    if over.load(Ordering::Relaxed) || is_late() {
+        return Ok(Answer::Expired);
+    }
     let tty = File::options()
         .read(true)
         .custom_flags(libc::O_NOCTTY)
         .open("/dev/tty")?;
-    // What was typed before the question is no answer to it.
-    tcflush(&tty, QueueSelector::IFlush)?;
+    // What the script prints meanwhile could pass for a part of the question.
+    let _held = progress::hold();
     let mut out = ProgressWriter(io::stderr());
     out.write_all(text(question).as_bytes())?;
     out.flush()?;
-    let until = question.within.map(|within| Instant::now() + within);
+    // What was typed before the question is no answer to it.
+    tcflush(&tty, QueueSelector::IFlush)?;
     let line = line(&tty, over, until)?;
     Ok(match line.as_deref().map(str::trim) {
         Some("y" | "Y" | "yes") => Answer::Yes,
         Some(_) => Answer::No,
         None => {
-            out.write_all(b"\n")?;
+            let taken_back = over.load(Ordering::Relaxed);
+            let end: &[u8] = if taken_back { b"(taken back)\n" } else { b"\n" };
+            out.write_all(end)?;
             Answer::Expired
         }
     })
@@ -106,7 +129,7 @@ fn line(mut tty: &File, over: &AtomicBool, until: Option<Instant>) -> io::Result
 }
 
 fn text(question: &Question) -> String {
-    let mut rows = vec![("params", question.params.clone())];
+    let mut rows = params(&question.params);
     for rule in &question.rules {
         rows.push(("rule", rule.to_string()));
         if let Some(reason) = &rule.reason {
@@ -114,12 +137,36 @@ fn text(question: &Question) -> String {
         }
     }
     if let Some(within) = question.within {
-        let time = format!("{} s for an answer", Duration::as_secs(&within).max(1));
+        let time = format!(
+            "{} s for an answer, from the call on",
+            Duration::as_secs(&within).max(1)
+        );
         rows.push(("time", time));
     }
-    let mut out = format!("approval wanted: {}\n", escape_control(&question.action));
+    let action = escape_control(&question.action);
+    let mut out = format!("approval wanted: {action}\n");
     for (label, value) in rows {
         out += &format!("  {label:<8} {}\n", escape_control(&value));
     }
-    out + "run it? [y/N] "
+    // The beginning may have left the screen.
+    out + &format!("run {action}? [y/N] ")
+}
+
+/// The parameters: on one line, or each of them, cut.
+fn params(params: &str) -> Vec<(&'static str, String)> {
+    if params.len() <= ONE_LINE {
+        return vec![("params", params.to_owned())];
+    }
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(params).unwrap_or_default();
+    let shown = |(key, value): (&String, &serde_json::Value)| {
+        let text = format!("{key} = {value}");
+        let end = text.floor_char_boundary(MAX_VALUE);
+        match text.len() > end {
+            true => format!("{}... ({} bytes more)", &text[..end], text.len() - end),
+            false => text,
+        }
+    };
+    let fields = fields.iter().map(shown);
+    fields.map(|text| ("param", text)).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,26 @@ struct Line {
     shown: String,
     /// Nothing stands on the cursor's line.
     free: bool,
+}
+
+/// Whether a question is open, during which a script writes nothing to the terminal.
+static HELD: Mutex<bool> = Mutex::new(false);
+static RELEASED: Condvar = Condvar::new();
+
+/// Holds the output of scripts back until it is dropped.
+pub(super) struct Held(());
+
+/// Holds the terminal for a question.
+pub(super) fn hold() -> Held {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        RELEASED.notify_all();
+    }
 }
 
 static LINE: Mutex<Line> = Mutex::new(Line {
@@ -75,6 +95,25 @@ impl<W: Write> Write for ProgressWriter<W> {
             line().free = *last == b'\n';
         }
         Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The same for a script's output, from a thread of its own: it waits while a question is open, so that nothing of it
+/// passes for a part of the question.
+pub(super) struct ScriptWriter<W>(pub(super) W);
+
+impl<W: Write> Write for ScriptWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held {
+            held = RELEASED.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(held);
+        ProgressWriter(&mut self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

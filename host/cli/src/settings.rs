@@ -155,6 +155,7 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
             files: config.policies.clone(),
             read_only: bounds.read_only,
             audit: config.audit.clone(),
+            guarded: config.guarded.clone(),
             ..policy(&config.list(Key::Deny))
         },
         cli_policy: policy(&bounds.deny),

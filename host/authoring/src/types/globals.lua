@@ -157,6 +157,11 @@ function keys(t) end
 ---@return any[]
 function pluck(list, key) end
 
+--- Stands for a secret that only the host has, for a parameter that its action declares as "secret".
+---@param name string
+---@return table
+function secret(name) end
+
 --- How many entries a table has, or how many of them `test(value, key)` accepts.
 ---@param t table
 ---@param test? fun(value: any, key: any): any

@@ -15,7 +15,7 @@ use crate::exit;
 use crate::inputs;
 use crate::page::{Page, Told};
 use crate::patience;
-use crate::progress::{self, ProgressWriter};
+use crate::progress::{self, ScriptWriter};
 use crate::report::{self, Problem};
 use crate::runtime::{Ended, block_run, until_a_signal};
 use crate::sanitize::{Terminal, escape_control};
@@ -146,7 +146,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     let output = if run.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(ProgressWriter(io::stdout())))
+        Output::to_writer(Terminal(ScriptWriter(io::stdout())))
     } else {
         Output::to_writer(io::stdout())
     };

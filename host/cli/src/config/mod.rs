@@ -124,6 +124,8 @@ pub struct Config {
     pub files: Vec<Source>,
     /// The policies that `policy` names, in its order.
     pub policies: Vec<Arc<PolicyFile>>,
+    /// Where these and the audit log lie.
+    pub guarded: Vec<PathBuf>,
     /// Where calls are written down, if that was asked for.
     pub audit: Option<Arc<AuditLog>>,
 }
@@ -144,6 +146,7 @@ impl Config {
             settings: defaults(),
             files: Vec::new(),
             policies: Vec::new(),
+            guarded: Vec::new(),
             audit: None,
         };
         if let Some(text) = file::read(&environment.config_folder().join("config.yaml"))? {
@@ -226,6 +229,7 @@ impl Config {
                 "the audit log `{shown}` cannot be written: {error}"
             ))
         })?;
+        self.guarded.push(path.to_owned());
         self.audit = Some(Arc::new(log));
         Ok(())
     }
@@ -240,6 +244,7 @@ impl Config {
             let file = PolicyFile::parse(&path.display().to_string(), &text);
             self.policies
                 .push(Arc::new(file.map_err(ConfigError::of_policy)?));
+            self.guarded.push(path);
         }
         Ok(())
     }

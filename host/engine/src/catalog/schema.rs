@@ -4,6 +4,7 @@ mod counted;
 mod integers;
 mod metered;
 
+use std::cell::Cell;
 use std::fmt;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -133,6 +134,15 @@ impl Schema {
     /// Every mistake, bounded in number and length.
     pub fn check_exactly(&self, value: &Value) -> Result<(), Mistakes> {
         self.require(value, &self.allowance(value))
+    }
+
+    /// Whether a value fits as it is. Takes the steps that this costs; none where they, or those of one check, are
+    /// used up.
+    pub(crate) fn fits_within(&self, value: &Value, steps: &Cell<u64>) -> Option<bool> {
+        let allowance = self.allowance(value).at_most(steps.get());
+        let fits = allowance.run(|| self.validator.is_valid(Seen(value)));
+        steps.set(steps.get().saturating_sub(allowance.taken()));
+        fits
     }
 
     fn require(&self, value: &Value, allowance: &Allowance) -> Result<(), Mistakes> {

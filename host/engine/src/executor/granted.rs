@@ -296,6 +296,50 @@ pub(crate) fn problems(
     problems
 }
 
+/// What the definitions of a repo give for writing that holds one of these files: those of the policy, and the audit log.
+pub(crate) fn holding(
+    files: &[PathBuf],
+    catalog: &Catalog,
+    repo: &Path,
+    environment: &Environment,
+) -> Vec<DefinitionError> {
+    let places = Places::new(repo, environment);
+    // A link is replaced where it lies, and what it leads to where that is.
+    let by_link = |file: &PathBuf| {
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => real(folder),
+            _ => real(Path::new(".")),
+        };
+        folder.join(file.file_name().unwrap_or_default())
+    };
+    let guarded: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|file| [real(file), by_link(file)])
+        .collect();
+    let mut problems = Vec::new();
+    for (_, definition) in catalog.iter() {
+        for (field, path) in for_writing(definition) {
+            let path = match places.open(&path, Use::Write) {
+                Ok(opened) => opened.path,
+                Err(_) => match places.path_of(&path) {
+                    Ok(path) => plain(&path),
+                    Err(_) => continue,
+                },
+            };
+            if let Some(file) = guarded.iter().find(|file| file.starts_with(&path)) {
+                problems.push(DefinitionError {
+                    location: definition.location.clone(),
+                    error: format!(
+                        "{field} holds {}, which no action may rewrite: keep policies and audit logs elsewhere",
+                        file.display()
+                    ),
+                });
+            }
+        }
+    }
+    problems
+}
+
 /// What a definition gives for writing: how errors name it, and its path.
 fn for_writing(definition: &Definition) -> Vec<(String, String)> {
     let writable = definition.writable.iter();

@@ -22,7 +22,7 @@ pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
 pub use call_identity::{CALL_VARIABLES, CallIdentity};
-pub(crate) use granted::problems as grant_problems;
+pub(crate) use granted::{holding, problems as grant_problems};
 pub(crate) use not_json::not_json;
 pub use process::{Capabilities, Containment, Counting};
 

@@ -52,13 +52,13 @@ pub(super) async fn ask(
 ) -> Result<(), ActionError> {
     const TERMINAL: &str =
         "run the script on a terminal with kael-host run, which shows the call and asks";
-    if let Some(why) = unreachable(&decision.approvals) {
+    if let Some((rule, why)) = unreachable(&decision.approvals) {
         let hint = "only a server that knows its users can ask for this; loosen `by` to approve on a terminal";
-        return Err(denied::by_rules(action, decision, Some((why, hint))));
+        return Err(denied::by(action, rule, Some((why, hint))));
     }
     let Some(approver) = approver else {
         let why = "a person must approve this call, and none can be asked here";
-        return Err(denied::by_rules(action, decision, Some((why, TERMINAL))));
+        return Err(denied::by(action, &decision.source, Some((why, TERMINAL))));
     };
     let question = Question {
         action: action.to_owned(),
@@ -77,20 +77,22 @@ pub(super) async fn ask(
         Answer::Expired => "the time for an approval is over".to_owned(),
         Answer::Unasked(why) => format!("a person must approve this call, and {why}"),
     };
-    Err(denied::by_rules(action, decision, Some((&why, TERMINAL))))
+    Err(denied::by(action, &decision.source, Some((&why, TERMINAL))))
 }
 
-/// Why the person who runs the script cannot approve a call. This is the one place that decides who may.
-fn unreachable(rules: &[Arc<Source>]) -> Option<&'static str> {
+/// The rule for which the person who runs the script cannot approve a call, and why. This is the one place that decides who
+/// may.
+fn unreachable(rules: &[Arc<Source>]) -> Option<(&Source, &'static str)> {
     rules.iter().find_map(|rule| {
         let by = &rule.approval;
-        match () {
+        let why = match () {
             () if by.not_submitter => {
-                Some("a person other than the one who runs the script must approve it")
+                "a person other than the one who runs the script must approve it"
             }
-            () if by.role.is_some() => Some("a person with a role must approve it"),
-            () if by.count > 1 => Some("several people must approve it"),
-            () => None,
-        }
+            () if by.role.is_some() => "a person with a role must approve it",
+            () if by.count > 1 => "several people must approve it",
+            () => return None,
+        };
+        Some((&**rule, why))
     })
 }

@@ -32,8 +32,12 @@ pub struct AuditLog(Mutex<Chain>);
 #[derive(Debug)]
 struct Chain {
     file: File,
+    /// Bytes of the lines that are whole.
+    length: u64,
     last: String,
     number: u64,
+    /// Why it is not appended to any more.
+    broken: Option<String>,
 }
 
 /// What the log says of one call.
@@ -72,12 +76,28 @@ impl AuditLog {
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::other("another run appends to it"))?;
         let (number, last) = last_line(&mut file)?;
-        Ok(Self(Mutex::new(Chain { file, last, number })))
+        Ok(Self(Mutex::new(Chain {
+            length: file.metadata()?.len(),
+            file,
+            last,
+            number,
+            broken: None,
+        })))
     }
 
-    /// Appends a call.
+    /// Why a call could not be written down, once that has happened.
+    pub(super) fn broken(&self) -> Option<String> {
+        let chain = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chain.broken.clone()
+    }
+
+    /// Appends a call that has ended. After the first that cannot be written nothing is appended, so that none is missing
+    /// between others.
     pub(super) fn add(&self, call: &AuditedCall<'_>) -> io::Result<()> {
         let mut chain = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = &chain.broken {
+            return Err(io::Error::other(why.clone()));
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let decision = call.decision.map(|decision| {
             let source = &decision.source;
@@ -111,9 +131,14 @@ impl AuditLog {
             chain.last
         );
         let hash = hex(&Sha256::digest(&body));
-        chain
-            .file
-            .write_all(format!("{body},\"hash\":\"{hash}\"}}\n").as_bytes())?;
+        let line = format!("{body},\"hash\":\"{hash}\"}}\n");
+        if let Err(error) = chain.file.write_all(line.as_bytes()) {
+            // Half a line would end the log for every later run.
+            chain.file.set_len(chain.length).ok();
+            chain.broken = Some(error.to_string());
+            return Err(error);
+        }
+        chain.length += line.len() as u64;
         (chain.number, chain.last) = (number, hash);
         Ok(())
     }

@@ -1,14 +1,15 @@
 //! Counts the calls of a run for which the policy has a budget.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Dispatcher, denied};
+use super::Dispatcher;
 use crate::catalog::Definition;
-use crate::failure::ActionError;
+use crate::policy::Source;
 
 impl Dispatcher {
-    /// Counts a call that is about to be made, in every budget that is for its action.
-    pub(super) fn spend(&self, definition: &Definition, name: &str) -> Result<(), ActionError> {
+    /// Counts a call that is about to be made, in every budget that is for its action. An error is the budget that is spent.
+    pub(super) fn spend(&self, definition: &Definition) -> Result<(), Arc<Source>> {
         let Some(rules) = &self.policy.rulebook else {
             return Ok(());
         };
@@ -22,7 +23,7 @@ impl Dispatcher {
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
                 .is_err()
             {
-                return Err(denied::over_budget(name, &budget.source));
+                return Err(budget.source.clone());
             }
         }
         Ok(())

@@ -1,70 +1,58 @@
 //! The errors of calls that a policy refuses, with the rule and what to do.
 
 use crate::failure::{ActionError, Detail, ErrorKind};
-use crate::policy::{Decision, Pattern, Source, Verdict};
+use crate::policy::{Source, SourceKind};
 
-/// The error of a call that a pattern denies.
-pub(super) fn by_pattern(pattern: &Pattern) -> ActionError {
-    let rule = format!("deny {}", pattern.as_str());
-    let message = format!("denied by the policy ({rule})");
-    ActionError {
-        detail: Some(Box::new(Detail {
-            rule: Some(rule),
-            ..Detail::default()
-        })),
-        ..ActionError::new(ErrorKind::Denied, message)
-    }
-}
-
-/// The error of a call that the rules refuse, because of `why` where it is not the rule alone.
-pub(super) fn by_rules(
-    action: &str,
-    decision: &Decision,
-    why: Option<(&str, &str)>,
-) -> ActionError {
-    let source = &decision.source;
-    let mut message = format!("denied by {source}");
-    if let Some((why, _)) = why {
+/// The error of a call that a part of the policy refuses, because of `why` where it is not that part alone: a sentence and
+/// the advice.
+pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> ActionError {
+    let mut message = match source.kind {
+        SourceKind::Pattern => format!("denied by the policy ({source})"),
+        SourceKind::Unusable => format!("denied: {source}"),
+        _ => format!("denied by {source}"),
+    };
+    let more = match (source.kind, why) {
+        (_, Some((why, _))) => Some(why),
+        (SourceKind::Default, None) => Some("no rule allows this call"),
+        (SourceKind::Budget, None) => Some("the budget of the run is spent"),
+        _ => None,
+    };
+    for more in more.into_iter().chain(source.reason.as_deref()) {
         message.push_str(": ");
-        message.push_str(why);
-    } else if source.rule.starts_with("default") && source.verdict == Verdict::Deny {
-        message.push_str(": no rule allows this call");
+        message.push_str(more);
     }
-    if let Some(reason) = &source.reason {
-        message.push_str(": ");
-        message.push_str(reason);
-    }
-    let hint = match why {
-        Some((_, hint)) => hint.to_owned(),
-        None => format!(
+    let hint = match (source.kind, why) {
+        (_, Some((_, hint))) => Some(hint.to_owned()),
+        (SourceKind::Pattern | SourceKind::Unusable, None) => None,
+        (SourceKind::Budget, None) => Some(format!(
+            "the budget of the policy says how often a run may call {action}"
+        )),
+        _ => Some(format!(
             "kael-host policy explain {action} says which rule decides and what would change it"
-        ),
+        )),
     };
     ActionError {
         detail: Some(Box::new(Detail {
             rule: Some(source.rule.clone()),
             file: source.file.clone(),
             line: source.file.is_some().then_some(source.line),
-            hint: Some(hint),
+            hint,
             ..Detail::default()
         })),
         ..ActionError::new(ErrorKind::Denied, message)
     }
 }
 
-/// The error of a call for which a budget has nothing left.
-pub(super) fn over_budget(action: &str, source: &Source) -> ActionError {
-    let message = format!("denied by {source}: the budget of the run is spent");
+/// The error of every call after one that could not be written to the audit log.
+pub(super) fn without_audit(why: &str) -> ActionError {
     ActionError {
         detail: Some(Box::new(Detail {
-            rule: Some(source.rule.clone()),
-            file: source.file.clone(),
-            line: source.file.is_some().then_some(source.line),
-            hint: Some(format!(
-                "the budget of the policy says how often a run may call {action}"
-            )),
+            hint: Some("make room for the audit log, and run the script again".to_owned()),
             ..Detail::default()
         })),
-        ..ActionError::new(ErrorKind::Denied, message)
+        ..ActionError::new(
+            ErrorKind::Denied,
+            format!("denied: an earlier call is not in the audit log: {why}"),
+        )
     }
 }

@@ -106,9 +106,14 @@ pub(super) fn bound(schema: Option<&Schema>, stdout: Vec<u8>) -> Result<String, 
 /// Documents with a schema from this size on are checked beside the threads that others need.
 const LARGE: usize = 32 << 10;
 
+/// The same where what reads it looks at all of it: at a schema, or at many values.
+pub(super) fn takes_long_if(costly: bool, size: usize) -> bool {
+    json::is_large(size) || costly && size >= LARGE
+}
+
 /// Whether a document takes long enough for others to have the thread meanwhile.
 pub(super) fn takes_long(schema: Option<&Schema>, size: usize) -> bool {
-    json::is_large(size) || schema.is_some() && size >= LARGE
+    takes_long_if(schema.is_some(), size)
 }
 
 /// Adds what helps where a check was given up.

@@ -5,9 +5,11 @@
 //! does not come here.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::catalog::Definition;
 use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::policy::{Decision as PolicyDecision, Source, SourceKind};
 use crate::run_info::RunInfo;
 
 /// A call that waits for its decision.
@@ -48,14 +50,23 @@ pub trait PolicyHook: Send + Sync {
     fn decide<'a>(&'a self, request: CallRequest<'a>) -> Deciding<'a>;
 }
 
-/// Asks the hook, and turns its refusal into the error that a script sees.
+/// Asks the hook, notes its refusal as what decided, and turns it into the error that a script sees.
 pub(super) async fn ask(
     hook: &dyn PolicyHook,
     request: CallRequest<'_>,
+    noted: &mut Option<PolicyDecision>,
 ) -> Result<(), ActionError> {
     match hook.decide(request).await {
         Decision::Allow => Ok(()),
-        Decision::Deny { reason, rule } => Err(denied(&reason, rule)),
+        Decision::Deny { reason, rule } => {
+            let named = rule.clone().unwrap_or_else(|| "policy hook".to_owned());
+            let source = Source {
+                reason: Some(reason.clone()),
+                ..Source::denying(SourceKind::Hook, named)
+            };
+            *noted = Some(PolicyDecision::of(Arc::new(source)));
+            Err(denied(&reason, rule))
+        }
     }
 }
 

@@ -207,27 +207,9 @@ impl Dispatcher {
                 merged(definition, params)?
             };
         noted.digest = Some(made);
-        self.authorize(definition)?;
-        let params = match self.policy.has_rules() {
-            false => params,
-            true => {
-                let (decision, params) = self.decide(definition, params).await?;
-                let verdict = decision.verdict;
-                let decision = noted.decision.insert(decision);
-                match verdict {
-                    Verdict::Allow => {}
-                    Verdict::Deny => return Err(denied::by_rules(name, decision, None)),
-                    // Nothing runs, so no person is asked.
-                    Verdict::Approve if self.dry_run.is_some() => {}
-                    Verdict::Approve => {
-                        let approver = self.policy.approver.as_deref();
-                        let asking = approval::ask(approver, name, &params, decision);
-                        Box::pin(asking).await?;
-                    }
-                }
-                self.spend(definition, name)?;
-                params
-            }
+        let params = match self.policy.is_empty() {
+            true => params,
+            false => self.authorize(definition, name, params, noted).await?,
         };
         if let Some(hook) = &self.hook {
             let request = CallRequest {
@@ -237,7 +219,7 @@ impl Dispatcher {
                 params: &params,
                 definition,
             };
-            Box::pin(hook::ask(&**hook, request)).await?;
+            Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await?;
         }
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
@@ -286,31 +268,55 @@ impl Dispatcher {
         })
     }
 
-    /// A definition with several names is denied by any of them.
-    fn authorize(&self, definition: &Definition) -> Result<(), ActionError> {
-        match definition
-            .names
-            .iter()
-            .find_map(|name| self.policy.denies(name))
-        {
-            None => Ok(()),
-            Some(pattern) => Err(denied::by_pattern(pattern)),
+    /// Lets a call go on that the policy allows, with a person's yes where it wants one and within its budgets. What
+    /// decided is noted.
+    async fn authorize(
+        &self,
+        definition: &Arc<Definition>,
+        name: &str,
+        params: String,
+        noted: &mut Noted,
+    ) -> Result<String, ActionError> {
+        if let Some(why) = self.policy.audit.as_ref().and_then(|audit| audit.broken()) {
+            return Err(denied::without_audit(&why));
         }
+        let (decision, params) = self.decide(definition, params).await?;
+        let Some(decision) = decision else {
+            return Ok(params);
+        };
+        let decision = noted.decision.insert(decision);
+        match decision.verdict {
+            Verdict::Allow => {}
+            Verdict::Deny => return Err(denied::by(name, &decision.source, None)),
+            // Nothing runs, so no person is asked.
+            Verdict::Approve if self.dry_run.is_some() => {}
+            Verdict::Approve => {
+                let approver = self.policy.approver.as_deref();
+                let asking = approval::ask(approver, name, &params, decision);
+                Box::pin(asking).await?;
+            }
+        }
+        if let Err(budget) = self.spend(definition) {
+            let decision = noted.decision.insert(PolicyDecision::of(budget));
+            return Err(denied::by(name, &decision.source, None));
+        }
+        Ok(params)
     }
 
-    /// What the rules say of a call with these merged parameters.
+    /// What the policy says of a call with these merged parameters.
     async fn decide(
         &self,
         definition: &Arc<Definition>,
         params: String,
-    ) -> Result<(PolicyDecision, String), ActionError> {
-        let tenant = self.run.tenant.as_str();
-        if !json::is_large(params.len()) {
-            return Ok((self.policy.decide(definition, &params, tenant)?, params));
+    ) -> Result<(Option<PolicyDecision>, String), ActionError> {
+        let costly = self.policy.is_costly(definition);
+        if self.policy.rulebook.is_none() || !documents::takes_long_if(costly, params.len()) {
+            let tenant = self.run.tenant.as_str();
+            return Ok((self.policy.answer(definition, &params, tenant), params));
         }
         let (policy, definition, run) = (self.policy.clone(), definition.clone(), self.run.clone());
         let deciding = move || {
-            let decision = policy.decide(&definition, &params, run.tenant.as_str())?;
+            let decision = policy.answer(&definition, &params, run.tenant.as_str());
             Ok((decision, params))
         };
         Box::pin(aside(deciding)).await

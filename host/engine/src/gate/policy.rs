@@ -2,15 +2,15 @@
 //! person. No I/O.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::approval::Approver;
 use super::audit::AuditLog;
 use crate::catalog::{Catalog, Definition};
-use crate::failure::{ActionError, ErrorKind};
 use crate::names::ActionName;
 pub use crate::policy::Pattern;
-use crate::policy::{Decision, PolicyError, PolicyFile, Rulebook};
+use crate::policy::{Decision, PolicyError, PolicyFile, Rulebook, Source, SourceKind};
 
 /// What a run may call: what no pattern denies and every policy file allows.
 #[derive(Clone, Default)]
@@ -25,6 +25,8 @@ pub struct Policy {
     pub approver: Option<Arc<dyn Approver>>,
     /// Where every call is written down.
     pub audit: Option<Arc<AuditLog>>,
+    /// The paths of the policy files and of the audit log: no action may be given them for writing.
+    pub guarded: Vec<PathBuf>,
     /// The files and those of the actions repo, compiled for its catalog.
     pub rulebook: Option<Arc<Rulebook>>,
 }
@@ -92,24 +94,54 @@ impl Policy {
         }
     }
 
-    /// Whether calls are to be decided on by rules.
-    pub(super) fn has_rules(&self) -> bool {
+    /// Whether it says nothing of any call.
+    pub(super) fn is_empty(&self) -> bool {
+        self.deny.is_empty() && self.audit.is_none() && !self.has_rules()
+    }
+
+    fn has_rules(&self) -> bool {
         self.rulebook.is_some() || self.read_only || !self.files.is_empty()
     }
 
-    /// What the rules say of a call. Rules that were never compiled for the catalog allow nothing.
-    pub(super) fn decide(
-        &self,
-        definition: &Definition,
-        params: &str,
-        tenant: &str,
-    ) -> Result<Decision, ActionError> {
+    /// Whether the answer on an action may take a look at much of its parameters.
+    pub(super) fn is_costly(&self, definition: &Definition) -> bool {
+        let rulebook = self.rulebook.as_ref();
+        rulebook.is_some_and(|rules| rules.is_costly(definition))
+    }
+
+    /// The decision on every call of an action, if it is the same for all; none where nothing is said of any.
+    #[must_use]
+    pub fn always(&self, definition: &Definition) -> Option<Decision> {
         match &self.rulebook {
-            Some(rulebook) => Ok(rulebook.decide(definition, params, Some(tenant))),
-            None => {
-                let message = "denied: the policy was not compiled for this actions repo";
-                Err(ActionError::new(ErrorKind::Denied, message))
+            Some(rules) if !self.denies_any(definition) => rules.always(definition).cloned(),
+            _ => self.answer(definition, "{}", ""),
+        }
+    }
+
+    fn denies_any(&self, definition: &Definition) -> bool {
+        let mut names = definition.names.iter();
+        names.any(|name| self.denies(name).is_some())
+    }
+
+    /// What it says of a call with these merged parameters: its patterns, then its rules. None where it has neither, and
+    /// the call is allowed. An action with several names is denied by any of them; rules that were never compiled for
+    /// the catalog allow nothing.
+    #[must_use]
+    pub fn answer(&self, definition: &Definition, params: &str, tenant: &str) -> Option<Decision> {
+        let mut names = definition.names.iter();
+        if let Some(pattern) = names.find_map(|name| self.denies(name)) {
+            let rule = format!("deny {}", pattern.as_str());
+            let source = Source::denying(SourceKind::Pattern, rule);
+            return Some(Decision::of(Arc::new(source)));
+        }
+        match &self.rulebook {
+            Some(rulebook) => Some(rulebook.decide(definition, params, Some(tenant))),
+            None if self.has_rules() => {
+                let rule = "the policy was not compiled for this actions repo";
+                let source = Source::denying(SourceKind::Unusable, rule);
+                Some(Decision::of(Arc::new(source)))
             }
+            None => None,
         }
     }
 }

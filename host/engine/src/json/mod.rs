@@ -301,6 +301,28 @@ where
         .map_err(|error| E::from(serde_json::Error::custom(error)))?
 }
 
+/// Visits the elements of an array in order, each as its text.
+pub fn elements<'a>(array: &'a str, look: impl FnMut(&'a str)) -> Result<(), serde_json::Error> {
+    struct Elements<F>(F);
+    impl<'de, F: FnMut(&'de str)> Visitor<'de> for Elements<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+            while let Some(element) = elements.next_element::<&serde_json::value::RawValue>()? {
+                (self.0)(element.get());
+            }
+            Ok(())
+        }
+    }
+    let mut parser = serde_json::Deserializer::from_str(array);
+    parser.disable_recursion_limit();
+    serde::Deserializer::deserialize_seq(&mut parser, Elements(look))
+}
+
 /// Whether a text nests too deep. Counts levels only if it has enough brackets.
 fn nests_too_deep(text: &[u8]) -> bool {
     text.len() > MAX_DEPTH && brackets(text) > MAX_DEPTH && depth(text) > MAX_DEPTH

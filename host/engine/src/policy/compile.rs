@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::candidate::{Candidate, PerFile};
-use super::decision::{Decision, Source, strictest};
+use super::decision::{Decision, Source, SourceKind, strictest};
 use super::file::PolicyFile;
 use super::pattern::Pattern;
-use super::rule::{Approval, Rule};
+use super::rule::Rule;
+use super::steps::Steps;
 use super::value::Paths;
 use super::verdict::Verdict;
 use super::{Mistake, PolicyError, did_you_mean, error_of, shown};
@@ -29,7 +30,7 @@ pub struct Budget {
     /// The most.
     pub calls: u32,
     /// Where it says so.
-    pub source: Source,
+    pub source: Arc<Source>,
     actions: Vec<Pattern>,
 }
 
@@ -40,6 +41,8 @@ pub(super) struct Candidates {
     pub(super) paths: Paths,
     /// The decision, when neither parameters nor the tenant matter.
     pub(super) always: Option<Decision>,
+    /// Whether a rule has a test or a path that may look at much of the parameters.
+    pub(super) is_costly: bool,
     /// Those that count its calls.
     budgets: Vec<usize>,
 }
@@ -100,11 +103,9 @@ impl Rulebook {
         Ok(Self {
             actions: actions.collect(),
             budgets,
-            unknown: Arc::new(source(
-                None,
-                0,
-                Verdict::Deny,
-                "an action without a rulebook",
+            unknown: Arc::new(Source::denying(
+                SourceKind::Unusable,
+                "the policy was not compiled for this action",
             )),
         })
     }
@@ -153,7 +154,11 @@ impl Budget {
             let rule = format!("budget of {} calls of {}", budget.calls, names.join(", "));
             Self {
                 calls: budget.calls,
-                source: source(Some(&file.name), budget.line, Verdict::Deny, &rule),
+                source: Arc::new(Source {
+                    file: Some(file.name.clone()),
+                    line: budget.line,
+                    ..Source::denying(SourceKind::Budget, rule)
+                }),
                 actions: patterns.cloned().collect(),
             }
         })
@@ -186,32 +191,49 @@ impl Shared {
             let source = Source {
                 reason: rule.reason.clone(),
                 approval: rule.approval.clone(),
-                ..source(name, rule.line, rule.verdict, &rule.title())
+                ..source(
+                    SourceKind::Rule,
+                    name,
+                    rule.line,
+                    rule.verdict,
+                    rule.title(),
+                )
             };
             (Arc::new(rule.clone()), Arc::new(source))
         });
         let title = format!("default: {}", default.word());
         let read_only = file.read_only.map(|line| {
             let rule = typed.unwrap_or("mode: read-only");
-            Arc::new(source(name, line, Verdict::Deny, rule))
+            let rule = rule.to_owned();
+            Arc::new(source(
+                SourceKind::ReadOnly,
+                name,
+                line,
+                Verdict::Deny,
+                rule,
+            ))
         });
         Self {
             name: typed.map_or_else(|| file.name.clone(), str::to_owned),
             rules: rules.collect(),
-            default: Arc::new(source(name, line, default, &title)),
+            default: Arc::new(source(SourceKind::Default, name, line, default, title)),
             read_only,
         }
     }
 }
 
-fn source(file: Option<&str>, line: u32, verdict: Verdict, rule: &str) -> Source {
+fn source(
+    kind: SourceKind,
+    file: Option<&str>,
+    line: u32,
+    verdict: Verdict,
+    rule: String,
+) -> Source {
     Source {
         verdict,
-        rule: rule.to_owned(),
         file: file.map(str::to_owned),
         line,
-        reason: None,
-        approval: Approval::default(),
+        ..Source::denying(kind, rule)
     }
 }
 
@@ -222,17 +244,24 @@ impl Candidates {
             .iter()
             .map(|file| PerFile::of(file, definition, &mut paths))
             .collect();
+        let mut rules = files.iter().flat_map(|file| &file.rules);
+        let is_costly = rules.any(Candidate::is_costly);
         let depends = files
             .iter()
             .any(|file| file.rules.iter().any(Candidate::depends));
         let always = match depends {
             true => None,
-            false => strictest(files.iter().map(|file| file.decide(&[], None))),
+            false => strictest(
+                files
+                    .iter()
+                    .map(|file| file.decide(&[], None, &Steps::of_decision())),
+            ),
         };
         Self {
             files,
             paths,
             always,
+            is_costly,
             budgets: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ use super::Mistake;
 use super::document::{Kind, Node};
 use super::pattern::Pattern;
 use super::scalar::{Number, Scalar};
+use super::steps::Steps;
 use super::value::Value;
 use super::{did_you_mean, shown};
 use crate::catalog::Schema;
@@ -26,7 +27,7 @@ const MAX_LIST: usize = 1000;
 pub enum Truth {
     /// It does not hold.
     No,
-    /// It cannot be decided: a value is missing, or of another type than the test is for.
+    /// It cannot be decided: a value is missing, is of another type than the test is for, or takes too many steps.
     Unknown,
     /// It holds.
     Yes,
@@ -165,20 +166,48 @@ impl Test {
         }
     }
 
-    /// Whether a value passes.
-    pub(super) fn holds(&self, value: &Value<'_>) -> Truth {
-        if matches!(value, Value::Unclear) {
+    /// Whether it looks at more of a value than its beginning takes.
+    pub(super) fn is_costly(&self) -> bool {
+        match self {
+            Self::Matches(_) | Self::Schema(_) => true,
+            Self::Not(test) => test.is_costly(),
+            Self::All(tests) => tests.iter().any(Self::is_costly),
+            _ => false,
+        }
+    }
+
+    /// The steps of a test of this value, but for a schema's.
+    fn cost(&self, value: &Value<'_>) -> usize {
+        let size = match value {
+            Value::Text(text) => text.len(),
+            Value::List(text) | Value::Table(text) => text.len(),
+            _ => 0,
+        };
+        match self {
+            Self::OneOf(all) => all.len(),
+            Self::Matches(_) => 1 + size.min(MAX_MATCHED),
+            Self::Glob(_) | Self::Length(_) => 1 + size / 8,
+            _ => 1,
+        }
+    }
+
+    /// Whether a value passes, in the steps that are left.
+    pub(super) fn holds(&self, value: &Value<'_>, steps: &Steps) -> Truth {
+        if matches!(value, Value::Unclear) || !steps.take(self.cost(value)) {
             return Truth::Unknown;
         }
         match (self, value) {
-            (Self::Not(test), _) => test.holds(value).not(),
+            (Self::Not(test), _) => test.holds(value, steps).not(),
             (Self::All(tests), _) => tests
                 .iter()
-                .map(|test| test.holds(value))
+                .map(|test| test.holds(value, steps))
                 .min()
                 .unwrap_or(Truth::Unknown),
-            (Self::Equal(scalar), _) => equal(scalar, value).into(),
-            (Self::OneOf(all), _) => all.iter().any(|scalar| equal(scalar, value)).into(),
+            (Self::Equal(scalar), _) => equal(scalar, value),
+            (Self::OneOf(all), _) => {
+                let each = all.iter().map(|scalar| equal(scalar, value));
+                each.max().unwrap_or(Truth::Unknown)
+            }
             (Self::Present, _) => (!matches!(value, Value::Missing)).into(),
             (Self::Missing, _) => matches!(value, Value::Missing).into(),
             (Self::Order(order, bound), Value::Number(number)) => {
@@ -198,23 +227,38 @@ impl Test {
                 regex.is_match(text).into()
             }
             (Self::Length(test), _) => match length(value) {
-                Some(length) => test.holds(&Value::Number(Number::Integer(length))),
+                Some(length) => test.holds(&Value::Number(Number::Integer(length)), steps),
                 None => Truth::Unknown,
             },
-            (Self::Schema(schema), _) => fits(schema, value),
+            (Self::Schema(schema), _) => fits(schema, value, steps),
             _ => Truth::Unknown,
         }
     }
 }
 
-fn equal(scalar: &Scalar, value: &Value<'_>) -> bool {
-    match (scalar, value) {
-        (Scalar::Null, Value::Null) => true,
-        (Scalar::Boolean(one), Value::Boolean(two)) => one == two,
-        (Scalar::Number(one), Value::Number(two)) => one.compare(*two).is_eq(),
-        (Scalar::Text(one), Value::Text(two)) => one == two,
-        _ => false,
-    }
+/// Whether a value is a scalar. An action may read `"50"` as 50 and a list of one element as that
+/// element, so these leave a doubt.
+fn equal(scalar: &Scalar, value: &Value<'_>) -> Truth {
+    let number = |text: &str, number: Number| {
+        let read = Number::parse(text.trim());
+        read.is_some_and(|read| read.compare(number).is_eq())
+    };
+    let alike = match (scalar, value) {
+        (Scalar::Null, _) => return matches!(value, Value::Null).into(),
+        (_, Value::Missing | Value::Null) => return Truth::No,
+        (Scalar::Boolean(one), Value::Boolean(two)) => return (one == two).into(),
+        (Scalar::Number(one), Value::Number(two)) => return one.compare(*two).is_eq().into(),
+        (Scalar::Text(one), Value::Text(two)) => return (one == two).into(),
+        (_, Value::List(_) | Value::Table(_) | Value::Unclear) => true,
+        (Scalar::Number(one), Value::Text(two)) => number(two, *one),
+        (Scalar::Text(one), Value::Number(two)) => number(one, *two),
+        (Scalar::Boolean(one), Value::Text(two)) => {
+            two.trim().eq_ignore_ascii_case(&one.to_string())
+        }
+        (Scalar::Text(one), Value::Boolean(two)) => one.eq_ignore_ascii_case(&two.to_string()),
+        (Scalar::Boolean(_), Value::Number(_)) | (Scalar::Number(_), Value::Boolean(_)) => false,
+    };
+    if alike { Truth::Unknown } else { Truth::No }
 }
 
 /// Characters of a text, elements of a list, keys of a table.
@@ -236,8 +280,8 @@ fn length(value: &Value<'_>) -> Option<i64> {
     Some(count)
 }
 
-/// A schema wants a tree, whose size is bounded.
-fn fits(schema: &Schema, value: &Value<'_>) -> Truth {
+/// A schema wants a tree, whose size is bounded. A check that is given up decides nothing.
+fn fits(schema: &Schema, value: &Value<'_>, steps: &Steps) -> Truth {
     let tree = match value {
         Value::Null => serde_json::Value::Null,
         Value::Boolean(boolean) => (*boolean).into(),
@@ -245,15 +289,22 @@ fn fits(schema: &Schema, value: &Value<'_>) -> Truth {
         Value::Number(Number::Float(float)) => (*float).into(),
         Value::Text(text) => text.as_ref().into(),
         Value::List(text) | Value::Table(text) => {
-            let small = json::check(text).is_ok_and(|look| look.values <= MAX_TREE);
-            match json::parse(text.as_bytes()) {
-                Ok(tree) if small => tree,
-                _ => return Truth::Unknown,
+            let small = |look: &json::Look| look.values <= MAX_TREE;
+            let look = steps.take(text.len() / 8).then(|| json::check(text));
+            let look = look.and_then(Result::ok).filter(small);
+            let tree = look
+                .filter(|look| steps.take(look.values * 10))
+                .and_then(|_| json::parse(text.as_bytes()).ok());
+            match tree {
+                Some(tree) => tree,
+                None => return Truth::Unknown,
             }
         }
         Value::Missing | Value::Unclear => return Truth::Unknown,
     };
-    schema.check_exactly(&tree).is_ok().into()
+    steps
+        .fits(schema, &tree)
+        .map_or(Truth::Unknown, Truth::from)
 }
 
 fn scalar(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Scalar> {

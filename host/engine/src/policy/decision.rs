@@ -9,6 +9,8 @@ use super::verdict::Verdict;
 /// The part of a policy that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    /// Which part it is.
+    pub kind: SourceKind,
     /// What it says.
     pub verdict: Verdict,
     /// `deny *.delete`, `default: deny`, `mode: read-only`.
@@ -21,6 +23,47 @@ pub struct Source {
     pub reason: Option<String>,
     /// Whom an `approve` rule asks.
     pub approval: Approval,
+}
+
+/// The parts of a policy that decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A rule of a file.
+    Rule,
+    /// What a file says where none of its rules holds.
+    Default,
+    /// `mode: read-only`, or the option.
+    ReadOnly,
+    /// A pattern of `--deny`, or of `deny` in the configuration.
+    Pattern,
+    /// A budget that is spent.
+    Budget,
+    /// The policy hook of an embedder.
+    Hook,
+    /// A policy that does not fit the catalog.
+    Unusable,
+}
+
+impl Source {
+    /// Something that denies and stands in no file.
+    #[must_use]
+    pub fn denying(kind: SourceKind, rule: impl Into<String>) -> Self {
+        Self {
+            kind,
+            verdict: Verdict::Deny,
+            rule: rule.into(),
+            file: None,
+            line: 0,
+            reason: None,
+            approval: Approval::default(),
+        }
+    }
+
+    /// Whether no rule decided.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.kind == SourceKind::Default
+    }
 }
 
 impl fmt::Display for Source {
@@ -45,7 +88,9 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub(super) fn of(source: Arc<Source>) -> Self {
+    /// What one part of a policy says by itself.
+    #[must_use]
+    pub fn of(source: Arc<Source>) -> Self {
         let approvals = match source.verdict {
             Verdict::Approve => vec![source.clone()],
             Verdict::Allow | Verdict::Deny => Vec::new(),

@@ -4,6 +4,7 @@ use super::candidate::Candidate;
 use super::compile::Rulebook;
 pub use super::condition::Truth;
 use super::decision::{Decision, Source};
+use super::steps::Steps;
 use super::value::{Found, Value};
 use super::verdict::Verdict;
 use crate::catalog::Definition;
@@ -52,8 +53,9 @@ impl Rulebook {
             return explanation;
         };
         let found = candidates.paths.read(params);
+        let steps = Steps::of_decision();
         for file in &candidates.files {
-            let own = file.decide(&found, tenant);
+            let own = file.decide(&found, tenant, &steps);
             for candidate in &file.rules {
                 let told = candidate.explain(&found, tenant);
                 explanation.changes.extend(change(&own, &told));
@@ -113,8 +115,7 @@ fn change(own: &Decision, told: &RuleExplanation) -> Option<String> {
         (false, Verdict::Allow) if own.verdict == Verdict::Deny => {
             // Only where no rule denies would an allow make a difference.
             own.source
-                .rule
-                .starts_with("default")
+                .is_default()
                 .then(|| format!("{place} holding: {}", failing.join("; ")))
         }
         (false, verdict) if verdict > own.verdict => {
@@ -126,6 +127,8 @@ fn change(own: &Decision, told: &RuleExplanation) -> Option<String> {
 
 impl Candidate {
     fn explain(&self, found: &[Vec<Found<'_>>], tenant: Option<&str>) -> RuleExplanation {
+        // What is shown of a rule takes no steps from the decision.
+        let steps = &Steps::of_decision();
         let mut conditions = Vec::new();
         if !self.rule.tenants.is_empty() {
             let patterns: Vec<&str> = self
@@ -143,17 +146,17 @@ impl Candidate {
         }
         for (slot, condition) in self.slots.iter().zip(&self.rule.when) {
             let values = found.get(*slot).map_or(&[][..], Vec::as_slice);
-            let truth = self.over_all(values, &condition.test);
+            let truth = self.over_all(values, &condition.test, steps);
             // Of several values, the one that decides.
             let deciding = values
                 .iter()
-                .find(|found| condition.test.holds(&Value::of(**found)) == truth);
+                .find(|found| condition.test.holds(&Value::of(**found), steps) == truth);
             let words = format!("`{}` {} ({})", condition.path, condition.test, is(deciding));
             conditions.push((words, truth));
         }
         RuleExplanation {
             source: (*self.source).clone(),
-            holds: self.holds(found, tenant),
+            holds: self.holds(found, tenant, steps),
             conditions,
         }
     }

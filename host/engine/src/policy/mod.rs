@@ -21,12 +21,13 @@ mod read;
 mod reader;
 mod rule;
 mod scalar;
+mod steps;
 mod value;
 mod verdict;
 
 pub use compile::{Budget, Rulebook};
 pub use condition::value_of;
-pub use decision::{Decision, Source};
+pub use decision::{Decision, Source, SourceKind};
 pub use explain::{Explanation, RuleExplanation, Truth};
 pub use file::PolicyFile;
 pub use pattern::Pattern;

@@ -48,7 +48,7 @@ pub struct Approval {
     pub role: Option<String>,
     /// How many they must be.
     pub count: u32,
-    /// Whether who runs the script may not be among them.
+    /// Whether the person who runs the script is excluded.
     pub not_submitter: bool,
     /// How long there is for it.
     pub within: Option<TimeLimit>,

@@ -68,19 +68,34 @@ fn conditions_hold_or_not_or_leave_a_doubt() {
         ("{ n: 1 }", json!({ "n": 1 }), YES),
         ("{ n: 1 }", json!({ "n": 1.0 }), YES),
         ("{ n: 1.0 }", json!({ "n": 1 }), YES),
-        ("{ n: 1 }", json!({ "n": "1" }), NO),
+        ("{ n: 1 }", json!({ "n": "1" }), DOUBT),
+        ("{ n: 50 }", json!({ "n": " 50.0" }), DOUBT),
+        ("{ n: 50 }", json!({ "n": "5" }), NO),
+        ("{ n: 1 }", json!({ "n": [1] }), DOUBT),
+        ("{ n: 1 }", json!({ "n": true }), NO),
         ("{ n: 1 }", json!({}), NO),
-        ("{ n: \"1\" }", json!({ "n": 1 }), NO),
+        ("{ n: \"1\" }", json!({ "n": 1 }), DOUBT),
+        ("{ n: \"1\" }", json!({ "n": 2 }), NO),
         ("{ n: null }", json!({ "n": null }), YES),
         ("{ n: null }", json!({}), NO),
         ("{ n: \"null\" }", json!({ "n": null }), NO),
+        ("{ n: null }", json!({ "n": [] }), NO),
         ("{ f: true }", json!({ "f": true }), YES),
-        ("{ f: true }", json!({ "f": "true" }), NO),
+        ("{ f: true }", json!({ "f": "true" }), DOUBT),
+        ("{ f: true }", json!({ "f": "false" }), NO),
+        ("{ f: \"true\" }", json!({ "f": true }), DOUBT),
         ("{ e: [dev, staging] }", json!({ "e": "dev" }), YES),
         ("{ e: [dev, staging] }", json!({ "e": "prod" }), NO),
+        ("{ e: [dev, staging] }", json!({ "e": ["prod"] }), DOUBT),
+        ("{ e: [50, 60] }", json!({ "e": "60" }), DOUBT),
+        ("{ e: [\"60\", 60] }", json!({ "e": "60" }), YES),
+        ("{ e: prod }", json!({ "e": ["prod"] }), DOUBT),
+        ("{ e: prod }", json!({ "e": { "1": "prod" } }), DOUBT),
         ("{ e: [dev, 1, null] }", json!({ "e": null }), YES),
         ("{ e: { not: prod } }", json!({ "e": "dev" }), YES),
         ("{ e: { not: prod } }", json!({}), YES),
+        ("{ e: { not: prod } }", json!({ "e": ["prod"] }), DOUBT),
+        ("{ e: { not: 50 } }", json!({ "e": "50" }), DOUBT),
         ("{ e: { not: [prod, live] } }", json!({ "e": "live" }), NO),
         ("{ n: { at_most: 10 } }", json!({ "n": 10 }), YES),
         ("{ n: { at_most: 10 } }", json!({ "n": 10.5 }), NO),
@@ -176,6 +191,34 @@ fn conditions_hold_or_not_or_leave_a_doubt() {
 }
 
 #[test]
+fn a_test_that_takes_too_many_steps_leaves_a_doubt() {
+    // Alternatives that multiply with each level.
+    let level = |at: usize| {
+        let next = json!({ "$ref": format!("#/$defs/n{}", at + 1) });
+        (format!("n{at}"), json!({ "anyOf": [next, next] }))
+    };
+    let schema = |levels: usize| {
+        let mut defs: serde_json::Map<String, Value> = (0..levels).map(level).collect();
+        defs.insert(format!("n{levels}"), json!({ "const": "z" }));
+        json!({ "$ref": "#/$defs/n0", "$defs": defs })
+    };
+    let when = |path: &str, levels| format!("{{ \"{path}\": {{ schema: {} }} }}", schema(levels));
+    let one = json!({ "t": "x" });
+    assert_eq!(holds(&when("t", 2), &one), NO);
+    assert_eq!(holds(&when("t", 40), &one), DOUBT);
+    // All elements share the steps of one decision.
+    let several = json!({ "t": vec!["x"; 400] });
+    assert_eq!(holds(&when("t.*", 2), &several), NO);
+    assert_eq!(holds(&when("t", 16), &one), NO);
+    assert_eq!(holds(&when("t.*", 16), &several), DOUBT);
+    let texts = json!({ "t": vec!["x".repeat(60_000); 500] });
+    assert_eq!(holds("{ \"t.*\": { matches: q } }", &texts), DOUBT);
+    // What is too large for a tree becomes none.
+    let many = json!({ "t": vec![1; 200_000] });
+    assert_eq!(holds("{ t: { schema: { type: object } } }", &many), DOUBT);
+}
+
+#[test]
 fn deny_beats_approve_beats_allow_in_every_file() {
     let team = "version: 1\ndefault: allow\nrules:\n  - deny: \"*.delete\"\n  - approve: deploy.scale\n    when: { n: { over: 10 } }\n";
     let ours = "version: 1\nrules:\n  - allow: \"deploy.*\"\n  - deny: deploy.scale\n    when: { n: { over: 100 } }\n    tenants: [\"team-*\"]\n";
@@ -201,7 +244,7 @@ fn deny_beats_approve_beats_allow_in_every_file() {
             Some("team-a"),
             "p1.yaml:4 (deny deploy.scale)",
         ),
-        // Who does not know its tenant may be any.
+        // An unknown tenant may be any tenant.
         ("deploy.scale", 500, None, "p1.yaml:4 (deny deploy.scale)"),
         ("db.query", 1, None, "p1.yaml:1 (default: deny)"),
     ] {

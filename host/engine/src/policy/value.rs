@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::scalar::Number;
 use crate::json;
+
+/// Values that are kept for the rules of one call. Of what is beyond, a rule learns that it is there.
+const MAX_FOUND: usize = 1 << 18;
 
 /// Where a rule looks: keys, and `*` for every element.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,16 +111,41 @@ impl Paths {
 
     /// The values at every path, by slot; several where a path has a `*`.
     pub(super) fn read<'a>(&self, params: &'a str) -> Vec<Vec<Found<'a>>> {
-        let mut found = vec![Vec::new(); self.slots];
-        self.root.read(Found::There(params.trim()), &mut found);
-        found
+        let mut reading = Reading {
+            found: vec![Vec::new(); self.slots],
+            left: MAX_FOUND,
+        };
+        self.root.read(Found::There(params.trim()), &mut reading);
+        reading.found
+    }
+}
+
+/// What was found so far.
+struct Reading<'a> {
+    found: Vec<Vec<Found<'a>>>,
+    /// How many more are kept.
+    left: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn keep(&mut self, slot: usize, at: Found<'a>) {
+        let found = &mut self.found[slot];
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                found.push(at);
+            }
+            // The others leave one doubt.
+            None if matches!(found.last(), Some(Found::Unclear)) => {}
+            None => found.push(Found::Unclear),
+        }
     }
 }
 
 impl Branch {
-    fn read<'a>(&self, at: Found<'a>, found: &mut [Vec<Found<'a>>]) {
+    fn read<'a>(&self, at: Found<'a>, found: &mut Reading<'a>) {
         if let Some(slot) = self.slot {
-            found[slot].push(at);
+            found.keep(slot, at);
         }
         if self.keys.is_empty() && self.every.is_none() {
             return;
@@ -133,7 +159,7 @@ impl Branch {
     }
 
     /// The same at every branch below.
-    fn all<'a>(&self, at: Found<'a>, found: &mut [Vec<Found<'a>>]) {
+    fn all<'a>(&self, at: Found<'a>, found: &mut Reading<'a>) {
         for (_, branch) in &self.keys {
             branch.read(at, found);
         }
@@ -142,7 +168,7 @@ impl Branch {
         }
     }
 
-    fn read_table<'a>(&self, text: &'a str, found: &mut [Vec<Found<'a>>]) {
+    fn read_table<'a>(&self, text: &'a str, found: &mut Reading<'a>) {
         let mut seen = vec![false; self.keys.len()];
         let read = json::entries::<serde_json::Error>(text, |key, value| {
             let at = self
@@ -169,18 +195,14 @@ impl Branch {
         }
     }
 
-    fn read_list<'a>(&self, text: &'a str, found: &mut [Vec<Found<'a>>]) {
+    fn read_list<'a>(&self, text: &'a str, found: &mut Reading<'a>) {
         for (_, branch) in &self.keys {
             branch.read(Found::Unclear, found);
         }
         let Some(every) = &self.every else { return };
-        match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) => {
-                for element in elements {
-                    every.read(Found::There(element.get()), found);
-                }
-            }
-            Err(_) => every.read(Found::Unclear, found),
+        let read = json::elements(text, |element| every.read(Found::There(element), found));
+        if read.is_err() {
+            every.read(Found::Unclear, found);
         }
     }
 }
@@ -229,6 +251,22 @@ mod tests {
             ("a.*", "{}", vec!["Missing"]),
         ] {
             assert_eq!(read(path, params), expected, "{path} {params}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_large_list_is_bounded() {
+        let steps = crate::policy::rule::steps("a.*").expect("a path");
+        let mut paths = Paths::default();
+        let slot = paths.slot(&steps);
+        let elements = |count: usize| vec!["1"; count].join(",");
+        let list = format!("{{\"a\":[{}]}}", elements(MAX_FOUND + 2));
+        let keys: Vec<_> = (0..MAX_FOUND + 2).map(|n| format!("\"k{n}\":1")).collect();
+        let table = format!("{{\"a\":{{{}}}}}", keys.join(","));
+        for params in [list, table] {
+            let found = &paths.read(&params)[slot];
+            assert_eq!(found.len(), MAX_FOUND + 1);
+            assert!(matches!(found[MAX_FOUND], Found::Unclear));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An actions repo that a runtime has loaded: any number of runs use it, one after the other or
 //! side by side.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{LoadError, Runtime};
@@ -52,12 +52,14 @@ pub struct Repo {
 struct Rules {
     files: Vec<Arc<PolicyFile>>,
     read_only: bool,
+    guarded: Vec<PathBuf>,
     rulebook: Option<Arc<Rulebook>>,
 }
 
 impl Rules {
     fn are_of(&self, policy: &Policy) -> bool {
         self.read_only == policy.read_only
+            && self.guarded == policy.guarded
             && self.files.len() == policy.files.len()
             && self
                 .files
@@ -100,9 +102,20 @@ impl Repo {
             });
         }
         let compiled = policy.compiled(own, &self.catalog)?;
+        if !policy.guarded.is_empty() {
+            let root = &self.bundle.root;
+            let holding =
+                executor::holding(&policy.guarded, &self.catalog, root, &self.environment);
+            if !holding.is_empty() {
+                let problems = holding.iter().map(ToString::to_string).collect();
+                let texts = Vec::new();
+                return Err(PolicyError { problems, texts });
+            }
+        }
         *rules = Some(Rules {
             files: policy.files.clone(),
             read_only: policy.read_only,
+            guarded: policy.guarded.clone(),
             rulebook: compiled.rulebook.clone(),
         });
         Ok(compiled)

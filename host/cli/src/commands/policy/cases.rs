@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::super::actions::{ActionsContext, Ended};
-use super::{DEFAULT_TENANT, loaded, rules};
+use super::{DEFAULT_TENANT, loaded};
 use crate::exit;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
@@ -99,22 +99,15 @@ fn answer(policy: &Policy, catalog: &Catalog, case: &Case) -> (String, String) {
         Ok(params) => params,
         Err(error) => return ("invalid_params".to_owned(), error.message),
     };
-    let mut names = definition.names.iter();
-    if let Some(pattern) = names.find_map(|name| policy.denies(name)) {
-        return ("deny".to_owned(), format!("deny {}", pattern.as_str()));
-    }
-    match rules(policy) {
+    match policy.answer(definition, &params, &case.tenant) {
         None => (
             Verdict::Allow.word().to_owned(),
             "there is no policy".to_owned(),
         ),
-        Some(rules) => {
-            let decision = rules.decide(definition, &params, Some(&case.tenant));
-            (
-                decision.verdict.word().to_owned(),
-                decision.source.to_string(),
-            )
-        }
+        Some(decision) => (
+            decision.verdict.word().to_owned(),
+            decision.source.to_string(),
+        ),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::actions::describe::{find, unknown};
 use super::super::actions::{ActionsContext, Ended};
-use super::{loaded, rules};
+use super::loaded;
 use crate::deciding_rule;
 use crate::exit;
 use crate::report::Problem;
@@ -14,7 +14,7 @@ use crate::sanitize::escape_control;
 use crate::terminal::{Look, say, say_json};
 use kael_engine::gate;
 use kael_engine::json::unmarked;
-use kael_engine::policy::{Explanation, Truth, Verdict};
+use kael_engine::policy::{Explanation, SourceKind, Truth, Verdict};
 
 pub(super) fn run(
     context: &ActionsContext<'_>,
@@ -33,21 +33,21 @@ pub(super) fn run(
             .hinted("the gate refuses such a call before any rule is asked");
         context.fail(&problem, exit::USAGE)
     })?;
-    let denied = definition.names.iter().find_map(|name| policy.denies(name));
-    let explanation = rules(&policy).map(|rules| rules.explain(definition, &params, Some(tenant)));
-    let verdict = match (denied, &explanation) {
-        (Some(_), _) => Verdict::Deny,
-        (None, Some(explanation)) => explanation.decision.verdict,
-        (None, None) => Verdict::Allow,
-    };
-    let by = match (denied, &explanation) {
-        (Some(pattern), _) => Some(format!(
-            "deny {} (--deny, or `deny` of the configuration)",
-            pattern.as_str()
-        )),
-        (None, Some(explanation)) => Some(explanation.decision.source.to_string()),
-        (None, None) => None,
-    };
+    let decision = policy.answer(definition, &params, tenant);
+    let explanation = policy
+        .rulebook
+        .as_ref()
+        .map(|rules| rules.explain(definition, &params, Some(tenant)));
+    let verdict = decision
+        .as_ref()
+        .map_or(Verdict::Allow, |decision| decision.verdict);
+    let by = decision.as_ref().map(|decision| {
+        let source = &decision.source;
+        match source.kind {
+            SourceKind::Pattern => format!("{source} (--deny, or `deny` of the configuration)"),
+            _ => source.to_string(),
+        }
+    });
     if context.json {
         let document = json!({
             "action": name.as_str(),
@@ -55,7 +55,7 @@ pub(super) fn run(
             "tenant": tenant,
             "verdict": verdict.word(),
             "by": by,
-            "decision": explanation.as_ref().map(|found| deciding_rule::document(&found.decision.source)),
+            "decision": decision.as_ref().map(|decision| deciding_rule::document(&decision.source)),
             "rules": explanation.iter().flat_map(|found| &found.rules).map(|rule| json!({
                 "rule": deciding_rule::document(&rule.source),
                 "holds": rule.holds,

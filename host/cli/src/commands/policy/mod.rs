@@ -11,7 +11,6 @@ use crate::args::{Bounds, Policy as Arguments, PolicyCommand, Shared};
 use crate::terminal::Paint;
 use kael_engine::environment::Environment;
 use kael_engine::gate::Policy;
-use kael_engine::policy::Rulebook;
 use kael_engine::runtime::Repo;
 use kael_engine::sandbox::Output;
 
@@ -58,9 +57,4 @@ fn loaded(context: &ActionsContext<'_>, files: &[PathBuf]) -> Result<(Repo, Poli
         .policy(&settings.policy)
         .map_err(|error| context.load_error(&error.into()))?;
     Ok((repo, policy))
-}
-
-/// The rules, of which there may be none: then everything is allowed.
-fn rules(policy: &Policy) -> Option<&Rulebook> {
-    policy.rulebook.as_deref()
 }

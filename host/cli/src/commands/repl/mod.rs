@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::args::{Repl as Arguments, Shared};
 use crate::commands::actions::describe;
 use crate::commands::run;
-use crate::progress::{self, ProgressWriter};
+use crate::progress::{self, ScriptWriter};
 use crate::report::Problem;
 use crate::sanitize::Terminal;
 use crate::settings::Settings;
@@ -53,7 +53,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
     let output = if arguments.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(ProgressWriter(io::stdout())))
+        Output::to_writer(Terminal(ScriptWriter(io::stdout())))
     } else {
         Output::to_writer(io::stdout())
     };

@@ -87,6 +87,21 @@ impl Allowance {
         }
     }
 
+    /// The same with no more than so many steps.
+    pub(super) fn at_most(self, steps: u64) -> Self {
+        let most = self.most.min(steps);
+        Self {
+            most,
+            steps: Cell::new(most),
+            ..self
+        }
+    }
+
+    /// The steps that were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.most.saturating_sub(self.steps.get())
+    }
+
     /// The steps that it began with.
     pub(super) fn steps(&self) -> u64 {
         self.most
