@@ -20,6 +20,7 @@ mod observer;
 mod perform;
 mod policy;
 mod record;
+mod recording;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -35,7 +36,7 @@ pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Noted, Recording};
+use recording::{Noted, Recording};
 
 use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Catalog, Definition};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Busy;
-use super::instance::{InstanceOptions, Records, taken};
+use super::options::{InstanceOptions, Records, taken};
 use crate::failure::{Detail, ErrorKind};
 use crate::gate::Record;
 use crate::limits::{LimitHit, Limits};

@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
-use super::super::instance::cancelled;
+use super::super::cancel::cancelled;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, SLEEP, Stop};
 use crate::failure::{ActionError, ErrorKind};
