@@ -37,6 +37,7 @@ mod reuse;
 mod runner;
 mod runtime;
 mod schemas;
+mod secrets;
 mod sources;
 mod tools;
 mod types;
