@@ -21,6 +21,7 @@ mod perform;
 mod policy;
 mod record;
 mod recording;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -46,6 +47,7 @@ use crate::json;
 use crate::names::printable;
 use crate::policy::{Decision as PolicyDecision, Verdict};
 use crate::run_info::{RunInfo, Tenant};
+use crate::secrets::{RunSecrets, SecretSource};
 
 /// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
@@ -59,6 +61,8 @@ pub struct Dispatcher {
     /// The run that makes the calls, and how many it has made.
     run: Arc<RunInfo>,
     calls: AtomicU64,
+    /// What the run knows of secrets.
+    secrets: RunSecrets,
     /// What of each budget of the policy is spent.
     spent: Vec<AtomicU32>,
     observer: Option<Arc<dyn Observer>>,
@@ -95,6 +99,7 @@ impl Dispatcher {
             activity: ActivityLog::default(),
             run,
             calls: AtomicU64::new(0),
+            secrets: RunSecrets::default(),
             observer: None,
             hook: None,
         }
@@ -110,6 +115,15 @@ impl Dispatcher {
     #[must_use]
     pub fn with_hook(self, hook: Option<Arc<dyn PolicyHook>>) -> Self {
         Self { hook, ..self }
+    }
+
+    /// The same with secrets from this source.
+    #[must_use]
+    pub fn with_secrets(self, source: Option<Arc<dyn SecretSource>>) -> Self {
+        Self {
+            secrets: RunSecrets::new(source),
+            ..self
+        }
     }
 
     /// The same with a log in which its calls are noted.
@@ -222,6 +236,7 @@ impl Dispatcher {
             };
             Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await?;
         }
+        self.check_secrets(definition, name, &params, noted)?;
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }
