@@ -28,9 +28,9 @@ pub enum Mode {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    // Dropped first: its thread commits what is queued and closes the file.
-    writer: Writer,
     readers: Readers,
+    // Dropped after the readers: the last connection moves what the log has into the file.
+    writer: Writer,
     files: Files,
 }
 
@@ -47,8 +47,8 @@ impl Store {
         let writer = Writer::start(connection, files.identity(), path.to_owned())?;
         let readers = Readers::new(path.to_owned());
         Ok(Self(Arc::new(Inner {
-            writer,
             readers,
+            writer,
             files,
         })))
     }

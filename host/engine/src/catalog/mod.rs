@@ -37,6 +37,8 @@ pub(crate) use schema::TOO_COSTLY_HINT;
 pub use schema::{Misfit, Mistakes, Schema};
 pub use template::{Part, Template, Word};
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;
 
@@ -45,7 +47,7 @@ use crate::units::ByteSize;
 const MAX_TOTAL: usize = 16 << 20;
 
 /// One call of `define_action`, as the guest reported it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawDefinition {
     /// The dotted names that the repo's tree gives the action. Scripts call it by the first.
     pub names: Vec<String>,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::units::ByteSize;
@@ -41,7 +42,7 @@ pub struct Bundle {
 }
 
 /// One Lua file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// `prometheus.query`.
     pub name: String,

@@ -10,9 +10,10 @@ use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
 use super::ending::{output_ended, script_error, stopped};
 use super::state::InstanceState;
-use super::{Cancel, Ending, Input, Output, Report, Sandbox, Usage};
+use super::{Cancel, Ending, Input, Output, Report, Sandbox, Suspension, Usage};
 use crate::bounds::{Tick, bound_store};
 use crate::gate::{Dispatcher, Record};
+use crate::journal::{End, EndKind, Journal, Recorder, SinkError};
 use crate::limits::Limits;
 use crate::run_info::{RunInfo, Tenant};
 
@@ -36,6 +37,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) records: Records,
     /// Bounds the calls in flight of all runs together.
     pub(crate) shared_permits: Option<Arc<Semaphore>>,
+    /// Where the run is written down.
+    pub(crate) journal: Option<Journal>,
 }
 
 impl InstanceOptions {
@@ -49,6 +52,7 @@ impl InstanceOptions {
             cancel: None,
             records: Records::default(),
             shared_permits: None,
+            journal: None,
         }
     }
 }
@@ -145,6 +149,14 @@ pub(super) async fn conclude<T>(
     // After a cancel, a failed run waits for its reader as before; a finished run stops waiting at
     // once.
     let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
+    if let Some(journal) = &state.journal {
+        let recorder = journal.recorder.clone();
+        let ended = tokio::time::timeout(left, journal_end(&recorder, &ending)).await;
+        if let Ok(Err(error)) = ended {
+            let why = Suspension::JournalFailed(error.to_string());
+            ending = Ending::Suspended(why, Vec::new());
+        }
+    }
     let flushed = tokio::select! {
         biased;
         flushed = tokio::time::timeout(left, state.output.flush()) => Some(flushed),
@@ -173,6 +185,27 @@ pub(super) async fn conclude<T>(
         usage,
         calls: taken(&state.records),
     }
+}
+
+/// Writes down how a run ended, and shows the rest of its output.
+async fn journal_end<T>(recorder: &Recorder, ending: &Ending<T>) -> Result<(), SinkError> {
+    let (kind, text) = match ending {
+        Ending::Done(_) => (EndKind::Done, String::new()),
+        Ending::Failed(error) => (EndKind::Failed, error.message.clone()),
+        Ending::Limit(hit, _) => (EndKind::Limit, hit.name().to_owned()),
+        Ending::Exited(code) => (EndKind::Exited, code.to_string()),
+        Ending::OutputClosed | Ending::OutputFailed(_) => (EndKind::OutputClosed, String::new()),
+        // Whoever cancelled it says so, or it goes on later.
+        Ending::Cancelled(_) | Ending::Busy(_) | Ending::Suspended(..) | Ending::Fault(_) => {
+            return recorder.barrier().await;
+        }
+    };
+    let end = End {
+        kind,
+        text,
+        result: None,
+    };
+    recorder.end(end).await
 }
 
 /// The calls so far.

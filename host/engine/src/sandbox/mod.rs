@@ -16,6 +16,7 @@ mod report;
 mod script;
 mod session;
 mod state;
+mod suspension;
 
 use wasmtime::Store;
 
@@ -32,6 +33,7 @@ pub use report::{Ending, ErrorStage, Report, ScriptError, Usage};
 pub use script::Script;
 pub(crate) use session::Session;
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt};
+pub use suspension::{Doubt, Suspension};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime;
