@@ -14,9 +14,9 @@ use crate::{Pending, StoreError, Tx, migrations};
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    // Dropped first: its thread commits what is queued and closes the file.
-    writer: Writer,
     readers: Readers,
+    // Dropped after the readers: the last connection moves what the log has into the file.
+    writer: Writer,
     files: Files,
 }
 
@@ -33,8 +33,8 @@ impl Store {
         let writer = Writer::start(connection, files.identity(), path.to_owned())?;
         let readers = Readers::new(path.to_owned());
         Ok(Self(Arc::new(Inner {
-            writer,
             readers,
+            writer,
             files,
         })))
     }

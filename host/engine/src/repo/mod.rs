@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use serde::{Deserialize, Serialize};
 
 pub use error::RepoError;
 use reader::Reader;
@@ -35,7 +36,7 @@ pub struct Bundle {
 }
 
 /// One Lua file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// `prometheus.query`.
     pub name: String,

@@ -10,8 +10,9 @@ use super::cancel::cancelled;
 use super::ending::{output_ended, script_error, stopped};
 use super::options::{InstanceOptions, taken};
 use super::state::InstanceState;
-use super::{Ending, Input, Report, Sandbox, Usage};
+use super::{Ending, Input, Report, Sandbox, Suspension, Usage};
 use crate::bounds::{Tick, bound_store};
+use crate::journal::{End, EndKind, Recorder, SinkError};
 use crate::limits::Limits;
 
 /// How much later than its limit on time a run is ended, should all else have failed; how long a
@@ -110,6 +111,14 @@ pub(super) async fn conclude<T>(
     // After a cancel, a failed run waits for its reader as before; a finished run stops waiting at
     // once.
     let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
+    if let Some(journal) = &state.journal {
+        let recorder = journal.recorder.clone();
+        let ended = tokio::time::timeout(left, journal_end(&recorder, &ending)).await;
+        if let Ok(Err(error)) = ended {
+            let why = Suspension::JournalFailed(error.to_string());
+            ending = Ending::Suspended(why, Vec::new());
+        }
+    }
     let flushed = tokio::select! {
         biased;
         flushed = tokio::time::timeout(left, state.output.flush()) => Some(flushed),
@@ -138,6 +147,27 @@ pub(super) async fn conclude<T>(
         usage,
         calls: taken(&state.records),
     }
+}
+
+/// Writes down how a run ended, and shows the rest of its output.
+async fn journal_end<T>(recorder: &Recorder, ending: &Ending<T>) -> Result<(), SinkError> {
+    let (kind, text) = match ending {
+        Ending::Done(_) => (EndKind::Done, String::new()),
+        Ending::Failed(error) => (EndKind::Failed, error.message.clone()),
+        Ending::Limit(hit, _) => (EndKind::Limit, hit.name().to_owned()),
+        Ending::Exited(code) => (EndKind::Exited, code.to_string()),
+        Ending::OutputClosed | Ending::OutputFailed(_) => (EndKind::OutputClosed, String::new()),
+        // Whoever cancelled it says so, or it goes on later.
+        Ending::Cancelled(_) | Ending::Busy(_) | Ending::Suspended(..) | Ending::Fault(_) => {
+            return recorder.barrier().await;
+        }
+    };
+    let end = End {
+        kind,
+        text,
+        result: None,
+    };
+    recorder.end(end).await
 }
 
 /// A number that no script can foresee, for `math.random`.

@@ -17,6 +17,7 @@ mod report;
 mod script;
 mod session;
 mod state;
+mod suspension;
 
 use wasmtime::Store;
 
@@ -33,6 +34,7 @@ pub use report::{Ending, ErrorStage, Report, ScriptError, Usage};
 pub use script::Script;
 pub(crate) use session::Session;
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt};
+pub use suspension::{Doubt, Suspension};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime;

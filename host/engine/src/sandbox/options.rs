@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{Cancel, Output};
 use crate::gate::{Dispatcher, Record};
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::run_info::{RunInfo, Tenant};
 
@@ -25,6 +26,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) records: Records,
     /// Bounds the calls in flight of all runs together.
     pub(crate) shared_permits: Option<Arc<Semaphore>>,
+    /// Where the run is written down.
+    pub(crate) journal: Option<Journal>,
 }
 
 impl InstanceOptions {
@@ -38,6 +41,7 @@ impl InstanceOptions {
             cancel: None,
             records: Records::default(),
             shared_permits: None,
+            journal: None,
         }
     }
 }
