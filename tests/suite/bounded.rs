@@ -134,6 +134,36 @@ fn a_reader_of_stderr_that_takes_nothing_holds_no_run_up() {
 }
 
 #[test]
+fn a_reader_that_comes_late_finds_the_report_of_a_run_that_ended_at_its_limit() {
+    // What `-v` says fills a pipe and more; the report of the limit comes behind it.
+    let calls = "for i = 1, 3000 do actions.t.a({ a = i }) end while true do end";
+    let (_session, mut host) = unread(&["--timeout", "3s", "--dry-run", "-v"], calls);
+    assert_eq!(ends(&mut host, Duration::from_secs(4)), 5);
+    let said = read(host.stderr.take());
+    assert!(
+        said.contains("\nError: the run took longer than the 3s it may take"),
+        "{}",
+        &said[said.len().saturating_sub(500)..]
+    );
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_not_waited_for_behind_the_limit() {
+    // No pipe: nothing can give it more room.
+    let (reader, writer) = std::os::unix::net::UnixStream::pair().expect("a socket");
+    let session = Kael::new()
+        .file("script.lua", "error(('x\\n'):rep(400000), 0)")
+        .run_with(&["--timeout", "2s"])
+        .words(&["script.lua"]);
+    let mut host = session.start_with(
+        std::process::Stdio::null(),
+        std::os::fd::OwnedFd::from(writer),
+    );
+    assert_eq!(ends(&mut host, Duration::from_secs(2)), 1);
+    drop(reader);
+}
+
+#[test]
 fn a_pipe_that_stdout_and_stderr_share_holds_no_run_up() {
     let script =
         "for i = 1, 5000 do actions.t.a({ a = i }) print(('x'):rep(200)) end while true do end";
@@ -242,6 +272,20 @@ fn a_script_of_many_unknown_names_is_checked_soon_and_a_signal_ends_it() {
     let code = ends(&mut host, Duration::ZERO);
     // The program may not yet have listened.
     assert!(matches!(code, 143 | -1), "{code}");
+}
+
+#[test]
+fn a_script_of_nothing_but_names_is_checked_within_bounds() {
+    let script: String = (0..180_000).map(|n| format!("a{n} = b{n}\n")).collect();
+    let begun = Instant::now();
+    let ran = Kael::new()
+        .file("script.lua", script)
+        .words(&["check", "script.lua"])
+        .ends();
+    assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+    let said =
+        "script.lua: note: it has too many names: only its syntax was checked\nno problems\n";
+    assert_eq!(ran.exits(0).stdout, said);
 }
 
 #[test]

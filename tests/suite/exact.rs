@@ -291,3 +291,34 @@ fn a_search_over_much_text_takes_no_time() {
                 for i = 1, 20000 do s:find('zzz', 1, true) end print(os.clock() - c < 0.25)";
     Kael::new().script(code).prints("true\n");
 }
+
+#[test]
+fn rows_of_the_conversions_hold() {
+    let shell = "printf 'a,b\\r1,2\\r\\n3'";
+    Kael::new()
+        .shell("lines", "output = 'lines'", shell)
+        .shell("csv", "output = 'csv'", shell)
+        .script(
+            "print(1 / 3, 2 ^ 53, 1e15, -0.0) \
+             print(json.encode { jq({ 1, 2 }, '[limit(-1; .[])]'), jq({ 1 }, 'reduce .[] as $x (0; empty)') or 'nothing' }) \
+             print(jq('a\\nb', 'test(\"a.b\"; \"s\")'), jq('a\\nb', 'test(\"a.b\")')) \
+             print(json.encode(actions.t.lines())) print(select(2, pcall(actions.t.csv)))",
+        )
+        .prints(
+            "0.33333333333333331\t9007199254740992.0\t1e+15\t-0.0\n[[],\"nothing\"]\ntrue\tfalse\n\
+             [\"a,b\\r1,2\",\"3\"]\n\
+             t.csv failed: line 1: a carriage return within a field: lines end with LF or CRLF, and a field that holds one is quoted\n",
+        );
+    let session = Kael::new();
+    let mut command = session.command();
+    let argument = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
+    let argument: std::ffi::OsString = argument;
+    let ended = command
+        .args(["run", "-e", "print(1)"])
+        .arg(argument)
+        .output()
+        .expect("it starts");
+    assert_eq!(ended.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("is not UTF-8"), "{said}");
+}

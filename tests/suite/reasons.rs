@@ -220,12 +220,47 @@ fn a_byte_order_mark_is_passed_over_everywhere() {
 }
 
 #[test]
+fn an_option_that_is_not_taken_in_one_word_has_a_hint() {
+    let loop_over =
+        "case $1 in --count) echo $2;; *) echo \"unknown option: $1\" >&2; exit 2;; esac";
+    let ran = Kael::new()
+        .shell("a", "input = 'args', output = 'text'", loop_over)
+        .script("actions.t.a({ count = 3 })");
+    ran.exits(6)
+        .says("Error: t.a failed: unknown option: --count=3\n")
+        .says("\nhint: a program that takes an option and its value as two arguments is given them by argv = { \"--count\", \"{count}\" } in place of input = \"args\"\n");
+    Kael::new()
+        .shell(
+            "a",
+            "argv = { '--count', '{count}' }, output = 'text'",
+            loop_over,
+        )
+        .script("print(actions.t.a({ count = 3 }))")
+        .prints("3\n");
+}
+
+#[test]
+fn a_library_that_only_names_io_loads_with_an_empty_one() {
+    let session = || {
+        Kael::new().shell("a", "", "echo 1").file(
+            "actions/lib.lua",
+            "local out, open = io.stdout, io.open return { f = function() return 7 end }",
+        )
+    };
+    let ran = session().script("print(require('lib').f())");
+    ran.exits(1).says("write io = {} before require");
+    session()
+        .script("io = {} print(require('lib').f())")
+        .prints("7\n");
+}
+
+#[test]
 fn a_missing_library_function_has_a_hint() {
     for (script, error, hint) in [
         (
             "local f = io.open('report.txt', 'w')",
             "Error: script.lua:1: attempt to index a nil value (global 'io')",
-            "a script has no `io`: files are read and written by actions",
+            "a script has no `io`: files are read and written by actions; `print` writes, input() is stdin, and inputs.NAME a file of --input. For a library that only names `io` while it loads, write io = {} before require",
         ),
         (
             "print(os.getenv('HOME'))",

@@ -24,6 +24,28 @@ fn an_action_runs_where_there_is_no_envyr() {
 }
 
 #[test]
+fn a_file_whose_name_is_an_option_or_a_variable_runs_or_is_refused() {
+    for runner in ["envyr", "builtin"] {
+        let ran = Kael::new()
+            .env("KAEL_RUNNER", runner)
+            .file("only/-c.sh", "echo '\"'$0 $1'\"'")
+            .program("impl/x=1", "#!\necho 1")
+            .define(
+                "a",
+                "source = '../only', executor = 'native', input = 'positional', args_order = { 'x' }",
+            )
+            .define(
+                "b",
+                "source = '../impl', entrypoint = 'x=1', executor = 'native', input = 'positional', args_order = { 'x' }",
+            )
+            .script("print(actions.t.a({ x = 'ls' })) print(select(2, pcall(actions.t.b, { x = 'ls' })))");
+        ran.prints(
+            "./-c.sh ls\nt.b failed: `./x=1` cannot be started: `env` takes a path with `=` for a variable\n",
+        );
+    }
+}
+
+#[test]
 fn both_runners_say_the_same_of_every_end() {
     let script = "for _, name in ipairs { 'ok', 'status', 'signal', 'core', 'interpreter', 'cpu', 'slow', 'lost' } do
       local ok, e = pcall(actions.t[name], {})

@@ -2,8 +2,11 @@
 //! uncaught errors.
 
 /// Missing globals, and what to use instead.
-const GLOBALS: [(&str, &str); 9] = [
-    ("io", "files are read and written by actions"),
+const GLOBALS: [(&str, &str); 10] = [
+    (
+        "io",
+        "files are read and written by actions; `print` writes, input() is stdin, and inputs.NAME a file of --input. For a library that only names `io` while it loads, write io = {} before require",
+    ),
     (
         "dofile",
         "use require(\"name\") for a module of the actions repo",
@@ -13,6 +16,7 @@ const GLOBALS: [(&str, &str); 9] = [
         "use require(\"name\") for a module of the actions repo",
     ),
     ("unpack", "write table.unpack"),
+    ("bit32", "write a & b, a | b, a ~ b, a << n"),
     ("loadstring", "write load"),
     (
         "setfenv",
@@ -24,7 +28,7 @@ const GLOBALS: [(&str, &str); 9] = [
 ];
 
 /// Missing fields of libraries, and what to use instead.
-const FIELDS: [(&str, &str, &str); 17] = [
+const FIELDS: [(&str, &str, &str); 18] = [
     (
         "os",
         "getenv",
@@ -47,6 +51,11 @@ const FIELDS: [(&str, &str, &str); 17] = [
         "a script is given arguments, and actions read files",
     ),
     ("io", "write", "write print"),
+    (
+        "debug",
+        "getinfo",
+        "debug.traceback is there, and nothing else of debug",
+    ),
     ("table", "getn", "write #list"),
     ("table", "maxn", "write #list"),
     ("math", "pow", "write x ^ y"),
@@ -118,7 +127,9 @@ mod tests {
         for (message, expected) in [
             (
                 "io.lua:1: attempt to index a nil value (global 'io')",
-                Some("a script has no `io`: files are read and written by actions"),
+                Some(
+                    "a script has no `io`: files are read and written by actions; `print` writes, input() is stdin, and inputs.NAME a file of --input. For a library that only names `io` while it loads, write io = {} before require",
+                ),
             ),
             (
                 "a.lua:1: attempt to call a nil value (global 'loadstring')",

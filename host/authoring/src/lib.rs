@@ -3,11 +3,13 @@
 
 pub mod add_action;
 pub mod check;
+pub mod context;
 pub mod hints;
 pub mod line_index;
 pub mod lint;
 pub mod lua;
 mod outline;
+pub mod search;
 pub mod starter;
 mod tree;
 pub mod types;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// The files of the new repo.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
+    ("AGENTS.md", include_str!("agents.md")),
     (
         "init.lua",
         "-- The tree that scripts see as `actions`.\nreturn {\n  text = require(\"text\"),\n}\n",

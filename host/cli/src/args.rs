@@ -54,6 +54,7 @@ pub(super) struct Shared {
 pub(super) enum CliCommand {
     Run(Box<Run>),
     Check(Check),
+    Context(Context),
     Repl(Box<Repl>),
     Actions(Actions),
     Config(Box<Config>),
@@ -157,6 +158,41 @@ pub(super) struct Check {
     /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Print what a model must know to write a script for this repo.
+///
+/// The rules of the sandbox, the globals, and the actions that the policy does not deny, with their
+/// schemas: those that fit QUERY best come first.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions context\n  kael-host --actions ./actions context 'restart pods' --budget 4000\n  \
+kael-host --actions ./actions context --format llms-txt > llms.txt"
+)]
+pub(super) struct Context {
+    /// What the script is to do, in a few words.
+    #[arg(value_name = "QUERY")]
+    pub(super) query: Option<String>,
+    /// How it is written.
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub(super) format: ContextFormat,
+    /// Print one JSON document, as --format json does.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
+    /// About how many tokens it may have.
+    #[arg(long, value_name = "TOKENS", default_value = "8000", value_parser = clap::value_parser!(u32).range(2000..=1_000_000))]
+    pub(super) budget: u32,
+}
+
+/// The forms of a context.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum ContextFormat {
+    /// A title, a summary, and one line an action, as llmstxt.org describes it.
+    LlmsTxt,
+    /// One JSON document.
+    Json,
+    /// Markdown with schemas.
+    Markdown,
 }
 
 /// The limits and rules of a run. Each has a key in the configuration.

@@ -108,7 +108,7 @@ fn read(path: &Path, settings: &Settings) -> Result<Answers, String> {
             Err(error) => return Err(error.to_string()),
         };
     }
-    Answers::parse(&text)
+    Answers::parse(&text).map_err(|error| error.to_string())
 }
 
 impl Told {

@@ -15,9 +15,12 @@ pub(super) const PIECE: usize = 4096;
 /// What a pipe takes before its reader reads, in bytes: pipe(7).
 const PIPE: usize = 64 << 10;
 /// How long a reader may take nothing when the command should be over.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(50);
 /// How often the limit is looked at.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(10);
+/// Bytes that a pipe is given then: as many as every user may have, so that a reader who is busy
+/// finds the report in it when the command has ended.
+const ROOMY: usize = 1 << 20;
 
 /// When the command should be over, where that has a limit.
 static LIMIT: Mutex<Option<Instant>> = Mutex::new(None);
@@ -31,6 +34,19 @@ pub(super) fn until(limit: Option<Instant>) {
 pub(super) fn is_left(since: Instant) -> bool {
     let limit = *LIMIT.lock().unwrap_or_else(PoisonError::into_inner);
     limit.is_none_or(|limit| Instant::now() < limit.max(since) + GRACE)
+}
+
+/// Whether the command should have been over for so long.
+pub(super) fn is_over_for(time: Duration) -> bool {
+    let limit = *LIMIT.lock().unwrap_or_else(PoisonError::into_inner);
+    limit.is_some_and(|limit| Instant::now() >= limit + time)
+}
+
+/// Makes room in a pipe whose reader takes nothing.
+pub(super) fn enlarge(out: &impl AsFd) {
+    if rustix::pipe::fcntl_getpipe_size(out).is_ok_and(|size| size < ROOMY) {
+        rustix::pipe::fcntl_setpipe_size(out, ROOMY).ok();
+    }
 }
 
 /// Whether a write of up to 4 KiB would not wait.
@@ -79,6 +95,9 @@ impl<W: Write + AsFd> Patient<W> {
         }
         let since = Instant::now();
         while !is_ready(&self.out, TICK) {
+            if is_over_for(Duration::ZERO) {
+                enlarge(&self.out);
+            }
             if !is_left(since) {
                 return Err(io::ErrorKind::TimedOut.into());
             }

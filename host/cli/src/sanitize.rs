@@ -1,8 +1,10 @@
 //! Makes untrusted text safe for a terminal.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
+
+pub(super) use kael_engine::text::is_unsafe_char;
 
 /// Makes control characters visible, so that no text can move the cursor, colour the screen or
 /// rewrite a line. Keeps line breaks, and indents the lines after them, so that they cannot pass
@@ -22,6 +24,16 @@ fn escaped(text: &str, line_break: &str) -> String {
         }
     }
     out
+}
+
+/// A document of several lines with its control characters made visible: its line breaks stay as
+/// they are.
+pub(super) struct EscapedLines<'a>(pub(super) &'a str);
+
+impl fmt::Display for EscapedLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", escaped(self.0, "\n"))
+    }
 }
 
 /// A writer of JSON in which such characters are escapes too: as they are, a terminal would obey
@@ -44,7 +56,7 @@ impl<W: io::Write> io::Write for EscapedJson<W> {
     }
 }
 
-fn escape_control_json(document: &str) -> String {
+pub(super) fn escape_control_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         match c {
@@ -79,16 +91,6 @@ impl<W: io::Write> io::Write for Terminal<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// Characters that move the cursor, colour the screen, or reorder the text around them.
-pub(super) fn is_unsafe_char(c: char) -> bool {
-    c.is_control() || is_bidi(c)
-}
-
-/// Characters that reorder the text around them.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// An error and its causes on one line.

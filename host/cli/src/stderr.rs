@@ -1,18 +1,20 @@
 //! What goes to stderr while a command runs. A reader that does not read holds nothing up: what
 //! waits for it has a bound, and what comes beyond is left out and counted.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::patience::{self, PIECE, Patient};
+use super::patience::{self, PIECE, Patient, TICK};
 use super::runtime::SignalGuard;
 
 /// Bytes that may wait for the reader.
 const ROOM: usize = 1 << 20;
-/// How often it is looked whether the reader has read.
-const TICK: Duration = Duration::from_millis(50);
+/// A reader that has taken nothing for so long, when the command should be over, takes only the last
+/// report.
+const STUCK: Duration = Duration::from_millis(20);
 
 struct Queue {
     waiting: VecDeque<Vec<u8>>,
@@ -70,6 +72,15 @@ impl Queue {
             self.bytes += note.len();
             self.waiting.push_back(note.into_bytes());
         }
+    }
+
+    /// Leaves out what waits, and gives a pipe more room: for the last report.
+    fn make_way(&mut self) {
+        for bytes in self.waiting.drain(..) {
+            self.left_out += lines(&bytes);
+            self.bytes -= bytes.len();
+        }
+        patience::enlarge(&io::stderr());
     }
 
     /// Whether the thread is there that waits for the reader.
@@ -162,7 +173,12 @@ pub(super) fn settle(most: Duration) {
 pub(super) fn last(text: &str) {
     let is_idle = queue().is_idle();
     let signals = (!is_idle).then(SignalGuard::new);
+    let made_way = Cell::new(false);
     let is_written = wait_until_idle(TICK, |now, since| {
+        let is_stuck = since.elapsed() >= STUCK && patience::is_over_for(Duration::ZERO);
+        if is_stuck && !made_way.replace(true) {
+            now.make_way();
+        }
         let is_over = now.given_up == Some(now.taken) || !patience::is_left(since);
         if is_over {
             now.given_up = Some(now.taken);

@@ -4,6 +4,7 @@
 //! module refuses any other shape, and bounds their size.
 
 use serde::Deserialize;
+use thiserror::Error;
 
 /// Bytes that one item may have, bytes that all may have, and how many items are kept.
 const MAX_BYTES: usize = 1 << 20;
@@ -113,22 +114,36 @@ pub enum Place {
     Name(String),
 }
 
+/// Why a document is no item.
+#[derive(Debug, Error)]
+pub enum ReportItemError {
+    /// It is too large.
+    #[error("it has more than {} KiB", MAX_BYTES >> 10)]
+    TooLarge,
+    /// It has another shape.
+    #[error(transparent)]
+    Shape(#[from] serde_json::Error),
+    /// It has too many of something, or a value where it may have none.
+    #[error("it is out of bounds")]
+    OutOfBounds,
+}
+
 impl ReportItem {
     /// Reads an item that came through the gate.
     ///
     /// # Errors
     /// When it is too large or has another shape.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, ReportItemError> {
         if text.len() > MAX_BYTES {
-            return Err(format!("it has more than {} KiB", MAX_BYTES >> 10));
+            return Err(ReportItemError::TooLarge);
         }
-        let mut item: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut item: Self = serde_json::from_str(text)?;
         let well = match &item {
             Self::Table(table) => table.is_well(),
             Self::Chart(chart) => chart.is_well(),
         };
         if !well {
-            return Err("it is out of bounds".to_owned());
+            return Err(ReportItemError::OutOfBounds);
         }
         if let Self::Chart(chart) = &mut item {
             chart.thin_out();

@@ -41,6 +41,23 @@ pub fn quote(text: &str, most: usize) -> String {
     }
 }
 
+/// Characters that move the cursor, colour the screen, or reorder the text around them.
+#[must_use]
+pub fn is_unsafe_char(c: char) -> bool {
+    c.is_control() || is_bidi(c)
+}
+
+/// Characters that reorder the text around them.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Characters that a person does not see and a model reads: of no width, or tags.
+#[must_use]
+pub fn is_invisible_char(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,8 +97,7 @@ impl Deadline {
 /// How looking at a script ended.
 enum Judged {
     Problems(Vec<Problem>),
-    /// It is written in a way that the parser does not know.
-    Unread,
+    Unread(parser::Unread),
     TooLong,
 }
 
@@ -158,7 +157,10 @@ impl Checker {
                     unread: None,
                 });
             }
-            Judged::Unread => {
+            Judged::Unread(parser::Unread::TooManyNames) => {
+                "it has too many names: only its syntax was checked"
+            }
+            Judged::Unread(parser::Unread::Unknown) => {
                 "it nests too deep, or is written in a way that is not known: only its syntax was checked"
             }
             Judged::TooLong => "it takes too long to look at: only its syntax was checked",
@@ -209,8 +211,9 @@ impl Checker {
 
 impl Judge {
     fn problems(&self, source: &str, deadline: Deadline) -> Judged {
-        let Some(facts) = parser::read(source) else {
-            return Judged::Unread;
+        let facts = match parser::facts(source) {
+            Ok(facts) => facts,
+            Err(why) => return Judged::Unread(why),
         };
         let mut found = self.found(&facts, deadline);
         if deadline.is_over() {
@@ -309,10 +312,10 @@ async fn on_a_stack(work: impl FnOnce(Deadline) -> Judged + Send + 'static) -> J
     let thread = std::thread::Builder::new().stack_size(STACK);
     let begun = thread.spawn(move || done.send(work(Deadline(deadline))).ok());
     if begun.is_err() {
-        return Judged::Unread;
+        return Judged::Unread(parser::Unread::Unknown);
     }
     match tokio::time::timeout_at((deadline + GRACE).into(), judged).await {
-        Ok(judged) => judged.unwrap_or(Judged::Unread),
+        Ok(judged) => judged.unwrap_or(Judged::Unread(parser::Unread::Unknown)),
         Err(_) => Judged::TooLong,
     }
 }

@@ -16,6 +16,8 @@ use super::syntax_facts::{
 const MAX_DEPTH: usize = 220;
 /// The most literals to keep. The others are checked only at run time.
 const MAX_LITERALS: usize = 200_000;
+/// The most names to read: each is some 250 bytes of facts.
+const MAX_NAMES: usize = 200_000;
 /// Keywords, which cannot be names. `global` can.
 const WORDS: [&str; 22] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
@@ -27,8 +29,31 @@ const BINARY: [&str; 19] = [
     "<<", ">>",
 ];
 
-/// Collects the facts of a script. None if it cannot be read.
+/// Why the facts of a script are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It nests too deep, or is written in a way that the parser does not know.
+    Unknown,
+    /// It has more names than are read.
+    TooManyNames,
+}
+
+/// Collects the facts of a script.
+pub(super) fn facts(source: &str) -> Result<Facts, Unread> {
+    let mut names = 0;
+    match read_names(source, &mut names) {
+        Some(facts) => Ok(facts),
+        None if names > MAX_NAMES => Err(Unread::TooManyNames),
+        None => Err(Unread::Unknown),
+    }
+}
+
+/// The same where the reason does not matter.
 pub(super) fn read(source: &str) -> Option<Facts> {
+    read_names(source, &mut 0)
+}
+
+fn read_names(source: &str, names: &mut usize) -> Option<Facts> {
     let mut lexer = Lexer::new(source);
     let mut parser = Parser {
         token: lexer.next()?,
@@ -38,6 +63,7 @@ pub(super) fn read(source: &str) -> Option<Facts> {
         scope: Vec::new(),
         depth: 0,
         literals: 0,
+        names,
     };
     parser.block()?;
     matches!(parser.token.kind, TokenKind::End).then_some(parser.facts)
@@ -52,6 +78,7 @@ struct Parser<'a> {
     scope: Vec<(String, Option<usize>)>,
     depth: usize,
     literals: usize,
+    names: &'a mut usize,
 }
 
 impl Parser<'_> {
@@ -60,6 +87,12 @@ impl Parser<'_> {
             TokenKind::End => self.ahead.clone(),
             _ => self.lexer.next()?,
         };
+        if matches!(behind.kind, TokenKind::Name(_)) {
+            *self.names += 1;
+            if *self.names > MAX_NAMES {
+                return None;
+            }
+        }
         let ahead = std::mem::replace(&mut self.ahead, behind);
         Some(std::mem::replace(&mut self.token, ahead))
     }

@@ -16,7 +16,7 @@ use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Runtime};
 
 /// The library, and the language's own part of it that a sandbox does not change.
-const GLOBALS: &str = include_str!("globals.lua");
+pub(crate) const GLOBALS: &str = include_str!("globals.lua");
 
 /// Why the annotations were not written, or not all of them.
 #[derive(Debug, Error)]

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 pub(crate) mod compile;
 mod config;
+mod context;
 mod doctor;
 mod generated;
 pub(crate) mod policy;
@@ -25,6 +26,7 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Run(run) => run::run(&args.shared, &run, environment),
         CliCommand::Repl(repl) => repl::run(&args.shared, &repl, environment),
         CliCommand::Check(check) => check::run(&args.shared, &check, &environment),
+        CliCommand::Context(context) => context::run(&args.shared, &context, &environment),
         CliCommand::Actions(actions) => actions::run(&args.shared, actions, &environment),
         CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
         CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),

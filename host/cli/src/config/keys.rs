@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Confinement, Runner};
+use super::{Confinement, Runner, UnknownRunner};
 use kael_engine::confinement::UnknownConfinement;
 use kael_engine::units::{ByteSize, Count, TimeLimit, UnitError};
 use thiserror::Error;
@@ -211,14 +211,8 @@ pub(super) enum ValueError {
     #[error(transparent)]
     Confinement(#[from] UnknownConfinement),
     /// It names no runner.
-    #[error("{0}")]
-    Runner(String),
-}
-
-impl From<String> for ValueError {
-    fn from(message: String) -> Self {
-        Self::Runner(message)
-    }
+    #[error(transparent)]
+    Runner(#[from] UnknownRunner),
 }
 
 fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, ValueError> {

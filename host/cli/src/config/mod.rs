@@ -16,7 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use kael_engine::confinement::Confinement;
-pub use kael_engine::executor::programs::Runner;
+pub use kael_engine::executor::programs::{Runner, UnknownRunner};
 pub use keys::{Key, Value};
 pub use trust::{Standing, Trust, Trusted};
 

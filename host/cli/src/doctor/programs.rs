@@ -1,12 +1,12 @@
 //! Checks that the programs which Kael and actions need are installed and work.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::{Finding, Fix, Status};
 use crate::config::Runner;
 use kael_engine::environment::Environment;
-use kael_engine::executor::{envyr, programs};
+use kael_engine::executor::{ask, envyr, programs};
 
 /// What starts native actions.
 pub(super) fn envyr(
@@ -108,7 +108,7 @@ pub(super) fn languages(environment: &Environment) -> Vec<Finding> {
 /// The first line that a program prints.
 fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).env_clear().stdin(Stdio::null());
+    command.args(&words[1..]).env_clear();
     for name in ["PATH", "HOME"] {
         if let Some(value) = environment.get(name) {
             command.env(name, value);
@@ -119,9 +119,9 @@ fn said(environment: &Environment, words: &[&str]) -> Result<String, String> {
         let line = text.lines().rfind(|line| !line.trim().is_empty());
         line.unwrap_or("nothing").trim().to_owned()
     };
-    match command.output() {
+    match ask::output(&mut command) {
         Ok(output) if output.status.success() => Ok(line(&output.stdout)),
         Ok(output) => Err(format!("{} says: {}", words[0], line(&output.stderr))),
-        Err(error) => Err(format!("{} cannot be started: {error}", words[0])),
+        Err(error) => Err(format!("{} cannot be asked: {error}", words[0])),
     }
 }

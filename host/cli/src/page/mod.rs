@@ -13,13 +13,14 @@ use std::fs::Permissions;
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use super::patience;
 use super::report::Problem;
 use html::{duration, moment, text};
 use kael_engine::report_item::{ReportItem, Table};
@@ -31,6 +32,9 @@ const STYLE: &str = include_str!("style.css");
 
 /// Bytes that tables and charts take on a page; escapes make them longer than they came.
 const MAX_ITEMS: usize = 24 << 20;
+/// So many of these are made in any case, and so long others are made behind the run's limit.
+const MIN_ITEMS: usize = 1 << 20;
+const TIME: Duration = Duration::from_millis(40);
 
 /// A page to be written when the run is over.
 pub(super) struct Page {
@@ -188,8 +192,9 @@ fn report_items(shown: &Shown, add: &mut impl FnMut(String) -> io::Result<()>) -
     add("<section><h2>Report</h2>\n".to_owned())?;
     let (mut room, mut dropped) = (MAX_ITEMS, report_items.dropped);
     for item in &report_items.shown {
-        // Without room for it, it is not even made.
-        if room == 0 {
+        // Without room or time for it, it is not even made.
+        let is_late = MAX_ITEMS - room > MIN_ITEMS && patience::is_over_for(TIME);
+        if room == 0 || is_late {
             dropped += 1;
             continue;
         }
@@ -207,8 +212,13 @@ fn report_items(shown: &Shown, add: &mut impl FnMut(String) -> io::Result<()>) -
         add(piece)?;
     }
     if dropped > 0 {
+        let why = match room {
+            0 => "found no room on this page",
+            _ if report_items.dropped > 0 => "found no room on this page",
+            _ => "were not drawn: the run was over its limit",
+        };
         add(format!(
-            "<p class=\"note\">{dropped} more tables and charts found no room on this page.</p>"
+            "<p class=\"note\">{dropped} more tables and charts {why}.</p>"
         ))?;
     }
     add("</section>\n".to_owned())

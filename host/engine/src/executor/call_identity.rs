@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::run_info::RunInfo;
+use crate::text::hex;
 
 /// Variables that tell an action which call it answers. A script cannot set them.
 pub const CALL_VARIABLES: [&str; 4] = [
@@ -24,19 +25,15 @@ pub struct CallIdentity<'a> {
 }
 
 impl CallIdentity<'_> {
-    /// The same for every attempt of a call, and for no other call: an action that hands it on to a system that takes
-    /// such keys has its effect once, however often it is started.
+    /// The same for every attempt of a call, and for no other call. An action that hands it on to a
+    /// system that takes such keys has its effect once, however often it is started.
     #[must_use]
     pub fn key(&self) -> String {
         let (run, mut hash) = (self.run.id.to_string(), Sha256::new());
         hash.update(run.len().to_le_bytes());
         hash.update(run);
         hash.update(self.call.to_le_bytes());
-        let digest = hash.finalize();
-        digest[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&hash.finalize()[..16])
     }
 
     /// What the action's process sees of it.

@@ -18,8 +18,10 @@ use crate::json;
 const MAX_MESSAGE: usize = 4 << 10;
 /// Characters of a line that becomes a message.
 const MAX_LINE: usize = 500;
-/// How much of the end of stderr is looked at.
-const LAST: usize = 64 << 10;
+/// Bytes of the end of stderr in which the reason is looked for.
+const REASON: usize = 64 << 10;
+/// Bytes of the end of stderr that say what the program was refused.
+const REFUSAL: usize = 4 << 10;
 
 /// The `error` of the JSON object on stdout, a text or a table with `message`; lines may stand
 /// before it.
@@ -56,11 +58,20 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// The end of stderr, which says what the program was refused, in lower case.
+pub fn refusal(stderr: &str) -> String {
+    last(stderr, REFUSAL).to_lowercase()
+}
+
+/// No more than so many bytes of the end of a text.
+fn last(text: &str, most: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(most))..]
+}
+
 /// The line of a stream that says why a program of that language failed: the last that says
 /// something, unless a trace or a tool puts the reason elsewhere.
 pub fn reason(stderr: &str, language: Language) -> Option<String> {
-    let end = &stderr[stderr.ceil_char_boundary(stderr.len().saturating_sub(LAST))..];
-    let lines: Vec<&str> = end.lines().map(str::trim_end).collect();
+    let lines: Vec<&str> = last(stderr, REASON).lines().map(str::trim_end).collect();
     let trace = traces::uncaught(&lines, language);
     let found = trace.or_else(|| tools::reason(&lines));
     let found = found.or_else(|| {

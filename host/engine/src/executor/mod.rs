@@ -1,6 +1,7 @@
 //! How an implementation runs.
 
 pub mod adapters;
+pub mod ask;
 mod call_identity;
 pub mod envyr;
 pub mod failure_message;
@@ -8,6 +9,7 @@ pub mod granted;
 pub mod lock;
 mod masking;
 mod not_json;
+mod on_path;
 mod prewarm;
 pub mod process;
 pub mod programs;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+pub use super::answers_error::{AnswerError, AnswersError, TextError};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::json::{self, MAX_TREE, Misread};
 use crate::policy::Decision;
@@ -38,21 +39,22 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong, with the number of the answer.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, AnswersError> {
         let (mut answers, text) = (Self::default(), json::unmarked(text));
         match text.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
                 let entries: Vec<&RawValue> = read(text)?;
                 for (at, entry) in entries.into_iter().enumerate() {
-                    answers
-                        .add(entry.get())
-                        .map_err(|why| format!("answer {}: {why}", at + 1))?;
+                    let number = at + 1;
+                    let added = answers.add(entry.get());
+                    added.map_err(|error| AnswersError::Answer { number, error })?;
                 }
             }
             Some(b'{') => match read::<Fields<'_>>(text) {
-                Ok(fields) if fields.contains_key("action") => answers
-                    .add(text)
-                    .map_err(|why| format!("answer 1: {why}"))?,
+                Ok(fields) if fields.contains_key("action") => {
+                    let added = answers.add(text);
+                    added.map_err(|error| AnswersError::Answer { number: 1, error })?;
+                }
                 Ok(fields) => {
                     for (action, result) in fields {
                         let any = Answer {
@@ -63,44 +65,52 @@ impl Answers {
                         answers.by_action.entry(action).or_default().push(any);
                     }
                 }
-                Err(error) => answers.lines(text).map_err(|why| why.unwrap_or(error))?,
+                Err(error) => match answers.lines(text) {
+                    Ok(()) => {}
+                    Err(why) => return Err(why.unwrap_or(error.into())),
+                },
             },
             _ => {
                 let _: &RawValue = read(text)?;
-                return Err("expected a list of answers, or results by action".to_owned());
+                return Err(AnswersError::NoList);
             }
         }
         Ok(answers)
     }
 
-    /// One a line. An error without words means that the text is no such list.
-    fn lines(&mut self, text: &str) -> Result<(), Option<String>> {
+    /// One a line. An error without a reason means that the text is no such list.
+    fn lines(&mut self, text: &str) -> Result<(), Option<AnswersError>> {
         for (at, line) in text
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
         {
-            let at_line = |why: String| Some(format!("line {}: {why}", at + 1));
+            let at_line = |error| {
+                Some(AnswersError::Line {
+                    line: at + 1,
+                    error,
+                })
+            };
             // What is wrong with the first line is wrong with the whole as one document, and is told of that.
             let sound: Result<&RawValue, _> = serde_json::from_str(line);
             sound.map_err(|error| {
-                (at > 0).then(|| Misread::new(line, &error).below(at).to_string())
+                (at > 0).then(|| TextError::Json(Misread::new(line, &error).below(at)).into())
             })?;
             self.add(line).map_err(at_line)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, entry: &str) -> Result<(), String> {
+    fn add(&mut self, entry: &str) -> Result<(), AnswerError> {
         if !entry.trim_ascii_start().starts_with('{') {
-            return Err("expected an object with `action` and `result`".to_owned());
+            return Err(AnswerError::NoObject);
         }
         let mut fields: Fields<'_> = read(entry)?;
         let action = fields
             .remove("action")
             .and_then(|name| read(name.get()).ok());
         let Some(action) = action else {
-            return Err("`action` is missing: the name of an action".to_owned());
+            return Err(AnswerError::NoAction);
         };
         // What ran the action says nothing of its answer.
         fields.remove("runner");
@@ -111,12 +121,12 @@ impl Answers {
             (None, Some(error)) => Err(failure(
                 json::parse(error.get().as_bytes()).unwrap_or_default(),
             )?),
-            _ => return Err("either `result` or `error` is to be there".to_owned()),
+            _ => return Err(AnswerError::NoOutcome),
         };
         // What a policy said then is for people.
         fields.remove("decision");
         if let Some(other) = fields.keys().next() {
-            return Err(format!("unknown field `{}`", other.escape_debug()));
+            return Err(AnswerError::UnknownField(other.clone()));
         }
         let answer = Answer {
             params,
@@ -151,44 +161,41 @@ impl Answers {
     }
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, TextError> {
     serde_json::from_str(text).map_err(|error| match error.is_data() {
-        true => error.to_string(),
-        false => Misread::new(text, &error).to_string(),
+        true => TextError::Shape(error),
+        false => TextError::Json(Misread::new(text, &error)),
     })
 }
 
 /// Parameters in the form in which equal ones are equal texts. Of very many values that is the form in which a run has them.
-fn canonical(params: &str) -> Result<String, String> {
-    let look = json::check(params).map_err(|error| format!("`params`: {error}"))?;
+fn canonical(params: &str) -> Result<String, AnswerError> {
+    let look = json::check(params).map_err(AnswerError::Params)?;
     if look.values > MAX_TREE {
         return Ok(params.to_owned());
     }
-    let tree = json::parse(params.as_bytes()).map_err(|error| error.to_string())?;
+    let tree = json::parse(params.as_bytes()).map_err(AnswerError::Params)?;
     Ok(tree.to_string())
 }
 
-fn failure(error: Value) -> Result<ActionError, String> {
+fn failure(error: Value) -> Result<ActionError, AnswerError> {
+    let wrong = |field| move |error| AnswerError::ErrorField { field, error };
     if let Value::String(message) = error {
         return Ok(ActionError::new(ErrorKind::Failed, message));
     }
     let Value::Object(mut fields) = error else {
-        return Err("`error` must be a text or an object with `message`".to_owned());
+        return Err(AnswerError::ErrorShape);
     };
     let Some(Value::String(message)) = fields.remove("message") else {
-        return Err("`error` has no `message`".to_owned());
+        return Err(AnswerError::NoMessage);
     };
     let kind: ErrorKind = match fields.remove("kind") {
         None => ErrorKind::Failed,
-        Some(kind) => {
-            serde_json::from_value(kind).map_err(|error| format!("`error.kind`: {error}"))?
-        }
+        Some(kind) => serde_json::from_value(kind).map_err(wrong("kind"))?,
     };
     let detail: Option<Detail> = match fields.remove("detail") {
         None | Some(Value::Null) => None,
-        Some(detail) => Some(
-            serde_json::from_value(detail).map_err(|error| format!("`error.detail`: {error}"))?,
-        ),
+        Some(detail) => Some(serde_json::from_value(detail).map_err(wrong("detail"))?),
     };
     Ok(ActionError {
         kind,
@@ -398,7 +405,8 @@ mod tests {
                 "it begins with \"x\", which is not a JSON value, at line 2 column 1",
             ),
         ] {
-            assert_eq!(Answers::parse(text).err().as_deref(), Some(error));
+            let found = Answers::parse(text).expect_err("it is none");
+            assert_eq!(found.to_string(), error);
         }
         assert!(Answers::parse("nonsense").is_err());
     }

@@ -4,6 +4,7 @@
 //! the cache and an embedder's policy hook touch the world. The gate does not know that the sandbox exists.
 
 pub mod answers;
+mod answers_error;
 pub mod approval;
 pub mod audit;
 mod budget;

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use thiserror::Error;
 
 use crate::environment::Environment;
+use crate::executor::ask;
+use crate::executor::on_path::on_path;
 use crate::executor::unblocked;
 use crate::failure::ActionError;
 
@@ -29,7 +31,7 @@ pub enum InstallError {
 /// Whether a program is envyr of the version that is wanted.
 #[must_use]
 pub fn is_current(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").output();
+    let output = ask::output(Command::new(program).arg("--version"));
     output.is_ok_and(|output| output.stdout == format!("envyr {VERSION}\n").into_bytes())
 }
 
@@ -74,18 +76,13 @@ pub fn find(
         Some(path) => path.to_owned(),
         None => {
             let own = tools_folder(data).join("bin/envyr");
-            let on_path = || {
-                environment
+            let found = match own.is_file() {
+                true => Some(own),
+                false => environment
                     .get("PATH")
-                    .into_iter()
-                    .flat_map(std::env::split_paths)
-                    .map(|dir| dir.join("envyr"))
+                    .and_then(|path| on_path("envyr", path)),
             };
-            [own]
-                .into_iter()
-                .chain(on_path())
-                .find(|path| path.is_file())
-                .ok_or_else(|| unavailable(format!("envyr is not installed: {REMEDY}")))?
+            found.ok_or_else(|| unavailable(format!("envyr is not installed: {REMEDY}")))?
         }
     };
     let path = path
@@ -119,11 +116,7 @@ fn version(path: &Path, data: &Path) -> Option<String> {
     {
         return Some(version.to_owned());
     }
-    let output = Command::new(path)
-        .arg("--version")
-        .env_clear()
-        .output()
-        .ok()?;
+    let output = ask::output(Command::new(path).arg("--version").env_clear()).ok()?;
     let version = String::from_utf8(output.stdout)
         .ok()?
         .trim()

@@ -256,7 +256,7 @@ fn groups(
     limits: Option<&ProcessLimits>,
 ) -> io::Result<(Groups, Vec<OwnedFd>)> {
     let places = Places::get()?;
-    let most = places.pids.as_ref().and(limits).map(rlimits::with_envyr);
+    let most = places.pids.as_ref().and(limits).map(rlimits::with_pid_1);
     let holds = containment == Containment::Group;
     let Some(place) = places.kill.as_ref().filter(|_| holds || most.is_some()) else {
         return Ok((Groups::default(), Vec::new()));

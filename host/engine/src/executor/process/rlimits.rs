@@ -30,7 +30,7 @@ pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc
         (libc::RLIMIT_CORE, Resource::Core, 0, 0),
     ];
     if count {
-        wanted.push((libc::RLIMIT_NPROC, Resource::Nproc, with_envyr(limits), 0));
+        wanted.push((libc::RLIMIT_NPROC, Resource::Nproc, with_pid_1(limits), 0));
     }
     let allowed = |(number, resource, soft, grace)| {
         // If Kael itself has a lower limit, it applies to the action, too.
@@ -45,6 +45,6 @@ pub(super) fn resources(limits: &ProcessLimits, count: bool) -> Vec<(c_int, libc
 }
 
 /// The processes of an action, and pid 1 of the call: envyr or the built-in runner.
-pub(super) fn with_envyr(limits: &ProcessLimits) -> u64 {
+pub(super) fn with_pid_1(limits: &ProcessLimits) -> u64 {
     u64::from(limits.processes) + 1
 }

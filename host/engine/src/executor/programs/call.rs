@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::runner::Found;
-use super::{Programs, missing, outcome, starter, writable};
+use super::{Programs, missing, outcome, starter, two_words, writable};
 use crate::catalog::{Definition, Output};
 use crate::confinement::Confinement;
 use crate::executor::adapters::ProgramInput;
@@ -32,6 +32,7 @@ impl Programs {
     pub(super) async fn run_native(&self, call: Call<'_>) -> Result<Printed, ActionError> {
         let (definition, given) = (call.definition, call.given);
         let runner = self.choose().await?;
+        let assigned = two_words::assigned(definition, &given);
         let prepared = call.tools.prepare(&call.entry, definition).await?;
         let mut env = call.env;
         prepared.extend(&mut env)?;
@@ -79,7 +80,8 @@ impl Programs {
             confined,
         };
         let printed = outcome::read(finished, &terms)
-            .map_err(|error| missing::named(error, entry, self.sources.path()))?;
+            .map_err(|error| missing::named(error, entry, self.sources.path()))
+            .map_err(|error| two_words::hinted(error, &assigned))?;
         // Text that happens to look like a reference to a file is text.
         if definition.adapter.output != Output::Json {
             return Ok(printed);

@@ -4,6 +4,7 @@
 //! what such a program says when it gives up is all there is.
 
 use super::status::Status;
+use crate::executor::failure_message::refusal;
 use crate::executor::process::Usage;
 use crate::limits::ProcessLimits;
 
@@ -23,9 +24,6 @@ const WORDS: [(&str, Limit); 13] = [
     ("can't start new thread", Limit::Processes),
     ("fork: resource temporarily unavailable", Limit::Processes),
 ];
-
-/// How much of the end of stderr is looked at.
-const LAST: usize = 4 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
@@ -71,8 +69,7 @@ fn by_kernel(limits: &ProcessLimits, usage: Usage, status: Option<&Status>) -> O
 }
 
 fn by_words(stderr: &str) -> Option<Limit> {
-    let start = stderr.len().saturating_sub(LAST);
-    let end = String::from_utf8_lossy(&stderr.as_bytes()[start..]).to_lowercase();
+    let end = refusal(stderr);
     // What was said last counts.
     let said = |(words, limit): &(&str, Limit)| Some((end.rfind(words)?, *limit));
     WORDS

@@ -14,6 +14,7 @@ mod plan;
 mod runner;
 pub mod starter;
 mod status;
+mod two_words;
 mod writable;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use tokio::sync::OnceCell;
 
 #[cfg(fuzzing)]
 pub use outcome::read_for_fuzzing;
-pub use runner::Runner;
+pub use runner::{Runner, UnknownRunner};
 
 use super::granted::judge_program;
 use super::source::{self, Entry, Sources, path_without_envyr};
@@ -35,9 +36,10 @@ use crate::catalog::{Definition, Executor};
 use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::failure::ActionError;
+use crate::permit;
 use call::Call;
 
-/// What the user settled about programs.
+/// The configuration of programs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What starts native actions.
@@ -124,8 +126,14 @@ impl Programs {
 
     async fn envyr(&self) -> Result<&Path, ActionError> {
         let find = async || {
-            let named = self.settings.envyr.as_deref();
-            envyr::find(named, &self.data, &self.environment)
+            let (named, data) = (self.settings.envyr.clone(), self.data.clone());
+            let environment = self.environment.clone();
+            // It is asked for its version, and may take long to answer.
+            let finding =
+                permit::blocking(move || envyr::find(named.as_deref(), &data, &environment));
+            finding
+                .await
+                .unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
         };
         self.envyr.get_or_try_init(find).await.map(PathBuf::as_path)
     }
@@ -141,12 +149,8 @@ impl Programs {
             .await?;
         let entry = source::find(&folder, definition)?;
         self.runs_nothing_that_actions_write(&entry)?;
-        let mut env = source::scrubbed(
-            &self.environment,
-            self.sources.path(),
-            entry.language,
-            &definition.env,
-        );
+        let path = self.sources.path();
+        let mut env = source::scrubbed(&self.environment, path, &definition.env);
         env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
         let call = Call {
             definition,

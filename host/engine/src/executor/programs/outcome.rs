@@ -4,16 +4,13 @@ use super::limit_reached::limit_reached;
 use super::status::{self, Status};
 use crate::catalog::Language;
 use crate::executor::Printed;
-use crate::executor::failure_message::{reason, said_on_stdout};
+use crate::executor::failure_message::{reason, refusal, said_on_stdout};
 use crate::executor::process::{Ending, Finished};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::limits::ProcessLimits;
 use crate::units::{ByteSize, TimeLimit};
 
 const LIMITS_HINT: &str = "`limits` of the definition says what the action may use";
-
-/// How much of the end of stderr is looked at for what was refused.
-const LAST: usize = 4 << 10;
 
 /// What is expected of the process.
 pub(super) struct Terms<'a> {
@@ -152,8 +149,7 @@ fn without_status(
 
 /// What would let an action do what it was refused.
 fn advice(stderr: &str) -> Option<String> {
-    let end = &stderr[stderr.ceil_char_boundary(stderr.len().saturating_sub(LAST))..];
-    let end = end.to_lowercase();
+    let end = refusal(stderr);
     let read_only = [
         "read-only file system",
         "erofs",

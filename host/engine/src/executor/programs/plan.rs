@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use super::runner::Found;
 use super::{Programs, docker, starter};
-use crate::catalog::{Definition, Executor, Language};
+use crate::catalog::{Definition, Executor};
 use crate::executor::adapters::ProgramInput;
 use crate::executor::envyr::{behind_dashes, native};
-use crate::executor::source::{Entry, Packages, Prepared, scrubbed};
+use crate::executor::source::{Entry, Packages, Prepared, Reading, scrubbed};
 use crate::executor::{Invocation, Plan};
 use crate::failure::ActionError;
 
@@ -30,10 +30,7 @@ impl Programs {
             Ok(None) => Err("the repository was not fetched yet".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        let language = entry
-            .as_ref()
-            .map_or(Language::Other, |entry| entry.language);
-        let mut env = scrubbed(&self.environment, path, language, &definition.env);
+        let mut env = scrubbed(&self.environment, path, &definition.env);
         let (command, note) = match (entry, definition.executor) {
             // WebAssembly was planned above.
             (Ok(_), Executor::Wasm) => (Vec::new(), None),
@@ -42,7 +39,7 @@ impl Programs {
                 (words.chain(behind_dashes(&given)).collect(), Some(why))
             }
             (Ok(entry), Executor::Native) => {
-                let prepared = Prepared::planned(&Packages::of(&entry, definition)?, &entry);
+                let prepared = Prepared::planned(&Packages::of(&entry, &definition.deps)?, &entry);
                 prepared.extend(&mut env)?;
                 let interpreter = prepared.interpreter(&entry);
                 let entry = Entry {
@@ -53,7 +50,8 @@ impl Programs {
             }
             (Ok(entry), Executor::Docker) => {
                 let names: Vec<&str> = self.mapped(definition, &given);
-                let tag = docker::image_tag(&entry)?;
+                let (reading, _end) = Reading::within(definition.timeout.duration());
+                let tag = docker::image_tag(&entry, &reading)?;
                 let args = docker::arguments(&self.data, &entry, definition, &names, &tag)?;
                 let words = self.planned_program(Executor::Docker).await.into_iter();
                 (

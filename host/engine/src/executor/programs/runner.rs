@@ -4,12 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use super::Programs;
 use crate::catalog::{Definition, Executor};
 use crate::executor::envyr;
 use crate::failure::ActionError;
 
-/// What the user settled about it.
+/// The configuration of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
 pub enum Runner {
     /// envyr where it is found, else Kael itself.
@@ -31,18 +33,20 @@ impl fmt::Display for Runner {
     }
 }
 
-impl FromStr for Runner {
-    type Err = String;
+/// A text that names no value of [`Runner`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{}` is none of \"auto\", \"envyr\", \"builtin\"", .0.escape_debug())]
+pub struct UnknownRunner(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Runner {
+    type Err = UnknownRunner;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRunner> {
         match text {
             "auto" => Ok(Self::Auto),
             "envyr" => Ok(Self::Envyr),
             "builtin" => Ok(Self::Builtin),
-            other => Err(format!(
-                "`{}` is none of \"auto\", \"envyr\", \"builtin\"",
-                other.escape_debug()
-            )),
+            other => Err(UnknownRunner(other.to_owned())),
         }
     }
 }
@@ -120,11 +124,12 @@ mod tests {
     #[test]
     fn a_runner_is_read_as_it_is_written() {
         for runner in [Runner::Auto, Runner::Envyr, Runner::Builtin] {
-            assert_eq!(runner.to_string().parse(), Ok(runner));
+            assert_eq!(runner.to_string().parse(), Ok::<_, UnknownRunner>(runner));
         }
+        let error = "docker".parse::<Runner>().expect_err("it is none");
         assert_eq!(
-            "docker".parse::<Runner>(),
-            Err("`docker` is none of \"auto\", \"envyr\", \"builtin\"".to_owned())
+            error.to_string(),
+            "`docker` is none of \"auto\", \"envyr\", \"builtin\""
         );
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
+use super::command_line::program;
 use crate::catalog::{Definition, Language};
 use crate::executor::unblocked;
 
@@ -44,18 +45,21 @@ pub fn find(source: &Path, definition: &Definition) -> Result<Entry, SourceError
     let said = says(&path)?;
     let language = definition.language.or(said.as_ref().map(|said| said.0));
     let interpreter = definition.interpreter.clone().or(said.map(|said| said.1));
-    // A program that runs by itself is found by its path, and not on `PATH`.
-    let file = if interpreter.as_deref() == Some(BY_ITSELF) {
-        format!("./{}", file.trim_start_matches("./"))
-    } else {
-        file
-    };
     let (language, interpreter) = match (language, interpreter) {
         (Some(language), Some(interpreter)) => (language, interpreter),
         (Some(language), None) => (language, default_interpreter(language).to_owned()),
         (None, Some(interpreter)) => (Language::Other, interpreter),
         (None, None) => return Err(SourceError::NoLanguage(file)),
     };
+    // `env` looks for a bare name on `PATH`, and any interpreter takes `-x` for an option.
+    let is_program = program(&interpreter).is_none();
+    let file = match is_program || file.starts_with('-') {
+        true => format!("./{}", file.trim_start_matches("./")),
+        false => file,
+    };
+    if is_program && file.contains('=') {
+        return Err(SourceError::LooksLikeVariable(file));
+    }
     Ok(Entry {
         folder,
         file,
@@ -244,6 +248,22 @@ mod tests {
         assert_eq!(
             (entry.language, entry.interpreter.as_str()),
             (Language::Other, "/usr/bin/env")
+        );
+    }
+
+    #[test]
+    fn no_name_of_a_file_is_an_option_or_a_variable() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_keep, root) = source(&[("-x.py", "")]);
+        let only = find(&root, &defined(&json!({}))).expect("a script");
+        assert_eq!(only.file, "./-x.py");
+        let (_keep, root) = source(&[("a=b", ""), ("a=b.sh", "")]);
+        fs::set_permissions(root.join("a=b"), fs::Permissions::from_mode(0o755)).expect("a mode");
+        let found = |file| find(&root, &defined(&json!({"entrypoint": file})));
+        assert_eq!(found("a=b.sh").expect("a script").file, "a=b.sh");
+        assert_eq!(
+            found("a=b").expect_err("a variable to `env`").to_string(),
+            "`./a=b` cannot be started: `env` takes a path with `=` for a variable"
         );
     }
 

@@ -96,6 +96,12 @@ pub enum SourceError {
     /// A file that names packages is not what it should be.
     #[error("`{0}`: {1}")]
     Manifest(String, String),
+    /// A file that names packages was changed each time they were installed.
+    #[error("the manifests of {} changed while its packages were installed", .0.display())]
+    Changing(PathBuf),
+    /// `env` would take the path of a program for a variable, and run the first argument.
+    #[error("`{0}` cannot be started: `env` takes a path with `=` for a variable")]
+    LooksLikeVariable(String),
     /// A definition names packages of Python for an entry point in another language.
     #[error("field 'deps' names packages of Python, and `{0}` does not run by Python")]
     DepsWithoutPython(String),
@@ -143,6 +149,9 @@ impl SourceError {
                 Some("list packages of Node in a package.json beside the entry point".to_owned())
             }
             Self::NoNpm => Some("install npm".to_owned()),
+            Self::LooksLikeVariable(_) => Some(
+                "rename the file, or set `type` or `interpreter` if a program runs it".to_owned(),
+            ),
             Self::Tool { reason, .. } if reason.contains("ensurepip") => {
                 Some("install Python's module ensurepip (on Debian: python3-venv)".to_owned())
             }

@@ -7,68 +7,39 @@ use std::time::SystemTime;
 use super::SourceError;
 use super::files::{digest, local, note, remove, write_whole};
 use super::git::{self, Clone};
+use super::sweep::sweep;
 use super::tools::{Tool, Tools, own_ssh_configuration};
-use crate::activity::{SpanGuard, SpanKind};
+use crate::activity::SpanKind;
 use crate::executor::process::{Isolation, Opened};
 
-/// Where the clones of a source are kept.
-struct Place {
-    /// Of the lock that is held while a clone is made.
-    key: String,
-    root: PathBuf,
-    /// The file that names the clone for the next calls.
-    ready: PathBuf,
-}
+/// The file in the root of a source that names the clone for the next calls.
+const READY: &str = "ready";
 
 impl Tools<'_> {
-    fn place(&self, url: &str, tag: Option<&str>) -> Place {
-        let key = key(url, tag);
-        let root = self.data.join("sources").join(&key);
-        let ready = root.join("ready");
-        Place { key, root, ready }
-    }
-
-    fn fetching(&self, url: &str) -> SpanGuard {
+    /// The folder of a clone, which is made where there is none, or where `refresh` wants a new one.
+    /// Calls that run in the one before go on there; it is deleted when the next one is made.
+    ///
+    /// Two tags in one clone would run each other's code, so each has a root of its own. git writes
+    /// a folder in that root alone: the file that names the clone for the next calls is Kael's.
+    pub(super) async fn cloned(
+        &self,
+        url: &str,
+        tag: Option<&str>,
+        refresh: bool,
+    ) -> Result<PathBuf, SourceError> {
+        let there = || fetched(self.data, url, tag);
+        if let (Some(clone), false) = (there(), refresh) {
+            return Ok(clone);
+        }
         let what = format!("fetching {url}");
-        self.activity.begin(SpanKind::Source, &what)
-    }
-
-    /// The folder of a clone, which is made where there is none. Two tags in one clone would run
-    /// each other's code, so each has a root of its own.
-    pub(super) async fn clone_once(
-        &self,
-        url: &str,
-        tag: Option<&str>,
-    ) -> Result<PathBuf, SourceError> {
-        let Place { key, root, ready } = self.place(url, tag);
-        if let Ok(clone) = note(&ready) {
-            return Ok(clone.into());
-        }
-        let _fetching = self.fetching(url);
+        let _fetching = self.activity.begin(SpanKind::Source, &what);
+        let key = key(url, tag);
         let _lock = self.lock(&key).await?;
-        if let Ok(clone) = note(&ready) {
-            return Ok(clone.into());
+        let before = there();
+        if let (Some(clone), false) = (&before, refresh) {
+            return Ok(clone.clone());
         }
-        // A clone that was stopped half-way stays broken until it is deleted.
-        remove(&root).await?;
-        fs::create_dir_all(&root).map_err(|error| local(&root, error))?;
-        let clone = self.clone_into(&root, url, tag).await?;
-        write_whole(&ready, clone.to_string_lossy().as_bytes())
-            .map_err(|error| local(&ready, error))?;
-        Ok(clone)
-    }
-
-    /// The folder of a new clone, which calls use from now on. Calls that run in the one before go
-    /// on there; it is deleted when the next one is made.
-    pub(super) async fn clone_anew(
-        &self,
-        url: &str,
-        tag: Option<&str>,
-    ) -> Result<PathBuf, SourceError> {
-        let Place { key, root, ready } = self.place(url, tag);
-        let _fetching = self.fetching(url);
-        let _lock = self.lock(&key).await?;
-        let before = note(&ready).ok().map(PathBuf::from);
+        let root = self.data.join("sources").join(&key);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let fresh = root.join(now.unwrap_or_default().as_nanos().to_string());
         fs::create_dir_all(&fresh).map_err(|error| local(&fresh, error))?;
@@ -80,19 +51,13 @@ impl Tools<'_> {
                 return Err(error);
             }
         };
+        let ready = root.join(READY);
         write_whole(&ready, clone.to_string_lossy().as_bytes())
             .map_err(|error| local(&ready, error))?;
-        let is_used = |path: &Path| {
-            let holds = |clone: &Path| clone.starts_with(path);
-            holds(&clone) || before.as_deref().is_some_and(holds)
-        };
         let real = root.canonicalize().map_err(|error| local(&root, error))?;
-        for entry in fs::read_dir(&real).into_iter().flatten().flatten() {
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && !is_used(&entry.path()) {
-                remove(&entry.path()).await.ok();
-            }
-        }
+        let kept: Vec<PathBuf> = [clone.clone()].into_iter().chain(before).collect();
+        delete_others(&real, &kept).await;
+        sweep(self.data).await;
         Ok(clone)
     }
 
@@ -126,7 +91,7 @@ impl Tools<'_> {
             let mut env = git::variables(self.env);
             let isolation = match own_ssh_configuration(&mut env) {
                 true => Isolation::Strongest,
-                // As the user has said how, it may take a configuration that would seem to belong
+                // `GIT_SSH_COMMAND` is set: ssh may read a configuration that would seem to belong
                 // to another user.
                 false => Isolation::SameUser,
             };
@@ -146,6 +111,17 @@ impl Tools<'_> {
     }
 }
 
+/// Deletes all clones in a root but these. What cannot be deleted is deleted with the next clone.
+async fn delete_others(root: &Path, kept: &[PathBuf]) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && !kept.iter().any(|clone| clone.starts_with(&path)) {
+            remove(&path).await.ok();
+        }
+    }
+}
+
 /// A git source on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
@@ -159,8 +135,8 @@ pub struct Fetched {
 
 /// A git source that was fetched before.
 pub(super) fn fetched(data: &Path, url: &str, tag: Option<&str>) -> Option<PathBuf> {
-    let ready = data.join("sources").join(key(url, tag)).join("ready");
-    note(&ready).ok().map(PathBuf::from)
+    let root = data.join("sources").join(key(url, tag));
+    note(&root.join(READY)).ok().map(PathBuf::from)
 }
 
 fn key(url: &str, tag: Option<&str>) -> String {

@@ -1,7 +1,6 @@
 //! Kael's own notes and folders about sources, below the data folder.
 
-use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::SourceError;
 use crate::executor::{removal, unblocked};
 use crate::permit;
+use crate::text::hex;
 
 /// Bytes of a note.
 const NOTE_CAP: u64 = 64 << 10;
@@ -19,11 +19,14 @@ pub(super) fn note(path: &Path) -> io::Result<String> {
     unblocked::text(path, NOTE_CAP)
 }
 
-/// Writes a file beside its place and moves it in, so that no reader sees half of it.
+/// Writes a file beside its place and moves it in, so that no reader sees half of it. It follows no
+/// link: what stands there is replaced.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    fs::write(&beside, content)?;
-    fs::rename(beside, path)
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(content)?;
+    beside.persist(path)?;
+    Ok(())
 }
 
 /// Deletes a folder. A process that was killed while it wrote there may take a moment to be gone.
@@ -60,8 +63,26 @@ pub(crate) fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&hash.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_note_is_written_through_no_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("precious"), "x").expect("a file");
+        for link in ["ready", "ready.new"] {
+            symlink(at("precious"), at(link)).expect("a link");
+        }
+        write_whole(&at("ready"), b"note").expect("it is written");
+        assert_eq!(note(&at("ready")).expect("a note"), "note");
+        assert_eq!(note(&at("precious")).expect("a file"), "x");
+    }
 }

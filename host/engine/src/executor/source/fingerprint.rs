@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::SourceError;
-use super::contents::{self, Files};
+use super::contents::{self, Files, Reading};
 use crate::catalog::Definition;
 use crate::environment::Environment;
 use crate::permit;
+use crate::text::hex;
 
 /// Files of a source that are not its own: envyr's, and what is made from other files.
 const NOT_CONTENT: [&str; 5] = [
@@ -23,8 +24,8 @@ const NOT_CONTENT: [&str; 5] = [
 ///
 /// # Errors
 /// When one cannot be read.
-pub(crate) fn of_source(folder: &Path) -> Result<Files, SourceError> {
-    contents::without(folder, &NOT_CONTENT)
+pub(crate) fn of_source(folder: &Path, reading: &Reading) -> Result<Files, SourceError> {
+    contents::without(folder, &NOT_CONTENT, reading)
 }
 
 /// A digest of every file of the source and of the folders that the action is given, and of the
@@ -43,10 +44,11 @@ pub(super) async fn of_call(
     hash.update(runner);
     // An action may use any file of its source, not only those beside its entry point, and any of
     // the folders that it is given.
+    let (reading, _end) = Reading::within(definition.timeout.duration());
     let reading = permit::blocking(move || {
-        let mut all = vec![of_source(&folder)?];
+        let mut all = vec![of_source(&folder, &reading)?];
         for dir in &dirs {
-            all.push(contents::of(dir)?);
+            all.push(contents::of(dir, &reading)?);
         }
         Ok(all)
     });
@@ -71,9 +73,5 @@ pub(super) async fn of_call(
         hash.update(name);
         hash.update(Sha256::digest(keyed.finalize()));
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(&hash.finalize()))
 }

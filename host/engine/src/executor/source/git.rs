@@ -1,13 +1,15 @@
 //! Clones a git source with git itself, confined to the folder of the clone.
 //!
-//! A repository is not trusted by being named: its author may be hostile. git runs no hook and no program that the clone
-//! brings, takes no submodule, and the process may write nothing but the clone's own folder and its `TMPDIR`.
+//! The author of a repository may be hostile, though a definition names it. git runs no hook and no
+//! program that the clone brings, and takes no submodule. Its process may write the clone's own
+//! folder and its `TMPDIR`, and nothing else.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
 use super::variables::Variables;
+use crate::executor::on_path::on_path;
 
 /// Settings that hold over those of the user: nothing that a clone could bring is run or followed.
 const SETTINGS: [&str; 7] = [
@@ -93,11 +95,7 @@ pub(super) fn variables(env: &Variables) -> Variables {
 /// Finds git on `PATH`.
 pub(super) fn find(env: &Variables) -> Result<PathBuf, SourceError> {
     let path = env.iter().find(|(name, _)| name == "PATH");
-    path.into_iter()
-        .flat_map(|(_, path)| std::env::split_paths(path))
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join("git"))
-        .find(|program| program.is_file())
+    path.and_then(|(_, path)| on_path("git", path))
         .ok_or(SourceError::NoGit)
 }
 

@@ -1,5 +1,7 @@
 //! How a person gets an interpreter that this machine lacks.
 
+use super::command_line::base;
+
 /// How to get an interpreter.
 pub(super) fn advice(program: &str) -> String {
     let name = program.rsplit('/').next().unwrap_or(program);
@@ -9,9 +11,4 @@ pub(super) fn advice(program: &str) -> String {
         _ => "install it",
     };
     format!("{known}, or name another program with `interpreter`")
-}
-
-/// A program's name without its version.
-pub(super) fn base(name: &str) -> &str {
-    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
 }

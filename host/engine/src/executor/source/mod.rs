@@ -5,6 +5,7 @@
 //! depends on. `tools` runs the programs that do this, confined. Nothing here runs an action:
 //! executors of native programs, of containers and of WebAssembly stand above this room.
 
+mod command_line;
 mod contents;
 mod entry;
 mod error;
@@ -14,9 +15,11 @@ mod fingerprint;
 mod git;
 mod interpreter;
 mod interpreter_advice;
+mod manifest;
 mod packages;
 mod plain;
 mod prepare;
+mod sweep;
 mod tools;
 mod variables;
 
@@ -24,6 +27,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub(crate) use contents::Reading;
 pub use entry::{Entry, find, inside};
 pub use error::{SourceError, brief};
 pub use fetch::Fetched;
@@ -42,10 +46,10 @@ use crate::catalog::{Definition, Executor, Language, Source};
 use crate::environment::Environment;
 use crate::units::TimeLimit;
 
-/// How long what is no call waits for another host that fetches the same source.
+/// How long a command that is not a call waits for another host that fetches the same source.
 const FETCH_WAIT: TimeLimit = TimeLimit::from_secs(600);
 
-/// What the user settled about sources.
+/// The configuration of sources.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Variables that fetching a source may see, beside the usual ones.
@@ -111,7 +115,7 @@ impl Sources {
     pub async fn fetch(&self, source: &Source, wait: TimeLimit) -> Result<PathBuf, SourceError> {
         match source {
             Source::Folder(path) => folder(&self.repo, path),
-            Source::Git { url, tag } => self.tools(wait).clone_once(url, tag.as_deref()).await,
+            Source::Git { url, tag } => self.tools(wait).cloned(url, tag.as_deref(), false).await,
         }
     }
 
@@ -128,11 +132,8 @@ impl Sources {
     ) -> Result<Fetched, SourceError> {
         let tools = self.tools(FETCH_WAIT);
         let before = fetch::fetched(&self.data, url, tag);
-        let (folder, is_new) = match (before, refresh) {
-            (Some(folder), false) => (folder, false),
-            (None, false) => (tools.clone_once(url, tag).await?, true),
-            (_, true) => (tools.clone_anew(url, tag).await?, true),
-        };
+        let is_new = refresh || before.is_none();
+        let folder = tools.cloned(url, tag, refresh).await?;
         let commit = tools.commit(url, &folder).await?;
         Ok(Fetched {
             folder,
@@ -165,7 +166,7 @@ impl Sources {
         }
         let entry = entry::find(&folder, definition)?;
         let packages = match definition.executor {
-            Executor::Native => Packages::of(&entry, definition)?.names(),
+            Executor::Native => Packages::of(&entry, &definition.deps)?.names(),
             Executor::Docker | Executor::Wasm => Vec::new(),
         };
         Ok(Some(Implementation {
@@ -224,7 +225,7 @@ impl Sources {
         let names: Vec<String> = usual
             .chain(self.settings.fetch_env.iter().cloned())
             .collect();
-        let mut env = scrubbed(&self.environment, path, Language::Other, &names);
+        let mut env = scrubbed(&self.environment, path, &names);
         if self.environment.get("GIT_SSH_COMMAND").is_none() {
             env.push(("GIT_SSH_COMMAND".into(), tools::SSH.into()));
         }

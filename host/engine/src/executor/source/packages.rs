@@ -1,20 +1,17 @@
 //! Which packages a source wants: by its manifests, the head of its entry point, and its definition.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::SourceError;
+use super::command_line::is_python;
 use super::entry::Entry;
 use super::files::digest;
-use super::interpreter::is_python;
-use crate::catalog::{Definition, Language};
-use crate::executor::unblocked;
+use super::manifest::{included, manifest, reading, start};
+use crate::catalog::Language;
 
-/// Bytes of a manifest that are looked at; npm and pip read the rest.
-const MANIFEST_CAP: u64 = 16 << 20;
 /// Bytes that are looked at of what Kael itself reads as TOML: a project, the head of a script.
 const TOML_CAP: u64 = 1 << 20;
 
@@ -32,7 +29,7 @@ pub(crate) enum Packages {
 /// Packages of Python.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Python {
-    /// What `requirements.txt` says, where it names any.
+    /// What `requirements.txt` says, where it names any, and the files that it includes.
     pub(super) requirements: Option<String>,
     /// Of `pyproject.toml`, the head of the entry point, and the definition.
     pub(super) specs: Vec<String>,
@@ -76,13 +73,13 @@ impl Packages {
     ///
     /// # Errors
     /// When a manifest is not what it should be.
-    pub(crate) fn of(entry: &Entry, definition: &Definition) -> Result<Self, SourceError> {
+    pub(crate) fn of(entry: &Entry, deps: &[String]) -> Result<Self, SourceError> {
         let python = entry.language == Language::Python && is_python(&entry.interpreter);
-        if !definition.deps.is_empty() && !python {
+        if !deps.is_empty() && !python {
             return Err(SourceError::DepsWithoutPython(entry.file.clone()));
         }
         Ok(match entry.language {
-            Language::Python if python => match of_python(entry, &definition.deps)? {
+            Language::Python if python => match of_python(entry, deps)? {
                 none if none.is_empty() => Self::None,
                 wanted => Self::Python(wanted),
             },
@@ -92,11 +89,35 @@ impl Packages {
             _ => Self::None,
         })
     }
+
+    /// The same, where other calls wait for this thread.
+    ///
+    /// # Errors
+    /// When a manifest is not what it should be.
+    pub(super) async fn looked_up(entry: &Entry, deps: &[String]) -> Result<Self, SourceError> {
+        let at = |name: &str| entry.folder.join(name);
+        let files: Vec<PathBuf> = match entry.language {
+            Language::Python => vec![
+                at("requirements.txt"),
+                at("pyproject.toml"),
+                at(&entry.file),
+            ],
+            Language::Node => vec![at("package.json")],
+            Language::Shell | Language::Other => Vec::new(),
+        };
+        let (entry, deps) = (entry.clone(), deps.to_vec());
+        reading(&files, move || Self::of(&entry, &deps)).await?
+    }
 }
 
 fn of_python(entry: &Entry, deps: &[String]) -> Result<Python, SourceError> {
-    let requirements = manifest(&entry.folder.join("requirements.txt"));
+    let list = entry.folder.join("requirements.txt");
+    let requirements = manifest(&list);
     let names_any = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let requirements = requirements
+        .lines()
+        .any(names_any)
+        .then(|| format!("{requirements}\n{}", included(&list, &requirements)));
     let project = start(&entry.folder.join("pyproject.toml"), TOML_CAP);
     let mut specs = project_dependencies(&project)
         .map_err(|why| SourceError::Manifest("pyproject.toml".to_owned(), why))?;
@@ -106,7 +127,7 @@ fn of_python(entry: &Entry, deps: &[String]) -> Result<Python, SourceError> {
     specs.extend(head);
     specs.extend(deps.iter().cloned());
     Ok(Python {
-        requirements: requirements.lines().any(names_any).then_some(requirements),
+        requirements,
         specs,
         is_of_entry,
     })
@@ -208,21 +229,6 @@ fn wants_npm(text: &str) -> bool {
         || scripts
             .iter()
             .any(|name| own.is_some_and(|own| own.get(name).is_some()))
-}
-
-/// What a manifest says; empty where there is none.
-pub(super) fn manifest(path: &Path) -> String {
-    start(path, MANIFEST_CAP)
-}
-
-/// The start of a file; empty where there is none. A package that was installed may have put a FIFO
-/// there, or a file without end.
-fn start(path: &Path, cap: u64) -> String {
-    let mut content = Vec::new();
-    if let Ok(file) = unblocked::open(path) {
-        file.take(cap).read_to_end(&mut content).ok();
-    }
-    String::from_utf8_lossy(&content).into_owned()
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::units::TimeLimit;
 /// A clone, a virtual environment and its packages may take this long.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How ssh is called, where the user has not said how. A question about a host key would wait for
-/// an answer that never comes.
+/// How ssh is called if `GIT_SSH_COMMAND` is not set. A question about a host key would wait for an
+/// answer that never comes.
 pub(super) const SSH: &str = "ssh -oBatchMode=yes";
 
 /// What fetching and preparing have in common.
@@ -104,8 +104,8 @@ impl Tools<'_> {
 }
 
 /// In a user namespace the system's configuration of ssh seems to belong to another user, and ssh
-/// refuses that. So ssh takes the user's own alone, where Kael is not root. False where the user
-/// has said how ssh is called: then that is left as it is.
+/// refuses that. So ssh takes the user's own alone, where Kael is not root. False if
+/// `GIT_SSH_COMMAND` is set: then that is left as it is.
 pub(super) fn own_ssh_configuration(env: &mut Variables) -> bool {
     if rustix::process::geteuid().is_root() {
         return true;

@@ -5,17 +5,16 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::Language;
 use crate::environment::Environment;
 
 /// Language and encoding of the user.
 const LOCALE: [&str; 4] = ["LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"];
 
-/// Where there is none.
+/// `PATH` where Kael was started without one.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// What fetching needs in many places: keys, proxies, certificates. Passed when a source is prepared, never when an
-/// action runs.
+/// What fetching needs in many places: keys, proxies, certificates. Programs that fetch and prepare
+/// sources see them; actions do not.
 pub const FETCH_DEFAULTS: [&str; 14] = [
     "SSH_AUTH_SOCK",
     "GIT_SSH_COMMAND",
@@ -33,39 +32,11 @@ pub const FETCH_DEFAULTS: [&str; 14] = [
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// pip and npm write to the action's stdout unless they are told not to.
-const QUIET_PYTHON: [(&str, &str); 3] = [
-    ("PIP_QUIET", "3"),
-    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
-    ("PIP_NO_INPUT", "1"),
-];
-const QUIET_NODE: [(&str, &str); 4] = [
-    ("NPM_CONFIG_LOGLEVEL", "silent"),
-    ("NPM_CONFIG_UPDATE_NOTIFIER", "false"),
-    ("NPM_CONFIG_AUDIT", "false"),
-    ("NPM_CONFIG_FUND", "false"),
-];
-
 pub(crate) type Variables = Vec<(OsString, OsString)>;
 
-/// PATH, HOME, locale, what keeps the language's tools quiet, and the variables named where they are set.
-pub(crate) fn scrubbed(
-    environment: &Environment,
-    path: &OsStr,
-    language: Language,
-    names: &[String],
-) -> Variables {
+/// `PATH`, `HOME`, the locale, and the named variables that are set.
+pub(crate) fn scrubbed(environment: &Environment, path: &OsStr, names: &[String]) -> Variables {
     let mut variables: Variables = vec![("PATH".into(), path.to_owned())];
-    let quiet: &[(&str, &str)] = match language {
-        Language::Python => &QUIET_PYTHON,
-        Language::Node => &QUIET_NODE,
-        Language::Shell | Language::Other => &[],
-    };
-    variables.extend(
-        quiet
-            .iter()
-            .map(|(name, value)| (OsString::from(name), OsString::from(value))),
-    );
     for name in ["HOME"]
         .into_iter()
         .chain(LOCALE)
@@ -79,9 +50,11 @@ pub(crate) fn scrubbed(
     variables
 }
 
-/// `PATH` without envyr: an envyr that finds itself there clones a repository over the network at every call.
+/// `PATH` without envyr: an envyr that finds itself there clones a repository over the network at
+/// every call.
 ///
-/// A folder that holds it is replaced by one of links to all else that it holds, made once in Kael's data folder.
+/// In place of a folder that holds envyr stands one with links to all other files of that folder.
+/// It is made once, in Kael's data folder.
 pub(crate) fn path_without_envyr(environment: &Environment, data: &Path) -> OsString {
     let path = environment.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
@@ -110,7 +83,7 @@ fn mirror(folder: &Path, data: &Path) -> Option<PathBuf> {
         .collect();
     let target = data.join("path").join(format!("{name}-{stamp}"));
     if !target.is_dir() {
-        // Made elsewhere and moved in, so that nobody sees half of it.
+        // Made elsewhere and moved in, so that no process sees half of it.
         fs::create_dir_all(data.join("path")).ok()?;
         let making = tempfile::tempdir_in(data.join("path")).ok()?;
         for entry in fs::read_dir(folder).ok()?.flatten() {
@@ -148,7 +121,7 @@ mod tests {
             ("EMPTY", ""),
         ]);
         let names = ["A".to_owned(), "EMPTY".to_owned(), "UNSET".to_owned()];
-        let seen = scrubbed(&environment, OsStr::new("/bin"), Language::Shell, &names);
+        let seen = scrubbed(&environment, OsStr::new("/bin"), &names);
         let expected = [("PATH", "/bin"), ("HOME", "/h"), ("LANG", "C"), ("A", "1")];
         assert_eq!(
             seen,

@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::catalog::Definition;
 use crate::environment::Environment;
-use crate::executor::source::{Entry, Variables, of_source};
+use crate::executor::ask;
+use crate::executor::on_path::on_path;
+use crate::executor::source::{Entry, Reading, Variables, of_source};
 use crate::failure::ActionError;
 use crate::permit::Permit;
 use crate::text::hex;
@@ -59,10 +61,7 @@ impl Engine {
         }
         let mut said = Vec::new();
         for name in ["docker", "podman"] {
-            let Some(program) = std::env::split_paths(path)
-                .map(|folder| folder.join(name))
-                .find(|p| p.is_file())
-            else {
+            let Some(program) = on_path(name, path) else {
                 said.push(format!("there is no {name}"));
                 continue;
             };
@@ -71,7 +70,7 @@ impl Engine {
                 path: path.to_owned(),
                 variables: variables.clone(),
             };
-            match engine.client(&["ps"]).output() {
+            match ask::output(&mut engine.client(&["ps"])) {
                 Ok(output) if output.status.success() && name == "docker" => return Ok(engine),
                 Ok(output) if output.status.success() => return engine.aliased(data),
                 Ok(output) => {
@@ -81,7 +80,7 @@ impl Engine {
                         stderr.lines().next().unwrap_or("nothing").trim()
                     ));
                 }
-                Err(error) => said.push(format!("{name} cannot be started: {error}")),
+                Err(error) => said.push(format!("{name} cannot be asked: {error}")),
             }
         }
         let hint = "start the docker daemon or install podman, or define the action with executor = \"native\"";
@@ -132,7 +131,7 @@ impl Engine {
     /// Whether an image is there; it may be asked from time to time.
     pub(in crate::executor::programs) fn has(&self, image: &str) -> bool {
         let filter = format!("reference={image}");
-        let output = self.client(&["images", "-q", "--filter", &filter]).output();
+        let output = ask::output(&mut self.client(&["images", "-q", "--filter", &filter]));
         output.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
     }
 
@@ -219,8 +218,11 @@ pub(in crate::executor::programs) fn image_name(entry: &Entry, tag: &str) -> Str
 
 /// What tells images apart. envyr names them after the folder and the tag alone, so the tag says the rest: what is run,
 /// by what, and every file of the folder.
-pub(in crate::executor::programs) fn image_tag(entry: &Entry) -> Result<String, ActionError> {
-    let files = of_source(&entry.folder)?;
+pub(in crate::executor::programs) fn image_tag(
+    entry: &Entry,
+    reading: &Reading,
+) -> Result<String, ActionError> {
+    let files = of_source(&entry.folder, reading)?;
     let mut hash = Sha256::new();
     for part in [
         entry.file.as_str(),
@@ -297,17 +299,16 @@ fn end_container(engine: &Engine, image: &str, pid: i32) {
     // Another Kael in a container of its own may have the same pid; its image is another.
     let (name, image) = (format!("name=envyr-{pid}-"), format!("ancestor={image}"));
     for _ in 0..5 {
-        let found = engine
-            .client(&["ps", "-aq", "--filter", &name, "--filter", &image])
-            .output();
+        let words = ["ps", "-aq", "--filter", &name, "--filter", &image];
+        let found = ask::output(&mut engine.client(&words));
         let ids = found
             .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
             .unwrap_or_default();
         let ids: Vec<&str> = ids.split_whitespace().collect();
         if !ids.is_empty() {
-            engine.client(&["kill"]).args(&ids).output().ok();
+            ask::output(engine.client(&["kill"]).args(&ids)).ok();
             // One that was made and never started cannot be killed. What ran was started with --rm.
-            engine.client(&["rm", "-f"]).args(&ids).output().ok();
+            ask::output(engine.client(&["rm", "-f"]).args(&ids)).ok();
             return;
         }
         thread::sleep(Duration::from_millis(200));
@@ -343,7 +344,9 @@ mod tests {
         fs::write(at.join("a.sh"), "1").expect("a file");
         fs::create_dir(at.join("sub")).expect("a folder");
         fs::write(at.join("sub/lib"), "x").expect("a file");
-        let tag = |file, interpreter| image_tag(&entry(at, file, interpreter)).expect("a tag");
+        let (reading, _end) = Reading::within(Duration::from_secs(60));
+        let tag =
+            |file, interpreter| image_tag(&entry(at, file, interpreter), &reading).expect("a tag");
         let first = tag("a.sh", "/bin/sh");
         assert_eq!(first, tag("a.sh", "/bin/sh"));
         assert_ne!(first, tag("b.sh", "/bin/sh"));

@@ -11,7 +11,7 @@ use crate::executor::process::{Ending, Isolation};
 use crate::executor::programs::call::Call;
 use crate::executor::programs::{Programs, docker, outcome};
 use crate::executor::result_file;
-use crate::executor::source::plain;
+use crate::executor::source::{Reading, plain};
 use crate::executor::starting::Starting;
 use crate::executor::{Printed, STDOUT_CAP};
 use crate::failure::{ActionError, ErrorKind};
@@ -41,7 +41,8 @@ impl Programs {
         });
         let engine = engine.await?;
         let looked_at = entry.clone();
-        let tag = permit::blocking(move || docker::image_tag(&looked_at)).await;
+        let (reading, _end) = Reading::within(definition.timeout.duration());
+        let tag = permit::blocking(move || docker::image_tag(&looked_at, &reading)).await;
         let tag =
             tag.unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))?;
         let image = docker::image_name(entry, &tag);

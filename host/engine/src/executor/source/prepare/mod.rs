@@ -1,5 +1,5 @@
-//! Makes a source ready to run: installs the packages that it wants, once, by one at a time, across
-//! processes. Where it wants none, nothing is done.
+//! Makes a source ready to run: installs the packages that it names, once. Calls and hosts that want
+//! the same wait for each other.
 
 mod node;
 mod python;
@@ -10,10 +10,14 @@ use super::SourceError;
 use super::entry::Entry;
 use super::files::local;
 use super::packages::Packages;
+use super::sweep::owns;
 use super::tools::Tools;
 use super::variables::Variables;
 use crate::catalog::{Definition, Language};
 use crate::executor::process::Opened;
+
+/// A source is prepared so often before a change of its manifests meanwhile is an error.
+const ROUNDS: usize = 3;
 
 /// How a failure to prepare begins.
 const FAILED: &str = "preparing the source failed";
@@ -91,7 +95,7 @@ impl Prepared {
 /// The same command line with the Python that is first on `PATH`.
 fn in_venv(interpreter: &str) -> String {
     let words = interpreter.split_whitespace();
-    let is_python = |word: &&str| super::interpreter::is_python(word);
+    let is_python = |word: &&str| super::command_line::is_python(word);
     let flags = words.skip_while(|word| !is_python(word)).skip(1);
     let words = [ENV, "python"].into_iter().chain(flags);
     words.collect::<Vec<_>>().join(" ")
@@ -107,22 +111,31 @@ impl Tools<'_> {
         entry: &Entry,
         definition: &Definition,
     ) -> Result<Prepared, SourceError> {
-        match Packages::of(entry, definition)? {
-            Packages::None => Ok(Prepared::without_venv(entry)),
-            Packages::Python(wanted) => Ok(Prepared {
-                venv: Some(self.prepare_python(entry, &wanted).await?),
-                machine_packages: false,
-            }),
-            Packages::Node => {
-                self.prepare_node(entry).await?;
-                Ok(Prepared::without_venv(entry))
+        let deps = &definition.deps;
+        for _ in 0..ROUNDS {
+            match Packages::looked_up(entry, deps).await? {
+                Packages::None => return Ok(Prepared::without_venv(entry)),
+                Packages::Python(wanted) => {
+                    if let Some(venv) = self.prepare_python(entry, deps, &wanted).await? {
+                        return Ok(Prepared {
+                            venv: Some(venv),
+                            machine_packages: false,
+                        });
+                    }
+                }
+                Packages::Node => {
+                    self.prepare_node(entry).await?;
+                    return Ok(Prepared::without_venv(entry));
+                }
             }
         }
+        Err(SourceError::Changing(entry.folder.clone()))
     }
 
     /// The variables of tools that install, and the folder of their caches. Packages run code of
-    /// their own when they are installed: that reaches this source and caches of its own.
-    fn installing(&self, key: &str) -> Result<(Variables, PathBuf), SourceError> {
+    /// their own when they are installed, and that code may write this source and these caches.
+    fn installing(&self, key: &str, entry: &Entry) -> Result<(Variables, PathBuf), SourceError> {
+        owns(self.data, key, &entry.folder).map_err(|error| local(self.data, error))?;
         let caches = self.data.join("caches").join(key);
         std::fs::create_dir_all(&caches).map_err(|error| local(&caches, error))?;
         let mut env = self.env.clone();

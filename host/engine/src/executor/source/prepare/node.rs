@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use super::{ENV, FAILED, installing_for, opened};
 use crate::activity::SpanKind;
+use crate::executor::on_path::on_path;
 use crate::executor::process::Isolation;
 use crate::executor::source::SourceError;
 use crate::executor::source::entry::Entry;
 use crate::executor::source::files::{digest, local, note, remove, write_whole};
-use crate::executor::source::packages::manifest;
+use crate::executor::source::manifest::{manifest, reading};
 use crate::executor::source::plain::plain;
 use crate::executor::source::tools::{Tool, Tools};
 
@@ -36,33 +37,44 @@ impl Tools<'_> {
         let (stamp, busy) = (notes.join(&key), notes.join(format!("{key}.busy")));
         let made = entry.folder.join("node_modules");
         // npm writes one of its manifests itself, so this is asked again when it is done.
-        let wanted = || {
-            let content = MANIFESTS.map(|name| manifest(&entry.folder.join(name)));
-            digest(&content.each_ref().map(String::as_str))
+        let files = MANIFESTS.map(|name| entry.folder.join(name));
+        let wanted = async || {
+            let all = files.clone();
+            reading(&files, move || {
+                all.each_ref().map(|file| digest(&[&manifest(file)]))
+            })
+            .await
         };
         let noted = || note(&stamp).unwrap_or_default();
-        // What was there before Kael came is its owner's: npm would delete what no manifest names.
+        // A `node_modules` that Kael did not make is left alone: npm would delete from it what no
+        // manifest names.
         let is_own = || !made.exists() || busy.exists() || noted().ends_with(" own");
-        let current =
-            || !is_own() || (made.exists() && noted().split(' ').next() == Some(&wanted()));
-        if current() {
+        let current = async || {
+            let installed = async |noted: String| {
+                let wanted = digest(&wanted().await?.each_ref().map(String::as_str));
+                Ok::<_, SourceError>(noted.split(' ').next() == Some(&wanted))
+            };
+            Ok(!is_own() || (made.exists() && installed(noted()).await?))
+        };
+        if current().await? {
             return Ok(());
         }
-        if !std::env::split_paths(self.path()).any(|folder| folder.join("npm").is_file()) {
+        if on_path("npm", self.path()).is_none() {
             return Err(SourceError::NoNpm);
         }
         let _preparing = self
             .activity
             .begin(SpanKind::Source, &installing_for("npm", entry));
         let _lock = self.lock(&key).await?;
-        if current() {
+        if current().await? {
             return Ok(());
         }
         fs::create_dir_all(&notes).map_err(|error| local(&notes, error))?;
         // Begun here and never finished, or made here for other manifests.
         fs::write(&busy, "").map_err(|error| local(&busy, error))?;
         remove(&made).await?;
-        let (env, caches) = self.installing(&key)?;
+        let (env, caches) = self.installing(&key, entry)?;
+        let [before, _] = wanted().await?;
         let tool = Tool {
             program: &PathBuf::from(ENV),
             args: INSTALL.map(OsString::from).into(),
@@ -77,7 +89,9 @@ impl Tools<'_> {
         plain(entry)?;
         // npm makes no folder where it has nothing to put into it, and would be asked at every call.
         fs::create_dir_all(&made).map_err(|error| local(&made, error))?;
-        let note = format!("{} own", wanted());
+        // A `package.json` that was changed meanwhile may not be the one that npm has read.
+        let [_, lock] = wanted().await?;
+        let note = format!("{} own", digest(&[&before, &lock]));
         write_whole(&stamp, note.as_bytes()).map_err(|error| local(&stamp, error))?;
         fs::remove_file(&busy).ok();
         Ok(())

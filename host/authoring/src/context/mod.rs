@@ -1,0 +1,124 @@
+//! What a model, or a person, must know to write a script for a repo, within a budget.
+//!
+//! The rules of the sandbox and the globals come first, then the actions, the best matches of a
+//! query before all others. An action that no longer fits in full is listed with one line, and
+//! what does not fit at all is counted, so that no reader takes a part for the whole.
+
+mod document;
+mod globals;
+mod standing;
+mod text;
+
+use kael_engine::catalog::Definition;
+use kael_engine::gate::Policy;
+use kael_engine::names::ActionName;
+use kael_engine::policy::PolicyError;
+use kael_engine::runtime::Repo;
+use kael_engine::text::{is_invisible_char, is_unsafe_char};
+
+use crate::search::Index;
+pub use document::{described, schema_of, short};
+pub use globals::{Global, globals};
+pub use standing::Standing;
+
+/// The rules of the sandbox, in Markdown.
+pub const RULES: &str = include_str!("rules.md");
+
+/// The fewest tokens that a context may have: the rules and the globals need about 1,300.
+pub const MIN_BUDGET: usize = 2000;
+
+/// How a context is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The form of llmstxt.org: a title, a summary, and lists of links, one line an action.
+    LlmsTxt,
+    /// One JSON document.
+    Json,
+    /// Markdown, with the schemas of each action.
+    Markdown,
+}
+
+/// The actions that a policy does not deny, in an order.
+pub struct Context<'a> {
+    /// Of which repo, as the user wrote it.
+    title: String,
+    actions: Vec<Item<'a>>,
+    /// Whether the actions are those that fit a query.
+    query: Option<String>,
+    /// All actions that can be called.
+    total: usize,
+}
+
+/// One action of a context.
+pub struct Item<'a> {
+    /// Its first name.
+    pub name: &'a ActionName,
+    /// What the team defined.
+    pub definition: &'a Definition,
+    /// Whether it may be called.
+    pub standing: Standing,
+}
+
+/// The tokens of a text, about: models take three to four bytes of such text for one.
+#[must_use]
+pub fn tokens(text: &str) -> usize {
+    text.len().div_ceil(4)
+}
+
+/// A text without the characters that change how the text around it is read, or that only a model
+/// would read.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let kept = |c: &char| *c == '\n' || !(is_unsafe_char(*c) || is_invisible_char(*c));
+    text.chars().filter(kept).collect()
+}
+
+impl<'a> Context<'a> {
+    /// The actions of a repo that scripts may call, the best matches of the query first. Actions
+    /// that match nothing follow by name.
+    ///
+    /// # Errors
+    /// What is wrong with the policy.
+    pub fn new(
+        repo: &'a Repo,
+        title: &str,
+        policy: &Policy,
+        query: Option<&str>,
+    ) -> Result<Self, PolicyError> {
+        let policy = repo.policy(policy)?;
+        let standing = |name: &ActionName, found: &Definition| Standing::of(&policy, name, found);
+        let index = Index::new(&repo.catalog, |name, definition| {
+            standing(name, definition) != Standing::Denied
+        });
+        let mut order = index.find(query.unwrap_or_default());
+        let mut rest = index.find("");
+        let total = rest.len();
+        rest.retain(|name| !order.contains(name));
+        order.extend(rest);
+        let item = |name: &ActionName| {
+            let (name, definition) = repo.catalog.iter().find(|(known, _)| *known == name)?;
+            Some(Item {
+                name,
+                definition,
+                standing: standing(name, definition),
+            })
+        };
+        Ok(Self {
+            title: title.to_owned(),
+            actions: order.into_iter().filter_map(item).collect(),
+            query: query.map(str::to_owned),
+            total,
+        })
+    }
+
+    /// Writes it, within a budget of tokens that is at least [`MIN_BUDGET`].
+    #[must_use]
+    pub fn write(&self, format: Format, budget: usize) -> String {
+        let budget = budget.max(MIN_BUDGET);
+        match format {
+            Format::Json => document::write(self, budget),
+            Format::LlmsTxt => text::write(self, budget, text::Style::Links),
+            Format::Markdown => text::write(self, budget, text::Style::Full),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The files of a store: the database, and beside it an empty file whose locks say who uses what.
+//!
+//! The whole lock file is locked as shared or exclusive, by Mode. A run is locked as one byte of it,
+//! at an offset that its id gives: such a lock needs no file of its own, and ends with the process.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::StoreError;
+use crate::store::Mode;
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Statements that a connection keeps compiled.
+const STATEMENTS: usize = 128;
+
+/// Which file the database was when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = std::fs::metadata(path)?;
+        Ok(Self(meta.dev(), meta.ino()))
+    }
+
+    /// Whether the name still stands for that file: what is written to one that has no name is lost.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        Self::of(path).is_ok_and(|now| now == *self)
+    }
+}
+
+/// An opened store's files.
+pub(crate) struct Files {
+    path: PathBuf,
+    locks: PathBuf,
+    identity: Identity,
+    /// Holds the lock on the whole.
+    _whole: File,
+}
+
+/// The run is this process's until this is dropped.
+#[derive(Debug)]
+pub struct RunLock(#[expect(dead_code, reason = "the lock ends when the file is closed")] File);
+
+impl Files {
+    pub(crate) fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(folder) = path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder.create(folder).map_err(failed)?;
+        }
+        let mut locks = path.as_os_str().to_owned();
+        locks.push(".lock");
+        let locks = PathBuf::from(locks);
+        let whole = open_private(&locks).map_err(failed)?;
+        let operation = match mode {
+            Mode::Shared => FlockOperation::NonBlockingLockShared,
+            Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        };
+        flock(&whole, operation).map_err(|errno| match errno {
+            rustix::io::Errno::WOULDBLOCK => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            errno => failed(errno.into()),
+        })?;
+        // SQLite gives the files beside the database the mode that the database has. One that is there is
+        // not opened here: closing it would give back the locks that SQLite may hold in this process.
+        if !path.exists() {
+            open_private(path).map_err(failed)?;
+        }
+        let identity = Identity::of(path).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            locks,
+            identity,
+            _whole: whole,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The connection that writes.
+    pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
+        let connection = connect(&self.path)?;
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            let why = format!("SQLite uses the journal mode `{mode}` there and not `wal`");
+            let path = self.path.clone();
+            return Err(StoreError::Schema { path, why });
+        }
+        // FULL: a commit is on the disk when it returns.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(connection)
+    }
+
+    pub(crate) fn lock_run(&self, run: &[u8; 16]) -> Result<Option<RunLock>, StoreError> {
+        let mut number = [0; 8];
+        number.copy_from_slice(&run[8..]);
+        // The random half of a UUID, as an offset that a file can have; 0 is for `alone`.
+        let start = (i64::from_be_bytes(number) & (i64::MAX >> 1)).max(1);
+        // A description of its own, whose locks are independent of those of others in this process.
+        let file = open_private(&self.locks).map_err(|error| self.failed(error))?;
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&one_byte(start))) {
+            Ok(_) => Ok(Some(RunLock(file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+            Err(errno) => Err(self.failed(errno.into())),
+        }
+    }
+
+    /// Waits until no other process changes the tables.
+    pub(crate) fn alone(&self) -> Result<RunLock, StoreError> {
+        let file = open_private(&self.locks).map_err(|error| self.failed(error))?;
+        fcntl(&file, FcntlArg::F_OFD_SETLKW(&one_byte(0)))
+            .map_err(|errno| self.failed(errno.into()))?;
+        Ok(RunLock(file))
+    }
+
+    fn failed(&self, source: io::Error) -> StoreError {
+        StoreError::Open {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    pub(crate) fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        // The copy holds what the store holds, so it is for the same eyes.
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file);
+        made.map_err(|source| StoreError::Open {
+            path: file.to_owned(),
+            source,
+        })?;
+        let connection = connect(&self.path)?;
+        let name = file.to_string_lossy();
+        connection.execute("VACUUM INTO ?1", [name.as_ref()])?;
+        Ok(())
+    }
+}
+
+/// A connection that only reads.
+pub(crate) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    // The file is open for writing, since a reader of a WAL writes to the index beside it.
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// A lock on one byte, for one description of the file.
+fn one_byte(start: i64) -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start,
+        l_len: 1,
+        l_pid: 0,
+    }
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}

@@ -1,0 +1,143 @@
+//! The door: a store is opened once, and written and read through closures.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::file::{Files, RunLock};
+use crate::reader::Readers;
+use crate::writer::Writer;
+use crate::{StoreError, Tx, migrations};
+
+/// Who may have the file open beside this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Other processes that open it as shared, such as other runs of `kael-host run`.
+    Shared,
+    /// None: a server has its file for itself.
+    Exclusive,
+}
+
+/// One file with what Kael must not lose. Clones are the same store; the file is closed with the
+/// last of them.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    // Dropped first: its thread commits what is queued and closes the file.
+    writer: Writer,
+    readers: Readers,
+    files: Files,
+}
+
+impl Store {
+    /// Opens a file, and makes it if there is none (mode 0600, in a folder of mode 0700). Brings the
+    /// tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is locked against this use, or is of a newer Kael.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        let files = Files::open(path, mode)?;
+        let mut connection = files.connect()?;
+        migrations::apply(&mut connection, &files, path)?;
+        let writer = Writer::start(connection, files.identity(), path.to_owned())?;
+        let readers = Readers::new(path.to_owned());
+        Ok(Self(Arc::new(Inner {
+            writer,
+            readers,
+            files,
+        })))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.files.path()
+    }
+
+    /// Queues work that writes, and returns at once. The future is ready when the work is durable, or
+    /// has failed; the work is done also when the future is dropped. Work is done in the order in which
+    /// it is queued. What it takes is time for all others: it computes nothing that can be done before.
+    pub fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T> {
+        self.0.writer.queue(work)
+    }
+
+    /// Reads, on a thread that may block. All of the work sees the state after one commit.
+    ///
+    /// # Errors
+    /// Those of the work, or of the database.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.0.readers.clone();
+        let reading = tokio::task::spawn_blocking(move || readers.read(work));
+        reading.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Reads on this thread.
+    ///
+    /// # Errors
+    /// Those of the work, or of the database.
+    pub fn read_blocking<T>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.0.readers.read(work)
+    }
+
+    /// Takes a run for this process, for as long as the lock lives or the process does. The kernel
+    /// gives the lock back when the process dies, however it does.
+    ///
+    /// # Errors
+    /// When the lock cannot be asked for; none if another process, or this one, has the run.
+    pub fn lock_run(&self, run: &[u8; 16]) -> Result<Option<RunLock>, StoreError> {
+        self.0.files.lock_run(run)
+    }
+
+    /// Copies the store as it is now into a new file, while it is in use.
+    ///
+    /// # Errors
+    /// When the file is there already or cannot be written.
+    pub fn copy_to(&self, file: PathBuf) -> Result<(), StoreError> {
+        self.0.files.copy_to(&file)
+    }
+}
+
+/// The end of a piece of work that writes.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
+
+impl<T> Pending<T> {
+    pub(crate) fn new(answer: oneshot::Receiver<Result<T, StoreError>>) -> Self {
+        Self(answer)
+    }
+
+    /// Waits for it on this thread, which must not be one of an asynchronous runtime.
+    ///
+    /// # Errors
+    /// Those of the work, or of the commit.
+    pub fn wait(self) -> Result<T, StoreError> {
+        self.0.blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|answer| answer.unwrap_or(Err(StoreError::Closed)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
