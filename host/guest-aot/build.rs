@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
+use sha2::{Digest as _, Sha256};
+
 #[path = "src/engine_config.rs"]
 #[expect(
     unreachable_pub,
@@ -17,9 +19,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", guest.display());
     println!("cargo::rerun-if-changed=src/engine_config.rs");
     let mut config = engine_config::engine_config();
+    // The bits of a NaN depend on the processor otherwise, and `string.pack` shows them: a run that is
+    // replayed must compute the same. Only a compiler knows the setting.
+    config.cranelift_nan_canonicalization(true);
     config.target(&env::var("TARGET")?)?;
     let engine = wasmtime::Engine::new(&config)?;
-    let compiled = engine.precompile_component(&fs::read(&guest)?)?;
+    let guest = fs::read(&guest)?;
+    let compiled = engine.precompile_component(&guest)?;
+    let digest = Sha256::digest(&guest);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env=KAEL_GUEST_SHA256={digest}");
     let out = PathBuf::from(env::var("OUT_DIR")?).join("kael-guest.cwasm");
     fs::write(out, compiled)?;
     Ok(())

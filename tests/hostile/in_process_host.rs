@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
 use kael_engine::executor::programs::{Runner, Settings};
 use kael_engine::gate::{Pattern, Policy};
-use kael_engine::limits::Limits;
-use kael_engine::runtime::{LoadError, RepoOptions, RunOptions, Runtime, RuntimeBuilder};
+use kael_engine::journal::{Begin, Journal, Log, MemorySink};
+use kael_engine::limits::{LimitHit, Limits};
+use kael_engine::runtime::{
+    LoadError, Repo, RepoOptions, RunOptions, RunReport, Runtime, RuntimeBuilder,
+};
 use kael_engine::sandbox::{Ending, ErrorStage, Output, Script, ScriptError};
 use kael_tests::{Kael, Program, runner};
 use tokio::runtime as tokio_runtime;
@@ -166,14 +169,27 @@ impl Host {
             want_result: true,
             ..Script::default()
         };
+        let sink = MemorySink::default();
         let options = RunOptions {
             limits,
             policy,
             output: output.clone(),
+            journal: Some(Journal::record(Begin::default(), Arc::new(sink.clone()))),
             ..RunOptions::default()
         };
-        let running = self.kael.run(repo.as_ref(), script, options);
-        match running.await.ending {
+        let running = self
+            .kael
+            .run(repo.as_ref(), script.clone(), options.clone());
+        let report = running.await;
+        // How far a script comes in a time is no matter of its journal, and one that was not begun has none.
+        if !matches!(
+            &report.ending,
+            Ending::Limit(LimitHit::Cpu { .. } | LimitHit::Wall { .. }, _) | Ending::Busy(_)
+        ) {
+            self.replays(repo.as_ref(), script, options, &report, sink)
+                .await;
+        }
+        match report.ending {
             Ending::Exited(_) => ended("ok", String::new(), String::new()),
             Ending::Done(result) => ended("ok", String::new(), result.unwrap_or_default()),
             Ending::Failed(error) => ended(kind(&error), error.message, String::new()),
@@ -181,6 +197,32 @@ impl Host {
             Ending::Busy(busy) => ended("busy", busy.to_string(), String::new()),
             other => ended("bug", format!("{other:?}"), String::new()),
         }
+    }
+
+    /// Runs a script again out of the journal of its run: it must do, print and use the same, and end as it did.
+    async fn replays(
+        &self,
+        repo: Option<&Arc<Repo>>,
+        script: Script,
+        options: RunOptions,
+        report: &RunReport,
+        sink: MemorySink,
+    ) {
+        let log = Log::read(sink.rows()).expect("a whole journal");
+        let output = Output::in_memory();
+        let again = RunOptions {
+            output: output.clone(),
+            journal: Some(Journal::replay(log, None)),
+            ..options.clone()
+        };
+        let again = self.kael.run(repo, script, again).await;
+        let told = |report: &RunReport| {
+            let usage = (report.usage.memory, report.usage.output, report.usage.calls);
+            format!("{:?}\n{usage:?}", report.ending)
+        };
+        assert_eq!(told(&again), told(report), "the replay is another run");
+        assert_eq!(output.kept(), options.output.kept());
+        assert!(again.calls.is_empty(), "a replay calls nothing");
     }
 
     /// Whether every run evaluates the repo in `folder`, because it has no image.

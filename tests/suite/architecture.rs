@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 6] = [
         "confinement",
         "environment",
         "failure",
+        "journal",
         "json",
         "limits",
         "names",

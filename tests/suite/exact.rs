@@ -322,3 +322,13 @@ fn rows_of_the_conversions_hold() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(said.contains("is not UTF-8"), "{said}");
 }
+
+#[test]
+fn a_nan_has_the_same_bits_on_every_machine() {
+    let code = "local nan = 0/0 print(nan, -nan, string.pack('>d', nan):byte(1, 2)) \
+                print(string.pack('>d', math.huge - math.huge):byte(1, 2))";
+    Kael::new()
+        .words(&["run", "-e", code])
+        .ends()
+        .prints("nan\t-nan\t127\t248\n127\t248\n");
+}

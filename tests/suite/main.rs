@@ -14,6 +14,7 @@ mod cookbook;
 mod definitions;
 mod docker;
 mod doctor;
+mod durable;
 mod ended;
 mod exact;
 mod examples;

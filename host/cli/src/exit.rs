@@ -19,6 +19,8 @@ pub(super) const DENIED: u8 = 4;
 pub(super) const LIMIT: u8 = 5;
 /// An action failed, and the script did not catch it.
 pub(super) const ACTION_FAILED: u8 = 6;
+/// The run has stopped and can go on: it waits, or a person must settle something.
+pub(super) const WAITS: u8 = 7;
 /// A bug in Kael.
 pub(super) const BUG: u8 = 70;
 /// The output could not be written (EX_IOERR of sysexits.h).
@@ -39,6 +41,7 @@ pub(super) fn of_ending<T>(ending: &Ending<T>) -> u8 {
         Ending::Cancelled(_) => SIGNAL,
         Ending::OutputClosed => OUTPUT_CLOSED,
         Ending::OutputFailed(_) => OUTPUT_FAILED,
+        Ending::Suspended(..) => WAITS,
         Ending::Fault(_) => BUG,
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 mod deciding_rule;
 pub mod doctor;
 mod dry_run;
+mod durable;
 mod exit;
 mod failure_details;
 mod inputs;

@@ -20,7 +20,7 @@ use kael_engine::limits::{LimitHit, Limits};
 use kael_engine::policy::PolicyError;
 use kael_engine::run_info::timestamp;
 use kael_engine::runtime::{LoadError, RunReport};
-use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, ScriptError};
+use kael_engine::sandbox::{Busy, Ending, EngineError, ErrorStage, ScriptError, Suspension};
 
 /// What is wrong, where, and what would help.
 pub(super) struct Problem {
@@ -67,6 +67,14 @@ impl Problem {
                 })
             }
             Ending::Busy(busy) => Some(Self::busy(busy)),
+            Ending::Suspended(why, frames) => Some(Self {
+                kind: match why {
+                    Suspension::Waiting(_) => "waiting",
+                    _ => "suspended",
+                },
+                traceback: frames.clone(),
+                ..Self::usage(why.to_string())
+            }),
             Ending::Fault(fault) => Some(Self::bug(fault)),
         }
     }

@@ -24,6 +24,7 @@ pub mod environment;
 pub mod executor;
 pub mod failure;
 pub mod gate;
+pub mod journal;
 pub mod json;
 pub mod limits;
 pub mod names;

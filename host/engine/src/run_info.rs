@@ -25,6 +25,27 @@ impl RunId {
     }
 }
 
+impl RunId {
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The id that a text is, in the form that this prints.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok().map(Self)?;
+        (id.to_string() == text).then_some(id)
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
@@ -97,6 +118,13 @@ impl RunInfo {
             tenant,
             asked,
         })
+    }
+
+    /// A run that goes on: its id stays.
+    #[must_use]
+    pub fn resumed(id: RunId, tenant: Tenant) -> Arc<Self> {
+        let asked = (Instant::now(), SystemTime::now());
+        Arc::new(Self { id, tenant, asked })
     }
 
     /// The time of day at a moment of the run. All times of one run come from one look at the

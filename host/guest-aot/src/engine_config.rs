@@ -15,6 +15,9 @@ pub fn engine_config() -> Config {
     // Everything goes through one synchronous import. The async runtime of the component model is
     // new and stays out.
     config.concurrency_support(false);
+    // What relaxed instructions round to depends on the processor otherwise, and a run that is
+    // replayed must compute the same.
+    config.relaxed_simd_deterministic(true);
     // The map gives positions of traps and frames for native debuggers. It takes an eighth of the
     // file, and nothing reads it.
     config.generate_address_map(false);

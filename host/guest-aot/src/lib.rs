@@ -20,6 +20,9 @@ static COMPILED: &PageAligned<[u8]> = &PageAligned(*include_bytes!(concat!(
     "/kael-guest.cwasm"
 )));
 
+/// SHA-256 of the guest before it was compiled, in hexadecimal: a run goes on with the guest that it began with.
+pub const GUEST_SHA256: &str = env!("KAEL_GUEST_SHA256");
+
 /// The compiled component: a file for `wasmtime::component::Component::deserialize`, aligned to a
 /// page and never written to.
 #[must_use]

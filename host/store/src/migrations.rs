@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use refinery_core::{Migration, Runner};
 use rusqlite::Connection;
 
 use crate::StoreError;
 use crate::file::Files;
 
-mod sqlite {
-    refinery::embed_migrations!("migrations/sqlite");
-}
+/// The name and the text of each.
+const ALL: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// The number of the newest migration that a file has had, in SQLite's own header: a file that is up
 /// to date costs one look at it.
@@ -20,13 +20,12 @@ pub(crate) fn apply(
     files: &Files,
     path: &Path,
 ) -> Result<(), StoreError> {
-    let runner = sqlite::migrations::runner();
-    let newest = runner.get_migrations().iter().map(|one| one.version());
-    let newest = newest.max().unwrap_or_default();
     let schema = |why: String| StoreError::Schema {
         path: path.to_owned(),
         why,
     };
+    let newest = ALL.iter().filter_map(|(name, _)| number_of(name)).max();
+    let newest = newest.unwrap_or_default();
     let found: i64 = connection.query_row(VERSION, [], |row| row.get(0))?;
     if found == i64::from(newest) {
         return Ok(());
@@ -41,8 +40,19 @@ pub(crate) fn apply(
     if found == i64::from(newest) {
         return Ok(());
     }
-    let run = sqlite::migrations::runner().run(connection);
+    let migrations = ALL
+        .iter()
+        .map(|(name, sql)| Migration::unapplied(name, sql));
+    let migrations = migrations.collect::<Result<Vec<_>, _>>();
+    let migrations = migrations.map_err(|error| schema(error.to_string()))?;
+    let run = Runner::new(&migrations).run(connection);
     run.map_err(|error| schema(error.to_string()))?;
     connection.pragma_update(None, "user_version", i64::from(newest))?;
     Ok(())
+}
+
+/// The number in the name of a migration, such as `V1__runs`.
+fn number_of(name: &str) -> Option<u32> {
+    let (number, _) = name.strip_prefix('V')?.split_once("__")?;
+    number.parse().ok()
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -57,7 +57,24 @@ where
 }
 
 /// The queue of the thread that writes.
-pub(crate) struct Writer(Sender<Box<dyn Work>>);
+pub(crate) struct Writer {
+    /// None only while this is dropped.
+    queue: Option<Sender<Box<dyn Work>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    /// Waits until what is queued is written and the file is closed.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            // A piece of work may hold the last handle of the store.
+            && thread.thread().id() != thread::current().id()
+        {
+            thread.join().ok();
+        }
+    }
+}
 
 impl Writer {
     pub(crate) fn start(
@@ -70,11 +87,14 @@ impl Writer {
             let path = path.clone();
             move || write_groups(&connection, &inbox, &identity, &path)
         };
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("kael-store".to_owned())
             .spawn(body)
             .map_err(|source| StoreError::Open { path, source })?;
-        Ok(Self(queue))
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     pub(crate) fn queue<T: Send + 'static>(
@@ -88,7 +108,9 @@ impl Writer {
             reply,
         };
         // Without a thread the reply is dropped, which the caller gets as `Closed`.
-        self.0.send(Box::new(work)).ok();
+        if let Some(queue) = &self.queue {
+            queue.send(Box::new(work)).ok();
+        }
         Pending::new(answer)
     }
 }

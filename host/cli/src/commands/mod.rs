@@ -12,6 +12,8 @@ mod generated;
 pub(crate) mod policy;
 mod repl;
 mod run;
+#[cfg(feature = "store")]
+mod runs;
 mod secrets;
 mod setup;
 mod trust;
@@ -25,6 +27,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
     match args.command {
         CliCommand::Run(run) => run::run(&args.shared, &run, environment),
         CliCommand::Repl(repl) => repl::run(&args.shared, &repl, environment),
+        #[cfg(feature = "store")]
+        CliCommand::Runs(command) => runs::run(&args.shared, &command, environment),
         CliCommand::Check(check) => check::run(&args.shared, &check, &environment),
         CliCommand::Context(context) => context::run(&args.shared, &context, &environment),
         CliCommand::Actions(actions) => actions::run(&args.shared, actions, &environment),

@@ -11,6 +11,7 @@ use crate::approver;
 use crate::args::{Run, Shared};
 use crate::config::Key;
 use crate::dry_run::{self, Calls};
+use crate::durable;
 use crate::exit;
 use crate::inputs;
 use crate::page::{Page, Told};
@@ -143,6 +144,10 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             }
         }
     }
+    let store = match durable::store(run.journal, &settings.environment) {
+        Ok(store) => store,
+        Err(error) => return context.finish(&limits, None, Some(*error), "", exit::CONFIG),
+    };
     let output = if run.json {
         Output::in_memory()
     } else if io::stdout().is_terminal() {
@@ -169,10 +174,17 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         // One instance for the repo, then one for the script.
         let runtime = settings.runtime(2)?;
         let repo = settings.repo(&runtime, &output).await?;
-        let options = settings.run_options(output.clone());
+        let mut options = settings.run_options(output.clone());
+        let durable = match &store {
+            Some(store) => Some(store.begin(&mut options, &script, repo.as_deref())?),
+            None => None,
+        };
         let handle = runtime.run(repo.as_ref(), script, options);
         cancel.set(handle.canceller()).ok();
         let report = handle.await;
+        if let Some(durable) = durable {
+            durable.conclude(&report).await;
+        }
         if !run.watch {
             // Taking the runtime apart is a tenth of a short run, and the end of the process does it for nothing.
             std::mem::forget(runtime);
@@ -202,6 +214,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
                 exit::of_ending(&report.ending),
                 Problem::of_ending(&report.ending).map(|error| error.quoting(texts())),
             );
+            let error = error.map(|error| durable::hinted(error, &report));
             let sample_value = settings.dry_run.as_ref().and_then(|dry| dry.last_made_up());
             let error = match (error, sample_value) {
                 (Some(error), Some((action, from))) if code != exit::LIMIT => {
@@ -221,6 +234,10 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         }
         RunOutcome::Signal(number, report) => {
             let error = Problem::signal(number);
+            let error = match &report {
+                Some(report) if run.journal => durable::resumable(error, report),
+                _ => error,
+            };
             context.finish(
                 &limits,
                 report.as_ref(),

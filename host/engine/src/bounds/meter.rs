@@ -50,6 +50,17 @@ impl Meter {
         Duration::from_nanos(self.shared.spent.load(Relaxed) + going_on)
     }
 
+    /// Counts from that time on: for a run that goes on where another process left it.
+    pub fn restore(&self, spent: Duration) {
+        let now = self.now();
+        self.shared
+            .spent
+            .store(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        if self.shared.since.load(Relaxed) != 0 {
+            self.shared.since.store(now + 1, Relaxed);
+        }
+    }
+
     /// Wraps a future so that its polls are measured.
     pub fn measure<F>(&self, future: F) -> Measured<F> {
         Measured {
@@ -68,10 +79,10 @@ impl<F: Future> Future for Measured<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let began = self.meter.now();
-        self.meter.shared.since.store(began + 1, Relaxed);
+        self.meter.shared.since.store(self.meter.now() + 1, Relaxed);
         let poll = self.future.as_mut().poll(context);
-        self.meter.shared.since.store(0, Relaxed);
+        // Another one than above where the meter was restored meanwhile.
+        let began = self.meter.shared.since.swap(0, Relaxed).saturating_sub(1);
         self.meter
             .shared
             .spent

@@ -39,6 +39,8 @@ pub use schema::{Misfit, Mistakes, Schema};
 pub use secret_places::{SecretPlace, SecretStep};
 pub use template::{Part, Template, Word};
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::{self, ActionName};
 use crate::units::ByteSize;
 
@@ -47,7 +49,7 @@ use crate::units::ByteSize;
 const MAX_TOTAL: usize = 16 << 20;
 
 /// One call of `define_action`, as the guest reported it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawDefinition {
     /// The dotted names that the repo's tree gives the action. Scripts call it by the first.
     pub names: Vec<String>,

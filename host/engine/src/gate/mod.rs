@@ -20,6 +20,7 @@ mod observer;
 mod perform;
 mod policy;
 mod record;
+mod recording;
 mod secrets;
 
 use std::sync::Arc;
@@ -36,17 +37,21 @@ pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Noted, Recording};
+use recording::{Noted, Recording};
 
 use crate::activity::{ActivityLog, SpanKind};
-use crate::catalog::{Catalog, Definition};
+use crate::catalog::{Catalog, Definition, Effects};
 use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
+use crate::journal::{CallLog, Intent};
 use crate::json;
 use crate::names::printable;
 use crate::policy::{Decision as PolicyDecision, Verdict};
 use crate::run_info::{RunInfo, Tenant};
 use crate::secrets::{RunSecrets, SecretSource};
+
+/// Bytes of the parameters that the journal keeps of an effect, for people.
+const MAX_INTENT: usize = 4 << 10;
 
 /// Answers the calls of one run with the actions of one catalog.
 pub struct Dispatcher {
@@ -162,7 +167,25 @@ impl Dispatcher {
         params: String,
         keep: &(dyn Fn(Record) + Send + Sync),
     ) -> Result<String, ActionError> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.call_numbered(self.number(), name, params, keep, None)
+            .await
+    }
+
+    /// The number of the next call. Taken when a script makes the call, and not when its turn comes: then a run that is
+    /// replayed has the same numbers, and so the same idempotency keys.
+    pub(crate) fn number(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Answers the call of that number, and writes in the journal what it is about to do.
+    pub(crate) async fn call_numbered(
+        &self,
+        call: u64,
+        name: &str,
+        params: String,
+        keep: &(dyn Fn(Record) + Send + Sync),
+        log: Option<&CallLog>,
+    ) -> Result<String, ActionError> {
         let shown = printable(name);
         let mut recording = Recording {
             span: self.activity.begin_for(SpanKind::Action, &shown, &self.run),
@@ -181,9 +204,11 @@ impl Dispatcher {
         let logged = tracing::enabled!(tracing::Level::INFO);
         let outcome = if logged || self.activity.is_on() {
             let lines = recording.span.lines(&recording.name, call, logged);
-            Box::pin(lines.of(self.steps(call, name, params, &mut recording.noted))).await
+            let steps = self.steps(call, name, params, &mut recording.noted, log);
+            Box::pin(lines.of(steps)).await
         } else {
-            self.steps(call, name, params, &mut recording.noted).await
+            self.steps(call, name, params, &mut recording.noted, log)
+                .await
         };
         recording.noted.bytes = outcome.as_ref().ok().map(String::len);
         recording.failed = outcome.as_ref().err().map(|error| error.kind);
@@ -203,6 +228,7 @@ impl Dispatcher {
         name: &str,
         params: String,
         noted: &mut Noted,
+        log: Option<&CallLog>,
     ) -> Result<String, ActionError> {
         let definition = self.lookup(name)?;
         if self.policy.audit.is_some() {
@@ -239,15 +265,19 @@ impl Dispatcher {
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }
+        if let Some(log) = log.filter(|_| definition.effects.kind != Effects::None) {
+            Box::pin(self.intend(log, definition, name, call, &params)).await;
+        }
+        let number = (call, log.map_or(1, |log| log.attempt));
         if self.recorder.is_none()
             && definition.reuse.retry.is_none()
             && self.cache_of(definition).is_none()
         {
             // What most calls are, without the room in their future that the rest would take.
-            return self.attempt(definition, (call, 1), params).await;
+            return self.attempt(definition, number, params).await;
         }
         let decision = noted.decision.clone();
-        Box::pin(self.recorded(definition, name, call, params, decision)).await
+        Box::pin(self.recorded(definition, name, number, params, decision)).await
     }
 
     /// Runs an action, and writes its answer down where that is wanted.
@@ -255,14 +285,14 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
-        call: u64,
+        number: (u64, u32),
         params: String,
         decision: Option<PolicyDecision>,
     ) -> Result<String, ActionError> {
         let Some(recorder) = &self.recorder else {
-            return self.perform(definition, name, call, params).await;
+            return self.perform(definition, name, number, params).await;
         };
-        let outcome = self.perform(definition, name, call, params.clone()).await;
+        let outcome = self.perform(definition, name, number, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
         let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {
@@ -275,6 +305,36 @@ impl Dispatcher {
             tracing::warn!("the answer of {name} is not recorded: {error}");
         }
         outcome
+    }
+
+    /// Writes down that an effect is about to begin. It does not before that is durable.
+    async fn intend(
+        &self,
+        log: &CallLog,
+        definition: &Definition,
+        name: &str,
+        call: u64,
+        params: &str,
+    ) {
+        let key = self.identity(call, log.attempt).key();
+        let cut = params.floor_char_boundary(MAX_INTENT);
+        log.intent(Intent {
+            id: log.id,
+            call,
+            name: name.to_owned(),
+            params: params[..cut].to_owned(),
+            key,
+            once: definition.effects.kind == Effects::Once,
+            definition: definition.digest.clone(),
+            attempt: log.attempt,
+        })
+        .await;
+    }
+
+    /// Whether an action changes something.
+    pub(crate) fn has_effects(&self, name: &str) -> bool {
+        let definition = self.catalog.get(name);
+        definition.is_some_and(|definition| definition.effects.kind != Effects::None)
     }
 
     fn lookup(&self, name: &str) -> Result<&Arc<Definition>, ActionError> {

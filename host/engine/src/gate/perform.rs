@@ -24,7 +24,7 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
-        number: u64,
+        number: (u64, u32),
         params: String,
     ) -> Result<String, ActionError> {
         let kept = self.cached(definition, &params).await;
@@ -44,7 +44,7 @@ impl Dispatcher {
         &self,
         definition: &Arc<Definition>,
         name: &str,
-        number: u64,
+        (number, first): (u64, u32),
         params: String,
     ) -> Result<String, ActionError> {
         let mut failed = 0;
@@ -55,9 +55,10 @@ impl Dispatcher {
                 .as_ref()
                 .filter(|retry| failed + 1 < retry.attempts);
             let Some(retry) = again else {
-                return self.attempt(definition, (number, failed + 1), params).await;
+                let attempt = (number, first + failed);
+                return self.attempt(definition, attempt, params).await;
             };
-            let attempt = (number, failed + 1);
+            let attempt = (number, first + failed);
             let error = match self.attempt(definition, attempt, params.clone()).await {
                 Err(error) if retry.on.contains(&error.kind) => error,
                 outcome => return outcome,

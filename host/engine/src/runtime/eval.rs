@@ -54,6 +54,7 @@ impl Runtime {
             Ending::Limit(hit, _) => Err(EvalError::Limit(hit)),
             Ending::Exited(code) => Err(EvalError::Exited(code)),
             Ending::Busy(busy) => Err(busy.into()),
+            Ending::Suspended(why, _) => Err(EvalError::Fault(why.to_string())),
             // Its output is kept in memory, and no handle of it was given away.
             Ending::OutputClosed => Err(EvalError::Fault("the output was closed".to_owned())),
             Ending::Cancelled(_) => Err(EvalError::Fault("it was cancelled".to_owned())),

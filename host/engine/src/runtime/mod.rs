@@ -11,6 +11,7 @@ mod eval;
 mod repo;
 mod run;
 mod session;
+mod snapshot;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,10 @@ pub use error::{EvalError, LoadError};
 pub use repo::{Repo, RepoOptions};
 pub use run::{RunHandle, RunOptions, RunReport};
 pub use session::Session;
+pub use snapshot::RepoSnapshot;
+
+/// SHA-256 of the guest, in hexadecimal: a journal is replayed on the guest that it was written with.
+pub const GUEST_SHA256: &str = kael_guest_aot::GUEST_SHA256;
 
 use crate::activity::ActivityLog;
 use crate::confinement::Confinement;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{LoadError, Runtime};
 use crate::activity::SpanKind;
-use crate::catalog::{Catalog, DefinitionError};
+use crate::catalog::{Catalog, DefinitionError, RawDefinition};
 use crate::environment::Environment;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::{Cache, Policy};
@@ -44,6 +44,8 @@ pub struct Repo {
     environment: Environment,
     /// The folder as the user wrote it, for errors.
     pub(super) shown: String,
+    /// What its code defined, as it said so.
+    pub(super) definitions: Vec<RawDefinition>,
     /// The rules that its last run had: those of the next are most often the same.
     rules: Mutex<Option<Rules>>,
 }
@@ -175,7 +177,7 @@ impl Runtime {
         // The script's instance evaluates a repo that prints again: its output must be seen once.
         let printed = Output::in_memory();
         let wall = options.limits.wall.duration();
-        let instance = InstanceOptions::internal(options.limits, printed.clone());
+        let instance = InstanceOptions::internal(options.limits.clone(), printed.clone());
         let report = self.inner.sandbox.load_repo(&bundle, instance).await;
         if !matches!(report.ending, Ending::Done(_)) {
             // A reader that does not read holds the end up no longer than a run.
@@ -199,14 +201,38 @@ impl Runtime {
             // What a repo prints while it loads is kept in memory.
             Ending::OutputClosed | Ending::OutputFailed(_) => return Err(LoadError::OutputClosed),
             Ending::Busy(busy) => return Err(busy.into()),
+            Ending::Suspended(why, _) => return Err(LoadError::Fault(why.to_string())),
             Ending::Fault(fault) => return Err(LoadError::Fault(fault)),
         };
         let size: usize = loaded.definitions.iter().map(|raw| raw.body.len()).sum();
         let definitions = loaded.definitions;
         // Schemas and patterns take longer to compile than their text is to read.
-        let collecting = json::aside(4 * size, move || Catalog::collect(&definitions));
+        let collecting = json::aside(4 * size, move || {
+            (Catalog::collect(&definitions), definitions)
+        });
         let interrupted = || LoadError::Fault("the host was interrupted".to_owned());
-        let (catalog, errors) = collecting.await.ok_or_else(interrupted)?;
+        let ((catalog, errors), definitions) = collecting.await.ok_or_else(interrupted)?;
+        let repo = self.assemble(
+            bundle,
+            catalog,
+            definitions,
+            loaded.prepared,
+            options,
+            folder,
+        );
+        Ok((repo, errors))
+    }
+
+    /// Puts the parts of a repo together.
+    pub(super) fn assemble(
+        &self,
+        bundle: Bundle,
+        catalog: Catalog,
+        definitions: Vec<RawDefinition>,
+        prepared: PreparedRepo,
+        options: RepoOptions,
+        shown: &Path,
+    ) -> Repo {
         let environment = options.environment;
         let environment = environment.unwrap_or_else(|| self.inner.environment.clone());
         let factories = [options.executors, self.inner.executors.clone()].concat();
@@ -216,16 +242,16 @@ impl Runtime {
             bundle.root.clone(),
             &factories,
         );
-        let repo = Repo {
+        Repo {
             cache: Cache::new(&environment.data_folder(), &bundle.root),
             bundle,
             catalog: Arc::new(catalog),
-            prepared: loaded.prepared,
+            prepared,
+            definitions,
             executors: Arc::new(executors),
             environment,
-            shown: folder.display().to_string(),
+            shown: shown.display().to_string(),
             rules: Mutex::new(None),
-        };
-        Ok((repo, errors))
+        }
     }
 }

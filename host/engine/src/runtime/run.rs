@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use super::{Repo, Runtime};
 use crate::activity::SpanKind;
 use crate::gate::{CacheUse, DryRun, Observer, Policy, PolicyHook, Recorder};
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::run_info::{RunId, RunInfo, Tenant};
 use crate::sandbox::{Cancel, InstanceOptions, Output, Records, Report, Script};
@@ -38,6 +39,10 @@ pub struct RunOptions {
     pub dry_run: Option<Arc<DryRun>>,
     /// Writes down the answers.
     pub recorder: Option<Arc<Recorder>>,
+    /// Writes down the run itself, so that it can go on after its process.
+    pub journal: Option<Journal>,
+    /// The run that goes on; none for a new one.
+    pub run: Option<Arc<RunInfo>>,
 }
 
 /// What a script's run came to; its result is JSON text, when it was wanted.
@@ -108,7 +113,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 impl Runtime {
     /// Runs a script in an instance of its own, with the actions of a repo if one is given.
     pub fn run(&self, repo: Option<&Arc<Repo>>, script: Script, options: RunOptions) -> RunHandle {
-        let info = RunInfo::new(options.tenant.clone());
+        let info = options.run.clone();
+        let info = info.unwrap_or_else(|| RunInfo::new(options.tenant.clone()));
         let dispatcher = self.dispatcher(repo.map(|repo| &**repo), &options, info.clone());
         let (cancel, records) = (Cancel::default(), Records::default());
         let instance = InstanceOptions {
@@ -119,6 +125,7 @@ impl Runtime {
             cancel: Some(cancel.clone()),
             records: records.clone(),
             shared_permits: self.inner.calls.clone(),
+            journal: options.journal,
         };
         let (runtime, repo, own) = (self.clone(), repo.cloned(), info.clone());
         let running = async move {

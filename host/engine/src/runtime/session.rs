@@ -56,6 +56,7 @@ impl Runtime {
             dispatcher: Some(Arc::new(dispatcher)),
             cancel: None,
             records: Records::default(),
+            journal: None,
             shared_permits: self.inner.calls.clone(),
         };
         let prepared = repo.map(|repo| &repo.prepared);
@@ -73,6 +74,7 @@ impl Runtime {
                     LoadError::OutputClosed
                 }
                 Ending::Busy(busy) => busy.into(),
+                Ending::Suspended(why, _) => LoadError::Fault(why.to_string()),
                 Ending::Exited(_) => LoadError::Fault("a repo ended a session".to_owned()),
                 Ending::Cancelled(_) => LoadError::Fault("a session was cancelled".to_owned()),
                 Ending::Fault(fault) => LoadError::Fault(fault),

@@ -26,6 +26,7 @@ pub(super) fn stopped<T>(
     match (&state.stop, trap.downcast_ref::<Trap>()) {
         (Some(Stop::Limit(hit)), _) => Ending::Limit(hit.clone(), frames),
         (Some(Stop::Cancelled), _) => Ending::Cancelled(frames),
+        (Some(Stop::Suspended(why)), _) => Ending::Suspended(why.clone(), frames),
         (Some(Stop::OutputClosed(closed)), _) => output_ended(closed),
         (Some(Stop::Exit(code)), _) => Ending::Exited(*code),
         (Some(Stop::Fault(fault)), _) => Ending::Fault((*fault).to_owned()),

@@ -10,12 +10,14 @@ pub mod fuzzing;
 mod input;
 mod instance;
 mod lua_backtrace;
+mod options;
 mod output;
 mod prepared_repo;
 mod report;
 mod script;
 mod session;
 mod state;
+mod suspension;
 
 use wasmtime::Store;
 
@@ -25,13 +27,14 @@ pub use cancel::Cancel;
 pub use engine::EngineError;
 pub(crate) use engine::Sandbox;
 pub use input::{Input, MAX_INPUT};
-pub(crate) use instance::{InstanceOptions, Records};
+pub(crate) use options::{InstanceOptions, Records};
 pub use output::{Output, OutputReader, Shown};
 pub(crate) use prepared_repo::{LoadedRepo, PreparedRepo};
 pub use report::{Ending, ErrorStage, Report, ScriptError, Usage};
 pub use script::Script;
 pub(crate) use session::Session;
 pub use session::{Chunk, ChunkEnd, ChunkUse, Interrupt};
+pub use suspension::{Doubt, Suspension};
 
 use bindings::Guest;
 use bindings::exports::kael::engine::runtime;

@@ -6,11 +6,13 @@
 //! block drains the queue in a thread of its own.
 
 use std::io::{self, Write};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::journal::Release;
 use crate::report_item::{ReportItem, ReportItems};
 
 /// Pieces of output that may wait to be written.
@@ -205,6 +207,15 @@ impl Output {
             .await
             .map_err(|_| Closed::new(why))?;
         written.await.map_err(|_| Closed::new(why))
+    }
+}
+
+impl Release for Output {
+    fn release(
+        &self,
+        text: Vec<u8>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Option<String>>> + Send + '_>> {
+        Box::pin(async move { self.print(text).await.map_err(|closed| closed.0) })
     }
 }
 

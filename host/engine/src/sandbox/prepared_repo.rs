@@ -26,6 +26,22 @@ impl PreparedRepo {
         }
     }
 
+    /// The repo of these modules, or of the image that it once left.
+    pub(crate) fn restored(modules: &[crate::repo::Module], image: Option<String>) -> Self {
+        match image {
+            Some(image) => Self(runtime::Repo::Image(image)),
+            None => Self(runtime::Repo::Modules(wit_modules(modules))),
+        }
+    }
+
+    /// The image, where there is one.
+    pub(crate) fn image(&self) -> Option<&str> {
+        match &self.0 {
+            runtime::Repo::Image(image) => Some(image),
+            runtime::Repo::Modules(_) => None,
+        }
+    }
+
     pub(super) fn as_wit(&self) -> &runtime::Repo {
         &self.0
     }
@@ -39,11 +55,15 @@ impl PreparedRepo {
 
 /// The modules of a repo that is to be evaluated.
 pub(super) fn modules(repo: &Bundle) -> Vec<runtime::Module> {
+    wit_modules(&repo.modules)
+}
+
+fn wit_modules(modules: &[crate::repo::Module]) -> Vec<runtime::Module> {
     let module = |module: &crate::repo::Module| runtime::Module {
         name: module.name.clone(),
         path: module.path.clone(),
         display: module.display.clone(),
         source: module.source.clone(),
     };
-    repo.modules.iter().map(module).collect()
+    modules.iter().map(module).collect()
 }

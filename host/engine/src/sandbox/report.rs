@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Busy;
-use super::instance::{InstanceOptions, Records, taken};
+use super::options::{InstanceOptions, Records, taken};
+use super::{Busy, Suspension};
 use crate::failure::{Detail, ErrorKind};
 use crate::gate::Record;
 use crate::limits::{LimitHit, Limits};
@@ -60,6 +60,8 @@ pub enum Ending<T> {
     OutputFailed(String),
     /// It was not begun: no instance was free, and too many callers wait for one.
     Busy(Busy),
+    /// A run with a journal that can go on, and the Lua frames that were running.
+    Suspended(Suspension, Vec<String>),
     /// A bug in Kael, in words.
     Fault(String),
 }
@@ -163,6 +165,7 @@ impl<T> Report<T> {
             Ending::OutputClosed => Ending::OutputClosed,
             Ending::OutputFailed(error) => Ending::OutputFailed(error),
             Ending::Busy(busy) => Ending::Busy(busy),
+            Ending::Suspended(why, frames) => Ending::Suspended(why, frames),
             Ending::Fault(fault) => Ending::Fault(fault),
         };
         Report {

@@ -3,21 +3,25 @@
 mod answer;
 mod failures;
 mod host_call;
+mod journaled;
+mod log;
+mod waiting;
 mod wire;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+pub(super) use journaled::Journaled;
 pub(super) use wire::from_wit;
 
 use super::bindings::kael::engine::actions::{ActionError as WitError, Completion};
 use super::input::Input;
 use super::output::{Closed, Output};
-use super::{Cancel, InstanceOptions, Records};
+use super::{Cancel, InstanceOptions, Records, Suspension};
 use crate::bounds::{Limiter, Meter};
 use crate::failure::{ActionError, ErrorKind};
 use crate::gate::Dispatcher;
@@ -46,6 +50,8 @@ pub(super) enum Stop {
     OutputClosed(Closed),
     /// The script asked for it, with an exit code.
     Exit(u8),
+    /// It stops here, and can go on.
+    Suspended(Suspension),
     /// The guest broke the rules of the boundary.
     Fault(&'static str),
 }
@@ -89,6 +95,8 @@ pub(super) struct InstanceState {
     by_id: HashMap<u32, InFlight>,
     /// Bytes of the parameters of all calls in flight.
     held: u64,
+    /// What the run writes down, and where it has been before.
+    pub(super) journal: Option<Box<Journaled>>,
 }
 
 impl InstanceState {
@@ -101,10 +109,18 @@ impl InstanceState {
             cancel,
             records,
             shared_permits,
+            journal,
         } = options;
+        let meter = Meter::new();
+        let journal = journal.map(|journal| {
+            let release = Arc::new(output.clone());
+            journal.recorder.set_up(meter.clone(), release);
+            Box::new(Journaled::new(journal))
+        });
         Self {
             limiter: Limiter::new(limits.memory),
-            meter: Meter::new(),
+            meter,
+            journal,
             output,
             dispatcher,
             records,
@@ -147,7 +163,12 @@ impl InstanceState {
     /// The limit on time that is reached.
     fn out_of_time(&self) -> Option<LimitHit> {
         let (allowed, used) = (self.limits.cpu, self.meter.spent());
-        if used >= allowed.duration() {
+        let replaying = self
+            .journal
+            .as_ref()
+            .and_then(|journal| journal.replaying());
+        let most = allowed.duration().max(replaying.unwrap_or_default());
+        if used >= most {
             return Some(LimitHit::Cpu { allowed, used });
         }
         let hit = self.wall_limit_hit();
@@ -177,27 +198,56 @@ impl InstanceState {
     /// Counts a call and makes the future that answers it, in its turn.
     fn call(
         &mut self,
+        id: u32,
         name: String,
         params: String,
     ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
-        let sleeps = name == SLEEP;
-        if !sleeps && self.calls == self.limits.calls {
+        let number = self.count_call(&name)?;
+        self.answer_to(id, number, name, params)
+    }
+
+    /// Counts a call, and gives it its number in the run.
+    fn count_call(&mut self, name: &str) -> wasmtime::Result<u64> {
+        if name == SLEEP {
+            return Ok(0);
+        }
+        if self.calls == self.limits.calls {
             let hit = LimitHit::Calls {
                 allowed: self.limits.calls,
             };
             return Err(self.end(Stop::Limit(hit)));
         }
-        self.calls += u32::from(!sleeps);
+        self.calls += 1;
+        Ok(self.dispatcher.as_ref().map_or(0, |gate| gate.number()))
+    }
+
+    /// Makes the future that answers a call, in its turn.
+    fn answer_to(
+        &mut self,
+        id: u32,
+        number: u64,
+        name: String,
+        params: String,
+    ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
+        let sleeps = name == SLEEP;
+        let log = self.call_log(id, number, &name, &params)?;
         let (dispatcher, records) = (self.dispatcher.clone(), self.records.clone());
         let (permits, shared) = (self.permits.clone(), self.shared_permits.clone());
         let (failures, info) = (self.failures.clone(), self.info.clone());
         Ok(async move {
+            if let Some((seq, outcome)) = log.as_ref().and_then(|log| log.known.clone()) {
+                log::known(log.as_deref(), seq, &outcome);
+                return (wire::wit_of(outcome), None);
+            }
             if sleeps {
-                return (host_call::sleep(&params).await, None);
+                let outcome = host_call::sleep(&params, log.as_deref()).await;
+                log::ended(log.as_deref(), &outcome, Duration::ZERO, false);
+                return (outcome, None);
             }
             let Some(dispatcher) = dispatcher else {
                 let message = "actions cannot be called while the actions repo loads";
                 let error = to_wit(ActionError::new(ErrorKind::Unavailable, message));
+                log::ended(log.as_deref(), &Err(error.clone()), Duration::ZERO, false);
                 return (Err(error), None);
             };
             let Some(permit) = Permit::take(permits, shared, info).await else {
@@ -211,12 +261,17 @@ impl InstanceState {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(record)
             };
-            let call = dispatcher.call(&name, params, &keep);
+            let start = Instant::now();
+            let call = dispatcher.call_numbered(number, &name, params, &keep, log.as_deref());
             let outcome = permit.clone().during(call).await;
             let outcome = outcome.map_err(|error| {
                 failures.note(&name, &error);
                 to_wit(error)
             });
+            if let Some(log) = log.as_deref() {
+                let is_effect = dispatcher.has_effects(&name);
+                log::ended(Some(log), &outcome, start.elapsed(), is_effect);
+            }
             (outcome, Some(permit))
         })
     }
@@ -241,6 +296,9 @@ impl InstanceState {
     /// What has completed by now.
     fn drain(&mut self) -> wasmtime::Result<Vec<Completion>> {
         let mut done = Vec::new();
+        if let Some(journal) = &mut self.journal {
+            done.extend(journal.ready.drain(..));
+        }
         while let Some(joined) = self.in_flight.try_join_next() {
             done.extend(self.completed(joined)?);
         }

@@ -8,13 +8,16 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use super::super::Suspension;
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
-use super::super::instance::cancelled;
+use super::super::cancel::cancelled;
+use super::waiting::Waiting;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, SLEEP, Stop};
 use crate::failure::{ActionError, ErrorKind};
+use crate::journal::{Recorder, SinkError};
 
 impl Host for InstanceState {
     async fn run_action(
@@ -23,9 +26,29 @@ impl Host for InstanceState {
         cancel: Vec<u32>,
         wait: bool,
     ) -> wasmtime::Result<Vec<Completion>> {
+        if self.journal.is_some() {
+            return Box::pin(self.run_journaled(submit, cancel, wait)).await;
+        }
+        self.answer_in_time(submit, cancel, wait).await
+    }
+}
+
+impl InstanceState {
+    /// Answers one entry of the guest's within the limits of the run.
+    pub(super) async fn answer_in_time(
+        &mut self,
+        submit: Vec<Call>,
+        cancel: Vec<u32>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
         // Checked: a limit may be longer than the clock counts.
         let deadline = self.start.checked_add(self.limits.wall.duration());
         let canceller = self.cancel.clone();
+        let recorder = self
+            .journal
+            .as_ref()
+            .map(|journal| journal.recorder.clone());
+        let waiting = self.journal.as_ref().map(|journal| journal.waiting.clone());
         let cut = {
             let mut answering = pin!(self.answer(submit, cancel, wait));
             // Most answers need no timer.
@@ -38,6 +61,8 @@ impl Host for InstanceState {
                             answer = answering => Ok(answer),
                             () = cancelled(canceller.as_ref()) => Err(Cut::Cancelled),
                             () = reached(deadline) => Err(Cut::Late),
+                            due = given_up(waiting.as_ref()) => Err(Cut::Waits(due)),
+                            error = failure(recorder.as_deref()) => Err(Cut::Journal(error)),
                         }
                     })
                     .await
@@ -48,6 +73,11 @@ impl Host for InstanceState {
             Ok(answer) => answer,
             Err(Cut::Cancelled) => Err(self.end(Stop::Cancelled)),
             Err(Cut::Late) => Err(self.end(Stop::Limit(self.wall_limit_hit()))),
+            Err(Cut::Waits(due)) => Err(self.end(Stop::Suspended(Suspension::Waiting(due)))),
+            Err(Cut::Journal(error)) => {
+                let why = Suspension::JournalFailed(error.to_string());
+                Err(self.end(Stop::Suspended(why)))
+            }
         }
     }
 }
@@ -56,6 +86,25 @@ impl Host for InstanceState {
 enum Cut {
     Cancelled,
     Late,
+    Journal(SinkError),
+    /// The run goes on at that time.
+    Waits(u64),
+}
+
+/// Waits until the run need not be waited for. Without a journal, this never ends.
+async fn given_up(waiting: Option<&Waiting>) -> u64 {
+    match waiting {
+        Some(waiting) => waiting.given_up().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the journal cannot be written. Without one, this never ends.
+async fn failure(recorder: Option<&Recorder>) -> SinkError {
+    match recorder {
+        Some(recorder) => recorder.failure().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until a moment. Without one, this never ends.
@@ -98,7 +147,7 @@ impl InstanceState {
         let outcome = if name.starts_with("kael.") && name != SLEEP {
             self.host_call(&name, params).await?
         } else {
-            let answer = self.call(name, params)?;
+            let answer = self.call(id, name, params)?;
             if self.interrupted.is_none() {
                 answer.await.0
             } else {
@@ -147,7 +196,7 @@ impl InstanceState {
                     }
                 }
                 self.held += bytes;
-                let answer = self.call(name, params)?;
+                let answer = self.call(id, name, params)?;
                 let task = self.in_flight.spawn(async move { (id, answer.await) });
                 self.by_id.insert(
                     id,

@@ -3,9 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::input::bytes_of;
+use super::super::output::Closed;
 use super::wire::to_wit;
 use super::{InstanceState, Outcome, Stop};
 use crate::failure::{ActionError, ErrorKind};
+use crate::journal::CallLog;
 use crate::limits::LimitHit;
 use crate::report_item::ReportItem;
 use crate::units::ByteSize;
@@ -53,6 +55,8 @@ impl InstanceState {
                 let wall = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .map_or(0.0, |since| since.as_secs_f64());
+                let recorder = self.journal.as_ref().map(|journal| &journal.recorder);
+                let wall = recorder.map_or(wall, |recorder| recorder.clock(wall));
                 let cpu = self.meter.spent().as_secs_f64();
                 Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
             }
@@ -105,7 +109,15 @@ impl InstanceState {
             text.truncate(end);
         }
         self.printed += text.len() as u64;
-        if let Err(closed) = self.output.print(text).await {
+        if let Some(journal) = &self.journal {
+            let begins = self.printed - text.len() as u64;
+            let before = journal.shown_before().saturating_sub(begins);
+            let before = usize::try_from(before).unwrap_or(usize::MAX);
+            journal.recorder.print(&text[before.min(text.len())..]);
+            if let Some(why) = journal.recorder.closed.get().cloned() {
+                return Err(self.end(Stop::OutputClosed(Closed(why))));
+            }
+        } else if let Err(closed) = self.output.print(text).await {
             return Err(self.end(Stop::OutputClosed(closed)));
         }
         if over {
@@ -119,14 +131,32 @@ impl InstanceState {
     }
 }
 
-/// Waits as long as the script has asked.
-pub(super) async fn sleep(params: &str) -> Outcome {
+/// How long the script has asked to wait.
+fn time_of(params: &str) -> Option<Duration> {
     #[derive(serde::Deserialize)]
     struct Request {
         seconds: f64,
     }
     let request = serde_json::from_str(params).ok();
-    let time = request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok());
+    request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// The time of day at which that is over, in microseconds since 1970.
+pub(super) fn due(params: &str) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let due = now.checked_add(time_of(params)?)?;
+    Some(u64::try_from(due.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Waits as long as the script has asked, or for the rest of that.
+pub(super) async fn sleep(params: &str, log: Option<&CallLog>) -> Outcome {
+    let mut time = time_of(params);
+    if let (Some(time), Some(due)) = (&mut time, log.and_then(|log| log.until)) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let left = Duration::from_micros(due).saturating_sub(now.unwrap_or_default());
+        // A clock that goes back makes no sleep longer.
+        *time = left.min(*time);
+    }
     match time {
         Some(time) => {
             // Most calls are none: their future need not have room for a timer.

@@ -4,6 +4,7 @@ use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, ErrorKind as WitKind,
 };
 use crate::failure::{ActionError, ErrorKind};
+use crate::journal::{Failure, Outcome as Recorded};
 
 /// The error as it crosses the boundary.
 pub(super) fn to_wit(error: ActionError) -> WitError {
@@ -25,6 +26,41 @@ pub(super) fn to_wit(error: ActionError) -> WitError {
         message: error.message,
         detail,
     }
+}
+
+/// The error as the journal keeps it.
+pub(super) fn failure_of(error: &WitError) -> Failure {
+    Failure {
+        kind: error.kind as u8,
+        message: error.message.clone(),
+        detail: error.detail.clone(),
+    }
+}
+
+/// The kind that the journal has a number for.
+pub(super) fn kind_of(kind: u8) -> WitKind {
+    const KINDS: [WitKind; 8] = [
+        WitKind::UnknownAction,
+        WitKind::InvalidParams,
+        WitKind::Denied,
+        WitKind::Timeout,
+        WitKind::Failed,
+        WitKind::BadOutput,
+        WitKind::Unavailable,
+        WitKind::Cancelled,
+    ];
+    let found = KINDS.into_iter().find(|known| *known as u8 == kind);
+    // The chain of a journal is checked, so no other number is in one.
+    found.unwrap_or(WitKind::Failed)
+}
+
+/// An outcome of the journal as it crosses the boundary.
+pub(super) fn wit_of(outcome: Recorded) -> super::Outcome {
+    outcome.map_err(|failure| WitError {
+        kind: kind_of(failure.kind),
+        message: failure.message,
+        detail: failure.detail,
+    })
 }
 
 /// The kind of an error that came back out of the guest.

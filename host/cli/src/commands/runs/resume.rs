@@ -1,0 +1,135 @@
+//! `kael-host runs resume`: goes on with a run where its journal ends.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::{Arc, OnceLock};
+
+use super::refused;
+use crate::approver;
+use crate::args::{Bounds, Shared};
+use crate::durable::{self, RunStore};
+use crate::exit;
+use crate::progress::ProgressWriter;
+use crate::report::{self, Problem};
+use crate::runtime::{Ended, block_run};
+use crate::sanitize::Terminal;
+use crate::settings;
+use crate::snippet::SourceMap;
+use crate::terminal::say_json;
+use kael_engine::environment::Environment;
+use kael_engine::limits::Limits;
+use kael_engine::runtime::LoadError;
+use kael_engine::sandbox::Output;
+use kael_runs::Resumable;
+
+/// Goes on with a run, and says how that ended; with `quietly` nothing but the exit code.
+pub(super) fn resume(
+    shared: &Shared,
+    store: &RunStore,
+    id: &str,
+    bounds: &Bounds,
+    as_json: bool,
+    quietly: bool,
+    environment: Environment,
+) -> u8 {
+    if bounds.max_memory.is_some() {
+        let message = "a run keeps the memory that it began with: --max-memory cannot be changed";
+        return Problem::usage(message.to_owned()).report(shared, as_json, exit::USAGE);
+    }
+    let config = match settings::config(shared, bounds, &environment) {
+        Ok(config) => config,
+        Err(error) => {
+            return Problem::of_config_error(&error).report(shared, as_json, exit::CONFIG);
+        }
+    };
+    let mut settings = settings::settings(&config, bounds, environment);
+    settings.policy.approver = approver::at_terminal();
+    let taken = store.0.find(id).and_then(|id| store.0.resume(id));
+    let Resumable {
+        info,
+        script,
+        limits,
+        repo,
+        begun,
+    } = match taken {
+        Ok(taken) => taken,
+        Err(error) => return refused(shared, &error, as_json),
+    };
+    let limits = changed(limits, bounds);
+    let output = match as_json || quietly {
+        true => Output::in_memory(),
+        false if io::stdout().is_terminal() => {
+            Output::to_writer(Terminal(ProgressWriter(io::stdout())))
+        }
+        false => Output::to_writer(io::stdout()),
+    };
+    let texts = {
+        let source = String::from_utf8_lossy(&script.source).into_owned();
+        SourceMap::default().with(&script.name, &source)
+    };
+    let cancel = OnceLock::new();
+    let ran = block_run(&cancel, async {
+        let runtime = settings.runtime(2)?;
+        runtime.require_confinement().await?;
+        let repo = match repo {
+            Some(snapshot) => Some(Arc::new(
+                runtime.restored(snapshot, settings.repo_options(&output))?,
+            )),
+            None => None,
+        };
+        let mut options = settings.run_options(output.clone());
+        options.tenant = info.tenant.clone();
+        options.limits = limits.clone();
+        options.journal = Some(begun.journal.clone());
+        options.run = Some(info);
+        let durable = store.going_on(begun);
+        let handle = runtime.run(repo.as_ref(), script, options);
+        cancel.set(handle.canceller()).ok();
+        let report = handle.await;
+        durable.conclude(&report).await;
+        Ok::<_, LoadError>(report)
+    });
+    let (report, error, code) = match ran {
+        Ok(Ended::Done(Ok(report))) => {
+            let error = Problem::of_ending(&report.ending).map(|error| error.quoting(texts));
+            let error = error.map(|error| durable::hinted(error, &report));
+            let code = exit::of_ending(&report.ending);
+            (Some(report), error, code)
+        }
+        Ok(Ended::Done(Err(error))) => {
+            let code = exit::of_load_error(&error);
+            (None, Problem::of_load_error(&error), code)
+        }
+        Ok(Ended::Signal(number, ended)) => {
+            let report = ended.and_then(Result::ok);
+            let error = Problem::signal(number);
+            let error = match &report {
+                Some(report) => durable::resumable(error, report),
+                None => error,
+            };
+            (report, Some(error), exit::SIGNAL + number)
+        }
+        Err(error) => (None, Some(Problem::no_threads(&error)), exit::CONFIG),
+    };
+    if quietly {
+        return code;
+    }
+    if as_json {
+        let kept = output.kept();
+        let document = report::json(report.as_ref(), error.as_ref(), &kept, &limits, code);
+        return say_json(&document, code);
+    }
+    if let Some(error) = error {
+        error.print(shared.quiet);
+    }
+    code
+}
+
+/// The limits of the run, with those that were typed.
+fn changed(mut limits: Limits, bounds: &Bounds) -> Limits {
+    limits.cpu = bounds.max_cpu.unwrap_or(limits.cpu);
+    limits.wall = bounds.timeout.unwrap_or(limits.wall);
+    limits.output = bounds.max_output.unwrap_or(limits.output);
+    limits.calls = bounds.max_calls.unwrap_or(limits.calls);
+    limits.parallel = bounds.max_parallel.unwrap_or(limits.parallel);
+    limits
+}

@@ -1,0 +1,164 @@
+//! A run that is written down: opens the store for it, and says how it can go on.
+
+#[cfg(feature = "store")]
+pub(super) use with_store::{RunStore, problem, store, store_in};
+#[cfg(not(feature = "store"))]
+pub(super) use without_store::store;
+
+use super::report::Problem;
+use kael_engine::runtime::RunReport;
+use kael_engine::sandbox::{Ending, Suspension};
+
+/// What helps a run that has stopped.
+pub(super) fn hinted(error: Problem, report: &RunReport) -> Problem {
+    let id = report.run.id;
+    match &report.ending {
+        Ending::Suspended(Suspension::InDoubt(doubt), _) => {
+            let call = doubt.call;
+            error.hinted(format!(
+                "find out whether it took place (key {}), then kael-host runs resolve {id} {call} done|failed|retry, and \
+                 kael-host runs resume {id}",
+                doubt.key
+            ))
+        }
+        Ending::Suspended(Suspension::Diverged(_), _) => error.hinted(format!(
+            "kael-host runs show {id}; a run goes on with the Kael that began it"
+        )),
+        Ending::Suspended(Suspension::Waiting(_), _) => error.hinted(format!(
+            "kael-host runs work goes on with what is due, and kael-host runs resume {id} with this run"
+        )),
+        Ending::Suspended(..) => resumable(error, report),
+        _ => error,
+    }
+}
+
+/// The same with the command that goes on with the run.
+pub(super) fn resumable(error: Problem, report: &RunReport) -> Problem {
+    error.hinted(format!("kael-host runs resume {} goes on", report.run.id))
+}
+
+#[cfg(feature = "store")]
+mod with_store {
+    use std::path::Path;
+
+    use super::super::sanitize::with_causes;
+    use super::Problem;
+    use kael_engine::environment::Environment;
+    use kael_engine::run_info::RunInfo;
+    use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
+    use kael_engine::sandbox::Script;
+    use kael_runs::{Begun, Runs, RunsError};
+
+    /// The file of the store in the data folder.
+    const FILE: &str = "kael.db";
+
+    /// The store of runs.
+    pub(in super::super) struct RunStore(pub(in super::super) Runs);
+
+    /// A run that is being written down.
+    pub(in super::super) struct Durable {
+        runs: Runs,
+        begun: Begun,
+    }
+
+    /// The store, if it is wanted. Nothing is opened otherwise.
+    pub(in super::super) fn store(
+        is_wanted: bool,
+        environment: &Environment,
+    ) -> Result<Option<RunStore>, Box<Problem>> {
+        match is_wanted {
+            true => Ok(Some(store_in(&environment.data_folder())?)),
+            false => Ok(None),
+        }
+    }
+
+    /// The store in a data folder.
+    pub(in super::super) fn store_in(folder: &Path) -> Result<RunStore, Box<Problem>> {
+        let runs = Runs::open(&folder.join(FILE)).map_err(|error| Box::new(problem(&error)))?;
+        Ok(RunStore(runs))
+    }
+
+    /// What cannot be done with the store, in words.
+    pub(in super::super) fn problem(error: &RunsError) -> Problem {
+        Problem::usage(with_causes(error))
+    }
+
+    impl RunStore {
+        /// Writes a run down that is about to begin.
+        pub(in super::super) fn begin(
+            &self,
+            options: &mut RunOptions,
+            script: &Script,
+            repo: Option<&Repo>,
+        ) -> Result<Durable, LoadError> {
+            let info = RunInfo::new(options.tenant.clone());
+            let begun = self.0.begin(&info, script, &options.limits, repo);
+            let begun = begun.map_err(|error| LoadError::Fault(with_causes(&error)))?;
+            options.journal = Some(begun.journal.clone());
+            options.run = Some(info);
+            Ok(self.going_on(begun))
+        }
+
+        /// A run that this process has.
+        pub(in super::super) fn going_on(&self, begun: Begun) -> Durable {
+            let runs = self.0.clone();
+            Durable { runs, begun }
+        }
+    }
+
+    impl Durable {
+        /// Writes down how it ended. A run whose end cannot be written is continued from its journal.
+        pub(in super::super) async fn conclude(self, report: &RunReport) {
+            if let Err(error) = self.runs.conclude(self.begun, report).await {
+                tracing::warn!(
+                    "the end of the run is not written down: {}",
+                    with_causes(&error)
+                );
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "store"))]
+mod without_store {
+    use super::Problem;
+    use kael_engine::environment::Environment;
+    use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
+    use kael_engine::sandbox::Script;
+
+    /// There is none in this build.
+    pub(in super::super) enum RunStore {}
+
+    /// There is none in this build.
+    pub(in super::super) enum Durable {}
+
+    pub(in super::super) fn store(
+        is_wanted: bool,
+        _: &Environment,
+    ) -> Result<Option<RunStore>, Box<Problem>> {
+        match is_wanted {
+            true => Err(Box::new(Problem::usage(
+                "this kael-host was built without the feature `store`, and keeps no journals"
+                    .to_owned(),
+            ))),
+            false => Ok(None),
+        }
+    }
+
+    impl RunStore {
+        pub(in super::super) fn begin(
+            &self,
+            _: &mut RunOptions,
+            _: &Script,
+            _: Option<&Repo>,
+        ) -> Result<Durable, LoadError> {
+            match *self {}
+        }
+    }
+
+    impl Durable {
+        pub(in super::super) async fn conclude(self, _: &RunReport) {
+            match self {}
+        }
+    }
+}

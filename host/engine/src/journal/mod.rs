@@ -1,0 +1,38 @@
+//! The journal of a run: what its script asked of the world and what it got, so that the run can go on after its
+//! process has died, or be looked at again.
+//!
+//! The unit is one crossing of `run-action`: what went in, and which completions came out, in which order. That, the
+//! script and the guest are all that a run is a function of. `entry` says what is written, `codec` how, `chain` makes
+//! the log tamper-evident, `log` reads one back, `recorder` writes while a run goes on, `replay` answers crossings
+//! out of a log.
+//!
+//! Entries are kept in memory and handed to a [`Sink`] at a barrier: before an effect, before output is shown, at
+//! the end. Nothing outside depends on more than what the sink has made durable.
+
+mod call_log;
+mod chain;
+mod codec;
+mod crossing;
+mod entry;
+mod log;
+mod recorder;
+mod replay;
+mod sink;
+
+pub(crate) use call_log::CallLog;
+pub use chain::{Chain, ZERO};
+pub use codec::Malformed;
+pub(crate) use crossing::{Crossing, Request, is_own, is_showing};
+pub use entry::{
+    Begin, Delivered, Delivery, End, EndKind, Entry, Failure, Intent, Outcome, Resolve, Verdict,
+    Wait,
+};
+pub use log::{Broken, Log, LogRow};
+pub use recorder::Journal;
+pub(crate) use recorder::{Recorder, Release};
+pub use replay::Divergence;
+pub(crate) use replay::{Answered, Recovered, Replay};
+pub use sink::{Appending, Batch, Discard, MemorySink, Sink, SinkError};
+
+/// The version of the format that this Kael writes. Kinds of entries are only ever added.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,432 @@
+//! Writes the journal of a run while it goes on: entries are kept until a barrier, and output is held back until the
+//! entries before it are durable.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use super::chain::{Chain, ZERO};
+use super::crossing::{Crossing, Stretch};
+use super::entry::{Begin, Delivered, Delivery, End, Entry, Intent, Outcome, Wait};
+use super::log::{Log, LogRow};
+use super::sink::{Batch, Discard, Sink, SinkError};
+use crate::bounds::Meter;
+
+/// How long output is held back for more of it, and the end of an effect for the next barrier.
+const OUTPUT_WITHIN: Duration = Duration::from_millis(20);
+const OUTCOME_WITHIN: Duration = Duration::from_millis(2);
+
+/// Entries and bytes that are handed to the sink without a barrier.
+const MAX_BUFFERED: usize = 1000;
+const MAX_BUFFERED_BYTES: usize = 1 << 20;
+
+/// Entries and bytes that the journal of one run may have.
+const MAX_ENTRIES: u64 = 200_000;
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The journal of one run. Clones are the same.
+#[derive(Clone)]
+pub struct Journal {
+    pub(crate) recorder: Arc<Recorder>,
+    /// What the run has behind it.
+    pub(crate) log: Option<Arc<Log>>,
+    /// The entry behind which a journal that is looked at is left.
+    pub(crate) until: Option<u64>,
+    /// Whether the run goes on at the end of that.
+    pub(crate) goes_on: bool,
+}
+
+impl Journal {
+    /// For a new run.
+    #[must_use]
+    pub fn record(begin: Begin, sink: Arc<dyn Sink>) -> Self {
+        let recorder = Recorder::new(sink, 0, ZERO, 0);
+        recorder.push(&Entry::Begin(Box::new(begin)));
+        Self {
+            recorder: Arc::new(recorder),
+            log: None,
+            until: None,
+            goes_on: true,
+        }
+    }
+
+    /// For a run that goes on where its journal ends. `shown` bytes of its output were shown already.
+    #[must_use]
+    pub fn resume(log: Log, sink: Arc<dyn Sink>, epoch: u64, shown: u64) -> Self {
+        let recorder = Recorder::new(sink, log.rows().len() as u64, log.head().0, shown);
+        recorder.push(&Entry::Takeover { epoch });
+        Self {
+            recorder: Arc::new(recorder),
+            log: Some(Arc::new(log)),
+            until: None,
+            goes_on: true,
+        }
+    }
+
+    /// For looking at a run again: nothing is called, and all of its output is shown.
+    #[must_use]
+    pub fn replay(log: Log, until: Option<u64>) -> Self {
+        let recorder = Recorder::new(Arc::new(Discard), log.rows().len() as u64, log.head().0, 0);
+        Self {
+            recorder: Arc::new(recorder),
+            log: Some(Arc::new(log)),
+            until,
+            goes_on: false,
+        }
+    }
+}
+
+/// Shows output.
+pub(crate) trait Release: Send + Sync {
+    /// Shows it, or says that nobody reads it any more; with why, if it is known.
+    fn release(
+        &self,
+        text: Vec<u8>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Option<String>>> + Send + '_>>;
+}
+
+/// What a barrier comes to.
+pub(crate) type Barrier = Result<(), SinkError>;
+
+/// Entries that are not handed over yet, and what was.
+struct Buffer {
+    next: u64,
+    rows: Vec<LogRow>,
+    bytes: usize,
+    total: u64,
+    chain: [u8; 32],
+    stretch: Stretch,
+    /// Printed, and not handed over.
+    output: Vec<u8>,
+    /// Handed over, and not shown.
+    unshown: Vec<u8>,
+    /// Where `output` begins in the whole.
+    offset: u64,
+    /// Where `unshown` begins.
+    shown: u64,
+    /// Entries of outcomes that the script has not got, by call.
+    undelivered: HashMap<u32, u64>,
+    timer: Option<Instant>,
+    clock: f64,
+}
+
+pub(crate) struct Recorder {
+    sink: Arc<dyn Sink>,
+    buffer: Mutex<Buffer>,
+    /// One shows at a time.
+    showing: tokio::sync::Mutex<()>,
+    meter: OnceLock<Meter>,
+    release: OnceLock<Arc<dyn Release>>,
+    /// Set when the output takes no more, and why.
+    pub(crate) closed: OnceLock<Option<String>>,
+    failed: watch::Sender<Option<SinkError>>,
+    shown_before: u64,
+}
+
+impl Recorder {
+    fn new(sink: Arc<dyn Sink>, next: u64, chain: [u8; 32], shown: u64) -> Self {
+        let buffer = Buffer {
+            next,
+            rows: Vec::new(),
+            bytes: 0,
+            total: 0,
+            chain,
+            stretch: Stretch::default(),
+            output: Vec::new(),
+            unshown: Vec::new(),
+            offset: shown,
+            shown,
+            undelivered: HashMap::new(),
+            timer: None,
+            clock: 0.0,
+        };
+        Self {
+            sink,
+            buffer: Mutex::new(buffer),
+            showing: tokio::sync::Mutex::new(()),
+            meter: OnceLock::new(),
+            release: OnceLock::new(),
+            closed: OnceLock::new(),
+            failed: watch::Sender::new(None),
+            shown_before: shown,
+        }
+    }
+
+    /// Once, before the run begins.
+    pub(crate) fn set_up(&self, meter: Meter, release: Arc<dyn Release>) {
+        self.meter.set(meter).ok();
+        self.release.set(release).ok();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an entry, and says which number it has.
+    pub(crate) fn push(&self, entry: &Entry) -> u64 {
+        let (mut buffer, at) = (self.lock(), now());
+        buffer.end_stretch(at);
+        let seq = buffer.push(entry, at);
+        self.hand_over_if_large(buffer);
+        seq
+    }
+
+    /// Adds a crossing that showed something.
+    pub(crate) fn show(&self, bytes: u64, digest: &[u8; 32]) {
+        self.lock().stretch.add(bytes, digest);
+    }
+
+    /// Adds a crossing with one of the host's own names.
+    pub(crate) fn own(&self, name: String, answer: Outcome) {
+        self.push(&Entry::Own { name, answer });
+    }
+
+    /// Adds a crossing, with what came out.
+    pub(crate) fn turn(&self, crossing: Crossing, completions: Vec<(u32, bool, Outcome)>) {
+        let Crossing::Turn { digest, asked } = crossing else {
+            return;
+        };
+        let (mut buffer, at) = (self.lock(), now());
+        buffer.end_stretch(at);
+        let mut delivered = Vec::with_capacity(completions.len());
+        for (id, own, outcome) in completions {
+            let seq = buffer.undelivered.remove(&id).filter(|_| !own);
+            let delivery = seq.map_or(Delivery::Own(outcome), Delivery::At);
+            delivered.push(Delivered { id, delivery });
+        }
+        buffer.push(
+            &Entry::Turn {
+                digest,
+                asked,
+                delivered,
+            },
+            at,
+        );
+        self.hand_over_if_large(buffer);
+    }
+
+    /// Adds how a call ended. The end of an effect is soon durable, with nobody waiting for that.
+    pub(crate) fn outcome(
+        self: &Arc<Self>,
+        id: u32,
+        outcome: Outcome,
+        duration: Duration,
+        is_effect: bool,
+    ) {
+        let duration = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let seq = self.push(&Entry::Outcome {
+            id,
+            outcome,
+            duration,
+        });
+        self.lock().undelivered.insert(id, seq);
+        if is_effect {
+            self.flush_within(OUTCOME_WITHIN);
+        }
+    }
+
+    /// The outcome of a call is in an entry of an earlier attempt.
+    pub(crate) fn known(&self, id: u32, seq: u64) {
+        self.lock().undelivered.insert(id, seq);
+    }
+
+    pub(crate) fn forget(&self, id: u32) {
+        self.lock().undelivered.remove(&id);
+    }
+
+    /// Says that an effect is about to begin, and waits until that is durable.
+    pub(crate) async fn intent(&self, intent: Intent) -> Barrier {
+        self.push(&Entry::Intent(Box::new(intent)));
+        self.barrier().await
+    }
+
+    /// Says what a call waits for.
+    pub(crate) fn wait(&self, id: u32, wait: Wait) {
+        self.push(&Entry::Wait { id, wait });
+    }
+
+    /// Holds output back until the entries before it are durable.
+    pub(crate) fn print(self: &Arc<Self>, text: &[u8]) {
+        self.lock().output.extend_from_slice(text);
+        self.flush_within(OUTPUT_WITHIN);
+    }
+
+    /// The time of day of a run never goes back.
+    pub(crate) fn clock(&self, wall: f64) -> f64 {
+        let mut buffer = self.lock();
+        buffer.clock = buffer.clock.max(wall);
+        buffer.clock
+    }
+
+    /// Whether the journal has as much as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        let buffer = self.lock();
+        buffer.next >= MAX_ENTRIES || buffer.total >= MAX_BYTES
+    }
+
+    /// Bytes of the output that were shown before this attempt.
+    pub(crate) fn shown_before(&self) -> u64 {
+        self.shown_before
+    }
+
+    /// Waits until all entries so far are durable, and shows the output before them.
+    pub(crate) async fn barrier(&self) -> Barrier {
+        if let Some(error) = self.failed.borrow().clone() {
+            return Err(error);
+        }
+        let (appending, upto) = self.hand_over(self.lock());
+        if let Some(appending) = appending
+            && let Err(error) = appending.await
+        {
+            self.failed.send_replace(Some(error.clone()));
+            return Err(error);
+        }
+        self.show_up_to(upto).await;
+        Ok(())
+    }
+
+    /// The end of the run or of this attempt at it.
+    pub(crate) async fn end(&self, end: End) -> Barrier {
+        self.push(&Entry::End(Box::new(end)));
+        self.barrier().await
+    }
+
+    /// Waits until the journal cannot be written.
+    pub(crate) async fn failure(&self) -> SinkError {
+        let mut failed = self.failed.subscribe();
+        let failed = failed.wait_for(Option::is_some).await;
+        failed
+            .ok()
+            .and_then(|error| error.clone())
+            .unwrap_or(SinkError::Fenced)
+    }
+
+    fn hand_over_if_large(&self, buffer: MutexGuard<'_, Buffer>) {
+        if buffer.rows.len() >= MAX_BUFFERED || buffer.bytes >= MAX_BUFFERED_BYTES {
+            // Durable also when nobody waits. Should it fail, the next barrier finds a gap.
+            drop(self.hand_over(buffer));
+        }
+    }
+
+    /// Gives what is buffered to the sink, under the lock: batches are in the order of their numbers.
+    fn hand_over(
+        &self,
+        mut buffer: MutexGuard<'_, Buffer>,
+    ) -> (Option<super::sink::Appending>, u64) {
+        buffer.end_stretch(now());
+        let output = std::mem::take(&mut buffer.output);
+        let offset = buffer.offset;
+        buffer.offset += output.len() as u64;
+        let upto = buffer.offset;
+        if !output.is_empty() {
+            buffer.unshown.extend_from_slice(&output);
+        }
+        if buffer.rows.is_empty() && output.is_empty() {
+            return (None, upto);
+        }
+        let mut rows = std::mem::take(&mut buffer.rows);
+        buffer.bytes = 0;
+        buffer.timer = None;
+        let cpu_us = self.meter.get().map_or(0, |meter| {
+            u64::try_from(meter.spent().as_micros()).unwrap_or(u64::MAX)
+        });
+        let mut chain = Chain::after(&buffer.chain);
+        for row in &rows {
+            chain.add(row.seq, row.at, row.kind, &row.body);
+        }
+        if let Some(last) = rows.last_mut() {
+            let end = chain.end(cpu_us);
+            last.commit = Some((end, cpu_us));
+            buffer.chain = end;
+        }
+        let batch = Batch {
+            rows,
+            output,
+            offset,
+        };
+        (Some(self.sink.append(batch)), upto)
+    }
+
+    /// Shows what is durable of the output.
+    async fn show_up_to(&self, upto: u64) {
+        let _one = self.showing.lock().await;
+        let text = {
+            let mut buffer = self.lock();
+            let Some(count) = upto.checked_sub(buffer.shown).filter(|count| *count > 0) else {
+                return;
+            };
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let count = count.min(buffer.unshown.len());
+            buffer.shown += count as u64;
+            buffer.unshown.drain(..count).collect::<Vec<u8>>()
+        };
+        if let Some(release) = self.release.get()
+            && let Err(why) = release.release(text).await
+        {
+            self.closed.set(why).ok();
+        }
+    }
+
+    /// A barrier in a while, with nobody waiting for it.
+    fn flush_within(self: &Arc<Self>, time: Duration) {
+        let due = Instant::now() + time;
+        {
+            let mut buffer = self.lock();
+            if buffer.timer.is_some_and(|timer| timer <= due) {
+                return;
+            }
+            buffer.timer = Some(due);
+        }
+        let recorder = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep_until(due.into()).await;
+            if let Some(recorder) = recorder.upgrade() {
+                recorder.lock().timer = None;
+                recorder.barrier().await.ok();
+            }
+        });
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, entry: &Entry, at: u64) -> u64 {
+        let (seq, body) = (self.next, entry.encode());
+        self.next += 1;
+        self.bytes += body.len();
+        self.total += body.len() as u64;
+        self.rows.push(LogRow {
+            seq,
+            at,
+            kind: entry.kind(),
+            body,
+            commit: None,
+        });
+        seq
+    }
+
+    fn end_stretch(&mut self, at: u64) {
+        if self.stretch.count > 0 {
+            let stretch = std::mem::take(&mut self.stretch);
+            let entry = Entry::Prints {
+                count: stretch.count,
+                bytes: stretch.bytes,
+                digest: stretch.digest(),
+            };
+            self.push(&entry, at);
+        }
+    }
+}
+
+/// Microseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests;

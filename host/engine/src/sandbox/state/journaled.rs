@@ -1,0 +1,360 @@
+//! A crossing of a run with a journal: answered out of it while there is something, and written into it afterwards.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::bindings::kael::engine::actions::{ActionError as WitError, Call, Completion};
+use super::super::suspension::{Doubt, Suspension};
+use super::waiting::Waiting;
+use super::wire::{failure_of, wit_of};
+use super::{InFlight, InstanceState, Outcome, SLEEP, Stop};
+use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::journal::{
+    Answered, CallLog, Crossing, Journal, Outcome as Recorded, Recorder, Recovered, Replay,
+    Request, Verdict, Wait, is_own, is_showing,
+};
+
+/// A call that a script made while its run was replayed.
+struct Pending {
+    name: String,
+    params: String,
+    number: u64,
+}
+
+/// The journal of a run, beside its instance.
+pub(in crate::sandbox) struct Journaled {
+    pub(in crate::sandbox) recorder: Arc<Recorder>,
+    replay: Option<Replay>,
+    goes_on: bool,
+    until: Option<u64>,
+    /// Calls that the script has made and not got, by their numbers in the guest; what they ask while replaying.
+    open: BTreeMap<u32, Option<Pending>>,
+    /// What is known of them from earlier attempts.
+    recovered: BTreeMap<u32, Recovered>,
+    /// What it waits for.
+    pub(super) waiting: Waiting,
+    /// What has ended before this attempt, and the script has not got.
+    pub(super) ready: VecDeque<Completion>,
+}
+
+impl Journaled {
+    pub(super) fn new(journal: Journal) -> Self {
+        let replay = journal.log.map(Replay::new);
+        Self {
+            recorder: journal.recorder,
+            replay,
+            goes_on: journal.goes_on,
+            until: journal.until,
+            open: BTreeMap::new(),
+            waiting: Waiting::default(),
+            recovered: BTreeMap::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Whether crossings are answered out of the journal. Then the limit on computing time is a multiple of what was
+    /// recorded.
+    pub(super) fn replaying(&self) -> Option<Duration> {
+        let recorded = Duration::from_micros(self.replay.as_ref()?.cpu_us());
+        Some(4 * recorded + Duration::from_secs(1))
+    }
+
+    /// Whether what is shown is shown by this attempt, and not by one before it.
+    pub(super) fn shown_before(&self) -> u64 {
+        self.recorder.shown_before()
+    }
+}
+
+impl InstanceState {
+    fn journal(&mut self) -> wasmtime::Result<&mut Journaled> {
+        match &mut self.journal {
+            Some(journal) => Ok(&mut **journal),
+            None => Err(wasmtime::Error::msg("the run has no journal")),
+        }
+    }
+
+    pub(super) async fn run_journaled(
+        &mut self,
+        submit: Vec<Call>,
+        cancel: Vec<u32>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        let journal = self.journal()?;
+        let requests: Vec<Request<'_>> = submit
+            .iter()
+            .map(|call| Request {
+                id: call.id,
+                name: &call.name,
+                params: &call.params,
+            })
+            .collect();
+        let crossing = Crossing::of(&requests, &cancel, wait, journal.open.is_empty());
+        if let Some(replay) = &mut journal.replay {
+            if journal.until.is_some_and(|until| replay.seq() > until) {
+                return Err(self.end(Stop::Suspended(Suspension::LogEnds)));
+            }
+            match replay.answer(&crossing) {
+                Err(divergence) => {
+                    let stop = Stop::Suspended(Suspension::Diverged(divergence));
+                    return Err(self.end(stop));
+                }
+                Ok(Answered::Shown) => {
+                    let mut done = Vec::with_capacity(1);
+                    for Call { id, name, params } in submit {
+                        let outcome = self.host_call(&name, params).await?;
+                        done.push(Completion { id, outcome });
+                    }
+                    return Ok(done);
+                }
+                Ok(Answered::Own(answer)) => {
+                    let id = submit.first().map_or(0, |call| call.id);
+                    let outcome = wit_of(answer);
+                    return Ok(vec![Completion { id, outcome }]);
+                }
+                Ok(Answered::With(answers)) => {
+                    return self.replayed(submit, &cancel, answers).await;
+                }
+                Ok(Answered::NotYet) if !journal.goes_on => {
+                    self.log_ends(&submit)?;
+                }
+                Ok(Answered::NotYet) => self.go_on(&cancel)?,
+            }
+        }
+        self.cross(crossing, submit, cancel, wait).await
+    }
+
+    /// Answers a crossing as it was answered before.
+    async fn replayed(
+        &mut self,
+        submit: Vec<Call>,
+        cancel: &[u32],
+        answers: Vec<(u32, Recorded)>,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        for id in cancel {
+            self.journal()?.open.remove(id);
+        }
+        for Call { id, name, params } in submit {
+            if is_own(&name) {
+                if is_showing(&name) {
+                    self.host_call(&name, params).await?.ok();
+                }
+                continue;
+            }
+            let number = self.count_call(&name)?;
+            let pending = Pending {
+                name,
+                params,
+                number,
+            };
+            self.journal()?.open.insert(id, Some(pending));
+        }
+        let mut done = Vec::with_capacity(answers.len());
+        for (id, answer) in answers {
+            let call = self.journal()?.open.remove(&id).flatten();
+            if let (Some(call), Err(failure)) = (call, &answer) {
+                let detail = failure.detail.as_deref();
+                let detail = detail.and_then(|text| serde_json::from_str::<Detail>(text).ok());
+                let kind = super::from_wit(super::wire::kind_of(failure.kind));
+                let mut error = ActionError::new(kind, failure.message.clone());
+                error.detail = detail.map(Box::new);
+                self.failures.note(&call.name, &error);
+            }
+            let outcome = wit_of(answer);
+            done.push(Completion { id, outcome });
+        }
+        Ok(done)
+    }
+
+    /// A journal that is only looked at is at its end. What the run did next it may do if that changes nothing.
+    fn log_ends(&mut self, submit: &[Call]) -> wasmtime::Result<()> {
+        let harmless = |call: &Call| is_showing(&call.name) || call.name == "kael.exit";
+        if !submit.is_empty() && submit.iter().all(harmless) {
+            return Ok(());
+        }
+        for call in submit.iter().filter(|call| !is_own(&call.name)) {
+            // The limit on calls may be what ended it.
+            self.count_call(&call.name)?;
+        }
+        Err(self.end(Stop::Suspended(Suspension::LogEnds)))
+    }
+
+    /// The journal is at its end, and the run goes on: what was in flight is so again.
+    fn go_on(&mut self, cancel: &[u32]) -> wasmtime::Result<()> {
+        let journal = self.journal()?;
+        let Some(replay) = journal.replay.take() else {
+            return Ok(());
+        };
+        let spent = Duration::from_micros(replay.cpu_us());
+        journal.recovered = replay.recovered;
+        for id in cancel {
+            journal.open.remove(id);
+        }
+        let open = std::mem::take(&mut journal.open);
+        journal.open = open.keys().map(|id| (*id, None)).collect();
+        // Computing again what was computed before is not counted twice.
+        self.meter.restore(spent);
+        self.start = Instant::now();
+        let doubt = open
+            .iter()
+            .filter_map(|(id, call)| Some((*id, call.as_ref()?.number)))
+            .find_map(|(id, number)| self.doubt(id, number));
+        if let Some(doubt) = doubt {
+            return Err(self.end(Stop::Suspended(Suspension::InDoubt(Box::new(doubt)))));
+        }
+        let mut ready = Vec::new();
+        for (id, call) in open {
+            let Some(call) = call else { continue };
+            let known = self.journal()?.recovered.get(&id);
+            let known = known.and_then(|known| known.outcome.clone());
+            if let Some((seq, outcome)) = known {
+                self.journal()?.recorder.known(id, seq);
+                ready.push((seq, id, outcome));
+                continue;
+            }
+            self.journal()?.waiting.open(id);
+            let bytes = call.params.len() as u64;
+            self.held += bytes;
+            let answer = self.answer_to(id, call.number, call.name, call.params)?;
+            let task = self.in_flight.spawn(async move { (id, answer.await) });
+            let params = bytes;
+            self.by_id.insert(id, InFlight { task, params });
+        }
+        // In the order in which they ended.
+        ready.sort_by_key(|(seq, ..)| *seq);
+        let ready = ready.into_iter().map(|(_, id, outcome)| Completion {
+            id,
+            outcome: wit_of(outcome),
+        });
+        self.journal()?.ready.extend(ready);
+        Ok(())
+    }
+
+    /// What is unknown of a call.
+    fn doubt(&self, id: u32, number: u64) -> Option<Doubt> {
+        let intent = self.journal.as_ref()?.recovered.get(&id)?.in_doubt()?;
+        Some(Doubt {
+            call: number,
+            action: intent.name.clone(),
+            params: intent.params.clone(),
+            key: intent.key.clone(),
+            attempt: intent.attempt,
+        })
+    }
+
+    /// Answers a crossing, and writes it down.
+    async fn cross(
+        &mut self,
+        crossing: Crossing,
+        submit: Vec<Call>,
+        cancel: Vec<u32>,
+        wait: bool,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        let journal = self.journal()?;
+        if journal.recorder.is_full() {
+            return Err(self.end(Stop::Suspended(Suspension::JournalFull)));
+        }
+        for id in &cancel {
+            journal.open.remove(id);
+            journal.waiting.closed(*id);
+            journal.recorder.forget(*id);
+        }
+        let mut own = Vec::new();
+        for call in &submit {
+            match is_own(&call.name) {
+                true => own.push(call.id),
+                false => {
+                    journal.open.insert(call.id, None);
+                    journal.waiting.open(call.id);
+                }
+            }
+        }
+        let done = self.answer_in_time(submit, cancel, wait).await?;
+        let journal = self.journal()?;
+        match crossing {
+            Crossing::Show { bytes, digest } if matches!(&done[..], [one] if one.outcome.is_ok()) =>
+            {
+                journal.recorder.show(bytes, &digest);
+            }
+            Crossing::Show { .. } | Crossing::Own { .. } => {
+                if let Some(one) = done.first() {
+                    journal
+                        .recorder
+                        .own(crossing.words(), recorded(&one.outcome));
+                }
+            }
+            Crossing::Turn { .. } => {
+                let mut out = Vec::with_capacity(done.len());
+                for one in &done {
+                    journal.open.remove(&one.id);
+                    journal.waiting.closed(one.id);
+                    let own = own.contains(&one.id);
+                    // The outcome of a call has an entry of its own.
+                    let answer = if own {
+                        recorded(&one.outcome)
+                    } else {
+                        Ok(String::new())
+                    };
+                    out.push((one.id, own, answer));
+                }
+                journal.recorder.turn(crossing, out);
+            }
+        }
+        Ok(done)
+    }
+
+    /// The journal as the call of that number sees it.
+    pub(super) fn call_log(
+        &mut self,
+        id: u32,
+        number: u64,
+        name: &str,
+        params: &str,
+    ) -> wasmtime::Result<Option<Box<CallLog>>> {
+        if self.journal.is_none() {
+            return Ok(None);
+        }
+        if let Some(doubt) = self.doubt(id, number) {
+            return Err(self.end(Stop::Suspended(Suspension::InDoubt(Box::new(doubt)))));
+        }
+        let journal = self.journal()?;
+        let recovered = journal.recovered.remove(&id).unwrap_or_default();
+        let attempt = recovered
+            .intent
+            .as_ref()
+            .map_or(1, |intent| intent.attempt + 1);
+        let known = match (recovered.outcome.as_ref(), recovered.settled()) {
+            (Some((seq, outcome)), _) => Some((Some(*seq), outcome.clone())),
+            (None, Some(Verdict::Done(result))) => Some((None, Ok(result.clone()))),
+            (None, Some(Verdict::Failed(message))) => {
+                let error = ActionError::new(ErrorKind::Failed, message.clone());
+                Some((None, Err(failure_of(&super::to_wit(error)))))
+            }
+            (None, Some(Verdict::Retry) | None) => None,
+        };
+        let mut log = CallLog {
+            recorder: journal.recorder.clone(),
+            id,
+            attempt,
+            known,
+            until: None,
+        };
+        if name == SLEEP {
+            log.until = match recovered.wait {
+                Some(Wait::Until(time)) => Some(time),
+                _ => super::host_call::due(params),
+            };
+            if let (Some(time), None) = (log.until, &log.known) {
+                log.waits_until(time);
+                journal.waiting.sleeps(id, time);
+            }
+        }
+        Ok(Some(Box::new(log)))
+    }
+}
+
+pub(super) fn recorded(outcome: &Outcome) -> Recorded {
+    outcome
+        .clone()
+        .map_err(|error: WitError| failure_of(&error))
+}

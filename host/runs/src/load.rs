@@ -1,0 +1,51 @@
+//! Reads journals and outputs back.
+
+use kael_engine::journal::{Log, LogRow};
+use kael_engine::run_info::RunId;
+use kael_store::{StoreError, Tx, Value};
+
+use crate::RunsError;
+
+const ROWS: &str =
+    "SELECT seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 ORDER BY seq";
+const SHOWN: &str = "SELECT off, bytes FROM output WHERE run = ?1 ORDER BY off DESC LIMIT 1";
+const OUTPUT: &str = "SELECT bytes FROM output WHERE run = ?1 ORDER BY off";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 3] = [ROWS, SHOWN, OUTPUT];
+
+/// The rows of a journal as they are.
+pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
+    tx.query(ROWS, &[Value::from(id.bytes())], |row| {
+        let chain: Option<[u8; 32]> = row.get(4)?;
+        let cpu: Option<i64> = row.get(5)?;
+        Ok(LogRow {
+            seq: row.get::<i64>(0)? as u64,
+            at: row.get::<i64>(1)? as u64,
+            kind: u8::try_from(row.get::<i64>(2)?).unwrap_or(u8::MAX),
+            body: row.get(3)?,
+            commit: chain.map(|chain| (chain, cpu.unwrap_or(0) as u64)),
+        })
+    })
+}
+
+/// A journal, checked.
+pub(crate) fn log(tx: &Tx<'_>, id: RunId) -> Result<Log, RunsError> {
+    Log::read(rows(tx, id)?).map_err(|source| RunsError::Broken { id, source })
+}
+
+/// Bytes of the output that are durable.
+pub(crate) fn shown(tx: &Tx<'_>, id: RunId) -> Result<u64, StoreError> {
+    let last = tx.first(SHOWN, &[Value::from(id.bytes())], |row| {
+        Ok(row.get::<i64>(0)? as u64 + row.get::<Vec<u8>>(1)?.len() as u64)
+    })?;
+    Ok(last.unwrap_or(0))
+}
+
+/// All of the output that is durable.
+pub(crate) fn output(tx: &Tx<'_>, id: RunId) -> Result<Vec<u8>, StoreError> {
+    let parts = tx.query(OUTPUT, &[Value::from(id.bytes())], |row| {
+        row.get::<Vec<u8>>(0)
+    })?;
+    Ok(parts.concat())
+}

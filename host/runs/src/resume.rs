@@ -1,0 +1,166 @@
+//! Takes a run over, with everything that it needs to go on in this process.
+
+use std::sync::{Arc, Mutex};
+
+use kael_engine::journal::{Journal, Log};
+use kael_engine::limits::Limits;
+use kael_engine::run_info::{RunId, RunInfo, Tenant};
+use kael_engine::runtime::{GUEST_SHA256, RepoSnapshot};
+use kael_engine::sandbox;
+use kael_store::{Tx, Value};
+
+use crate::begin::{StoredArgs, document, unhex};
+use crate::limits::StoredLimits;
+use crate::sink::StoreSink;
+use crate::{Begun, RunRow, Runs, RunsError, State, load, texts};
+
+const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
+                    takeovers = takeovers + ?4 WHERE id = ?1 AND epoch = ?2";
+const BUNDLE: &str = "SELECT prepared FROM bundles WHERE digest = ?1 AND guest = ?2";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 2] = [TAKE, BUNDLE];
+
+/// A script as a run has it.
+pub type Script = sandbox::Script;
+
+/// A run that goes on in this process.
+pub struct Resumable {
+    /// The run: its id stays.
+    pub info: Arc<RunInfo>,
+    /// Its script and what that is given.
+    pub script: Script,
+    /// Its limits.
+    pub limits: Limits,
+    /// The actions repo that it began with.
+    pub repo: Option<RepoSnapshot>,
+    /// For the engine.
+    pub begun: Begun,
+}
+
+/// A run to be looked at.
+pub struct Replayable {
+    /// Its script and what that is given.
+    pub script: Script,
+    /// Its limits.
+    pub limits: Limits,
+    /// The actions repo that it began with.
+    pub repo: Option<RepoSnapshot>,
+    /// Its journal.
+    pub log: Log,
+}
+
+impl Runs {
+    /// Takes a run over. Nobody else may have it, and it must not be over; one that a limit has ended may go on.
+    ///
+    /// # Errors
+    /// When it cannot go on.
+    pub fn resume(&self, id: RunId) -> Result<Resumable, RunsError> {
+        let lock = self
+            .store
+            .lock_run(id.bytes())?
+            .ok_or(RunsError::Busy(id))?;
+        let (row, replayable, shown) = self.store.read_blocking(|tx| {
+            Ok((|| {
+                let row = RunRow::get(tx, id)?;
+                let replayable = replayable(tx, &row)?;
+                Ok::<_, RunsError>((row, replayable, load::shown(tx, id)?))
+            })())
+        })??;
+        let limited = row.state == State::Failed && row.reason.as_deref() == Some("limit");
+        if row.state.is_over() && !limited {
+            return Err(RunsError::State {
+                id,
+                state: row.state.name().to_owned(),
+                why: "only a run that is not over, or that a limit has ended, can go on",
+            });
+        }
+        let (bytes, epoch) = (*id.bytes(), row.epoch);
+        let died = i64::from(row.state == State::Running);
+        let taken = self.store.write(move |tx| {
+            let values = [
+                Value::from(&bytes),
+                Value::Int(epoch),
+                Value::Int(State::Running.number()),
+                Value::Int(died),
+            ];
+            tx.change_one(TAKE, &values, "another process has taken the run over")
+        });
+        taken.wait()?;
+        let sink = StoreSink {
+            store: self.store.clone(),
+            run: bytes,
+            create: Mutex::new(None),
+        };
+        let tenant = Tenant::new(&replayable.log.begin().tenant).unwrap_or_default();
+        let epoch = epoch + 1;
+        let Replayable {
+            script,
+            limits,
+            repo,
+            log,
+        } = replayable;
+        Ok(Resumable {
+            info: RunInfo::resumed(id, tenant),
+            script,
+            limits,
+            repo,
+            begun: Begun {
+                journal: Journal::resume(log, Arc::new(sink), epoch as u64, shown),
+                epoch,
+                lock,
+            },
+        })
+    }
+
+    /// Everything to look at a run again.
+    ///
+    /// # Errors
+    /// When something of it is missing.
+    pub fn replayable(&self, id: RunId) -> Result<Replayable, RunsError> {
+        self.store
+            .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|row| replayable(tx, &row))))?
+    }
+}
+
+fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
+    let id = row.id;
+    let missing = |what| RunsError::Missing { id, what };
+    let log = load::log(tx, id)?;
+    let begin = log.begin();
+    if row.guest != unhex(GUEST_SHA256) || begin.guest != unhex(GUEST_SHA256) {
+        let version = begin.version.clone();
+        return Err(RunsError::Guest { id, version });
+    }
+    let source = texts::get(tx, &begin.script)?.ok_or(missing("its script"))?;
+    let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
+    let mut inputs = Vec::new();
+    for (name, digest) in stored.inputs {
+        let bytes = texts::get(tx, &unhex(&digest))?;
+        inputs.push((name, bytes.ok_or(missing("a file of --input"))?));
+    }
+    let limits: StoredLimits = serde_json::from_str(&row.limits).map_err(document)?;
+    let repo = match begin.bundle {
+        digest if digest == [0; 32] => None,
+        digest => {
+            let values = [Value::from(&digest), Value::from(&begin.guest)];
+            let found = tx.first(BUNDLE, &values, |row| row.get::<Vec<u8>>(0))?;
+            let found = found.filter(|bytes| texts::digest(bytes) == digest);
+            let bytes = found.ok_or(missing("its actions repo"))?;
+            Some(serde_json::from_slice(&bytes).map_err(document)?)
+        }
+    };
+    Ok(Replayable {
+        script: Script {
+            name: begin.name.clone(),
+            source,
+            args: begin.args.clone(),
+            inputs,
+            input: sandbox::Input::none(),
+            want_result: begin.want_result,
+        },
+        limits: limits.into(),
+        repo,
+        log,
+    })
+}

@@ -1,0 +1,157 @@
+//! One run as the table has it.
+
+use std::fmt;
+
+use kael_engine::run_info::RunId;
+use kael_store::{Row, StoreError, Tx, Value};
+
+use crate::RunsError;
+
+const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, status, wake, takeovers, \
+                       created, started, ended, ending, usage";
+
+/// In which state a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It waits to be begun.
+    Queued,
+    /// A process has it, or had it when it died.
+    Running,
+    /// It waits for a time, a signal or a person.
+    Waiting,
+    /// It ran to its end.
+    Succeeded,
+    /// It failed, or reached a limit.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// A person must settle something.
+    Parked,
+}
+
+impl State {
+    const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Parked,
+    ];
+
+    /// Its number in the table.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self as i64
+    }
+
+    fn of(number: i64) -> Self {
+        let found = Self::ALL.into_iter().find(|state| state.number() == number);
+        found.unwrap_or(Self::Parked)
+    }
+
+    /// Whether nothing more happens in it, unless a person continues it.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// As people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One run as the table has it. Times are microseconds since 1970.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// Its state.
+    pub state: State,
+    /// Why it is parked, waits or failed: `in_doubt`, `diverged`, `limit`.
+    pub reason: Option<String>,
+    /// How errors name the script.
+    pub name: String,
+    pub(crate) guest: Vec<u8>,
+    pub(crate) args: String,
+    pub(crate) limits: String,
+    /// How often a process took it.
+    pub epoch: i64,
+    /// What the script says of itself.
+    pub status: Option<String>,
+    /// When it is to be woken.
+    pub wake: Option<i64>,
+    /// How often a process took it after another had died with it.
+    pub takeovers: i64,
+    /// When it was written down.
+    pub created: i64,
+    /// When its script began.
+    pub started: Option<i64>,
+    /// When it ended.
+    pub ended: Option<i64>,
+    /// How it ended, as JSON.
+    pub ending: Option<String>,
+    /// What it used, as JSON.
+    pub usage: Option<String>,
+}
+
+impl RunRow {
+    fn of(row: &Row<'_, '_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: RunId::from_bytes(row.get(0)?),
+            state: State::of(row.get(1)?),
+            reason: row.get(2)?,
+            name: row.get(3)?,
+            guest: row.get(4)?,
+            args: row.get(5)?,
+            limits: row.get(6)?,
+            epoch: row.get(7)?,
+            status: row.get(8)?,
+            wake: row.get(9)?,
+            takeovers: row.get(10)?,
+            created: row.get(11)?,
+            started: row.get(12)?,
+            ended: row.get(13)?,
+            ending: row.get(14)?,
+            usage: row.get(15)?,
+        })
+    }
+
+    /// The run of an id.
+    pub(crate) fn get(tx: &Tx<'_>, id: RunId) -> Result<Self, RunsError> {
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
+        let found = tx.first(&sql, &[Value::from(id.bytes())], Self::of)?;
+        found.ok_or_else(|| RunsError::Unknown(id.to_string()))
+    }
+
+    /// Those that are to be woken, the first of them first.
+    pub(crate) fn waiting(tx: &Tx<'_>) -> Result<Vec<Self>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE wake IS NOT NULL AND state = 2 ORDER BY wake"
+        );
+        tx.query(&sql, &[], Self::of)
+    }
+
+    /// The newest runs first.
+    pub(crate) fn newest(tx: &Tx<'_>, count: i64) -> Result<Vec<Self>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant = 1 ORDER BY id DESC LIMIT ?1");
+        tx.query(&sql, &[Value::Int(count)], Self::of)
+    }
+}

@@ -1,0 +1,60 @@
+//! Scripts, inputs and repos by their digests, in parts of 1 MiB.
+
+use kael_store::{StoreError, Tx, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::TENANT;
+
+const PART: usize = 1 << 20;
+
+const PUT: &str = "INSERT INTO blobs (tenant, digest, part, bytes) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT DO NOTHING";
+const REFER: &str =
+    "INSERT INTO blob_refs (run, tenant, digest) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+const GET: &str = "SELECT bytes FROM blobs WHERE tenant = ?1 AND digest = ?2 ORDER BY part";
+const FORGET: &str = "DELETE FROM blob_refs WHERE run = ?1";
+const SWEEP: &str = "DELETE FROM blobs WHERE tenant = ?1 AND NOT EXISTS (SELECT 1 FROM blob_refs \
+                     WHERE blob_refs.tenant = blobs.tenant AND blob_refs.digest = blobs.digest)";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 5] = [PUT, REFER, GET, FORGET, SWEEP];
+
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+pub(crate) fn put(tx: &Tx<'_>, run: &[u8; 16], bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+    let digest = digest(bytes);
+    let mut parts = bytes.chunks(PART).enumerate();
+    // An empty text has one part, too.
+    let first = parts.next().unwrap_or((0, &[]));
+    for (part, bytes) in std::iter::once(first).chain(parts) {
+        let values = [
+            Value::Int(TENANT),
+            Value::from(&digest),
+            Value::Int(part as i64),
+            Value::Blob(bytes),
+        ];
+        tx.execute(PUT, &values)?;
+    }
+    tx.execute(
+        REFER,
+        &[run.into(), Value::Int(TENANT), Value::from(&digest)],
+    )?;
+    Ok(digest)
+}
+
+/// The text of a digest, if it is there and is what it was.
+pub(crate) fn get(tx: &Tx<'_>, wanted: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+    let values = [Value::Int(TENANT), Value::from(wanted)];
+    let parts = tx.query(GET, &values, |row| row.get::<Vec<u8>>(0))?;
+    let bytes = parts.concat();
+    Ok((digest(&bytes) == *wanted).then_some(bytes))
+}
+
+/// Removes what only that run has needed.
+pub(crate) fn forget(tx: &Tx<'_>, run: &[u8; 16]) -> Result<(), StoreError> {
+    tx.execute(FORGET, &[run.into()])?;
+    tx.execute(SWEEP, &[Value::Int(TENANT)])?;
+    Ok(())
+}
