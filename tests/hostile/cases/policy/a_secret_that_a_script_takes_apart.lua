@@ -2,7 +2,7 @@
 -- options: --timeout 20s
 -- action: put params = { token = 'secret?', x = 'any?' } | cat
 -- ends: denied 4
--- message: t.put failed: denied by actions/policy.yaml:3 (secrets): t.put may not use the secret `b`
+-- message: t.put failed: denied by actions/policy.yaml:4 (secrets): t.put may not use the secret `b`
 local real = secret
 function secret(name) return { ["$secret"] = name } end
 local handle = real("a")
