@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use kael_engine::catalog::{Catalog, Location, RawDefinition};
 use kael_engine::policy::{PolicyFile, Rulebook, Verdict};
+use kael_engine::secrets::{Masks, SecretValue};
 
 use super::document::{MEGABYTE, document, round_trip};
 use super::measure::{Effort, Pairs, Result, Row, time, timed};
@@ -61,5 +62,35 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let row = Row::new(name, time(took), "1 MB by serde_json", &pairs);
         rows.push(row.aims(time(aim), took <= aim));
     }
+    rows.push(masking(effort)?);
     Ok(rows)
+}
+
+const MASKING: f64 = 5e-3;
+
+/// What it costs to look for 50 secrets in a result of 1 MB.
+fn masking(effort: Effort) -> Result<Row> {
+    let values = (0..50).map(|at| {
+        let value = SecretValue::new(format!("value-{at:02}-of-a-secret/{}", at * 7919))?;
+        Ok((format!("team/secret-{at}"), value))
+    });
+    let masks = Masks::of(values.collect::<Result<Vec<_>>>()?);
+    let text = document(MEGABYTE);
+    let mut pairs = Pairs::default();
+    for _ in 0..effort.of(24) {
+        let native = round_trip(&text)?.as_secs_f64();
+        let bytes = text.clone().into_bytes();
+        let took = timed(|| {
+            let hidden = masks.hide_json(black_box(bytes));
+            match hidden.len() == text.len() {
+                true => Ok(()),
+                false => Err("there is nothing to hide".into()),
+            }
+        })?;
+        pairs.push(took.as_secs_f64(), native);
+    }
+    let took = pairs.what();
+    let name = "policy: masking 50 secrets over 1 MB";
+    let row = Row::new(name, time(took), "1 MB by serde_json", &pairs);
+    Ok(row.aims(time(MASKING), took <= MASKING))
 }

@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 6] = [
         "repo",
         "report_item",
         "run_info",
+        "secrets",
         "text",
         "units",
     ],

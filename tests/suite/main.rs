@@ -39,6 +39,7 @@ mod reuse;
 mod runner;
 mod runtime;
 mod schemas;
+mod secrets;
 mod sources;
 mod tasks;
 mod tools;

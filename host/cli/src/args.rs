@@ -63,6 +63,7 @@ pub(super) enum CliCommand {
     Trust(Trust),
     Policy(Policy),
     Audit(Audit),
+    Secrets(Secrets),
     Cache(Cache),
     Setup(Setup),
     Doctor(Doctor),
@@ -625,6 +626,55 @@ pub(super) enum AuditCommand {
         /// The log.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Keep secrets for actions. No command shows a value.
+///
+/// A definition binds a secret to a variable of its program, or declares a parameter that takes one.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Example:\n  kael-host secrets set deploy/token < token.txt")]
+pub(super) struct Secrets {
+    #[command(subcommand)]
+    pub(super) command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretsCommand {
+    /// Keep the value that stdin has, sealed; one line ending at its end is left out.
+    #[command(after_help = "Example:\n  kael-host secrets set deploy/token < token.txt")]
+    Set {
+        /// Words of letters, digits, `_`, `-` and `.`, joined by `/`.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the names of secrets, and where they come from.
+    #[command(after_help = "Example:\n  kael-host secrets ls")]
+    Ls {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a secret.
+    #[command(after_help = "Example:\n  kael-host secrets rm deploy/token")]
+    Rm {
+        /// Its name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Seal every value with a new key, and forget the old one.
+    #[command(after_help = "Example:\n  kael-host secrets rotate")]
+    Rotate {
         /// Print one JSON document.
         #[arg(long)]
         json: bool,

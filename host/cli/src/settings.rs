@@ -11,6 +11,7 @@ use kael_engine::gate::{CacheUse, DryRun, Pattern, Policy, Recorder};
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, Repo, RepoOptions, RunOptions, Runtime};
 use kael_engine::sandbox::Output;
+use kael_secrets::Secrets;
 
 /// The settings of one command.
 pub(super) struct Settings {
@@ -92,6 +93,7 @@ impl Settings {
             cache: self.cache,
             dry_run: self.dry_run.clone(),
             recorder: self.recorder.clone(),
+            secrets: Some(Arc::new(Secrets::new(self.environment.clone()))),
             ..RunOptions::default()
         }
     }

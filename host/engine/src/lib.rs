@@ -36,5 +36,6 @@ pub mod report_item;
 pub mod run_info;
 pub mod runtime;
 pub mod sandbox;
+pub mod secrets;
 pub mod text;
 pub mod units;

@@ -15,7 +15,15 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::StoreError;
-use crate::store::Mode;
+
+/// Who may have the file open beside this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Other processes that open it as shared, such as other runs of `kael-host run`.
+    Shared,
+    /// None: a server has its file for itself.
+    Exclusive,
+}
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);

@@ -14,6 +14,7 @@
 mod error;
 mod file;
 mod migrations;
+mod pending;
 mod reader;
 mod store;
 mod tx;
@@ -21,7 +22,8 @@ mod value;
 mod writer;
 
 pub use error::StoreError;
-pub use file::RunLock;
-pub use store::{Mode, Pending, Store};
+pub use file::{Mode, RunLock};
+pub use pending::Pending;
+pub use store::Store;
 pub use tx::{Row, Tx};
 pub use value::{Column, Value};

@@ -1,26 +1,12 @@
 //! The door: a store is opened once, and written and read through closures.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use tokio::sync::oneshot;
-
-use crate::file::{Files, RunLock};
+use crate::file::{Files, Mode, RunLock};
 use crate::reader::Readers;
 use crate::writer::Writer;
-use crate::{StoreError, Tx, migrations};
-
-/// Who may have the file open beside this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Other processes that open it as shared, such as other runs of `kael-host run`.
-    Shared,
-    /// None: a server has its file for itself.
-    Exclusive,
-}
+use crate::{Pending, StoreError, Tx, migrations};
 
 /// One file with what Kael must not lose. Clones are the same store; the file is closed with the
 /// last of them.
@@ -119,34 +105,6 @@ impl Store {
     /// When the file is there already or cannot be written.
     pub fn copy_to(&self, file: PathBuf) -> Result<(), StoreError> {
         self.0.files.copy_to(&file)
-    }
-}
-
-/// The end of a piece of work that writes.
-#[derive(Debug)]
-pub struct Pending<T>(oneshot::Receiver<Result<T, StoreError>>);
-
-impl<T> Pending<T> {
-    pub(crate) fn new(answer: oneshot::Receiver<Result<T, StoreError>>) -> Self {
-        Self(answer)
-    }
-
-    /// Waits for it on this thread, which must not be one of an asynchronous runtime.
-    ///
-    /// # Errors
-    /// Those of the work, or of the commit.
-    pub fn wait(self) -> Result<T, StoreError> {
-        self.0.blocking_recv().unwrap_or(Err(StoreError::Closed))
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, StoreError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|answer| answer.unwrap_or(Err(StoreError::Closed)))
     }
 }
 

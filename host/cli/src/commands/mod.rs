@@ -14,6 +14,7 @@ mod repl;
 mod run;
 #[cfg(feature = "store")]
 mod runs;
+mod secrets;
 mod setup;
 mod trust;
 
@@ -34,6 +35,7 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
         CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         CliCommand::Audit(command) => audit::run(&args.shared, &command),
+        CliCommand::Secrets(command) => secrets::run(&args.shared, &command, &environment),
         CliCommand::Policy(command) => policy::run(&args.shared, &command, &environment),
         CliCommand::Cache(cache) => cache::run(&args.shared, &cache, &environment),
         CliCommand::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),

@@ -35,8 +35,8 @@ struct Reader {
     board: Weak<Mutex<Board>>,
     span: u64,
     begun: Vec<u8>,
-    /// Changes a line before it is shown.
-    hide: Option<Hide>,
+    /// Each changes a line before it is shown.
+    hide: Vec<Hide>,
 }
 
 struct Hide(Box<dyn Fn(&mut String) + Send>);
@@ -66,7 +66,7 @@ impl Lines {
             board: board.map(Arc::downgrade).unwrap_or_default(),
             span,
             begun: Vec::new(),
-            hide: None,
+            hide: Vec::new(),
         }))))
     }
 
@@ -90,7 +90,7 @@ impl Lines {
     pub(crate) fn without(&self, hide: impl Fn(&mut String) + Send + 'static) {
         if let Some(reader) = &self.0 {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            reader.hide = Some(Hide(Box::new(hide)));
+            reader.hide.push(Hide(Box::new(hide)));
         }
     }
 
@@ -124,7 +124,7 @@ impl Reader {
             return;
         }
         let mut text = text.to_owned();
-        if let Some(hide) = &self.hide {
+        for hide in &self.hide {
             (hide.0)(&mut text);
         }
         let mut shown = String::with_capacity(text.len());

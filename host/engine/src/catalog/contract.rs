@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::error::DefinitionError;
 use super::fields::{Fields, collect_error};
 use super::schema::Schema;
+use super::secret_places::{self, SecretPlace};
 use super::shorthand;
 
 /// What a caller can rely on.
@@ -18,6 +19,10 @@ pub struct Contract {
     pub params: Option<Arc<Schema>>,
     /// The schema of results.
     pub returns: Option<Arc<Schema>>,
+    /// Where parameters are secrets.
+    pub secret_params: Vec<SecretPlace>,
+    /// Where results are secrets.
+    pub secret_returns: Vec<SecretPlace>,
     /// A sample result, for people and for dry runs.
     pub example: Option<Value>,
 }
@@ -34,8 +39,14 @@ impl Contract {
             let error = format!("does not fit 'returns': {}", mistakes.told("it", ""));
             wrong.push(fields.error("example", &error));
         }
+        let places = |schema: &Option<Arc<Schema>>| match schema {
+            Some(schema) => secret_places::places(schema.document()),
+            None => Vec::new(),
+        };
         Self {
             description,
+            secret_params: places(&params),
+            secret_returns: places(&returns),
             params,
             returns,
             example,

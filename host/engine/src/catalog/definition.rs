@@ -1,12 +1,13 @@
 //! One action as the team defined it, checked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::RawDefinition;
-use super::adapter::Adapter;
+use super::adapter::{Adapter, Input};
 use super::cache_retry::ResultPolicy;
 use super::contract::Contract;
 use super::deps;
@@ -17,6 +18,7 @@ use super::fields::{Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
 use super::process_fields;
+use super::secret_places;
 use crate::json;
 use crate::limits::ProcessLimits;
 use crate::names::ActionName;
@@ -86,6 +88,8 @@ pub struct Definition {
     pub locked: Map<String, Value>,
     /// Names of host environment variables that the program sees, if they are set.
     pub env: Vec<String>,
+    /// Names of secrets by the variables that the program sees them in.
+    pub secrets: BTreeMap<String, String>,
     /// How long one call may take.
     pub timeout: TimeLimit,
     /// What its processes may use, with `executor = "native"`.
@@ -194,6 +198,7 @@ impl Definition {
             defaults: collect_error(&mut wrong, fields.object("defaults")).unwrap_or_default(),
             locked: collect_error(&mut wrong, fields.object("locked")).unwrap_or_default(),
             env: collect_error(&mut wrong, variables(&mut fields, by)).unwrap_or_default(),
+            secrets: collect_error(&mut wrong, secrets(&mut fields, by)).unwrap_or_default(),
             timeout: collect_error(&mut wrong, fields.time("timeout"))
                 .flatten()
                 .unwrap_or(DEFAULT_TIMEOUT),
@@ -217,6 +222,7 @@ impl Definition {
         contract.check_set(&fields, defaults, locked, &mut wrong);
         let adapter = &definition.adapter;
         adapter.check(&fields, contract, defaults, locked, &mut wrong);
+        wrong.extend(definition.misused_secrets(&fields));
         if let Some(path) = overlap(defaults, locked) {
             wrong.push(fail(format!(
                 "field 'defaults': `{path}` is in 'locked', too: keep it in one of them"
@@ -229,6 +235,49 @@ impl Definition {
             Err(wrong)
         }
     }
+}
+
+impl Definition {
+    /// Secrets that would be seen where they must not be.
+    fn misused_secrets(&self, fields: &Fields<'_>) -> Vec<DefinitionError> {
+        let mut wrong = Vec::new();
+        let by_variable = match self.adapter.input {
+            Input::Json => None,
+            Input::Env => Some(true),
+            Input::Args | Input::Positional { .. } | Input::Argv(_) => Some(false),
+        };
+        let error = match (by_variable, self.executor) {
+            (Some(false), _) => {
+                Some("would be on the command line: use input = \"json\" or \"env\"")
+            }
+            (Some(true), Executor::Docker) => {
+                Some("would be on the command line of docker: use input = \"json\"")
+            }
+            _ => None,
+        };
+        if let Some(error) = error.filter(|_| !self.contract.secret_params.is_empty()) {
+            wrong.push(fields.error("params", &format!("a secret {error}")));
+        }
+        if !self.contract.secret_returns.is_empty() && self.reuse.cache.is_some() {
+            let error = "is not for results that are secrets: they are kept for their run alone";
+            wrong.push(fields.error("cache", error));
+        }
+        for variable in self.secrets.keys().filter(|name| self.env.contains(name)) {
+            let error = format!("`{variable}` is in 'env', too: keep it in one of them");
+            wrong.push(fields.error("secrets", &error));
+        }
+        wrong
+    }
+}
+
+/// Reads `secrets`.
+fn secrets(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+) -> Result<BTreeMap<String, String>, DefinitionError> {
+    secret_places::bound(fields, executor, |fields, name| {
+        check_variable(fields, "secrets", name, executor)
+    })
 }
 
 /// serde_json sorts the keys, so equal definitions have equal digests.
@@ -357,19 +406,28 @@ fn interpreter(fields: &mut Fields<'_>) -> Result<Option<String>, DefinitionErro
 fn variables(fields: &mut Fields<'_>, executor: Executor) -> Result<Vec<String>, DefinitionError> {
     let names = fields.strings("env")?;
     for name in &names {
-        let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if !starts_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(fields.error(
-                "env",
-                &format!("`{}` is not the name of a variable", name.escape_debug()),
-            ));
-        }
-        let own = executor != Executor::Wasm && OWN_VARIABLES.contains(&name.as_str());
-        if own || CALL_VARIABLES.contains(&name.as_str()) {
-            return Err(fields.error("env", &format!("`{name}` is always set by Kael itself")));
-        }
+        check_variable(fields, "env", name, executor)?;
     }
     Ok(names)
+}
+
+/// Whether a field may name this variable.
+fn check_variable(
+    fields: &Fields<'_>,
+    field: &str,
+    name: &str,
+    executor: Executor,
+) -> Result<(), DefinitionError> {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let shown = name.escape_debug();
+        return Err(fields.error(field, &format!("`{shown}` is not the name of a variable")));
+    }
+    let own = executor != Executor::Wasm && OWN_VARIABLES.contains(&name);
+    if own || CALL_VARIABLES.contains(&name) {
+        return Err(fields.error(field, &format!("`{name}` is always set by Kael itself")));
+    }
+    Ok(())
 }
 
 /// The path of a key that both tables set.

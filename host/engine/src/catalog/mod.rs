@@ -15,6 +15,7 @@ mod limits;
 mod process_fields;
 mod sample_value;
 mod schema;
+mod secret_places;
 mod shorthand;
 mod template;
 
@@ -35,6 +36,7 @@ pub use limits::ActionLimits;
 pub use sample_value::sample_value;
 pub(crate) use schema::TOO_COSTLY_HINT;
 pub use schema::{Misfit, Mistakes, Schema};
+pub use secret_places::{SecretPlace, SecretStep};
 pub use template::{Part, Template, Word};
 
 use serde::{Deserialize, Serialize};

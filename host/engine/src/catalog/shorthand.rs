@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::secret_places;
 use crate::names;
 
 /// The types of the short form and their JSON Schema.
@@ -181,6 +182,7 @@ fn word_once(text: &str) -> Result<Value, String> {
         return Ok(json!({ "type": "array", "items": word_once(of)? }));
     }
     match TYPES.iter().find(|(name, _)| *name == text) {
+        None if text == "secret" => Ok(secret_places::schema()),
         Some((_, Some(name))) => Ok(json!({ "type": name })),
         Some((_, None)) => Ok(json!({})),
         None => {
@@ -201,7 +203,7 @@ fn word_once(text: &str) -> Result<Value, String> {
                     format!("\"{shown}\" is not a type{hint}")
                 }
                 None => format!(
-                    "\"{shown}\" is not a type: use string, integer, number, boolean, table, list, null or any, with [] for a list and ? for optional"
+                    "\"{shown}\" is not a type: use string, integer, number, boolean, table, list, null, any or secret, with [] for a list and ? for optional"
                 ),
             })
         }

@@ -84,6 +84,8 @@ pub struct Invocation<'a> {
     pub definition: &'a Definition,
     /// The merged parameters as JSON text.
     pub params: String,
+    /// Variables of its process alone: the secrets that its definition binds.
+    pub variables: Vec<(String, String)>,
     /// Which call it is.
     pub call: CallIdentity<'a>,
 }
@@ -98,6 +100,10 @@ impl Invocation<'_> {
         given
             .env
             .retain(|(name, _)| !CALL_VARIABLES.contains(&name.as_str()));
+        // No parameter takes the place of a secret.
+        let bound = &self.definition.secrets;
+        given.env.retain(|(name, _)| !bound.contains_key(name));
+        given.env.extend(self.variables);
         given.env.extend(self.call.variables());
         Ok(given)
     }

@@ -19,6 +19,12 @@ impl Dispatcher {
     ) -> Result<String, ActionError> {
         let invocation = Invocation {
             definition,
+            // Of variables a plan has the names alone.
+            variables: definition
+                .secrets
+                .keys()
+                .map(|variable| (variable.clone(), String::new()))
+                .collect(),
             params: params.clone(),
             call: self.identity(number, 1),
         };

@@ -20,6 +20,8 @@ mod observer;
 mod perform;
 mod policy;
 mod record;
+mod recording;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -35,7 +37,7 @@ pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
-use record::{Noted, Recording};
+use recording::{Noted, Recording};
 
 use crate::activity::{ActivityLog, SpanKind};
 use crate::catalog::{Catalog, Definition, Effects};
@@ -46,6 +48,7 @@ use crate::json;
 use crate::names::printable;
 use crate::policy::{Decision as PolicyDecision, Verdict};
 use crate::run_info::{RunInfo, Tenant};
+use crate::secrets::{RunSecrets, SecretSource};
 
 /// Bytes of the parameters that the journal keeps of an effect, for people.
 const MAX_INTENT: usize = 4 << 10;
@@ -62,6 +65,8 @@ pub struct Dispatcher {
     /// The run that makes the calls, and how many it has made.
     run: Arc<RunInfo>,
     calls: AtomicU64,
+    /// What the run knows of secrets.
+    secrets: RunSecrets,
     /// What of each budget of the policy is spent.
     spent: Vec<AtomicU32>,
     observer: Option<Arc<dyn Observer>>,
@@ -98,6 +103,7 @@ impl Dispatcher {
             activity: ActivityLog::default(),
             run,
             calls: AtomicU64::new(0),
+            secrets: RunSecrets::default(),
             observer: None,
             hook: None,
         }
@@ -113,6 +119,15 @@ impl Dispatcher {
     #[must_use]
     pub fn with_hook(self, hook: Option<Arc<dyn PolicyHook>>) -> Self {
         Self { hook, ..self }
+    }
+
+    /// The same with secrets from this source.
+    #[must_use]
+    pub fn with_secrets(self, source: Option<Arc<dyn SecretSource>>) -> Self {
+        Self {
+            secrets: RunSecrets::new(source),
+            ..self
+        }
     }
 
     /// The same with a log in which its calls are noted.
@@ -246,6 +261,7 @@ impl Dispatcher {
             };
             Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await?;
         }
+        self.check_secrets(definition, name, &params, noted)?;
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }

@@ -9,6 +9,7 @@ use crate::catalog::Definition;
 use crate::executor::{CallIdentity, Invocation};
 use crate::failure::ActionError;
 use crate::permit;
+use crate::secrets::HANDLE;
 use crate::text::hex;
 
 /// Where a result is kept, and what is there.
@@ -89,14 +90,68 @@ impl Dispatcher {
         (number, attempt): (u64, u32),
         params: String,
     ) -> Result<String, ActionError> {
+        let identity = self.identity(number, attempt);
+        if definition.secrets.is_empty() && !params.contains(HANDLE) && !self.hides(definition) {
+            // What most calls are, without the room in their future that the rest would take.
+            let invocation = Invocation {
+                definition,
+                params,
+                variables: Vec::new(),
+                call: identity,
+            };
+            let printed = self.executor.execute(invocation).await;
+            // Another call may have used a secret meanwhile.
+            return self.taken(definition, number, printed).await;
+        }
+        Box::pin(self.attempt_with_secrets(definition, identity, params)).await
+    }
+
+    async fn attempt_with_secrets(
+        &self,
+        definition: &Arc<Definition>,
+        call: CallIdentity<'_>,
+        params: String,
+    ) -> Result<String, ActionError> {
+        let opened = self.open_secrets(definition, params).await?;
+        self.hide_in_lines();
+        let number = call.call;
         let invocation = Invocation {
             definition,
-            params,
-            call: self.identity(number, attempt),
+            params: opened.params,
+            variables: opened.variables,
+            call,
         };
-        let stdout = self.executor.execute(invocation).await?;
-        let bound = self.bound(definition, stdout).await;
-        bound.map_err(|error| self.executor.masked(definition, error))
+        let printed = self.executor.execute(invocation).await;
+        self.taken(definition, number, printed).await
+    }
+
+    /// Whether there are values to hide in what an action gives back.
+    fn hides(&self, definition: &Definition) -> bool {
+        !definition.contract.secret_returns.is_empty() || self.secrets.masks().is_some()
+    }
+
+    /// What came back of an attempt, checked and without the values of secrets.
+    async fn taken(
+        &self,
+        definition: &Arc<Definition>,
+        call: u64,
+        printed: Result<Vec<u8>, ActionError>,
+    ) -> Result<String, ActionError> {
+        if !self.hides(definition) {
+            let bound = self.bound(definition, printed?).await;
+            return bound.map_err(|error| self.executor.masked(definition, error));
+        }
+        let printed = printed.and_then(|stdout| self.without_secrets(definition, call, stdout));
+        let bound = match printed {
+            Ok(stdout) => Box::pin(self.bound(definition, stdout))
+                .await
+                .map_err(|error| self.executor.masked(definition, error)),
+            Err(error) => Err(error),
+        };
+        match self.secrets.masks() {
+            Some(masks) => bound.map_err(|error| masks.hide_error(error)),
+            None => bound,
+        }
     }
 
     /// Where results of an action are kept, if they are to be.

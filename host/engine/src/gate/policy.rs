@@ -123,6 +123,21 @@ impl Policy {
         names.any(|name| self.denies(name).is_some())
     }
 
+    /// Whether an action may use a secret, which its definition names itself or which is given from elsewhere.
+    pub(super) fn allows_secret(
+        &self,
+        definition: &Definition,
+        secret: &str,
+        tenant: &str,
+        is_given: bool,
+    ) -> Result<(), Source> {
+        match &self.rulebook {
+            Some(rules) => rules.allows_secret(definition, secret, tenant, is_given),
+            None if is_given => Ok(()),
+            None => Err(crate::policy::unnamed()),
+        }
+    }
+
     /// What it says of a call with these merged parameters: its patterns, then its rules. None where it has neither, and
     /// the call is allowed. An action with several names is denied by any of them; rules that were never compiled for
     /// the catalog allow nothing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::candidate::{Candidate, PerFile};
 use super::decision::{Decision, Source, SourceKind, strictest};
-use super::file::PolicyFile;
+use super::file::{PolicyFile, SecretRule};
 use super::pattern::Pattern;
 use super::rule::Rule;
 use super::steps::Steps;
@@ -22,6 +22,8 @@ pub struct Rulebook {
     /// For an action that no catalog has: it cannot be called, and would be denied.
     pub(super) unknown: Arc<Source>,
     budgets: Vec<Budget>,
+    /// What each file that says so says of secrets.
+    pub(super) secrets: Vec<(Source, Vec<SecretRule>)>,
 }
 
 /// How often one run may call some actions, together.
@@ -84,6 +86,7 @@ impl Rulebook {
                 read_only: Some(0),
                 rules: Vec::new(),
                 budgets: Vec::new(),
+                secrets: None,
             };
             Shared::of(&none, Some("--read-only"))
         });
@@ -103,6 +106,7 @@ impl Rulebook {
         Ok(Self {
             actions: actions.collect(),
             budgets,
+            secrets: files.iter().filter_map(of_secrets).collect(),
             unknown: Arc::new(Source::denying(
                 SourceKind::Unusable,
                 "the policy was not compiled for this action",
@@ -144,6 +148,17 @@ impl Rulebook {
     pub fn always(&self, definition: &Definition) -> Option<&Decision> {
         self.candidates(definition)?.always.as_ref()
     }
+}
+
+/// What a file says of secrets.
+fn of_secrets(file: &PolicyFile) -> Option<(Source, Vec<SecretRule>)> {
+    let (line, rules) = file.secrets.as_ref()?;
+    let source = Source {
+        file: Some(file.name.clone()),
+        line: *line,
+        ..Source::denying(SourceKind::Secrets, "secrets")
+    };
+    Some((source, rules.clone()))
 }
 
 impl Budget {
@@ -311,6 +326,8 @@ impl PerFile {
 fn unmatched(file: &PolicyFile, names: &[&str]) -> Vec<Mistake> {
     let patterns = file.rules.iter().flat_map(|rule| &rule.actions);
     let patterns = patterns.chain(file.budgets.iter().flat_map(|budget| &budget.actions));
+    let secrets = file.secrets.iter().flat_map(|(_, rules)| rules);
+    let patterns = patterns.chain(secrets.flat_map(|rule| &rule.actions));
     patterns
         .filter(|(pattern, _)| !names.iter().any(|name| pattern.matches(name)))
         .map(|(pattern, line)| {

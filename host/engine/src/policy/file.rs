@@ -11,6 +11,8 @@ use super::{Mistake, PolicyError, error_of};
 const MAX_RULES: usize = 2000;
 /// Budgets of one file.
 const MAX_BUDGETS: usize = 100;
+/// Rules of secrets of one file.
+const MAX_SECRETS: usize = 1000;
 /// Conditions with `matches` or `schema` in one file: each is compiled.
 const MAX_COMPILED: usize = 200;
 
@@ -27,6 +29,17 @@ pub struct PolicyFile {
     pub(super) read_only: Option<u32>,
     pub(super) rules: Vec<Rule>,
     pub(super) budgets: Vec<RunBudget>,
+    /// Which actions may use which secrets, and the line that says so; none where it is not said.
+    pub(super) secrets: Option<(u32, Vec<SecretRule>)>,
+}
+
+/// Actions that may use some secrets.
+#[derive(Debug, Clone)]
+pub(super) struct SecretRule {
+    pub(super) secrets: Vec<Pattern>,
+    pub(super) actions: Vec<(Pattern, u32)>,
+    /// Of any tenant, when there are none.
+    pub(super) tenants: Vec<Pattern>,
 }
 
 /// How often one run may call some actions, together.
@@ -37,7 +50,7 @@ pub(super) struct RunBudget {
     pub(super) calls: u32,
 }
 
-const KEYS: [&str; 5] = ["version", "default", "mode", "rules", "budgets"];
+const KEYS: [&str; 6] = ["version", "default", "mode", "rules", "budgets", "secrets"];
 
 impl PolicyFile {
     /// Parses a file that messages call `name`.
@@ -94,8 +107,12 @@ impl PolicyFile {
         let budgets = table
             .get("budgets")
             .map_or_else(Vec::new, |node| budgets(node, mistakes));
+        let secrets = table
+            .get("secrets")
+            .map(|node| (node.line, secrets(node, mistakes)));
         Some(Self {
             budgets,
+            secrets,
             name: name.to_owned(),
             text: text.to_owned(),
             default: (default.unwrap_or(Verdict::Deny), default_line),
@@ -146,6 +163,50 @@ fn budgets(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<RunBudget> {
         .iter()
         .filter_map(|element| budget(element, mistakes))
         .collect()
+}
+
+fn secrets(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<SecretRule> {
+    let Kind::List(elements) = &node.kind else {
+        let message = format!("`secrets` must be a list, got {}", node.kind.name());
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    };
+    if elements.len() > MAX_SECRETS {
+        let message = format!("a policy has at most {MAX_SECRETS} rules of secrets");
+        mistakes.push(Mistake::new(node.line, message));
+        return Vec::new();
+    }
+    elements
+        .iter()
+        .filter_map(|element| secret(element, mistakes))
+        .collect()
+}
+
+fn secret(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<SecretRule> {
+    let table = Table::new(
+        node,
+        &["use", "in", "tenants"],
+        "a rule of secrets",
+        mistakes,
+    )?;
+    for key in ["use", "in"] {
+        if table.get(key).is_none() {
+            let message = format!("a rule of secrets needs `{key}`");
+            mistakes.push(Mistake::new(table.line(), message));
+        }
+    }
+    let mut patterns = |key| {
+        let texts = table.texts(key, mistakes).into_iter();
+        let patterns = texts.map(|(text, line)| (Pattern::new(text), line));
+        patterns.collect::<Vec<_>>()
+    };
+    let plain = |patterns: Vec<(Pattern, u32)>| patterns.into_iter().map(|(pattern, _)| pattern);
+    let (secrets, tenants) = (patterns("use"), patterns("tenants"));
+    Some(SecretRule {
+        secrets: plain(secrets).collect(),
+        actions: patterns("in"),
+        tenants: plain(tenants).collect(),
+    })
 }
 
 fn budget(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<RunBudget> {

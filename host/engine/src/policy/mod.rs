@@ -21,6 +21,7 @@ mod read;
 mod reader;
 mod rule;
 mod scalar;
+mod secrets;
 mod steps;
 mod value;
 mod verdict;
@@ -33,6 +34,7 @@ pub use file::PolicyFile;
 pub use pattern::Pattern;
 pub use read::{MAX_SIZE, read};
 pub use rule::Approval;
+pub(crate) use secrets::unnamed;
 pub use verdict::Verdict;
 
 pub use document::{Kind, Node, parse as parse_yaml};

@@ -114,6 +114,7 @@ impl Runtime {
             .with_answers(options.dry_run.clone(), options.recorder.clone())
             .with_observer(options.observer.clone())
             .with_hook(options.hook.clone())
+            .with_secrets(options.secrets.clone())
     }
 
     fn no_actions(&self) -> Arc<dyn Execute> {

@@ -14,6 +14,7 @@ use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::run_info::{RunId, RunInfo, Tenant};
 use crate::sandbox::{Cancel, InstanceOptions, Output, Records, Report, Script};
+use crate::secrets::SecretSource;
 
 /// What a caller decides about one run.
 #[derive(Clone, Default)]
@@ -26,6 +27,8 @@ pub struct RunOptions {
     pub policy: Policy,
     /// Decides on every call that the policy allows.
     pub hook: Option<Arc<dyn PolicyHook>>,
+    /// Where its actions' secrets come from; without it there are none.
+    pub secrets: Option<Arc<dyn SecretSource>>,
     /// Follows its calls while they happen.
     pub observer: Option<Arc<dyn Observer>>,
     /// Where its output goes; in memory, unless this says otherwise.

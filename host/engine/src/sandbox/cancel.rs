@@ -28,12 +28,20 @@ impl Cancel {
     }
 
     /// Waits until the run is cancelled.
-    pub(super) async fn cancelled(&self) {
+    async fn cancelled(&self) {
         // This very value holds a sender, so the channel cannot close.
         self.0
             .subscribe()
             .wait_for(|cancelled| *cancelled)
             .await
             .ok();
+    }
+}
+
+/// Waits until a run is cancelled. Without a way to cancel it, this never ends.
+pub(super) async fn cancelled(cancel: Option<&Cancel>) {
+    match cancel {
+        Some(cancel) => cancel.cancelled().await,
+        None => std::future::pending().await,
     }
 }

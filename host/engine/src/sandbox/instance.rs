@@ -1,61 +1,23 @@
 //! Makes an instance, asks it one thing within the limits, and throws it away.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use wasmtime::{AsContextMut as _, Store};
 
 use super::bindings::Guest;
 use super::bindings::exports::kael::engine::runtime;
+use super::cancel::cancelled;
 use super::ending::{output_ended, script_error, stopped};
+use super::options::{InstanceOptions, taken};
 use super::state::InstanceState;
-use super::{Cancel, Ending, Input, Output, Report, Sandbox, Suspension, Usage};
+use super::{Ending, Input, Report, Sandbox, Suspension, Usage};
 use crate::bounds::{Tick, bound_store};
-use crate::gate::{Dispatcher, Record};
-use crate::journal::{End, EndKind, Journal, Recorder, SinkError};
+use crate::journal::{End, EndKind, Recorder, SinkError};
 use crate::limits::Limits;
-use crate::run_info::{RunInfo, Tenant};
 
 /// How much later than its limit on time a run is ended, should all else have failed; how long a
 /// reader may hold up the end of a run that has failed.
 const LATEST: Duration = Duration::from_secs(1);
-
-/// The calls of a run, in the order in which they ended.
-pub(crate) type Records = Arc<Mutex<Vec<Record>>>;
-
-/// What an instance is given beside its code.
-pub(crate) struct InstanceOptions {
-    /// The run that it is for.
-    pub(crate) info: Arc<RunInfo>,
-    pub(crate) limits: Limits,
-    pub(crate) output: Output,
-    /// None while a repo loads: then there is nothing to call.
-    pub(crate) dispatcher: Option<Arc<Dispatcher>>,
-    /// None for what only the end of its future cancels.
-    pub(crate) cancel: Option<Cancel>,
-    pub(crate) records: Records,
-    /// Bounds the calls in flight of all runs together.
-    pub(crate) shared_permits: Option<Arc<Semaphore>>,
-    /// Where the run is written down.
-    pub(crate) journal: Option<Journal>,
-}
-
-impl InstanceOptions {
-    /// For code that calls no action and whose run nothing else refers to.
-    pub(crate) fn internal(limits: Limits, output: Output) -> Self {
-        Self {
-            info: RunInfo::new(Tenant::default()),
-            limits,
-            output,
-            dispatcher: None,
-            cancel: None,
-            records: Records::default(),
-            shared_permits: None,
-            journal: None,
-        }
-    }
-}
 
 impl Sandbox {
     /// Makes an instance, asks it one thing within the limits, and throws it away.
@@ -208,19 +170,6 @@ async fn journal_end<T>(recorder: &Recorder, ending: &Ending<T>) -> Result<(), S
     recorder.end(end).await
 }
 
-/// The calls so far.
-pub(super) fn taken(records: &Records) -> Vec<Record> {
-    std::mem::take(&mut *records.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Waits until a run is cancelled. Without a way to cancel it, this never ends.
-pub(super) async fn cancelled(cancel: Option<&Cancel>) {
-    match cancel {
-        Some(cancel) => cancel.cancelled().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// A number that no script can foresee, for `math.random`.
 pub(super) fn seed() -> i64 {
     use std::hash::{BuildHasher as _, RandomState};
@@ -230,6 +179,7 @@ pub(super) fn seed() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::Output;
 
     #[tokio::test]
     async fn a_guest_that_traps_is_told_with_the_functions_that_ran() {

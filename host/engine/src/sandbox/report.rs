@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::instance::{InstanceOptions, Records, taken};
+use super::options::{InstanceOptions, Records, taken};
 use super::{Busy, Suspension};
 use crate::failure::{Detail, ErrorKind};
 use crate::gate::Record;

@@ -140,6 +140,7 @@ fn document(
         "defaults": definition.defaults,
         "locked": definition.locked,
         "env": definition.env,
+        "secrets": definition.secrets,
         "timeout_seconds": definition.timeout.duration().as_secs_f64(),
         "params": schema(&definition.contract.params),
         "returns": schema(&definition.contract.returns),
@@ -243,6 +244,11 @@ pub(crate) fn text(
     }
     row("timeout", &definition.timeout.to_string());
     row("env", &definition.env.join(", "));
+    let secrets = definition.secrets.iter();
+    let secrets: Vec<String> = secrets
+        .map(|(variable, name)| format!("{variable} = {name}"))
+        .collect();
+    row("secrets", &secrets.join(", "));
     row("defaults", &table(&definition.defaults));
     row("locked", &table(&definition.locked));
     for (label, schema) in [

@@ -12,7 +12,7 @@ use super::super::Suspension;
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
-use super::super::instance::cancelled;
+use super::super::cancel::cancelled;
 use super::waiting::Waiting;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, SLEEP, Stop};
