@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::record::Noted;
+use super::recording::Noted;
 use super::{Dispatcher, denied};
 use crate::activity::Lines;
 use crate::catalog::Definition;
