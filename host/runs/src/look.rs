@@ -91,7 +91,7 @@ impl Runs {
     /// # Errors
     /// When that cannot be found out.
     pub fn is_held(&self, id: RunId) -> Result<bool, RunsError> {
-        Ok(self.store.lock_run(id.bytes())?.is_none())
+        Ok(self.store.is_run_locked(id.bytes())?)
     }
 
     /// What a run has printed, as far as it is durable.

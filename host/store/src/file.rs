@@ -51,7 +51,6 @@ impl Identity {
 pub(crate) struct Files {
     path: PathBuf,
     locks: PathBuf,
-    identity: Identity,
     /// Holds the lock on the whole.
     _whole: File,
 }
@@ -85,16 +84,9 @@ impl Files {
             },
             errno => failed(errno.into()),
         })?;
-        // SQLite gives the files beside the database the mode that the database has. One that is there is
-        // not opened here: closing it would give back the locks that SQLite may hold in this process.
-        if !path.exists() {
-            open_private(path).map_err(failed)?;
-        }
-        let identity = Identity::of(path).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             locks,
-            identity,
             _whole: whole,
         })
     }
@@ -103,12 +95,18 @@ impl Files {
         &self.path
     }
 
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
+    /// Which file it is now.
+    pub(crate) fn identity(&self) -> Result<Identity, StoreError> {
+        Identity::of(&self.path).map_err(|error| self.failed(error))
     }
 
-    /// The connection that writes.
+    /// The connection that writes, to a file that is made if there is none. Only while others are kept off by `alone`.
     pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
+        // SQLite gives the files beside the database the mode that the database has. One that is there is
+        // not opened here: closing it would give back the locks that SQLite may hold in this process.
+        if !self.path.exists() {
+            open_private(&self.path).map_err(|error| self.failed(error))?;
+        }
         let connection = connect(&self.path)?;
         let mode: String =
             connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -123,20 +121,25 @@ impl Files {
     }
 
     pub(crate) fn lock_run(&self, run: &[u8; 16]) -> Result<Option<RunLock>, StoreError> {
-        let mut number = [0; 8];
-        number.copy_from_slice(&run[8..]);
-        // The random half of a UUID, as an offset that a file can have; 0 is for `alone`.
-        let start = (i64::from_be_bytes(number) & (i64::MAX >> 1)).max(1);
         // A description of its own, whose locks are independent of those of others in this process.
         let file = open_private(&self.locks).map_err(|error| self.failed(error))?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&one_byte(start))) {
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&one_byte(place_of(run)))) {
             Ok(_) => Ok(Some(RunLock(file))),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
             Err(errno) => Err(self.failed(errno.into())),
         }
     }
 
-    /// Waits until no other process changes the tables.
+    /// Whether a run is locked. Looking takes no lock, so that it keeps nobody from taking the run.
+    pub(crate) fn is_locked(&self, run: &[u8; 16]) -> Result<bool, StoreError> {
+        let file = open_private(&self.locks).map_err(|error| self.failed(error))?;
+        let mut lock = one_byte(place_of(run));
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))
+            .map_err(|errno| self.failed(errno.into()))?;
+        Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+    }
+
+    /// Waits until no other process opens the file or changes the tables.
     pub(crate) fn alone(&self) -> Result<RunLock, StoreError> {
         let file = open_private(&self.locks).map_err(|error| self.failed(error))?;
         fcntl(&file, FcntlArg::F_OFD_SETLKW(&one_byte(0)))
@@ -186,6 +189,13 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
+}
+
+/// Where a run is locked: the random half of its UUID, as an offset that a file can have. 0 is for `alone`.
+fn place_of(run: &[u8; 16]) -> i64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&run[8..]);
+    (i64::from_be_bytes(number) & (i64::MAX >> 1)).max(1)
 }
 
 /// A lock on one byte, for one description of the file.

@@ -6,7 +6,6 @@ use refinery_core::{Migration, Runner};
 use rusqlite::Connection;
 
 use crate::StoreError;
-use crate::file::Files;
 
 /// The name and the text of each.
 const ALL: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
@@ -15,11 +14,7 @@ const ALL: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs")
 /// to date costs one look at it.
 const VERSION: &str = "PRAGMA user_version";
 
-pub(crate) fn apply(
-    connection: &mut Connection,
-    files: &Files,
-    path: &Path,
-) -> Result<(), StoreError> {
+pub(crate) fn apply(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let schema = |why: String| StoreError::Schema {
         path: path.to_owned(),
         why,
@@ -33,12 +28,6 @@ pub(crate) fn apply(
     if found > i64::from(newest) {
         let why = format!("its tables have version {found}, and this Kael knows {newest}");
         return Err(schema(why));
-    }
-    // Two processes may find the same old file: the second waits here, and has nothing to do.
-    let _alone = files.alone()?;
-    let found: i64 = connection.query_row(VERSION, [], |row| row.get(0))?;
-    if found == i64::from(newest) {
-        return Ok(());
     }
     let migrations = ALL
         .iter()

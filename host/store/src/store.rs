@@ -28,9 +28,12 @@ impl Store {
     /// When the file cannot be opened, is locked against this use, or is of a newer Kael.
     pub fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
         let files = Files::open(path, mode)?;
+        // Two processes may find the same new or old file: the second waits here, and has nothing to do.
+        let alone = files.alone()?;
         let mut connection = files.connect()?;
-        migrations::apply(&mut connection, &files, path)?;
-        let writer = Writer::start(connection, files.identity(), path.to_owned())?;
+        migrations::apply(&mut connection, path)?;
+        drop(alone);
+        let writer = Writer::start(connection, files.identity()?, path.to_owned())?;
         let readers = Readers::new(path.to_owned());
         Ok(Self(Arc::new(Inner {
             readers,
@@ -86,6 +89,14 @@ impl Store {
     /// When the lock cannot be asked for; none if another process, or this one, has the run.
     pub fn lock_run(&self, run: &[u8; 16]) -> Result<Option<RunLock>, StoreError> {
         self.0.files.lock_run(run)
+    }
+
+    /// Whether a process has a run, this one included.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn is_run_locked(&self, run: &[u8; 16]) -> Result<bool, StoreError> {
+        self.0.files.is_locked(run)
     }
 
     /// Copies the store as it is now into a new file, while it is in use.

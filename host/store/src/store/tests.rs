@@ -108,7 +108,10 @@ fn processes_share_a_file_unless_one_wants_it_for_itself() {
 fn a_run_is_locked_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, run, other) = (opened(folder.path()), [7; 16], [8; 16]);
+    assert!(!store.is_run_locked(&run).expect("asked"));
     let lock = store.lock_run(&run).expect("asked").expect("free");
+    assert!(store.is_run_locked(&run).expect("asked"));
+    assert!(!store.is_run_locked(&other).expect("asked"));
     assert!(store.lock_run(&run).expect("asked").is_none());
     assert!(
         opened(folder.path())
@@ -170,4 +173,21 @@ fn a_copy_holds_what_the_store_holds() {
     );
     let copy = Store::open(&copy, Mode::Shared).expect("a store");
     assert_eq!(count(&copy), 1);
+}
+
+#[test]
+fn many_may_open_a_new_file_at_the_same_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kael.db");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let file = &file;
+            scope.spawn(move || {
+                let store = Store::open(file, Mode::Shared).expect("a store");
+                put(&store, &n.to_string()).wait().expect("written");
+            });
+        }
+    });
+    let store = Store::open(&file, Mode::Shared).expect("a store");
+    assert_eq!(count(&store), 8);
 }
