@@ -159,9 +159,10 @@ fn what_is_wrong_with_a_list_has_its_line() {
         let (at, error) = Sources::parse(text).expect_err("it is wrong");
         assert!(at == line && error.contains(why), "{text}: {at} {error}");
     }
-    let list = Sources::parse("version: 1\nsecrets:\n  a: { exec: [x, y] }\n").expect("a list");
+    let list =
+        Sources::parse("version: 1\nsecrets:\n  a: { exec: [tool, key] }\n").expect("a list");
     let place = Place::Program {
-        words: vec!["x".to_owned(), "y".to_owned()],
+        words: vec!["tool".to_owned(), "key".to_owned()],
         ttl: Duration::from_secs(300),
     };
     assert_eq!(list.get("a"), Some(&place));
