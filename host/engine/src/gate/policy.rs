@@ -130,7 +130,7 @@ impl Policy {
         secret: &str,
         tenant: &str,
         is_given: bool,
-    ) -> Result<(), Source> {
+    ) -> Result<(), Arc<Source>> {
         match &self.rulebook {
             Some(rules) => rules.allows_secret(definition, secret, tenant, is_given),
             None if is_given => Ok(()),

@@ -1,7 +1,6 @@
 //! The secrets of a call: who may use which, where their values are put, and what is taken out of what comes back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -51,7 +50,7 @@ impl Dispatcher {
                 .policy
                 .allows_secret(definition, &secret, tenant, given)
             {
-                let decision = noted.decision.insert(Decision::of(Arc::new(source)));
+                let decision = noted.decision.insert(Decision::of(source));
                 let why = format!("{name} may not use the secret `{secret}`");
                 let hint = format!(
                     "a policy allows it with `secrets:` and {{ use: \"{secret}\", in: [\"{name}\"] }}"

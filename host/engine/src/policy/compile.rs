@@ -23,7 +23,7 @@ pub struct Rulebook {
     pub(super) unknown: Arc<Source>,
     budgets: Vec<Budget>,
     /// What each file that says so says of secrets.
-    pub(super) secrets: Vec<(Source, Vec<SecretRule>)>,
+    pub(super) secrets: Vec<(Arc<Source>, Vec<SecretRule>)>,
 }
 
 /// How often one run may call some actions, together.
@@ -151,14 +151,14 @@ impl Rulebook {
 }
 
 /// What a file says of secrets.
-fn of_secrets(file: &PolicyFile) -> Option<(Source, Vec<SecretRule>)> {
+fn of_secrets(file: &PolicyFile) -> Option<(Arc<Source>, Vec<SecretRule>)> {
     let (line, rules) = file.secrets.as_ref()?;
     let source = Source {
         file: Some(file.name.clone()),
         line: *line,
         ..Source::denying(SourceKind::Secrets, "secrets")
     };
-    Some((source, rules.clone()))
+    Some((Arc::new(source), rules.clone()))
 }
 
 impl Budget {

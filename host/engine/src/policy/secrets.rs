@@ -1,5 +1,7 @@
 //! Which actions may use which secrets.
 
+use std::sync::Arc;
+
 use super::compile::Rulebook;
 use super::decision::{Source, SourceKind};
 use super::file::SecretRule;
@@ -17,7 +19,7 @@ impl Rulebook {
         secret: &str,
         tenant: &str,
         is_given: bool,
-    ) -> Result<(), Source> {
+    ) -> Result<(), Arc<Source>> {
         if self.secrets.is_empty() && !is_given {
             return Err(unnamed());
         }
@@ -32,8 +34,9 @@ impl Rulebook {
 }
 
 /// What refuses a secret that nothing allows.
-pub(crate) fn unnamed() -> Source {
-    Source::denying(SourceKind::Secrets, "no policy that speaks of secrets")
+pub(crate) fn unnamed() -> Arc<Source> {
+    let rule = "no policy that speaks of secrets";
+    Arc::new(Source::denying(SourceKind::Secrets, rule))
 }
 
 impl SecretRule {
