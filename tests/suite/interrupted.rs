@@ -61,8 +61,10 @@ impl Hanging {
 
     /// The file that shows that it hangs.
     fn began(&self) -> Option<PathBuf> {
-        let clones = fs::read_dir(self.session.path().join("data/sources"));
-        let clones = clones.into_iter().flatten().flatten();
+        let below = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        // git writes in a folder of the source's root alone.
+        let roots = below(self.session.path().join("data/sources"));
+        let clones = roots.flat_map(|root| below(root.path()));
         let beside = clones.map(|clone| clone.path().join("began"));
         let mut signs = beside.chain([self.session.path().join("impl/began")]);
         signs.find(|sign| sign.exists())
