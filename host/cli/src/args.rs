@@ -201,7 +201,7 @@ pub(super) enum ContextFormat {
 }
 
 /// The limits and rules of a run. Each has a key in the configuration.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Bounds {
     /// Hold the calls to the rules of this policy file, too. Repeatable: a call must be allowed by all of them.
     #[arg(long, value_name = "FILE")]

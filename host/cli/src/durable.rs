@@ -39,15 +39,18 @@ pub(super) fn resumable(error: Problem, report: &RunReport) -> Problem {
 
 #[cfg(feature = "store")]
 mod with_store {
-    use std::path::Path;
+    use std::io;
+    use std::path::{Path, PathBuf};
 
+    use super::super::args::Bounds;
+    use super::super::config::{Config, Key, Value};
     use super::super::sanitize::with_causes;
     use super::Problem;
     use kael_engine::environment::Environment;
     use kael_engine::run_info::RunInfo;
     use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
     use kael_engine::sandbox::Script;
-    use kael_runs::{Begun, Runs, RunsError};
+    use kael_runs::{Begun, Rules, Runs, RunsError};
 
     /// The file of the store in the data folder.
     const FILE: &str = "kael.db";
@@ -83,6 +86,22 @@ mod with_store {
         Problem::usage(with_causes(error))
     }
 
+    /// What the run is held to from wherever it goes on: the configuration of another folder may say less.
+    fn rules(config: &Config, bounds: &Bounds) -> io::Result<Rules> {
+        let absolute = |path: &PathBuf| std::path::absolute(path);
+        let policies = match config.get(Key::Policy).map(|setting| &setting.value) {
+            Some(Value::Paths(paths)) => paths.iter().map(absolute).collect::<io::Result<_>>()?,
+            _ => Vec::new(),
+        };
+        Ok(Rules {
+            policies,
+            deny: config.list(Key::Deny),
+            read_only: bounds.read_only,
+            audit: bounds.audit.as_ref().map(absolute).transpose()?,
+            confinement: config.confinement(),
+        })
+    }
+
     impl RunStore {
         /// Writes a run down that is about to begin.
         pub(in super::super) fn begin(
@@ -90,9 +109,13 @@ mod with_store {
             options: &mut RunOptions,
             script: &Script,
             repo: Option<&Repo>,
+            (config, bounds): (&Config, &Bounds),
         ) -> Result<Durable, LoadError> {
             let info = RunInfo::new(options.tenant.clone());
-            let begun = self.0.begin(&info, script, &options.limits, repo);
+            let rules = rules(config, bounds).map_err(|error| {
+                LoadError::Fault(format!("the working folder is not known: {error}"))
+            })?;
+            let begun = self.0.begin(&info, script, &options.limits, repo, rules);
             let begun = begun.map_err(|error| LoadError::Fault(with_causes(&error)))?;
             options.journal = Some(begun.journal.clone());
             options.run = Some(info);
@@ -121,6 +144,8 @@ mod with_store {
 
 #[cfg(not(feature = "store"))]
 mod without_store {
+    use super::super::args::Bounds;
+    use super::super::config::Config;
     use super::Problem;
     use kael_engine::environment::Environment;
     use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
@@ -151,6 +176,7 @@ mod without_store {
             _: &mut RunOptions,
             _: &Script,
             _: Option<&Repo>,
+            _: (&Config, &Bounds),
         ) -> Result<Durable, LoadError> {
             match *self {}
         }

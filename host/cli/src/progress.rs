@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::args::Shared;
-use super::sanitize::escape_control;
+use super::sanitize::{Terminal, escape_control};
 use super::stderr;
 use kael_engine::activity::{ActivityLog, Span, SpanKind};
 use kael_engine::environment::Environment;
+use kael_engine::sandbox::Output;
 use kael_engine::text::fit;
 
 /// What takes less is not worth a word.
@@ -104,7 +105,7 @@ impl<W: Write> Write for ProgressWriter<W> {
 
 /// The same for a script's output, from a thread of its own: it waits while a question is open, so that nothing of it
 /// passes for a part of the question.
-pub(super) struct ScriptWriter<W>(pub(super) W);
+struct ScriptWriter<W>(W);
 
 impl<W: Write> Write for ScriptWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -118,6 +119,17 @@ impl<W: Write> Write for ScriptWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// Where what a script prints goes: to stdout, or into memory for a document that is printed at the end.
+pub(super) fn script_output(is_kept: bool) -> Output {
+    match is_kept {
+        true => Output::in_memory(),
+        false if io::stdout().is_terminal() => {
+            Output::to_writer(Terminal(ScriptWriter(io::stdout())))
+        }
+        false => Output::to_writer(io::stdout()),
     }
 }
 

@@ -14,6 +14,21 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that hexadecimal digits of either case stand for; none if they are not exactly so many.
+#[must_use]
+pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let digits = text.as_bytes();
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Some(bytes)
+}
+
 /// The first `most` characters, followed by `...` when the text has more.
 #[must_use]
 pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
@@ -65,6 +80,10 @@ mod tests {
     #[test]
     fn bytes_are_two_digits_each() {
         assert_eq!(hex(&[0, 10, 255]), "000aff");
+        assert_eq!(unhex("000aFf"), Some([0, 10, 255]));
+        for wrong in ["000af", "000aff00", "+00aff", "000ag0", ""] {
+            assert_eq!(unhex::<3>(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -7,19 +7,20 @@ use kael_engine::limits::Limits;
 use kael_engine::run_info::RunInfo;
 use kael_engine::runtime::{GUEST_SHA256, Repo, RunReport};
 use kael_engine::sandbox::{self, Ending, Suspension};
+use kael_engine::text::{hex, unhex};
 use kael_store::{Pending, RunLock, StoreError, Tx, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::limits::StoredLimits;
 use crate::sink::{Create, StoreSink};
-use crate::{Runs, RunsError, State, TENANT, texts};
+use crate::{Rules, Runs, RunsError, State, TENANT, texts};
 
-const INSERT: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, labels, \
-                      submitter, epoch, takeovers, created, started) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '{}', ?10, 1, 0, ?11, ?11)";
-const BUNDLE: &str = "INSERT INTO bundles (digest, guest, origin, prepared, definitions, at) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, \
+                      takeovers, created, started) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, 0, ?10, ?10)";
+const BUNDLE: &str = "INSERT INTO bundles (digest, guest, origin, prepared, at) \
+                      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
 const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
                         WHERE id = ?1 AND epoch = ?2";
 
@@ -33,6 +34,7 @@ pub(crate) struct StoredArgs {
     /// Names, and the digests of the bytes in hexadecimal.
     pub(crate) inputs: Vec<(String, String)>,
     pub(crate) want_result: bool,
+    pub(crate) rules: Rules,
 }
 
 /// A run that this process has.
@@ -54,6 +56,7 @@ impl Runs {
         script: &sandbox::Script,
         limits: &Limits,
         repo: Option<&Repo>,
+        rules: Rules,
     ) -> Result<Begun, RunsError> {
         let id = *info.id.bytes();
         let lock = self.store.lock_run(&id)?.ok_or(RunsError::Busy(info.id))?;
@@ -62,7 +65,7 @@ impl Runs {
             None => None,
         };
         let bundle_digest = bundle.as_deref().map(texts::digest);
-        let guest = unhex(GUEST_SHA256);
+        let guest = own_guest();
         let begin = Begin {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,15 +78,15 @@ impl Runs {
             want_result: script.want_result,
             tenant: info.tenant.to_string(),
         };
-        let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let stored = StoredArgs {
             args: script.args.clone(),
             inputs: script
                 .inputs
                 .iter()
-                .map(|(name, bytes)| (name.clone(), hex(texts::digest(bytes))))
+                .map(|(name, bytes)| (name.clone(), hex(&texts::digest(bytes))))
                 .collect(),
             want_result: script.want_result,
+            rules,
         };
         let args = serde_json::to_string(&stored).map_err(document)?;
         let limits = serde_json::to_string(&StoredLimits::from(limits)).map_err(document)?;
@@ -109,7 +112,6 @@ impl Runs {
                 Value::from(&guest),
                 Value::from(&args),
                 Value::from(&limits),
-                Value::Text("local"),
                 Value::Int(tx.now()),
             ];
             tx.change_one(INSERT, &values, "the run is there already")
@@ -183,7 +185,6 @@ pub(crate) fn put_bundle(
         Value::from(guest),
         Value::Text(origin),
         Value::Blob(bundle),
-        Value::Blob(b""),
         Value::Int(tx.now()),
     ];
     tx.execute(BUNDLE, &values)?;
@@ -249,12 +250,7 @@ pub(crate) fn document(error: serde_json::Error) -> RunsError {
     RunsError::Document(error.to_string())
 }
 
-/// The bytes that a digest in hexadecimal stands for.
-pub(crate) fn unhex(text: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let digits = std::str::from_utf8(digits).unwrap_or_default();
-        *byte = u8::from_str_radix(digits, 16).unwrap_or_default();
-    }
-    bytes
+/// The SHA-256 of this Kael's guest.
+pub(crate) fn own_guest() -> [u8; 32] {
+    unhex(GUEST_SHA256).unwrap_or_default()
 }

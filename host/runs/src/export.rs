@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use kael_engine::journal::{Delivery, Entry, Failure, Log, Outcome};
+use kael_engine::text::hex;
 use serde_json::{Value, json};
 
 use crate::RunRow;
@@ -88,7 +89,6 @@ pub fn document(entry: &Entry) -> Value {
         }
         Entry::Cancel { by } => json!({ "kind": "cancel", "by": by }),
         Entry::Takeover { epoch } => json!({ "kind": "takeover", "epoch": epoch }),
-        Entry::Note(text) => json!({ "kind": "note", "text": text }),
         Entry::End(end) => {
             json!({ "kind": "end", "how": format!("{:?}", end.kind), "text": end.text })
         }
@@ -104,11 +104,4 @@ fn outcome(outcome: &Outcome) -> Value {
             detail,
         }) => json!({ "error": message, "number": kind, "detail": detail }),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }

@@ -15,6 +15,7 @@ mod load;
 mod look;
 mod resume;
 mod row;
+mod rules;
 mod sink;
 mod texts;
 mod undo;
@@ -24,6 +25,7 @@ pub use error::RunsError;
 pub use look::{RunView, Verified};
 pub use resume::{Replayable, Resumable, Script};
 pub use row::{RunRow, State};
+pub use rules::Rules;
 
 use std::path::Path;
 
@@ -43,18 +45,6 @@ impl Runs {
     pub fn open(path: &Path) -> Result<Self, RunsError> {
         let store = Store::open(path, Mode::Shared)?;
         Ok(Self { store })
-    }
-
-    /// The runs of a store that is open.
-    #[must_use]
-    pub fn of(store: Store) -> Self {
-        Self { store }
-    }
-
-    /// The store.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 }
 

@@ -2,6 +2,7 @@
 
 use kael_engine::journal::{Broken, Entry, Log};
 use kael_engine::run_info::RunId;
+use kael_engine::text::hex;
 
 use crate::{RunRow, Runs, RunsError, load};
 
@@ -113,8 +114,7 @@ impl Runs {
         Ok(match Log::read(rows) {
             Ok(log) => {
                 let (chain, _) = log.head();
-                let chain = chain.iter().map(|byte| format!("{byte:02x}")).collect();
-                Verified::Whole(log.entries().len(), chain)
+                Verified::Whole(log.entries().len(), hex(&chain))
             }
             Err(broken) => Verified::Broken(broken),
         })

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use kael_engine::journal::{Journal, Log};
 use kael_engine::limits::Limits;
 use kael_engine::run_info::{RunId, RunInfo, Tenant};
-use kael_engine::runtime::{GUEST_SHA256, RepoSnapshot};
+use kael_engine::runtime::RepoSnapshot;
 use kael_engine::sandbox;
+use kael_engine::text::unhex;
 use kael_store::{Tx, Value};
 
-use crate::begin::{StoredArgs, document, unhex};
+use crate::begin::{StoredArgs, document, own_guest};
 use crate::limits::StoredLimits;
 use crate::sink::StoreSink;
 use crate::{Begun, RunRow, Runs, RunsError, State, load, texts};
@@ -128,7 +129,7 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
     let missing = |what| RunsError::Missing { id, what };
     let log = load::log(tx, id)?;
     let begin = log.begin();
-    if row.guest != unhex(GUEST_SHA256) || begin.guest != unhex(GUEST_SHA256) {
+    if row.guest != own_guest() || begin.guest != own_guest() {
         let version = begin.version.clone();
         return Err(RunsError::Guest { id, version });
     }
@@ -136,8 +137,9 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
     let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
     let mut inputs = Vec::new();
     for (name, digest) in stored.inputs {
-        let bytes = texts::get(tx, &unhex(&digest))?;
-        inputs.push((name, bytes.ok_or(missing("a file of --input"))?));
+        let lost = || missing("a file of --input");
+        let digest = unhex(&digest).ok_or_else(lost)?;
+        inputs.push((name, texts::get(tx, &digest)?.ok_or_else(lost)?));
     }
     let limits: StoredLimits = serde_json::from_str(&row.limits).map_err(document)?;
     let repo = match begin.bundle {

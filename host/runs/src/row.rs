@@ -7,7 +7,7 @@ use kael_store::{Row, StoreError, Tx, Value};
 
 use crate::RunsError;
 
-const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, status, wake, takeovers, \
+const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
                        created, started, ended, ending, usage";
 
 /// In which state a run is.
@@ -94,8 +94,6 @@ pub struct RunRow {
     pub(crate) limits: String,
     /// How often a process took it.
     pub epoch: i64,
-    /// What the script says of itself.
-    pub status: Option<String>,
     /// When it is to be woken.
     pub wake: Option<i64>,
     /// How often a process took it after another had died with it.
@@ -123,14 +121,13 @@ impl RunRow {
             args: row.get(5)?,
             limits: row.get(6)?,
             epoch: row.get(7)?,
-            status: row.get(8)?,
-            wake: row.get(9)?,
-            takeovers: row.get(10)?,
-            created: row.get(11)?,
-            started: row.get(12)?,
-            ended: row.get(13)?,
-            ending: row.get(14)?,
-            usage: row.get(15)?,
+            wake: row.get(8)?,
+            takeovers: row.get(9)?,
+            created: row.get(10)?,
+            started: row.get(11)?,
+            ended: row.get(12)?,
+            ending: row.get(13)?,
+            usage: row.get(14)?,
         })
     }
 

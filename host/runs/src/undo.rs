@@ -8,22 +8,16 @@ use crate::{RunRow, Runs, RunsError, State, load, look, sink, texts};
 
 const STATE: &str =
     "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, epoch = epoch + 1 WHERE id = ?1";
-const REMOVE: [&str; 7] = [
+const REMOVE: [&str; 3] = [
     "DELETE FROM journal WHERE run = ?1",
     "DELETE FROM output WHERE run = ?1",
-    "DELETE FROM inbox WHERE run = ?1",
-    "DELETE FROM timers WHERE run = ?1",
-    "DELETE FROM decisions WHERE approval IN (SELECT id FROM approvals WHERE run = ?1)",
-    "DELETE FROM approvals WHERE run = ?1",
     "DELETE FROM runs WHERE id = ?1",
 ];
 const BUNDLES: &str =
     "DELETE FROM bundles WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.bundle = bundles.digest)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 9] = [
-    STATE, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], REMOVE[6], BUNDLES,
-];
+pub(crate) const ALL: [&str; 5] = [STATE, REMOVE[0], REMOVE[1], REMOVE[2], BUNDLES];
 
 impl Runs {
     /// Settles whether a call took place. The run can then go on.

@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
 use kael_engine::environment::Environment;
+use kael_engine::text::{hex, unhex};
 
 use super::error::Error;
 
@@ -21,7 +22,7 @@ pub(crate) const MAX_SECRET: u64 = 64 << 10;
 const LENGTH: usize = 32;
 
 /// Keys by their numbers, the newest last: while they are changed, there are two.
-pub(crate) struct Keys(Vec<(u32, LessSafeKey, Zeroizing<Vec<u8>>)>);
+pub(crate) struct Keys(Vec<(u32, LessSafeKey, Zeroizing<[u8; LENGTH]>)>);
 
 impl Keys {
     /// The file of the key.
@@ -41,8 +42,9 @@ impl Keys {
         let text = std::str::from_utf8(&text).map_err(|_| bad())?;
         let mut keys = Self(Vec::new());
         for line in text.lines() {
-            let (number, hex) = line.split_once(':').ok_or_else(bad)?;
-            let bytes = unhex(hex).ok_or_else(bad)?;
+            let (number, digits) = line.split_once(':').ok_or_else(bad)?;
+            let bytes: [u8; LENGTH] = unhex(digits.trim()).ok_or_else(bad)?;
+            let bytes = Zeroizing::new(bytes);
             keys.add(number.parse().map_err(|_| bad())?, bytes)?;
         }
         match keys.0.is_empty() {
@@ -58,9 +60,9 @@ impl Keys {
         Ok(keys)
     }
 
-    fn add(&mut self, number: u32, bytes: Zeroizing<Vec<u8>>) -> Result<(), Error> {
+    fn add(&mut self, number: u32, bytes: Zeroizing<[u8; LENGTH]>) -> Result<(), Error> {
         let failed = || Error::new("the key of the secrets has another length".to_owned());
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| failed())?;
+        let key = UnboundKey::new(&AES_256_GCM, &bytes[..]).map_err(|_| failed())?;
         self.0.push((number, LessSafeKey::new(key), bytes));
         Ok(())
     }
@@ -94,35 +96,19 @@ impl Keys {
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
         let mut text = Zeroizing::new(String::new());
         for (number, _, bytes) in &self.0 {
-            text.push_str(&format!("{number}:"));
-            for byte in bytes.iter() {
-                text.push_str(&format!("{byte:02x}"));
-            }
-            text.push('\n');
+            let digits = Zeroizing::new(hex(&bytes[..]));
+            text.push_str(&format!("{number}:{}\n", digits.as_str()));
         }
         replace(path, text.as_bytes())
             .map_err(|error| Error::path("the key of the secrets", path, &error))
     }
 }
 
-fn random() -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut bytes = Zeroizing::new(vec![0; LENGTH]);
+fn random() -> Result<Zeroizing<[u8; LENGTH]>, Error> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
     let failed = |_| Error::new("the machine gives no random numbers".to_owned());
-    SystemRandom::new().fill(&mut bytes).map_err(failed)?;
+    SystemRandom::new().fill(&mut bytes[..]).map_err(failed)?;
     Ok(bytes)
-}
-
-fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = text.trim().as_bytes();
-    if text.len() != 2 * LENGTH {
-        return None;
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
-    for pair in text.chunks_exact(2) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        bytes.push(u8::from_str_radix(pair, 16).ok()?);
-    }
-    Some(bytes)
 }
 
 /// A regular file of a bounded size. A FIFO is not waited for.

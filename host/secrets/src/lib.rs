@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use program::Running;
+
 pub use error::Error;
 pub use sources::{Place, Sources};
 pub use store::{Listed, Store};
@@ -57,7 +59,7 @@ pub fn list(environment: &Environment) -> PathBuf {
 }
 
 impl Inner {
-    fn get(&self, name: &str) -> Result<SecretValue, Error> {
+    fn get(&self, name: &str, running: &Running) -> Result<SecretValue, Error> {
         kael_engine::secrets::check_name(name).map_err(|why| Error::name(name, why))?;
         let list = list(&self.environment);
         let sources = Sources::read(&list, self.environment.path(LIST).is_some())?;
@@ -82,7 +84,7 @@ impl Inner {
                 {
                     return Ok(value.clone());
                 }
-                let value = program::run(name, words, &self.environment)?;
+                let value = running.run(name, words, &self.environment)?;
                 let value = SecretValue::from_bytes(value).map_err(bad)?;
                 if let Some(until) = Instant::now().checked_add(*ttl) {
                     printed.insert(name.to_owned(), (until, value.clone()));
@@ -93,11 +95,22 @@ impl Inner {
     }
 }
 
+/// Ends the program with the call that waits for it.
+struct EndOnDrop(Running);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl SecretSource for Secrets {
     fn get<'a>(&'a self, name: &'a str) -> Getting<'a> {
         let (inner, name) = (self.0.clone(), name.to_owned());
         Box::pin(async move {
-            let getting = tokio::task::spawn_blocking(move || inner.get(&name));
+            let running = EndOnDrop(Running::default());
+            let own = running.0.clone();
+            let getting = tokio::task::spawn_blocking(move || inner.get(&name, &own));
             let interrupted = |_| SecretError {
                 message: "the host was interrupted".to_owned(),
                 hint: None,

@@ -153,23 +153,6 @@ impl Files {
             source,
         }
     }
-
-    pub(crate) fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
-        // The copy holds what the store holds, so it is for the same eyes.
-        let made = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(file);
-        made.map_err(|source| StoreError::Open {
-            path: file.to_owned(),
-            source,
-        })?;
-        let connection = connect(&self.path)?;
-        let name = file.to_string_lossy();
-        connection.execute("VACUUM INTO ?1", [name.as_ref()])?;
-        Ok(())
-    }
 }
 
 /// A connection that only reads.

@@ -1,6 +1,6 @@
 //! The door: a store is opened once, and written and read through closures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::file::{Files, Mode, RunLock};
@@ -97,14 +97,6 @@ impl Store {
     /// When that cannot be found out.
     pub fn is_run_locked(&self, run: &[u8; 16]) -> Result<bool, StoreError> {
         self.0.files.is_locked(run)
-    }
-
-    /// Copies the store as it is now into a new file, while it is in use.
-    ///
-    /// # Errors
-    /// When the file is there already or cannot be written.
-    pub fn copy_to(&self, file: PathBuf) -> Result<(), StoreError> {
-        self.0.files.copy_to(&file)
     }
 }
 

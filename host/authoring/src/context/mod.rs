@@ -9,6 +9,8 @@ mod globals;
 mod standing;
 mod text;
 
+use std::collections::BTreeMap;
+
 use kael_engine::catalog::Definition;
 use kael_engine::gate::Policy;
 use kael_engine::names::ActionName;
@@ -86,26 +88,28 @@ impl<'a> Context<'a> {
         query: Option<&str>,
     ) -> Result<Self, PolicyError> {
         let policy = repo.policy(policy)?;
-        let standing = |name: &ActionName, found: &Definition| Standing::of(&policy, name, found);
-        let index = Index::new(&repo.catalog, |name, definition| {
-            standing(name, definition) != Standing::Denied
-        });
-        let mut order = index.find(query.unwrap_or_default());
-        let mut rest = index.find("");
-        let total = rest.len();
-        rest.retain(|name| !order.contains(name));
-        order.extend(rest);
-        let item = |name: &ActionName| {
-            let (name, definition) = repo.catalog.iter().find(|(known, _)| *known == name)?;
-            Some(Item {
-                name,
-                definition,
-                standing: standing(name, definition),
-            })
-        };
+        let mut items = BTreeMap::new();
+        for (name, definition) in repo.catalog.iter() {
+            let standing = Standing::of(&policy, definition);
+            if standing != Standing::Denied {
+                let item = Item {
+                    name,
+                    definition,
+                    standing,
+                };
+                items.insert(name, item);
+            }
+        }
+        let total = items.len();
+        let index = Index::new(&repo.catalog, |name, _| items.contains_key(name));
+        let found = index.find(query.unwrap_or_default());
+        let mut actions: Vec<Item<'_>> = Vec::with_capacity(total);
+        actions.extend(found.into_iter().filter_map(|name| items.remove(name)));
+        // The rest follows by name.
+        actions.extend(items.into_values());
         Ok(Self {
             title: title.to_owned(),
-            actions: order.into_iter().filter_map(item).collect(),
+            actions,
             query: query.map(str::to_owned),
             total,
         })

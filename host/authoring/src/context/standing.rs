@@ -2,7 +2,6 @@
 
 use kael_engine::catalog::Definition;
 use kael_engine::gate::Policy;
-use kael_engine::names::ActionName;
 use kael_engine::policy::Verdict;
 
 /// What the policy says of an action.
@@ -21,22 +20,13 @@ pub enum Standing {
 impl Standing {
     /// What a policy that was compiled for the catalog says.
     #[must_use]
-    pub fn of(policy: &Policy, name: &ActionName, definition: &Definition) -> Self {
-        let denied = definition
-            .names
-            .iter()
-            .any(|name| policy.denies(name).is_some());
-        if denied || policy.denies(name).is_some() {
-            return Self::Denied;
-        }
-        let Some(rulebook) = &policy.rulebook else {
-            return Self::Allowed;
-        };
-        match rulebook.always(definition).map(|decision| decision.verdict) {
+    pub fn of(policy: &Policy, definition: &Definition) -> Self {
+        match policy.always(definition).map(|decision| decision.verdict) {
             Some(Verdict::Allow) => Self::Allowed,
             Some(Verdict::Approve) => Self::NeedsApproval,
             Some(Verdict::Deny) => Self::Denied,
-            None => Self::DependsOnCall,
+            None if policy.rulebook.is_some() => Self::DependsOnCall,
+            None => Self::Allowed,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{OnceLock, PoisonError};
 use std::time::Instant;
@@ -16,10 +16,10 @@ use crate::exit;
 use crate::inputs;
 use crate::page::{Page, Told};
 use crate::patience;
-use crate::progress::{self, ScriptWriter};
+use crate::progress;
 use crate::report::{self, Problem};
 use crate::runtime::{Ended, block_run, until_a_signal};
-use crate::sanitize::{Terminal, escape_control};
+use crate::sanitize::escape_control;
 use crate::settings;
 use crate::snippet::SourceMap;
 use crate::terminal::say_json;
@@ -29,7 +29,7 @@ use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::environment::Environment;
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, RunReport};
-use kael_engine::sandbox::{Input, Output, Script, Shown};
+use kael_engine::sandbox::{Input, Script, Shown};
 use kael_engine::units::ByteSize;
 
 /// A script may be this large.
@@ -148,13 +148,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Ok(store) => store,
         Err(error) => return context.finish(&limits, None, Some(*error), "", exit::CONFIG),
     };
-    let output = if run.json {
-        Output::in_memory()
-    } else if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(ScriptWriter(io::stdout())))
-    } else {
-        Output::to_writer(io::stdout())
-    };
+    let output = progress::script_output(run.json);
     let name = script.name.clone();
     let source = String::from_utf8_lossy(&script.source).into_owned();
     let texts = || {
@@ -176,7 +170,12 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         let repo = settings.repo(&runtime, &output).await?;
         let mut options = settings.run_options(output.clone());
         let durable = match &store {
-            Some(store) => Some(store.begin(&mut options, &script, repo.as_deref())?),
+            Some(store) => Some(store.begin(
+                &mut options,
+                &script,
+                repo.as_deref(),
+                (&config, &run.bounds),
+            )?),
             None => None,
         };
         let handle = runtime.run(repo.as_ref(), script, options);

@@ -107,6 +107,17 @@ impl ConfigError {
     }
 }
 
+/// The entries of both lists; one that is there is not added again.
+fn added<T: Clone + PartialEq>(all: &[T], more: Vec<T>) -> Vec<T> {
+    let mut all = all.to_vec();
+    for entry in more {
+        if !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    all
+}
+
 /// A configuration file that was read, or that does not exist.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -197,22 +208,14 @@ impl Config {
 
     fn set(&mut self, key: Key, value: Value, origin: Origin) {
         let value = match (key, self.settings.get(&key), value) {
-            (Key::Deny, Some(before), Value::List(more)) => {
-                let mut all = match &before.value {
-                    Value::List(all) => all.clone(),
-                    _ => Vec::new(),
-                };
-                all.extend(more);
-                Value::List(all)
-            }
-            (Key::Policy, Some(before), Value::Paths(more)) => {
-                let mut all = match &before.value {
-                    Value::Paths(all) => all.clone(),
-                    _ => Vec::new(),
-                };
-                all.extend(more);
-                Value::Paths(all)
-            }
+            (Key::Deny, Some(before), Value::List(more)) => Value::List(match &before.value {
+                Value::List(all) => added(all, more),
+                _ => more,
+            }),
+            (Key::Policy, Some(before), Value::Paths(more)) => Value::Paths(match &before.value {
+                Value::Paths(all) => added(all, more),
+                _ => more,
+            }),
             (_, _, value) => value,
         };
         self.settings.insert(key, Setting { value, origin });

@@ -113,6 +113,7 @@ impl Dispatcher {
         params: String,
     ) -> Result<String, ActionError> {
         let opened = self.open_secrets(definition, params).await?;
+        self.secrets.prepare().await;
         self.hide_in_lines();
         let number = call.call;
         let invocation = Invocation {
@@ -141,7 +142,10 @@ impl Dispatcher {
             let bound = self.bound(definition, printed?).await;
             return bound.map_err(|error| self.executor.masked(definition, error));
         }
-        let printed = printed.and_then(|stdout| self.without_secrets(definition, call, stdout));
+        let printed = match printed {
+            Ok(stdout) => Box::pin(self.without_secrets(definition, call, stdout)).await,
+            Err(error) => Err(error),
+        };
         let bound = match printed {
             Ok(stdout) => Box::pin(self.bound(definition, stdout))
                 .await
@@ -164,6 +168,9 @@ impl Dispatcher {
     /// be: a cache is no reason to fail.
     async fn cached(&self, definition: &Definition, params: &str) -> Option<Kept> {
         let cache = self.cache_of(definition)?.clone();
+        if Self::are_of_this_run(params) {
+            return None;
+        }
         let key = match cache.key() {
             Ok(key) => key,
             Err(error) => {

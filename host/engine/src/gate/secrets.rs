@@ -39,8 +39,11 @@ impl Dispatcher {
             names.extend(secrets::named(&tree(params)?, places).map_err(misplaced)?);
         }
         // What the definition names, the team has allowed.
-        let mut own: BTreeSet<String> = secrets::names_of(&definition.locked);
-        own.extend(secrets::names_of(&definition.defaults));
+        let fields = definition
+            .locked
+            .values()
+            .chain(definition.defaults.values());
+        let mut own: BTreeSet<String> = fields.flat_map(secrets::names_in).collect();
         own.extend(bound.values().cloned());
         let tenant = self.run.tenant.as_str();
         // What an action gave back in this run passes wherever a secret is declared.
@@ -101,8 +104,15 @@ impl Dispatcher {
         }
     }
 
+    /// Whether parameters hold a handle of a result. The value behind it is another in each run.
+    pub(super) fn are_of_this_run(params: &str) -> bool {
+        let names = || tree(params).map(|document| secrets::names_in(&document));
+        params.contains(HANDLE)
+            && names().is_ok_and(|all| all.iter().any(|name| name.starts_with(KEPT)))
+    }
+
     /// What a program printed, with handles in the places of the secrets that it gives back, and without any value.
-    pub(super) fn without_secrets(
+    pub(super) async fn without_secrets(
         &self,
         definition: &Definition,
         call: u64,
@@ -112,6 +122,7 @@ impl Dispatcher {
             true => stdout,
             false => self.keep_returned(definition, call, stdout)?,
         };
+        self.secrets.prepare().await;
         Ok(match self.secrets.masks() {
             Some(masks) => masks.hide_json(stdout),
             None => stdout,
@@ -124,7 +135,7 @@ impl Dispatcher {
         call: u64,
         stdout: Vec<u8>,
     ) -> Result<Vec<u8>, ActionError> {
-        // What is no document is told by the check of results, without a word of it: it may hold the secret.
+        // The errors do not quote the text: it may hold the secret.
         let bad = |why: String| ActionError::new(ErrorKind::BadOutput, why);
         let text = json::text(stdout).map_err(|_| bad("it printed what is no JSON".to_owned()))?;
         let mut document = tree(&text)
@@ -145,7 +156,8 @@ impl Dispatcher {
                 "" => format!("{KEPT}{call}"),
                 path => format!("{KEPT}{call}/{path}"),
             };
-            self.secrets.keep(&name, value);
+            let kept = self.secrets.keep(&name, value);
+            kept.map_err(|error| ActionError::unavailable(error.message, error.hint))?;
             Ok(secrets::handle(&name))
         };
         secrets::replaced(

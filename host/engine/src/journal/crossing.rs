@@ -20,7 +20,11 @@ pub(crate) struct Request<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Crossing {
     /// Something is shown, with nothing in flight.
-    Show { bytes: u64, digest: [u8; 32] },
+    Show {
+        name: &'static str,
+        bytes: u64,
+        digest: [u8; 32],
+    },
     /// Another of the host's own names, with nothing in flight.
     Own { name: String },
     /// Anything else.
@@ -45,12 +49,13 @@ impl Crossing {
             && cancel.is_empty()
             && is_own(call.name)
         {
-            return match SHOWING.contains(&call.name) {
-                true => Self::Show {
+            return match SHOWING.into_iter().find(|name| *name == call.name) {
+                Some(name) => Self::Show {
+                    name,
                     bytes: call.params.len() as u64,
                     digest: digest_of(&[*call], &[], true),
                 },
-                false => Self::Own {
+                None => Self::Own {
                     name: call.name.to_owned(),
                 },
             };

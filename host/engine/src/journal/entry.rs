@@ -85,12 +85,6 @@ pub struct Intent {
 pub enum Wait {
     /// A time, in microseconds since 1970.
     Until(u64),
-    /// A signal of that name, and until when.
-    Signal(String, Option<u64>),
-    /// The end of another run, by its id.
-    Child(String),
-    /// A person's decision: the id of the approval.
-    Approval(String),
 }
 
 /// How a person settled a doubt.
@@ -195,7 +189,7 @@ pub enum Entry {
     },
     /// A doubt was settled.
     Resolve(Box<Resolve>),
-    /// Somebody asked the run to end.
+    /// A person asked the run to end.
     Cancel {
         /// Who.
         by: String,
@@ -205,8 +199,6 @@ pub enum Entry {
         /// How often this was so.
         epoch: u64,
     },
-    /// For people.
-    Note(String),
     /// The end.
     End(Box<End>),
 }
@@ -226,8 +218,7 @@ impl Entry {
             Self::Resolve(_) => 7,
             Self::Cancel { .. } => 8,
             Self::Takeover { .. } => 9,
-            Self::Note(_) => 10,
-            Self::End(_) => 11,
+            Self::End(_) => 10,
         }
     }
 
@@ -308,19 +299,6 @@ impl Entry {
                         to.byte(0);
                         to.number(*time);
                     }
-                    Wait::Signal(name, until) => {
-                        to.byte(1);
-                        to.text(name);
-                        to.option(*until, Encoder::number);
-                    }
-                    Wait::Child(run) => {
-                        to.byte(2);
-                        to.text(run);
-                    }
-                    Wait::Approval(approval) => {
-                        to.byte(3);
-                        to.text(approval);
-                    }
                 }
             }
             Self::Resolve(resolve) => {
@@ -340,7 +318,6 @@ impl Entry {
             }
             Self::Cancel { by } => to.text(by),
             Self::Takeover { epoch } => to.number(*epoch),
-            Self::Note(text) => to.text(text),
             Self::End(end) => {
                 to.byte(end.kind as u8);
                 to.text(&end.text);
@@ -411,9 +388,6 @@ impl Entry {
                 id: from.number32()?,
                 wait: match from.byte()? {
                     0 => Wait::Until(from.number()?),
-                    1 => Wait::Signal(from.text()?, from.option(Decoder::number)?),
-                    2 => Wait::Child(from.text()?),
-                    3 => Wait::Approval(from.text()?),
                     _ => return Err(from.wrong("no such wait")),
                 },
             },
@@ -431,8 +405,7 @@ impl Entry {
             9 => Self::Takeover {
                 epoch: from.number()?,
             },
-            10 => Self::Note(from.text()?),
-            11 => Self::End(Box::new(End {
+            10 => Self::End(Box::new(End {
                 kind: end_kind(&mut from)?,
                 text: from.text()?,
                 result: from.option(Decoder::text)?,

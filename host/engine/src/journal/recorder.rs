@@ -81,7 +81,7 @@ impl Journal {
 
 /// Shows output.
 pub(crate) trait Release: Send + Sync {
-    /// Shows it, or says that nobody reads it any more; with why, if it is known.
+    /// Shows it. An error means that the reader has left, with the reason if it is known.
     fn release(
         &self,
         text: Vec<u8>,
@@ -111,6 +111,16 @@ struct Buffer {
     undelivered: HashMap<u32, u64>,
     timer: Option<Instant>,
     clock: f64,
+    /// Batches that were handed over, and how many of them are durable.
+    handed: u64,
+    durable: u64,
+}
+
+/// A batch that was handed over.
+struct Handed {
+    appending: super::sink::Appending,
+    /// From 1.
+    number: u64,
 }
 
 pub(crate) struct Recorder {
@@ -142,6 +152,8 @@ impl Recorder {
             undelivered: HashMap::new(),
             timer: None,
             clock: 0.0,
+            handed: 0,
+            durable: 0,
         };
         Self {
             sink,
@@ -208,7 +220,7 @@ impl Recorder {
         self.hand_over_if_large(buffer);
     }
 
-    /// Adds how a call ended. The end of an effect is soon durable, with nobody waiting for that.
+    /// Adds how a call ended. The end of an effect becomes durable within two milliseconds; no call waits for that.
     pub(crate) fn outcome(
         self: &Arc<Self>,
         id: u32,
@@ -277,12 +289,14 @@ impl Recorder {
         if let Some(error) = self.failed.borrow().clone() {
             return Err(error);
         }
-        let (appending, upto) = self.hand_over(self.lock());
-        if let Some(appending) = appending
-            && let Err(error) = appending.await
-        {
-            self.failed.send_replace(Some(error.clone()));
-            return Err(error);
+        let (handed, upto) = self.hand_over(self.lock());
+        if let Some(Handed { appending, number }) = handed {
+            if let Err(error) = appending.await {
+                self.failed.send_replace(Some(error.clone()));
+                return Err(error);
+            }
+            let mut buffer = self.lock();
+            buffer.durable = buffer.durable.max(number);
         }
         self.show_up_to(upto).await;
         Ok(())
@@ -306,16 +320,15 @@ impl Recorder {
 
     fn hand_over_if_large(&self, buffer: MutexGuard<'_, Buffer>) {
         if buffer.rows.len() >= MAX_BUFFERED || buffer.bytes >= MAX_BUFFERED_BYTES {
-            // Durable also when nobody waits. Should it fail, the next barrier finds a gap.
+            // It becomes durable without a barrier. If it fails, the next barrier finds a gap.
             drop(self.hand_over(buffer));
         }
     }
 
     /// Gives what is buffered to the sink, under the lock: batches are in the order of their numbers.
-    fn hand_over(
-        &self,
-        mut buffer: MutexGuard<'_, Buffer>,
-    ) -> (Option<super::sink::Appending>, u64) {
+    /// None if nothing is buffered and all earlier batches are durable; an empty batch is durable no sooner than they are.
+    /// Returns where the output ends that was printed so far, too.
+    fn hand_over(&self, mut buffer: MutexGuard<'_, Buffer>) -> (Option<Handed>, u64) {
         buffer.end_stretch(now());
         let output = std::mem::take(&mut buffer.output);
         let offset = buffer.offset;
@@ -324,9 +337,11 @@ impl Recorder {
         if !output.is_empty() {
             buffer.unshown.extend_from_slice(&output);
         }
-        if buffer.rows.is_empty() && output.is_empty() {
+        if buffer.rows.is_empty() && output.is_empty() && buffer.durable == buffer.handed {
             return (None, upto);
         }
+        buffer.handed += 1;
+        let number = buffer.handed;
         let mut rows = std::mem::take(&mut buffer.rows);
         buffer.bytes = 0;
         buffer.timer = None;
@@ -347,7 +362,8 @@ impl Recorder {
             output,
             offset,
         };
-        (Some(self.sink.append(batch)), upto)
+        let appending = self.sink.append(batch);
+        (Some(Handed { appending, number }), upto)
     }
 
     /// Shows what is durable of the output.
@@ -370,7 +386,7 @@ impl Recorder {
         }
     }
 
-    /// A barrier in a while, with nobody waiting for it.
+    /// A barrier after this time. No call waits for it.
     fn flush_within(self: &Arc<Self>, time: Duration) {
         let due = Instant::now() + time;
         {

@@ -139,6 +139,7 @@ impl Replay {
                 Crossing::Show {
                     bytes: more,
                     digest: one,
+                    ..
                 },
             ) => {
                 self.stretch.add(*more, one);
@@ -154,7 +155,7 @@ impl Replay {
             }
             (Entry::Own { name, .. }, Crossing::Own { name: asked }) => name == asked,
             // What cannot be shown is answered with an error.
-            (Entry::Own { name, .. }, Crossing::Show { .. }) => name.starts_with("kael."),
+            (Entry::Own { name, .. }, Crossing::Show { name: asked, .. }) => name == asked,
             (Entry::Turn { digest, .. }, Crossing::Turn { digest: asked, .. }) => digest == asked,
             _ => false,
         };
@@ -204,5 +205,70 @@ fn words(entry: &Entry) -> String {
         Entry::Own { name, .. } => name.clone(),
         Entry::Turn { asked, .. } => asked.clone(),
         _ => "something else".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::crossing::Request;
+    use crate::journal::entry::{Begin, Failure};
+    use crate::journal::{Chain, FORMAT, LogRow, ZERO};
+
+    fn log(entries: &[Entry]) -> Arc<Log> {
+        let begin = Entry::Begin(Box::new(Begin {
+            format: FORMAT,
+            ..Begin::default()
+        }));
+        let mut chain = Chain::after(&ZERO);
+        let mut rows = Vec::new();
+        for (seq, entry) in std::iter::once(&begin).chain(entries).enumerate() {
+            let row = LogRow {
+                seq: seq as u64,
+                at: 1,
+                kind: entry.kind(),
+                body: entry.encode(),
+                commit: None,
+            };
+            chain.add(row.seq, row.at, row.kind, &row.body);
+            rows.push(row);
+        }
+        if let Some(last) = rows.last_mut() {
+            last.commit = Some((chain.end(0), 0));
+        }
+        Arc::new(Log::read(rows).expect("whole"))
+    }
+
+    fn asks(name: &str) -> Crossing {
+        let call = Request {
+            id: 1,
+            name,
+            params: "{}",
+        };
+        Crossing::of(&[call], &[], true, true)
+    }
+
+    #[test]
+    fn what_could_not_be_shown_has_its_error_again() {
+        let answer = Err(Failure {
+            kind: 1,
+            message: "no".to_owned(),
+            detail: None,
+        });
+        let entry = Entry::Own {
+            name: "kael.report".to_owned(),
+            answer: answer.clone(),
+        };
+        let log = log(&[entry]);
+        let mut replay = Replay::new(log.clone());
+        let answered = replay.answer(&asks("kael.report")).expect("the same");
+        assert!(matches!(answered, Answered::Own(again) if again == answer));
+        // Another name is another script.
+        for other in ["kael.print", "kael.clock", "t.a"] {
+            assert!(
+                Replay::new(log.clone()).answer(&asks(other)).is_err(),
+                "{other}"
+            );
+        }
     }
 }

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+use crate::text;
+
 /// A part of a value that is shorter is found by chance.
 const SHORTEST: usize = 8;
 /// Parts of one value that are looked for by themselves.
@@ -112,7 +114,7 @@ fn percent(part: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn hex(part: &[u8]) -> [Vec<u8>; 2] {
-    let lower: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lower = text::hex(part);
     [lower.to_uppercase().into_bytes(), lower.into_bytes()]
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::catalog::{SecretPlace, SecretStep};
 
@@ -41,16 +41,14 @@ pub fn named(document: &Value, places: &[SecretPlace]) -> Result<BTreeSet<String
     Ok(names)
 }
 
-/// The names of all handles that a table holds, wherever.
+/// The names of all handles in a document, at any place.
 #[must_use]
-pub fn names_of(fields: &Map<String, Value>) -> BTreeSet<String> {
+pub fn names_in(document: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for value in fields.values() {
-        _ = walk(value, &[], "", &mut |_, name, _| {
-            names.insert(name.to_owned());
-            Ok::<(), Misplaced>(())
-        });
-    }
+    _ = walk(document, &[], "", &mut |_, name, _| {
+        names.insert(name.to_owned());
+        Ok::<(), Misplaced>(())
+    });
     names
 }
 
@@ -67,11 +65,7 @@ fn walk<E>(
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
+                let path = joined(path, key);
                 walk(value, &below(places, Some(key)), &path, found)?;
             }
         }
@@ -84,6 +78,14 @@ fn walk<E>(
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
     Ok(())
+}
+
+/// The path of a field.
+fn joined(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    }
 }
 
 /// The places below a key, or below the elements of a list.
@@ -123,17 +125,13 @@ fn put<E>(
         }
         (Some((SecretStep::Key(key), rest)), Value::Object(fields)) => {
             if let Some(value) = fields.get_mut(key) {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                put(value, rest, &path, replace)?;
+                put(value, rest, &joined(path, key), replace)?;
             }
         }
         (Some((SecretStep::Every, rest)), Value::Array(elements)) => {
             for (at, value) in elements.iter_mut().enumerate() {
-                put(value, rest, &format!("{path}.{}", at + 1), replace)?;
+                let path = joined(path, &(at + 1).to_string());
+                put(value, rest, &path, replace)?;
             }
         }
         _ => {}

@@ -11,7 +11,7 @@ mod masks;
 mod run_secrets;
 mod value;
 
-pub use handles::{HANDLE, Misplaced, handle, named, names_of, replaced};
+pub use handles::{HANDLE, Misplaced, handle, named, names_in, replaced};
 pub use masks::Masks;
 pub use run_secrets::{KEPT, RunSecrets};
 pub use value::{BadValue, Getting, SecretError, SecretSource, SecretValue, check_name};

@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::masks::Masks;
 use super::value::{SecretError, SecretSource, SecretValue};
+use crate::permit;
 
 /// How the names of values begin that an action gave back.
 pub const KEPT: &str = "result/";
+/// Values that one run may come to know of, and their bytes together: what finds them is made again for each new one.
+const MAX_VALUES: usize = 100;
+const MAX_BYTES: usize = 64 << 10;
 
 /// Where a run's secrets come from, and those that its actions were given or gave back.
 #[derive(Default)]
@@ -28,14 +32,27 @@ struct Known {
 }
 
 impl Known {
-    fn note(&mut self, name: &str, value: &SecretValue) {
+    fn note(&mut self, name: &str, value: &SecretValue) -> Result<(), SecretError> {
         let same =
             |(own, old): &(String, SecretValue)| own == name && old.expose() == value.expose();
         if self.values.iter().any(same) {
-            return;
+            return Ok(());
+        }
+        let bytes = self.values.iter().map(|(_, known)| known.expose().len());
+        if self.values.len() == MAX_VALUES
+            || bytes.sum::<usize>() + value.expose().len() > MAX_BYTES
+        {
+            return Err(SecretError {
+                message: format!(
+                    "one run may use {MAX_VALUES} secrets of {} KiB together, and `{name}` is beyond that",
+                    MAX_BYTES >> 10
+                ),
+                hint: Some("do the work in several runs".to_owned()),
+            });
         }
         self.values.push((name.to_owned(), value.clone()));
         self.masks = None;
+        Ok(())
     }
 }
 
@@ -78,16 +95,40 @@ impl RunSecrets {
         };
         let value = source.get(name).await?;
         self.is_in_use.store(true, Ordering::Release);
-        self.known().note(name, &value);
+        self.known().note(name, &value)?;
         Ok(value)
     }
 
     /// Keeps a value that an action gave back, under a name of the run's own.
-    pub fn keep(&self, name: &str, value: SecretValue) {
+    ///
+    /// # Errors
+    /// When the run may use no more.
+    pub fn keep(&self, name: &str, value: SecretValue) -> Result<(), SecretError> {
         self.is_in_use.store(true, Ordering::Release);
         let mut known = self.known();
-        known.note(name, &value);
+        known.note(name, &value)?;
         known.kept.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Makes what hides the values, on another thread: of many or long values that takes a while.
+    pub(crate) async fn prepare(&self) {
+        let values = {
+            let known = self.known();
+            match known.masks {
+                Some(_) => return,
+                None => known.values.clone(),
+            }
+        };
+        let count = values.len();
+        let made = permit::blocking(move || Arc::new(Masks::of(values))).await;
+        let mut known = self.known();
+        // More values may have come meanwhile.
+        if let Ok(masks) = made
+            && known.values.len() == count
+        {
+            known.masks = Some(masks);
+        }
     }
 
     /// What hides the values that the run knows of so far; none where there are none.

@@ -214,3 +214,29 @@ fn names_and_values_have_bounds() {
     let value = SecretValue::new("12345678".to_owned()).expect("a value");
     assert_eq!(format!("{value:?}"), "SecretValue");
 }
+
+#[test]
+fn what_a_run_knows_of_has_a_bound() {
+    let run = RunSecrets::default();
+    let value = |text: String| SecretValue::new(text).expect("a value");
+    for number in 0..100 {
+        run.keep(
+            &format!("result/{number}"),
+            value(format!("value {number:04}")),
+        )
+        .expect("room");
+    }
+    let more = || run.keep("result/100", value("value 0100".to_owned()));
+    let error = more().expect_err("there is no room").to_string();
+    assert_eq!(
+        error,
+        "one run may use 100 secrets of 64 KiB together, and `result/100` is beyond that"
+    );
+    // One that it knows of takes no more room.
+    run.keep("result/7", value("value 0007".to_owned()))
+        .expect("room");
+    let run = RunSecrets::default();
+    run.keep("result/1", value("x".repeat(64 << 10)))
+        .expect("room");
+    assert!(run.keep("result/2", value("12345678".to_owned())).is_err());
+}

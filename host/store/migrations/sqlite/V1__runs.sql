@@ -1,4 +1,4 @@
--- Runs, their journals, and what they wait for.
+-- Runs and their journals.
 --
 -- Ids are UUIDs of 16 bytes, digests SHA-256, times microseconds since 1970.
 
@@ -24,13 +24,12 @@ CREATE TABLE blob_refs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_refs_by_digest ON blob_refs (tenant, digest);
 
--- An actions repo as one guest evaluated it: its modules or the image of its tree, and its definitions.
+-- An actions repo as one guest evaluated it: its modules, the image of its tree and its definitions.
 CREATE TABLE bundles (
     digest BLOB NOT NULL,
     guest BLOB NOT NULL,
     origin TEXT NOT NULL,
     prepared BLOB NOT NULL,
-    definitions BLOB NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (digest, guest)
 ) STRICT;
@@ -47,14 +46,8 @@ CREATE TABLE runs (
     guest BLOB NOT NULL,
     args TEXT NOT NULL,
     limits TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    submitter TEXT NOT NULL,
-    parent BLOB,
     epoch INTEGER NOT NULL,
-    host BLOB,
-    status TEXT,
     wake INTEGER,
-    deadline INTEGER,
     takeovers INTEGER NOT NULL,
     created INTEGER NOT NULL,
     started INTEGER,
@@ -63,7 +56,6 @@ CREATE TABLE runs (
     usage TEXT
 ) STRICT;
 CREATE INDEX runs_by_tenant ON runs (tenant, id);
-CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_by_wake ON runs (wake) WHERE wake IS NOT NULL;
 
 -- The log of a run is its fence: who cannot write the next (run, seq) has lost the run.
@@ -83,51 +75,4 @@ CREATE TABLE output (
     off INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (run, off)
-) STRICT;
-
--- Signals, decisions and the ends of children, kept until the run takes them. An id comes in once.
-CREATE TABLE inbox (
-    run BLOB NOT NULL,
-    id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    taken_seq INTEGER,
-    PRIMARY KEY (run, id)
-) STRICT;
-CREATE INDEX inbox_by_name ON inbox (run, name, at);
-
-CREATE TABLE timers (
-    due INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    run BLOB,
-    ref TEXT NOT NULL,
-    PRIMARY KEY (due, id)
-) STRICT;
-CREATE INDEX timers_by_run ON timers (run) WHERE run IS NOT NULL;
-
--- state: 0 open, 1 approved, 2 denied, 3 expired.
-CREATE TABLE approvals (
-    id BLOB NOT NULL PRIMARY KEY,
-    tenant INTEGER NOT NULL,
-    run BLOB NOT NULL,
-    call INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    action TEXT NOT NULL,
-    shown TEXT NOT NULL,
-    rule TEXT NOT NULL,
-    need INTEGER NOT NULL,
-    state INTEGER NOT NULL,
-    created INTEGER NOT NULL,
-    expires INTEGER
-) STRICT;
-CREATE INDEX approvals_by_run ON approvals (run);
-CREATE TABLE decisions (
-    approval BLOB NOT NULL,
-    who TEXT NOT NULL,
-    yes INTEGER NOT NULL,
-    note TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (approval, who)
 ) STRICT;

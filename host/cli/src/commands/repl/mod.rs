@@ -14,9 +14,8 @@ mod signals;
 use std::io::{self, IsTerminal as _};
 
 use crate::args::{Repl as Arguments, Shared};
-use crate::progress::{self, ScriptWriter};
+use crate::progress;
 use crate::report::Problem;
-use crate::sanitize::Terminal;
 use crate::snippet::SourceMap;
 use crate::terminal::Paint;
 use crate::{exit, runtime, settings};
@@ -24,7 +23,6 @@ use answer::{ended, not_begun, refused};
 use kael_engine::activity::{ActivityLog, Retention};
 use kael_engine::environment::Environment;
 use kael_engine::runtime::LoadError;
-use kael_engine::sandbox::Output;
 use session::Repl;
 use signals::Signals;
 
@@ -44,13 +42,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
         settings.envyr.activity = ActivityLog::new(Retention::Running);
     }
     let folder = settings.actions.clone();
-    let output = if arguments.json {
-        Output::in_memory()
-    } else if io::stdout().is_terminal() {
-        Output::to_writer(Terminal(ScriptWriter(io::stdout())))
-    } else {
-        Output::to_writer(io::stdout())
-    };
+    let output = progress::script_output(arguments.json);
     let runtime = match runtime::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use crate::args::{ResolveWord, Runs as Arguments, RunsCommand, Shared};
 use crate::durable::{problem, store_in};
 use crate::exit;
-use crate::report::Problem;
+use crate::report::{self, Problem};
 use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
 use kael_engine::journal::Verdict;
+use kael_engine::limits::Limits;
 use kael_engine::run_info::RunId;
+use kael_engine::runtime::RunReport;
+use kael_engine::sandbox::Output;
 use kael_runs::{Runs, RunsError, Verified, export};
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environment) -> u8 {
@@ -117,6 +120,25 @@ fn refused(shared: &Shared, error: &RunsError, as_json: bool) -> u8 {
     problem.report(shared, as_json, code)
 }
 
+/// Prints how a run ended: its report, the error and the exit code.
+fn finish(
+    shared: &Shared,
+    as_json: bool,
+    (report, error, code): (Option<RunReport>, Option<Problem>, u8),
+    output: &Output,
+    limits: &Limits,
+) -> u8 {
+    if as_json {
+        let kept = output.kept();
+        let document = report::json(report.as_ref(), error.as_ref(), &kept, limits, code);
+        return say_json(&document, code);
+    }
+    if let Some(error) = error {
+        error.print(shared.quiet);
+    }
+    code
+}
+
 fn cancel(runs: &Runs, id: &str, as_json: bool) -> Result<u8, RunsError> {
     let id = runs.find(id)?;
     runs.cancel(id, "local")?;
@@ -143,7 +165,10 @@ fn remove(runs: &Runs, ids: &[String], force: bool, as_json: bool) -> Result<u8,
     }
     let count = ids.len();
     Ok(match as_json {
-        true => say_json(&json!({ "removed": count }), exit::SUCCESS),
+        true => say_json(
+            &json!({ "ok": true, "exit_code": exit::SUCCESS, "removed": count }),
+            exit::SUCCESS,
+        ),
         false => say(&format!("removed: {count}\n"), exit::SUCCESS),
     })
 }
@@ -174,7 +199,7 @@ fn verify(shared: &Shared, runs: &Runs, id: &str, as_json: bool) -> Result<u8, R
 fn done(id: RunId, what: &str, as_json: bool) -> u8 {
     match as_json {
         true => say_json(
-            &json!({ "run": id.to_string(), "state": what }),
+            &json!({ "ok": true, "exit_code": exit::SUCCESS, "run": id.to_string(), "state": what }),
             exit::SUCCESS,
         ),
         false => say(&format!("{id}: {what}\n"), exit::SUCCESS),

@@ -1,24 +1,21 @@
 //! `kael-host runs replay`: runs a script again out of its journal.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, OnceLock};
 
 use super::super::run::named;
-use super::refused;
+use super::{finish, refused};
 use crate::args::{Bounds, Shared};
 use crate::exit;
-use crate::progress::ProgressWriter;
-use crate::report::{self, Problem};
+use crate::progress;
+use crate::report::Problem;
 use crate::runtime::{Ended, block_run};
-use crate::sanitize::Terminal;
 use crate::settings;
 use crate::snippet::SourceMap;
-use crate::terminal::say_json;
 use kael_engine::environment::Environment;
 use kael_engine::journal::Journal;
 use kael_engine::runtime::LoadError;
-use kael_engine::sandbox::{Ending, Output, Suspension};
+use kael_engine::sandbox::{Ending, Suspension};
 use kael_runs::Runs;
 
 pub(super) fn replay(
@@ -49,13 +46,7 @@ pub(super) fn replay(
             Err(message) => return Problem::usage(message).report(shared, as_json, exit::USAGE),
         }
     }
-    let output = match as_json {
-        true => Output::in_memory(),
-        false if io::stdout().is_terminal() => {
-            Output::to_writer(Terminal(ProgressWriter(io::stdout())))
-        }
-        false => Output::to_writer(io::stdout()),
-    };
+    let output = progress::script_output(as_json);
     let texts = {
         let source = String::from_utf8_lossy(&replayable.script.source).into_owned();
         SourceMap::default().with(&replayable.script.name, &source)
@@ -94,13 +85,5 @@ pub(super) fn replay(
         }
         Err(error) => (None, Some(Problem::no_threads(&error)), exit::CONFIG),
     };
-    if as_json {
-        let kept = output.kept();
-        let document = report::json(report.as_ref(), error.as_ref(), &kept, &limits, code);
-        return say_json(&document, code);
-    }
-    if let Some(error) = error {
-        error.print(shared.quiet);
-    }
-    code
+    finish(shared, as_json, (report, error, code), &output, &limits)
 }

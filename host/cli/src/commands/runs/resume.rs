@@ -1,25 +1,21 @@
 //! `kael-host runs resume`: goes on with a run where its journal ends.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, OnceLock};
 
-use super::refused;
+use super::{finish, refused};
 use crate::approver;
 use crate::args::{Bounds, Shared};
 use crate::durable::{self, RunStore};
 use crate::exit;
-use crate::progress::ProgressWriter;
-use crate::report::{self, Problem};
+use crate::progress;
+use crate::report::Problem;
 use crate::runtime::{Ended, block_run};
-use crate::sanitize::Terminal;
 use crate::settings;
 use crate::snippet::SourceMap;
-use crate::terminal::say_json;
 use kael_engine::environment::Environment;
 use kael_engine::limits::Limits;
 use kael_engine::runtime::LoadError;
-use kael_engine::sandbox::Output;
-use kael_runs::Resumable;
+use kael_runs::{Resumable, Rules};
 
 /// Goes on with a run, and says how that ended; with `quietly` nothing but the exit code.
 pub(super) fn resume(
@@ -35,6 +31,14 @@ pub(super) fn resume(
         let message = "a run keeps the memory that it began with: --max-memory cannot be changed";
         return Problem::usage(message.to_owned()).report(shared, as_json, exit::USAGE);
     }
+    let found = store.0.find(id);
+    let found = found.and_then(|id| Ok((id, store.0.rules(id)?)));
+    let (id, rules) = match found {
+        Ok(found) => found,
+        Err(error) => return refused(shared, &error, as_json),
+    };
+    let confinement = rules.confinement;
+    let bounds = &held_to(bounds, rules);
     let config = match settings::config(shared, bounds, &environment) {
         Ok(config) => config,
         Err(error) => {
@@ -42,8 +46,11 @@ pub(super) fn resume(
         }
     };
     let mut settings = settings::settings(&config, bounds, environment);
+    if confinement < settings.envyr.confinement {
+        settings.envyr.confinement = confinement;
+    }
     settings.policy.approver = approver::at_terminal();
-    let taken = store.0.find(id).and_then(|id| store.0.resume(id));
+    let taken = store.0.resume(id);
     let Resumable {
         info,
         script,
@@ -55,13 +62,7 @@ pub(super) fn resume(
         Err(error) => return refused(shared, &error, as_json),
     };
     let limits = changed(limits, bounds);
-    let output = match as_json || quietly {
-        true => Output::in_memory(),
-        false if io::stdout().is_terminal() => {
-            Output::to_writer(Terminal(ProgressWriter(io::stdout())))
-        }
-        false => Output::to_writer(io::stdout()),
-    };
+    let output = progress::script_output(as_json || quietly);
     let texts = {
         let source = String::from_utf8_lossy(&script.source).into_owned();
         SourceMap::default().with(&script.name, &source)
@@ -110,18 +111,20 @@ pub(super) fn resume(
         }
         Err(error) => (None, Some(Problem::no_threads(&error)), exit::CONFIG),
     };
-    if quietly {
-        return code;
+    match quietly {
+        true => code,
+        false => finish(shared, as_json, (report, error, code), &output, &limits),
     }
-    if as_json {
-        let kept = output.kept();
-        let document = report::json(report.as_ref(), error.as_ref(), &kept, &limits, code);
-        return say_json(&document, code);
-    }
-    if let Some(error) = error {
-        error.print(shared.quiet);
-    }
-    code
+}
+
+/// What was typed, and what the run was held to when it began.
+fn held_to(bounds: &Bounds, rules: Rules) -> Bounds {
+    let mut bounds = bounds.clone();
+    bounds.policy.extend(rules.policies);
+    bounds.deny.extend(rules.deny);
+    bounds.read_only |= rules.read_only;
+    bounds.audit = bounds.audit.or(rules.audit);
+    bounds
 }
 
 /// The limits of the run, with those that were typed.

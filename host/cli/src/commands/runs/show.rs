@@ -89,7 +89,6 @@ fn journal(log: &Log) -> String {
             Entry::Resolve(resolve) => format!("resolve  {:?} by {}", resolve.verdict, resolve.by),
             Entry::Cancel { by } => format!("cancel   by {by}"),
             Entry::Takeover { epoch } => format!("takeover {epoch}"),
-            Entry::Note(note) => format!("note     {note}"),
             Entry::End(end) => format!("end      {:?} {}", end.kind, end.text),
         };
         text += &format!("{seq:>6}  {}\n", escape_control(&words));

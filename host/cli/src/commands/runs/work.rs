@@ -1,5 +1,6 @@
 //! `kael-host runs work`: goes on with the runs whose time to wait is over.
 
+use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,8 @@ pub(super) fn work(
     as_json: bool,
     environment: &Environment,
 ) -> u8 {
+    // Runs that could not go on, and stay as they are until a person has looked at them.
+    let mut left = HashSet::new();
     loop {
         let waiting = match store.0.waiting() {
             Ok(waiting) => waiting,
@@ -33,7 +36,8 @@ pub(super) fn work(
         let now = i64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
         let due = waiting
             .into_iter()
-            .filter(|row| row.wake.is_some_and(|wake| wake <= now));
+            .filter(|row| row.wake.is_some_and(|wake| wake <= now) && !left.contains(&row.id))
+            .collect::<Vec<_>>();
         for row in due {
             if store.0.is_held(row.id).unwrap_or(true) {
                 continue;
@@ -47,7 +51,12 @@ pub(super) fn work(
                 return code;
             }
             let state = match store.0.show(row.id) {
-                Ok(view) => view.row.state.name(),
+                Ok(view) => {
+                    if view.row.epoch == row.epoch {
+                        left.insert(row.id);
+                    }
+                    view.row.state.name()
+                }
                 Err(RunsError::Unknown(_)) => "removed",
                 Err(error) => return refused(shared, &error, as_json),
             };

@@ -12,7 +12,7 @@ fn rows() -> Vec<LogRow> {
             format: FORMAT,
             ..Begin::default()
         })),
-        Entry::Note("a".to_owned()),
+        Entry::Takeover { epoch: 1 },
         Entry::Own {
             name: "kael.seed".to_owned(),
             answer: outcome.clone(),

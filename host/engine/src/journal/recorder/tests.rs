@@ -77,7 +77,7 @@ async fn an_effect_and_output_wait_for_the_sink_and_reading_does_not() {
     let log = Log::read(sink.rows()).expect("whole");
     assert!(matches!(log.entries()[3], Entry::Prints { count: 1, .. }));
     assert!(matches!(&log.entries()[4], Entry::Intent(intent) if intent.id == 2));
-    // Output is shown soon, with nobody waiting.
+    // Output is shown soon without a barrier.
     recorder.print(b"b");
     for _ in 0..500 {
         if shown.text() == "ab" {
@@ -86,6 +86,51 @@ async fn an_effect_and_output_wait_for_the_sink_and_reading_does_not() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(shown.text(), "ab");
+}
+
+/// Makes a batch durable when it is told to.
+struct Slow {
+    sink: MemorySink,
+    go: tokio::sync::watch::Sender<bool>,
+}
+
+impl Sink for Slow {
+    fn append(&self, batch: Batch) -> Appending {
+        let (appending, mut go) = (self.sink.append(batch), self.go.subscribe());
+        Box::pin(async move {
+            go.wait_for(|go| *go).await.ok();
+            appending.await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_barrier_with_nothing_new_waits_for_the_one_before_it() {
+    let (sink, go) = (
+        MemorySink::default(),
+        tokio::sync::watch::Sender::new(false),
+    );
+    let slow = Slow {
+        sink: sink.clone(),
+        go: go.clone(),
+    };
+    let (recorder, shown) = started(Arc::new(slow));
+    recorder.print(b"a");
+    let mut first = Box::pin(recorder.intent(intent(1)));
+    let mut second = Box::pin(recorder.barrier());
+    for waiting in [
+        &mut first as &mut (dyn Future<Output = Barrier> + Unpin),
+        &mut second,
+    ] {
+        let polled = tokio::time::timeout(Duration::from_millis(100), waiting).await;
+        assert!(polled.is_err(), "the entries are not durable");
+    }
+    assert_eq!(shown.text(), "");
+    go.send_replace(true);
+    second.await.expect("durable");
+    assert_eq!(shown.text(), "a");
+    first.await.expect("durable");
+    assert_eq!(Log::read(sink.rows()).expect("whole").entries().len(), 2);
 }
 
 #[tokio::test]

@@ -272,15 +272,20 @@ impl InstanceState {
         let done = self.answer_in_time(submit, cancel, wait).await?;
         let journal = self.journal()?;
         match crossing {
-            Crossing::Show { bytes, digest } if matches!(&done[..], [one] if one.outcome.is_ok()) =>
+            Crossing::Show { bytes, digest, .. } if matches!(&done[..], [one] if one.outcome.is_ok()) =>
             {
                 journal.recorder.show(bytes, &digest);
             }
-            Crossing::Show { .. } | Crossing::Own { .. } => {
+            Crossing::Show { name, .. } => {
                 if let Some(one) = done.first() {
                     journal
                         .recorder
-                        .own(crossing.words(), recorded(&one.outcome));
+                        .own(name.to_owned(), recorded(&one.outcome));
+                }
+            }
+            Crossing::Own { name } => {
+                if let Some(one) = done.first() {
+                    journal.recorder.own(name, recorded(&one.outcome));
                 }
             }
             Crossing::Turn { .. } => {
