@@ -170,6 +170,27 @@ fn tests_that_security_md_names_exist() {
     assert!(seen >= 8, "{seen} tests are named");
 }
 
+#[test]
+fn every_fuzz_target_has_seeds() {
+    let mut seen = 0;
+    for folder in ["host/fuzz", "guest/fuzz"] {
+        let targets = std::fs::read_dir(project(folder).join("targets")).expect("a folder");
+        for target in targets.flatten() {
+            let name = target.path().with_extension("");
+            let name = name.file_name().expect("a name");
+            let seeds = project(folder).join("seeds").join(name);
+            let count = std::fs::read_dir(&seeds).map_or(0, Iterator::count);
+            assert!(
+                count > 0,
+                "{} has no file: .ci/fuzz needs one",
+                seeds.display()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen} targets");
+}
+
 /// What Cargo would build for `packages`: each crate with every set of features that it would have.
 fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))

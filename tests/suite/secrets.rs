@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use kael_tests::{Kael, Ran};
+use kael_tests::{Kael, Ran, gone};
 
 const VALUE: &str = "hunter2/&\"x\\y z-correct";
 
@@ -408,4 +408,44 @@ fn a_handle_shows_its_name_alone() {
 [secret result/2/token]\t{\"token\":\"[secret result/2/token]\"}
 ",
         );
+}
+
+#[test]
+fn a_call_with_a_handle_of_its_run_is_not_kept() {
+    let kael = allowed();
+    let (state, writable) = kael.state();
+    let counts = format!("cache = 300, params = {{ token = 'secret' }}, {writable}");
+    let kael = kael
+        .shell(
+            "login",
+            "returns = { token = 'secret' }",
+            "echo '{\"token\":\"from-the-login\"}'",
+        )
+        .shell(
+            "counts",
+            &counts,
+            &format!("echo >> {state}/n; wc -l < {state}/n"),
+        )
+        .file(
+            "p.yaml",
+            "version: 1\ndefault: allow\nsecrets:\n- { use: \"*/*\", in: t.counts }\n",
+        );
+    // The second run has the same handle, for another value.
+    let script = "local token = actions.t.login({}).token
+        print(actions.t.counts({ token = token }), actions.t.counts({ token = token }))";
+    kael.script(script).prints("1\t2\n");
+    kael.script(script).prints("3\t4\n");
+    kael.script("print(actions.t.counts({ token = secret('a/b') }), actions.t.counts({ token = secret('a/b') }))")
+        .prints("5\t5\n");
+}
+
+#[test]
+fn a_program_that_prints_a_secret_ends_with_its_run() {
+    let list = "version: 1\nsecrets:\n  a/b: { exec: [sh, -c, \"sleep 771313; echo a\"] }\n";
+    session()
+        .file("config/kael/secrets.yaml", list)
+        .run_with(&["--timeout", "1s"])
+        .script("actions.t.bound({})")
+        .exits(5);
+    assert!(gone("sleep 771313"));
 }

@@ -13,7 +13,7 @@ pub(crate) mod policy;
 mod repl;
 mod run;
 #[cfg(feature = "store")]
-mod runs;
+pub(crate) mod runs;
 mod secrets;
 mod setup;
 mod trust;

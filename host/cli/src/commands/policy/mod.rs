@@ -1,5 +1,6 @@
 //! `kael-host policy`: what a policy allows, one file a subcommand.
 
+pub(crate) mod args;
 mod cases;
 mod check;
 mod explain;
@@ -7,12 +8,14 @@ mod explain;
 use std::path::PathBuf;
 
 use super::actions::{ActionsContext, Ended, code};
-use crate::args::{Bounds, Policy as Arguments, PolicyCommand, Shared};
+use crate::args::{Bounds, Shared};
 use crate::terminal::Paint;
 use kael_engine::environment::Environment;
 use kael_engine::gate::Policy;
 use kael_engine::runtime::Repo;
 use kael_engine::sandbox::Output;
+
+use args::{Policy as Arguments, PolicyCommand};
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {
     let context = |json: &bool| ActionsContext {

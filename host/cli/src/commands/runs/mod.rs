@@ -1,5 +1,6 @@
 //! `kael-host runs`: looks at the runs of `run --journal`, and continues them.
 
+pub(crate) mod args;
 mod list;
 mod replay;
 mod resume;
@@ -8,7 +9,7 @@ mod work;
 
 use serde_json::{Value, json};
 
-use crate::args::{ResolveWord, Runs as Arguments, RunsCommand, Shared};
+use crate::args::Shared;
 use crate::durable::{problem, store_in};
 use crate::exit;
 use crate::report::{self, Problem};
@@ -20,6 +21,8 @@ use kael_engine::run_info::RunId;
 use kael_engine::runtime::RunReport;
 use kael_engine::sandbox::Output;
 use kael_runs::{Runs, RunsError, Verified, export};
+
+use args::{ResolveWord, Runs as Arguments, RunsCommand};
 
 pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environment) -> u8 {
     let command = &arguments.command;

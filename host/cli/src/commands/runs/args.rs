@@ -1,0 +1,178 @@
+//! The command line of `kael-host runs`.
+
+use std::ffi::OsString;
+
+use clap::Subcommand;
+
+use crate::args::Bounds;
+
+/// Look at the runs of run --journal, and continue them.
+///
+/// A run is named by its id, or by the beginning or the end of it.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host runs ls\n  kael-host runs resume 0199c3f2\n  kael-host runs resolve 0199c3f2 3 done --result '{}'"
+)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Print the newest runs.
+    #[command(after_help = "Example:\n  kael-host runs ls --json")]
+    Ls {
+        /// At most so many.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        count: u32,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one run: its state, its journal, and what it needs.
+    #[command(after_help = "Example:\n  kael-host runs show 0199c3f2")]
+    Show {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print what the run has printed, and nothing else.
+        #[arg(long, conflicts_with = "json")]
+        output: bool,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on with a run where its journal ends.
+    ///
+    /// The script, the actions repo and the files of --input are those with which the run began. The limits are, too,
+    /// unless an option says otherwise; the memory stays as it is.
+    #[command(after_help = "Example:\n  kael-host runs resume 0199c3f2 --max-calls 200000")]
+    Resume {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print one JSON report after the run.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        bounds: Box<Bounds>,
+    },
+    /// Go on with the runs whose time to wait is over, as they become due.
+    ///
+    /// A run that sleeps for more than ten seconds ends its process with exit code 7; this is what wakes it. What the runs
+    /// print is kept: runs show --output prints it.
+    #[command(after_help = "Example:\n  kael-host runs work --once")]
+    Work {
+        /// Go on with what is due now, and end.
+        #[arg(long)]
+        once: bool,
+        /// Print a JSON document for each run.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        bounds: Box<Bounds>,
+    },
+    /// End a run that no process has. It cannot go on.
+    #[command(after_help = "Example:\n  kael-host runs cancel 0199c3f2")]
+    Cancel {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what became of a call that is in doubt, so that its run can go on.
+    #[command(
+        after_help = "Examples:\n  kael-host runs resolve 0199c3f2 3 done --result '{\"id\": 7}'\n  kael-host runs resolve 0199c3f2 3 retry"
+    )]
+    Resolve {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The number of the call, as `runs show` tells it.
+        #[arg(value_name = "CALL")]
+        call: u64,
+        /// It took place; it did not, and the script gets an error; or it is to be started again.
+        #[arg(value_name = "done|failed|retry")]
+        verdict: ResolveWord,
+        /// For done: the result that the script gets, as JSON.
+        #[arg(long, value_name = "JSON", default_value = "null")]
+        result: String,
+        /// For failed: the message that the script gets.
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "a person has said that it failed"
+        )]
+        message: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove runs, with their journals and outputs.
+    #[command(after_help = "Example:\n  kael-host runs rm 0199c3f2")]
+    Rm {
+        /// The runs.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+        /// Remove runs that are not over, too.
+        #[arg(long)]
+        force: bool,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a script again out of its journal: nothing is called, nothing is written.
+    ///
+    /// With another script this says where that does something else: a regression test from a real run. The exit code is 1
+    /// then.
+    #[command(after_help = "Example:\n  kael-host runs replay 0199c3f2 --script fixed.lua")]
+    Replay {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Stop behind the entry of that number, and print the Lua frames there.
+        #[arg(long, value_name = "SEQ")]
+        to: Option<u64>,
+        /// Another script in place of the run's.
+        #[arg(long, value_name = "FILE")]
+        script: Option<OsString>,
+        /// Print one JSON report.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the journal of a run, a line of JSON for each entry.
+    #[command(after_help = "Example:\n  kael-host runs export 0199c3f2 > run.jsonl")]
+    Export {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Changes nothing: the journal is JSON in any case.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether the journal of a run is what was written; exit code 1 when it is not.
+    #[command(after_help = "Example:\n  kael-host runs verify 0199c3f2")]
+    Verify {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ResolveWord {
+    /// It took place.
+    Done,
+    /// It did not, or failed.
+    Failed,
+    /// It is to be started again.
+    Retry,
+}
