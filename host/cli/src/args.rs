@@ -1,17 +1,19 @@
 //! The command line, as clap parses it.
 
+pub(crate) mod bounds;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+pub(super) use bounds::Bounds;
+
 use crate::commands::actions::args::Actions;
 use crate::commands::policy::args::Policy;
 #[cfg(feature = "store")]
 use crate::commands::runs::args::Runs;
-use kael_engine::confinement::Confinement;
 use kael_engine::executor::programs::Runner;
-use kael_engine::units::{ByteSize, TimeLimit};
 
 /// Runs Lua scripts that you did not write.
 ///
@@ -201,51 +203,6 @@ pub(super) enum ContextFormat {
     Json,
     /// Markdown with schemas.
     Markdown,
-}
-
-/// The limits and rules of a run. Each has a key in the configuration.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct Bounds {
-    /// Hold the calls to the rules of this policy file, too. Repeatable: a call must be allowed by all of them.
-    #[arg(long, value_name = "FILE")]
-    pub(super) policy: Vec<PathBuf>,
-    /// Allow only actions whose definition says effects = "none", or that keep results.
-    #[arg(long)]
-    pub(super) read_only: bool,
-    /// Append a line for every call to this audit log (mode 0600), which kael-host audit verify checks.
-    #[arg(long, value_name = "FILE")]
-    pub(super) audit: Option<PathBuf>,
-    /// Deny actions whose name matches; `*` stands for any text. Repeatable.
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) deny: Vec<String>,
-    /// Do not use or keep results of actions with `cache`.
-    #[arg(long, conflicts_with = "refresh")]
-    pub(super) no_cache: bool,
-    /// Run actions with `cache` again, and keep the new results.
-    #[arg(long)]
-    pub(super) refresh: bool,
-    /// How much confinement actions need: all, what the machine offers, or none [default:
-    /// best-effort].
-    #[arg(long, value_name = "required|best-effort|off")]
-    pub(super) confinement: Option<Confinement>,
-    /// Memory that the script may use [default: 256MiB].
-    #[arg(long, value_name = "SIZE")]
-    pub(super) max_memory: Option<ByteSize>,
-    /// Time that the script may compute; waiting for actions does not count [default: 60s].
-    #[arg(long, value_name = "TIME")]
-    pub(super) max_cpu: Option<TimeLimit>,
-    /// Time that the whole run may take [default: 15m].
-    #[arg(long, value_name = "TIME")]
-    pub(super) timeout: Option<TimeLimit>,
-    /// Output that the script may print [default: 16MiB].
-    #[arg(long, value_name = "SIZE")]
-    pub(super) max_output: Option<ByteSize>,
-    /// Actions that the script may call [default: 100000].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(super) max_calls: Option<u32>,
-    /// Actions that may run at once; more calls wait [default: 32].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(super) max_parallel: Option<u32>,
 }
 
 /// Check that this machine has what Kael needs.

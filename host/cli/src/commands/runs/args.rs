@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Subcommand;
 
-use crate::args::Bounds;
+use crate::args::bounds::Bounds;
 
 /// Look at the runs of run --journal, and continue them.
 ///
