@@ -13,7 +13,7 @@ use kael_store::{Tx, Value};
 use crate::begin::{StoredArgs, document, own_guest};
 use crate::limits::StoredLimits;
 use crate::sink::StoreSink;
-use crate::{Begun, RunRow, Runs, RunsError, State, load, texts};
+use crate::{Begun, Rules, RunRow, Runs, RunsError, State, load, texts};
 
 const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
                     takeovers = takeovers + ?4 WHERE id = ?1 AND epoch = ?2";
@@ -52,6 +52,16 @@ pub struct Replayable {
 }
 
 impl Runs {
+    /// What a run was held to when it began.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn rules(&self, id: RunId) -> Result<Rules, RunsError> {
+        let row = self.store.read_blocking(|tx| Ok(RunRow::get(tx, id)))??;
+        let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
+        Ok(stored.rules)
+    }
+
     /// Takes a run over. Nobody else may have it, and it must not be over; one that a limit has ended may go on.
     ///
     /// # Errors

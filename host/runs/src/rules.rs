@@ -4,11 +4,7 @@
 use std::path::PathBuf;
 
 use kael_engine::confinement::Confinement;
-use kael_engine::run_info::RunId;
 use serde::{Deserialize, Serialize};
-
-use crate::begin::{StoredArgs, document};
-use crate::{RunRow, Runs, RunsError};
 
 /// What the calls of a run are held to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -24,18 +20,6 @@ pub struct Rules {
     /// How much confinement actions need.
     #[serde(with = "confinement")]
     pub confinement: Confinement,
-}
-
-impl Runs {
-    /// What a run was held to when it began.
-    ///
-    /// # Errors
-    /// When there is no such run.
-    pub fn rules(&self, id: RunId) -> Result<Rules, RunsError> {
-        let row = self.store.read_blocking(|tx| Ok(RunRow::get(tx, id)))??;
-        let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
-        Ok(stored.rules)
-    }
 }
 
 mod confinement {
