@@ -88,6 +88,53 @@ fn paths_in_writable_can_be_written() {
 }
 
 #[test]
+fn where_secrets_come_from_and_kaels_own_files_are_hidden() {
+    if !needs(&[Need::Namespace]) {
+        return;
+    }
+    let session = Kael::new();
+    let at = session.path().display().to_string();
+    let list = format!("version: 1\nsecrets:\n  a: {{ file: {at}/given/value }}\n");
+    let session = session
+        .file("config/kael/secrets.yaml", list)
+        .file("config/kael/config.yaml", "")
+        .file("given/value", "a-value-of-a-secret")
+        .file("given/other", "")
+        .file("key", "1:00")
+        .file("data/secrets/store.json", "{}")
+        .file("data/cache/x/y", "kept")
+        .file("data/store/kael.db", "")
+        .env("KAEL_SECRET_KEY_FILE", &format!("{at}/key"));
+    // One of the folders can be written, and shows no more for it.
+    let code = format!(
+        "cd {at} && cat given/value key config/kael/* data/secrets/* data/cache/* data/store/* 2>/dev/null;
+        ls given config/kael data/secrets data/cache data/store; echo x 2>/dev/null >> given/value; echo x > given/new && echo done"
+    );
+    let fields = format!("output = 'text', writable = {{ '{at}/given' }}");
+    let ran = session
+        .shell("a", &fields, &code)
+        .run_with(&[])
+        .script("print(actions.t.a({}))");
+    ran.prints(
+        "config/kael:
+
+data/cache:
+
+data/secrets:
+
+data/store:
+
+given:
+other
+value
+done
+",
+    );
+    let value = std::fs::read_to_string(ran.path().join("given/value")).expect("a file");
+    assert_eq!(value, "a-value-of-a-secret");
+}
+
+#[test]
 fn invalid_writable_paths_are_refused() {
     let session = |path: &str| {
         Kael::new()

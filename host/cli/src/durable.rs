@@ -53,7 +53,7 @@ mod with_store {
     use kael_runs::{Begun, Rules, Runs, RunsError};
 
     /// The file of the store in the data folder.
-    const FILE: &str = "kael.db";
+    const FILE: &str = "store/kael.db";
 
     /// The store of runs.
     pub(in super::super) struct RunStore(pub(in super::super) Runs);

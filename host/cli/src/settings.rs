@@ -183,6 +183,7 @@ pub(super) fn envyr(config: &Config) -> programs::Settings {
         // This very program, with its hidden commands.
         compiler: std::env::current_exe().ok(),
         starter: std::env::current_exe().ok(),
+        hidden: Some(kael_secrets::files),
         ..programs::Settings::default()
     }
 }

@@ -58,6 +58,21 @@ pub fn list(environment: &Environment) -> PathBuf {
     environment.path(LIST).unwrap_or_else(beside)
 }
 
+/// Files that a program must not read to come by a secret: the list, the key of the store, and the files that the list
+/// names. Those of a list that cannot be read are unknown, and so are its secrets.
+#[must_use]
+pub fn files(environment: &Environment) -> Vec<PathBuf> {
+    let list = list(environment);
+    let sources = Sources::read(&list, false).unwrap_or_default();
+    let named = sources.iter().filter_map(|(_, place)| match place {
+        Place::File(path) => Some(path.clone()),
+        Place::Variable(_) | Place::Program { .. } => None,
+    });
+    let mut files: Vec<PathBuf> = named.collect();
+    files.extend([list, key::Keys::path(environment)]);
+    files
+}
+
 impl Inner {
     fn get(&self, name: &str, running: &Running) -> Result<SecretValue, Error> {
         kael_engine::secrets::check_name(name).map_err(|why| Error::name(name, why))?;

@@ -102,7 +102,7 @@ fn the_list_names_variables_files_and_programs() {
         ("SHORT", "1234567"),
     ];
     let secrets = Secrets::new(environment(at, &more));
-    let get = |name: &str| shown(secrets.0.get(name));
+    let get = |name: &str| shown(secrets.0.get(name, &Running::default()));
     assert_eq!(get("v"), Ok("from-a-variable".to_owned()));
     assert_eq!(get("f/x"), Ok("from-a-file".to_owned()));
     assert_eq!(get("p"), get("p"));

@@ -94,6 +94,7 @@ impl Compiler {
             stderr_tail: 4 << 10,
             isolation: Isolation::Strongest,
             writable: Some(Vec::new()),
+            hidden: Vec::new(),
             temporary: Some(temporary.opened()?),
             limits: Some(ProcessLimits {
                 memory,

@@ -91,7 +91,7 @@ fn one_changed_byte_of_a_journal_is_found() {
         "{stdout}"
     );
     // The name and the parameters of the action stand in every intent, as they are, behind their lengths.
-    let file = session.kael.path().join("data/kael.db");
+    let file = session.kael.path().join("data/store/kael.db");
     let mut bytes = std::fs::read(&file).expect("a file");
     let wanted = b"\x06t.note\x02{}";
     let at = bytes

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::process::{self, Finished, Isolation, Opened, ProcessCommand};
@@ -25,6 +25,8 @@ pub(super) struct Starting<'a> {
     pub(super) isolation: Isolation,
     /// All that it may write, beside its `TMPDIR`. Without it: all that its user may.
     pub(super) writable: Option<Vec<Opened>>,
+    /// Files and folders that it does not see, if `writable` is set.
+    pub(super) hidden: Vec<PathBuf>,
     pub(super) limits: Option<ProcessLimits>,
 }
 
@@ -59,6 +61,7 @@ impl Starting<'_> {
             stderr_tail: STDERR_TAIL,
             isolation: self.isolation,
             writable: self.writable,
+            hidden: self.hidden,
             temporary: Some(temporary.opened().map_err(StartError::Temporary)?),
             limits: self.limits,
         };

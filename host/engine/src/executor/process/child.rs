@@ -43,11 +43,20 @@ pub(super) struct Plan {
     pub(super) filter_flags: c_long,
     /// A Landlock ruleset, or -1.
     pub(super) ruleset: RawFd,
+    /// Paths in whose place there is nothing: folders are empty there, and files.
+    pub(super) hidden: Vec<Hidden>,
     /// Paths that stay writable while everything else is mounted read-only.
     pub(super) mounts: Vec<Mount>,
     /// The errno of the failed step, and the number of the step.
     pub(super) errno: AtomicI32,
     pub(super) step: AtomicI32,
+}
+
+/// A file or folder that a confined process does not see.
+pub(super) struct Hidden {
+    /// Without symbolic links.
+    pub(super) path: *const c_char,
+    pub(super) is_folder: bool,
 }
 
 /// A file or folder that stays writable.
@@ -78,12 +87,14 @@ impl Step {
     pub(super) const FOLDER: i32 = 9;
     pub(super) const FILTER: i32 = 10;
     pub(super) const EXEC: i32 = 11;
+    pub(super) const HIDE: i32 = 12;
 
     pub(super) fn name(step: i32) -> &'static str {
         match step {
             Self::USER => "mapping the user",
             Self::PROC => "mounting /proc",
             Self::READ_ONLY => "mounting the file system read-only",
+            Self::HIDE => "hiding Kael's own files",
             Self::GROUP => "joining its control group",
             Self::LIMITS => "setting its limits",
             Self::CAPABILITIES => "giving up capabilities",
@@ -162,6 +173,10 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             bounded_ipc = plan.confined
                 && plan.own_ipc
                 && plan.ipc_bounds.iter().all(|(file, text)| write(file, text));
+            // First, so that what stays writable below has them hidden, too.
+            if plan.confined && !hide(&plan.hidden) {
+                fail(Step::HIDE);
+            }
             if read_only && plan.confined && !all_read_only(&plan.mounts) {
                 fail(Step::READ_ONLY);
             }
@@ -225,6 +240,25 @@ unsafe fn own_proc() -> bool {
         libc::mount(none, root, none, private, ptr::null()) == 0
             && libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null()) == 0
     }
+}
+
+/// Mounts an empty folder over each hidden folder, and `/dev/null` over each hidden file. What has
+/// been removed meanwhile needs no hiding.
+///
+/// # Safety
+/// As for `child`, and in a mount namespace of its own.
+unsafe fn hide(hidden: &[Hidden]) -> bool {
+    let locked = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let (tmpfs, null, none) = (c"tmpfs".as_ptr(), c"/dev/null".as_ptr(), ptr::null());
+    // SAFETY: all are valid C strings or null.
+    hidden.iter().all(|hidden| unsafe {
+        let options = c"size=4k,nr_inodes=2,mode=555".as_ptr().cast();
+        let done = match hidden.is_folder {
+            true => libc::mount(tmpfs, hidden.path, tmpfs, locked, options),
+            false => libc::mount(null, hidden.path, none, libc::MS_BIND, ptr::null()),
+        };
+        done == 0 || *libc::__errno_location() == libc::ENOENT
+    })
 }
 
 /// Mounts everything read-only, and then puts clones of `mounts` back, which keep the flags that

@@ -8,6 +8,7 @@ mod containment;
 mod descriptors;
 mod exhausted;
 mod filter;
+mod hidden;
 mod kernel_features;
 mod landlock_rules;
 mod launcher;
@@ -40,7 +41,7 @@ use descriptors::Share;
 pub use landlock_rules::Opened;
 pub use process_tree::DeferredCleanup;
 use process_tree::{Groups, Owned, ProcessTree};
-use spawn::{Confined, Kept, Program};
+use spawn::{Confined, Hidden, Kept, Program};
 
 /// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -73,6 +74,8 @@ pub struct ProcessCommand {
     /// The paths that it may write, besides its temporary folder. None: the paths that its user may
     /// write.
     pub writable: Option<Vec<Opened>>,
+    /// Files and folders that it does not see, if `writable` is set and it has a namespace.
+    pub hidden: Vec<PathBuf>,
     /// Its temporary folder, named by its `TMPDIR`.
     pub temporary: Option<Opened>,
     /// Its resource limits.
@@ -227,6 +230,7 @@ async fn run_in(
             Some(writable) => Some(confined(
                 writable,
                 command.temporary.as_ref(),
+                hidden::found(&command)?,
                 command.limits.as_ref(),
             )?),
             None => None,
@@ -276,6 +280,7 @@ fn groups(
 fn confined(
     writable: &[Opened],
     temporary: Option<&Opened>,
+    hidden: Vec<Hidden>,
     limits: Option<&ProcessLimits>,
 ) -> io::Result<Confined> {
     let memory = limits.map_or_else(|| ProcessLimits::default().memory, |limits| limits.memory);
@@ -290,6 +295,7 @@ fn confined(
         ruleset: landlock_rules::ruleset(writable.iter().chain(temporary))?,
         writable: writable.iter().map(kept).collect::<io::Result<_>>()?,
         temporary: temporary.map(kept).transpose()?,
+        hidden,
         shared_memory: memory.bytes(),
     })
 }

@@ -21,7 +21,7 @@ use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::child::{Mount, Plan, Step, child};
+use super::child::{self, Mount, Plan, Step, child};
 use super::containment::Containment;
 use super::filter::Filter;
 use super::kernel_features::filter_flags;
@@ -56,6 +56,8 @@ pub(crate) struct Confined {
     pub(crate) writable: Vec<Kept>,
     /// The temporary folder, which also appears as `/dev/shm`.
     pub(crate) temporary: Option<Kept>,
+    /// Files and folders that it does not see, where it has a namespace.
+    pub(crate) hidden: Vec<Hidden>,
     /// Bytes of System V shared memory for the whole call.
     pub(crate) shared_memory: u64,
 }
@@ -66,6 +68,13 @@ pub(crate) struct Kept {
     pub(crate) path: CString,
     /// Its device and inode.
     pub(crate) identity: (u64, u64),
+}
+
+/// A path in whose place a process finds nothing.
+pub(crate) struct Hidden {
+    /// Without symbolic links.
+    pub(crate) path: CString,
+    pub(crate) is_folder: bool,
 }
 
 /// A running process. Dropping it kills it.
@@ -142,6 +151,7 @@ fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
         ruleset: confined
             .and_then(|confined| confined.ruleset.as_ref())
             .map_or(-1, |fd| fd.as_raw_fd()),
+        hidden: confined.map(hidden).unwrap_or_default(),
         mounts,
         ..Plan::new(program.containment, host)
     })
@@ -156,6 +166,14 @@ pub(crate) fn probe(containment: Containment, host: &OwnedFd) -> io::Result<()> 
     start(&plan).map(|mut started| {
         started.reap();
     })
+}
+
+fn hidden(confined: &Confined) -> Vec<child::Hidden> {
+    let hidden = confined.hidden.iter().map(|hidden| child::Hidden {
+        path: hidden.path.as_ptr(),
+        is_folder: hidden.is_folder,
+    });
+    hidden.collect()
 }
 
 fn mounts(confined: &Confined) -> Vec<Mount> {
@@ -238,6 +256,7 @@ impl Plan {
             filters: NO_FILTERS,
             filter_flags: filter_flags().unwrap_or_default(),
             ruleset: -1,
+            hidden: Vec::new(),
             mounts: Vec::new(),
             errno: AtomicI32::new(0),
             step: AtomicI32::new(0),

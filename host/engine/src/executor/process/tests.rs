@@ -17,6 +17,7 @@ fn shell(script: &str) -> ProcessCommand {
         isolation: Isolation::Strongest,
         writable: None,
         temporary: None,
+        hidden: Vec::new(),
         room: None,
         limits: None,
     }

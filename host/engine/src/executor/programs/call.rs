@@ -68,6 +68,7 @@ impl Programs {
                 false => Isolation::SameView,
             },
             writable: confined.then_some(writable),
+            hidden: self.sources.hidden(),
             limits: Some(definition.process_limits.clone()),
         };
         let (finished, temporary) = self.start(starting, |_| ()).await?;

@@ -57,6 +57,9 @@ pub struct Settings {
     /// `kael_wasm::compile_stdin` does when its first argument is `kael_wasm::WORD` and its second
     /// that function's. Without it, only what was compiled before can be run.
     pub compiler: Option<PathBuf>,
+    /// Names files and folders that no action's process is to see, beside Kael's own: where secrets
+    /// come from. It is asked when the first source is fetched or run.
+    pub hidden: Option<fn(&Environment) -> Vec<PathBuf>>,
     /// Where it is noted what is being fetched, prepared and built.
     pub activity: ActivityLog,
 }
@@ -67,6 +70,7 @@ impl Settings {
         source::Settings {
             fetch_env: self.fetch_env.clone(),
             activity: self.activity.clone(),
+            hidden: self.hidden,
         }
     }
 }

@@ -13,6 +13,7 @@ mod fetch;
 mod files;
 mod fingerprint;
 mod git;
+mod hidden;
 mod interpreter;
 mod interpreter_advice;
 mod manifest;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub fetch_env: Vec<String>,
     /// Where it is noted what is being fetched and prepared.
     pub activity: ActivityLog,
+    /// Names files and folders that no action's process is to see, beside Kael's own.
+    pub hidden: Option<fn(&Environment) -> Vec<PathBuf>>,
 }
 
 /// An action's implementation, as far as it was looked at.
@@ -92,6 +95,7 @@ pub struct Sources {
 struct Seen {
     path: OsString,
     fetching: Variables,
+    hidden: Vec<PathBuf>,
 }
 
 impl Sources {
@@ -207,15 +211,26 @@ impl Sources {
             data: &self.data,
             env: &self.seen().fetching,
             activity: &self.settings.activity,
+            hidden: &self.seen().hidden,
             wait,
         }
+    }
+
+    /// What no process of an action sees.
+    pub(crate) fn hidden(&self) -> Vec<PathBuf> {
+        self.seen().hidden.clone()
     }
 
     fn seen(&self) -> &Seen {
         self.variables.get_or_init(|| {
             let path = path_without_envyr(&self.environment, &self.data);
             let fetching = self.fetch_env(&path);
-            Seen { path, fetching }
+            let hidden = hidden::places(&self.environment, self.settings.hidden);
+            Seen {
+                path,
+                fetching,
+                hidden,
+            }
         })
     }
 

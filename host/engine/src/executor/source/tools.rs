@@ -2,7 +2,7 @@
 //! for each source, across processes.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::SourceError;
@@ -30,6 +30,8 @@ pub(crate) struct Tools<'a> {
     /// The scrubbed environment and the variables for fetching.
     pub(super) env: &'a Variables,
     pub(super) activity: &'a ActivityLog,
+    /// What no program of them sees.
+    pub(super) hidden: &'a [PathBuf],
     /// How long to wait for another host or call that does the same.
     pub(super) wait: TimeLimit,
 }
@@ -66,6 +68,7 @@ impl Tools<'_> {
             timeout: TIMEOUT,
             isolation: tool.isolation,
             writable: Some(tool.writable),
+            hidden: self.hidden.to_vec(),
             limits: None,
         };
         let ended = starting.run(self.data, |_| ()).await;

@@ -68,6 +68,7 @@ impl Programs {
             timeout,
             isolation: Isolation::Client,
             writable: None,
+            hidden: Vec::new(),
             limits: None,
         };
         let running = self.start(starting, |pid| container.started(pid));
