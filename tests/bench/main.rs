@@ -16,6 +16,7 @@ mod gate;
 mod hosted;
 mod lua;
 mod many;
+mod mcp;
 mod measure;
 mod policy;
 mod size;
@@ -94,11 +95,12 @@ fn main() -> Result<ExitCode> {
     };
     // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("many: ", many::rows),
         ("start: ", start::rows),
         ("gate: ", gate::rows),
         ("policy: ", policy::rows),
+        ("mcp: ", mcp::rows),
         ("json: ", document::rows),
         ("envyr: ", actions::rows),
         ("size: ", size::rows),

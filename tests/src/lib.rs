@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-pub use needs::{Need, browser, is_required, needs, needs_any};
+pub use needs::{Need, browser, is_required, needs, needs_any, peers};
 pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;
 pub use terminal::Terminal;

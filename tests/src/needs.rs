@@ -2,8 +2,11 @@
 //! It fails if `KAEL_REQUIRE` names them: CI sets `KAEL_REQUIRE=namespace,landlock,pids`, so that
 //! every promise is tested there.
 
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::Kael;
@@ -23,15 +26,18 @@ pub enum Need {
     Pids,
     /// A headless browser.
     Chromium,
+    /// Node and npm, and the packages of tests/peers.
+    Npm,
 }
 
-const ALL: [Need; 6] = [
+const ALL: [Need; 7] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
     Need::Seccomp,
     Need::Pids,
     Need::Chromium,
+    Need::Npm,
 ];
 
 impl Need {
@@ -45,6 +51,7 @@ impl Need {
             Self::Seccomp => "seccomp",
             Self::Pids => "pids",
             Self::Chromium => "chromium",
+            Self::Npm => "npm",
         }
     }
 
@@ -61,6 +68,7 @@ impl Need {
             }
             Self::Pids => found("processes").0,
             Self::Chromium => browser().is_some(),
+            Self::Npm => peers().is_some(),
         }
     }
 }
@@ -150,4 +158,48 @@ pub fn browser() -> Option<PathBuf> {
         let mut places = folders.iter().map(|folder| folder.join(name));
         places.find(|place| place.is_file())
     })
+}
+
+/// The folder of tests/peers with its packages installed, once for each version of its lock file.
+#[must_use]
+pub fn peers() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOLDER.get_or_init(install).as_deref()
+}
+
+fn install() -> Option<PathBuf> {
+    let from = crate::project("tests/peers");
+    let lock = fs::read(from.join("package-lock.json")).ok()?;
+    let mut hasher = DefaultHasher::new();
+    lock.hash(&mut hasher);
+    let cache = std::env::var_os("KAEL_CI_CACHE").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/kael-ci"));
+    let folder = cache
+        .or_else(home)?
+        .join(format!("peers-{:016x}", hasher.finish()));
+    fs::create_dir_all(&folder).ok()?;
+    // Another test may be installing them.
+    let held = fs::File::create(folder.join("lock")).ok()?;
+    held.lock().ok()?;
+    for name in ["package.json", "package-lock.json", "drive.mjs"] {
+        fs::copy(from.join(name), folder.join(name)).ok()?;
+    }
+    let done = folder.join("installed");
+    if !done.exists() {
+        // Without scripts: nothing of theirs runs before a test wants it to.
+        let mut npm = std::process::Command::new("npm");
+        npm.args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--silent",
+        ]);
+        let output = npm.current_dir(&folder).output().ok()?;
+        if !output.status.success() {
+            return None;
+        }
+        fs::write(done, "").ok()?;
+    }
+    Some(folder)
 }

@@ -26,6 +26,7 @@ mod import_circles;
 mod interrupted;
 mod jq;
 mod limits;
+mod mcp;
 mod orphans;
 mod packages;
 mod paths;

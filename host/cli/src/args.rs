@@ -10,6 +10,8 @@ use clap::{ArgAction, Parser, Subcommand};
 pub(super) use bounds::Bounds;
 
 use crate::commands::actions::args::Actions;
+#[cfg(feature = "mcp")]
+use crate::commands::mcp::args::Mcp;
 use crate::commands::policy::args::Policy;
 #[cfg(feature = "store")]
 use crate::commands::runs::args::Runs;
@@ -64,6 +66,8 @@ pub(super) enum CliCommand {
     Context(Context),
     Repl(Box<Repl>),
     Actions(Actions),
+    #[cfg(feature = "mcp")]
+    Mcp(Box<Mcp>),
     Config(Box<Config>),
     Trust(Trust),
     Policy(Policy),

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 use args::Args;
 use kael_engine::environment::Environment;
@@ -80,9 +81,13 @@ fn log(args: &Args) {
         (false, 1) => LevelFilter::INFO,
         (false, _) => LevelFilter::DEBUG,
     };
+    let writer = || progress::ProgressWriter(stderr::Stderr);
+    // What a client or a server of the Model Context Protocol gets wrong is told to it, and its messages may hold secrets.
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| progress::ProgressWriter(stderr::Stderr))
+        .with_writer(
+            writer.with_filter(|line: &tracing::Metadata<'_>| !line.target().starts_with("rmcp")),
+        )
         .with_ansi(false)
         .without_time()
         .with_target(false)

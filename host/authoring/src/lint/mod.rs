@@ -78,7 +78,7 @@ pub struct Checker {
 
 /// What scripts are judged by.
 struct Judge {
-    repo: Option<Repo>,
+    repo: Option<Arc<Repo>>,
     outline: Outline,
     /// What modules of the repo set when they are required.
     set_by_modules: OnceLock<BTreeSet<String>>,
@@ -113,9 +113,24 @@ impl Checker {
     ) -> Result<Self, LoadError> {
         let repo = match folder {
             None => None,
-            Some(folder) => Some(runtime.load(folder, crate::within(limits)).await?),
+            Some(folder) => {
+                let repo = runtime.load(folder, crate::within(limits)).await?;
+                Some(Arc::new(repo))
+            }
         };
-        let outline = outline::outline(runtime, repo.as_ref(), limits)
+        Self::of(runtime, repo, limits).await
+    }
+
+    /// The same for a repo that was loaded already.
+    ///
+    /// # Errors
+    /// When the sandbox does not answer.
+    pub async fn of(
+        runtime: &Runtime,
+        repo: Option<Arc<Repo>>,
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
+        let outline = outline::outline(runtime, repo.as_deref(), limits)
             .await
             .map_err(|error| LoadError::Fault(error.to_string()))?;
         let judge = Judge {

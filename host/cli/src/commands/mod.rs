@@ -9,6 +9,8 @@ mod config;
 mod context;
 mod doctor;
 mod generated;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
 pub(crate) mod policy;
 mod repl;
 mod run;
@@ -32,6 +34,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Check(check) => check::run(&args.shared, &check, &environment),
         CliCommand::Context(context) => context::run(&args.shared, &context, &environment),
         CliCommand::Actions(actions) => actions::run(&args.shared, actions, &environment),
+        #[cfg(feature = "mcp")]
+        CliCommand::Mcp(mcp) => mcp::run(&args.shared, *mcp, &environment),
         CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
         CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         CliCommand::Audit(command) => audit::run(&args.shared, &command),

@@ -22,8 +22,8 @@ pub struct CallReport {
 }
 
 impl Runtime {
-    /// Calls an action of a repo. Of the options, the limits and the output are those of a script,
-    /// and mean nothing here. Dropping the future ends what the action has started.
+    /// Calls an action of a repo. Of the options, the limits, the output and the journal are those of
+    /// a script, and mean nothing here. Dropping the future ends what the action has started.
     pub async fn call(
         &self,
         repo: &Repo,
@@ -31,7 +31,8 @@ impl Runtime {
         params: String,
         options: &RunOptions,
     ) -> CallReport {
-        let run = RunInfo::new(options.tenant.clone());
+        let run = options.run.clone();
+        let run = run.unwrap_or_else(|| RunInfo::new(options.tenant.clone()));
         let dispatcher = self.dispatcher(Some(repo), options, run.clone());
         let record = Mutex::new(None);
         let keep = |new: Record| {

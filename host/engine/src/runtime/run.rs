@@ -41,7 +41,7 @@ pub struct RunOptions {
     pub recorder: Option<Arc<Recorder>>,
     /// Writes down the run itself, so that it can go on after its process.
     pub journal: Option<Journal>,
-    /// The run that goes on; none for a new one.
+    /// The run that goes on, or whose id is known beforehand; none for a new one.
     pub run: Option<Arc<RunInfo>>,
 }
 

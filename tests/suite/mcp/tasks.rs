@@ -1,0 +1,61 @@
+//! The forty tasks over the example repos, which tests/suite/tasks.rs solves by `check` and `run`,
+//! have the same answers by MCP.
+
+use kael_tests::{Kael, project};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::example;
+
+struct Task {
+    name: String,
+    code: String,
+    answer: Value,
+}
+
+fn tasks(repo: &str) -> Vec<Task> {
+    let path = project(&format!("tests/fixtures/tasks/{repo}.lua"));
+    let text = std::fs::read_to_string(path).expect("it is there");
+    let parts = text.split("--# ").skip(1);
+    let task = |part: &str| {
+        let (head, code) = part.split_once('\n').expect("a line");
+        let (name, answer) = head.rsplit_once(" => ").expect("an answer");
+        Task {
+            name: name.to_owned(),
+            code: code.to_owned(),
+            answer: serde_json::from_str(answer).expect("JSON"),
+        }
+    };
+    parts.map(task).collect()
+}
+
+fn solve(repo: &str) {
+    let tasks = tasks(repo);
+    assert_eq!(tasks.len(), 10, "{repo}");
+    let words = ["--actions", &example(repo), "mcp"];
+    let mut client = Client::of_2026(Kael::new(), &words, json!({}));
+    for task in tasks {
+        let told = client.run(&task.code);
+        assert_eq!(told["result"], task.answer, "{repo}: {}: {told}", task.name);
+    }
+}
+
+#[test]
+fn the_tasks_over_hello_have_one_answer() {
+    solve("hello");
+}
+
+#[test]
+fn the_tasks_over_deploy_have_one_answer() {
+    solve("deploy");
+}
+
+#[test]
+fn the_tasks_over_fleet_have_one_answer() {
+    solve("fleet");
+}
+
+#[test]
+fn the_tasks_over_wasm_action_have_one_answer() {
+    solve("wasm-action");
+}
