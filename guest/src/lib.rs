@@ -3,6 +3,7 @@
 //! `guest/builder` compiles it to wasm. Its unit tests compile it natively.
 
 mod convert;
+mod documents;
 mod exports;
 mod gate;
 mod jq;

@@ -8,6 +8,7 @@ use mlua::{LightUserData, Value};
 use crate::bindings::kael::engine::actions::{ActionError, ErrorKind};
 use crate::convert::stack::{self, Native, Slot, Stack};
 use crate::convert::{self, Nulls};
+use crate::documents;
 use crate::gate::{self, Outcome};
 use crate::last_line_hook;
 use crate::suggest::nearest;
@@ -27,6 +28,8 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("null", Value::NULL)?;
     natives.raw_set("encode", stack::function::<Encode>(lua, &array_mt)?)?;
     natives.raw_set("decode", stack::function::<Decode>(lua, &array_mt)?)?;
+    natives.raw_set("yaml", stack::function::<Yaml>(lua, &array_mt)?)?;
+    natives.raw_set("toml", stack::function::<Toml>(lua, &array_mt)?)?;
     natives.raw_set("call", stack::function::<Call>(lua, &array_mt)?)?;
     natives.raw_set("submit", stack::function::<Submit>(lua, &array_mt)?)?;
     natives.raw_set("wait", stack::function::<Wait>(lua, &array_mt)?)?;
@@ -144,6 +147,45 @@ impl Native for Decode {
         }
         2
     }
+}
+
+/// `yaml(text, null)`: true and the list of documents, or false and the error.
+struct Yaml;
+
+impl Native for Yaml {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        document(stack, documents::yaml)
+    }
+}
+
+/// `toml(text, null)`: true and the table, or false and the error.
+struct Toml;
+
+impl Native for Toml {
+    fn call(stack: &mut Stack<'_>) -> c_int {
+        document(stack, documents::toml)
+    }
+}
+
+/// Reads a document of another format by way of JSON.
+fn document(stack: &mut Stack<'_>, read: fn(&str) -> Result<String, String>) -> c_int {
+    let nulls = match stack.slot(2) {
+        Slot::Nil => Nulls::Absent,
+        _ => Nulls::Kept,
+    };
+    let json = match std::str::from_utf8(stack.bytes(1)) {
+        Ok(text) => read(text),
+        Err(error) => Err(format!("byte {} is not UTF-8", error.valid_up_to() + 1)),
+    };
+    stack.push_boolean(true);
+    let read = json.and_then(|json| {
+        convert::decode(stack, json.as_bytes(), nulls).map_err(|error| error.to_string())
+    });
+    if let Err(error) = read {
+        stack.push_boolean(false);
+        stack.push_string(error);
+    }
+    2
 }
 
 /// `call(name, ...)`: runs an action and waits for it. Returns the values of `settle`.

@@ -87,6 +87,7 @@ impl Host {
                 0,
                 Ok(format!(r#"{{"wall":{},"cpu":0}}"#, self.now as f64 / 1e3)),
             ),
+            "kael.module" => (0, Ok(stdlib::source(params["name"].as_str().unwrap_or("")))),
             "t.echo" => (0, Ok(call.params.clone())),
             "t.fail" => (
                 ms,
@@ -209,3 +210,4 @@ mod require;
 mod sandbox;
 mod scheduler;
 mod session;
+mod stdlib;

@@ -15,7 +15,7 @@ pub(crate) struct Vm {
 }
 
 /// The runtime's Lua files. Later files use earlier ones.
-const RUNTIME: [&str; 12] = [
+const RUNTIME: [&str; 13] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/secret.lua"),
@@ -25,6 +25,7 @@ const RUNTIME: [&str; 12] = [
     include_str!("lua/helpers.lua"),
     include_str!("lua/jq.lua"),
     include_str!("lua/report.lua"),
+    include_str!("lua/stdlib.lua"),
     include_str!("lua/image.lua"),
     include_str!("lua/run.lua"),
     include_str!("lua/session.lua"),

@@ -71,8 +71,12 @@ impl Host {
             .shell("echo", "", "cat")
             .file("script.lua", GOOD);
         good.write_repo();
+        let builder = builder
+            .programs(settings())
+            .executor(Arc::new(kael_stdlib::StdlibFactory))
+            .library(kael_stdlib::library());
         let mut host = Self {
-            kael: builder.programs(settings()).build().expect("a runtime"),
+            kael: builder.build().expect("a runtime"),
             runtime: tokio_runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 // Otherwise idle threads of the blocking pool would live for seconds, and count as

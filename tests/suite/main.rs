@@ -42,6 +42,7 @@ mod runtime;
 mod schemas;
 mod secrets;
 mod sources;
+mod stdlib;
 mod tasks;
 mod tools;
 mod types;

@@ -68,14 +68,19 @@ function require(name)
   if loader == nil then
     local path, display, source = find_module(name)
     if not path then
+      loader, extra = kael.host_module(name), ":kael:"
+    end
+    if not path and not loader then
       local file = gsub(shown(name), "%.", "/")
       fail("module '" .. shown(name) .. "' not found:\n\tno field package.preload['" .. shown(name) .. "']\n\tno file '"
         .. file .. ".lua' in the actions repo\n\tno file '" .. file .. "/init.lua' in the actions repo")
     end
-    local err
-    loader, err = kael.compile(source, display)
-    if not loader then error(err, 0) end
-    extra = path
+    if path then
+      local err
+      loader, err = kael.compile(source, display)
+      if not loader then error(err, 0) end
+      extra = path
+    end
   end
   local entry <close> = setmetatable({ name = name, thread = thread }, unwind)
   stack[#stack + 1] = entry

@@ -42,6 +42,8 @@ local function walk(node, path)
   end
 end
 local known = { actions = true, arg = true, _G = true, package = true }
+-- These fill themselves when they are first used; a program may have been built without them.
+local library = { base64 = true, env = true, fs = true, http = true, log = true, regex = true, toml = true, yaml = true }
 for name, value in next, _G do
   if type(name) == "string" and utf8.len(name) then
     local fields = {}
@@ -49,6 +51,10 @@ for name, value in next, _G do
       for field in next, value do
         if type(field) == "string" and utf8.len(field) then fields[#fields + 1] = field end
       end
+    elseif type(value) == "table" and library[name] then
+      pcall(function()
+        for field in pairs(value) do fields[#fields + 1] = field end
+      end)
     end
     globals[#globals + 1] = { name = name, kind = type(value), fields = json.array(fields) }
   end

@@ -72,6 +72,8 @@ pub(super) enum CliCommand {
     Trust(Trust),
     Policy(Policy),
     Audit(Audit),
+    #[cfg(feature = "stdlib")]
+    Modules(Modules),
     Secrets(Secrets),
     Cache(Cache),
     Setup(Setup),
@@ -354,6 +356,34 @@ pub(super) enum AuditCommand {
         /// The log.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// List the modules that scripts can require beside those of the actions repo.
+#[cfg(feature = "stdlib")]
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example:\n  kael-host modules describe assay.prometheus")]
+pub(super) struct Modules {
+    #[command(subcommand)]
+    pub(super) command: Option<ModulesCommand>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[cfg(feature = "stdlib")]
+#[derive(Debug, Subcommand)]
+pub(super) enum ModulesCommand {
+    /// Say what a module is for, and show its methods.
+    #[command(after_help = "Example:\n  kael-host modules describe assay.prometheus")]
+    Describe {
+        /// Its name: assay.prometheus, or prometheus.
+        #[arg(value_name = "NAME")]
+        name: String,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,

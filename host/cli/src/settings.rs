@@ -44,9 +44,12 @@ impl Settings {
             .instances(instances)
             .environment(self.environment.clone())
             .programs(self.envyr.clone())
-            .executor(Arc::new(kael_wasm::WasmFactory::new()))
-            .build()?;
-        Ok(runtime)
+            .executor(Arc::new(kael_wasm::WasmFactory::new()));
+        #[cfg(feature = "stdlib")]
+        let runtime = runtime
+            .executor(Arc::new(kael_stdlib::StdlibFactory))
+            .library(kael_stdlib::library());
+        Ok(runtime.build()?)
     }
 
     /// How the repo is loaded.
@@ -77,7 +80,14 @@ impl Settings {
         }
         let catalog = repo.as_ref().map(|repo| repo.catalog.iter());
         let definitions = catalog.into_iter().flatten();
-        let names: Vec<_> = definitions.flat_map(|(_, found)| &found.names).collect();
+        let library = repo.as_ref().and_then(|repo| repo.catalog.library());
+        // Definitions of the host are made when they are looked at.
+        let brought = library.filter(|_| !self.cli_policy.deny.is_empty());
+        let brought = brought.into_iter().flat_map(|library| library.iter());
+        let names: Vec<_> = definitions
+            .flat_map(|(_, found)| &found.names)
+            .chain(brought.flat_map(|found| &found.names))
+            .collect();
         for pattern in self.cli_policy.unmatched(&names) {
             tracing::warn!("--deny {} matches no action of the repo", pattern.as_str());
         }

@@ -51,6 +51,24 @@ impl ActionName {
         Ok(Self(text.into()))
     }
 
+    /// Checks the name of an action that the host brings: one below `kael`.
+    ///
+    /// # Errors
+    /// When it is malformed, or is not below `kael`.
+    pub fn builtin(text: &str) -> Result<Self, NameError> {
+        match text
+            .strip_prefix(RESERVED)
+            .and_then(|rest| rest.strip_prefix('.'))
+        {
+            Some(rest) => {
+                // `kael.kael` is none of a repo's names either.
+                Self::new(rest)?;
+                Ok(Self(text.into()))
+            }
+            None => Err(NameError::Malformed(text.chars().take(200).collect())),
+        }
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,11 +10,11 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::command::{Linked, WasiCommand};
 use super::engine::Engine;
-use super::http::{Http, Trust};
-use super::network_policy::NetworkPolicy;
+use super::http::Http;
 use super::state::State;
 use kael_engine::bounds::{Limiter, Meter, Tick, bound_store};
 use kael_engine::units::{ByteSize, TimeLimit};
+use kael_net::{NetworkPolicy, Trust};
 
 /// Handles (files, sockets, streams) that an instance may have at once.
 const HANDLES: usize = 256;

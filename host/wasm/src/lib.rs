@@ -17,7 +17,6 @@ mod http;
 mod instance;
 mod lookup;
 mod module_loader;
-mod network_policy;
 mod outcome;
 mod pipes;
 mod state;
@@ -34,7 +33,6 @@ use compiler::Compiler;
 pub use compiler::{WORD, compile_stdin};
 use engine::Engine;
 pub use file_error::FileError;
-use http::Trust;
 use instance::{Allowed, Ended};
 use kael_engine::activity::Lines;
 use kael_engine::catalog::{Definition, Executor};
@@ -48,8 +46,8 @@ use kael_engine::executor::{
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::permit::Permit;
 use kael_engine::units::ByteSize;
+use kael_net::{NetworkPolicy, Trust};
 use module_loader::Library;
-use network_policy::NetworkPolicy;
 use outcome::Traces;
 use pipes::Pipe;
 use wasi_ctx::Streams;
@@ -169,7 +167,7 @@ impl Wasm {
             stdout: stdout.clone(),
             stderr: stderr.clone(),
         };
-        let network = NetworkPolicy::new(&definition.grants.network);
+        let network = NetworkPolicy::new(&definition.grants.network, "the definition's `network`");
         let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &network)?;
         let allowed = Allowed {
             memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),

@@ -13,8 +13,8 @@ use wasmtime_wasi::p2::bindings::sockets::network::{
 use wasmtime_wasi::p2::{DynPollable, IoError, SocketError};
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView as _};
 
-use super::network_policy::NetworkPolicy;
 use super::state::State;
+use kael_net::NetworkPolicy;
 
 struct Guarded<'a> {
     inner: WasiSocketsCtxView<'a>,

@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::http::Http;
-use super::network_policy::NetworkPolicy;
+use kael_net::NetworkPolicy;
 
 pub(super) struct State {
     pub(super) wasi: WasiP1Ctx,

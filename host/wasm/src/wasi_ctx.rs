@@ -5,7 +5,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
-use super::network_policy::NetworkPolicy;
+use std::net::SocketAddr;
+
 use super::pipes::Pipe;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
@@ -13,6 +14,8 @@ use kael_engine::executor::adapters::ProgramInput;
 use kael_engine::executor::granted::{self, Places, Refused, Use};
 use kael_engine::executor::source::brief;
 use kael_engine::failure::ActionError;
+use kael_net::NetworkPolicy;
+use wasmtime_wasi::sockets::SocketAddrUse;
 
 /// The streams of one call.
 pub(super) struct Streams {
@@ -87,9 +90,52 @@ pub(super) fn make(
             .allow_udp(true)
             .allow_ip_name_lookup(true)
             .socket_addr_check(move |address, how| {
-                let allowed = network.allows(address, how);
+                let allowed = allows(&network, address, how);
                 Box::pin(std::future::ready(allowed))
             });
     }
     Ok(wasi.build_p1())
+}
+
+/// Whether an instance may use an address in this way.
+fn allows(network: &NetworkPolicy, address: SocketAddr, how: SocketAddrUse) -> bool {
+    match how {
+        // The system binds before it connects. Listening is a separate permission.
+        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+            address.ip().is_unspecified() && address.port() == 0
+        }
+        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+            network.may_connect(address)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(named: &[&str]) -> NetworkPolicy {
+        let named: Vec<_> = named.iter().map(|text| text.parse().expect(text)).collect();
+        NetworkPolicy::new(&named, "the definition's `network`")
+    }
+
+    #[test]
+    fn nothing_is_listened_at() {
+        let policy = policy(&["0.0.0.0:80", "127.0.0.1:80"]);
+        let address: SocketAddr = "127.0.0.1:80".parse().expect("an address");
+        for how in [
+            SocketAddrUse::TcpListen,
+            SocketAddrUse::TcpAccept,
+            SocketAddrUse::TcpBind,
+            SocketAddrUse::UdpBind,
+        ] {
+            assert!(!allows(&policy, address, how), "{how:?}");
+        }
+        assert!(allows(
+            &policy,
+            "0.0.0.0:0".parse().expect("an address"),
+            SocketAddrUse::TcpBind
+        ));
+    }
 }

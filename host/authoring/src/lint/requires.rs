@@ -56,7 +56,9 @@ pub(super) fn check(
         };
         let library = globals.get(name).is_some_and(|fields| !fields.is_empty());
         let here = modules.is_some_and(|modules| modules.contains(name.as_str()));
-        if here || (library && name != "json") || name == "_G" {
+        // The host may bring it; whether it does is known when it is required.
+        let brought = name.starts_with("assay.");
+        if here || brought || (library && name != "json") || name == "_G" {
             continue;
         }
         let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();

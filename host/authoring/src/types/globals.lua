@@ -168,6 +168,313 @@ function secret(name) end
 ---@return integer
 function count(t, test) end
 
+--- The options of a request.
+---@class (exact) kael.HttpOptions
+---@field headers? table<string, string|number|string[]>
+---@field query? table<string, any>
+---@field body? string|table
+---@field json? any
+---@field form? table<string, any>
+---@field multipart? { name: string, value: string, filename?: string, type?: string }[]
+---@field auth? { token?: string, username?: string, password?: string }
+---@field timeout? number Seconds.
+---@field redirects? integer
+---@field follow_redirects? boolean
+---@field max_bytes? integer
+---@field retries? integer
+
+---@class kael.HttpAnswer
+---@field status integer
+---@field headers table<string, string> Names in lower case.
+---@field body string
+---@field url string
+---@field repeated? table<string, string[]>
+---@field json fun(self: kael.HttpAnswer): any
+---@field header_list fun(self: kael.HttpAnswer, name: string): string[]
+
+--- Requests to the servers that the policy opens.
+---@class kael.http
+http = {}
+
+--- GET.
+---@param url string
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.get(url, opts) end
+
+--- DELETE.
+---@param url string
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.delete(url, opts) end
+
+--- HEAD.
+---@param url string
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.head(url, opts) end
+
+--- OPTIONS.
+---@param url string
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.options(url, opts) end
+
+--- POST.
+---@param url string
+---@param body? string|table
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.post(url, body, opts) end
+
+--- PUT.
+---@param url string
+---@param body? string|table
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.put(url, body, opts) end
+
+--- PATCH.
+---@param url string
+---@param body? string|table
+---@param opts? kael.HttpOptions
+---@return kael.HttpAnswer
+function http.patch(url, body, opts) end
+
+--- A client whose requests have these options.
+---@param opts? kael.HttpOptions
+---@return any
+function http.client(opts) end
+
+--- A text for a path or a query.
+---@param text any
+---@return string
+function http.escape(text) end
+
+--- A table as a query.
+---@param t table<string, any>
+---@return string
+function http.form(t) end
+
+--- Files below the folders that the policy opens.
+---@class kael.fs
+fs = {}
+
+--- The text of a file.
+---@param path string
+---@return string
+function fs.read(path) end
+
+--- The bytes of a file.
+---@param path string
+---@return string
+function fs.read_bytes(path) end
+
+--- The lines of a file.
+---@param path string
+---@return fun(): string
+function fs.lines(path) end
+
+--- Writes a file.
+---@param path string
+---@param text string
+function fs.write(path, text) end
+
+--- Writes a file.
+---@param path string
+---@param bytes string
+function fs.write_bytes(path, bytes) end
+
+--- Adds to a file.
+---@param path string
+---@param text string
+function fs.append(path, text) end
+
+--- The entries of a folder.
+---@param path string
+---@return { name: string, path: string, type: string }[]
+function fs.list(path) end
+
+--- The entries of a folder and those below.
+---@param path string
+---@param opts? { depth?: integer }
+---@return { name: string, path: string, type: string }[]
+function fs.readdir(path, opts) end
+
+--- The paths that fit a pattern.
+---@param pattern string
+---@return string[]
+function fs.glob(pattern) end
+
+--- What a path names.
+---@param path string
+---@return table
+function fs.stat(path) end
+
+--- Whether something is there.
+---@param path string
+---@return boolean
+function fs.exists(path) end
+
+--- Makes a folder.
+---@param path string
+function fs.mkdir(path) end
+
+--- Removes a file or a folder.
+---@param path string
+function fs.remove(path) end
+
+--- Moves a file or a folder.
+---@param path string
+---@param to string
+function fs.rename(path, to) end
+
+--- Copies a file.
+---@param path string
+---@param to string
+---@return integer
+function fs.copy(path, to) end
+
+--- Sets the mode of a file.
+---@param path string
+---@param mode integer|string
+function fs.chmod(path, mode) end
+
+--- Replaces a Lua pattern in a file.
+---@param path string
+---@param pattern string
+---@param replacement any
+---@return integer
+function fs.sub_in_file(path, pattern, replacement) end
+
+--- The variables that the policy opens.
+---@class kael.env
+env = {}
+
+--- The value of a variable, or a stand-in for it.
+---@param name string
+---@return string|nil
+function env.get(name) end
+
+--- Every open variable.
+---@return { key: string, value: string }[]
+function env.list() end
+
+--- Sets a variable for this script.
+---@param name string
+---@param value? string
+function env.set(name, value) end
+
+--- Lines among the messages of the host.
+---@class kael.log
+log = {}
+
+--- A line of this level.
+---@param text any
+---@param fields? table<string, any>
+function log.debug(text, fields) end
+
+--- A line of this level.
+---@param text any
+---@param fields? table<string, any>
+function log.info(text, fields) end
+
+--- A line of this level.
+---@param text any
+---@param fields? table<string, any>
+function log.warn(text, fields) end
+
+--- A line of this level.
+---@param text any
+---@param fields? table<string, any>
+function log.error(text, fields) end
+
+--- YAML 1.2.
+---@class kael.yaml
+yaml = {}
+
+--- The one document.
+---@param text string
+---@return any
+function yaml.parse(text) end
+
+--- Every document.
+---@param text string
+---@return any[]
+function yaml.parse_all(text) end
+
+--- A document.
+---@param value any
+---@return string
+function yaml.encode(value) end
+
+--- TOML.
+---@class kael.toml
+toml = {}
+
+--- The table.
+---@param text string
+---@return table
+function toml.parse(text) end
+
+--- A document.
+---@param t table
+---@return string
+function toml.encode(t) end
+
+--- Bytes as text.
+---@class kael.base64
+base64 = {}
+
+--- The text.
+---@param s string
+---@param opts? { url?: boolean }
+---@return string
+function base64.encode(s, opts) end
+
+--- The bytes.
+---@param text string
+---@return string
+function base64.decode(text) end
+
+--- Regular expressions, in linear time.
+---@class kael.regex
+regex = {}
+
+--- Whether it matches.
+---@param text string
+---@param pattern string
+---@return boolean
+function regex.match(text, pattern) end
+
+--- The first match.
+---@param text string
+---@param pattern string
+---@return { match: string, groups: table }|nil
+function regex.find(text, pattern) end
+
+--- All matches.
+---@param text string
+---@param pattern string
+---@return string[]
+function regex.find_all(text, pattern) end
+
+--- The text with every match replaced.
+---@param text string
+---@param pattern string
+---@param replacement string|function
+---@return string
+function regex.replace(text, pattern, replacement) end
+
+--- A value of JSON: `json.decode`.
+---@param text string
+---@return any
+function json.parse(text) end
+
+--- Seconds since 1970, with fractions.
+---@return number
+function time() end
+
 -- What a module of the actions repo finds while the repo loads.
 
 ---@class (exact) kael.Definition

@@ -4,6 +4,8 @@ pub(crate) mod actions;
 mod audit;
 mod cache;
 mod check;
+#[cfg(feature = "stdlib")]
+mod checks;
 pub(crate) mod compile;
 mod config;
 mod context;
@@ -11,6 +13,8 @@ mod doctor;
 mod generated;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;
+#[cfg(feature = "stdlib")]
+mod modules;
 pub(crate) mod policy;
 mod repl;
 mod run;
@@ -39,6 +43,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Config(config) => config::run(&args.shared, &config, &environment),
         CliCommand::Trust(trust) => trust::run(&args.shared, &trust, &environment),
         CliCommand::Audit(command) => audit::run(&args.shared, &command),
+        #[cfg(feature = "stdlib")]
+        CliCommand::Modules(command) => modules::run(&args.shared, &command),
         CliCommand::Secrets(command) => secrets::run(&args.shared, &command, &environment),
         CliCommand::Policy(command) => policy::run(&args.shared, &command, &environment),
         CliCommand::Cache(cache) => cache::run(&args.shared, &cache, &environment),

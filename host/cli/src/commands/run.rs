@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::{OnceLock, PoisonError};
 use std::time::Instant;
 
+#[cfg(feature = "stdlib")]
+use super::checks;
 use crate::approver;
 use crate::args::{Run, Shared};
 use crate::config::Key;
@@ -326,13 +328,26 @@ fn script(run: &Run) -> Result<Script, String> {
             Some(word) => named(word)?,
         },
     };
+    #[cfg_attr(
+        not(feature = "stdlib"),
+        allow(unused_mut, reason = "checks add to it")
+    )]
+    let mut inputs = inputs::read(&run.inputs)?;
+    #[cfg(feature = "stdlib")]
+    let source = match run.words.first().map(Path::new) {
+        Some(path) if run.code.is_none() && checks::is_one(path) => {
+            inputs.extend(checks::inputs(path, file)?);
+            kael_stdlib::CHECKS.as_bytes().to_vec()
+        }
+        _ => source,
+    };
     let args = words.map(argument).collect::<Result<_, _>>()?;
     let from_stdin = run.code.is_none() && run.words.first().is_some_and(|word| word == "-");
     Ok(Script {
         name,
         source,
         args,
-        inputs: inputs::read(&run.inputs)?,
+        inputs,
         input: if from_stdin {
             Input::none()
         } else {

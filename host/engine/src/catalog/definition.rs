@@ -159,7 +159,7 @@ impl Definition {
             Some(Executor::Native | Executor::Docker) => {
                 process_fields::limits(&mut fields, by, &mut wrong)
             }
-            Some(Executor::Wasm) | None => ProcessLimits::default(),
+            Some(Executor::Wasm | Executor::Builtin) | None => ProcessLimits::default(),
         };
         if executor.is_none() {
             // The executor is unknown, so no field can be judged: takes the fields of every
@@ -174,7 +174,7 @@ impl Definition {
                 let limits = ActionLimits::parse(&mut fields, &mut wrong);
                 (limits, Grants::parse(&mut fields, &mut wrong))
             }
-            Some(Executor::Native | Executor::Docker) => {
+            Some(Executor::Native | Executor::Docker | Executor::Builtin) => {
                 Grants::refuse(&mut fields, &mut wrong);
                 Default::default()
             }

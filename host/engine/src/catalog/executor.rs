@@ -9,6 +9,8 @@ pub enum Executor {
     Docker,
     /// Kael runs it in a WebAssembly instance.
     Wasm,
+    /// Kael does it itself: an action of the standard library. No definition can name it.
+    Builtin,
 }
 
 impl Executor {
@@ -19,6 +21,7 @@ impl Executor {
             Self::Native => "native",
             Self::Docker => "docker",
             Self::Wasm => "wasm",
+            Self::Builtin => "builtin",
         }
     }
 }

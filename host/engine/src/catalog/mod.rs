@@ -11,6 +11,7 @@ mod error;
 mod executor;
 mod fields;
 mod grants;
+mod library;
 mod limits;
 mod process_fields;
 mod sample_value;
@@ -32,6 +33,7 @@ pub use effects::{DeclaredEffects, Effects};
 pub use error::{DefinitionError, Location};
 pub use executor::{Executor, Language};
 pub use grants::{Folder, Grants};
+pub use library::{BuiltinAction, Library};
 pub use limits::ActionLimits;
 pub use sample_value::sample_value;
 pub(crate) use schema::TOO_COSTLY_HINT;
@@ -97,6 +99,8 @@ pub(crate) fn errors_of(fields: &serde_json::Value) -> Vec<String> {
 pub struct Catalog {
     actions: BTreeMap<ActionName, Arc<Definition>>,
     unnamed: Vec<Location>,
+    /// What the host brings beside the repo's.
+    library: Option<Arc<Library>>,
 }
 
 impl Catalog {
@@ -153,21 +157,36 @@ impl Catalog {
         &self.unnamed
     }
 
+    /// The same beside the actions that the host brings.
+    #[must_use]
+    pub fn with_library(self, library: Option<Arc<Library>>) -> Self {
+        Self { library, ..self }
+    }
+
+    /// What the host brings.
+    #[must_use]
+    pub fn library(&self) -> Option<&Arc<Library>> {
+        self.library.as_ref()
+    }
+
     /// The action of that name. It is shared, so that work on another thread can keep it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
-        self.actions.get(name)
+        let own = self.actions.get(name);
+        own.or_else(|| self.library.as_ref()?.get(name))
     }
 
     /// The message for a name that no action has; it suggests the most similar name.
     #[must_use]
     pub fn unknown_action(&self, name: &str) -> String {
-        let near = names::nearest(name, self.actions.keys().map(ActionName::as_str));
+        let own = self.actions.keys().map(ActionName::as_str);
+        let brought = self.library.iter().flat_map(|library| library.names());
+        let near = names::nearest(name, own.chain(brought));
         let hint = names::did_you_mean(near, '\'');
         format!("no action '{}'{hint}", names::printable(name))
     }
 
-    /// Every action, sorted by name.
+    /// Every action of the repo, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ActionName, &Definition)> {
         self.actions
             .iter()

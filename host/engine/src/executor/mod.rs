@@ -34,6 +34,8 @@ use crate::activity::Lines;
 use crate::catalog::{Definition, Executor};
 use crate::environment::Environment;
 use crate::failure::ActionError;
+use crate::policy::Grants;
+use crate::secrets::RunSecrets;
 use adapters::ProgramInput;
 use masking::Masks;
 use programs::Programs;
@@ -88,6 +90,10 @@ pub struct Invocation<'a> {
     pub variables: Vec<(String, String)>,
     /// Which call it is.
     pub call: CallIdentity<'a>,
+    /// What the policy of the run opens to actions of the host.
+    pub grants: &'a Grants,
+    /// The secrets of the run. An action of the host takes those that grants name from here.
+    pub secrets: &'a RunSecrets,
 }
 
 impl Invocation<'_> {
@@ -136,6 +142,21 @@ pub type Imports<'a> = Pin<Box<dyn Future<Output = Result<Vec<String>, ActionErr
 pub trait Execute: Send + Sync {
     /// Runs one to its end and returns its stdout. Dropping the future ends what was started.
     fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a>;
+
+    /// Whether the policy of a run opens an action of the host to a call with these parameters. Only
+    /// such actions are asked; the gate asks before any rule, person or budget. The result is the names of the secrets
+    /// that the grants put into the call.
+    ///
+    /// # Errors
+    /// The refusal, with the grant that would allow the call.
+    fn granted(
+        &self,
+        _definition: &Definition,
+        _params: &str,
+        _grants: &Grants,
+    ) -> Result<Vec<String>, ActionError> {
+        Ok(Vec::new())
+    }
 
     /// A failure without the values of variables that its action sees. Unless an executor says
     /// more, there are none.
@@ -308,7 +329,22 @@ impl Execute for Executors {
     }
 
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
-        self.programs.plan(invocation)
+        match (invocation.definition.executor, self.find(Executor::Builtin)) {
+            (Executor::Builtin, Some(builtin)) => builtin.plan(invocation),
+            _ => self.programs.plan(invocation),
+        }
+    }
+
+    fn granted(
+        &self,
+        definition: &Definition,
+        params: &str,
+        grants: &Grants,
+    ) -> Result<Vec<String>, ActionError> {
+        match self.find(definition.executor) {
+            Some(added) => added.granted(definition, params, grants),
+            None => Err(missing(definition.executor)),
+        }
     }
 
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {

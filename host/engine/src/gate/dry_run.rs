@@ -27,6 +27,8 @@ impl Dispatcher {
                 .collect(),
             params: params.clone(),
             call: self.identity(number, 1),
+            grants: self.policy.grants(),
+            secrets: &self.secrets,
         };
         let plan = self.executor.plan(invocation).await?;
         let (from, answer) = match dry_run.given(name, &params) {

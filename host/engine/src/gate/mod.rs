@@ -40,7 +40,7 @@ pub use record::Record;
 use recording::{Noted, Recording};
 
 use crate::activity::{ActivityLog, SpanKind};
-use crate::catalog::{Catalog, Definition, Effects};
+use crate::catalog::{Catalog, Definition, Effects, Executor};
 use crate::executor::Execute;
 use crate::failure::{ActionError, ErrorKind};
 use crate::journal::{CallLog, Intent};
@@ -247,6 +247,13 @@ impl Dispatcher {
                 merged(definition, params)?
             };
         noted.digest = Some(made);
+        let granted = match definition.executor {
+            Executor::Builtin => {
+                let grants = self.policy.grants();
+                self.executor.granted(definition, &params, grants)?
+            }
+            _ => Vec::new(),
+        };
         let params = match self.policy.is_empty() {
             true => params,
             false => self.authorize(definition, name, params, noted).await?,
@@ -261,7 +268,7 @@ impl Dispatcher {
             };
             Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await?;
         }
-        self.check_secrets(definition, name, &params, noted)?;
+        self.check_secrets(definition, name, &params, granted, noted)?;
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }

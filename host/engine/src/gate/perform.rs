@@ -98,6 +98,8 @@ impl Dispatcher {
                 params,
                 variables: Vec::new(),
                 call: identity,
+                grants: self.policy.grants(),
+                secrets: &self.secrets,
             };
             let printed = self.executor.execute(invocation).await;
             // Another call may have used a secret meanwhile.
@@ -121,6 +123,8 @@ impl Dispatcher {
             params: opened.params,
             variables: opened.variables,
             call,
+            grants: self.policy.grants(),
+            secrets: &self.secrets,
         };
         let printed = self.executor.execute(invocation).await;
         self.taken(definition, number, printed).await

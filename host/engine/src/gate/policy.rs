@@ -10,7 +10,7 @@ use super::audit::AuditLog;
 use crate::catalog::{Catalog, Definition};
 use crate::names::ActionName;
 pub use crate::policy::Pattern;
-use crate::policy::{Decision, PolicyError, PolicyFile, Rulebook, Source, SourceKind};
+use crate::policy::{Decision, Grants, PolicyError, PolicyFile, Rulebook, Source, SourceKind};
 
 /// What a run may call: what no pattern denies and every policy file allows.
 #[derive(Clone, Default)]
@@ -90,6 +90,26 @@ impl Policy {
         Self {
             read_only: true,
             rulebook: None,
+            ..self.clone()
+        }
+    }
+
+    /// What the files open to actions of the host.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        static NONE: Grants = Grants::none();
+        self.rulebook
+            .as_ref()
+            .map_or(&NONE, |rulebook| rulebook.grants())
+    }
+
+    /// The same for runs without a repo: rules for actions that are not there mean nothing.
+    #[must_use]
+    pub fn without_repo(&self, catalog: &Catalog) -> Self {
+        let files: Vec<PolicyFile> = self.files.iter().map(|file| (**file).clone()).collect();
+        Self {
+            rulebook: (!files.is_empty() || self.read_only)
+                .then(|| Arc::new(Rulebook::lenient(&files, catalog, self.read_only))),
             ..self.clone()
         }
     }

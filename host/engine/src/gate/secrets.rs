@@ -21,19 +21,21 @@ pub(super) struct Opened {
 }
 
 impl Dispatcher {
-    /// Refuses a call whose handles stand where no secret is declared, or which may not use its secrets.
+    /// Refuses a call whose handles stand where no secret is declared, or which may not use its secrets. `granted` are
+    /// those that grants of the policy put into it.
     pub(super) fn check_secrets(
         &self,
         definition: &Definition,
         name: &str,
         params: &str,
+        granted: Vec<String>,
         noted: &mut Noted,
     ) -> Result<(), ActionError> {
         let bound = &definition.secrets;
-        if bound.is_empty() && !params.contains(HANDLE) {
+        if bound.is_empty() && granted.is_empty() && !params.contains(HANDLE) {
             return Ok(());
         }
-        let mut names: BTreeSet<String> = bound.values().cloned().collect();
+        let mut names: BTreeSet<String> = bound.values().chain(&granted).cloned().collect();
         if params.contains(HANDLE) {
             let places = &definition.contract.secret_params;
             names.extend(secrets::named(&tree(params)?, places).map_err(misplaced)?);
@@ -45,6 +47,7 @@ impl Dispatcher {
             .chain(definition.defaults.values());
         let mut own: BTreeSet<String> = fields.flat_map(secrets::names_in).collect();
         own.extend(bound.values().cloned());
+        own.extend(granted);
         let tenant = self.run.tenant.as_str();
         // What an action gave back in this run passes wherever a secret is declared.
         for secret in names.into_iter().filter(|name| !name.starts_with(KEPT)) {

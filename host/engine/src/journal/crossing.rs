@@ -31,9 +31,11 @@ pub(crate) enum Crossing {
     Turn { digest: [u8; 16], asked: String },
 }
 
-/// Whether the host answers a name by itself, and at once.
+/// Whether the host answers a name by itself, and at once. Names with a second dot, such as `kael.http.get`, are
+/// actions that the host brings.
 pub(crate) fn is_own(name: &str) -> bool {
-    name.starts_with("kael.") && !WAITING.contains(&name)
+    let rest = name.strip_prefix("kael.");
+    rest.is_some_and(|rest| !rest.contains('.')) && !WAITING.contains(&name)
 }
 
 /// Whether a name of the host's only shows something.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::candidate::{Candidate, PerFile};
 use super::decision::{Decision, Source, SourceKind, strictest};
 use super::file::{PolicyFile, SecretRule};
+use super::grants::{FileGrants, Grants};
 use super::pattern::Pattern;
 use super::rule::Rule;
 use super::steps::Steps;
 use super::value::Paths;
 use super::verdict::Verdict;
 use super::{Mistake, PolicyError, did_you_mean, error_of, shown};
-use crate::catalog::{Catalog, Definition, Effects};
+use crate::catalog::{Catalog, Definition, Effects, Executor};
 use crate::names::ActionName;
 
 /// All policies of a run, compiled. A call is allowed only if each of them allows it.
@@ -22,9 +23,13 @@ pub struct Rulebook {
     /// For an action that no catalog has: it cannot be called, and would be denied.
     pub(super) unknown: Arc<Source>,
     budgets: Vec<Budget>,
+    grants: Grants,
     /// What each file that says so says of secrets.
     pub(super) secrets: Vec<(Arc<Source>, Vec<SecretRule>)>,
 }
+
+/// How the names of the host's actions begin that only compute, and need no grant.
+const UNGRANTED: &str = "kael.crypto.";
 
 /// How often one run may call some actions, together.
 #[derive(Debug)]
@@ -59,9 +64,11 @@ impl Rulebook {
         catalog: &Catalog,
         read_only: bool,
     ) -> Result<Self, PolicyError> {
+        let brought = catalog.library().map(|library| library.names());
         let names: Vec<&str> = catalog
             .iter()
             .flat_map(|(_, definition)| definition.names.iter().map(ActionName::as_str))
+            .chain(brought.into_iter().flatten())
             .collect();
         let mut error = PolicyError {
             problems: Vec::new(),
@@ -78,6 +85,12 @@ impl Rulebook {
         if !error.problems.is_empty() {
             return Err(error);
         }
+        Ok(Self::lenient(files, catalog, read_only))
+    }
+
+    /// The same, whether or not every pattern matches an action of the catalog.
+    #[must_use]
+    pub fn lenient(files: &[PolicyFile], catalog: &Catalog, read_only: bool) -> Self {
         let typed = read_only.then(|| {
             let none = PolicyFile {
                 name: String::new(),
@@ -86,6 +99,7 @@ impl Rulebook {
                 read_only: Some(0),
                 rules: Vec::new(),
                 budgets: Vec::new(),
+                grants: None,
                 secrets: None,
             };
             Shared::of(&none, Some("--read-only"))
@@ -93,7 +107,16 @@ impl Rulebook {
         let shared = files.iter().map(|file| Shared::of(file, None));
         let shared: Vec<Shared> = typed.into_iter().chain(shared).collect();
         let budgets: Vec<Budget> = files.iter().flat_map(Budget::of).collect();
-        let actions = catalog.iter().map(|(name, definition)| {
+        let grants = Grants::of(files.iter().filter_map(|file| file.grants.clone()));
+        // Without a grant none of the host's actions can be called, whatever the rules say, but those that open nothing.
+        let needed = |name: &&str| !grants.is_empty() || name.starts_with(UNGRANTED);
+        let library = catalog.library().into_iter();
+        let brought = library.flat_map(|library| {
+            let names = library.names().filter(needed);
+            names.filter_map(|name| library.get(name))
+        });
+        let brought = brought.map(|definition| (&definition.names[0], &**definition));
+        let actions = catalog.iter().chain(brought).map(|(name, definition)| {
             let mut candidates = Candidates::of(&shared, definition);
             let counts = |budget: &Budget| budget.concerns(definition);
             let counting = budgets
@@ -103,15 +126,22 @@ impl Rulebook {
             candidates.budgets = counting.map(|(at, _)| at).collect();
             (name.as_str().into(), candidates)
         });
-        Ok(Self {
+        Self {
             actions: actions.collect(),
             budgets,
+            grants,
             secrets: files.iter().filter_map(of_secrets).collect(),
             unknown: Arc::new(Source::denying(
                 SourceKind::Unusable,
                 "the policy was not compiled for this action",
             )),
-        })
+        }
+    }
+
+    /// What the files open to actions of the host.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// Every budget, in a fixed order.
@@ -195,6 +225,7 @@ struct Shared {
     rules: Vec<(Arc<Rule>, Arc<Source>)>,
     default: Arc<Source>,
     read_only: Option<Arc<Source>>,
+    grants: Option<Arc<FileGrants>>,
 }
 
 impl Shared {
@@ -233,6 +264,7 @@ impl Shared {
             rules: rules.collect(),
             default: Arc::new(source(SourceKind::Default, name, line, default, title)),
             read_only,
+            grants: file.grants.clone(),
         }
     }
 }
@@ -311,6 +343,15 @@ impl PerFile {
             rules,
             default: file.default.clone(),
         };
+        let opened = file
+            .grants
+            .as_ref()
+            .filter(|_| definition.executor == Executor::Builtin);
+        if let Some(line) = opened.and_then(|grants| grants.line_of(definition.names[0].as_str())) {
+            // The grant is the rule that allows the call; each is held to it.
+            let (name, rule) = (Some(file.name.as_str()), "grants".to_owned());
+            per_file.default = Arc::new(source(SourceKind::Rule, name, line, Verdict::Allow, rule));
+        }
         if let Some(source) = &file.read_only
             && definition.effects.kind != Effects::None
         {

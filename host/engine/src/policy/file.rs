@@ -1,6 +1,9 @@
 //! One policy file, parsed and bounded; what it means for a catalog is compiled later.
 
+use std::sync::Arc;
+
 use super::document::{self, Kind, Node};
+use super::grants::FileGrants;
 use super::pattern::Pattern;
 use super::reader::Table;
 use super::rule::Rule;
@@ -29,6 +32,8 @@ pub struct PolicyFile {
     pub(super) read_only: Option<u32>,
     pub(super) rules: Vec<Rule>,
     pub(super) budgets: Vec<RunBudget>,
+    /// What it opens to actions of the host; without the section it has no say in that.
+    pub(super) grants: Option<Arc<FileGrants>>,
     /// Which actions may use which secrets, and the line that says so; none where it is not said.
     pub(super) secrets: Option<(u32, Vec<SecretRule>)>,
 }
@@ -50,7 +55,9 @@ pub(super) struct RunBudget {
     pub(super) calls: u32,
 }
 
-const KEYS: [&str; 6] = ["version", "default", "mode", "rules", "budgets", "secrets"];
+const KEYS: [&str; 7] = [
+    "version", "default", "mode", "rules", "budgets", "secrets", "grants",
+];
 
 impl PolicyFile {
     /// Parses a file that messages call `name`.
@@ -107,10 +114,14 @@ impl PolicyFile {
         let budgets = table
             .get("budgets")
             .map_or_else(Vec::new, |node| budgets(node, mistakes));
+        let grants = table
+            .get("grants")
+            .map(|node| Arc::new(FileGrants::read(node, name, mistakes)));
         let secrets = table
             .get("secrets")
             .map(|node| (node.line, secrets(node, mistakes)));
         Some(Self {
+            grants,
             budgets,
             secrets,
             name: name.to_owned(),

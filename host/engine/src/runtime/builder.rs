@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{Inner, Runtime};
 use crate::activity::ActivityLog;
+use crate::catalog::{Catalog, Library};
 use crate::environment::Environment;
 use crate::executor::ExecutorFactory;
 use crate::executor::programs;
@@ -19,6 +20,7 @@ pub struct RuntimeBuilder {
     environment: Environment,
     programs: programs::Settings,
     executors: Vec<Arc<dyn ExecutorFactory>>,
+    library: Option<Arc<Library>>,
 }
 
 impl Default for RuntimeBuilder {
@@ -30,6 +32,7 @@ impl Default for RuntimeBuilder {
             environment: Environment::default(),
             programs: programs::Settings::default(),
             executors: Vec::new(),
+            library: None,
         }
     }
 }
@@ -93,12 +96,23 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Actions and Lua beside those of every repo, such as those of `kael-stdlib`, whose executor is
+    /// added by itself.
+    #[must_use]
+    pub fn library(self, library: Arc<Library>) -> Self {
+        Self {
+            library: Some(library),
+            ..self
+        }
+    }
+
     /// Makes the runtime.
     ///
     /// # Errors
     /// When the address space or the system does not allow it.
     pub fn build(self) -> Result<Runtime, EngineError> {
-        let sandbox = Sandbox::new(self.instances.max(1), self.max_waiting)?;
+        let sandbox = Sandbox::new(self.instances.max(1), self.max_waiting)?
+            .with_library(self.library.clone());
         let inner = Inner {
             sandbox: Arc::new(sandbox),
             programs: self.programs,
@@ -107,6 +121,7 @@ impl RuntimeBuilder {
             calls: self
                 .max_calls
                 .map(|calls| Arc::new(Semaphore::new(calls.max(1) as usize))),
+            no_repo: Arc::new(Catalog::default().with_library(self.library)),
             no_actions: OnceLock::new(),
         };
         Ok(Runtime {

@@ -31,11 +31,12 @@ pub use snapshot::RepoSnapshot;
 pub const GUEST_SHA256: &str = kael_guest_aot::GUEST_SHA256;
 
 use crate::activity::ActivityLog;
+use crate::catalog::Catalog;
 use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::executor::programs;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
-use crate::gate::{Dispatcher, Policy};
+use crate::gate::Dispatcher;
 use crate::run_info::RunInfo;
 use crate::sandbox::Sandbox;
 
@@ -52,7 +53,9 @@ struct Inner {
     executors: Vec<Arc<dyn ExecutorFactory>>,
     /// Calls in flight of all runs together, where that is bounded.
     calls: Option<Arc<Semaphore>>,
-    /// What answers the calls of a run without a repo: there is no action to call.
+    /// The actions of a run without a repo: those of the host.
+    no_repo: Arc<Catalog>,
+    /// What answers the calls of a run without a repo.
     no_actions: OnceLock<Arc<dyn Execute>>,
 }
 
@@ -93,7 +96,7 @@ impl Runtime {
     ) -> Dispatcher {
         let (catalog, executor) = match repo {
             Some(repo) => (repo.catalog.clone(), repo.executor()),
-            None => (Arc::default(), self.no_actions()),
+            None => (self.inner.no_repo.clone(), self.no_actions()),
         };
         let cache = repo.map(|repo| repo.cache.used_as(options.cache));
         let policy = match repo {
@@ -103,10 +106,7 @@ impl Runtime {
                 tracing::warn!("the policy is wrong, and no action may be called: {error}");
                 options.policy.refusing()
             }),
-            None => Policy {
-                audit: options.policy.audit.clone(),
-                ..Policy::default()
-            },
+            None => options.policy.without_repo(&self.inner.no_repo),
         };
         Dispatcher::for_run(run, catalog, policy, executor)
             .with_activity(self.activity().clone())
@@ -123,7 +123,7 @@ impl Runtime {
                 self.inner.programs.clone(),
                 self.inner.environment.clone(),
                 PathBuf::new(),
-                &[],
+                &self.inner.executors,
             ))
         };
         self.inner.no_actions.get_or_init(make).clone()

@@ -245,7 +245,7 @@ impl Runtime {
         Repo {
             cache: Cache::new(&environment.data_folder(), &bundle.root),
             bundle,
-            catalog: Arc::new(catalog),
+            catalog: Arc::new(catalog.with_library(self.inner.no_repo.library().cloned())),
             prepared,
             definitions,
             executors: Arc::new(executors),

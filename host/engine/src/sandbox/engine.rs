@@ -18,6 +18,7 @@ use super::admission::Admission;
 use super::bindings::{Guest, GuestPre};
 use super::state::InstanceState;
 use crate::bounds::Ticker;
+use crate::catalog::Library;
 use kael_guest_aot::{engine_config, machine_code};
 
 /// Bytes of a memory or a table that stay in place from one run to the next, set back to what they were.
@@ -81,6 +82,8 @@ pub(crate) struct Sandbox {
     pub(super) guest: GuestPre<InstanceState>,
     pub(super) ticker: Ticker,
     pub(super) admission: Admission,
+    /// The Lua that the host brings.
+    pub(super) library: Option<Arc<Library>>,
 }
 
 struct Own;
@@ -104,6 +107,11 @@ impl Sandbox {
                 false => EngineError::Wasmtime(error),
             })?
             .checked()
+    }
+
+    /// The same with Lua that the host brings.
+    pub(crate) fn with_library(self, library: Option<Arc<Library>>) -> Self {
+        Self { library, ..self }
     }
 
     #[expect(unsafe_code, reason = "machine code can only be loaded on trust")]
@@ -156,6 +164,7 @@ impl Sandbox {
                 guest,
                 ticker,
                 admission: Admission::new(instances, max_waiting),
+                library: None,
             },
             imports,
         ))

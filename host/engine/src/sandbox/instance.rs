@@ -46,6 +46,7 @@ impl Sandbox {
         let deadline = hard_deadline(&options.limits);
         let mut state = InstanceState::new(options, seed());
         state.input = input;
+        state.library.clone_from(&self.library);
         let mut store = self.store(state);
         let meter = store.data().meter.clone();
         let asking = async {

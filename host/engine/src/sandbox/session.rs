@@ -90,6 +90,7 @@ impl Session {
         let _running = sandbox.ticker.run();
         let (asker, asked) = watch::channel(false);
         let mut state = InstanceState::new(options, seed());
+        state.library.clone_from(&sandbox.library);
         state.interrupted = interruptible.then_some(asked);
         let meter = state.meter.clone();
         let mut store = sandbox.store(state);

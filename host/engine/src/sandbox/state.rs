@@ -23,6 +23,7 @@ use super::input::Input;
 use super::output::{Closed, Output};
 use super::{Cancel, InstanceOptions, Records, Suspension};
 use crate::bounds::{Limiter, Meter};
+use crate::catalog::Library;
 use crate::failure::{ActionError, ErrorKind};
 use crate::gate::Dispatcher;
 use crate::limits::{LimitHit, Limits};
@@ -82,8 +83,11 @@ pub(super) struct InstanceState {
     pub(super) printed: u64,
     /// What `input()` reads.
     pub(super) input: Input,
-    /// Warnings of the script that were shown.
+    /// Warnings of the script that were shown, and lines of its log.
     warned: u32,
+    logged: u32,
+    /// The Lua that the host brings.
+    pub(super) library: Option<Arc<Library>>,
     start: Instant,
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
@@ -132,6 +136,8 @@ impl InstanceState {
             printed: 0,
             input: Input::none(),
             warned: 0,
+            logged: 0,
+            library: None,
             start: Instant::now(),
             interrupted: None,
             seed,
@@ -149,7 +155,8 @@ impl InstanceState {
         self.meter = Meter::new();
         self.start = Instant::now();
         self.limiter.forget_refusal();
-        (self.stop, self.calls, self.printed, self.warned) = (None, 0, 0, 0);
+        (self.stop, self.calls, self.printed) = (None, 0, 0);
+        (self.warned, self.logged) = (0, 0);
     }
 
     /// Why the instance must end now, if it must.

@@ -111,6 +111,19 @@ impl RunSecrets {
         Ok(())
     }
 
+    /// Hides a value, which came from elsewhere, in all that the run's actions give back from then on. One that is too
+    /// short to be told from other words stays as it is.
+    ///
+    /// # Errors
+    /// When the run may use no more.
+    pub fn hide(&self, name: &str, value: &str) -> Result<(), SecretError> {
+        let Ok(value) = SecretValue::new(value.to_owned()) else {
+            return Ok(());
+        };
+        self.is_in_use.store(true, Ordering::Release);
+        self.known().note(name, &value)
+    }
+
     /// Makes what hides the values, on another thread: of many or long values that takes a while.
     pub(crate) async fn prepare(&self) {
         let values = {

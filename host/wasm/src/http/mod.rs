@@ -1,15 +1,12 @@
 //! The HTTP requests of an instance (`wasi:http`), to hosts that its definition allows.
 //!
-//! wasmtime keeps requests, bodies and headers. This module sends a request in three steps:
-//! `target` reads its host and port; `connect` looks the name up, checks the addresses and connects
-//! to one of them; `trust` checks certificates. Each request has its own connection. A redirect is
-//! an ordinary response: to follow it, the action makes another request, which is checked again.
+//! wasmtime keeps requests, bodies and headers. `kael-net` reads the server of a request, looks its
+//! name up, checks the addresses and connects to one of them. Each request has its own connection.
+//! A redirect is an ordinary response: to follow it, the action makes another request, which is
+//! checked again.
 
 mod body;
-mod connect;
 mod error_code;
-mod target;
-mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +27,8 @@ use wasmtime_wasi_http::{
     WasiHttpView,
 };
 
-use super::network_policy::NetworkPolicy;
 use body::Paced;
-use target::Target;
-pub(super) use trust::Trust;
+use kael_net::{NetworkPolicy, Target, Trust};
 
 /// The interface in wasmtime's version. A file may import any version of 0.2.
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
@@ -148,14 +143,16 @@ async fn send(
         // CONNECT would open a way to any host.
         return Err(Error::HttpRequestMethodInvalid);
     }
-    let target = Target::of(request.uri())?;
+    let target = Target::of(request.uri()).map_err(error_code::connecting)?;
     let name = network
         .may_request(&target.host, target.port)
         .ok_or(Error::HttpRequestDenied)?;
     let opening = async {
         // The semaphore is never closed.
         let turn = turns.acquire_owned().await.ok();
-        let stream = connect::open(&target, &name, network, trust).await?;
+        let stream = kael_net::open(&target, &name, network, trust)
+            .await
+            .map_err(error_code::connecting)?;
         Ok((turn, stream))
     };
     let (turn, stream) = within(options.connect_timeout, opening)

@@ -165,8 +165,8 @@ impl Programs {
         };
         let printed = match definition.executor {
             // Never sent here.
-            Executor::Wasm => {
-                let message = "WebAssembly is no program of this machine";
+            Executor::Wasm | Executor::Builtin => {
+                let message = "it is no program of this machine";
                 return Err(ActionError::unavailable(message, None));
             }
             Executor::Native => self.run_native(call).await?,

@@ -16,7 +16,7 @@ impl Programs {
     pub(super) async fn planned(&self, invocation: Invocation<'_>) -> Result<Plan, ActionError> {
         let definition = invocation.definition;
         let given = invocation.encode()?;
-        if definition.executor == Executor::Wasm {
+        if matches!(definition.executor, Executor::Wasm | Executor::Builtin) {
             return self.planned_here(definition, given).await;
         }
         let path = self.environment.get("PATH").unwrap_or_default();
@@ -32,8 +32,8 @@ impl Programs {
         };
         let mut env = scrubbed(&self.environment, path, &definition.env);
         let (command, note) = match (entry, definition.executor) {
-            // WebAssembly was planned above.
-            (Ok(_), Executor::Wasm) => (Vec::new(), None),
+            // What is no program was planned above.
+            (Ok(_), Executor::Wasm | Executor::Builtin) => (Vec::new(), None),
             (Err(why), executor) => {
                 let words = self.planned_program(executor).await.into_iter();
                 (words.chain(behind_dashes(&given)).collect(), Some(why))

@@ -15,9 +15,9 @@ use super::super::bindings::kael::engine::actions::{
 use super::super::cancel::cancelled;
 use super::waiting::Waiting;
 use super::wire::to_wit;
-use super::{InFlight, InstanceState, SLEEP, Stop};
+use super::{InFlight, InstanceState, Stop};
 use crate::failure::{ActionError, ErrorKind};
-use crate::journal::{Recorder, SinkError};
+use crate::journal::{Recorder, SinkError, is_own};
 
 impl Host for InstanceState {
     async fn run_action(
@@ -144,7 +144,7 @@ impl InstanceState {
         &mut self,
         Call { id, name, params }: Call,
     ) -> wasmtime::Result<Vec<Completion>> {
-        let outcome = if name.starts_with("kael.") && name != SLEEP {
+        let outcome = if is_own(&name) {
             self.host_call(&name, params).await?
         } else {
             let answer = self.call(id, name, params)?;
@@ -182,7 +182,7 @@ impl InstanceState {
                     "the guest used the number of a call that is in flight",
                 )));
             }
-            if name.starts_with("kael.") && name != SLEEP {
+            if is_own(&name) {
                 done.push(Completion {
                     id,
                     outcome: self.host_call(&name, params).await?,
@@ -371,14 +371,16 @@ mod tests {
     #[tokio::test]
     async fn the_hosts_own_names_are_few() {
         let mut state = state();
-        for name in ["kael.", "kael.exits", "kael.print ", "kael.seed.x"] {
+        for name in ["kael.", "kael.exits", "kael.print ", "kael.seeds"] {
             let done = state.run_action(vec![call(1, name)], vec![], true).await;
             let done = done.expect("an answer");
             assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::UnknownAction));
         }
         // While a repo loads there is nothing to call.
-        let done = state.run_action(vec![call(2, "t.a")], vec![], true).await;
-        let done = done.expect("an answer");
-        assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::Unavailable));
+        for name in ["t.a", "kael.http.get", "kael.seed.x"] {
+            let done = state.run_action(vec![call(2, name)], vec![], true).await;
+            let done = done.expect("an answer");
+            assert!(matches!(&done[0].outcome, Err(error) if error.kind == WitKind::Unavailable));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The host's own names, below `kael`: each is answered at once, without the gate to actions.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::input::bytes_of;
@@ -10,11 +12,16 @@ use crate::failure::{ActionError, ErrorKind};
 use crate::journal::CallLog;
 use crate::limits::LimitHit;
 use crate::report_item::ReportItem;
+use crate::text::hex;
 use crate::units::ByteSize;
 
 /// Warnings of a script that are shown, and bytes of each.
 const MAX_WARNINGS: u32 = 20;
 const MAX_WARNING: usize = 1 << 10;
+/// Bytes of randomness that are given at once.
+const MAX_RANDOM: usize = 64 << 10;
+/// Lines of a script's log that are shown.
+const MAX_LOGGED: u32 = 10_000;
 
 impl InstanceState {
     /// Answers one of the host's own names at once.
@@ -61,6 +68,7 @@ impl InstanceState {
                 Ok(Ok(format!(r#"{{"wall":{wall:.9},"cpu":{cpu:.9}}}"#)))
             }
             "kael.seed" => Ok(Ok(self.seed.to_string())),
+            "kael.random" => Ok(random(&params)),
             "kael.report" => Ok(match ReportItem::parse(&params) {
                 Ok(item) => {
                     self.output.item(item, params.len());
@@ -71,6 +79,8 @@ impl InstanceState {
                     format!("the report cannot be shown: {error}"),
                 ))),
             }),
+            "kael.module" => Ok(Ok(self.module(&params))),
+            "kael.log" => Ok(self.log(&params)),
             "kael.interrupted" => {
                 let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
                 Ok(Ok(interrupted.to_string()))
@@ -80,6 +90,51 @@ impl InstanceState {
                 "no such action",
             )))),
         }
+    }
+
+    /// The Lua of a module that the host brings, as JSON; null where it brings none.
+    fn module(&self, params: &str) -> String {
+        #[derive(serde::Deserialize)]
+        struct Request {
+            name: String,
+        }
+        let request: Option<Request> = serde_json::from_str(params).ok();
+        let lua = request.and_then(|request| self.library.as_ref()?.lua(&request.name));
+        serde_json::to_string(&lua).unwrap_or_else(|_| "null".to_owned())
+    }
+
+    /// Shows a line of the script's log among the messages of the host, and no more than a person
+    /// would read.
+    fn log(&mut self, params: &str) -> Outcome {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            level: String,
+            text: String,
+        }
+        let Ok(line) = serde_json::from_str::<Line>(params) else {
+            return refused("expected a level and a text");
+        };
+        self.logged = self.logged.saturating_add(1);
+        if self.logged > MAX_LOGGED {
+            return Ok("null".to_owned());
+        }
+        let mut text = line.text;
+        text.truncate(text.floor_char_boundary(MAX_WARNING));
+        // What could drive a terminal is shown as an escape.
+        let shown: String = text
+            .chars()
+            .map(|c| match c {
+                '\'' | '"' | '\\' => c.to_string(),
+                c => c.escape_debug().to_string(),
+            })
+            .collect();
+        match line.level.as_str() {
+            "error" => tracing::error!(target: "kael::script", "{shown}"),
+            "warn" => tracing::warn!(target: "kael::script", "{shown}"),
+            "debug" => tracing::debug!(target: "kael::script", "{shown}"),
+            _ => tracing::info!(target: "kael::script", "{shown}"),
+        }
+        Ok("null".to_owned())
     }
 
     /// Shows a warning of the script, and no more of them than a person would read.
@@ -164,6 +219,24 @@ pub(super) async fn sleep(params: &str, log: Option<&CallLog>) -> Outcome {
             Ok("null".to_owned())
         }
         None => refused("expected a number of seconds"),
+    }
+}
+
+/// Unpredictable bytes, in hexadecimal.
+fn random(params: &str) -> Outcome {
+    #[derive(serde::Deserialize)]
+    struct Request {
+        bytes: usize,
+    }
+    let wanted = serde_json::from_str::<Request>(params).ok();
+    let Some(wanted) = wanted.filter(|wanted| wanted.bytes <= MAX_RANDOM) else {
+        return refused(format!("expected a number of bytes up to {MAX_RANDOM}"));
+    };
+    let mut bytes = vec![0; wanted.bytes];
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    match read {
+        Ok(()) => Ok(format!("\"{}\"", hex(&bytes))),
+        Err(error) => refused(format!("the machine gives no random bytes: {error}")),
     }
 }
 

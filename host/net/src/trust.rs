@@ -22,7 +22,7 @@ const FILES: [&str; 5] = [
 ];
 
 /// The authorities, read for the first request.
-pub(crate) struct Trust {
+pub struct Trust {
     /// The file that the environment variable names.
     file: Option<PathBuf>,
     known: OnceCell<Known>,
@@ -30,21 +30,28 @@ pub(crate) struct Trust {
 
 /// The file that was read, and the TLS settings made from it.
 #[derive(Clone)]
-pub(super) struct Known {
-    pub(super) file: PathBuf,
-    pub(super) config: Arc<ClientConfig>,
+pub struct Known {
+    /// The file.
+    pub file: PathBuf,
+    /// For clients.
+    pub config: Arc<ClientConfig>,
 }
 
 impl Trust {
-    pub(crate) fn new(environment: &Environment) -> Self {
+    /// Authorities of this machine, or those of the file that `SSL_CERT_FILE` names.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
         Self {
             file: environment.path("SSL_CERT_FILE"),
             known: OnceCell::new(),
         }
     }
 
-    /// Reads the authorities once. The error says why there are none, and the remedy.
-    pub(super) async fn known(&self) -> Result<&Known, String> {
+    /// Reads the authorities once.
+    ///
+    /// # Errors
+    /// Why there are none, and the remedy.
+    pub async fn known(&self) -> Result<&Known, String> {
         let read = async || {
             let file = self.file.clone();
             let work = move || read(file);
@@ -77,9 +84,23 @@ fn read(named: Option<PathBuf>) -> Result<Known, String> {
 fn config(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let certificates = CertificateDer::pem_file_iter(file)
         .map_err(|error| format!("certificate authorities cannot be read: {error}"))?;
+    client(certificates.flatten())
+}
+
+/// TLS settings that trust the authorities of a PEM text and no others.
+///
+/// # Errors
+/// When it has no certificate.
+pub fn trusting(pem: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    client(CertificateDer::pem_slice_iter(pem).flatten())
+}
+
+fn client(
+    certificates: impl Iterator<Item = CertificateDer<'static>>,
+) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     // A certificate that cannot be parsed is not trusted.
-    roots.add_parsable_certificates(certificates.flatten());
+    roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
         return Err("it has no certificate".to_owned());
     }

@@ -4,30 +4,31 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
+use crate::error::ConnectError;
+use crate::network_policy::{NetworkPolicy, address};
+use crate::target::Target;
+use crate::trust::Trust;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
-use wasmtime_wasi::sockets::SocketAddrUse;
-use wasmtime_wasi_http::Error;
-
-use super::target::Target;
-use super::trust::Trust;
-use crate::network_policy::{NetworkPolicy, address};
 
 /// A connection, encrypted or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Connects to an allowed target. `name` is its normalised name in the policy.
-pub(super) async fn open(
+///
+/// # Errors
+/// Why there is no connection.
+pub async fn open(
     target: &Target,
     name: &str,
     network: &NetworkPolicy,
     trust: &Trust,
-) -> Result<Box<dyn Stream>, Error> {
+) -> Result<Box<dyn Stream>, ConnectError> {
     let answers = match address(&target.host) {
         Some(ip) => vec![ip],
         None => look_up(target).await?,
@@ -42,12 +43,9 @@ pub(super) async fn open(
     }
 }
 
-async fn look_up(target: &Target) -> Result<Vec<IpAddr>, Error> {
+async fn look_up(target: &Target) -> Result<Vec<IpAddr>, ConnectError> {
     let answers = lookup_host((target.host.as_str(), target.port)).await;
-    let unknown = |said: String| Error::DnsError {
-        rcode: Some(said),
-        info_code: None,
-    };
+    let unknown = ConnectError::Dns;
     let answers: Vec<_> = answers
         .map_err(|error| unknown(error.to_string()))?
         .map(|address| address.ip())
@@ -64,24 +62,24 @@ fn permitted(
     name: &str,
     port: u16,
     network: &NetworkPolicy,
-) -> Result<Vec<SocketAddr>, Error> {
+) -> Result<Vec<SocketAddr>, ConnectError> {
     let permitted: Vec<_> = answers
         .into_iter()
         .filter(|ip| network.accept_dns_answer(name, *ip))
         .map(|ip| SocketAddr::new(ip, port))
         // Linux routes 0.0.0.0 to loopback.
         .filter(|address| !address.ip().to_canonical().is_unspecified())
-        .filter(|address| network.allows(*address, SocketAddrUse::TcpConnect))
+        .filter(|address| network.may_connect(*address))
         .collect();
     if permitted.is_empty() {
-        return Err(Error::DestinationIpProhibited);
+        return Err(ConnectError::Prohibited);
     }
     Ok(permitted)
 }
 
 /// Connects to the first address that accepts.
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
-    let mut last = Error::DestinationUnavailable;
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    let mut last = ConnectError::Unavailable;
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
@@ -91,12 +89,12 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     Err(last)
 }
 
-fn refused(error: &io::Error) -> Error {
+fn refused(error: &io::Error) -> ConnectError {
     match error.kind() {
-        ErrorKind::ConnectionRefused => Error::ConnectionRefused,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Error::ConnectionTerminated,
-        ErrorKind::TimedOut => Error::ConnectionTimeout,
-        _ => Error::DestinationUnavailable,
+        ErrorKind::ConnectionRefused => ConnectError::Refused,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => ConnectError::Terminated,
+        ErrorKind::TimedOut => ConnectError::Timeout,
+        _ => ConnectError::Unavailable,
     }
 }
 
@@ -105,13 +103,13 @@ async fn secure(
     stream: TcpStream,
     network: &NetworkPolicy,
     trust: &Trust,
-) -> Result<Box<dyn Stream>, Error> {
+) -> Result<Box<dyn Stream>, ConnectError> {
     let host = target.host.trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
-    let server = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let server = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::InvalidUri)?;
     let known = trust.known().await.map_err(|error| {
         network.advise(error);
-        Error::TlsCertificateError
+        ConnectError::Certificate
     })?;
     let connector = TlsConnector::from(known.config.clone());
     match connector.connect(server, stream).await {
@@ -130,15 +128,14 @@ async fn secure(
     }
 }
 
-fn insecure(error: &io::Error, said: Option<&rustls::Error>) -> Error {
+fn insecure(error: &io::Error, said: Option<&rustls::Error>) -> ConnectError {
     match said {
-        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
-        Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
-            alert_id: Some(u8::from(*alert)),
-            alert_message: Some(format!("{alert:?}")),
-        },
-        Some(_) => Error::TlsProtocolError,
-        None if error.kind() == ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
+        Some(rustls::Error::InvalidCertificate(_)) => ConnectError::Certificate,
+        Some(rustls::Error::AlertReceived(alert)) => {
+            ConnectError::TlsAlert(u8::from(*alert), format!("{alert:?}"))
+        }
+        Some(_) => ConnectError::TlsProtocol,
+        None if error.kind() == ErrorKind::UnexpectedEof => ConnectError::Terminated,
         None => refused(error),
     }
 }
@@ -149,7 +146,7 @@ mod tests {
 
     fn network(named: &[&str]) -> NetworkPolicy {
         let named: Vec<_> = named.iter().map(|text| text.parse().expect(text)).collect();
-        NetworkPolicy::new(&named)
+        NetworkPolicy::new(&named, "the definition's `network`")
     }
 
     fn of(network: &NetworkPolicy, name: &str, answers: &[&str]) -> Option<Vec<String>> {

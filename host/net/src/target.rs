@@ -3,20 +3,27 @@
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
-use wasmtime_wasi_http::Error;
+
+use crate::error::ConnectError;
 
 /// The server of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct Target {
     /// A name or an address; an IPv6 address is in brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) tls: bool,
+    pub host: String,
+    /// From 1.
+    pub port: u16,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
 }
 
 impl Target {
-    pub(super) fn of(uri: &Uri) -> Result<Self, Error> {
-        let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+    /// Reads a URI.
+    ///
+    /// # Errors
+    /// When it has no host, a user name, or a port that is none.
+    pub fn of(uri: &Uri) -> Result<Self, ConnectError> {
+        let authority = uri.authority().ok_or(ConnectError::InvalidUri)?;
         let tls = uri.scheme() == Some(&Scheme::HTTPS);
         let host = authority.host();
         // A user name or an invalid port is refused, because it would also appear in the header
@@ -33,7 +40,7 @@ impl Target {
                 port,
                 tls,
             }),
-            _ => Err(Error::HttpRequestUriInvalid),
+            _ => Err(ConnectError::InvalidUri),
         }
     }
 }

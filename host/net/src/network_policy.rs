@@ -1,38 +1,48 @@
-//! Decides which addresses an instance may connect to: addresses in the definition, and addresses
-//! of names in the definition.
+//! Decides which addresses a call may connect to: addresses that a definition or a grant names, and
+//! addresses of names that it names.
 //!
-//! DNS is untrusted: an instance may use an address only if DNS returned it to this instance for an
-//! allowed name. An address of this machine or of the local network counts only if the name can
-//! exist only on the local network, or if the definition names the address.
+//! DNS is untrusted: a call may use an address only if DNS returned it to this call for an allowed
+//! name. An address of this machine or of the local network counts only if the name can exist only
+//! on the local network, or if the address itself is named.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime_wasi::sockets::SocketAddrUse;
-
 use kael_engine::catalog::{Destination, Host};
 
-/// The allow-list of one instance.
-#[derive(Debug, Clone, Default)]
-pub(super) struct NetworkPolicy {
-    named: Arc<[Destination]>,
+/// The allow-list of one call.
+#[derive(Debug, Clone)]
+pub struct NetworkPolicy {
+    /// Each layer has to name what the call uses.
+    layers: Arc<[Vec<Destination>]>,
     learnt: Arc<Mutex<Learnt>>,
+    /// What says where a call may connect to, for messages.
+    remedy: &'static str,
 }
 
 #[derive(Debug, Default)]
 struct Learnt {
-    /// Names, each with an address that DNS returned to this instance.
+    /// Names, each with an address that DNS returned to this call.
     told: HashSet<(String, IpAddr)>,
     /// The first obstacle and its remedy, for the error if the action fails.
     advice: Option<String>,
 }
 
 impl NetworkPolicy {
-    pub(super) fn new(named: &[Destination]) -> Self {
+    /// Allows what is named. `remedy` says where more can be named: "the definition's `network`".
+    #[must_use]
+    pub fn new(named: &[Destination], remedy: &'static str) -> Self {
+        Self::of_layers(vec![named.to_vec()], remedy)
+    }
+
+    /// Allows what every layer names: one is an operator's, say, and another a team's.
+    #[must_use]
+    pub fn of_layers(layers: Vec<Vec<Destination>>, remedy: &'static str) -> Self {
         Self {
-            named: named.into(),
+            layers: layers.into(),
             learnt: Arc::default(),
+            remedy,
         }
     }
 
@@ -42,7 +52,8 @@ impl NetworkPolicy {
 
     /// The normalised name, if it may be looked up. Literal addresses always may: that reveals
     /// nothing.
-    pub(super) fn may_resolve(&self, name: &str) -> Option<String> {
+    #[must_use]
+    pub fn may_resolve(&self, name: &str) -> Option<String> {
         let name = plain(name);
         if address(&name).is_some() || self.names(&name, None) {
             return Some(name);
@@ -53,7 +64,8 @@ impl NetworkPolicy {
 
     /// The normalised name or address, if a request to it is allowed. Whether an address may be
     /// connected to is checked separately.
-    pub(super) fn may_request(&self, host: &str, port: u16) -> Option<String> {
+    #[must_use]
+    pub fn may_request(&self, host: &str, port: u16) -> Option<String> {
         let name = plain(host);
         let allowed = match address(&name) {
             Some(ip) => self.holds(SocketAddr::new(ip, port)),
@@ -68,49 +80,39 @@ impl NetworkPolicy {
 
     /// Whether the definition has this name, at this port if one is given.
     fn names(&self, name: &str, port: Option<u16>) -> bool {
-        self.named.iter().any(|destination| {
+        self.in_each_layer(|destination| {
             matches!(&destination.host, Host::Name(own) if own == name)
                 && port.is_none_or(|port| destination.port == port)
         })
     }
 
-    /// Whether the instance may see and use this address of a name.
-    pub(super) fn accept_dns_answer(&self, name: &str, ip: IpAddr) -> bool {
+    /// Whether the call may see and use this address of a name.
+    #[must_use]
+    pub fn accept_dns_answer(&self, name: &str, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         if address(name).is_some() {
             return true;
         }
         if answers_for(name, kind(ip))
-            || self
-                .named
-                .iter()
-                .any(|destination| destination.host.holds(ip))
+            || self.in_each_layer(|destination| destination.host.holds(ip))
         {
             self.learnt().told.insert((name.to_owned(), ip));
             return true;
         }
         self.refuse(format!(
-            "`{name}` at {ip}, an address that only a definition can name"
+            "`{name}` at {ip}, an address that counts only if it is named itself"
         ));
         false
     }
 
-    /// Whether the instance may use an address in this way.
-    pub(super) fn allows(&self, address: SocketAddr, how: SocketAddrUse) -> bool {
-        match how {
-            // The system binds before it connects. Listening is a separate permission.
-            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-                address.ip().is_unspecified() && address.port() == 0
-            }
-            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-                let allowed = self.holds(address);
-                if !allowed {
-                    self.refuse(format!("a connection to {address}"));
-                }
-                allowed
-            }
+    /// Whether the call may connect to an address, or exchange datagrams with it.
+    #[must_use]
+    pub fn may_connect(&self, address: SocketAddr) -> bool {
+        let allowed = self.holds(address);
+        if !allowed {
+            self.refuse(format!("a connection to {address}"));
         }
+        allowed
     }
 
     fn holds(&self, address: SocketAddr) -> bool {
@@ -123,22 +125,28 @@ impl NetworkPolicy {
                     range @ Host::Range { .. } => range.holds(ip),
                 }
         };
-        self.named.iter().any(named)
+        self.in_each_layer(named)
+    }
+
+    fn in_each_layer(&self, named: impl Fn(&Destination) -> bool) -> bool {
+        !self.layers.is_empty() && self.layers.iter().all(|layer| layer.iter().any(&named))
     }
 
     fn refuse(&self, what: String) {
         self.advise(format!(
-            "{what} was refused: the definition's `network` says where the action may connect to"
+            "{what} was refused: {} says where the action may connect to",
+            self.remedy
         ));
     }
 
     /// Keeps the first obstacle and its remedy.
-    pub(super) fn advise(&self, advice: String) {
+    pub fn advise(&self, advice: String) {
         self.learnt().advice.get_or_insert(advice);
     }
 
     /// The first obstacle and its remedy.
-    pub(super) fn advice(&self) -> Option<String> {
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
         self.learnt().advice.clone()
     }
 }
@@ -149,7 +157,8 @@ fn plain(name: &str) -> String {
 }
 
 /// The address in a text, with or without brackets. None for a name.
-pub(super) fn address(host: &str) -> Option<IpAddr> {
+#[must_use]
+pub fn address(host: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
@@ -227,14 +236,11 @@ mod tests {
 
     fn policy(named: &[&str]) -> NetworkPolicy {
         let named: Vec<Destination> = named.iter().map(|text| text.parse().expect(text)).collect();
-        NetworkPolicy::new(&named)
+        NetworkPolicy::new(&named, "the definition's `network`")
     }
 
     fn connects(policy: &NetworkPolicy, address: &str) -> bool {
-        policy.allows(
-            address.parse().expect("an address"),
-            SocketAddrUse::TcpConnect,
-        )
+        policy.may_connect(address.parse().expect("an address"))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -338,7 +344,7 @@ mod tests {
                 "{inside}"
             );
             assert!(
-                !policy.allows(SocketAddr::new(ip(inside), 80), SocketAddrUse::TcpConnect),
+                !policy.may_connect(SocketAddr::new(ip(inside), 80)),
                 "{inside}"
             );
         }
@@ -377,23 +383,5 @@ mod tests {
                 "{name} {address}"
             );
         }
-    }
-
-    #[test]
-    fn nothing_is_listened_at() {
-        let policy = policy(&["0.0.0.0:80", "127.0.0.1:80"]);
-        let address: SocketAddr = "127.0.0.1:80".parse().expect("an address");
-        for how in [
-            SocketAddrUse::TcpListen,
-            SocketAddrUse::TcpAccept,
-            SocketAddrUse::TcpBind,
-            SocketAddrUse::UdpBind,
-        ] {
-            assert!(!policy.allows(address, how), "{how:?}");
-        }
-        assert!(policy.allows(
-            "0.0.0.0:0".parse().expect("an address"),
-            SocketAddrUse::TcpBind
-        ));
     }
 }

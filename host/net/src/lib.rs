@@ -1,0 +1,18 @@
+//! Connections that a policy allows, for every part of Kael that a script can make connect.
+//!
+//! `target` reads the server of a request from its URL. `network_policy` decides which names and
+//! addresses a call may use. `connect` looks a name up once, checks each address, and connects to
+//! one that passed; `trust` holds the certificate authorities. Nothing here sends a request:
+//! `kael-wasm` and `kael-stdlib` do.
+
+mod connect;
+mod error;
+mod network_policy;
+mod target;
+mod trust;
+
+pub use connect::{Stream, open};
+pub use error::ConnectError;
+pub use network_policy::{NetworkPolicy, address};
+pub use target::Target;
+pub use trust::{Known, Trust, trusting};

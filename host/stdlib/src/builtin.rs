@@ -1,0 +1,140 @@
+//! Runs the actions of the standard library: finds the part that does a call, within its time.
+
+use std::sync::Arc;
+
+use kael_engine::catalog::Definition;
+use kael_engine::environment::Environment;
+use kael_engine::executor::granted::Places;
+use kael_engine::executor::{Execute, Execution, Invocation, Plan, Planning, RepoContext};
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::policy::Grants;
+
+use crate::db;
+use crate::env;
+use crate::fs;
+use crate::http::{self, Http};
+use crate::jwt;
+use crate::values::Values;
+
+/// Runs the actions for the scripts of one repo.
+pub(crate) struct Builtin {
+    environment: Environment,
+    http: Http,
+    places: Arc<Places>,
+}
+
+impl Builtin {
+    pub(crate) fn new(repo: RepoContext) -> Self {
+        Self {
+            http: Http::new(&repo.environment),
+            places: fs::places(&repo.root, &repo.environment),
+            environment: repo.environment,
+        }
+    }
+
+    async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
+        let Invocation {
+            definition,
+            params,
+            grants,
+            secrets,
+            ..
+        } = invocation;
+        let within = definition.timeout.duration();
+        let running = async {
+            match family(definition) {
+                ("http", method) => {
+                    let request = http::Request::parse(method, &params)?;
+                    let access = http::granted(&request.method, &request.target, grants)?;
+                    let allowed = access.secrets(&request, grants)?;
+                    let values = Values::new(&self.environment, secrets, allowed);
+                    self.http.send(request, grants, values).await
+                }
+                ("fs", action) => fs::run(action, &params, grants, self.places.clone()).await,
+                ("crypto", action) => jwt::run(action, &params),
+                ("db", action) => {
+                    let allowed = db::granted(action, &params, grants)?;
+                    let mut values = Values::new(&self.environment, secrets, allowed);
+                    db::run(action, &params, grants, self.places.clone(), &mut values).await
+                }
+                ("env", _) => env::run(name(definition), &params, grants, &self.environment),
+                _ => Err(unknown(definition)),
+            }
+        };
+        match tokio::time::timeout(within, running).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let message = format!("it took longer than {}", definition.timeout);
+                Err(ActionError::new(ErrorKind::Timeout, message))
+            }
+        }
+    }
+
+    fn opens(
+        &self,
+        definition: &Definition,
+        params: &str,
+        grants: &Grants,
+    ) -> Result<Vec<String>, ActionError> {
+        match family(definition) {
+            ("http", method) => {
+                let request = http::Request::parse(method, params)?;
+                let access = http::granted(&request.method, &request.target, grants)?;
+                return access.secrets(&request, grants);
+            }
+            ("fs", action) => fs::granted(action, params, grants)?,
+            ("crypto", _) => {}
+            ("db", action) => return db::granted(action, params, grants),
+            ("env", _) => env::granted(name(definition), params, grants)?,
+            _ => return Err(unknown(definition)),
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// The name of an action.
+fn name(definition: &Definition) -> &str {
+    definition.names.first().map_or("", |name| name.as_str())
+}
+
+/// The second part of its name, and what follows: `http` and `get` of `kael.http.get`.
+fn family(definition: &Definition) -> (&str, &str) {
+    let rest = name(definition).strip_prefix("kael.").unwrap_or_default();
+    rest.split_once('.').unwrap_or((rest, ""))
+}
+
+/// What only a mistake of the program can bring about.
+fn unknown(definition: &Definition) -> ActionError {
+    ActionError::unavailable(format!("nothing runs `{}`", name(definition)), None)
+}
+
+impl Execute for Builtin {
+    fn execute<'a>(&'a self, invocation: Invocation<'a>) -> Execution<'a> {
+        Box::pin(self.run(invocation))
+    }
+
+    fn granted(
+        &self,
+        definition: &Definition,
+        params: &str,
+        grants: &Grants,
+    ) -> Result<Vec<String>, ActionError> {
+        self.opens(definition, params, grants)
+    }
+
+    fn runner(&self, definition: &Definition) -> Option<&'static str> {
+        Some(definition.executor.name())
+    }
+
+    fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
+        let planned = match family(invocation.definition) {
+            ("http", method) => http::Request::parse(method, &invocation.params)
+                .map(|request| format!("{} {}", request.method, request.target.url)),
+            _ => Ok(name(invocation.definition).to_owned()),
+        };
+        Box::pin(std::future::ready(planned.map(|note| Plan {
+            note: Some(note),
+            ..Plan::default()
+        })))
+    }
+}

@@ -1,0 +1,118 @@
+//! An answer, as scripts get it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hyper::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use hyper::http::response::Parts;
+use serde_json::{Map, Value};
+
+use crate::wire;
+
+/// An answer that was read to its end.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    url: String,
+    /// What stands in place of a value wherever the answer holds it.
+    masks: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub(super) fn new(head: Parts, body: Vec<u8>, url: String) -> Self {
+        Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+            url,
+            masks: Vec::new(),
+        }
+    }
+
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the server says that it may answer otherwise soon.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 502 | 503 | 504)
+    }
+
+    /// How long the server asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header(&RETRY_AFTER)?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// Puts a mask wherever the answer holds a value.
+    pub(super) fn replace(&mut self, value: &str, mask: &str) {
+        self.masks.push((value.to_owned(), mask.to_owned()));
+        self.body = replaced(&self.body, value.as_bytes(), mask.as_bytes());
+    }
+
+    fn masked(&self, bytes: &[u8]) -> String {
+        let text: String = match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => wire::chars(bytes),
+        };
+        let hide = |text: String, (value, mask): &(String, String)| text.replace(value, mask);
+        self.masks.iter().fold(text, hide)
+    }
+
+    /// The table of a script: `status`, `headers` by names in lower case, `url`, and `body`, or
+    /// `bytes` with a character for each byte where that is no text. Names that came more than once
+    /// are in `repeated`, too.
+    pub(super) fn json(&self) -> Vec<u8> {
+        let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (name, value) in &self.headers {
+            let value = self.masked(value.as_bytes());
+            lists.entry(name.as_str()).or_default().push(value);
+        }
+        let joined = |(name, values): (&&str, &Vec<String>)| {
+            // Cookies have commas of their own.
+            let whole = match *name {
+                "set-cookie" => values.first().cloned().unwrap_or_default(),
+                _ => values.join(", "),
+            };
+            ((*name).to_owned(), Value::from(whole))
+        };
+        let headers: Map<String, Value> = lists.iter().map(joined).collect();
+        let mut answer = Map::new();
+        answer.insert("status".to_owned(), self.status.into());
+        answer.insert("headers".to_owned(), headers.into());
+        answer.insert("url".to_owned(), self.masked(self.url.as_bytes()).into());
+        let repeated = lists.iter().filter(|(_, values)| values.len() > 1);
+        let repeated: Map<String, Value> = repeated
+            .map(|(name, values)| ((*name).to_owned(), values.clone().into()))
+            .collect();
+        if !repeated.is_empty() {
+            answer.insert("repeated".to_owned(), repeated.into());
+        }
+        match std::str::from_utf8(&self.body) {
+            Ok(text) => answer.insert("body".to_owned(), text.into()),
+            Err(_) => answer.insert("bytes".to_owned(), wire::chars(&self.body).into()),
+        };
+        Value::Object(answer).to_string().into_bytes()
+    }
+}
+
+/// Bytes with every place of a value replaced.
+fn replaced(bytes: &[u8], value: &[u8], mask: &[u8]) -> Vec<u8> {
+    let mut made = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = find(rest, value) {
+        made.extend_from_slice(&rest[..at]);
+        made.extend_from_slice(mask);
+        rest = &rest[at + value.len()..];
+    }
+    made.extend_from_slice(rest);
+    made
+}
+
+fn find(bytes: &[u8], value: &[u8]) -> Option<usize> {
+    if value.is_empty() {
+        return None;
+    }
+    bytes.windows(value.len()).position(|part| part == value)
+}

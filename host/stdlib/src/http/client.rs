@@ -1,0 +1,172 @@
+//! Sends one request and reads its answer.
+
+use std::error::Error as _;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Response, Uri};
+use hyper_util::rt::TokioIo;
+
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::units::ByteSize;
+use kael_net::{ConnectError, NetworkPolicy, Trust};
+
+use super::access::Access;
+use super::answer::Answer;
+use super::pool::{Connection, Pool};
+use super::request::Request;
+
+/// Bytes of an answer's status line and headers, and of one read of its body.
+const MAX_HEAD: usize = 128 << 10;
+/// Headers of an answer.
+const MAX_HEADERS: usize = 256;
+
+/// Why there is no answer.
+pub(super) enum Failure {
+    /// There was no connection, and why, with advice where there is some: nothing was sent.
+    Connect(ConnectError, Option<String>),
+    /// The answer broke off or is none.
+    Answer(String),
+}
+
+impl Failure {
+    pub(super) fn error(self) -> ActionError {
+        match self {
+            Self::Connect(error @ ConnectError::Prohibited, advice) => ActionError {
+                kind: ErrorKind::Denied,
+                ..ActionError::unavailable(error.to_string(), advice)
+            },
+            Self::Connect(error, advice) => ActionError::unavailable(error.to_string(), advice),
+            Self::Answer(message) => ActionError::new(ErrorKind::Failed, message),
+        }
+    }
+}
+
+/// Sends a request to an open server, over a connection that waits or a new one.
+pub(super) async fn send(
+    pool: &Pool,
+    trust: &Trust,
+    request: &Request,
+    access: &Access<'_>,
+    headers: HeaderMap,
+) -> Result<Answer, Failure> {
+    let target = &request.target;
+    let key = format!(
+        "{} {} {}",
+        target.scheme.name(),
+        target.authority(),
+        access.key()
+    );
+    let made = message(request, headers)?;
+    if let Some(mut connection) = pool.take(&key) {
+        match connection.send_request(made.clone()).await {
+            Ok(answer) => return finish(pool, key, connection, request, answer).await,
+            // The server had closed it: nothing of the request arrived, or sending it again is the
+            // same request.
+            Err(error) if error.is_canceled() || request.method.is_idempotent() => {}
+            Err(error) => return Err(Failure::Answer(told(&error))),
+        }
+    }
+    let network = access.network(target);
+    let mut connection = connect(request, &network, trust)
+        .await
+        .map_err(|error| Failure::Connect(error, network.advice()))?;
+    let answer = connection.send_request(made).await;
+    let answer = answer.map_err(|error| Failure::Answer(told(&error)))?;
+    finish(pool, key, connection, request, answer).await
+}
+
+fn message(
+    request: &Request,
+    headers: HeaderMap,
+) -> Result<hyper::Request<Full<bytes::Bytes>>, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::Answer(error.to_string());
+    let mut made = hyper::Request::new(Full::new(request.body.clone()));
+    *made.method_mut() = request.method.clone();
+    *made.uri_mut() = Uri::from(request.target.path.clone());
+    *made.headers_mut() = headers;
+    let authority = HeaderValue::from_str(&request.target.authority());
+    let headers = made.headers_mut();
+    headers.insert(HOST, authority.map_err(|error| wrong(&error))?);
+    let own = concat!("kael/", env!("CARGO_PKG_VERSION"));
+    headers
+        .entry(USER_AGENT)
+        .or_insert(HeaderValue::from_static(own));
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
+    // A body is given as it comes, so none is asked for that would have to be unpacked.
+    headers
+        .entry(ACCEPT_ENCODING)
+        .or_insert(HeaderValue::from_static("identity"));
+    Ok(made)
+}
+
+async fn connect(
+    request: &Request,
+    network: &NetworkPolicy,
+    trust: &Trust,
+) -> Result<Connection, ConnectError> {
+    let target = &request.target;
+    let name = network
+        .may_request(&target.server.host, target.server.port)
+        .ok_or(ConnectError::Prohibited)?;
+    let stream = kael_net::open(&target.server, &name, network, trust).await?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| ConnectError::Terminated)?;
+    // Ends when its sender is dropped. The reader of the answer gets its error.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn finish(
+    pool: &Pool,
+    key: String,
+    connection: Connection,
+    request: &Request,
+    response: Response<Incoming>,
+) -> Result<Answer, Failure> {
+    let (head, mut body) = response.into_parts();
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::Answer(told(&error)))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if (read.len() + data.len()) as u64 > request.max_bytes {
+            let most = ByteSize::new(request.max_bytes);
+            return Err(Failure::Answer(format!(
+                "the answer has more than {most} (`max_bytes` sets the limit)"
+            )));
+        }
+        read.extend_from_slice(&data);
+    }
+    pool.keep(key, connection);
+    Ok(Answer::new(head, read, request.target.whole()))
+}
+
+fn told(error: &hyper::Error) -> String {
+    // The method that says so is for servers alone.
+    if error.is_parse() && error.to_string().contains("too large") {
+        return "the headers of the answer have more than 128 KiB".to_owned();
+    }
+    let cause = error.source();
+    let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let ended = cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof);
+    if error.is_incomplete_message() || ended {
+        return "the server closed the connection before its answer was complete".to_owned();
+    }
+    if error.is_parse() {
+        return "the answer is no HTTP".to_owned();
+    }
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

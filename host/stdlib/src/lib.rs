@@ -1,0 +1,58 @@
+//! The standard library of Kael: actions that the host does itself, and Lua modules over them.
+//!
+//! `catalog` lists the actions (`kael.http.get`, `kael.fs.read`), which the gate treats like those
+//! of a repo. `builtin` runs them: `http`, `fs`, `db` and `env` each decide by the grants of the
+//! run's policy what is open, and do the work; `jwt` signs and checks tokens. `values` are what a
+//! policy puts into calls, secrets among them. `lua` holds what scripts see: libraries such as
+//! `http`, and modules such as `assay.prometheus`, as text that the guest asks for by name.
+//!
+//! A script without any of them costs nothing more: definitions are made when they are looked up,
+//! and nothing is connected, opened or read before the first call.
+
+mod builtin;
+mod catalog;
+mod db;
+mod env;
+mod fs;
+mod http;
+mod jwt;
+mod lua;
+mod module_head;
+mod refusal;
+mod running;
+mod values;
+mod wire;
+
+use std::sync::Arc;
+
+use kael_engine::catalog::{Executor, Library};
+use kael_engine::executor::{Execute, ExecutorFactory, RepoContext};
+
+pub use lua::CHECKS;
+pub use module_head::{Method, ModuleHead};
+
+/// Every module that scripts can require, sorted by name.
+#[must_use]
+pub fn modules() -> Vec<ModuleHead> {
+    lua::MODULES.iter().filter_map(ModuleHead::of).collect()
+}
+
+/// The actions and the Lua, for a runtime.
+#[must_use]
+pub fn library() -> Arc<Library> {
+    Arc::new(Library::new(catalog::ACTIONS, lua::source))
+}
+
+/// Gives a runtime what runs those actions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StdlibFactory;
+
+impl ExecutorFactory for StdlibFactory {
+    fn executor(&self) -> Executor {
+        Executor::Builtin
+    }
+
+    fn for_repo(&self, repo: RepoContext) -> Arc<dyn Execute> {
+        Arc::new(builtin::Builtin::new(repo))
+    }
+}

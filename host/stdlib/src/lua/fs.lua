@@ -1,0 +1,129 @@
+-- `fs`: files below the folders that the policy opens, by the actions `kael.fs.*`.
+local kael = ...
+local act, fail = kael.act, kael.fail
+local fs = {}
+
+local char_of, byte_of = {}, {}
+for byte = 0x80, 0xFF do
+  char_of[string.char(byte)] = utf8.char(byte)
+  byte_of[utf8.char(byte)] = string.char(byte)
+end
+
+local function check(what, path)
+  if type(path) ~= "string" then error("fs." .. what .. ": the path must be a string, got " .. type(path), 3) end
+end
+local function call(what, params)
+  local value = act("kael.fs." .. what, params)
+  if value ~= kael.null then return value end
+end
+
+local function bytes_of(path)
+  local read = call("read", { path = path })
+  return read.text or (read.bytes:gsub("[\xC2\xC3][\x80-\xBF]", byte_of)), read.text ~= nil
+end
+-- The text of a file.
+function fs.read(path)
+  check("read", path)
+  local text, is_text = bytes_of(path)
+  if not is_text then fail('fs.read: "' .. path .. '" is not UTF-8 text: use fs.read_bytes') end
+  return text
+end
+-- The bytes of a file.
+function fs.read_bytes(path)
+  check("read_bytes", path)
+  return (bytes_of(path))
+end
+-- The lines of a file, without their ends.
+function fs.lines(path)
+  check("lines", path)
+  local text = bytes_of(path)
+  if text ~= "" and text:sub(-1) ~= "\n" then text = text .. "\n" end
+  return text:gmatch("([^\n]*)\n")
+end
+function fs.write(path, text)
+  check("write", path)
+  if type(text) == "number" then text = tostring(text) end
+  if type(text) ~= "string" then fail("fs.write: expected a string to write, got " .. type(text)) end
+  if utf8.len(text) then
+    call("write", { path = path, text = text })
+  else
+    call("write", { path = path, bytes = (text:gsub("[\x80-\xFF]", char_of)) })
+  end
+end
+fs.write_bytes = fs.write
+function fs.append(path, text)
+  check("append", path)
+  if type(text) == "number" then text = tostring(text) end
+  if type(text) ~= "string" then fail("fs.append: expected a string to write, got " .. type(text)) end
+  if utf8.len(text) then
+    call("append", { path = path, text = text })
+  else
+    call("append", { path = path, bytes = (text:gsub("[\x80-\xFF]", char_of)) })
+  end
+end
+function fs.remove(path)
+  check("remove", path)
+  call("remove", { path = path })
+end
+function fs.mkdir(path)
+  check("mkdir", path)
+  call("mkdir", { path = path })
+end
+function fs.rename(path, to)
+  check("rename", path)
+  check("rename", to)
+  call("rename", { path = path, to = to })
+end
+-- Copies a file; returns its bytes.
+function fs.copy(path, to)
+  check("copy", path)
+  check("copy", to)
+  return call("copy", { path = path, to = to })
+end
+-- A mode is a number, or a text of octal digits: "644".
+function fs.chmod(path, mode)
+  check("chmod", path)
+  call("chmod", { path = path, mode = type(mode) == "string" and tonumber(mode, 8) or mode })
+end
+function fs.stat(path)
+  check("stat", path)
+  return call("stat", { path = path }) or fail('fs.stat: there is no "' .. path .. '"')
+end
+function fs.exists(path)
+  check("exists", path)
+  return call("stat", { path = path }) ~= nil
+end
+-- { name, path, type } of each entry, sorted; `path` begins at the folder.
+function fs.list(path)
+  check("list", path)
+  return call("list", { path = path })
+end
+function fs.readdir(path, opts)
+  check("readdir", path)
+  return call("list", { path = path, depth = opts and opts.depth })
+end
+-- The paths that fit a pattern with `*`, `?` and `**`, sorted.
+function fs.glob(pattern)
+  check("glob", pattern)
+  local base = pattern:match("^([^*?]*/)") or "/"
+  local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*%*/", "\1"):gsub("%*%*", "\2"):gsub("%*", "[^/]*"):gsub("%?", "[^/]")
+    :gsub("\2", ".*")
+  local found = {}
+  -- `**/` is any number of folders, and none.
+  local with, without = "^" .. lua:gsub("\1", ".*/") .. "$", "^" .. lua:gsub("\1", "") .. "$"
+  local depth = pattern:find("**", 1, true) and 64 or select(2, pattern:sub(#base + 1):gsub("/", "")) + 1
+  for _, entry in ipairs(call("list", { path = base, depth = depth })) do
+    local path = base .. entry.path
+    if path:find(with) or path:find(without) then found[#found + 1] = path end
+  end
+  return found
+end
+-- Replaces a Lua pattern in a file, which is written only if something changed. Returns how often.
+function fs.sub_in_file(path, pattern, replacement)
+  check("sub_in_file", path)
+  local text, count = bytes_of(path):gsub(pattern, replacement)
+  if count > 0 then fs.write(path, text) end
+  return count
+end
+
+return fs

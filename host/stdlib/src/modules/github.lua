@@ -1,0 +1,86 @@
+--- @module assay.github
+--- @description GitHub: pull requests, issues, repositories, workflow runs and GraphQL.
+--- @category development
+--- @keywords github, pulls, issues, actions, graphql, repositories
+--- @env GITHUB_TOKEN
+--- @quickref c.pulls:get(repo, number) -> pull|nil | also list, reviews, merge; all(repo, opts) iterates
+--- @quickref c.issues:list(repo, opts?) -> [issue] | also get, create, create_note; all(repo, opts) iterates
+--- @quickref c.repos:get(repo) -> repository|nil | repo is "owner/name"
+--- @quickref c.runs:list(repo, opts?) -> {total_count, workflow_runs} | also get; all(repo, opts) iterates
+--- @quickref c:graphql(query, variables) -> {data} | raises on errors
+--- @quickref M.latest_release(owner, repo, opts?) -> release | with `version`, the tag without v
+--- @quickref M.find_asset(release, lua_pattern) -> asset|nil | by its name
+local service = require("assay.client")
+local M = {}
+
+local function at(repo, ...)
+  local owner, name = tostring(repo):match("^([^/]+)/([^/]+)$")
+  if not owner then error('github: the repository must be "owner/name", got ' .. tostring(repo), 4) end
+  return service.path("repos", owner, name, ...)
+end
+
+function M.client(opts)
+  opts = opts or {}
+  local token = opts.token
+  if token == nil then
+    local ok, found = pcall(env.get, "GITHUB_TOKEN")
+    token = ok and found or nil
+  end
+  local c, s = service.new("github", opts.base_url or "https://api.github.com", opts, function()
+    return { Accept = "application/vnd.github+json", ["X-GitHub-Api-Version"] = "2022-11-28",
+      Authorization = token and "Bearer " .. token or nil }
+  end)
+  c.pulls = service.part {
+    get = function(repo, n) return s.get(at(repo, "pulls", n), { none = 404 }) end,
+    list = function(repo, o) return s.get(at(repo, "pulls"), { query = o }) end,
+    all = function(repo, o) return s.all(at(repo, "pulls"), { query = o }) end,
+    reviews = function(repo, n) return s.get(at(repo, "pulls", n, "reviews")) end,
+    merge = function(repo, n, o) return s.put(at(repo, "pulls", n, "merge"), { body = o or {} }) end,
+  }
+  c.issues = service.part {
+    list = function(repo, o) return s.get(at(repo, "issues"), { query = o }) end,
+    all = function(repo, o) return s.all(at(repo, "issues"), { query = o }) end,
+    get = function(repo, n) return s.get(at(repo, "issues", n), { none = 404 }) end,
+    create = function(repo, title, body, o)
+      local issue = { title = title, body = body }
+      for key, value in pairs(o or {}) do issue[key] = value end
+      return s.post(at(repo, "issues"), { body = issue })
+    end,
+    create_note = function(repo, n, body) return s.post(at(repo, "issues", n, "comments"), { body = { body = body } }) end,
+  }
+  c.repos = service.part { get = function(repo) return s.get(at(repo), { none = 404 }) end }
+  c.runs = service.part {
+    list = function(repo, o) return s.get(at(repo, "actions", "runs"), { query = o }) end,
+    all = function(repo, o) return s.all(at(repo, "actions", "runs"), { query = o }, "workflow_runs") end,
+    get = function(repo, id) return s.get(at(repo, "actions", "runs", id), { none = 404 }) end,
+  }
+  function c.graphql(_, query, variables)
+    local answer = s.post("/graphql", { body = { query = query, variables = variables } })
+    if answer.errors and #answer.errors > 0 then
+      error("github: POST /graphql: 200: " .. tostring(answer.errors[1].message), 0)
+    end
+    return answer
+  end
+  service.flat(c, {
+    pr_view = { "pulls", "get" }, pr_list = { "pulls", "list" }, pr_reviews = { "pulls", "reviews" }, pr_merge = { "pulls", "merge" },
+    issue_list = { "issues", "list" }, issue_get = { "issues", "get" }, issue_create = { "issues", "create" },
+    issue_comment = { "issues", "create_note" }, repo_get = { "repos", "get" }, runs_list = { "runs", "list" },
+    run_get = { "runs", "get" },
+  })
+  c.send = s
+  return c
+end
+
+function M.latest_release(owner, repo, opts)
+  local release = M.client(opts).send.get(service.path("repos", owner, repo, "releases", "latest"))
+  release.version = release.tag_name:gsub("^v", "")
+  return release
+end
+
+function M.find_asset(release, pattern)
+  for _, asset in ipairs(release.assets or {}) do
+    if asset.name:find(pattern) then return asset end
+  end
+end
+
+return M

@@ -1,0 +1,6 @@
+--- @module assay.openbao
+--- @description OpenBao: the same as assay.vault, whose API it has.
+--- @category security
+--- @keywords openbao, vault, secrets, kv, policies, transit, pki, tokens
+--- @quickref M.client(url, token) -> client | as assay.vault
+return require("assay.vault")

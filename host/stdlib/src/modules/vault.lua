@@ -1,0 +1,165 @@
+--- @module assay.vault
+--- @description HashiCorp Vault and OpenBao: secrets, policies, authentication, engines, tokens, transit and PKI.
+--- @category security
+--- @keywords vault, openbao, secrets, kv, policies, transit, pki, tokens
+--- @quickref c:read(path) -> data|nil | also write(path, t), delete(path), list(path)
+--- @quickref c.kv:get(mount, key) -> {data, metadata}|nil | also put, delete, list, metadata
+--- @quickref c.sys:health() -> status | also seal_status(), is_sealed(), is_initialized()
+--- @quickref c.policies:get(name) -> policy|nil | also create(name, hcl), delete(name), list()
+--- @quickref c.auth:methods() -> methods | also enable, disable, config, create_role, get_role, list_roles
+--- @quickref c.engines:list() -> engines | also enable, disable, tune
+--- @quickref c.token:create(opts) -> auth | also lookup, lookup_self, revoke, revoke_self
+--- @quickref c.transit:encrypt(key, text) -> ciphertext | also decrypt, create_key, list_keys
+--- @quickref c.pki:issue(mount, role, opts) -> data | also ca_cert(mount), create_role(mount, role, opts)
+--- @quickref M.wait(url, opts?) -> true | until it answers; timeout, interval
+local service = require("assay.client")
+local M = {}
+
+-- A path that a team has chosen: its segments are encoded, its slashes stay.
+local function below(path)
+  local parts = {}
+  for part in tostring(path):gmatch("[^/]+") do parts[#parts + 1] = service.segment(part) end
+  return table.concat(parts, "/")
+end
+
+function M.client(url, token, opts)
+  if type(token) == "table" then token, opts = token.token, token end
+  local c, s = service.new("vault", url, opts, function() return { ["X-Vault-Token"] = token } end)
+  local function data(path, how)
+    how = how or {}
+    how.none = 404
+    local answer = s.get("/v1/" .. path, how)
+    return answer and answer.data
+  end
+  local function list(path)
+    local found = data(path, { query = { list = "true" } })
+    return found and found.keys or {}
+  end
+  local function write(path, body, method) return s.request(method or "POST", "/v1/" .. path, { body = body or {} }) end
+  local function delete(path) s.delete("/v1/" .. path) return true end
+
+  function c:read(path) return data(below(path)) end
+  function c:write(path, t) return write(below(path), t) end
+  function c:delete(path) return delete(below(path)) end
+  function c:list(path) return list(below(path)) end
+
+  c.kv = service.part {
+    get = function(mount, key) return data(below(mount) .. "/data/" .. below(key)) end,
+    put = function(mount, key, t)
+      local answer = write(below(mount) .. "/data/" .. below(key), { data = t })
+      return answer and answer.data
+    end,
+    delete = function(mount, key) return delete(below(mount) .. "/data/" .. below(key)) end,
+    list = function(mount, prefix) return list(below(mount) .. "/metadata/" .. below(prefix or "")) end,
+    metadata = function(mount, key) return data(below(mount) .. "/metadata/" .. below(key)) end,
+  }
+  local function seal() return s.get("/v1/sys/seal-status", { auth = false }) end
+  c.sys = service.part {
+    health = function() return s.get("/v1/sys/health", { auth = false, ok = { 429, 472, 473, 501, 503 } }) end,
+    seal_status = seal,
+    is_sealed = function() return seal().sealed end,
+    is_initialized = function() return seal().initialized end,
+  }
+  c.policies = service.part {
+    get = function(name) return data("sys/policies/acl/" .. service.segment(name)) end,
+    create = function(name, hcl) write("sys/policies/acl/" .. service.segment(name), { policy = hcl }, "PUT") return true end,
+    delete = function(name) return delete("sys/policies/acl/" .. service.segment(name)) end,
+    list = function() return list("sys/policies/acl") end,
+  }
+  c.auth = service.part {
+    enable = function(path, kind, o)
+      o = o or {}
+      write("sys/auth/" .. below(path), { type = kind, description = o.description, config = o.config })
+      return true
+    end,
+    disable = function(path) return delete("sys/auth/" .. below(path)) end,
+    methods = function() return data("sys/auth") end,
+    config = function(path, t) write("auth/" .. below(path) .. "/config", t) return true end,
+    create_role = function(path, role, t) write("auth/" .. below(path) .. "/role/" .. service.segment(role), t) return true end,
+    get_role = function(path, role) return data("auth/" .. below(path) .. "/role/" .. service.segment(role)) end,
+    list_roles = function(path) return list("auth/" .. below(path) .. "/role") end,
+  }
+  c.engines = service.part {
+    enable = function(path, kind, o)
+      o = o or {}
+      write("sys/mounts/" .. below(path), { type = kind, description = o.description, config = o.config, options = o.options })
+      return true
+    end,
+    disable = function(path) return delete("sys/mounts/" .. below(path)) end,
+    list = function() return data("sys/mounts") end,
+    tune = function(path, t) write("sys/mounts/" .. below(path) .. "/tune", t) return true end,
+  }
+  c.token = service.part {
+    create = function(t) return write("auth/token/create", t).auth end,
+    lookup = function(tok) return write("auth/token/lookup", { token = tok }).data end,
+    lookup_self = function() return data("auth/token/lookup-self") end,
+    revoke = function(tok) write("auth/token/revoke", { token = tok }) return true end,
+    revoke_self = function() write("auth/token/revoke-self") return true end,
+  }
+  c.transit = service.part {
+    encrypt = function(key, text)
+      return write("transit/encrypt/" .. service.segment(key), { plaintext = base64.encode(text) }).data.ciphertext
+    end,
+    decrypt = function(key, text)
+      return base64.decode(write("transit/decrypt/" .. service.segment(key), { ciphertext = text }).data.plaintext)
+    end,
+    create_key = function(key, t) write("transit/keys/" .. service.segment(key), t) return true end,
+    list_keys = function() return list("transit/keys") end,
+  }
+  c.pki = service.part {
+    issue = function(mount, role, t) return write(below(mount) .. "/issue/" .. service.segment(role), t).data end,
+    ca_cert = function(mount) return s.get("/v1/" .. below(mount or "pki") .. "/ca/pem", { text = true, auth = false }) end,
+    create_role = function(mount, role, t) write(below(mount) .. "/roles/" .. service.segment(role), t) return true end,
+  }
+  service.flat(c, {
+    kv_get = { "kv", "get" }, kv_put = { "kv", "put" }, kv_delete = { "kv", "delete" }, kv_list = { "kv", "list" },
+    kv_metadata = { "kv", "metadata" }, health = { "sys", "health" }, seal_status = { "sys", "seal_status" },
+    is_sealed = { "sys", "is_sealed" }, is_initialized = { "sys", "is_initialized" }, policy_get = { "policies", "get" },
+    policy_put = { "policies", "create" }, policy_delete = { "policies", "delete" }, policy_list = { "policies", "list" },
+    auth_enable = { "auth", "enable" }, auth_disable = { "auth", "disable" }, auth_list = { "auth", "methods" },
+    auth_config = { "auth", "config" }, auth_create_role = { "auth", "create_role" }, auth_read_role = { "auth", "get_role" },
+    auth_list_roles = { "auth", "list_roles" }, engine_enable = { "engines", "enable" }, engine_disable = { "engines", "disable" },
+    engine_list = { "engines", "list" }, engine_tune = { "engines", "tune" }, token_create = { "token", "create" },
+    token_lookup = { "token", "lookup" }, token_lookup_self = { "token", "lookup_self" }, token_revoke = { "token", "revoke" },
+    token_revoke_self = { "token", "revoke_self" }, transit_encrypt = { "transit", "encrypt" },
+    transit_decrypt = { "transit", "decrypt" }, transit_create_key = { "transit", "create_key" },
+    transit_list_keys = { "transit", "list_keys" }, pki_issue = { "pki", "issue" }, pki_ca_cert = { "pki", "ca_cert" },
+    pki_create_role = { "pki", "create_role" },
+  })
+  return c
+end
+
+function M.wait(url, opts)
+  opts = opts or {}
+  local query = { standbyok = "true", sealedcode = 200, uninitcode = 200 }
+  local _, s = service.new("vault", url, opts, function() return {} end)
+  return service.wait("vault", url .. " not ready", opts.timeout or 60, opts.interval or 2, function()
+    return s.answer("GET", opts.health_path or "/v1/sys/health", { query = query }).status == 200
+  end)
+end
+
+--- Credentials at a path of a mount; made and written where the key is not there. Without a mount it is `secrets`.
+function M.ensure_credentials(c, ...)
+  local mount, path, key, make = ...
+  if select("#", ...) < 4 then mount, path, key, make = "secrets", ... end
+  local found = c.kv:get(mount, path)
+  if found and found.data and found.data[key] then return found.data end
+  local made = make()
+  c.kv:put(mount, path, made)
+  log.info("vault: wrote " .. mount .. "/" .. path)
+  return made
+end
+
+--- The data at a path of a mount, or an error that names the keys that are missing.
+function M.assert_secret(c, ...)
+  local mount, path, wanted = ...
+  if select("#", ...) < 3 then mount, path, wanted = "secrets", ... end
+  local found = c.kv:get(mount, path)
+  if not found or not found.data then error("vault: " .. mount .. "/" .. path .. " is not there", 2) end
+  for _, key in ipairs(wanted) do
+    if found.data[key] == nil then error("vault: " .. mount .. "/" .. path .. " has no `" .. key .. "`", 2) end
+  end
+  return found.data
+end
+
+return M

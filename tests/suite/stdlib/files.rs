@@ -1,0 +1,105 @@
+//! `fs` in the folders that a policy opens, and nowhere else.
+
+use std::os::unix::fs::symlink;
+
+use kael_tests::{Kael, Ran};
+
+use super::with_grants;
+
+const GRANTS: &str =
+    "  fs: [{ path: PATH/files, as: /data, mode: read-write }, { path: PATH/etc, as: /etc }]\n";
+
+fn session() -> Kael {
+    let kael = Kael::new();
+    let here = kael.path().display().to_string();
+    let policy = format!("version: 1\ngrants:\n{}", GRANTS.replace("PATH", &here));
+    kael.file("p.yaml", policy)
+        .file("files/a.txt", "one\ntwo\n")
+        .file("files/sub/b.bin", [0, 0xff])
+        .file("etc/conf", "x = 1")
+        .file("secret", "hidden")
+        .run_with(&["--policy", "p.yaml"])
+}
+
+#[test]
+fn files_are_read_written_listed_and_removed() {
+    let ran: Ran = session().script(
+        "print(fs.read('/data/a.txt'), #fs.read_bytes('/data/sub/b.bin'), fs.exists('/data/none'), fs.stat('/data').type)
+         fs.write('/data/new/x', 'hello') fs.append('/data/new/x', '!') print(fs.read('/data/new/x'))
+         fs.write('/data/raw', '\\xfe') print(fs.read_bytes('/data/raw'):byte())
+         for _, e in ipairs(fs.readdir('/data', { depth = 2 })) do print(e.path, e.type) end
+         print(table.concat(fs.glob('/data/**/*.bin'), ' '), table.concat(fs.glob('/data/*.txt'), ' '))
+         fs.rename('/data/raw', '/data/moved') print(fs.copy('/etc/conf', '/data/conf'), fs.exists('/data/raw'))
+         fs.chmod('/data/conf', '600') print(fs.stat('/data/conf').permissions, fs.stat('/data/conf').size)
+         print(fs.sub_in_file('/data/a.txt', 'o', '0')) for line in fs.lines('/data/a.txt') do print(line) end
+         fs.mkdir('/data/m/n') fs.remove('/data/m') fs.remove('/data/conf') print(fs.exists('/data/m'))
+         print(pcall(fs.read, '/data/sub/b.bin'))",
+    );
+    ran.exits(0);
+    let expected = "one\ntwo\n\t2\tfalse\tdirectory\nhello!\n254\na.txt\tfile\nnew\tdirectory\nnew/x\tfile\nraw\tfile\nsub\tdirectory\nsub/b.bin\tfile\n/data/sub/b.bin\t/data/a.txt\n5\tfalse\n600\t5\n2\n0ne\ntw0\nfalse\n";
+    assert!(ran.stdout.starts_with(expected), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("is not UTF-8 text: use fs.read_bytes"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    let kael = session();
+    let data = kael.path().join("files");
+    symlink("../secret", data.join("link")).expect("a link");
+    symlink("/etc", data.join("absolute")).expect("a link");
+    symlink(kael.path(), data.join("up")).expect("a link");
+    let ran = kael.script(
+        "for _, path in ipairs { '/secret', '/data/../secret', '/data/link', '/data/absolute/passwd', '/data/up/secret', 'data/a.txt',
+           '/datax', '/proc/self/environ', '/data/./../secret', '/data/\\0', '' } do
+           local ok, e = pcall(fs.read, path)
+           assert(not ok, path)
+         end
+         for _, path in ipairs { '/etc/conf', '/data/link', '/data/up/new', '/data/absolute/new', '/etc/new' } do
+           assert(not pcall(fs.write, path, 'x'), path)
+         end
+         assert(not pcall(fs.rename, '/data/a.txt', '/etc/a')) assert(not pcall(fs.remove, '/data')) assert(not pcall(fs.remove, '/etc/conf'))
+         fs.remove('/data/up') fs.remove('/data/link')
+         print(fs.read('/etc/conf'))",
+    );
+    assert_eq!(ran.stderr, "");
+    ran.exits(0).prints("x = 1\n");
+    assert!(ran.path().join("secret").exists());
+}
+
+#[test]
+fn what_is_no_file_or_too_large_is_refused() {
+    let kael = session();
+    let fifo = kael.path().join("files/fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let large = std::fs::File::create(kael.path().join("files/large")).expect("a file");
+    large.set_len(20 << 20).expect("a size");
+    let ran = kael.script(
+        "for _, path in ipairs { '/data/fifo', '/data/large', '/data/sub', '/data/none' } do print(select(2, pcall(fs.read, path))) end",
+    );
+    ran.exits(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(
+        lines[0].ends_with("it is no regular file"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        lines[1].contains("it has more than 16 MiB") || lines[1].contains("it has more than 16MiB"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        lines[2].ends_with("it is no regular file"),
+        "{}",
+        ran.stdout
+    );
+    assert!(lines[3].contains("No such file"), "{}", ran.stdout);
+    with_grants("  fs: [{ path: /nowhere/at/all, as: /x }]\n")
+        .script("fs.read('/x/y')")
+        .says("which a grant names, is not there");
+}

@@ -1,0 +1,184 @@
+//! A server that knows a table of requests, and refuses every other one.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A request as it came.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Got {
+    pub(super) method: String,
+    /// The path and the query.
+    pub(super) target: String,
+    /// By their names in lower case.
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+type Answer = dyn Fn(&Got) -> Vec<u8> + Send + Sync;
+
+/// A server on a port of its own, until the test ends.
+pub(super) struct Server {
+    pub(super) port: u16,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Server {
+    /// Answers each request with the bytes that `answer` makes, and closes the connection.
+    pub(super) fn start(answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
+        let (kept, answer): (_, Arc<Answer>) = (got.clone(), Arc::new(answer));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (kept, answer) = (kept.clone(), answer.clone());
+                thread::spawn(move || serve(stream, &kept, &*answer));
+            }
+        });
+        Self { port, got }
+    }
+
+    /// Every request so far.
+    pub(super) fn got(&self) -> Vec<Got> {
+        self.got.lock().expect("no panic").clone()
+    }
+}
+
+fn serve(stream: TcpStream, kept: &Mutex<Vec<Got>>, answer: &Answer) {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let Some(got) = read(&mut reader) else {
+        return;
+    };
+    let bytes = answer(&got);
+    kept.lock().expect("no panic").push(got);
+    let mut stream = stream;
+    stream.write_all(&bytes).ok();
+}
+
+fn read(reader: &mut impl std::io::BufRead) -> Option<Got> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let mut got = Got {
+        method: words.next()?.to_owned(),
+        target: words.next()?.to_owned(),
+        ..Got::default()
+    };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        let name = name.to_ascii_lowercase();
+        got.headers.insert(name, value.trim().to_owned());
+    }
+    let length = got.headers.get("content-length");
+    let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    got.body = vec![0; length];
+    reader.read_exact(&mut got.body).ok()?;
+    Some(got)
+}
+
+/// An answer with a body and further headers, each ended by a line break.
+pub(super) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// A line of a table: `METHOD TARGET [header: value] BODY -> STATUS BODY`.
+#[derive(Debug)]
+pub(super) struct Route {
+    line: String,
+    method: String,
+    target: String,
+    header: Option<(String, String)>,
+    /// `*` for any.
+    body: Option<String>,
+    status: u16,
+    answer: String,
+}
+
+/// The routes in the lines of a text that begin with `--> `.
+pub(super) fn routes(text: &str) -> Vec<Route> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("--> "));
+    let route = |line: &str| {
+        let (request, answered) = line.split_once(" -> ").expect("an answer");
+        let (method, rest) = request.split_once(' ').expect("a target");
+        let (target, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (header, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((header, rest)) if header.contains(": ") && !header.starts_with('{') => {
+                let (name, value) = header.split_once(": ").expect("a header");
+                (Some((name.to_owned(), value.to_owned())), rest.trim())
+            }
+            _ => (None, rest),
+        };
+        let (status, body) = answered.split_once(' ').unwrap_or((answered, ""));
+        Route {
+            line: line.to_owned(),
+            method: method.to_owned(),
+            target: target.to_owned(),
+            header,
+            body: (!rest.is_empty()).then(|| rest.to_owned()),
+            status: status.parse().expect("a status"),
+            answer: body.to_owned(),
+        }
+    };
+    lines.map(route).collect()
+}
+
+impl Route {
+    fn fits(&self, got: &Got) -> bool {
+        let by_header = self
+            .header
+            .as_ref()
+            .is_none_or(|(name, value)| got.headers.get(name).is_some_and(|found| found == value));
+        let by_body = match self.body.as_deref() {
+            None => got.body.is_empty(),
+            Some("*") => true,
+            Some(body) => {
+                let wanted: Value = serde_json::from_str(body).expect("JSON");
+                serde_json::from_slice::<Value>(&got.body).is_ok_and(|found| found == wanted)
+            }
+        };
+        self.method == got.method && self.target == got.target && by_header && by_body
+    }
+}
+
+/// A server that knows these routes, and which of them were asked for.
+pub(super) fn table(routes: Vec<Route>) -> (Server, impl Fn() -> Vec<String>) {
+    let routes = Arc::new(routes);
+    let known = routes.clone();
+    let server = Server::start(
+        move |got| match known.iter().find(|route| route.fits(got)) {
+            Some(route) => answer(route.status, "", &route.answer),
+            None => {
+                let body = String::from_utf8_lossy(&got.body);
+                let said = format!("no route for {} {} {body}", got.method, got.target);
+                answer(501, "", said)
+            }
+        },
+    );
+    let got = server.got.clone();
+    let unused = move || {
+        let got = got.lock().expect("no panic");
+        let asked = |route: &&Route| !got.iter().any(|got| route.fits(got));
+        routes
+            .iter()
+            .filter(asked)
+            .map(|route| route.line.clone())
+            .collect()
+    };
+    (server, unused)
+}
