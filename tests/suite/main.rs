@@ -41,6 +41,7 @@ mod runner;
 mod runtime;
 mod schemas;
 mod secrets;
+mod serve;
 mod sources;
 mod stdlib;
 mod tasks;

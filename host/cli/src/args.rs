@@ -15,6 +15,8 @@ use crate::commands::mcp::args::Mcp;
 use crate::commands::policy::args::Policy;
 #[cfg(feature = "store")]
 use crate::commands::runs::args::Runs;
+#[cfg(feature = "serve")]
+use crate::commands::server::args as server;
 use kael_engine::executor::programs::Runner;
 
 /// Runs Lua scripts that you did not write.
@@ -25,7 +27,8 @@ use kael_engine::executor::programs::Runner;
 #[command(
     after_help = "Example:\n  kael-host --actions ./actions run script.lua\n\nExit codes: 0 success, 1 the script \
 failed, 2 usage, 3 the configuration or the actions repo is invalid, 4 denied, 5 a limit was reached, 6 an action failed and nothing caught \
-it, 7 the run has stopped and can go on, 70 a bug in Kael, 74 the output could not be written, 128+n ended by a signal."
+it, 7 the run has stopped and can go on, 69 a server cannot be reached, 70 a bug in Kael, 74 the output could not be written, 128+n ended by a \
+signal."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -80,6 +83,24 @@ pub(super) enum CliCommand {
     Doctor(Doctor),
     Completions(Completions),
     Man(Man),
+    #[cfg(feature = "serve")]
+    Serve(server::Serve),
+    #[cfg(feature = "serve")]
+    Login(server::Login),
+    #[cfg(feature = "serve")]
+    Submit(Box<server::Submit>),
+    #[cfg(feature = "serve")]
+    Ps(server::Ps),
+    #[cfg(feature = "serve")]
+    Logs(server::Logs),
+    #[cfg(feature = "serve")]
+    Show(server::Show),
+    #[cfg(feature = "serve")]
+    Cancel(server::Cancel),
+    #[cfg(feature = "serve")]
+    Token(server::Token),
+    #[cfg(feature = "serve")]
+    Tenant(server::Tenant),
 }
 
 /// Run a script.

@@ -21,6 +21,9 @@ pub(super) const LIMIT: u8 = 5;
 pub(super) const ACTION_FAILED: u8 = 6;
 /// The run has stopped and can go on: it waits, or a person must settle something.
 pub(super) const WAITS: u8 = 7;
+/// A server cannot be reached, or cannot do it now (EX_UNAVAILABLE of sysexits.h).
+#[cfg(feature = "serve")]
+pub(super) const UNAVAILABLE: u8 = 69;
 /// A bug in Kael.
 pub(super) const BUG: u8 = 70;
 /// The output could not be written (EX_IOERR of sysexits.h).

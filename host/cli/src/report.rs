@@ -153,6 +153,20 @@ impl Problem {
         }
     }
 
+    /// The error of a run on a server.
+    #[cfg(feature = "serve")]
+    pub(super) fn of_server(error: &kael_server::client::RunError) -> Self {
+        Self {
+            traceback: error.traceback.clone(),
+            hint: error.hint.clone(),
+            detail: error
+                .detail
+                .clone()
+                .and_then(|detail| serde_json::from_value(detail).ok()),
+            ..Self::usage(error.message.clone())
+        }
+    }
+
     pub(super) fn of_policy_error(error: &PolicyError) -> Self {
         let texts = error.texts.iter();
         Self {

@@ -167,7 +167,7 @@ impl SignalGuard {
 }
 
 /// The number of the signal that asks the program to end.
-async fn interrupted() -> u8 {
+pub(super) async fn interrupted() -> u8 {
     let kinds = [
         (SignalKind::interrupt(), 2),
         (SignalKind::terminate(), 15),

@@ -3,7 +3,7 @@
 //! They come through the gate as JSON. The guest builds them, but the guest is not trusted: this
 //! module refuses any other shape, and bounds their size.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Bytes that one item may have, bytes that all may have, and how many items are kept.
@@ -23,7 +23,7 @@ const MAX_DRAWN: usize = 1000;
 const MAX_CELLS: usize = 500_000;
 
 /// A table or a chart.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportItem {
     /// Rows of text.
@@ -33,7 +33,7 @@ pub enum ReportItem {
 }
 
 /// A table whose cells are text.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// The title above the table.
@@ -47,7 +47,7 @@ pub struct Table {
 }
 
 /// The head of a column.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// The title of the column.
@@ -57,7 +57,7 @@ pub struct Column {
 }
 
 /// A chart.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chart {
     /// How the points are drawn.
@@ -78,7 +78,7 @@ pub struct Chart {
 }
 
 /// How the points of a chart are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChartKind {
     /// A line through the points.
@@ -92,7 +92,7 @@ pub enum ChartKind {
 }
 
 /// A series of points.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
     /// The name in the legend.
@@ -105,7 +105,7 @@ pub struct Series {
 pub type Point = (Place, Option<f64>);
 
 /// The position of a point on the horizontal axis.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Place {
     /// A number on a scale.

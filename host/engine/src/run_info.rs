@@ -120,9 +120,9 @@ impl RunInfo {
         })
     }
 
-    /// A run that goes on: its id stays.
+    /// A run that has its id already: it goes on, or a server has named it.
     #[must_use]
-    pub fn resumed(id: RunId, tenant: Tenant) -> Arc<Self> {
+    pub fn with_id(id: RunId, tenant: Tenant) -> Arc<Self> {
         let asked = (Instant::now(), SystemTime::now());
         Arc::new(Self { id, tenant, asked })
     }

@@ -112,7 +112,7 @@ impl Runs {
             log,
         } = replayable;
         Ok(Resumable {
-            info: RunInfo::resumed(id, tenant),
+            info: RunInfo::with_id(id, tenant),
             script,
             limits,
             repo,

@@ -187,7 +187,7 @@ impl Checker {
     }
 
     /// The syntax error that Lua reports.
-    async fn syntax(&self, name: &str, source: &str) -> Result<Option<Problem>, SandboxError> {
+    pub async fn syntax(&self, name: &str, source: &str) -> Result<Option<Problem>, SandboxError> {
         // Skips a byte order mark and a first line for the shell, as the runtime does.
         let text = source.strip_prefix('\u{feff}').unwrap_or(source);
         let text = match text.starts_with('#') {

@@ -21,6 +21,8 @@ mod run;
 #[cfg(feature = "store")]
 pub(crate) mod runs;
 mod secrets;
+#[cfg(feature = "serve")]
+pub(crate) mod server;
 mod setup;
 mod trust;
 
@@ -52,5 +54,23 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Completions(shell) => generated::completions(&shell),
         CliCommand::Man(man) => generated::man(&args.shared, &man),
         CliCommand::Setup(setup) => setup::run(&args.shared, &setup, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Serve(command) => server::serve(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Login(command) => server::login(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Submit(command) => server::submit(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Ps(command) => server::ps(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Logs(command) => server::logs(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Show(command) => server::show(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Cancel(command) => server::cancel(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Token(command) => server::token(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Tenant(command) => server::tenant(&args.shared, &command, &environment),
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::environment::Environment;
 
-/// Folders of the data folder: results that are kept, the secrets, the runs with their journals.
-const PRIVATE: [&str; 3] = ["cache", "secrets", "store"];
+/// Folders of the data folder: results that are kept, the secrets, all of a server, the runs with their journals.
+const PRIVATE: [&str; 4] = ["cache", "secrets", "server", "store"];
 
 /// The paths, some of which may not be there, and those that `more` names.
 pub(super) fn places(

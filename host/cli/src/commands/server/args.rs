@@ -1,0 +1,266 @@
+//! The command lines of the server, and of the commands that talk to one.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// Run scripts for many people: over HTTP, with tenants, tokens, a queue and a web page.
+///
+/// Without a configuration it serves the tenant `default`, with the actions repo of --actions, on
+/// 127.0.0.1:7788. It prints a link that signs the first operator in, once.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host serve --actions ./actions\n  kael-host serve --config /etc/kael/serve.yaml\n  kael-host serve --config serve.yaml --check"
+)]
+pub(crate) struct Serve {
+    /// The server's settings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where it listens; port 0 takes any [default: 127.0.0.1:7788].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The folder with everything that it keeps [default: `server` in Kael's data folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print a link that signs an operator in, although one has signed in before.
+    #[arg(long)]
+    pub(crate) sign_in: bool,
+    /// Check the settings, and do not start.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print one JSON document when it takes requests.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Sign in to a server.
+///
+/// LINK is the one-time link that `kael-host serve` printed, or that another signed-in person has made
+/// with `kael-host login --link`. The token that comes of it is kept in a file that only you can read.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host login 'http://127.0.0.1:7788/login?code=kael-link-…'\n  kael-host login http://kael.example:7788 < token\n  kael-host login --link"
+)]
+pub(crate) struct Login {
+    /// The link, or the address of a server, whose token is read from stdin.
+    #[arg(value_name = "LINK|ADDRESS", required_unless_present = "link")]
+    pub(crate) link_or_address: Option<String>,
+    /// Print a one-time link that signs a browser, or another machine, in as you.
+    #[arg(long)]
+    pub(crate) link: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Which server, as whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    /// The server [env: KAEL_SERVER] [default: the one that you signed in to]. Its token is KAEL_TOKEN, or the kept one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) server: Option<String>,
+    /// The tenant, which only an operator chooses [env: KAEL_TENANT].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Give a script to a server to run.
+///
+/// Prints the id of the run when the server has it safe. The arguments after SCRIPT go to the script.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host submit report.lua --since 7d\n  kael-host submit -f report.lua\n  kael-host submit --label team=web --priority 10 nightly.lua"
+)]
+pub(crate) struct Submit {
+    /// Follow the run, and exit with its exit code.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// A text by which the run can be found. Repeatable.
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// Runs of a higher priority begin earlier.
+    #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    pub(crate) priority: i32,
+    /// When it may begin, such as 2026-01-31T09:30:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start_at: Option<String>,
+    /// Allow only actions without effects.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// A text that makes the run once, however often it is sent within 24 hours.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The script, or `-` for stdin, and its arguments.
+    #[arg(
+        value_name = "SCRIPT",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) words: Vec<OsString>,
+}
+
+/// List the runs of a server, the newest first.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host ps\n  kael-host ps --state failed\n  kael-host ps -w"
+)]
+pub(crate) struct Ps {
+    /// Show the list anew every second.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Only runs of this state: queued, running, succeeded, failed or cancelled.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// Only runs with this label.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) label: Option<String>,
+    /// How many.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Print what a run on a server has printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host logs -f 0197a3c2-…")]
+pub(crate) struct Logs {
+    /// Follow the run, and exit with its exit code.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// The id of the run.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Show a run of a server: its state, its calls, its error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host show 0197a3c2-…")]
+pub(crate) struct Show {
+    /// The id of the run.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Cancel runs of a server.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host cancel 0197a3c2-… --reason 'wrong cluster'")]
+pub(crate) struct Cancel {
+    /// The ids of the runs.
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Make, list or take away tokens of a server.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host token create ci --role submitter --expires 90d\n  kael-host token ls\n  kael-host token rm 0197a3c2-…"
+)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// List the tokens of the tenant.
+    #[command(after_help = "Example:\n  kael-host token ls")]
+    Ls {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make a token, and print it. It is not shown again.
+    #[command(after_help = "Example:\n  kael-host token create ci --role submitter --expires 90d")]
+    Create {
+        /// What it is for.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What its holder may do: viewer, submitter, approver, manager or operator.
+        #[arg(long, value_name = "ROLE", default_value = "submitter")]
+        role: String,
+        /// How long it is valid, such as 90d [default: without end].
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Take a token away, with the sessions that were begun with it.
+    #[command(after_help = "Example:\n  kael-host token rm 0197a3c2-…")]
+    Rm {
+        /// The id of the token.
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Make, change or list the tenants of a server.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host tenant set acme --repo /srv/acme/actions --weight 2\n  kael-host tenant ls\n  kael-host tenant top"
+)]
+pub(crate) struct Tenant {
+    #[command(subcommand)]
+    pub(crate) command: TenantCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// List the tenants with their settings.
+    #[command(after_help = "Example:\n  kael-host tenant ls")]
+    Ls {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say which tenants use how much, the busiest first.
+    #[command(after_help = "Example:\n  kael-host tenant top")]
+    Top {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make a tenant, or change what is named of its settings.
+    #[command(
+        after_help = "Example:\n  kael-host tenant set acme --repo /srv/acme/actions --max-running 8"
+    )]
+    Set {
+        /// Its name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The folder of its actions repo, on the server.
+        #[arg(long, value_name = "DIR")]
+        repo: Option<PathBuf>,
+        /// How much of the server it gets beside other tenants.
+        #[arg(long, value_name = "N")]
+        weight: Option<u32>,
+        /// Runs at the same time.
+        #[arg(long, value_name = "N")]
+        max_running: Option<u32>,
+        /// Runs that may wait for their turn.
+        #[arg(long, value_name = "N")]
+        max_queued: Option<u64>,
+        /// Whether it may do nothing.
+        #[arg(long, value_name = "true|false")]
+        disabled: Option<bool>,
+        #[command(flatten)]
+        target: Target,
+    },
+}

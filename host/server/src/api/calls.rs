@@ -1,0 +1,81 @@
+//! The calls of a run.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as AppState;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::extract::Names;
+use super::runs::find;
+use crate::app::App;
+use crate::auth::Scope;
+use crate::event::Kind as EventKind;
+use crate::id::Id;
+use crate::problem::Problem;
+use crate::tables::events;
+
+/// Calls that one answer has.
+const MAX_CALLS: i64 = 100_000;
+
+/// The calls of a run.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Calls {
+    /// In the order in which they began or ended, whichever came last.
+    #[schema(value_type = Vec<Object>)]
+    calls: Vec<Box<RawValue>>,
+}
+
+/// List the calls of a run: which action, when, how long, how it ended, and which rule decided.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/calls", tag = "runs", operation_id = "list_calls",
+    params(("id" = String, Path, description = "The id of the run")),
+    responses((status = 200, body = Calls), (status = 404, body = Problem)),
+    extensions(("x-kael-role" = json!("viewer")))
+)]
+pub(crate) async fn calls(
+    AppState(app): AppState<Arc<App>>,
+    scope: Scope,
+    Names(id): Names<String>,
+) -> Result<Json<Calls>, Problem> {
+    let run = find(&app, &scope, &id).await?;
+    let calls = calls_of(&app, run.id).await?.into_iter();
+    let calls = calls
+        .filter_map(|call| RawValue::from_string(call).ok())
+        .collect();
+    Ok(Json(Calls { calls }))
+}
+
+/// The calls of a run as JSON texts: those that have ended, then those that have not.
+pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem> {
+    let (started, ended) = app
+        .store
+        .read(move |tx| {
+            let started = events::of_kind(tx, &run, EventKind::CallStarted, MAX_CALLS)?;
+            let ended = events::of_kind(tx, &run, EventKind::CallEnded, MAX_CALLS)?;
+            Ok((started, ended))
+        })
+        .await?;
+    let number = |body: &[u8]| {
+        let value: Option<Value> = serde_json::from_slice(body).ok();
+        value.and_then(|value| value["call"].as_u64())
+    };
+    let over: HashSet<_> = match started.is_empty() {
+        true => HashSet::new(),
+        false => ended
+            .iter()
+            .filter_map(|event| number(&event.body))
+            .collect(),
+    };
+    let open = started
+        .into_iter()
+        .filter(|event| number(&event.body).is_none_or(|call| !over.contains(&call)));
+    let all: Vec<_> = ended.iter().cloned().chain(open).collect();
+    Ok(all
+        .into_iter()
+        .map(|event| String::from_utf8_lossy(&event.body).into_owned())
+        .collect())
+}

@@ -1,0 +1,99 @@
+//! Takes requests apart; what cannot be read is a problem document.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::id::Id;
+use crate::problem::{Kind, Problem};
+
+/// A body of JSON.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let taken = Json::<T>::from_request(request, app).await;
+        match taken {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(error) => Err(of_json(&error)),
+        }
+    }
+}
+
+fn of_json(error: &JsonRejection) -> Problem {
+    match error {
+        JsonRejection::MissingJsonContentType(_) => {
+            Problem::new(Kind::UnsupportedMedia, "the body must be JSON")
+                .hint("send the header `Content-Type: application/json`")
+        }
+        JsonRejection::JsonDataError(error) => Problem::new(Kind::Invalid, error.body_text()),
+        JsonRejection::BytesRejection(error) => of_bytes(error),
+        error => Problem::new(Kind::InvalidRequest, error.body_text()),
+    }
+}
+
+fn of_bytes(error: &BytesRejection) -> Problem {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Kind::TooLarge, "the body has more than 16 MiB")
+        }
+        _ => Problem::new(Kind::InvalidRequest, error.body_text()),
+    }
+}
+
+/// The part behind the question mark.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(error) => Err(of_query(&error)),
+        }
+    }
+}
+
+fn of_query(error: &QueryRejection) -> Problem {
+    Problem::new(Kind::InvalidRequest, error.body_text())
+}
+
+/// The names in a path.
+pub(crate) struct Names<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Names<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, app).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(error) => Err(of_path(&error)),
+        }
+    }
+}
+
+fn of_path(error: &PathRejection) -> Problem {
+    Problem::new(Kind::NotFound, error.body_text())
+}
+
+/// The id in a path. A text that is no id names nothing.
+pub(crate) fn id(what: &str, text: &str) -> Result<Id, Problem> {
+    text.parse().map_err(|()| {
+        let shown: String = text.chars().take(60).collect();
+        Problem::not_found(what, shown)
+    })
+}
+
+/// The text of a header.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

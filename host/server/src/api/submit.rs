@@ -1,0 +1,382 @@
+//! Submitting: a run is durable before its submitter is answered.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as AppState;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use kael_store::Tx;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::extract::Body;
+use super::types::{Run, Submit};
+use crate::app::{App, StoreResult};
+use crate::auth::Scope;
+use crate::event::{Event, Kind as EventKind};
+use crate::id::Id;
+use crate::problem::{Kind, Problem};
+use crate::role::Role;
+use crate::tables::runs::{RunRow, State};
+use crate::tables::{Scoped, events, queue, runs, sources};
+use crate::tenant::Tenant;
+use crate::time;
+
+/// Bytes of a script, of all arguments, of all labels.
+pub(super) const MAX_SCRIPT: usize = 8 << 20;
+const MAX_ARGS: usize = 1 << 20;
+const MAX_LABELS: usize = 8 << 10;
+/// How long a run waits for its turn unless its submitter says otherwise.
+const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
+/// How long an idempotency key is known.
+const KEY_LIVES: i64 = 24 * 3600 * time::SECOND;
+
+/// A run that is to be written, and the text of its script.
+pub(crate) struct NewRun {
+    pub(crate) row: RunRow,
+    pub(crate) source: Vec<u8>,
+}
+
+/// Submit a script.
+///
+/// The answer comes when the run is durable: it will begin even if the server dies now. With an
+/// `Idempotency-Key`, the same request sent again is answered with the same run.
+#[utoipa::path(
+    post, path = "/v1/runs", tag = "runs", operation_id = "submit", request_body = Submit,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Any text up to 255 bytes; known for 24 hours")),
+    responses(
+        (status = 202, description = "The run is in the queue", body = Run),
+        (status = 200, description = "The run of an earlier request with the same key", body = Run),
+        (status = 409, description = "The key belongs to another request", body = Problem),
+        (status = 422, description = "The script is no Lua, or a value is not allowed", body = Problem),
+        (status = 429, description = "The queue is full", body = Problem)
+    ),
+    extensions(("x-kael-role" = json!("submitter")))
+)]
+pub(crate) async fn submit(
+    AppState(app): AppState<Arc<App>>,
+    scope: Scope,
+    headers: HeaderMap,
+    Body(body): Body<Submit>,
+) -> Result<Response, Problem> {
+    scope.needs(Role::Submitter)?;
+    let key = idempotency_key(&headers)?;
+    let request = digest_of(&body);
+    let new = new_run(&app, &scope, body, "api").await?;
+    let (run, is_new) = put(&app, &scope.tenant, new, key.map(|key| (key, request))).await?;
+    let status = if is_new {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
+    let location = format!("/v1/runs/{}", run.id);
+    let mut response = (status, Json(Run::of(&run, &scope.tenant.name))).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// The tenant's actions repo cannot be used.
+pub(crate) fn repo_broken(error: &str) -> Problem {
+    Problem::new(
+        Kind::Unavailable,
+        format!("the actions repo of the tenant cannot be used: {error}"),
+    )
+    .hint("the operator has to mend it; kael-host actions validate says what is wrong")
+}
+
+pub(super) fn too_large(bytes: usize) -> Problem {
+    let detail = format!("the script has {bytes} bytes, and may have {MAX_SCRIPT}");
+    Problem::new(Kind::TooLarge, detail)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    match (1..=255).contains(&text.len()) {
+        true => Ok(Some(text.to_owned())),
+        false => {
+            let detail = "`Idempotency-Key` must be 1 to 255 characters of ASCII";
+            Err(Problem::new(Kind::InvalidRequest, detail))
+        }
+    }
+}
+
+fn digest_of(body: &Submit) -> [u8; 32] {
+    // Fields in their order and maps sorted: the same request has the same text.
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    Sha256::digest(&text).into()
+}
+
+/// Checks a request, and makes the run that it asks for.
+pub(crate) async fn new_run(
+    app: &App,
+    scope: &Scope,
+    body: Submit,
+    origin: &str,
+) -> Result<NewRun, Problem> {
+    let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
+    let Some(script) = body.script else {
+        return Err(invalid(
+            "`script` is missing: the text of the script to run".to_owned(),
+        ));
+    };
+    let name = body.name.unwrap_or_else(|| "script.lua".to_owned());
+    if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+        return Err(invalid(
+            "`name` must be 1 to 200 bytes without control characters".to_owned(),
+        ));
+    }
+    if script.len() > MAX_SCRIPT {
+        return Err(too_large(script.len()));
+    }
+    let args: usize = body.args.iter().map(String::len).sum();
+    if args > MAX_ARGS || body.args.len() > 10_000 {
+        return Err(invalid(format!(
+            "`args` may have {MAX_ARGS} bytes in 10000 texts"
+        )));
+    }
+    let labels = serde_json::to_string(&body.labels).unwrap_or_default();
+    if labels.len() > MAX_LABELS || body.labels.len() > 64 {
+        return Err(invalid(format!(
+            "`labels` may have {MAX_LABELS} bytes in 64 texts"
+        )));
+    }
+    if !(-100..=100).contains(&body.priority) {
+        let detail = format!("`priority` must be from -100 to 100, got {}", body.priority);
+        return Err(invalid(detail));
+    }
+    body.limits
+        .within(scope.tenant.limits())
+        .map_err(|why| invalid(why).hint("the operator can give the tenant more"))?;
+    let time = |name: &str, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => time::parse(text)
+            .map(Some)
+            .map_err(|why| invalid(format!("`{name}`: {why}"))),
+    };
+    let now = time::now();
+    let ready = time("start_at", &body.start_at)?.unwrap_or(now).max(now);
+    let deadline = time("deadline", &body.deadline)?.unwrap_or(ready + TO_LIVE);
+    if deadline <= ready {
+        return Err(invalid(
+            "`deadline` must lie behind `start_at`, and in the future".to_owned(),
+        ));
+    }
+    let source = script.into_bytes();
+    let digest: [u8; 32] = Sha256::digest(&source).into();
+    must_compile(app, scope, &name, digest, &source).await?;
+    let row = RunRow {
+        id: Id::new(),
+        tenant: scope.tenant.id,
+        state: State::Queued,
+        reason: None,
+        name,
+        source: digest,
+        args: serde_json::to_string(&body.args).unwrap_or_default(),
+        labels,
+        limits: serde_json::to_string(&body.limits).unwrap_or_default(),
+        read_only: body.read_only,
+        priority: i64::from(body.priority),
+        origin: origin.to_owned(),
+        submitter: scope.caller.name.clone(),
+        token: Some(scope.caller.token),
+        created: now,
+        ready,
+        deadline: Some(deadline),
+        started: None,
+        ended: None,
+        exit_code: None,
+        error: None,
+        usage: None,
+    };
+    Ok(NewRun { row, source })
+}
+
+/// Refuses a script that is no Lua. One that was submitted before is not looked at again.
+async fn must_compile(
+    app: &App,
+    scope: &Scope,
+    name: &str,
+    digest: [u8; 32],
+    source: &[u8],
+) -> Result<(), Problem> {
+    if app.compiled.knows(&digest) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(source);
+    let checker = scope
+        .tenant
+        .checker(app)
+        .await
+        .map_err(|error| repo_broken(&error))?;
+    let found = checker.syntax(name, &text).await.map_err(|error| {
+        tracing::error!("a script was not compiled: {error}");
+        Problem::new(Kind::Unavailable, "the script cannot be compiled now")
+    })?;
+    match found {
+        None => {
+            app.compiled.add(digest);
+            Ok(())
+        }
+        Some(problem) => {
+            let place = format!("{name}:{}", problem.line);
+            let detail = format!("{place}: {}", problem.message);
+            Err(Problem {
+                frames: vec![place],
+                ..Problem::new(Kind::ScriptError, detail).hint(problem.remedy)
+            })
+        }
+    }
+}
+
+/// Writes a run, and wakes the claim loop. False beside it if it is the run of an earlier request.
+pub(crate) async fn put(
+    app: &App,
+    tenant: &Tenant,
+    new: NewRun,
+    key: Option<(String, [u8; 32])>,
+) -> Result<(RunRow, bool), Problem> {
+    if app.runner.is_draining() {
+        let problem = Problem::new(
+            Kind::Unavailable,
+            "the server is ending, and takes no more runs",
+        );
+        return Err(Problem {
+            retry_after: Some(5),
+            ..problem
+        });
+    }
+    let full = |limit: u64, used: u64| {
+        let detail = format!(
+            "{used} runs of the tenant `{}` wait for their turn",
+            tenant.name
+        );
+        Problem::new(Kind::QueueFull, detail).quota(limit, used, 5)
+    };
+    app.runner
+        .fair()
+        .reserve(tenant.id)
+        .map_err(|error| full(error.limit, error.used))?;
+    let limit = tenant.settings.max_queued;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let scoped = Scoped(tenant.id);
+    let row = new.row.clone();
+    let written = app.store.write(move |tx| {
+        if let Some((key, request)) = &key {
+            if let Some((run, earlier)) = runs::key(tx, scoped, key)? {
+                let same = earlier == *request;
+                return Ok(Put::Known(same.then_some(run)));
+            }
+        }
+        // A run that waits for its time is in the store alone.
+        if row.ready > tx.now() && runs::waiting(tx, scoped, most)? >= most {
+            return Ok(Put::Full);
+        }
+        if let Some((key, request)) = &key {
+            runs::add_key(tx, scoped, key, &row.id, request, tx.now() + KEY_LIVES)?;
+        }
+        write(tx, scoped, &row, &new.source)
+    });
+    let put = written.await;
+    let waits = matches!(put, Ok(Put::Queued));
+    if !waits {
+        app.runner.fair().left_queue(tenant.id, 1);
+    }
+    match put? {
+        Put::Queued => {
+            app.runner.wake.notify_one();
+            app.metrics.submitted(tenant.id);
+            Ok((new.row, true))
+        }
+        Put::Later => {
+            app.metrics.submitted(tenant.id);
+            Ok((new.row, true))
+        }
+        Put::Full => Err(full(limit, limit)),
+        Put::Known(None) => {
+            let detail = "`Idempotency-Key` was sent with another request before";
+            Err(Problem::new(Kind::KeyReused, detail).hint("use a new key for a new request"))
+        }
+        Put::Known(Some(run)) => {
+            let found = app
+                .store
+                .read(move |tx| runs::get(tx, scoped, &run))
+                .await?;
+            match found {
+                Some(run) => Ok((run, false)),
+                None => Err(Problem::not_found("run", run)),
+            }
+        }
+    }
+}
+
+/// What became of a run that was to be written.
+enum Put {
+    /// It waits for its turn.
+    Queued,
+    /// It waits for its time.
+    Later,
+    /// As many runs wait as may.
+    Full,
+    /// The key was known: with the run, if the request was the same.
+    Known(Option<Id>),
+}
+
+fn write(tx: &Tx<'_>, scoped: Scoped, row: &RunRow, source: &[u8]) -> StoreResult<Put> {
+    sources::put(tx, scoped, &row.source, source)?;
+    runs::insert(tx, row)?;
+    let event = Event {
+        seq: 0,
+        at: row.created,
+        kind: EventKind::State,
+        offset: 0,
+        body: json!({ "state": "queued" }).to_string().into_bytes(),
+    };
+    events::insert(tx, &row.id, &event)?;
+    if row.ready > tx.now() {
+        queue::add_later(tx, row.ready, &row.id)?;
+        return Ok(Put::Later);
+    }
+    queue::add(tx, row.tenant, row.priority, row.ready, &row.id)?;
+    Ok(Put::Queued)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_request_has_the_same_digest() {
+        let body = |labels: &[(&str, &str)]| Submit {
+            script: Some("x = 1".to_owned()),
+            labels: labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Submit::default()
+        };
+        let one = digest_of(&body(&[("a", "1"), ("b", "2")]));
+        assert_eq!(one, digest_of(&body(&[("b", "2"), ("a", "1")])));
+        assert_ne!(one, digest_of(&body(&[("a", "1")])));
+    }
+
+    #[test]
+    fn a_key_is_short_text() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                "idempotency-key",
+                HeaderValue::from_str(value).expect("a header"),
+            );
+            idempotency_key(&headers)
+        };
+        assert_eq!(with("a").expect("a key").as_deref(), Some("a"));
+        assert!(with("").is_err() && with(&"x".repeat(256)).is_err());
+        assert!(idempotency_key(&HeaderMap::new()).expect("none").is_none());
+    }
+}

@@ -1,0 +1,129 @@
+//! What all parts of the server share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kael_engine::environment::Environment;
+use kael_engine::runtime::Runtime;
+use kael_store::{Store, StoreError};
+use tokio::sync::watch;
+
+use crate::api::roles::Roles;
+use crate::auth::Authority;
+use crate::compiled::Compiled;
+use crate::config::ServeConfig;
+use crate::metrics::Metrics;
+use crate::runner::Runner;
+use crate::tables::tenants::TenantRow;
+use crate::tenant::Tenant;
+
+/// The server.
+pub(crate) struct App {
+    pub(crate) config: ServeConfig,
+    pub(crate) store: Store,
+    /// Runs the scripts.
+    pub(crate) engine: Runtime,
+    /// Where runs are driven: apart from the API, so that neither starves the other.
+    pub(crate) runs: tokio::runtime::Handle,
+    pub(crate) runner: Runner,
+    pub(crate) tenants: Tenants,
+    pub(crate) authority: Authority,
+    pub(crate) metrics: Metrics,
+    /// Scripts that need not be compiled again to know that they are Lua.
+    pub(crate) compiled: Compiled,
+    pub(crate) environment: Environment,
+    /// The role that each route of the API needs, as its OpenAPI document says.
+    pub(crate) roles: Roles,
+    /// True once the server ends: streams end, too.
+    pub(crate) ending: watch::Sender<bool>,
+    /// The address by which people reach the server, without a slash at its end.
+    pub(crate) address: String,
+}
+
+impl App {
+    /// Drives a future beside the runs.
+    pub(crate) fn spawn_run(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runs.spawn(future);
+    }
+
+    /// The folder with everything that the server keeps.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.config.data.clone()
+    }
+
+    /// The address by which people reach the server.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Bytes of the store's files.
+    pub(crate) fn store_bytes(&self) -> i64 {
+        let file = self.store.path();
+        let beside = file.with_extension("db-wal");
+        let sizes =
+            [file, beside.as_path()].map(|path| path.metadata().map_or(0, |meta| meta.len()));
+        i64::try_from(sizes.iter().sum::<u64>()).unwrap_or(i64::MAX)
+    }
+
+    /// Takes a tenant's row, as it is in the store now.
+    ///
+    /// # Errors
+    /// What is wrong with its settings.
+    pub(crate) fn put_tenant(&self, row: &TenantRow) -> Result<Arc<Tenant>, String> {
+        let tenant = Arc::new(Tenant::new(row, &self.environment, &self.data())?);
+        let settings = &tenant.settings;
+        self.runner.fair().set(
+            tenant.id,
+            settings.weight,
+            settings.max_running,
+            settings.max_queued,
+        );
+        self.metrics.name(tenant.id, &tenant.name);
+        self.tenants.put(tenant.clone());
+        self.runner.wake.notify_one();
+        Ok(tenant)
+    }
+
+    /// Waits until the server ends.
+    pub(crate) async fn ends(&self) {
+        self.ending
+            .subscribe()
+            .wait_for(|ending| *ending)
+            .await
+            .ok();
+    }
+}
+
+/// The tenants, by id.
+#[derive(Default)]
+pub(crate) struct Tenants(RwLock<BTreeMap<i64, Arc<Tenant>>>);
+
+impl Tenants {
+    pub(crate) fn get(&self, id: i64) -> Option<Arc<Tenant>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(&id).cloned()
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Tenant>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().find(|tenant| tenant.name == name).cloned()
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = all.values().cloned().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    fn put(&self, tenant: Arc<Tenant>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(tenant.id, tenant);
+    }
+}
+
+/// A piece of work in the store that the caller of a request waits for.
+pub(crate) type StoreResult<T> = Result<T, StoreError>;

@@ -1,0 +1,300 @@
+//! What an operator decides about the server: `serve.yaml`, every key of it checked.
+
+mod reader;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kael_engine::policy::parse_yaml;
+use kael_engine::units::{Count, TimeLimit};
+
+pub use reader::ConfigError;
+use reader::Table;
+
+use crate::tenant::{RunLimits, TenantSettings};
+
+/// Bytes that the file may have.
+pub const MAX_SIZE: u64 = 1 << 20;
+
+/// The settings of a server.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The address by which people reach it, if that is another one.
+    pub public_url: Option<String>,
+    /// The folder with everything that it keeps.
+    pub data: PathBuf,
+    /// The files of its certificate and its key.
+    pub tls: Option<Tls>,
+    /// Runs at the same time.
+    pub slots: u32,
+    /// How long runs may go on once the server was told to end.
+    pub drain: Duration,
+    /// Requests a second that a token may send.
+    pub rate: u32,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// The tenants that the file names. Others may have been made by a request.
+    pub tenants: Vec<(String, TenantSettings)>,
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The chain, as PEM.
+    pub certificate: PathBuf,
+    /// The key, as PEM.
+    pub key: PathBuf,
+}
+
+impl ServeConfig {
+    /// The settings without a file.
+    #[must_use]
+    pub fn new(data: PathBuf) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7788)),
+            public_url: None,
+            data,
+            tls: None,
+            slots: u32::try_from(32 * processors).unwrap_or(64).min(1024),
+            drain: Duration::from_secs(30),
+            rate: 500,
+            connections: 10_000,
+            tenants: Vec::new(),
+        }
+    }
+
+    /// The settings of a file. Relative paths start at its folder.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its line.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        folder: &Path,
+        data: PathBuf,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::new(data);
+        let root = parse_yaml(text)
+            .map_err(|mistake| ConfigError::one(name, text, mistake.line, &mistake.message))?;
+        let mut errors = Vec::new();
+        config.read(&root, folder, &mut errors);
+        match errors.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError::new(name, text, errors)),
+        }
+    }
+
+    fn read(
+        &mut self,
+        root: &kael_engine::policy::Node,
+        folder: &Path,
+        errors: &mut reader::Errors,
+    ) {
+        const KEYS: &[&str] = &[
+            "listen",
+            "public_url",
+            "data",
+            "tls",
+            "slots",
+            "drain",
+            "rate",
+            "connections",
+            "tenants",
+        ];
+        let Some(mut table) = Table::of(root, "the file", KEYS, errors) else {
+            return;
+        };
+        table.parse(
+            "listen",
+            "an address and a port, such as 127.0.0.1:7788",
+            &mut self.listen,
+        );
+        if let Some(text) = table.text("public_url") {
+            match text.starts_with("http://") || text.starts_with("https://") {
+                true => self.public_url = Some(text.trim_end_matches('/').to_owned()),
+                false => table.wrong("public_url", "must start with http:// or https://"),
+            }
+        }
+        if let Some(path) = table.path("data", folder) {
+            self.data = path;
+        }
+        if let Some(mut tls) = table.table("tls", &["certificate", "key"]) {
+            match (tls.path("certificate", folder), tls.path("key", folder)) {
+                (Some(certificate), Some(key)) => self.tls = Some(Tls { certificate, key }),
+                _ => tls.wrong_itself("needs `certificate` and `key`"),
+            }
+        }
+        if let Some(count) = table.parsed::<Count<100_000>>("slots") {
+            self.slots = count.get();
+        }
+        if let Some(count) = table.parsed::<Count<1_000_000>>("rate") {
+            self.rate = count.get();
+        }
+        if let Some(count) = table.parsed::<Count<1_000_000>>("connections") {
+            self.connections = count.get() as usize;
+        }
+        if let Some(time) = table.parsed::<TimeLimit>("drain") {
+            self.drain = time.duration();
+        }
+        let tenants = &mut self.tenants;
+        table.for_tables("tenants", TENANT_KEYS, |mut tenant| {
+            let Some(name) = tenant.text("name").map(str::to_owned) else {
+                return tenant.wrong_itself("needs a `name`");
+            };
+            if let Err(error) = kael_engine::run_info::Tenant::new(&name) {
+                tenant.wrong("name", &format!("is no name: {error}"));
+            }
+            if tenants.iter().any(|(other, _)| *other == name) {
+                tenant.wrong("name", &format!("is `{name}` a second time"));
+            }
+            let settings = tenant_settings(&mut tenant, folder);
+            tenants.push((name, settings));
+        });
+    }
+}
+
+const TENANT_KEYS: &[&str] = &[
+    "name",
+    "actions",
+    "policy",
+    "weight",
+    "max_running",
+    "max_queued",
+    "limits",
+    "env",
+];
+
+fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
+    let mut settings = TenantSettings {
+        actions: table.path("actions", folder),
+        policy: table
+            .texts("policy")
+            .into_iter()
+            .map(|path| folder.join(path))
+            .collect(),
+        ..TenantSettings::default()
+    };
+    if let Some(count) = table.parsed::<Count<1000>>("weight") {
+        settings.weight = count.get();
+    }
+    if let Some(count) = table.parsed::<Count<100_000>>("max_running") {
+        settings.max_running = count.get();
+    }
+    if let Some(count) = table.parsed::<Count<10_000_000>>("max_queued") {
+        settings.max_queued = u64::from(count.get());
+    }
+    settings.env = table.map("env");
+    const LIMITS: &[&str] = &["memory", "cpu", "timeout", "output", "calls", "parallel"];
+    if let Some(mut limits) = table.table("limits", LIMITS) {
+        let text = |limits: &mut Table<'_>, key| limits.text(key).map(str::to_owned);
+        settings.limits = RunLimits {
+            memory: text(&mut limits, "memory"),
+            cpu: text(&mut limits, "cpu"),
+            timeout: text(&mut limits, "timeout"),
+            output: text(&mut limits, "output"),
+            calls: limits.parsed::<Count<10_000_000>>("calls").map(Count::get),
+            parallel: limits.parsed::<Count<10_000>>("parallel").map(Count::get),
+        };
+        if let Err(why) = settings.limits.within(&crate::tenant::ceiling()) {
+            limits.wrong_itself(&format!("is wrong: {why}"));
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<ServeConfig, String> {
+        let config = ServeConfig::parse("serve.yaml", text, Path::new("/etc/kael"), "/data".into());
+        config.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_sets_what_it_names() {
+        let config = parsed(
+            "listen: 0.0.0.0:80\npublic_url: https://kael.example.org/\ntls: { certificate: c.pem, key: /k.pem }\n\
+             slots: 5\ndrain: 1m\ntenants:\n  - name: acme\n    actions: acme/actions\n    policy: [p.yaml]\n\
+             \x20   weight: 3\n    limits: { memory: 1GiB, calls: 7 }\n    env: { TOKEN: x }\n  - name: other\n",
+        )
+        .expect("a configuration");
+        assert_eq!(config.listen.port(), 80);
+        assert_eq!(
+            config.public_url.as_deref(),
+            Some("https://kael.example.org")
+        );
+        let tls = config.tls.expect("TLS");
+        assert_eq!(
+            (tls.certificate, tls.key),
+            ("/etc/kael/c.pem".into(), "/k.pem".into())
+        );
+        assert_eq!((config.slots, config.drain), (5, Duration::from_secs(60)));
+        let (name, acme) = &config.tenants[0];
+        assert_eq!(
+            (name.as_str(), acme.weight, acme.limits.calls),
+            ("acme", 3, Some(7))
+        );
+        assert_eq!(acme.actions, Some("/etc/kael/acme/actions".into()));
+        assert_eq!(acme.env["TOKEN"], "x");
+        assert_eq!(config.tenants.len(), 2);
+        assert_eq!(parsed("").expect("nothing").listen.port(), 7788);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_named_with_its_line() {
+        for (text, error) in [
+            (
+                "lissten: x",
+                "serve.yaml:1: unknown key `lissten` (did you mean `listen`?)",
+            ),
+            (
+                "listen: 7788",
+                "serve.yaml:1: `listen` must be an address and a port, such as 127.0.0.1:7788, got `7788`",
+            ),
+            (
+                "slots: 0\ndrain: soon",
+                "serve.yaml:1: `slots` `0` is not a whole number from 1 to 100000\nserve.yaml:2: `drain` `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
+            ),
+            (
+                "tls: { key: k }",
+                "serve.yaml:1: `tls` needs `certificate` and `key`",
+            ),
+            (
+                "tenants:\n  - weight: 1",
+                "serve.yaml:2: an element of `tenants` needs a `name`",
+            ),
+            (
+                "tenants:\n  - { name: a }\n  - { name: a }",
+                "serve.yaml:3: `name` is `a` a second time",
+            ),
+            (
+                "tenants:\n  - { name: 'a b' }",
+                "serve.yaml:2: `name` is no name: the tenant `a b` must be 1 to 64 letters, digits, `-`, `_` and `.` of ASCII",
+            ),
+            (
+                "tenants: 5",
+                "serve.yaml:1: `tenants` must be a list of tables, got a word",
+            ),
+            (
+                "public_url: kael.example",
+                "serve.yaml:1: `public_url` must start with http:// or https://",
+            ),
+            (
+                "tenants:\n  - name: a\n    limits: { memory: 9TiB }",
+                "serve.yaml:3: `limits` is wrong: `limits.memory` is 9TiB, and a run of this tenant may have 4GiB",
+            ),
+            ("- a", "serve.yaml:1: the file must be a table, got a list"),
+            (
+                "a: &x 1",
+                "serve.yaml:1: anchors (`&name`) are not taken here: write the value out",
+            ),
+        ] {
+            assert_eq!(parsed(text).err().as_deref(), Some(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The shared runner: scripts come in over HTTP, and run through the same gate for every tenant.
+//!
+//! A request submits a run; the answer comes when the run is durable in the store. One claim loop gives
+//! slots to tenants by fair shares, and each claimed run is a run of the engine's [`Runtime`] with its
+//! tenant's actions, policy and limits. What the run prints and calls is kept as events, which readers
+//! follow without a gap or a repeat. Nothing here answers a call of a script: that is the gate's.
+//!
+//! `api` are the handlers of HTTP, `web` the pages, `runner` claims and runs, `tables` is the SQL, `auth` knows who may do
+//! what. [`serve`] starts all of it. This crate prints nothing and reads no environment variable.
+//!
+//! [`Runtime`]: kael_engine::runtime::Runtime
+
+mod api;
+mod app;
+mod auth;
+pub mod client;
+mod compiled;
+pub mod config;
+mod event;
+mod id;
+mod listen;
+mod metrics;
+mod origin;
+mod problem;
+mod role;
+mod router;
+mod runner;
+mod secret;
+mod serve;
+mod tables;
+mod tenant;
+mod time;
+mod web;
+
+pub use config::ServeConfig;
+pub use serve::{ServeError, ServeOptions, Started, hidden, openapi, serve};

@@ -1,0 +1,222 @@
+//! What the server counts, for Prometheus.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::app::App;
+use crate::tables::runs::Ended;
+
+/// Tenants that have labels of their own.
+const MAX_TENANTS: usize = 200;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTenant {
+    tenant: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfEnding {
+    tenant: String,
+    ending: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfState {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRoute {
+    route: String,
+    code: u16,
+}
+
+/// What the server counts.
+pub(crate) struct Metrics {
+    registry: Mutex<Registry>,
+    names: Mutex<std::collections::BTreeMap<i64, String>>,
+    submitted: Family<OfTenant, Counter>,
+    runs: Family<OfEnding, Counter>,
+    wait: Family<OfTenant, Histogram, fn() -> Histogram>,
+    run: Histogram,
+    slots: Family<OfState, Gauge>,
+    queued: Family<OfTenant, Gauge>,
+    running: Family<OfTenant, Gauge>,
+    requests: Family<OfRoute, Counter>,
+    request: Histogram,
+    readers: Gauge,
+    store_bytes: Gauge,
+    claim_age: Gauge,
+}
+
+fn seconds() -> Histogram {
+    // From 1 ms to 65 minutes.
+    Histogram::new(exponential_buckets(0.001, 3.0, 15))
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("kael")),
+            names: Mutex::default(),
+            submitted: Family::default(),
+            runs: Family::default(),
+            wait: Family::new_with_constructor(seconds as fn() -> Histogram),
+            run: seconds(),
+            slots: Family::default(),
+            queued: Family::default(),
+            running: Family::default(),
+            requests: Family::default(),
+            request: seconds(),
+            readers: Gauge::default(),
+            store_bytes: Gauge::default(),
+            claim_age: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&self) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register(
+            "runs_submitted",
+            "Runs that were submitted",
+            self.submitted.clone(),
+        );
+        registry.register("runs", "Runs that ended, by how", self.runs.clone());
+        registry.register_with_unit(
+            "queue_wait",
+            "From the time at which a run may begin to its beginning",
+            Unit::Seconds,
+            self.wait.clone(),
+        );
+        registry.register_with_unit(
+            "run",
+            "From the beginning of a run to its end",
+            Unit::Seconds,
+            self.run.clone(),
+        );
+        registry.register("slots", "Slots for runs: all, and used", self.slots.clone());
+        registry.register(
+            "queued_runs",
+            "Runs that wait for their turn",
+            self.queued.clone(),
+        );
+        registry.register("running_runs", "Runs that run", self.running.clone());
+        registry.register(
+            "http_requests",
+            "Requests, by route and status",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http",
+            "Time of a request to its answer",
+            Unit::Seconds,
+            self.request.clone(),
+        );
+        registry.register(
+            "sse_clients",
+            "Readers that follow a run",
+            self.readers.clone(),
+        );
+        registry.register_with_unit(
+            "store_size",
+            "Size of the store's files",
+            Unit::Bytes,
+            self.store_bytes.clone(),
+        );
+        registry.register(
+            "claim_age_milliseconds",
+            "Since the claim loop last came around",
+            self.claim_age.clone(),
+        );
+    }
+
+    /// What a tenant is called. Those beyond a number of them have one name together.
+    pub(crate) fn name(&self, tenant: i64, name: &str) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < MAX_TENANTS {
+            names.insert(tenant, name.to_owned());
+        }
+    }
+
+    fn tenant(&self, tenant: i64) -> String {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names
+            .get(&tenant)
+            .cloned()
+            .unwrap_or_else(|| "(other)".to_owned())
+    }
+
+    pub(crate) fn submitted(&self, tenant: i64) {
+        let tenant = self.tenant(tenant);
+        self.submitted.get_or_create(&OfTenant { tenant }).inc();
+    }
+
+    /// A run began that could have begun at `ready`.
+    pub(crate) fn waited(&self, tenant: i64, ready: i64, begun: i64) {
+        let tenant = self.tenant(tenant);
+        let seconds = (begun - ready).max(0) as f64 / 1e6;
+        self.wait
+            .get_or_create(&OfTenant { tenant })
+            .observe(seconds);
+    }
+
+    pub(crate) fn ended(&self, tenant: i64, ended: &Ended, took: Duration) {
+        let ending = ended
+            .reason
+            .clone()
+            .unwrap_or_else(|| ended.state.name().to_owned());
+        let tenant = self.tenant(tenant);
+        self.runs.get_or_create(&OfEnding { tenant, ending }).inc();
+        self.run.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn request(&self, route: &str, code: u16, took: Duration) {
+        let route = route.to_owned();
+        self.requests.get_or_create(&OfRoute { route, code }).inc();
+        self.request.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn reader(&self, by: i64) {
+        self.readers.inc_by(by);
+    }
+
+    /// All metrics as they are now.
+    pub(crate) fn text(&self, app: &App) -> String {
+        let (all, used) = app.runner.fair().slots();
+        self.slots
+            .get_or_create(&OfState { state: "all" })
+            .set(i64::from(all));
+        self.slots
+            .get_or_create(&OfState { state: "used" })
+            .set(i64::from(used));
+        for tenant in app.tenants.all() {
+            let load = app.runner.fair().load(tenant.id);
+            let label = OfTenant {
+                tenant: self.tenant(tenant.id),
+            };
+            self.queued
+                .get_or_create(&label)
+                .set(i64::try_from(load.queued).unwrap_or(i64::MAX));
+            self.running
+                .get_or_create(&label)
+                .set(i64::from(load.running));
+        }
+        self.store_bytes.set(app.store_bytes());
+        self.claim_age.set(app.runner.age() / 1000);
+        let mut out = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = text::encode(&mut out, &registry) {
+            tracing::error!("the metrics cannot be written: {error}");
+        }
+        out
+    }
+}

@@ -1,0 +1,293 @@
+//! Starts the server, and ends it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kael_engine::environment::Environment;
+use kael_engine::executor::programs;
+use kael_engine::runtime::{LoadError, Runtime};
+use kael_engine::sandbox::EngineError;
+use kael_store::{Mode, Store, StoreError};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::api::{self, session};
+use crate::app::{App, Tenants};
+use crate::auth::Authority;
+use crate::compiled::Compiled;
+use crate::config::ServeConfig;
+use crate::listen::Listener;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::router;
+use crate::runner::{Runner, claim, recover};
+use crate::tables::{tenants, tokens};
+use crate::tenant::TenantSettings;
+
+/// Instances beyond those of runs: for loading repos and for checking scripts.
+const SPARE: u32 = 4;
+
+/// What a program gives to a server.
+pub struct ServeOptions {
+    /// What the operator decided.
+    pub config: ServeConfig,
+    /// The actions repo of the tenant `default`, where the configuration names no tenants.
+    pub actions: Option<PathBuf>,
+    /// Policy files of that tenant.
+    pub policy: Vec<PathBuf>,
+    /// How native actions are run.
+    pub programs: programs::Settings,
+    /// What the program was started with.
+    pub environment: Environment,
+    /// Whether to make a link for an operator although one has signed in before.
+    pub sign_in: bool,
+}
+
+/// Why a server does not start, or has ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The machine lacks what actions require, or an actions repo is wrong.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The address.
+    #[error("the address {address} cannot be listened on")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A tenant.
+    #[error("the tenant `{name}` is wrong: {why}")]
+    Tenant {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The first operator.
+    #[error("the operator cannot be made: {0}")]
+    Operator(String),
+    /// Something of the system.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// The folder of the store, below the server's own.
+const STORE: &str = "store";
+/// The folder of the tenants' folders.
+pub(crate) const TENANTS: &str = "tenants";
+
+/// What a server tells when it has started.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The address by which people reach it.
+    pub url: String,
+    /// A link that signs the operator in, once; none if an operator has signed in before.
+    pub link: Option<String>,
+    /// Runs that were running when the server last ended.
+    pub interrupted: usize,
+    /// Runs that wait for their turn.
+    pub queued: i64,
+    /// Tenants.
+    pub tenants: Vec<String>,
+}
+
+/// Runs a server until `stop` is ready. `started` is called when it takes requests.
+///
+/// # Errors
+/// Why it cannot start.
+pub async fn serve(
+    options: ServeOptions,
+    runs: tokio::runtime::Handle,
+    started: impl FnOnce(Started),
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let listen = options.config.listen;
+    let failed = |source| ServeError::Listen {
+        address: listen,
+        source,
+    };
+    let config = options.config.clone();
+    let listener = Listener::new(listen, config.tls.as_ref(), config.connections).await;
+    let listener = listener.map_err(failed)?;
+    let address = listener.address().map_err(failed)?;
+    let app = open(&options, runs, address).await?;
+    let recovered = recover::recover(&app.store).await?;
+    for (tenant, count) in &recovered.queued {
+        app.runner
+            .fair()
+            .add_queued(*tenant, u64::try_from(*count).unwrap_or(0));
+    }
+    let operator = |problem: Problem| ServeError::Operator(problem.detail);
+    let known = app.store.read(|tx| tokens::list(tx, None)).await?;
+    let signed_in = known
+        .iter()
+        .any(|row| row.tenant.is_none() && row.last_used.is_some());
+    let link = match options.sign_in || !signed_in {
+        true => Some(session::operator_link(&app).await.map_err(operator)?),
+        false => None,
+    };
+    let claims = tokio::spawn(claim::claim_runs(app.clone()));
+    let ending = app.ending.subscribe();
+    let serving = tokio::spawn(listener.serve(router::router(app.clone()), ending));
+    started(Started {
+        address,
+        url: app.address().to_owned(),
+        link,
+        interrupted: recovered.interrupted,
+        queued: recovered.queued.iter().map(|(_, count)| count).sum(),
+        tenants: app
+            .tenants
+            .all()
+            .iter()
+            .map(|tenant| tenant.name.clone())
+            .collect(),
+    });
+    stop.await;
+    drain(&app, config.drain).await;
+    claims.abort();
+    app.ending.send_replace(true);
+    serving.await.ok();
+    Ok(())
+}
+
+/// Waits for the runs that run; those that take too long are ended, and say that they were interrupted.
+async fn drain(app: &Arc<App>, within: Duration) {
+    app.runner.drain();
+    let until = tokio::time::Instant::now() + within;
+    loop {
+        let ended = app.runner.ended.notified();
+        if app.runner.count() == 0 {
+            return;
+        }
+        if tokio::time::timeout_at(until, ended).await.is_err() {
+            break;
+        }
+    }
+    tracing::warn!(
+        "{} runs are ended, because the server ends",
+        app.runner.count()
+    );
+    app.runner.cancel_all();
+    let until = tokio::time::Instant::now() + Duration::from_secs(5);
+    while app.runner.count() > 0 {
+        let ended = app.runner.ended.notified();
+        if app.runner.count() > 0 && tokio::time::timeout_at(until, ended).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Everything that the server is made of, before it takes requests.
+async fn open(
+    options: &ServeOptions,
+    runs: tokio::runtime::Handle,
+    address: SocketAddr,
+) -> Result<Arc<App>, ServeError> {
+    let config = options.config.clone();
+    let store = Store::open(&config.data.join(STORE).join("serve.db"), Mode::Exclusive)?;
+    let engine = Runtime::builder()
+        .instances(config.slots + SPARE)
+        .environment(Environment::default())
+        .programs(options.programs.clone())
+        .executor(Arc::new(kael_wasm::WasmFactory::new()))
+        .build()?;
+    engine.require_confinement().await?;
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("{scheme}://{address}"));
+    let app = Arc::new(App {
+        store,
+        engine,
+        runs,
+        runner: Runner::new(config.slots),
+        tenants: Tenants::default(),
+        authority: Authority::new(config.rate),
+        metrics: Metrics::new(),
+        compiled: Compiled::default(),
+        roles: api::roles::Roles::of_document(),
+        environment: options.environment.clone(),
+        ending: watch::Sender::new(false),
+        address: url,
+        config,
+    });
+    add_tenants(&app, options).await?;
+    Ok(app)
+}
+
+/// Takes the tenants of the configuration into the store, and all of the store into the server.
+async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), ServeError> {
+    let mut named = app.config.tenants.clone();
+    if named.is_empty() {
+        let settings = TenantSettings {
+            actions: options.actions.clone(),
+            policy: options.policy.clone(),
+            ..TenantSettings::default()
+        };
+        named.push(("default".to_owned(), settings));
+    }
+    let rows = app.store.write(move |tx| {
+        for (name, settings) in &named {
+            let text = serde_json::to_string(settings).unwrap_or_default();
+            tenants::put(tx, name, &text, false)?;
+        }
+        tenants::all(tx)
+    });
+    for row in rows.await? {
+        let wrong = |why| ServeError::Tenant {
+            name: row.name.clone(),
+            why,
+        };
+        let tenant = app.put_tenant(&row).map_err(wrong)?;
+        if tenant.is_disabled() {
+            continue;
+        }
+        // A repo that is wrong is told at once, and not at the first run.
+        tenant.repo(app).await.map_err(wrong)?;
+    }
+    Ok(())
+}
+
+/// What no process of an action sees of a server whose tenant has this environment: the store, the
+/// folders of the other tenants that are there, and where the server is in Kael's data folder, what is
+/// private there.
+#[must_use]
+pub fn hidden(environment: &Environment) -> Vec<PathBuf> {
+    let own = environment.data_folder();
+    let Some(data) = own.parent().and_then(Path::parent) else {
+        return Vec::new();
+    };
+    let others = std::fs::read_dir(data.join(TENANTS)).into_iter().flatten();
+    let others = others.flatten().map(|entry| entry.path());
+    let mut hidden: Vec<PathBuf> = others.filter(|path| *path != own).collect();
+    hidden.push(data.join(STORE));
+    if let Some(kael) = data.parent().filter(|_| data.ends_with("server")) {
+        hidden.extend(["cache", "secrets", STORE].map(|name| kael.join(name)));
+    }
+    hidden
+}
+
+/// The OpenAPI document of the server.
+#[must_use]
+pub fn openapi() -> String {
+    api::openapi()
+}

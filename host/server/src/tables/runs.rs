@@ -1,0 +1,331 @@
+//! Runs: what was asked for, and what became of it.
+
+use kael_store::{Row, StoreError, Tx, Value};
+
+use super::{Scoped, statements};
+use crate::id::Id;
+
+/// Where a run stands. Codes are what the store has, and never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// It waits for its turn, or for its time.
+    Queued,
+    /// It runs.
+    Running,
+    /// It ran to its end.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// A person cancelled it.
+    Cancelled,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    pub(crate) fn code(self) -> i64 {
+        match self {
+            Self::Queued => 0,
+            Self::Running => 1,
+            Self::Succeeded => 2,
+            Self::Failed => 3,
+            Self::Cancelled => 4,
+        }
+    }
+
+    fn of_code(code: i64) -> Self {
+        let found = Self::ALL.into_iter().find(|state| state.code() == code);
+        found.unwrap_or(Self::Failed)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether nothing more happens to the run.
+    pub(crate) fn is_over(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// A run as the store has it.
+#[derive(Debug, Clone)]
+pub(crate) struct RunRow {
+    pub(crate) id: Id,
+    pub(crate) tenant: i64,
+    pub(crate) state: State,
+    /// Why it is in its state, in a word: `interrupted`, `expired`, `approval`.
+    pub(crate) reason: Option<String>,
+    /// How errors name the script.
+    pub(crate) name: String,
+    /// The SHA-256 of its text.
+    pub(crate) source: [u8; 32],
+    /// JSON: a list of texts.
+    pub(crate) args: String,
+    /// JSON: an object of texts.
+    pub(crate) labels: String,
+    /// JSON: an object of what was asked for.
+    pub(crate) limits: String,
+    pub(crate) read_only: bool,
+    pub(crate) priority: i64,
+    /// What submitted it: `api`, `web`, `schedule NAME`, `hook NAME`, `function NAME`.
+    pub(crate) origin: String,
+    /// The name of the token that submitted it.
+    pub(crate) submitter: String,
+    /// Its id.
+    pub(crate) token: Option<Id>,
+    pub(crate) created: i64,
+    /// When it may begin.
+    pub(crate) ready: i64,
+    /// When it must have begun.
+    pub(crate) deadline: Option<i64>,
+    pub(crate) started: Option<i64>,
+    pub(crate) ended: Option<i64>,
+    pub(crate) exit_code: Option<i64>,
+    /// JSON: the error that ended it.
+    pub(crate) error: Option<String>,
+    /// JSON: what it used.
+    pub(crate) usage: Option<String>,
+}
+
+/// Which runs a list has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) state: Option<State>,
+    pub(crate) name: Option<String>,
+    pub(crate) submitter: Option<String>,
+    pub(crate) label: Option<(String, String)>,
+    pub(crate) origin: Option<String>,
+    /// Created at this time or later.
+    pub(crate) since: Option<i64>,
+    /// Only runs before this one.
+    pub(crate) before: Option<Id>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) state: State,
+    pub(crate) reason: Option<String>,
+    pub(crate) exit_code: i64,
+    pub(crate) error: Option<String>,
+    pub(crate) usage: Option<String>,
+    pub(crate) result: Option<String>,
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, tenant, state, reason, name, source, args, labels, limits, read_only, priority, origin, \
+             submitter, token, created, ready, deadline, started, ended, exit_code, error, usage FROM srv_runs ",
+            $rest
+        )
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO srv_runs (id, tenant, state, name, source, args, labels, limits, read_only, priority, \
+              origin, submitter, token, created, ready, deadline) \
+              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    GET = columns!("WHERE tenant = ?1 AND id = ?2");
+    ANY = columns!("WHERE id = ?1");
+    LIST = columns!(
+        "WHERE tenant = ?1 AND id < ?2 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR name = ?4) \
+         AND (?5 IS NULL OR submitter = ?5) AND (?6 IS NULL OR created >= ?6) \
+         AND (?7 IS NULL OR labels LIKE ?7 ESCAPE '\\') AND (?8 IS NULL OR origin = ?8) ORDER BY id DESC LIMIT ?9"
+    );
+    BEGIN = "UPDATE srv_runs SET state = 1, started = ?2 WHERE id = ?1 AND state = 0";
+    END = "UPDATE srv_runs SET state = ?2, reason = ?3, ended = ?4, exit_code = ?5, error = ?6, usage = ?7 \
+           WHERE id = ?1 AND state IN (0, 1)";
+    ADD_RESULT = "INSERT INTO srv_results (run, result) VALUES (?1, ?2) ON CONFLICT (run) DO NOTHING";
+    RESULT = "SELECT result FROM srv_results WHERE run = ?1";
+    RUNNING = columns!("WHERE state = 1");
+    WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND state = 0 LIMIT ?2) AS waiting";
+    KEY = "SELECT run, request, expires FROM srv_run_keys WHERE tenant = ?1 AND key = ?2";
+    ADD_KEY = "INSERT INTO srv_run_keys (tenant, key, run, request, expires) VALUES (?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT (tenant, key) DO UPDATE SET run = ?3, request = ?4, expires = ?5";
+    DROP_KEYS = "DELETE FROM srv_run_keys WHERE expires < ?1";
+}
+
+pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {
+    let values: [Value<'_>; 15] = [
+        (&run.id).into(),
+        run.tenant.into(),
+        (&run.name).into(),
+        (&run.source).into(),
+        (&run.args).into(),
+        (&run.labels).into(),
+        (&run.limits).into(),
+        i64::from(run.read_only).into(),
+        run.priority.into(),
+        (&run.origin).into(),
+        (&run.submitter).into(),
+        run.token.as_ref().into(),
+        run.created.into(),
+        run.ready.into(),
+        run.deadline.into(),
+    ];
+    tx.execute(INSERT, &values).map(|_| ())
+}
+
+/// A run of a tenant.
+pub(crate) fn get(tx: &Tx<'_>, scoped: Scoped, id: &Id) -> Result<Option<RunRow>, StoreError> {
+    tx.first(GET, &[scoped.0.into(), id.into()], row)
+}
+
+/// A run of any tenant, for the scheduler.
+pub(crate) fn any(tx: &Tx<'_>, id: &Id) -> Result<Option<RunRow>, StoreError> {
+    tx.first(ANY, &[id.into()], row)
+}
+
+/// The newest runs of a tenant that pass a filter.
+pub(crate) fn list(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<RunRow>, StoreError> {
+    let before = filter.before.unwrap_or(Id::of([0xff; 16]));
+    let label = filter.label.as_ref().map(|(key, value)| {
+        let pair = serde_json::json!({ key: value }).to_string();
+        let inner = pair.trim_start_matches('{').trim_end_matches('}');
+        let escaped = inner
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        format!("%{escaped}%")
+    });
+    let values: [Value<'_>; 9] = [
+        scoped.0.into(),
+        (&before).into(),
+        filter.state.map(State::code).into(),
+        filter.name.as_ref().into(),
+        filter.submitter.as_ref().into(),
+        filter.since.into(),
+        label.as_ref().into(),
+        filter.origin.as_ref().into(),
+        limit.into(),
+    ];
+    tx.query(LIST, &values, row)
+}
+
+/// The run begins. False if it is not queued any more.
+pub(crate) fn begin(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(BEGIN, &[id.into(), tx.now().into()])? == 1)
+}
+
+/// The run is over. False if it was over before.
+pub(crate) fn end(tx: &Tx<'_>, id: &Id, ended: &Ended) -> Result<bool, StoreError> {
+    let values: [Value<'_>; 7] = [
+        id.into(),
+        ended.state.code().into(),
+        ended.reason.as_ref().into(),
+        tx.now().into(),
+        ended.exit_code.into(),
+        ended.error.as_ref().into(),
+        ended.usage.as_ref().into(),
+    ];
+    if tx.execute(END, &values)? == 0 {
+        return Ok(false);
+    }
+    if let Some(result) = &ended.result {
+        tx.execute(ADD_RESULT, &[id.into(), result.into()])?;
+    }
+    Ok(true)
+}
+
+/// The value that a script returned, as JSON. Whether the caller may see the run was asked before.
+pub(crate) fn result(tx: &Tx<'_>, id: &Id) -> Result<Option<String>, StoreError> {
+    tx.first(RESULT, &[id.into()], |row| row.get(0))
+}
+
+/// The runs of all tenants that run, or that ran when the server ended.
+pub(crate) fn running(tx: &Tx<'_>) -> Result<Vec<RunRow>, StoreError> {
+    tx.query(RUNNING, &[], row)
+}
+
+/// What an idempotency key stands for: a run, and the digest of the request that made it.
+/// How many runs of a tenant have not begun, those that wait for their time too; counts up to `most`.
+pub(crate) fn waiting(tx: &Tx<'_>, scoped: Scoped, most: i64) -> Result<i64, StoreError> {
+    let values: [Value<'_>; 2] = [scoped.0.into(), most.into()];
+    let count = tx.first(WAITING, &values, |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
+}
+
+pub(crate) fn key(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    key: &str,
+) -> Result<Option<(Id, [u8; 32])>, StoreError> {
+    let found = tx.first(KEY, &[scoped.0.into(), key.into()], |row| {
+        Ok((Id::of(row.get(0)?), row.get(1)?, row.get::<i64>(2)?))
+    })?;
+    let found = found.filter(|(_, _, expires)| *expires >= tx.now());
+    Ok(found.map(|(run, request, _)| (run, request)))
+}
+
+pub(crate) fn add_key(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    key: &str,
+    run: &Id,
+    request: &[u8; 32],
+    expires: i64,
+) -> Result<(), StoreError> {
+    let values: [Value<'_>; 5] = [
+        scoped.0.into(),
+        key.into(),
+        run.into(),
+        request.into(),
+        expires.into(),
+    ];
+    tx.execute(ADD_KEY, &values).map(|_| ())
+}
+
+/// Forgets the keys whose time is over.
+pub(crate) fn drop_keys(tx: &Tx<'_>) -> Result<usize, StoreError> {
+    tx.execute(DROP_KEYS, &[tx.now().into()])
+}
+
+fn row(row: &Row<'_, '_>) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        id: Id::of(row.get(0)?),
+        tenant: row.get(1)?,
+        state: State::of_code(row.get(2)?),
+        reason: row.get(3)?,
+        name: row.get(4)?,
+        source: row.get(5)?,
+        args: row.get(6)?,
+        labels: row.get(7)?,
+        limits: row.get(8)?,
+        read_only: row.get::<i64>(9)? != 0,
+        priority: row.get(10)?,
+        origin: row.get(11)?,
+        submitter: row.get(12)?,
+        token: row.get::<Option<[u8; 16]>>(13)?.map(Id::of),
+        created: row.get(14)?,
+        ready: row.get(15)?,
+        deadline: row.get(16)?,
+        started: row.get(17)?,
+        ended: row.get(18)?,
+        exit_code: row.get(19)?,
+        error: row.get(20)?,
+        usage: row.get(21)?,
+    })
+}

@@ -1,0 +1,398 @@
+//! A tenant: its settings, its actions repo and its policy.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kael_authoring::lint::Checker;
+use kael_engine::environment::Environment;
+use kael_engine::gate::Policy;
+use kael_engine::limits::Limits;
+use kael_engine::policy::PolicyFile;
+use kael_engine::run_info::Tenant as EngineTenant;
+use kael_engine::runtime::{Repo, RepoOptions};
+use kael_engine::units::{ByteSize, TimeLimit};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex as AsyncMutex;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::serve::TENANTS;
+use crate::tables::tenants::TenantRow;
+
+/// What an operator decides about a tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantSettings {
+    /// The folder of its actions repo; without one, its scripts have no actions.
+    #[schema(value_type = Option<String>)]
+    pub actions: Option<PathBuf>,
+    /// Policy files that hold for all of its runs.
+    #[schema(value_type = Vec<String>)]
+    pub policy: Vec<PathBuf>,
+    /// How much of the server it gets beside other tenants.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub weight: u32,
+    /// Runs at the same time.
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub max_running: u32,
+    /// Runs that may wait for their turn.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    pub max_queued: u64,
+    /// The most that one run may use.
+    pub limits: RunLimits,
+    /// The variables that its actions may ask for by name; those of the server are not among them.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            actions: None,
+            policy: Vec::new(),
+            weight: 1,
+            max_running: 16,
+            max_queued: 10_000,
+            limits: RunLimits::default(),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+/// Limits of a run; each that is not given is the tenant's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunLimits {
+    /// Memory of the script, such as `64MiB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "64MiB")]
+    pub memory: Option<String>,
+    /// Time that the script may compute, such as `10s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "10s")]
+    pub cpu: Option<String>,
+    /// Time that the run may take, such as `5m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "5m")]
+    pub timeout: Option<String>,
+    /// Bytes that the script may print, such as `1MiB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1MiB")]
+    pub output: Option<String>,
+    /// Actions that the script may call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
+    /// Actions that may run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+}
+
+impl RunLimits {
+    /// The limits, where those that are not given are those of `most`.
+    ///
+    /// # Errors
+    /// Which of them cannot be read, or is larger than that of `most`.
+    pub fn within(&self, most: &Limits) -> Result<Limits, String> {
+        let mut limits = most.clone();
+        let size = |name: &str, text: &Option<String>, most: ByteSize| match text {
+            None => Ok(most),
+            Some(text) => match text.parse::<ByteSize>() {
+                Ok(size) if size <= most => Ok(size),
+                Ok(size) => Err(over(name, &size, &most)),
+                Err(error) => Err(format!("`limits.{name}`: {error}")),
+            },
+        };
+        let time = |name: &str, text: &Option<String>, most: TimeLimit| match text {
+            None => Ok(most),
+            Some(text) => match text.parse::<TimeLimit>() {
+                Ok(time) if time <= most => Ok(time),
+                Ok(time) => Err(over(name, &time, &most)),
+                Err(error) => Err(format!("`limits.{name}`: {error}")),
+            },
+        };
+        let count = |name: &str, count: Option<u32>, most: u32| match count {
+            None => Ok(most),
+            Some(0) => Err(format!("`limits.{name}` must be at least 1")),
+            Some(count) if count <= most => Ok(count),
+            Some(count) => Err(over(name, &count, &most)),
+        };
+        limits.memory = size("memory", &self.memory, most.memory)?;
+        limits.output = size("output", &self.output, most.output)?;
+        limits.cpu = time("cpu", &self.cpu, most.cpu)?;
+        limits.wall = time("timeout", &self.timeout, most.wall)?;
+        limits.calls = count("calls", self.calls, most.calls)?;
+        limits.parallel = count("parallel", self.parallel, most.parallel)?;
+        Ok(limits)
+    }
+}
+
+fn over(name: &str, asked: &dyn std::fmt::Display, most: &dyn std::fmt::Display) -> String {
+    format!("`limits.{name}` is {asked}, and a run of this tenant may have {most}")
+}
+
+/// The most that a run of any tenant may use.
+pub(crate) fn ceiling() -> Limits {
+    Limits {
+        memory: ByteSize::mib(4096),
+        cpu: TimeLimit::from_secs(24 * 3600),
+        wall: TimeLimit::from_secs(30 * 24 * 3600),
+        output: ByteSize::mib(1024),
+        calls: 10_000_000,
+        parallel: 10_000,
+    }
+}
+
+/// A tenant, ready for its runs.
+pub(crate) struct Tenant {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) settings: TenantSettings,
+    pub(crate) created: i64,
+    disabled: bool,
+    limits: Limits,
+    policies: Vec<Arc<PolicyFile>>,
+    /// What no action is given for writing: the server's own folder, and the policies.
+    guarded: Vec<PathBuf>,
+    environment: Environment,
+    /// The repo as it was last loaded, or why it was not.
+    repo: Mutex<Option<Loaded>>,
+    /// One loading at a time.
+    loading: AsyncMutex<()>,
+    checker: AsyncMutex<Option<Arc<Checker>>>,
+}
+
+type Loaded = Result<Option<Arc<Repo>>, String>;
+
+impl Tenant {
+    /// Takes a tenant's row. Its repo is loaded when it is first needed.
+    ///
+    /// # Errors
+    /// What is wrong with its settings: limits, policies.
+    pub(crate) fn new(
+        row: &TenantRow,
+        server: &Environment,
+        data: &std::path::Path,
+    ) -> Result<Self, String> {
+        let settings: TenantSettings =
+            serde_json::from_str(&row.settings).map_err(|error| error.to_string())?;
+        let most = Limits::default();
+        let limits = match settings.limits == RunLimits::default() {
+            true => most,
+            false => {
+                // What is not given stays the default, and what is given may be more.
+                let wide = settings.limits.within(&ceiling())?;
+                let given = &settings.limits;
+                Limits {
+                    memory: pick(given.memory.is_some(), wide.memory, most.memory),
+                    cpu: pick(given.cpu.is_some(), wide.cpu, most.cpu),
+                    wall: pick(given.timeout.is_some(), wide.wall, most.wall),
+                    output: pick(given.output.is_some(), wide.output, most.output),
+                    calls: pick(given.calls.is_some(), wide.calls, most.calls),
+                    parallel: pick(given.parallel.is_some(), wide.parallel, most.parallel),
+                }
+            }
+        };
+        let policies = settings.policy.iter().map(|path| {
+            let text = kael_engine::policy::read(path).map_err(|error| error.to_string())?;
+            let file = PolicyFile::parse(&path.display().to_string(), &text);
+            file.map(Arc::new).map_err(|error| error.to_string())
+        });
+        let policies = policies.collect::<Result<Vec<_>, String>>()?;
+        EngineTenant::new(&row.name).map_err(|error| error.to_string())?;
+        Ok(Self {
+            id: row.id,
+            name: row.name.clone(),
+            guarded: settings
+                .policy
+                .iter()
+                .cloned()
+                .chain([data.to_owned()])
+                .collect(),
+            environment: environment(&settings, server, &data.join(TENANTS).join(&row.name)),
+            settings,
+            created: row.created,
+            disabled: row.disabled,
+            limits,
+            policies,
+            repo: Mutex::default(),
+            loading: AsyncMutex::default(),
+            checker: AsyncMutex::default(),
+        })
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// The tenant for the engine's records and policies.
+    pub(crate) fn engine_name(&self) -> EngineTenant {
+        EngineTenant::new(&self.name).unwrap_or_default()
+    }
+
+    /// The most that one run may use.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The limits of a run that asked for these when it was submitted.
+    pub(crate) fn limits_of(&self, asked: &str) -> Limits {
+        let asked: RunLimits = serde_json::from_str(asked).unwrap_or_default();
+        // The tenant's own may have become smaller since.
+        asked
+            .within(&self.limits)
+            .unwrap_or_else(|_| self.limits.clone())
+    }
+
+    /// What its runs may call.
+    pub(crate) fn policy(&self, read_only: bool) -> Policy {
+        Policy {
+            files: self.policies.clone(),
+            read_only,
+            guarded: self.guarded.clone(),
+            ..Policy::default()
+        }
+    }
+
+    /// The actions repo; none if it has no folder.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) async fn repo(&self, app: &App) -> Loaded {
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        self.load(app, false).await
+    }
+
+    fn loaded(&self) -> Option<Loaded> {
+        self.repo
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Loads the repo anew. Runs that run go on with the one that they began with. A repo that cannot be
+    /// loaded replaces none that can.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) async fn load(&self, app: &App, again: bool) -> Loaded {
+        let _one = self.loading.lock().await;
+        if let Some(loaded) = self.loaded().filter(|_| !again) {
+            return loaded;
+        }
+        let loaded = match &self.settings.actions {
+            None => Ok(None),
+            Some(folder) => {
+                let options = RepoOptions {
+                    environment: Some(self.environment.clone()),
+                    ..RepoOptions::default()
+                };
+                let repo = app.engine.repo(folder, options).await;
+                let repo = repo.map_err(|error| error.to_string());
+                repo.and_then(|repo| {
+                    // A policy that does not fit the repo would refuse every call of every run.
+                    let fits = repo.policy(&self.policy(false));
+                    fits.map_err(|error| error.to_string()).map(|_| Some(repo))
+                })
+            }
+        };
+        self.keep(&loaded);
+        *self.checker.lock().await = None;
+        loaded
+    }
+
+    fn keep(&self, loaded: &Loaded) {
+        let mut kept = self.repo.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.is_ok() || !matches!(*kept, Some(Ok(_))) {
+            *kept = Some(loaded.clone());
+        }
+    }
+
+    /// What finds mistakes in scripts of this tenant.
+    ///
+    /// # Errors
+    /// Why the repo cannot be used.
+    pub(crate) async fn checker(&self, app: &App) -> Result<Arc<Checker>, String> {
+        let mut kept = self.checker.lock().await;
+        if let Some(checker) = &*kept {
+            return Ok(checker.clone());
+        }
+        let folder = self.settings.actions.as_deref();
+        let checker = Checker::new(&app.engine, folder, &self.limits).await;
+        let checker = Arc::new(checker.map_err(|error| error.to_string())?);
+        *kept = Some(checker.clone());
+        Ok(checker)
+    }
+}
+
+fn pick<T>(given: bool, wide: T, own: T) -> T {
+    if given { wide } else { own }
+}
+
+/// What the tenant's actions may be given: its own variables and data folder, and the few that every
+/// program needs.
+fn environment(
+    settings: &TenantSettings,
+    server: &Environment,
+    data: &std::path::Path,
+) -> Environment {
+    let own = settings
+        .env
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let usual = ["PATH", "LANG", "TZ"].into_iter().filter_map(|name| {
+        let value = server.get(name)?;
+        Some((OsString::from(name), value.to_owned()))
+    });
+    // The configuration is the server's, so that it is hidden from actions with the data.
+    let config = server.config_folder();
+    let config = config.parent().unwrap_or(&config);
+    let places = [
+        ("KAEL_DATA", data),
+        ("HOME", data),
+        ("XDG_CONFIG_HOME", config),
+    ];
+    let places = places.map(|(name, path)| (OsString::from(name), path.as_os_str().to_owned()));
+    // Later ones win: a tenant may set its own PATH, but not where its data is.
+    Environment::new(usual.chain(own).chain(places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_may_ask_for_less_and_not_for_more() {
+        let most = Limits::default();
+        let asked = RunLimits {
+            memory: Some("64MiB".to_owned()),
+            timeout: Some("10s".to_owned()),
+            calls: Some(5),
+            ..RunLimits::default()
+        };
+        let limits = asked.within(&most).expect("less");
+        assert_eq!((limits.memory, limits.calls), (ByteSize::mib(64), 5));
+        assert_eq!(limits.cpu, most.cpu);
+        let wrong = |limits: RunLimits| limits.within(&most).expect_err("refused");
+        let more = RunLimits {
+            memory: Some("1GiB".to_owned()),
+            ..RunLimits::default()
+        };
+        assert_eq!(
+            wrong(more),
+            "`limits.memory` is 1 GiB, and a run of this tenant may have 256 MiB"
+        );
+        let none = RunLimits {
+            calls: Some(0),
+            ..RunLimits::default()
+        };
+        assert_eq!(wrong(none), "`limits.calls` must be at least 1");
+        let odd = RunLimits {
+            cpu: Some("soon".to_owned()),
+            ..RunLimits::default()
+        };
+        assert!(wrong(odd).starts_with("`limits.cpu`: `soon` is not a time"));
+    }
+}

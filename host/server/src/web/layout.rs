@@ -1,0 +1,133 @@
+//! What all pages have around them.
+
+use axum::response::Html;
+use maud::{DOCTYPE, Markup, html};
+
+use super::access::Visitor;
+use crate::role::Role;
+
+/// The pages that the navigation lists: path, name, and the role that it needs.
+const PAGES: [(&str, &str, Role); 5] = [
+    ("/runs", "Runs", Role::Viewer),
+    ("/catalog", "Actions", Role::Viewer),
+    ("/tokens", "Tokens", Role::Manager),
+    ("/audit", "Audit", Role::Manager),
+    ("/tenants", "Tenants", Role::Operator),
+];
+
+fn head(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        title { (title) " · Kael" }
+        link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+        link rel="stylesheet" href="/assets/style.css";
+        script src="/assets/page.js" defer {}
+    }
+}
+
+fn brand() -> Markup {
+    html! {
+        img src="/assets/icon.svg" alt="" width="24" height="24";
+        span { "Kael" }
+    }
+}
+
+/// A page of somebody who has signed in.
+pub(super) fn page(visitor: &Visitor, path: &str, title: &str, body: &Markup) -> Html<String> {
+    let caller = &visitor.scope.caller;
+    let tenants = match caller.tenant {
+        None => visitor.app.tenants.all(),
+        Some(_) => Vec::new(),
+    };
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { (head(title)) }
+            body {
+                a class="skip" href="#content" { "Skip to the content" }
+                header class="side" {
+                    a class="brand" href="/runs" { (brand()) }
+                    nav aria-label="Pages" {
+                        @for (to, name, role) in PAGES {
+                            @if caller.role >= role {
+                                a href=(to) aria-current=[(to == path).then_some("page")] { (name) }
+                            }
+                        }
+                    }
+                    div class="who" {
+                        @if tenants.len() > 1 {
+                            form method="post" action="/tenants/choose" {
+                                input type="hidden" name="csrf" value=(visitor.csrf());
+                                select name="tenant" aria-label="Tenant" data-send {
+                                    @for tenant in &tenants {
+                                        option value=(tenant.name) selected[tenant.id == visitor.scope.tenant.id] { (tenant.name) }
+                                    }
+                                }
+                                noscript { button { "Choose" } }
+                            }
+                        } @else {
+                            span class="wide" { (visitor.scope.tenant.name) }
+                        }
+                        span class="wide" { strong { (caller.name) } br; (caller.role) }
+                        form method="post" action="/logout" {
+                            input type="hidden" name="csrf" value=(visitor.csrf());
+                            button class="plain" { "Sign out" }
+                        }
+                    }
+                }
+                main id="content" { (body) }
+            }
+        }
+    };
+    Html(markup.into_string())
+}
+
+/// A page of its own, such as the one to sign in.
+pub(super) fn alone(title: &str, body: &Markup) -> Html<String> {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { (head(title)) }
+            body {
+                main class="narrow" id="content" {
+                    div class="brand" { (brand()) }
+                    (body)
+                }
+            }
+        }
+    };
+    Html(markup.into_string())
+}
+
+/// The state of a run.
+pub(super) fn badge(state: &str, reason: Option<&str>) -> Markup {
+    html! {
+        span class={ "badge " (state) } {
+            (state)
+            @if let (Some(reason), "failed") = (reason.filter(|reason| *reason != "failed"), state) { " · " (reason) }
+        }
+    }
+}
+
+/// A time, with the whole of it for those who point at it.
+pub(super) fn time(text: &str) -> Markup {
+    let shown = text.get(..19).unwrap_or(text).replace('T', " ");
+    html! { time datetime=(text) title=(text) { (shown) } }
+}
+
+/// A length of time as people say it.
+pub(super) fn took(millis: f64) -> String {
+    match millis {
+        millis if millis < 1.0 => format!("{millis:.1} ms"),
+        millis if millis < 1000.0 => format!("{millis:.0} ms"),
+        millis if millis < 60_000.0 => format!("{:.1} s", millis / 1000.0),
+        millis if millis < 3_600_000.0 => format!("{:.1} min", millis / 60_000.0),
+        millis => format!("{:.1} h", millis / 3_600_000.0),
+    }
+}
+
+/// A number of bytes as people say it.
+pub(super) fn bytes(bytes: u64) -> String {
+    kael_engine::units::ByteSize::new(bytes).to_string()
+}

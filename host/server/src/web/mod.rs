@@ -1,0 +1,45 @@
+//! The web page: rendered here, with one style sheet and one small script, and nothing from elsewhere.
+//!
+//! The content policy allows no inline script or style, so what a script printed can never run. Pages
+//! work without the script, too: it only keeps them up to date.
+
+mod access;
+mod assets;
+mod audit;
+mod catalog;
+mod chart;
+mod layout;
+mod run;
+mod runs;
+mod sign_in;
+mod submit;
+mod tenants;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+/// The routes of the pages.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(runs::home))
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/page.js", get(assets::script))
+        .route("/assets/icon.svg", get(assets::icon))
+        .route("/login", get(sign_in::show).post(sign_in::enter))
+        .route("/logout", post(sign_in::leave))
+        .route("/runs", get(runs::show))
+        .route("/runs/new", get(submit::show).post(submit::send))
+        .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/cancel", post(run::cancel))
+        .route("/catalog", get(catalog::show))
+        .route("/tokens", get(tokens::show).post(tokens::create))
+        .route("/tokens/{id}/delete", post(tokens::delete))
+        .route("/tenants", get(tenants::show))
+        .route("/tenants/choose", post(tenants::choose))
+        .route("/audit", get(audit::show))
+}

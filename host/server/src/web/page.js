@@ -1,0 +1,80 @@
+// Keeps pages up to date. They work without it.
+"use strict";
+
+const busy = new Set(["queued", "running"]);
+
+async function part(url, target) {
+  const answer = await fetch(url, { headers: { "X-Kael-Part": "1" } });
+  if (!answer.ok) return null;
+  const text = await answer.text();
+  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(target.id);
+  if (fresh) target.replaceWith(document.adoptNode(fresh));
+  return fresh;
+}
+
+// The list of runs: looked at again while the page is seen.
+function list() {
+  const look = async () => {
+    const table = document.getElementById("runs");
+    if (!table) return;
+    const focused = table.contains(document.activeElement) && document.activeElement !== document.body;
+    if (!document.hidden && !focused) await part(location.href, table).catch(() => null);
+    setTimeout(look, 2000);
+  };
+  setTimeout(look, 2000);
+}
+
+// A run: its output as it comes, everything else when something has happened.
+function follow(page) {
+  if (!busy.has(page.dataset.state)) return;
+  const log = document.getElementById("log");
+  const events = new EventSource(`/v1/runs/${page.dataset.run}/events?after=${page.dataset.after}`);
+  let wanted = null;
+  const refresh = () => {
+    wanted ??= setTimeout(async () => {
+      wanted = null;
+      const facts = document.getElementById("facts");
+      if (facts) await part(location.href, facts).catch(() => null);
+    }, 250);
+  };
+  events.addEventListener("output", (event) => {
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+    log.append(JSON.parse(event.data).text);
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  });
+  for (const name of ["state", "call", "report"]) events.addEventListener(name, refresh);
+  events.addEventListener("end", () => { events.close(); refresh(); });
+}
+
+// Problems of a script while it is typed.
+function check(editor) {
+  const box = document.getElementById("problems");
+  let timer = null;
+  const ask = async () => {
+    const answer = await fetch("/v1/runs/check", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Kael-CSRF": editor.dataset.csrf },
+      body: JSON.stringify({ script: editor.value }),
+    });
+    if (!answer.ok) return;
+    const found = (await answer.json()).problems;
+    box.replaceChildren(...found.slice(0, 8).map((problem) => {
+      const item = document.createElement("li");
+      const hint = document.createElement("small");
+      hint.textContent = problem.hint;
+      item.append(`line ${problem.line}: ${problem.message}`, hint);
+      return item;
+    }));
+  };
+  editor.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => ask().catch(() => null), 400); });
+  editor.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) editor.form.requestSubmit();
+  });
+}
+
+const page = document.querySelector("[data-run]");
+if (page) follow(page);
+if (document.getElementById("runs")) list();
+const editor = document.getElementById("script");
+if (editor) check(editor);
+for (const select of document.querySelectorAll("select[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());

@@ -1,0 +1,292 @@
+//! Who may do what, and that one tenant sees nothing of another.
+
+use kael_tests::{Kael, Need, needs};
+use serde_json::{Value, json};
+
+use super::Server;
+
+#[test]
+fn what_belongs_to_another_tenant_is_not_there() {
+    let server = Server::owning(Kael::new());
+    server.make_tenant("acme", &json!({}));
+    server.make_tenant("other", &json!({}));
+    let acme = server.make_token("acme", "manager");
+    let other = server.make_token("other", "manager");
+    let run = server
+        .ask(
+            "POST",
+            "/v1/runs",
+            Some(&acme),
+            &json!({ "script": "print('secret')" }),
+        )
+        .is(202)
+        .json();
+    let id = run["id"].as_str().expect("an id");
+    for part in ["", "/result", "/output", "/calls", "/script", "/events"] {
+        server
+            .ask(
+                "GET",
+                &format!("/v1/runs/{id}{part}"),
+                Some(&other),
+                &Value::Null,
+            )
+            .is(404);
+    }
+    server
+        .ask(
+            "POST",
+            &format!("/v1/runs/{id}/cancel"),
+            Some(&other),
+            &json!({}),
+        )
+        .is(404);
+    let list = server
+        .ask("GET", "/v1/runs", Some(&other), &Value::Null)
+        .is(200)
+        .json();
+    assert_eq!(list["runs"], json!([]));
+    let tokens = server
+        .ask("GET", "/v1/tokens", Some(&acme), &Value::Null)
+        .is(200)
+        .json();
+    let own = tokens["tokens"][0]["id"].as_str().expect("an id");
+    assert_eq!(
+        tokens["tokens"].as_array().map(Vec::len),
+        Some(1),
+        "{tokens}"
+    );
+    server
+        .ask(
+            "DELETE",
+            &format!("/v1/tokens/{own}"),
+            Some(&other),
+            &Value::Null,
+        )
+        .is(404);
+    let bearer = format!("Bearer {other}");
+    let headers = [("Authorization", bearer.as_str()), ("Kael-Tenant", "acme")];
+    server.send("GET", "/v1/runs", &headers, "").is(404);
+    let audit = server
+        .ask("GET", "/v1/audit", Some(&other), &Value::Null)
+        .is(200)
+        .body;
+    assert!(!audit.contains("acme"), "{audit}");
+    // The operator sees both, one at a time.
+    let bearer = format!("Bearer {}", server.token);
+    let headers = [("Authorization", bearer.as_str()), ("Kael-Tenant", "acme")];
+    server
+        .send("GET", &format!("/v1/runs/{id}"), &headers, "")
+        .is(200);
+}
+
+#[test]
+fn roles_bound_what_a_token_may_do() {
+    let server = Server::owning(Kael::new());
+    let token = |role: &str| server.make_token("default", role);
+    let (viewer, submitter, manager) = (token("viewer"), token("submitter"), token("manager"));
+    let submit = json!({ "script": "print(1)" });
+    server.ask("POST", "/v1/runs", None, &submit).is(401);
+    server
+        .ask("POST", "/v1/runs", Some("kael_wrong"), &submit)
+        .is(401);
+    let refused = server
+        .ask("POST", "/v1/runs", Some(&viewer), &submit)
+        .is(403)
+        .json();
+    assert!(
+        refused["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("the role submitter")),
+        "{refused}"
+    );
+    server
+        .ask("POST", "/v1/runs", Some(&submitter), &submit)
+        .is(202);
+    server
+        .ask("GET", "/v1/tokens", Some(&submitter), &Value::Null)
+        .is(403);
+    server
+        .ask("GET", "/v1/tenants", Some(&manager), &Value::Null)
+        .is(403);
+    server
+        .ask("GET", "/metrics", Some(&manager), &Value::Null)
+        .is(403);
+    // Nobody makes a token that may do more.
+    let more = json!({ "name": "x", "role": "operator" });
+    server
+        .ask("POST", "/v1/tokens", Some(&manager), &more)
+        .is(403);
+    let made = json!({ "name": "x", "role": "viewer", "expires_in": "1s" });
+    let made = server
+        .ask("POST", "/v1/tokens", Some(&manager), &made)
+        .is(201)
+        .json();
+    let short = made["secret"].as_str().expect("a token").to_owned();
+    server
+        .ask("GET", "/v1/me", Some(&short), &Value::Null)
+        .is(200);
+    // A token that is taken away works no more, and one that has expired neither.
+    let tokens = server
+        .ask("GET", "/v1/tokens", Some(&manager), &Value::Null)
+        .is(200)
+        .json();
+    let all = tokens["tokens"].as_array().expect("tokens");
+    let id = all
+        .iter()
+        .find(|token| token["role"] == "submitter")
+        .expect("it")["id"]
+        .as_str()
+        .expect("an id");
+    server
+        .ask(
+            "DELETE",
+            &format!("/v1/tokens/{id}"),
+            Some(&manager),
+            &Value::Null,
+        )
+        .is(204);
+    server
+        .ask("POST", "/v1/runs", Some(&submitter), &submit)
+        .is(401);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    server
+        .ask("GET", "/v1/me", Some(&short), &Value::Null)
+        .is(401);
+}
+
+#[test]
+fn a_link_signs_in_once() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let link = server.started["sign_in"].as_str().expect("a link");
+    let code = link.split_once("code=").expect("a code").1;
+    server
+        .ask("POST", "/v1/login", None, &json!({ "code": code }))
+        .is(401);
+    let made = server.post("/v1/sign-ins", &json!({})).is(201).json();
+    let code = made["url"]
+        .as_str()
+        .and_then(|url| url.split_once("code="))
+        .expect("a code")
+        .1;
+    let me = server
+        .ask(
+            "POST",
+            "/v1/login",
+            None,
+            &json!({ "code": code, "name": "laptop" }),
+        )
+        .is(201)
+        .json();
+    assert_eq!(
+        (&me["role"], &me["name"]),
+        (&json!("operator"), &json!("laptop"))
+    );
+}
+
+#[test]
+fn the_store_has_no_secret_of_a_token() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.make_token("default", "viewer");
+    let folder = session.path().join("data/server/store");
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let bytes = std::fs::read(entry.path()).expect("a file");
+        for secret in [&token, &server.token] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!found, "{}", entry.path().display());
+        }
+    }
+}
+
+#[test]
+fn a_queue_has_a_bound_and_says_when_to_come_back() {
+    let session = Kael::new().shell("wait", "", "sleep 600").file(
+        "serve.yaml",
+        "tenants:\n  - { name: default, actions: actions, max_running: 1, max_queued: 2 }\n",
+    );
+    session.write_repo();
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    let wait = json!({ "script": "actions.t.wait({})" });
+    let first = server.submit("actions.t.wait({})");
+    while server.get(&format!("/v1/runs/{first}")).json()["state"] == "queued" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    server.post("/v1/runs", &wait).is(202);
+    server.post("/v1/runs", &wait).is(202);
+    let full = server.post("/v1/runs", &wait).is(429);
+    assert!(full.header("retry-after").is_some(), "{}", full.head);
+    let problem = full.json();
+    assert_eq!(
+        (&problem["type"], &problem["limit"], &problem["used"]),
+        (&json!("urn:kael:queue_full"), &json!(2), &json!(2))
+    );
+    // So are runs that wait for their time, which hold no place in the queue.
+    server.make_tenant("later", &json!({ "max_queued": 1 }));
+    let token = server.make_token("later", "submitter");
+    let later = json!({ "script": "print(1)", "start_at": "2999-01-01T00:00:00Z", "deadline": "2999-01-02T00:00:00Z" });
+    server.ask("POST", "/v1/runs", Some(&token), &later).is(202);
+    let full = server
+        .ask("POST", "/v1/runs", Some(&token), &later)
+        .is(429)
+        .json();
+    assert_eq!(full["type"], "urn:kael:queue_full");
+    let load = server.get("/v1/tenant").is(200).json();
+    assert_eq!(
+        load["load"],
+        json!({ "running": 1, "queued": 2, "slot_seconds": 0.0 })
+    );
+}
+
+#[test]
+fn an_action_sees_none_of_the_servers_variables() {
+    let session = Kael::new()
+        .shell(
+            "env",
+            "env = { 'OWN', 'KAEL_TOKEN', 'SERVERS_OWN' }",
+            "env | sort | tr '\\n' ' ' | sed 's/.*/{\"env\": \"&\"}/'",
+        )
+        .env("SERVERS_OWN", "secret-of-the-server")
+        .file(
+            "serve.yaml",
+            "tenants:\n  - { name: default, actions: actions, env: { OWN: of-the-tenant } }\n",
+        );
+    session.write_repo();
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    let run = server.submit("print(actions.t.env({}).env)");
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let output = server.get(&format!("/v1/runs/{run}/output")).is(200).body;
+    assert!(output.contains("OWN=of-the-tenant"), "{output}");
+    assert!(!output.contains("secret-of-the-server"), "{output}");
+}
+
+#[test]
+fn a_native_action_sees_neither_the_store_nor_another_tenant() {
+    if !needs(&[Need::Namespace]) {
+        return;
+    }
+    let look = r#"cd "$SERVERS_DATA"
+        printf '{"store": "%s"}' "$(ls store 2>&1 | wc -c) $(cat tenants/other/secret 2>/dev/null)""#;
+    let session = Kael::new().shell("look", "env = { 'SERVERS_DATA' }", look);
+    let data = session.path().join("data/server");
+    std::fs::create_dir_all(data.join("tenants/other")).expect("a folder");
+    std::fs::write(data.join("tenants/other/secret"), "of-the-other").expect("a file");
+    let session = session.file(
+        "serve.yaml",
+        &format!(
+            "tenants:\n  - {{ name: default, actions: actions, env: {{ SERVERS_DATA: \"{}\" }} }}\n",
+            data.display()
+        ),
+    );
+    session.write_repo();
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    assert!(data.join("store/serve.db").is_file());
+    let run = server.submit("print(actions.t.look({}).store)");
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let output = server.get(&format!("/v1/runs/{run}/output")).is(200).body;
+    assert_eq!(output.trim(), "0");
+}
