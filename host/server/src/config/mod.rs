@@ -285,8 +285,8 @@ mod tests {
                 "serve.yaml:1: `public_url` must start with http:// or https://",
             ),
             (
-                "tenants:\n  - name: a\n    limits: { memory: 9TiB }",
-                "serve.yaml:3: `limits` is wrong: `limits.memory` is 9TiB, and a run of this tenant may have 4GiB",
+                "tenants:\n  - name: a\n    limits: { memory: 9GiB }",
+                "serve.yaml:3: `limits` is wrong: `limits.memory` is 9 GiB, and a run of this tenant may have 4 GiB",
             ),
             ("- a", "serve.yaml:1: the file must be a table, got a list"),
             (

@@ -144,13 +144,13 @@ fn query(connection: &Connection, asked: &Statement, max_rows: usize) -> Result<
         }
         let mut values = Vec::with_capacity(columns.len());
         for at in 0..columns.len() {
-            let value = value::json(row.get_ref(at)?);
-            size += value.as_str().map_or(16, str::len);
-            values.push(value);
-        }
-        if size > MAX_ANSWER {
-            let most = ByteSize::new(MAX_ANSWER as u64);
-            return Err(Failure::Asked(format!("the answer has more than {most}")));
+            let value = row.get_ref(at)?;
+            size += value::size(&value);
+            if size > MAX_ANSWER {
+                let most = ByteSize::new(MAX_ANSWER as u64);
+                return Err(Failure::Asked(format!("the answer has more than {most}")));
+            }
+            values.push(value::json(value));
         }
         list.push(Value::Array(values));
     }

@@ -29,6 +29,14 @@ pub(super) fn parameter(value: &Value) -> Result<ToSqlOutput<'_>, String> {
     }
 }
 
+/// Bytes that count for an answer, whatever becomes of them in JSON.
+pub(super) fn size(value: &ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => 16 + bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 16,
+    }
+}
+
 /// A value as scripts get it: bytes that are no text as `{ bytes = … }`, and what JSON has no number
 /// for as a text.
 pub(super) fn json(value: ValueRef<'_>) -> Value {
