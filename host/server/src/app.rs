@@ -10,11 +10,11 @@ use kael_engine::runtime::Runtime;
 use kael_store::{Store, StoreError};
 use tokio::sync::watch;
 
-use crate::api::roles::Roles;
 use crate::auth::Authority;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::metrics::Metrics;
+use crate::roles::Roles;
 use crate::runner::Runner;
 use crate::tables::tenants::TenantRow;
 use crate::tenant::Tenant;

@@ -1,17 +1,16 @@
-//! Who sends a request, for which tenant, and what the sender may do.
+//! Who has a token or a session, and what the holder may do.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, MatchedPath};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use crate::app::App;
+use kael_store::Store;
+
 use crate::id::Id;
 use crate::origin;
 use crate::problem::{Kind, Problem};
@@ -24,10 +23,6 @@ use crate::time;
 
 /// The cookie of a session.
 pub(crate) const COOKIE: &str = "kael_session";
-/// The header with which a page shows that a request is its own.
-const CSRF: &str = "x-kael-csrf";
-/// The header with which an operator names the tenant.
-const TENANT: &str = "kael-tenant";
 /// Callers that are kept in memory.
 const MAX_KNOWN: usize = 10_000;
 /// How often the last use of a token is written down.
@@ -131,7 +126,13 @@ impl Authority {
         known.clear();
     }
 
-    async fn caller(&self, app: &App, text: &str, is_session: bool) -> Result<Caller, Problem> {
+    /// Who has a token or a session.
+    pub(crate) async fn caller(
+        &self,
+        store: &Store,
+        text: &str,
+        is_session: bool,
+    ) -> Result<Caller, Problem> {
         let hash = secret::hash(text);
         let now = time::now();
         let known = {
@@ -140,7 +141,7 @@ impl Authority {
         };
         let known = match known {
             Some(known) => known,
-            None => self.look_up(app, hash, is_session).await?,
+            None => self.look_up(store, hash, is_session).await?,
         };
         if known.expires.is_some_and(|expires| expires < now) {
             return Err(unauthenticated("the token or the session has expired"));
@@ -157,17 +158,22 @@ impl Authority {
             if let Some(known) = all.get_mut(&hash) {
                 known.used = now;
             }
-            // Nobody waits for it.
-            drop(app.store.write(move |tx| tokens::used(tx, &token)));
+            // No request waits for it.
+            drop(store.write(move |tx| tokens::used(tx, &token)));
         }
         Ok(known.caller)
     }
 
-    async fn look_up(&self, app: &App, hash: [u8; 32], is_session: bool) -> Result<Known, Problem> {
+    async fn look_up(
+        &self,
+        store: &Store,
+        hash: [u8; 32],
+        is_session: bool,
+    ) -> Result<Known, Problem> {
         let before = self.forgotten.load(Ordering::SeqCst);
         let found = match is_session {
             true => {
-                let session = app.store.read(move |tx| tokens::session(tx, &hash)).await?;
+                let session = store.read(move |tx| tokens::session(tx, &hash)).await?;
                 session.map(|session| {
                     let expires = session
                         .token
@@ -177,7 +183,7 @@ impl Authority {
                 })
             }
             false => {
-                let token = app.store.read(move |tx| tokens::by_hash(tx, &hash)).await?;
+                let token = store.read(move |tx| tokens::by_hash(tx, &hash)).await?;
                 token.map(|token| {
                     let expires = token.expires;
                     (caller(token, None), expires)
@@ -217,7 +223,7 @@ fn caller(token: TokenRow, csrf: Option<String>) -> Caller {
     }
 }
 
-fn unauthenticated(detail: &str) -> Problem {
+pub(crate) fn unauthenticated(detail: &str) -> Problem {
     Problem::new(Kind::Unauthenticated, detail)
         .hint("send a token as `Authorization: Bearer kael_…`; kael-host login gets one")
 }
@@ -230,97 +236,4 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .flat_map(|value| value.split(';'));
     let mut found = pairs.filter_map(|pair| pair.trim().split_once('='));
     found.find_map(|(key, value)| (key == name).then_some(value))
-}
-
-impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-            let text = value.to_str().ok().and_then(|text| {
-                let (scheme, token) = text.split_once(' ')?;
-                scheme
-                    .eq_ignore_ascii_case("bearer")
-                    .then_some(token.trim())
-            });
-            let Some(text) = text else {
-                return Err(unauthenticated(
-                    "`Authorization` must be `Bearer` and a token",
-                ));
-            };
-            return allowed(app, parts, app.authority.caller(app, text, false).await?);
-        }
-        let Some(session) = cookie(&parts.headers, COOKIE) else {
-            return Err(unauthenticated("the request has no token"));
-        };
-        let caller = app.authority.caller(app, session, true).await?;
-        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
-        // A form brings the token as a field, which its handler looks at: those are not below /v1.
-        if !is_safe && parts.uri.path().starts_with("/v1/") {
-            let sent = parts.headers.get(CSRF);
-            let sent = sent.and_then(|value| value.to_str().ok());
-            caller.sent_form(sent.unwrap_or_default())?;
-        }
-        allowed(app, parts, caller)
-    }
-}
-
-/// The caller, if the role is one that the route needs.
-fn allowed(app: &App, parts: &Parts, caller: Caller) -> Result<Caller, Problem> {
-    let route = parts
-        .extensions
-        .get::<MatchedPath>()
-        .map(MatchedPath::as_str);
-    if let Some(role) = route.and_then(|route| app.roles.needed(&parts.method, route)) {
-        caller.needs(role)?;
-    }
-    Ok(caller)
-}
-
-impl FromRequestParts<Arc<App>> for Scope {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        let header = parts
-            .headers
-            .get(TENANT)
-            .and_then(|value| value.to_str().ok());
-        let named = match header {
-            Some(name) => Some(name.to_owned()),
-            None => cookie(&parts.headers, "kael_tenant")
-                .filter(|_| caller.csrf.is_some())
-                .map(str::to_owned),
-        };
-        scope(app, caller, named.as_deref())
-    }
-}
-
-/// The tenant of a request: that of the token, or for an operator the one that the request names.
-pub(crate) fn scope(app: &App, caller: Caller, named: Option<&str>) -> Result<Scope, Problem> {
-    let tenant = match (caller.tenant, named) {
-        (Some(id), None) => app.tenants.get(id),
-        // Another tenant is as unknown as one that does not exist.
-        (Some(id), Some(name)) => app.tenants.get(id).filter(|own| own.name == name),
-        (None, Some(name)) => app.tenants.named(name),
-        (None, None) => {
-            let all = app.tenants.all();
-            match all.as_slice() {
-                [only] => Some(only.clone()),
-                _ => app.tenants.named("default"),
-            }
-        }
-    };
-    let Some(tenant) = tenant else {
-        return Err(match named {
-            Some(name) => Problem::not_found("tenant", name),
-            None => Problem::new(Kind::NotFound, "the request names no tenant")
-                .hint("an operator names the tenant in the header `Kael-Tenant`"),
-        });
-    };
-    if tenant.is_disabled() && caller.tenant.is_some() {
-        let detail = format!("the tenant `{}` is disabled", tenant.name);
-        return Err(Problem::new(Kind::Forbidden, detail).hint("the operator can enable it again"));
-    }
-    Ok(Scope { caller, tenant })
 }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::app::App;
+use crate::runner::Runner;
 use crate::tables::runs::Ended;
 
 /// Tenants that have labels of their own.
@@ -189,19 +189,19 @@ impl Metrics {
         self.readers.inc_by(by);
     }
 
-    /// All metrics as they are now.
-    pub(crate) fn text(&self, app: &App) -> String {
-        let (all, used) = app.runner.fair().slots();
+    /// All metrics as they are now, with those of these tenants.
+    pub(crate) fn text(&self, runner: &Runner, tenants: &[i64], store_bytes: i64) -> String {
+        let (all, used) = runner.fair().slots();
         self.slots
             .get_or_create(&OfState { state: "all" })
             .set(i64::from(all));
         self.slots
             .get_or_create(&OfState { state: "used" })
             .set(i64::from(used));
-        for tenant in app.tenants.all() {
-            let load = app.runner.fair().load(tenant.id);
+        for tenant in tenants {
+            let load = runner.fair().load(*tenant);
             let label = OfTenant {
-                tenant: self.tenant(tenant.id),
+                tenant: self.tenant(*tenant),
             };
             self.queued
                 .get_or_create(&label)
@@ -210,8 +210,8 @@ impl Metrics {
                 .get_or_create(&label)
                 .set(i64::from(load.running));
         }
-        self.store_bytes.set(app.store_bytes());
-        self.claim_age.set(app.runner.age() / 1000);
+        self.store_bytes.set(store_bytes);
+        self.claim_age.set(runner.age() / 1000);
         let mut out = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = text::encode(&mut out, &registry) {

@@ -22,10 +22,11 @@ use crate::config::ServeConfig;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::roles::Roles;
 use crate::router;
 use crate::runner::{Runner, claim, recover};
 use crate::tables::{tenants, tokens};
-use crate::tenant::TenantSettings;
+use crate::tenant::{TENANTS, TenantSettings};
 
 /// Instances beyond those of runs: for loading repos and for checking scripts.
 const SPARE: u32 = 4;
@@ -85,8 +86,6 @@ pub enum ServeError {
 
 /// The folder of the store, below the server's own.
 const STORE: &str = "store";
-/// The folder of the tenants' folders.
-pub(crate) const TENANTS: &str = "tenants";
 
 /// What a server tells when it has started.
 #[derive(Debug, Clone)]
@@ -224,7 +223,7 @@ async fn open(
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),
         compiled: Compiled::default(),
-        roles: api::roles::Roles::of_document(),
+        roles: Roles::of_document(&api::openapi()),
         environment: options.environment.clone(),
         ending: watch::Sender::new(false),
         address: url,
@@ -262,7 +261,7 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
             continue;
         }
         // A repo that is wrong is told at once, and not at the first run.
-        tenant.repo(app).await.map_err(wrong)?;
+        tenant.repo(&app.engine).await.map_err(wrong)?;
     }
     Ok(())
 }

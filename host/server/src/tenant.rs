@@ -11,15 +11,16 @@ use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::policy::PolicyFile;
 use kael_engine::run_info::Tenant as EngineTenant;
-use kael_engine::runtime::{Repo, RepoOptions};
+use kael_engine::runtime::{Repo, RepoOptions, Runtime};
 use kael_engine::units::{ByteSize, TimeLimit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as AsyncMutex;
 use utoipa::ToSchema;
 
-use crate::app::App;
-use crate::serve::TENANTS;
 use crate::tables::tenants::TenantRow;
+
+/// The folder of the tenants' folders, in a server's data folder.
+pub(crate) const TENANTS: &str = "tenants";
 
 /// What an operator decides about a tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -258,11 +259,11 @@ impl Tenant {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(crate) async fn repo(&self, app: &App) -> Loaded {
+    pub(crate) async fn repo(&self, engine: &Runtime) -> Loaded {
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
-        self.load(app, false).await
+        self.load(engine, false).await
     }
 
     fn loaded(&self) -> Option<Loaded> {
@@ -277,7 +278,7 @@ impl Tenant {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(crate) async fn load(&self, app: &App, again: bool) -> Loaded {
+    pub(crate) async fn load(&self, engine: &Runtime, again: bool) -> Loaded {
         let _one = self.loading.lock().await;
         if let Some(loaded) = self.loaded().filter(|_| !again) {
             return loaded;
@@ -289,7 +290,7 @@ impl Tenant {
                     environment: Some(self.environment.clone()),
                     ..RepoOptions::default()
                 };
-                let repo = app.engine.repo(folder, options).await;
+                let repo = engine.repo(folder, options).await;
                 let repo = repo.map_err(|error| error.to_string());
                 repo.and_then(|repo| {
                     // A policy that does not fit the repo would refuse every call of every run.
@@ -314,13 +315,13 @@ impl Tenant {
     ///
     /// # Errors
     /// Why the repo cannot be used.
-    pub(crate) async fn checker(&self, app: &App) -> Result<Arc<Checker>, String> {
+    pub(crate) async fn checker(&self, engine: &Runtime) -> Result<Arc<Checker>, String> {
         let mut kept = self.checker.lock().await;
         if let Some(checker) = &*kept {
             return Ok(checker.clone());
         }
         let folder = self.settings.actions.as_deref();
-        let checker = Checker::new(&app.engine, folder, &self.limits).await;
+        let checker = Checker::new(engine, folder, &self.limits).await;
         let checker = Arc::new(checker.map_err(|error| error.to_string())?);
         *kept = Some(checker.clone());
         Ok(checker)

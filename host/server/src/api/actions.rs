@@ -72,7 +72,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Actions>, Problem> {
     let repo = scope
         .tenant
-        .repo(&app)
+        .repo(&app.engine)
         .await
         .map_err(|error| repo_broken(&error))?;
     let catalog = repo.as_ref().map(|repo| repo.catalog.iter());
@@ -97,7 +97,7 @@ pub(crate) async fn get(
 ) -> Result<Json<Action>, Problem> {
     let repo = scope
         .tenant
-        .repo(&app)
+        .repo(&app.engine)
         .await
         .map_err(|error| repo_broken(&error))?;
     let found = repo.as_ref().and_then(|repo| {
@@ -127,7 +127,7 @@ pub(crate) async fn refresh(
     scope: Scope,
 ) -> Result<Json<Actions>, Problem> {
     scope.needs(Role::Manager)?;
-    let loaded = scope.tenant.load(&app, true).await;
+    let loaded = scope.tenant.load(&app.engine, true).await;
     let (tenant, who) = (scope.tenant.id, scope.caller.name.clone());
     let detail = json!({ "error": loaded.as_ref().err() });
     let name = scope.tenant.name.clone();

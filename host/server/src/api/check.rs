@@ -34,7 +34,7 @@ pub(crate) async fn check(
 /// What is wrong with a script.
 pub(crate) async fn checked(app: &App, tenant: &Tenant, source: &str) -> Result<Checked, Problem> {
     let checker = tenant
-        .checker(app)
+        .checker(&app.engine)
         .await
         .map_err(|error| repo_broken(&error))?;
     let found = checker.check("script", source).await.map_err(|error| {

@@ -61,5 +61,7 @@ pub(crate) async fn metrics(
 /// The metrics as a response.
 pub(crate) fn text(app: &App) -> Response {
     let content = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content)], app.metrics.text(app)).into_response()
+    let tenants: Vec<i64> = app.tenants.all().iter().map(|tenant| tenant.id).collect();
+    let text = app.metrics.text(&app.runner, &tenants, app.store_bytes());
+    ([(header::CONTENT_TYPE, content)], text).into_response()
 }

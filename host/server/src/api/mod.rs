@@ -11,7 +11,6 @@ pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod health;
-pub(crate) mod roles;
 pub(crate) mod runs;
 pub(crate) mod session;
 pub(crate) mod submit;

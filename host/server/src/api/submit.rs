@@ -211,7 +211,7 @@ async fn must_compile(
     let text = String::from_utf8_lossy(source);
     let checker = scope
         .tenant
-        .checker(app)
+        .checker(&app.engine)
         .await
         .map_err(|error| repo_broken(&error))?;
     let found = checker.syntax(name, &text).await.map_err(|error| {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use kael_store::{StoreError, Tx};
 use serde_json::json;
 
-use super::{Running, ending, execute};
+use super::execute::{self, Claimed};
+use super::{Running, ending};
 use crate::app::App;
 use crate::event::{Event, Kind};
 use crate::id::Id;
@@ -17,17 +18,6 @@ use crate::tables::{Scoped, events, queue, runs, sources};
 const BATCH: u32 = 64;
 /// How long the loop sleeps when nothing wakes it.
 const SLEEP: Duration = Duration::from_secs(1);
-
-/// A run that was claimed: its row says that it runs.
-pub(super) struct Claimed {
-    pub(super) run: RunRow,
-    /// The text of its script.
-    pub(super) source: Option<Vec<u8>>,
-    /// The event that says that it began.
-    pub(super) event: Event,
-    /// The seconds that its tenant was charged.
-    pub(super) charged: f64,
-}
 
 /// What one claim came to, for a tenant.
 #[derive(Default)]

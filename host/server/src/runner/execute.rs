@@ -9,16 +9,27 @@ use kael_engine::runtime::RunOptions;
 use kael_engine::sandbox::{Input, Output, Script};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::claim::Claimed;
 use super::ending;
 use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
+use crate::tables::runs::RunRow;
 use crate::tables::runs::{self, Ended, State};
 use crate::tenant::Tenant;
 
 /// How long the end of a run waits for room in the store before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// A run that was claimed: its row says that it runs.
+pub(super) struct Claimed {
+    pub(super) run: RunRow,
+    /// The text of its script.
+    pub(super) source: Option<Vec<u8>>,
+    /// The event that says that it began.
+    pub(super) event: Event,
+    /// The seconds that its tenant was charged.
+    pub(super) charged: f64,
+}
 
 /// Runs a run, and gives its slot back.
 pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
@@ -98,7 +109,7 @@ async fn perform(
     claimed: &Claimed,
 ) -> Ended {
     let run = claimed.run.id;
-    let repo = match tenant.repo(app).await {
+    let repo = match tenant.repo(&app.engine).await {
         Ok(repo) => repo,
         Err(problem) => {
             let hint = "the operator of the tenant's actions has to mend them";

@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
+use serde::Deserialize;
 
-use super::layout;
+use super::alone;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::problem::Problem;
@@ -20,6 +21,13 @@ pub(super) type Page = Result<Response, PageError>;
 pub(super) struct Visitor {
     pub(super) scope: Scope,
     pub(super) app: Arc<App>,
+}
+
+/// A form that only says that it is one of this server's pages.
+#[derive(Deserialize)]
+pub(super) struct Csrf {
+    #[serde(default)]
+    pub(super) csrf: String,
 }
 
 impl Visitor {
@@ -72,6 +80,6 @@ impl IntoResponse for PageError {
         };
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, layout::alone(&problem.title, &body)).into_response()
+        (status, alone::alone(&problem.title, &body)).into_response()
     }
 }

@@ -8,7 +8,7 @@ use super::layout;
 use crate::api::submit::repo_broken;
 
 pub(super) async fn show(visitor: Visitor) -> Page {
-    let repo = visitor.scope.tenant.repo(&visitor.app).await;
+    let repo = visitor.scope.tenant.repo(&visitor.app.engine).await;
     let repo = repo.map_err(|error| repo_broken(&error))?;
     let count = repo.as_ref().map_or(0, |repo| repo.catalog.iter().count());
     let body = html! {

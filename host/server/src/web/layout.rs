@@ -1,9 +1,10 @@
-//! What all pages have around them.
+//! What the pages of those who have signed in have around them.
 
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
 use super::access::Visitor;
+use super::alone::{brand, head};
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
@@ -14,24 +15,6 @@ const PAGES: [(&str, &str, Role); 5] = [
     ("/audit", "Audit", Role::Manager),
     ("/tenants", "Tenants", Role::Operator),
 ];
-
-fn head(title: &str) -> Markup {
-    html! {
-        meta charset="utf-8";
-        meta name="viewport" content="width=device-width, initial-scale=1";
-        title { (title) " · Kael" }
-        link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-        link rel="stylesheet" href="/assets/style.css";
-        script src="/assets/page.js" defer {}
-    }
-}
-
-fn brand() -> Markup {
-    html! {
-        img src="/assets/icon.svg" alt="" width="24" height="24";
-        span { "Kael" }
-    }
-}
 
 /// A page of somebody who has signed in.
 pub(super) fn page(visitor: &Visitor, path: &str, title: &str, body: &Markup) -> Html<String> {
@@ -77,23 +60,6 @@ pub(super) fn page(visitor: &Visitor, path: &str, title: &str, body: &Markup) ->
                     }
                 }
                 main id="content" { (body) }
-            }
-        }
-    };
-    Html(markup.into_string())
-}
-
-/// A page of its own, such as the one to sign in.
-pub(super) fn alone(title: &str, body: &Markup) -> Html<String> {
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head { (head(title)) }
-            body {
-                main class="narrow" id="content" {
-                    div class="brand" { (brand()) }
-                    (body)
-                }
             }
         }
     };

@@ -4,6 +4,7 @@
 //! work without the script, too: it only keeps them up to date.
 
 mod access;
+mod alone;
 mod assets;
 mod audit;
 mod catalog;

@@ -7,9 +7,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::access::{Page, Visitor};
+use super::access::{Csrf, Page, Visitor};
 use super::layout::{self, badge, bytes, time, took};
-use super::tenants::Csrf;
 use crate::api::calls::calls_of;
 use crate::api::cancel::cancel_run;
 use crate::api::runs::{find, text_of};

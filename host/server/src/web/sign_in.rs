@@ -10,8 +10,8 @@ use maud::html;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::{Page, PageError, Visitor};
-use super::layout;
+use super::access::{Csrf, Page, PageError, Visitor};
+use super::alone;
 use crate::api::session::{known_code, unknown_code};
 use crate::app::App;
 use crate::auth::{COOKIE, cookie};
@@ -52,7 +52,7 @@ pub(super) async fn show(Query(code): Query<Code>) -> Response {
             }
         }
     };
-    layout::alone("Sign in", &body).into_response()
+    alone::alone("Sign in", &body).into_response()
 }
 
 pub(super) async fn enter(State(app): State<Arc<App>>, Form(form): Form<Code>) -> Page {
@@ -102,14 +102,10 @@ fn refused() -> Response {
             p { a class="button" href="/login" { "Try another code" } }
         }
     };
-    (StatusCode::UNAUTHORIZED, layout::alone("Sign in", &body)).into_response()
+    (StatusCode::UNAUTHORIZED, alone::alone("Sign in", &body)).into_response()
 }
 
-pub(super) async fn leave(
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<super::tenants::Csrf>,
-) -> Page {
+pub(super) async fn leave(visitor: Visitor, headers: HeaderMap, Form(form): Form<Csrf>) -> Page {
     visitor.scope.caller.sent_form(&form.csrf)?;
     if let Some(session) = cookie(&headers, COOKIE) {
         let hash = secret::hash(session);

@@ -10,13 +10,6 @@ use super::layout;
 use super::sign_in::set_cookie;
 use crate::problem::Problem;
 
-/// A form that only says that it is one of this server's pages.
-#[derive(Deserialize)]
-pub(super) struct Csrf {
-    #[serde(default)]
-    pub(super) csrf: String,
-}
-
 #[derive(Deserialize)]
 pub(super) struct Choice {
     csrf: String,

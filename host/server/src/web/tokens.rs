@@ -6,9 +6,8 @@ use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::{Page, Visitor};
+use super::access::{Csrf, Page, Visitor};
 use super::layout::{self, time};
-use super::tenants::Csrf;
 use crate::api::tokens::{MadeToken, NewToken, all, make, revoke};
 use crate::role::Role;
 
