@@ -9,6 +9,10 @@
 //! what. [`serve`] starts all of it. This crate prints nothing and reads no environment variable.
 //!
 //! [`Runtime`]: kael_engine::runtime::Runtime
+#![expect(
+    clippy::result_large_err,
+    reason = "a problem is the answer to a request: there is one of it, and it goes nowhere else"
+)]
 
 mod api;
 mod app;

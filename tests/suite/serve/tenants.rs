@@ -276,7 +276,7 @@ fn a_native_action_sees_neither_the_store_nor_another_tenant() {
     std::fs::write(data.join("tenants/other/secret"), "of-the-other").expect("a file");
     let session = session.file(
         "serve.yaml",
-        &format!(
+        format!(
             "tenants:\n  - {{ name: default, actions: actions, env: {{ SERVERS_DATA: \"{}\" }} }}\n",
             data.display()
         ),

@@ -267,11 +267,11 @@ pub(crate) async fn put(
     let scoped = Scoped(tenant.id);
     let row = new.row.clone();
     let written = app.store.write(move |tx| {
-        if let Some((key, request)) = &key {
-            if let Some((run, earlier)) = runs::key(tx, scoped, key)? {
-                let same = earlier == *request;
-                return Ok(Put::Known(same.then_some(run)));
-            }
+        if let Some((key, request)) = &key
+            && let Some((run, earlier)) = runs::key(tx, scoped, key)?
+        {
+            let same = earlier == *request;
+            return Ok(Put::Known(same.then_some(run)));
         }
         // A run that waits for its time is in the store alone.
         if row.ready > tx.now() && runs::waiting(tx, scoped, most)? >= most {

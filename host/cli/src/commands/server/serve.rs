@@ -28,7 +28,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     };
     let serve_config = match read(arguments, environment) {
         Ok(config) => config,
-        Err(problem) => return fail(problem, exit::CONFIG),
+        Err(problem) => return fail(*problem, exit::CONFIG),
     };
     if arguments.check {
         return match arguments.json {
@@ -98,17 +98,19 @@ fn options(
 }
 
 /// The settings of the server: its file, and what was typed.
-fn read(arguments: &Arguments, environment: &Environment) -> Result<ServeConfig, Problem> {
+fn read(arguments: &Arguments, environment: &Environment) -> Result<ServeConfig, Box<Problem>> {
     let data = environment.data_folder().join("server");
     let mut config = match &arguments.config {
         None => ServeConfig::new(data),
         Some(path) => {
             let text = text(path)
-                .map_err(|why| Problem::usage(format!("cannot read {}: {why}", path.display())))?;
+                .map_err(|why| Problem::usage(format!("cannot read {}: {why}", path.display())))
+                .map_err(Box::new)?;
             let folder = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let folder = folder.parent().unwrap_or(Path::new("/"));
             let name = path.display().to_string();
-            ServeConfig::parse(&name, &text, folder, data).map_err(|error| of_config(&error))?
+            ServeConfig::parse(&name, &text, folder, data)
+                .map_err(|error| Box::new(of_config(&error)))?
         }
     };
     if let Some(listen) = arguments.listen {
