@@ -1,6 +1,7 @@
 //! A session with `kael-host`: files, a command line, and the outcome.
 
 pub mod book;
+mod browsed;
 mod lacking;
 mod needs;
 mod program;
@@ -15,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+pub use browsed::browsed;
 pub use needs::{Need, browser, is_required, needs, needs_any, peers};
 pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;

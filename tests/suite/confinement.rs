@@ -1,6 +1,9 @@
 //! What an action's processes can reach and use. If the machine lacks a part of the confinement,
 //! its tests are skipped, or fail if `KAEL_REQUIRE` names the part.
 
+mod limits;
+mod temporary;
+
 use kael_tests::{Kael, Need, Ran, gone, needs, needs_any};
 
 /// Either of these protects paths that are not writable.
@@ -163,113 +166,6 @@ fn invalid_writable_paths_are_refused() {
 }
 
 #[test]
-fn a_bad_limit_is_an_error_at_its_line() {
-    for (fields, error) in [
-        (
-            "limits = { memory = 0 }",
-            "field 'limits.memory' must be a text such as \"64MiB\", got a number",
-        ),
-        (
-            "limits = { processes = -5 }",
-            "field 'limits.processes' must be a whole number from 4 to 100000, got -5",
-        ),
-        (
-            "limits = { cpu = 'soon' }",
-            "field 'limits.cpu' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
-        ),
-        (
-            "limits = { memroy = '1GiB' }",
-            "unknown field 'limits.memroy' (did you mean 'memory'?)",
-        ),
-        (
-            "writable = { '../x' }",
-            "field 'writable' `../x` may not hold '..': name what is outside of the actions folder by its whole path",
-        ),
-        (
-            "writable = 5",
-            "field 'writable' must be a list of strings, got a number",
-        ),
-    ] {
-        Kael::new().shell("a", fields, "echo 1").script("").fails(
-            3,
-            &format!("Error: actions/init.lua:2: define_action: {error}\n"),
-        );
-    }
-}
-
-/// Runs a shell action with limits, and prints the kind and message of its failure.
-fn limited(limits: &str, code: &str) -> Ran {
-    Kael::new()
-        .shell("a", &format!("limits = {{ {limits} }}"), code)
-        .script("local ok, e = pcall(actions.t.a, {}) print(ok and 'ok' or e.kind .. ': ' .. e.message)")
-}
-
-#[test]
-fn each_limit_is_named_when_it_is_reached() {
-    limited("cpu = '1s'", "while :; do :; done").prints("failed: reached its limit on cpu (1s)\n");
-    limited("cpu = '1s'", "trap '' XCPU; while :; do :; done")
-        .prints("failed: reached its limit on cpu (1s)\n");
-    limited(
-        "file_size = '1MiB'",
-        "exec head -c 2000000 /dev/zero > \"$TMPDIR/x\"",
-    )
-    .prints("failed: reached its limit on file_size (1 MiB)\n");
-    limited(
-        "memory = '64MiB'",
-        "python3 -c 'x = bytearray(200 << 20)' 2>&1 | tail -n 1 >&2; exit 1",
-    )
-    .prints("failed: reached its limit on memory (64 MiB): MemoryError\n");
-    limited(
-        "open_files = 32",
-        "python3 -c 'a = [open(\"/dev/null\") for _ in range(100)]' 2>&1 | tail -n 1 >&2; exit 1",
-    )
-    .prints("failed: reached its limit on open_files (32): OSError: [Errno 24] Too many open files: '/dev/null'\n");
-}
-
-#[test]
-fn a_fork_bomb_stays_within_its_limit_on_processes() {
-    if !needs(&[Need::Pids]) {
-        return;
-    }
-    // A shell exits when it cannot fork.
-    let ran = limited(
-        "processes = 20",
-        "for i in $(seq 100); do sleep 4815.1 & done; wait",
-    );
-    assert!(
-        ran.exits(0)
-            .stdout
-            .starts_with("failed: reached its limit on processes (20)"),
-        "{}",
-        ran.stdout
-    );
-    assert!(kael_tests::gone("4815.1"));
-}
-
-#[test]
-fn limits_cannot_be_raised_from_inside() {
-    limited(
-        "open_files = 32",
-        "ulimit -n 4096 2>/dev/null && exit 3; printf '\"%s %s\"' \"$(ulimit -n)\" \"$(ulimit -c)\" > \"$TMPDIR/r\"; [ \"$(cat $TMPDIR/r)\" = '\"32 0\"' ] && echo 1",
-    )
-    .prints("ok\n");
-}
-
-#[test]
-fn node_and_python_work_within_the_usual_limits() {
-    Kael::new()
-        .file("impl/n.js", "new WebAssembly.Memory({ initial: 1 }); console.log(JSON.stringify('node'))")
-        .file(
-            "impl/p.py",
-            "from multiprocessing import Pool\nif __name__ == '__main__':\n    with Pool(2) as p: print(sum(p.map(abs, [-1, -2])))\n",
-        )
-        .define("n", "source = '../impl', entrypoint = 'n.js', executor = 'native'")
-        .define("p", "source = '../impl', entrypoint = 'p.py', executor = 'native'")
-        .script("print(actions.t.n({}), actions.t.p({}))")
-        .prints("node\t3\n");
-}
-
-#[test]
 fn nothing_of_the_host_is_inherited_or_seen() {
     // Descriptors 0, 1, 2 and the one that ls has open; and no other process, so no other
     // environment.
@@ -306,66 +202,6 @@ fn signals_and_abstract_sockets_do_not_leave_the_call() {
         )
         .script("print(actions.t.p({}))")
         .prints("refused\n");
-}
-
-#[test]
-fn the_temporary_folder_is_removed_with_any_content() {
-    let code = "mkdir -p \"$TMPDIR/a/b\"; echo x > \"$TMPDIR/a/b/c\"; ln -s / \"$TMPDIR/root\"; chmod 0 \"$TMPDIR/a/b\" \"$TMPDIR/a\"; printf '\"%s\"' \"$TMPDIR\"";
-    let ran = Kael::new()
-        .shell("a", "", code)
-        .script("print(actions.t.a({}))");
-    let folder = ran.exits(0).stdout.trim().to_owned();
-    assert!(
-        folder.contains("kael-") && !std::path::Path::new(&folder).exists(),
-        "{folder}"
-    );
-}
-
-/// Consecutive calls prepare resources for the next call. Those of the last are removed.
-#[test]
-fn nothing_that_was_made_for_a_next_call_is_left() {
-    let code = "[ -z \"$(ls -A \"$TMPDIR\")\" ] || exit 3; echo x > \"$TMPDIR/x\"; tr '\\n' ' ' < /proc/self/cgroup | sed 's/.*/\"&\"/'";
-    for options in [&[][..], &["--confinement", "off"]] {
-        let ran = Kael::new()
-            .shell("a", "", code)
-            .run_with(options)
-            .script("for i = 1, 12 do print(actions.t.a({})) end");
-        let left: Vec<_> = std::fs::read_dir(ran.path().join("data/tmp"))
-            .expect("the folder")
-            .flatten()
-            .collect();
-        assert!(left.is_empty(), "{left:?}");
-        let groups: std::collections::BTreeSet<_> = ran
-            .exits(0)
-            .stdout
-            .split(['/', ' ', ':'])
-            .filter(|part| part.starts_with("kael-"))
-            .collect();
-        // If there are control groups, each call has its own.
-        assert!(groups.is_empty() || groups.len() == 12, "{groups:?}");
-        let Some((host, _)) = groups.first().and_then(|name| name.rsplit_once('-')) else {
-            continue;
-        };
-        let list = std::process::Command::new("find")
-            .args(["/sys/fs/cgroup", "-name", &format!("{host}-*")])
-            .output()
-            .expect("find");
-        assert_eq!(String::from_utf8_lossy(&list.stdout), "");
-    }
-}
-
-#[test]
-fn a_temporary_folder_is_private_and_used_once() {
-    let code = "printf '[\"%s\", \"%s\", %d]' \"$TMPDIR\" \"$(stat -c %a \"$TMPDIR\")\" \"$(ls -A \"$TMPDIR\" | wc -l)\"; echo x > \"$TMPDIR/x\"";
-    let script = "local seen = {}
-        for _ = 1, 6 do
-          local folder, mode, entries = table.unpack(actions.t.a({}))
-          assert(not seen[folder], folder)
-          seen[folder] = true
-          print(mode, entries)
-        end";
-    let ran = Kael::new().shell("a", "", code).script(script);
-    assert_eq!(ran.exits(0).stdout, "700\t0\n".repeat(6));
 }
 
 #[test]

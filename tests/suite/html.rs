@@ -1,9 +1,8 @@
 //! `run --html`: the page as a file, and in a real browser.
 
 use std::path::Path;
-use std::process::Command;
 
-use kael_tests::{Kael, Need, Ran, browser, needs};
+use kael_tests::{Kael, Need, Ran, browsed, needs};
 
 /// The page, which must be the only file that was written.
 fn page(ran: &Ran) -> String {
@@ -13,37 +12,9 @@ fn page(ran: &Ran) -> String {
     std::fs::read_to_string(ran.path().join("page.html")).expect("a page")
 }
 
-/// The document after a browser has loaded the page, and the browser's complaints.
-fn browsed(page: &Path) -> (String, String) {
-    let browser = browser().expect("the test has asked for one");
-    let home = tempfile::tempdir().expect("a folder");
-    let output = Command::new(&browser)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--enable-logging=stderr",
-            "--v=0",
-            "--virtual-time-budget=2000",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", home.path().display()))
-        .arg(format!("file://{}", page.display()))
-        .env("HOME", home.path())
-        .output()
-        .expect("the browser starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (dom, log) = (text(&output.stdout), text(&output.stderr));
-    assert!(
-        output.status.success() && dom.contains("</html>"),
-        "{}: {log}",
-        browser.display()
-    );
-    let console = log.lines().filter(|line| line.contains("CONSOLE"));
-    (dom, console.collect::<Vec<_>>().join("\n"))
+/// The address of a file, for a browser.
+fn address(page: &Path) -> String {
+    format!("file://{}", page.display())
 }
 
 /// Script markup in every place where a script can put text.
@@ -114,7 +85,7 @@ fn no_text_of_a_script_is_markup_in_a_browser() {
         .run_with(&["--html", "page.html"])
         .script(HOSTILE);
     ran.exits(6);
-    let (dom, console) = browsed(&ran.path().join("page.html"));
+    let (dom, console) = browsed(&address(&ran.path().join("page.html")));
     assert!(dom.contains("<title>script.lua · Kael</title>"), "{dom}");
     for part in [
         "<script",
@@ -166,7 +137,7 @@ fn the_policy_of_a_page_holds_should_escaping_fail() {
     );
     let file = ran.path().join("broken.html");
     std::fs::write(&file, broken).expect("a file");
-    let (dom, console) = browsed(&file);
+    let (dom, console) = browsed(&address(&file));
     assert!(
         dom.contains("<title>(command line) · Kael</title>"),
         "{dom}"
@@ -178,7 +149,7 @@ fn the_policy_of_a_page_holds_should_escaping_fail() {
         assert!(said, "{refused}: {console}");
     }
     // Only the page's own style is allowed.
-    let (_, console) = browsed(&ran.path().join("page.html"));
+    let (_, console) = browsed(&address(&ran.path().join("page.html")));
     assert_eq!(console, "");
 }
 

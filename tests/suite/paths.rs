@@ -161,7 +161,7 @@ fn nested_and_trusted_paths_are_not_writable() {
         let session = Kael::new()
             .file("actions/state/b/x", "")
             .file("actions/lib/x.lua", "return 1")
-            .file("work/sub/x", "")
+            .file("given/sub/x", "")
             .file("config/kael/config.yaml", "timeout: 20s\n")
             .file("data/tmp/x", "");
         let at = session.path().display().to_string();
@@ -185,7 +185,7 @@ fn nested_and_trusted_paths_are_not_writable() {
         &["writable = { 'state/b' }", "writable = { 'state' }"],
         nests,
     );
-    refused(&["writable = { 'AT/work', 'AT/work/sub' }"], nests);
+    refused(&["writable = { 'AT/given', 'AT/given/sub' }"], nests);
     // A missing path counts by its name.
     refused(
         &["writable = { 'state' }", "writable = { 'state/./new/x' }"],
@@ -211,12 +211,15 @@ fn nested_and_trusted_paths_are_not_writable() {
     );
     refused(&["writable = { 'AT/impl' }"], "which an action runs");
     refused(
-        &["interpreter = 'AT/work/sub/sh'", "writable = { 'AT/work' }"],
+        &[
+            "interpreter = 'AT/given/sub/sh'",
+            "writable = { 'AT/given' }",
+        ],
         "which an action runs",
     );
     session(&[
         "writable = { 'state/b' }",
-        "writable = { 'state/b', 'AT/work' }",
+        "writable = { 'state/b', 'AT/given' }",
     ])
     .script("print(actions.t.a0({}), actions.t.a1({}))")
     .prints("1\t1\n");
@@ -262,10 +265,12 @@ fn a_link_that_an_action_left_leads_nowhere() {
         "field 'writable' `state/b` leads through a symbolic link, which may come to lead elsewhere: name ",
     );
     // A path that is created while the host runs.
-    let session = Kael::new().file("work/b/x", "").file("victim/conf", "fine");
+    let session = Kael::new()
+        .file("given/b/x", "")
+        .file("victim/conf", "fine");
     let at = session.path().display().to_string();
-    let swap = format!("mv {at}/work/b {at}/work/c && ln -s {at}/victim {at}/work/b && echo 1");
-    let session = evil(session, "b", &format!("writable = {{ '{at}/work/b' }}"));
+    let swap = format!("mv {at}/given/b {at}/given/c && ln -s {at}/victim {at}/given/b && echo 1");
+    let session = evil(session, "b", &format!("writable = {{ '{at}/given/b' }}"));
     let code = format!(
         "print(actions.t.swap({{}})) print(select(2, pcall(actions.t.b, {{ cmd = 'echo bad > {at}/victim/conf' }})))"
     );

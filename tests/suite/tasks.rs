@@ -5,13 +5,15 @@
 use kael_tests::{Kael, project};
 use serde_json::Value;
 
-struct Task {
-    name: String,
-    code: String,
-    answer: Value,
+/// A task with its reference script and its answer.
+pub(crate) struct Task {
+    pub(crate) name: String,
+    pub(crate) code: String,
+    pub(crate) answer: Value,
 }
 
-fn tasks(repo: &str) -> Vec<Task> {
+/// The tasks over one of the example repos.
+pub(crate) fn tasks(repo: &str) -> Vec<Task> {
     let path = project(&format!("tests/fixtures/tasks/{repo}.lua"));
     let text = std::fs::read_to_string(path).expect("it is there");
     let task = |part: &str| {

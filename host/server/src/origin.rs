@@ -42,7 +42,7 @@ fn host(request: &Request) -> Option<&str> {
     let header = request.headers().get(header::HOST);
     match (request.uri().authority(), header) {
         (Some(authority), _) => Some(authority.as_str()),
-        // What is no text is no host of this server.
+        // A header that is not text names no host of this server.
         (None, Some(value)) => Some(value.to_str().unwrap_or("?")),
         (None, None) => None,
     }

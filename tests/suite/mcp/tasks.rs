@@ -1,33 +1,12 @@
 //! The forty tasks over the example repos, which tests/suite/tasks.rs solves by `check` and `run`,
 //! have the same answers by MCP.
 
-use kael_tests::{Kael, project};
-use serde_json::{Value, json};
+use kael_tests::Kael;
+use serde_json::json;
 
 use super::client::Client;
 use super::example;
-
-struct Task {
-    name: String,
-    code: String,
-    answer: Value,
-}
-
-fn tasks(repo: &str) -> Vec<Task> {
-    let path = project(&format!("tests/fixtures/tasks/{repo}.lua"));
-    let text = std::fs::read_to_string(path).expect("it is there");
-    let parts = text.split("--# ").skip(1);
-    let task = |part: &str| {
-        let (head, code) = part.split_once('\n').expect("a line");
-        let (name, answer) = head.rsplit_once(" => ").expect("an answer");
-        Task {
-            name: name.to_owned(),
-            code: code.to_owned(),
-            answer: serde_json::from_str(answer).expect("JSON"),
-        }
-    };
-    parts.map(task).collect()
-}
+use crate::tasks::tasks;
 
 fn solve(repo: &str) {
     let tasks = tasks(repo);

@@ -1,8 +1,6 @@
 //! The web page: signing in, what it shows, and what it refuses.
 
-use std::process::Command;
-
-use kael_tests::{Kael, Need, browser, needs};
+use kael_tests::{Kael, Need, browsed, needs};
 use serde_json::{Value, json};
 
 use super::{Answer, Server};
@@ -245,33 +243,9 @@ fn a_browser_shows_the_page_without_a_complaint() {
         return;
     }
     let server = Server::owning(Kael::new());
-    let home = tempfile::tempdir().expect("a folder");
-    let output = Command::new(browser().expect("the test has asked for one"))
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--enable-logging=stderr",
-            "--v=0",
-            "--virtual-time-budget=2000",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", home.path().display()))
-        .arg(format!("http://{}/login?code=x", server.address))
-        .env("HOME", home.path())
-        .output()
-        .expect("the browser starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (dom, log) = (text(&output.stdout), text(&output.stderr));
-    assert!(dom.contains("Welcome"), "{dom} {log}");
-    let complaints: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("CONSOLE"))
-        .collect();
-    assert_eq!(complaints, Vec::<&str>::new());
+    let (dom, complaints) = browsed(&format!("http://{}/login?code=x", server.address));
+    assert!(dom.contains("Welcome"), "{dom} {complaints}");
+    assert_eq!(complaints, "");
 }
 
 #[test]

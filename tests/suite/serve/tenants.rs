@@ -111,7 +111,7 @@ fn roles_bound_what_a_token_may_do() {
     server
         .ask("GET", "/metrics", Some(&manager), &Value::Null)
         .is(403);
-    // Nobody makes a token that may do more.
+    // A manager makes no token that may do more.
     let more = json!({ "name": "x", "role": "operator" });
     server
         .ask("POST", "/v1/tokens", Some(&manager), &more)

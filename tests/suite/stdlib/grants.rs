@@ -2,8 +2,14 @@
 
 use kael_tests::Kael;
 
-use super::server::{Server, answer};
+use super::server::{Got, Server, answer};
 use super::{with_grants, with_port};
+
+/// The credential that came with a request; empty without one.
+fn credential(got: &Got) -> String {
+    let header = got.headers.get("authorization");
+    header.cloned().unwrap_or_default()
+}
 
 #[test]
 fn a_refusal_shows_the_grant() {
@@ -119,11 +125,7 @@ fn rules_budgets_dry_runs_and_records_hold_for_built_in_actions() {
 #[test]
 fn variables_are_read_as_granted_and_bound_ones_are_filled_in_by_the_host() {
     let server = Server::start(|got| {
-        let sent = got
-            .headers
-            .get("authorization")
-            .cloned()
-            .unwrap_or_default();
+        let sent = credential(got);
         answer(
             200,
             &format!("X-Echo: {sent}\r\n"),
@@ -163,11 +165,7 @@ fn variables_are_read_as_granted_and_bound_ones_are_filled_in_by_the_host() {
 #[test]
 fn headers_of_a_grant_are_added_and_never_seen() {
     let server = Server::start(|got| {
-        let sent = got
-            .headers
-            .get("authorization")
-            .cloned()
-            .unwrap_or_default();
+        let sent = credential(got);
         answer(200, "", format!("{sent} {}", got.headers["x-own"]))
     });
     let ran = with_grants(&format!(

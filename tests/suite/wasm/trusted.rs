@@ -11,7 +11,7 @@ fn trusted_files_are_not_writable() {
     let session = |path: &str| {
         let fields = format!("dirs = {{ ['/d'] = {{ path = '{path}', mode = 'read-write' }} }}");
         let own = Kael::new().file("data/x", "").file("actions/lib/x", "");
-        let own = own.file("work/sub/x", "");
+        let own = own.file("given/sub/x", "");
         let at = own.path().display().to_string();
         define(own, "m", &module(), &fields.replace("AT", &at))
     };
@@ -30,8 +30,8 @@ fn trusted_files_are_not_writable() {
         ran.says(why);
     }
     // A link that was created later.
-    let session = session("AT/work/sub");
-    let sub = session.path().join("work/sub");
+    let session = session("AT/given/sub");
+    let sub = session.path().join("given/sub");
     fs::rename(&sub, session.path().join("elsewhere")).expect("a name");
     symlink(session.path().join("data"), &sub).expect("a link");
     session

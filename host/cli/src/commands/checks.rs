@@ -19,7 +19,7 @@ pub(super) fn inputs(
     let text = read(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut inputs = Vec::new();
-    // What is no YAML to this reader is told by the script.
+    // A file that this reader refuses has no inputs here; the script reads it again, and says what is wrong.
     if let Ok(document) = parse_yaml(&text) {
         for name in scripts(&document) {
             let script = read(&folder.join(name))?;

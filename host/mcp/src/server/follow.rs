@@ -45,7 +45,7 @@ impl Patience {
 const KEY: &str = "approval";
 /// How long a client may take to bring an answer back.
 const SEALED_FOR: Duration = Duration::from_secs(600);
-/// Who may bring it back: whoever holds this end of the pipe.
+/// The client that may bring it back: over stdio there is one.
 const PRINCIPAL: &[u8] = b"kael-host mcp over stdio";
 
 /// The answer for a job that has ended.

@@ -25,7 +25,7 @@ pub(super) struct Asked {
     /// Its number in the job, from 1.
     pub(super) number: u64,
     pub(super) question: Question,
-    /// Names it on the page. Whoever knows it may answer.
+    /// Names it on the page. A browser that sends it may answer.
     pub(super) token: String,
     answer: Mutex<Option<oneshot::Sender<Answer>>>,
     announced: AtomicBool,

@@ -52,7 +52,7 @@ pub enum Approvals {
     /// In a form of the client. The software that answers may be the agent itself, so the person
     /// who starts the server must want this.
     Form,
-    /// Nobody: such a call is denied.
+    /// No person decides: such a call is denied.
     Off,
 }
 
@@ -168,7 +168,7 @@ impl Server {
         let session = match begun {
             Ok(session) => session,
             Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-            // Its message may hold what is not for a log.
+            // The error quotes the message, which may hold a secret.
             Err(ServerInitializeError::ExpectedInitializeRequest(_)) => {
                 let why = "it began with something else than `initialize`".to_owned();
                 return Err(ServerError::Handshake(why));

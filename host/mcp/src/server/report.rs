@@ -1,5 +1,5 @@
-//! What a client is told of a run or a call: one document of bounded size, and the whole output and
-//! result for those who ask for a part of them.
+//! Makes the document that a client gets for a run or a call. Its size is bounded; a client asks for
+//! the rest of a long output or result by parts.
 
 use serde_json::{Value, json};
 

@@ -110,7 +110,7 @@ pub(crate) async fn cancel_run(
             app.runner.lives.publish(&id, event);
             app.runner.ended.notify_waiters();
         }
-        // It runs, or is about to: whoever claimed it enters it at once.
+        // It runs, or is about to: the claim loop enters it at once.
         None => {
             for _ in 0..100 {
                 if app.runner.cancel(&id, &by) {

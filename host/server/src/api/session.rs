@@ -158,7 +158,7 @@ pub(crate) fn link(app: &App, code: &str) -> String {
 pub(crate) async fn operator_link(app: &App) -> Result<String, Problem> {
     let code = secret::new(CODE)?;
     let hash = secret::hash(&code);
-    // Nobody has the secret of this token: it is only entered by links.
+    // The secret of this token is thrown away: only links sign in with it.
     let own = secret::hash(&secret::new(secret::TOKEN)?);
     app.store
         .write(move |tx| {

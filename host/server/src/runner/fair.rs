@@ -3,7 +3,7 @@
 //! Every tenant has a virtual time, which grows by the slot time that its runs take, divided by its
 //! weight. The tenant with the least of it is next. A run is charged at its claim with the mean of its
 //! tenant's last runs, and the difference is settled when it ends. A tenant that comes back after a
-//! pause begins at the least time of the others: nobody saves shares up.
+//! pause begins at the least time of the others, so that no tenant saves shares up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -108,7 +108,7 @@ impl Recording {
             CallEvent::Ends(call) => (Kind::CallEnded, call.call, ends(call)),
         };
         if kind == Kind::CallEnded {
-            // Nobody needs to hear that a call began which has ended in the same moment.
+            // A call that has ended before its beginning was kept has one event.
             self.drafts.retain(|draft| draft.call != Some(call));
         }
         let body = body.to_string().into_bytes();

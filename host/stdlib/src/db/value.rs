@@ -29,7 +29,7 @@ pub(super) fn parameter(value: &Value) -> Result<ToSqlOutput<'_>, String> {
     }
 }
 
-/// Bytes that count for an answer, whatever becomes of them in JSON.
+/// The bytes of a value that count towards the bound of an answer: those in the database, not in JSON.
 pub(super) fn size(value: &ValueRef<'_>) -> usize {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => 16 + bytes.len(),
