@@ -26,6 +26,28 @@ macro_rules! http {
     };
 }
 
+/// Fields of an action of files: what it is for, its effects, an example of its result, what it requires beside the path, and
+/// its other parameters, both with a comma in front.
+macro_rules! fs {
+    ($description:literal, $effects:literal, $example:literal, $required:literal, $others:literal) => {
+        concat!(
+            r#"{ "description": ""#,
+            $description,
+            r#"", "effects": ""#,
+            $effects,
+            r#"", "timeout": "1m", "example": "#,
+            $example,
+            r#",
+  "params": { "type": "object", "required": ["path""#,
+            $required,
+            r#"], "additionalProperties": false, "properties": {
+    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }"#,
+            $others,
+            " } } }"
+        )
+    };
+}
+
 /// Every action, in any order.
 pub(crate) const ACTIONS: &[BuiltinAction] = &[
     BuiltinAction {
@@ -58,63 +80,97 @@ pub(crate) const ACTIONS: &[BuiltinAction] = &[
     },
     BuiltinAction {
         name: "kael.fs.read",
-        fields: r#"{ "description": "The text or the bytes of a file.", "effects": "none", "timeout": "1m", "example": { "text": "" },
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "max_bytes": { "type": "integer", "minimum": 0 } } } }"#,
+        fields: fs!(
+            "The text or the bytes of a file.",
+            "none",
+            r#"{ "text": "" }"#,
+            "",
+            r#", "max_bytes": { "type": "integer", "minimum": 0 }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.write",
-        fields: r#"{ "description": "Writes a file, and makes the folders above it.", "effects": "idempotent", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "text": { "type": "string" }, "bytes": { "type": "string" } } } }"#,
+        fields: fs!(
+            "Writes a file, and makes the folders above it.",
+            "idempotent",
+            r#"null"#,
+            "",
+            r#", "text": { "type": "string" }, "bytes": { "type": "string" }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.append",
-        fields: r#"{ "description": "Writes to the end of a file, and makes it and the folders above it.", "effects": "once", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "text": { "type": "string" }, "bytes": { "type": "string" } } } }"#,
+        fields: fs!(
+            "Writes to the end of a file, and makes it and the folders above it.",
+            "once",
+            r#"null"#,
+            "",
+            r#", "text": { "type": "string" }, "bytes": { "type": "string" }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.list",
-        fields: r#"{ "description": "The entries of a folder, sorted.", "effects": "none", "timeout": "1m", "example": [],
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "depth": { "type": "integer", "minimum": 1, "maximum": 64 } } } }"#,
+        fields: fs!(
+            "The entries of a folder, sorted.",
+            "none",
+            r#"[]"#,
+            "",
+            r#", "depth": { "type": "integer", "minimum": 1, "maximum": 64 }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.stat",
-        fields: r#"{ "description": "What a path names, or null.", "effects": "none", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" } } } }"#,
+        fields: fs!("What a path names, or null.", "none", r#"null"#, "", ""),
     },
     BuiltinAction {
         name: "kael.fs.mkdir",
-        fields: r#"{ "description": "Makes a folder, and those above it.", "effects": "idempotent", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" } } } }"#,
+        fields: fs!(
+            "Makes a folder, and those above it.",
+            "idempotent",
+            r#"null"#,
+            "",
+            ""
+        ),
     },
     BuiltinAction {
         name: "kael.fs.remove",
-        fields: r#"{ "description": "Removes a file, or a folder with all in it.", "effects": "idempotent", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" } } } }"#,
+        fields: fs!(
+            "Removes a file, or a folder with all in it.",
+            "idempotent",
+            r#"null"#,
+            "",
+            ""
+        ),
     },
     BuiltinAction {
         name: "kael.fs.rename",
-        fields: r#"{ "description": "Moves a file or a folder.", "effects": "once", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path", "to"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "to": { "type": "string" } } } }"#,
+        fields: fs!(
+            "Moves a file or a folder.",
+            "once",
+            r#"null"#,
+            r#", "to""#,
+            r#", "to": { "type": "string" }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.copy",
-        fields: r#"{ "description": "Copies a file.", "effects": "idempotent", "timeout": "1m", "example": 0,
-  "params": { "type": "object", "required": ["path", "to"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "to": { "type": "string" } } } }"#,
+        fields: fs!(
+            "Copies a file.",
+            "idempotent",
+            r#"0"#,
+            r#", "to""#,
+            r#", "to": { "type": "string" }"#
+        ),
     },
     BuiltinAction {
         name: "kael.fs.chmod",
-        fields: r#"{ "description": "Sets the mode of a file.", "effects": "idempotent", "timeout": "1m", "example": null,
-  "params": { "type": "object", "required": ["path", "mode"], "additionalProperties": false, "properties": {
-    "path": { "type": "string", "description": "absolute, below the folder that a grant names" }, "mode": { "type": "integer", "minimum": 0, "maximum": 511 } } } }"#,
+        fields: fs!(
+            "Sets the mode of a file.",
+            "idempotent",
+            r#"null"#,
+            r#", "mode""#,
+            r#", "mode": { "type": "integer", "minimum": 0, "maximum": 511 }"#
+        ),
     },
     BuiltinAction {
         name: "kael.crypto.jwt_sign",

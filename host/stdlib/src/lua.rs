@@ -29,7 +29,7 @@ const LIBRARIES: &[Module] = &[
     },
     Module {
         name: "assay.db",
-        source: include_str!("lua/db.lua"),
+        source: concat!(include_str!("lua/bytes.lua"), include_str!("lua/db.lua")),
     },
     Module {
         name: "env",
@@ -37,11 +37,11 @@ const LIBRARIES: &[Module] = &[
     },
     Module {
         name: "fs",
-        source: include_str!("lua/fs.lua"),
+        source: concat!(include_str!("lua/bytes.lua"), include_str!("lua/fs.lua")),
     },
     Module {
         name: "http",
-        source: include_str!("lua/http.lua"),
+        source: concat!(include_str!("lua/bytes.lua"), include_str!("lua/http.lua")),
     },
     Module {
         name: "log",

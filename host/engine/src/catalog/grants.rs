@@ -60,6 +60,16 @@ fn dirs(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Vec<Folder
     folders.collect()
 }
 
+/// Whether a path is absolute and has no `.`, `..`, empty part or control character.
+pub(crate) fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.contains(|c: char| c.is_control())
+        && (path == "/"
+            || path[1..]
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | "..")))
+}
+
 fn folder(
     fields: &Fields<'_>,
     seen_as: String,
@@ -67,13 +77,7 @@ fn folder(
     wrong: &mut Vec<DefinitionError>,
 ) -> Option<Folder> {
     let place = format!("dirs[\"{}\"]", seen_as.escape_debug());
-    let proper = seen_as.starts_with('/')
-        && !seen_as.contains(|c: char| c.is_control())
-        && (seen_as == "/"
-            || seen_as[1..]
-                .split('/')
-                .all(|part| !matches!(part, "" | "." | "..")));
-    if !proper {
+    if !is_plain_path(&seen_as) {
         wrong.push(fields.error(
             &place,
             "must be named by an absolute path without '.' and '..', such as \"/data\"",

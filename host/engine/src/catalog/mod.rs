@@ -32,6 +32,7 @@ pub use destination::{Destination, DestinationError, Host};
 pub use effects::{DeclaredEffects, Effects};
 pub use error::{DefinitionError, Location};
 pub use executor::{Executor, Language};
+pub(crate) use grants::is_plain_path;
 pub use grants::{Folder, Grants};
 pub use library::{BuiltinAction, Library};
 pub use limits::ActionLimits;

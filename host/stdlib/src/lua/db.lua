@@ -4,12 +4,6 @@ local kael = ...
 local act, fail = kael.act, kael.fail
 local db = {}
 
-local char_of, byte_of = {}, {}
-for byte = 0x80, 0xFF do
-  char_of[string.char(byte)] = utf8.char(byte)
-  byte_of[utf8.char(byte)] = string.char(byte)
-end
-
 local connection_mt = { __name = "db.connection", __index = {} }
 local methods = connection_mt.__index
 function connection_mt.__tostring(connection) return "db.connection: " .. connection.name end
@@ -39,7 +33,7 @@ local function values(what, list)
   for at = 1, n do
     local value = list[at]
     if value == nil then value = json.null end
-    if type(value) == "string" and not utf8.len(value) then value = { bytes = (value:gsub("[\x80-\xFF]", char_of)) } end
+    if type(value) == "string" and not utf8.len(value) then value = { bytes = as_chars(value) } end
     made[at] = value
   end
   return made
@@ -54,7 +48,7 @@ function db.query(connection, sql, params, opts)
     local made = {}
     for column, name in ipairs(answer.columns) do
       local value = row[column]
-      if type(value) == "table" then value = value.bytes:gsub("[\xC2\xC3][\x80-\xBF]", byte_of) end
+      if type(value) == "table" then value = as_bytes(value.bytes) end
       if value ~= kael.null then made[name] = value end
     end
     rows[at] = made

@@ -3,12 +3,6 @@ local kael = ...
 local act, fail = kael.act, kael.fail
 local fs = {}
 
-local char_of, byte_of = {}, {}
-for byte = 0x80, 0xFF do
-  char_of[string.char(byte)] = utf8.char(byte)
-  byte_of[utf8.char(byte)] = string.char(byte)
-end
-
 local function check(what, path)
   if type(path) ~= "string" then error("fs." .. what .. ": the path must be a string, got " .. type(path), 3) end
 end
@@ -19,7 +13,7 @@ end
 
 local function bytes_of(path)
   local read = call("read", { path = path })
-  return read.text or (read.bytes:gsub("[\xC2\xC3][\x80-\xBF]", byte_of)), read.text ~= nil
+  return read.text or as_bytes(read.bytes), read.text ~= nil
 end
 -- The text of a file.
 function fs.read(path)
@@ -47,7 +41,7 @@ function fs.write(path, text)
   if utf8.len(text) then
     call("write", { path = path, text = text })
   else
-    call("write", { path = path, bytes = (text:gsub("[\x80-\xFF]", char_of)) })
+    call("write", { path = path, bytes = as_chars(text) })
   end
 end
 fs.write_bytes = fs.write
@@ -58,7 +52,7 @@ function fs.append(path, text)
   if utf8.len(text) then
     call("append", { path = path, text = text })
   else
-    call("append", { path = path, bytes = (text:gsub("[\x80-\xFF]", char_of)) })
+    call("append", { path = path, bytes = as_chars(text) })
   end
 end
 function fs.remove(path)

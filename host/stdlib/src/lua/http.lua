@@ -5,15 +5,6 @@ local http = {}
 
 local function shown(value) return type(value) == "string" and "'" .. value .. "'" or type(value) end
 
--- Bytes cross the gate as characters up to U+00FF.
-local char_of, byte_of = {}, {}
-for byte = 0x80, 0xFF do
-  char_of[string.char(byte)] = utf8.char(byte)
-  byte_of[utf8.char(byte)] = string.char(byte)
-end
-local function as_chars(bytes) return (bytes:gsub("[\x80-\xFF]", char_of)) end
-local function as_bytes(chars) return (chars:gsub("[\xC2\xC3][\x80-\xBF]", byte_of)) end
-
 local function escaped(text)
   return (tostring(text):gsub("[^%w%-%._~]", function(c) return ("%%%02X"):format(c:byte()) end))
 end

@@ -66,16 +66,11 @@ function M.client(url, opts)
   return c
 end
 
-for name, way in pairs {
+service.functions(M, {
   alerts = { "alerts", "list" }, post_alerts = { "alerts", "post" }, alert_groups = { "alerts", "groups" },
   is_firing = { "alerts", "is_firing" }, active_count = { "alerts", "active_count" }, silences = { "silences", "list" },
   silence = { "silences", "get" }, create_silence = { "silences", "create" }, delete_silence = { "silences", "delete" },
   silence_alert = { "silences", "silence_alert" }, status = { "status", "get" }, receivers = { "receivers", "list" },
-} do
-  M[name] = function(url, ...)
-    local part = M.client(url)[way[1]]
-    return part[way[2]](part, ...)
-  end
-end
+})
 
 return M

@@ -131,6 +131,17 @@ function client.flat(c, names)
   end
 end
 
+--- Functions of a module that take the address first: { query = { "queries", "instant" } } makes M.query(url, ...) of
+--- M.client(url).queries:instant(...).
+function client.functions(module, names)
+  for name, way in pairs(names) do
+    module[name] = function(url, ...)
+      local part = module.client(url)[way[1]]
+      return part[way[2]](part, ...)
+    end
+  end
+end
+
 --- Asks until the answer is true: the answer, or an error after so many seconds.
 function client.wait(name, what, seconds, interval, ask)
   local deadline = time() + seconds

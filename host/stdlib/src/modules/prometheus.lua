@@ -70,15 +70,10 @@ function M.client(url, opts)
   return c
 end
 
-for name, way in pairs {
+service.functions(M, {
   query = { "queries", "instant" }, query_range = { "queries", "range" }, alerts = { "alerts", "list" }, targets = { "targets", "list" },
   rules = { "rules", "list" }, label_values = { "labels", "values" }, series = { "series", "list" }, reload = { "config", "reload" },
   config_reload = { "config", "reload" }, targets_metadata = { "targets", "metadata" },
-} do
-  M[name] = function(url, ...)
-    local part = M.client(url)[way[1]]
-    return part[way[2]](part, ...)
-  end
-end
+})
 
 return M

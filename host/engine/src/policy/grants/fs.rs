@@ -3,6 +3,7 @@
 use super::super::Mistake;
 use super::super::document::Node;
 use super::super::reader::Table;
+use crate::catalog::is_plain_path;
 
 /// A folder that a script sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +32,7 @@ impl FsGrant {
             Some(text) => text,
             None => path,
         };
-        let proper = seen_as.starts_with('/')
-            && !seen_as.contains(|c: char| c.is_control())
-            && (seen_as == "/"
-                || seen_as[1..]
-                    .split('/')
-                    .all(|part| !matches!(part, "" | "." | "..")));
-        if !proper {
+        if !is_plain_path(seen_as) {
             let message = "`as` must be an absolute path without `.` and `..`, such as /data";
             mistakes.push(Mistake::new(node.line, message));
             return None;
