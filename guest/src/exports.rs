@@ -2,18 +2,19 @@
 
 use std::cell::RefCell;
 
+use crate::bindings::exports::kael::engine::rules::{Guest as Rules, Rule, RuleInfo};
 use crate::bindings::exports::kael::engine::runtime::{
     Chunk, ChunkEnd, Guest as Runtime, LoadedRepo, Module, Repo, Script, ScriptError,
 };
 use crate::vm::Vm;
-use crate::{run, session};
+use crate::{rules, run, session};
 
 pub(crate) struct Component;
 
 thread_local! {
     /// `init` builds it before the snapshot. The one call of an instance takes it.
     static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
-    /// The state of an open session.
+    /// The state of an open session, or of a rule.
     static SESSION: RefCell<Option<Vm>> = const { RefCell::new(None) };
 }
 
@@ -65,5 +66,29 @@ impl Runtime for Component {
 
     fn complete(line: String) -> Vec<String> {
         with_session(|vm| session::complete(vm, &line))
+    }
+}
+
+impl Rules for Component {
+    fn open_rule(rule: Rule) -> Result<RuleInfo, ScriptError> {
+        let vm = VM
+            .with_borrow_mut(Option::take)
+            .expect("an instance answers one call");
+        crate::gate::open();
+        let opened = rules::open(&vm, rule);
+        SESSION.with_borrow_mut(|session| *session = Some(vm));
+        opened
+    }
+
+    fn evaluate_batch(batch: Vec<u8>) -> Vec<u8> {
+        with_session(|vm| rules::evaluate(vm, batch))
+    }
+
+    fn save_rule() -> Result<Option<Vec<u8>>, ScriptError> {
+        with_session(rules::save)
+    }
+
+    fn restore_rule(saved: Vec<u8>) -> Result<(), ScriptError> {
+        with_session(|vm| rules::restore(vm, &saved))
     }
 }

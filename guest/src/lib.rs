@@ -3,6 +3,7 @@
 //! `guest/builder` compiles it to wasm. Its unit tests compile it natively.
 
 mod convert;
+mod digests;
 mod documents;
 mod exports;
 mod gate;
@@ -11,6 +12,7 @@ mod last_line_hook;
 mod natives;
 mod repo;
 mod report;
+mod rules;
 mod run;
 mod session;
 mod suggest;

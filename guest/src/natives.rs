@@ -30,6 +30,10 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("decode", stack::function::<Decode>(lua, &array_mt)?)?;
     natives.raw_set("yaml", stack::function::<Yaml>(lua, &array_mt)?)?;
     natives.raw_set("toml", stack::function::<Toml>(lua, &array_mt)?)?;
+    natives.raw_set(
+        "digest",
+        stack::function::<crate::digests::DigestOf>(lua, &array_mt)?,
+    )?;
     natives.raw_set("call", stack::function::<Call>(lua, &array_mt)?)?;
     natives.raw_set("submit", stack::function::<Submit>(lua, &array_mt)?)?;
     natives.raw_set("wait", stack::function::<Wait>(lua, &array_mt)?)?;
@@ -54,6 +58,7 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
     natives.raw_set("exit", stack::function::<Exit>(lua, &array_mt)?)?;
     natives.raw_set("input", stack::function::<Input>(lua, &array_mt)?)?;
     natives.raw_set("warn", stack::function::<Warn>(lua, &array_mt)?)?;
+    crate::rules::add_to(&natives, lua, &array_mt)?;
     let secret_mt = lua.create_table()?;
     stack::set_secret_mt(lua, &secret_mt)?;
     natives.raw_set("secret_mt", secret_mt)?;

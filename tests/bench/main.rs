@@ -19,6 +19,7 @@ mod many;
 mod mcp;
 mod measure;
 mod policy;
+mod rules;
 mod size;
 mod start;
 
@@ -95,12 +96,13 @@ fn main() -> Result<ExitCode> {
     };
     // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 9] = [
         ("many: ", many::rows),
         ("start: ", start::rows),
         ("gate: ", gate::rows),
         ("policy: ", policy::rows),
         ("mcp: ", mcp::rows),
+        ("rules: ", rules::rows),
         ("json: ", document::rows),
         ("envyr: ", actions::rows),
         ("size: ", size::rows),

@@ -181,7 +181,13 @@ fn install() -> Option<PathBuf> {
     // Another test may be installing them.
     let held = fs::File::create(folder.join("lock")).ok()?;
     held.lock().ok()?;
-    for name in ["package.json", "package-lock.json", "drive.mjs"] {
+    for name in [
+        "package.json",
+        "package-lock.json",
+        "drive.mjs",
+        "http.mjs",
+        "older-node.mjs",
+    ] {
         fs::copy(from.join(name), folder.join(name)).ok()?;
     }
     let done = folder.join("installed");

@@ -9,11 +9,12 @@ use kael_tests::project;
 
 /// The modules of the engine, from the top. A module may use those below it. Cargo checks the
 /// arrows between crates.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["runtime"],
     &["sandbox"],
     &["gate"],
     &["executor"],
+    &["settings_file"],
     &["policy"],
     &[
         "activity",

@@ -66,6 +66,7 @@ fn each_place_beats_the_one_before() {
             "deny a.*, b.c KAEL_DENY",
             "policy - default",
             "confinement best-effort default",
+            "journal off default",
             "max_memory 256 MiB default",
             "max_cpu 10s KAEL_MAX_CPU",
             "timeout 30s DIR/kael.yaml:1",

@@ -37,6 +37,7 @@ mod rehearsal;
 mod repl;
 mod result_file;
 mod reuse;
+mod rules;
 mod runner;
 mod runtime;
 mod schemas;

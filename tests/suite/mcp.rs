@@ -2,9 +2,12 @@
 
 mod approvals;
 mod client;
+mod conformance;
 mod hostile;
 mod install;
 mod peers;
+mod remote;
+pub(crate) mod servers;
 mod tasks;
 
 use kael_tests::{Kael, gone, project};

@@ -117,7 +117,7 @@ fn validate_finds_everything_at_once() {
         &quoted(2, "entrypoint"),
         "actions/init.lua:3: error: b: the source DIR/actions/../nowhere cannot be opened: no such file or directory\n",
         &quoted(3, "source"),
-        "actions/init.lua:4: error: field 'executor' `nativ` is not one of \"native\", \"docker\", \"wasm\"\n",
+        "actions/init.lua:4: error: field 'executor' `nativ` is not one of \"native\", \"docker\", \"wasm\", \"mcp\"\n",
         &quoted(4, "nativ"),
         "actions/init.lua:5: error: field 'params' `n` \"int\" is not a type (did you mean \"integer\"?)\n",
         &quoted(5, "params"),

@@ -3,7 +3,8 @@
 //! mlua pins every value that it returns, which costs more than most natives. So they use the stack
 //! directly. This is sound for two reasons:
 //!
-//! - No method raises a Lua error, which would jump over Rust's frames. All accesses are raw, so
+//! - No method raises a Lua error, which would jump over Rust's frames: `raise` only asks for one,
+//!   and `enter` raises it when the native has returned. All accesses are raw, so
 //!   only running out of memory could raise one. Then the guest's allocator ends the run; in unit
 //!   tests, mlua's aborts.
 //! - Pushing a value may run a script's finaliser. It cannot reach the stack of another function. A
@@ -26,6 +27,9 @@ use super::raw::{self, Raw};
 pub(crate) trait Native {
     fn call(stack: &mut Stack<'_>) -> c_int;
 }
+
+/// What a native returns to raise the error on top of the stack, see [`Stack::raise`].
+const RAISE: c_int = -1;
 
 /// The stack of one native call.
 pub(crate) struct Stack<'a> {
@@ -77,10 +81,21 @@ pub(crate) fn function<N: Native>(lua: &Lua, array_mt: &LuaTable) -> LuaResult<L
 }
 
 unsafe extern "C-unwind" fn enter<N: Native>(state: *mut ffi::lua_State) -> c_int {
-    N::call(&mut Stack {
+    let results = N::call(&mut Stack {
         state,
         _call: PhantomData,
-    })
+    });
+    if results != RAISE {
+        return results;
+    }
+    // SAFETY: the native has returned, so no frame of Rust's but this one is jumped over, and this
+    // one holds nothing. The message is on top of the stack, which has room for two more values.
+    unsafe {
+        ffi::luaL_where(state, 1);
+        ffi::lua_insert(state, -2);
+        ffi::lua_concat(state, 2);
+        ffi::lua_error(state)
+    }
 }
 
 /// The key of a handle's only entry: the name of the secret.
@@ -115,6 +130,13 @@ pub(crate) fn set_secret_mt(lua: &Lua, secret_mt: &LuaTable) -> LuaResult<()> {
 const ARRAY_MT: c_int = ffi::lua_upvalueindex(1);
 
 impl Stack<'_> {
+    /// Pushes an error, which is raised at the line of the caller when the native has returned the
+    /// value of this.
+    pub(crate) fn raise(&mut self, message: &str) -> c_int {
+        self.push_string(message);
+        RAISE
+    }
+
     /// The slot of the value on top.
     pub(crate) fn top(&self) -> c_int {
         // SAFETY: `state` belongs to the running function, here and below.

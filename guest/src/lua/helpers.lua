@@ -144,6 +144,7 @@ end
 -- How many entries a table has, or for how many `test(value, key)` is true.
 function count(t, test)
   need("count", t)
+  if test ~= nil and type(test) ~= "function" then error("count: the test must be a function, got " .. type(test), 2) end
   local n = 0
   for key, value in next, t do
     if test == nil or test(value, key) then n = n + 1 end

@@ -13,8 +13,8 @@ local create, resume0, yield0, status0, close0, isyieldable, running =
   coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close, coroutine.isyieldable,
   coroutine.running
 local fail = kael.fail
-local unpack, select, error, type, getmetatable, rawequal, tostring =
-  table.unpack, select, error, type, getmetatable, rawequal, tostring
+local unpack, select, error, type, getmetatable, rawequal, tostring, tonumber, find, sub =
+  table.unpack, select, error, type, getmetatable, rawequal, tostring, tonumber, string.find, string.sub
 
 local MARK = {} -- first value of a yield that is the scheduler's; a script never sees it
 local reachable = false -- every resume between here and the scheduler's loop can yield
@@ -39,23 +39,43 @@ function kael.act(name, ...)
   error(failure(name, value, message, detail), 0)
 end
 
--- Waits like an action, while other branches continue.
-local huge = math.huge
-function sleep(seconds)
-  if type(seconds) ~= "number" or not (seconds >= 0 and seconds < huge) then
-    fail("sleep: expected a number of seconds, got " .. (type(seconds) == "number" and tostring(seconds) or type(seconds)))
-  end
-  local ok, value, message
-  local request = { seconds = seconds }
+-- The outcome of one of the host's calls that take their time, as of an action.
+local function outcome(name, request)
   if reachable and live > 1 and isyieldable() then
-    local id
-    id, ok, value, message = submit("kael.sleep", request)
-    if id then
-      ok, value, message = yield0(MARK, id)
-    end
-  else
-    ok, value, message = call("kael.sleep", request)
+    local id, ok, value, message, detail = submit(name, request)
+    if id then return yield0(MARK, id) end
+    return ok, value, message, detail
   end
+  return call(name, request)
+end
+kael.outcome = outcome
+
+-- A time in seconds: a number, or a text such as "90s" or "1h30m". Else nil and what is wrong.
+local huge = math.huge
+local UNITS = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
+local function seconds(time)
+  local kind = type(time)
+  if kind == "number" and time >= 0 and time < huge then return time end
+  if kind ~= "string" then return nil, "expected a number of seconds, got " .. (kind == "number" and tostring(time) or kind) end
+  local sum, at = 0, 1
+  while true do
+    local from, to, number, unit = find(time, "^(%d+%.?%d*)(%a+)", at)
+    local factor = from and UNITS[unit]
+    if not factor then break end
+    sum, at = sum + tonumber(number) * factor, to + 1
+  end
+  if at == 1 or at <= #time or not (sum < huge) then
+    return nil, "expected a number of seconds, or a text such as '90s', '1h30m' or '2d', got '" .. sub(time, 1, 40) .. "'"
+  end
+  return sum
+end
+kael.seconds = seconds
+
+-- Waits like an action, while other branches continue.
+function sleep(time)
+  local all, wrong = seconds(time)
+  if not all then fail("sleep: " .. wrong) end
+  local ok, _, message = outcome("kael.sleep", { seconds = all })
   if not ok then fail("sleep: " .. message) end
 end
 

@@ -2,8 +2,8 @@
 -- it: `http`, `fs` and the others are tables that fill themselves then, and `require` finds the
 -- host's modules (`assay.prometheus`). What they do to the world are calls of actions.
 local kael = ...
-local type, next, setmetatable, getmetatable, rawset, select, find, sub, error, pairs =
-  type, next, setmetatable, getmetatable, rawset, select, string.find, string.sub, error, pairs
+local type, next, setmetatable, getmetatable, rawset, select, find, sub, gsub, error, pairs, pcall =
+  type, next, setmetatable, getmetatable, rawset, select, string.find, string.sub, string.gsub, error, pairs, pcall
 local call, load0, fail, clock = kael.call, kael.load, kael.fail, kael.clock
 
 json.parse = json.decode
@@ -46,7 +46,7 @@ end
 local given = {
   act = kael.act, call = call, fail = fail, failure = kael.failure, failures = kael.failures, encode = kael.encode,
   decode = kael.decode, nearest = kael.nearest, null = kael.null, array_mt = kael.array_mt, jq = kael.jq, clock = clock,
-  yaml = kael.yaml, toml = kael.toml, length = kael.length,
+  yaml = kael.yaml, toml = kael.toml, length = kael.length, digest = kael.digest,
 }
 
 local function source_of(name)
@@ -66,13 +66,32 @@ function kael.host_module(name)
   return function(...) return main(given, ...) end
 end
 
+-- Returns what a function of the host's Lua gave. An error of its own, or of Lua's, such as a wrong
+-- type met on the way, is raised at the line that called it instead of the library's.
+local function given_back(name, ok, first, ...)
+  if ok then return first, ... end
+  if type(first) == "string" then
+    local text, own = gsub(first, "^%[kael%]:%d+: ", "")
+    local is_named = sub(text, 1, #name) == name
+    -- This function was called in the place of the one that the script called: level 2 is the script.
+    if own == 1 or is_named then error(is_named and text or name .. ": " .. text, 2) end
+  end
+  return error(first, 0)
+end
+local function guarded(name, value)
+  if type(value) ~= "function" then return value end
+  return function(...) return given_back(name, pcall(value, ...)) end
+end
+
 -- Makes a table fill itself with the host's Lua when it is first used.
 local function lazy(name, library, metatable)
   local function fill()
     local source = source_of(name)
     if not source then fail(name .. ": this program was built without it") end
     metatable.__index, metatable.__newindex, metatable.__pairs = nil, nil, nil
-    for key, value in next, compiled(source)(given) do rawset(library, key, value) end
+    for key, value in next, compiled(source)(given) do
+      rawset(library, key, guarded(name .. "." .. key, value))
+    end
     return library
   end
   function metatable.__index(_, key) return fill()[key] end
@@ -81,7 +100,7 @@ local function lazy(name, library, metatable)
   env[name] = setmetatable(library, metatable)
   return library
 end
-for _, name in next, { "base64", "env", "fs", "http", "log", "regex", "toml", "yaml" } do _G[name] = lazy(name, {}, {}) end
+for _, name in next, { "base64", "crypto", "db", "env", "fs", "http", "log", "regex", "toml", "yaml" } do _G[name] = lazy(name, {}, {}) end
 
 -- `assert(...)` is Lua's own; `assert.eq(a, b)` and the others compare.
 assert = lazy("assert", {}, {

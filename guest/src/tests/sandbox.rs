@@ -35,9 +35,10 @@ fn the_globals_are_these_and_no_others() {
     let names = "local l = {} for k in pairs(_G) do l[#l + 1] = k end table.sort(l) return table.concat(l, ' ')";
     assert_eq!(
         output(names),
-        "\"_G _VERSION actions arg assert base64 collectgarbage coroutine count debug env error fs getmetatable http input inputs inspect ipairs jq json \
-         keys load log math next os package pairs parallel pcall pluck pp print race rawequal rawget rawlen rawset regex report require secret \
-         select setmetatable sleep string table time toml tonumber tostring type utf8 warn xpcall yaml\""
+        "\"_G _VERSION actions arg assert base64 collectgarbage coroutine count crypto db debug env error fs getmetatable http \
+         input inputs inspect ipairs jq json keys load log math next now os package pairs parallel pcall pluck pp print race \
+         rawequal rawget rawlen rawset regex report require runs secret select setmetatable sleep status string table time toml \
+         tonumber tostring type utf8 wait_for warn xpcall yaml\""
     );
 }
 

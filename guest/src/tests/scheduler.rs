@@ -250,6 +250,10 @@ fn a_script_sleeps_alone_and_beside_others() {
         ),
         "[2,3000]"
     );
+    assert_eq!(
+        output("sleep('1m500ms') sleep('0.5h') sleep('0s') return actions.t.now()"),
+        "1860500"
+    );
     // In a comparator nothing can yield.
     assert_eq!(
         output(
@@ -262,7 +266,23 @@ fn a_script_sleeps_alone_and_beside_others() {
         ("sleep()", "sleep: expected a number of seconds, got nil"),
         (
             "sleep('1')",
-            "sleep: expected a number of seconds, got string",
+            "sleep: expected a number of seconds, or a text such as '90s', '1h30m' or '2d', got '1'",
+        ),
+        (
+            "sleep('')",
+            "sleep: expected a number of seconds, or a text",
+        ),
+        (
+            "sleep('5m ')",
+            "sleep: expected a number of seconds, or a text",
+        ),
+        (
+            "sleep('-5m')",
+            "sleep: expected a number of seconds, or a text",
+        ),
+        (
+            "sleep('5y')",
+            "sleep: expected a number of seconds, or a text",
         ),
         ("sleep(-1)", "sleep: expected a number of seconds, got -1"),
         (

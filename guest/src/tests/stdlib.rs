@@ -14,6 +14,9 @@ pub(super) fn source(name: &str) -> String {
         "toml" => {
             "local kael = ... return { parse = function(text) return select(2, kael.toml(text)) end }"
         }
+        "crypto" => {
+            "local kael = ... return { digest = function(...) local made, names = kael.digest(...) return made and #made or names end }"
+        }
         "assert" => "return { eq = function(a, b) return a == b end }",
         "assay.x" => "local kael, name = ... return { name = name, env = _ENV.actions == nil }",
         _ => return "null".to_owned(),
@@ -77,6 +80,15 @@ fn texts_are_split_and_time_has_fractions() {
     assert_eq!(
         output(script),
         r#"[["a","","b"],["a","b"],[""],0,"float",1]"#
+    );
+}
+
+#[test]
+fn bytes_have_digests() {
+    let script = r"return { crypto.digest('sha256', nil, 'a\0b'), crypto.digest('sha3-512', 'key', ''), crypto.digest('x', nil, '') }";
+    assert_eq!(
+        output(script),
+        r#"[32,64,"md5, sha1, sha224, sha256, sha384, sha512, sha3-224, sha3-256, sha3-384, sha3-512"]"#
     );
 }
 

@@ -79,6 +79,8 @@ pub(super) enum CliCommand {
     Modules(Modules),
     Secrets(Secrets),
     Cache(Cache),
+    #[cfg(feature = "rules")]
+    Rules(crate::commands::rules::Rules),
     Setup(Setup),
     Doctor(Doctor),
     Completions(Completions),

@@ -24,8 +24,14 @@ pub(super) fn hinted(error: Problem, report: &RunReport) -> Problem {
         Ending::Suspended(Suspension::Diverged(_), _) => error.hinted(format!(
             "kael-host runs show {id}; a run goes on with the Kael that began it"
         )),
-        Ending::Suspended(Suspension::Waiting(_), _) => error.hinted(format!(
-            "kael-host runs work goes on with what is due, and kael-host runs resume {id} with this run"
+        Ending::Suspended(Suspension::Waiting(pause), _) => error.hinted(format!(
+            "kael-host runs work goes on with what is due, and kael-host runs resume {id} with this run{}",
+            match pause.what.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "; kael-host runs signal {id} NAME JSON sends a signal, kael-host runs approvals prints what waits for a yes"
+                ),
+            }
         )),
         Ending::Suspended(..) => resumable(error, report),
         _ => error,

@@ -18,6 +18,7 @@ mod report;
 mod runtime;
 mod sanitize;
 mod settings;
+mod settings_text;
 mod snippet;
 mod stderr;
 mod terminal;
@@ -52,6 +53,10 @@ pub fn main() -> ExitCode {
     if word == WORD {
         let format = words.next().unwrap_or_default();
         return commands::compile::run(&format.to_string_lossy()).into();
+    }
+    #[cfg(feature = "stdlib")]
+    if word == kael_stdlib::SQLITE_WORD {
+        return commands::sqlite::run().into();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,

@@ -49,6 +49,8 @@ impl Settings {
         let runtime = runtime
             .executor(Arc::new(kael_stdlib::StdlibFactory))
             .library(kael_stdlib::library());
+        #[cfg(feature = "mcp")]
+        let runtime = runtime.executor(Arc::new(kael_mcp::client::McpFactory));
         Ok(runtime.build()?)
     }
 

@@ -37,5 +37,6 @@ pub mod run_info;
 pub mod runtime;
 pub mod sandbox;
 pub mod secrets;
+pub mod settings_file;
 pub mod text;
 pub mod units;

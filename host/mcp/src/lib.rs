@@ -5,8 +5,10 @@
 //! model's word decides nothing there. `server::job` keeps what a request began, `server::ask` turns
 //! an approval into an elicitation, and `server::transport` bounds what a client can make the host
 //! hold. `client` makes the tools of other servers into actions, by the lock file that a person has
-//! reviewed.
+//! reviewed. `http` serves single requests for a program that keeps runs itself.
 //!
 //! This crate prints nothing and reads no variable of the process.
 
+pub mod client;
+pub mod http;
 pub mod server;

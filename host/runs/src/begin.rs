@@ -9,11 +9,13 @@ use kael_engine::runtime::{GUEST_SHA256, Repo, RunReport};
 use kael_engine::sandbox::{self, Ending, Suspension};
 use kael_engine::text::{hex, unhex};
 use kael_store::{Pending, RunLock, StoreError, Tx, Value};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::children;
 use crate::limits::StoredLimits;
+use crate::mailbox::StoreMailbox;
 use crate::sink::{Create, StoreSink};
+use crate::stored_args::{StoredArgs, document};
 use crate::{Rules, Runs, RunsError, State, TENANT, texts};
 
 const INSERT: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, \
@@ -23,19 +25,10 @@ const BUNDLE: &str = "INSERT INTO bundles (digest, guest, origin, prepared, at) 
                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
 const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
                         WHERE id = ?1 AND epoch = ?2";
+const UNSEEN: &str = "SELECT n FROM inbox WHERE run = ?1 AND n > ?2 LIMIT 1";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 3] = [INSERT, BUNDLE, CONCLUDE];
-
-/// What a script is given, as the table has it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct StoredArgs {
-    pub(crate) args: Vec<String>,
-    /// Names, and the digests of the bytes in hexadecimal.
-    pub(crate) inputs: Vec<(String, String)>,
-    pub(crate) want_result: bool,
-    pub(crate) rules: Rules,
-}
+pub(crate) const ALL: [&str; 4] = [INSERT, BUNDLE, CONCLUDE, UNSEEN];
 
 /// A run that this process has.
 pub struct Begun {
@@ -121,8 +114,13 @@ impl Runs {
             run: id,
             create: Mutex::new(Some(create)),
         };
+        let mailbox = StoreMailbox {
+            store: self.store.clone(),
+            run: id,
+        };
+        let journal = Journal::record(begin, Arc::new(sink));
         Ok(Begun {
-            journal: Journal::record(begin, Arc::new(sink)),
+            journal: journal.with_mailbox(Arc::new(mailbox)),
             epoch: 1,
             lock,
         })
@@ -133,17 +131,24 @@ impl Runs {
     /// # Errors
     /// When that cannot be written.
     pub async fn conclude(&self, begun: Begun, report: &RunReport) -> Result<(), RunsError> {
-        let Begun { epoch, lock, .. } = begun;
-        self.queue_end(epoch, report).await?;
+        let Begun {
+            epoch,
+            lock,
+            journal,
+        } = begun;
+        self.queue_end(epoch, report, journal.letters_seen())
+            .await?;
         drop(lock);
         Ok(())
     }
 
-    fn queue_end(&self, epoch: i64, report: &RunReport) -> Pending<()> {
+    fn queue_end(&self, epoch: i64, report: &RunReport, seen: u64) -> Pending<()> {
         let id = *report.run.id.bytes();
         let (state, reason) = state_of(&report.ending);
         let wake = match &report.ending {
-            Ending::Suspended(Suspension::Waiting(due), _) => i64::try_from(*due).ok(),
+            Ending::Suspended(Suspension::Waiting(pause), _) => {
+                pause.until.and_then(|due| i64::try_from(due).ok())
+            }
             _ => None,
         };
         let ending = ending_of(&report.ending).to_string();
@@ -156,19 +161,29 @@ impl Runs {
         })
         .to_string();
         self.store.write(move |tx| {
-            let over = matches!(state, State::Succeeded | State::Failed | State::Cancelled);
+            let over = state.is_over();
+            let unseen = [Value::from(&id), Value::Int(seen as i64)];
+            // What has come since the run has last looked wakes it at once.
+            let wake = match tx.first(UNSEEN, &unseen, |row| row.get::<i64>(0))? {
+                Some(_) if state == State::Waiting => Some(tx.now()),
+                _ => wake,
+            };
             let values = [
                 Value::from(&id),
                 Value::Int(epoch),
                 Value::Int(state.number()),
-                Value::from(reason),
+                Value::from(reason.as_deref()),
                 Value::from(over.then(|| tx.now())),
                 Value::from(&ending),
                 Value::from(&usage),
                 Value::from(wake),
             ];
             let lost = "another process has taken the run over";
-            tx.change_one(CONCLUDE, &values, lost)
+            tx.change_one(CONCLUDE, &values, lost)?;
+            match over {
+                true => children::over(tx, &id, state, &ending),
+                false => Ok(()),
+            }
         })
     }
 }
@@ -191,8 +206,11 @@ pub(crate) fn put_bundle(
     Ok(())
 }
 
-fn state_of(ending: &Ending<Option<String>>) -> (State, Option<&'static str>) {
-    match ending {
+fn state_of(ending: &Ending<Option<String>>) -> (State, Option<String>) {
+    let (state, reason) = match ending {
+        Ending::Suspended(Suspension::Waiting(pause), _) if !pause.what.is_empty() => {
+            return (State::Waiting, Some(pause.what.join(", ")));
+        }
         Ending::Done(_) | Ending::Exited(0) => (State::Succeeded, None),
         Ending::Failed(_) | Ending::Exited(_) => (State::Failed, None),
         Ending::Limit(..) => (State::Failed, Some("limit")),
@@ -208,7 +226,8 @@ fn state_of(ending: &Ending<Option<String>>) -> (State, Option<&'static str>) {
             Suspension::JournalFull => (State::Failed, Some("journal")),
             Suspension::LogEnds | Suspension::JournalFailed(_) => (State::Parked, Some("journal")),
         },
-    }
+    };
+    (state, reason.map(str::to_owned))
 }
 
 fn ending_of(ending: &Ending<Option<String>>) -> serde_json::Value {
@@ -244,10 +263,6 @@ fn ending_of(ending: &Ending<Option<String>>) -> serde_json::Value {
         }
         Ending::Fault(fault) => json!({ "kind": "fault", "message": fault }),
     }
-}
-
-pub(crate) fn document(error: serde_json::Error) -> RunsError {
-    RunsError::Document(error.to_string())
 }
 
 /// The SHA-256 of this Kael's guest.

@@ -70,6 +70,16 @@ pub enum RunsError {
         /// The number.
         call: u64,
     },
+    /// A call cannot be decided on.
+    #[error("call {call} of run {id} cannot be decided on: {why}")]
+    Undecided {
+        /// The run.
+        id: RunId,
+        /// The number.
+        call: u64,
+        /// Why.
+        why: &'static str,
+    },
     /// A document is none.
     #[error("{0}")]
     Document(String),

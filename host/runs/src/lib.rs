@@ -2,26 +2,33 @@
 //!
 //! [`Runs`] is the door. `begin` writes a run down before its script starts and gives the journal that the engine
 //! writes; `resume` gives everything that a run needs to go on in another process. The rest is for people: `list`,
-//! `show`, `resolve`, `cancel`, `remove`, `verify`, `export`.
+//! `show`, `signal`, `decide`, `resolve`, `cancel`, `remove`, `verify`, `export`. `due` are the runs that someone should `resume`.
 //!
 //! A run belongs to the process that holds its lock ([`kael_store::RunLock`]); the log itself is the fence: an entry
 //! that does not follow the last one is refused, so that a process that has lost a run cannot begin its next effect.
 
+mod approvals;
 mod begin;
+mod children;
 mod error;
 pub mod export;
+mod inbox;
 mod limits;
 mod load;
 mod look;
+mod mailbox;
 mod resume;
 mod row;
 mod rules;
 mod sink;
+mod stored_args;
 mod texts;
 mod undo;
 
+pub use approvals::{Approval, Decision};
 pub use begin::Begun;
 pub use error::RunsError;
+pub use inbox::Signal;
 pub use look::{RunView, Verified};
 pub use resume::{Replayable, Resumable, Script};
 pub use row::{RunRow, State};
@@ -61,6 +68,9 @@ mod tests {
         let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
         let all = [
             &begin::ALL[..],
+            &approvals::ALL,
+            &children::ALL,
+            &inbox::ALL,
             &load::ALL,
             &resume::ALL,
             &sink::ALL,

@@ -1,6 +1,6 @@
 //! Reads journals and outputs back.
 
-use kael_engine::journal::{Log, LogRow};
+use kael_engine::journal::{Begin, Entry, Log, LogRow};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
@@ -11,8 +11,10 @@ const ROWS: &str =
 const SHOWN: &str = "SELECT off, bytes FROM output WHERE run = ?1 ORDER BY off DESC LIMIT 1";
 const OUTPUT: &str = "SELECT bytes FROM output WHERE run = ?1 ORDER BY off";
 
+const FIRST: &str = "SELECT kind, body FROM journal WHERE run = ?1 AND seq = 0";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 3] = [ROWS, SHOWN, OUTPUT];
+pub(crate) const ALL: [&str; 4] = [ROWS, SHOWN, OUTPUT, FIRST];
 
 /// The rows of a journal as they are.
 pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
@@ -32,6 +34,21 @@ pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
 /// A journal, checked.
 pub(crate) fn log(tx: &Tx<'_>, id: RunId) -> Result<Log, RunsError> {
     Log::read(rows(tx, id)?).map_err(|source| RunsError::Broken { id, source })
+}
+
+/// The first entry of a journal, not checked against its chain.
+pub(crate) fn begin(tx: &Tx<'_>, id: RunId) -> Result<Begin, RunsError> {
+    let first = tx.first(FIRST, &[Value::from(id.bytes())], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?))
+    })?;
+    let entry = first.and_then(|(kind, body)| Entry::decode(u8::try_from(kind).ok()?, &body).ok());
+    match entry {
+        Some(Entry::Begin(begin)) => Ok(*begin),
+        _ => Err(RunsError::Broken {
+            id,
+            source: kael_engine::journal::Broken::NoBeginning,
+        }),
+    }
 }
 
 /// Bytes of the output that are durable.

@@ -36,7 +36,8 @@ impl Runs {
             .read_blocking(|tx| RunRow::newest(tx, count.into()))?)
     }
 
-    /// The runs that wait for a time, the next to go on first.
+    /// The runs with a time at which they are to go on, the next first: that time is now for those that were just
+    /// started or that a letter has come for, and was before for those whose process has died since.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -10,9 +10,11 @@ use kael_engine::sandbox;
 use kael_engine::text::unhex;
 use kael_store::{Tx, Value};
 
-use crate::begin::{StoredArgs, document, own_guest};
+use crate::begin::own_guest;
 use crate::limits::StoredLimits;
+use crate::mailbox::StoreMailbox;
 use crate::sink::StoreSink;
+use crate::stored_args::{StoredArgs, document};
 use crate::{Begun, Rules, RunRow, Runs, RunsError, State, load, texts};
 
 const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
@@ -103,6 +105,10 @@ impl Runs {
             run: bytes,
             create: Mutex::new(None),
         };
+        let mailbox = StoreMailbox {
+            store: self.store.clone(),
+            run: bytes,
+        };
         let tenant = Tenant::new(&replayable.log.begin().tenant).unwrap_or_default();
         let epoch = epoch + 1;
         let Replayable {
@@ -117,7 +123,8 @@ impl Runs {
             limits,
             repo,
             begun: Begun {
-                journal: Journal::resume(log, Arc::new(sink), epoch as u64, shown),
+                journal: Journal::resume(log, Arc::new(sink), epoch as u64, shown)
+                    .with_mailbox(Arc::new(mailbox)),
                 epoch,
                 lock,
             },

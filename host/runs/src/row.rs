@@ -8,7 +8,7 @@ use kael_store::{Row, StoreError, Tx, Value};
 use crate::RunsError;
 
 const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
-                       created, started, ended, ending, usage";
+                       created, started, ended, ending, usage, status, parent";
 
 /// In which state a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,10 @@ pub struct RunRow {
     pub ending: Option<String>,
     /// What it used, as JSON.
     pub usage: Option<String>,
+    /// How far its script says that it is.
+    pub status: Option<String>,
+    /// The run that has started it.
+    pub parent: Option<RunId>,
 }
 
 impl RunRow {
@@ -128,6 +132,8 @@ impl RunRow {
             ended: row.get(12)?,
             ending: row.get(13)?,
             usage: row.get(14)?,
+            status: row.get(15)?,
+            parent: row.get::<Option<[u8; 16]>>(16)?.map(RunId::from_bytes),
         })
     }
 
@@ -138,10 +144,10 @@ impl RunRow {
         found.ok_or_else(|| RunsError::Unknown(id.to_string()))
     }
 
-    /// Those that are to be woken, the first of them first.
+    /// Those that are to be woken, the first of them first; a run whose process has died after it was woken, too.
     pub(crate) fn waiting(tx: &Tx<'_>) -> Result<Vec<Self>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM runs WHERE wake IS NOT NULL AND state = 2 ORDER BY wake"
+            "SELECT {COLUMNS} FROM runs WHERE wake IS NOT NULL AND state IN (0, 1, 2) ORDER BY wake"
         );
         tx.query(&sql, &[], Self::of)
     }

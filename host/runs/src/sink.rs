@@ -10,8 +10,10 @@ const APPEND: &str = "INSERT INTO journal (run, seq, at, kind, body, chain, cpu_
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const OUTPUT: &str = "INSERT INTO output (run, off, bytes) VALUES (?1, ?2, ?3)";
 
+const STATUS: &str = "UPDATE runs SET status = ?2 WHERE id = ?1";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 3] = [HEAD, APPEND, OUTPUT];
+pub(crate) const ALL: [&str; 4] = [HEAD, APPEND, OUTPUT, STATUS];
 
 /// Bytes of output in a row.
 const OUTPUT_ROW: usize = 32 << 10;
@@ -79,6 +81,9 @@ pub(crate) fn append(tx: &Tx<'_>, run: &[u8; 16], batch: &Batch) -> Result<(), S
             cpu,
         ];
         tx.execute(APPEND, &values)?;
+    }
+    if let Some(status) = &batch.status {
+        tx.execute(STATUS, &[run.into(), Value::from(status)])?;
     }
     let mut offset = batch.offset;
     for piece in batch.output.chunks(OUTPUT_ROW) {

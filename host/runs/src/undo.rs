@@ -4,20 +4,24 @@ use kael_engine::journal::{Batch, Chain, Entry, Log, LogRow, Resolve, Verdict};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
-use crate::{RunRow, Runs, RunsError, State, load, look, sink, texts};
+use crate::{RunRow, Runs, RunsError, State, children, load, look, sink, texts};
 
 const STATE: &str =
     "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, epoch = epoch + 1 WHERE id = ?1";
-const REMOVE: [&str; 3] = [
+const REMOVE: [&str; 5] = [
     "DELETE FROM journal WHERE run = ?1",
     "DELETE FROM output WHERE run = ?1",
+    "DELETE FROM inbox WHERE run = ?1",
+    "DELETE FROM approvals WHERE run = ?1",
     "DELETE FROM runs WHERE id = ?1",
 ];
 const BUNDLES: &str =
     "DELETE FROM bundles WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.bundle = bundles.digest)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 5] = [STATE, REMOVE[0], REMOVE[1], REMOVE[2], BUNDLES];
+pub(crate) const ALL: [&str; 7] = [
+    STATE, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], BUNDLES,
+];
 
 impl Runs {
     /// Settles whether a call took place. The run can then go on.
@@ -66,7 +70,8 @@ impl Runs {
             if let Some(log) = &log {
                 add(tx, id, log, &Entry::Cancel { by })?;
             }
-            set(tx, id, State::Cancelled, None)
+            set(tx, id, State::Cancelled, None)?;
+            children::over(tx, id.bytes(), State::Cancelled, "{}")
         });
         Ok(written.wait()?)
     }

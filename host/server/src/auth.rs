@@ -10,6 +10,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use kael_store::Store;
+use tokio::sync::watch;
 
 use crate::id::Id;
 use crate::origin;
@@ -38,6 +39,8 @@ pub(crate) struct Caller {
     pub(crate) tenant: Option<i64>,
     /// What forms of a page must bring along; none for a token.
     pub(crate) csrf: Option<String>,
+    /// When the token or the session ends.
+    pub(crate) expires: Option<i64>,
 }
 
 impl Caller {
@@ -96,6 +99,8 @@ pub(crate) struct Authority {
     known: Mutex<HashMap<[u8; 32], Known>>,
     /// How often callers were forgotten: what was read before is not kept.
     forgotten: AtomicU64,
+    /// Told each time.
+    revoked: watch::Sender<()>,
     clock: DefaultClock,
     rate: NonZeroU32,
 }
@@ -114,6 +119,7 @@ impl Authority {
         Self {
             known: Mutex::default(),
             forgotten: AtomicU64::new(0),
+            revoked: watch::Sender::new(()),
             clock: DefaultClock::default(),
             rate: NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN),
         }
@@ -124,6 +130,12 @@ impl Authority {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         known.clear();
+        self.revoked.send_replace(());
+    }
+
+    /// Tells whoever waits with it that a token or a session was taken away.
+    pub(crate) fn revocations(&self) -> watch::Receiver<()> {
+        self.revoked.subscribe()
     }
 
     /// Who has a token or a session.
@@ -179,24 +191,24 @@ impl Authority {
                         .token
                         .expires
                         .map_or(session.expires, |token| token.min(session.expires));
-                    (caller(session.token, Some(session.csrf)), Some(expires))
+                    caller(session.token, Some(session.csrf), Some(expires))
                 })
             }
             false => {
                 let token = store.read(move |tx| tokens::by_hash(tx, &hash)).await?;
                 token.map(|token| {
                     let expires = token.expires;
-                    (caller(token, None), expires)
+                    caller(token, None, expires)
                 })
             }
         };
-        let Some((caller, expires)) = found else {
+        let Some(caller) = found else {
             return Err(unauthenticated("the token or the session is not known"));
         };
         let burst = self.rate.saturating_mul(NonZeroU32::MIN.saturating_add(9));
         let known = Known {
+            expires: caller.expires,
             caller,
-            expires,
             used: 0,
             limiter: Arc::new(RateLimiter::direct(
                 Quota::per_second(self.rate).allow_burst(burst),
@@ -213,13 +225,14 @@ impl Authority {
     }
 }
 
-fn caller(token: TokenRow, csrf: Option<String>) -> Caller {
+fn caller(token: TokenRow, csrf: Option<String>, expires: Option<i64>) -> Caller {
     Caller {
         token: token.id,
         name: token.name,
         role: token.role,
         tenant: token.tenant,
         csrf,
+        expires,
     }
 }
 

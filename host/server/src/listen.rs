@@ -1,11 +1,13 @@
-//! Takes connections: bounded in number, with a time for headers, plain or with TLS.
+//! Takes connections: bounded in number, with a time for the first request and for headers, plain or with TLS.
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -14,12 +16,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
 
-/// How long a client may take for the headers of a request, and for a handshake.
+/// How long a client may take for its first request, for the headers of one, and for a handshake.
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long connections may go on when the server ends.
 const LINGER: Duration = Duration::from_secs(5);
@@ -98,9 +101,20 @@ impl Listener {
                 let Some(stream) = secured(stream, tls).await else {
                     return;
                 };
-                let service = TowerToHyperService::new(router);
+                let begun = Arc::new(Notify::new());
+                let service = Told {
+                    inner: TowerToHyperService::new(router),
+                    begun: begun.clone(),
+                };
                 let connection = builder.serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = watcher.watch(connection.into_owned()).await {
+                let mut connection = pin!(watcher.watch(connection.into_owned()));
+                // The builder counts no time before it knows the version of HTTP.
+                let ended = tokio::select! {
+                    ended = &mut connection => ended,
+                    () = begun.notified() => connection.await,
+                    () = sleep(HEADERS) => return,
+                };
+                if let Err(error) = ended {
                     tracing::debug!("a connection ended: {error}");
                 }
             });
@@ -109,6 +123,23 @@ impl Listener {
         if let Some(graceful) = Arc::into_inner(graceful) {
             tokio::time::timeout(LINGER, graceful.shutdown()).await.ok();
         }
+    }
+}
+
+/// A service that tells of its first request.
+struct Told<S> {
+    inner: S,
+    begun: Arc<Notify>,
+}
+
+impl<R, S: Service<R>> Service<R> for Told<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, request: R) -> S::Future {
+        self.begun.notify_one();
+        self.inner.call(request)
     }
 }
 

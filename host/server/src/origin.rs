@@ -30,6 +30,11 @@ pub(crate) fn check(request: &Request, address: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether a page of another site sends a request, with a token or without.
+pub(crate) fn is_elsewhere(request: &Request, address: &str) -> bool {
+    is_foreign(request, host(request), address)
+}
+
 /// The answer to a request that no page of this server has made.
 pub(crate) fn forged() -> Problem {
     let detail = "the request does not come from a page of this server";

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,15 +105,16 @@ pub struct Started {
     pub tenants: Vec<String>,
 }
 
-/// Runs a server until `stop` is ready. `started` is called when it takes requests.
+/// Runs a server until what `stop` gives is ready, and waits for its runs until that is so once more. `started` is called when
+/// it takes requests.
 ///
 /// # Errors
 /// Why it cannot start.
-pub async fn serve(
+pub async fn serve<F: Future<Output = ()>>(
     options: ServeOptions,
     runs: tokio::runtime::Handle,
     started: impl FnOnce(Started),
-    stop: impl Future<Output = ()>,
+    stop: impl Fn() -> F,
 ) -> Result<(), ServeError> {
     let listen = options.config.listen;
     let failed = |source| ServeError::Listen {
@@ -155,25 +157,34 @@ pub async fn serve(
             .map(|tenant| tenant.name.clone())
             .collect(),
     });
-    stop.await;
-    drain(&app, config.drain).await;
+    stop().await;
+    drain(&app, config.drain, stop()).await;
     claims.abort();
     app.ending.send_replace(true);
     serving.await.ok();
     Ok(())
 }
 
-/// Waits for the runs that run; those that take too long are ended, and say that they were interrupted.
-async fn drain(app: &Arc<App>, within: Duration) {
+/// Waits for the runs that run. Those that take too long, or go on when `at_once` is ready, are ended, and say that they were
+/// interrupted.
+async fn drain(app: &Arc<App>, within: Duration, at_once: impl Future<Output = ()>) {
     app.runner.drain();
+    let running = app.runner.count();
+    if running > 0 {
+        let seconds = within.as_secs();
+        tracing::warn!("waiting up to {seconds} s for {running} runs; once more ends them now");
+    }
+    let mut at_once = pin!(at_once);
     let until = tokio::time::Instant::now() + within;
     loop {
         let ended = app.runner.ended.notified();
         if app.runner.count() == 0 {
             return;
         }
-        if tokio::time::timeout_at(until, ended).await.is_err() {
-            break;
+        tokio::select! {
+            () = ended => {}
+            () = tokio::time::sleep_until(until) => break,
+            () = &mut at_once => break,
         }
     }
     tracing::warn!(
@@ -203,6 +214,7 @@ async fn open(
         .environment(Environment::default())
         .programs(options.programs.clone())
         .executor(Arc::new(kael_wasm::WasmFactory::new()))
+        .executor(Arc::new(kael_mcp::client::McpFactory))
         .build()?;
     engine.require_confinement().await?;
     let scheme = if config.tls.is_some() {

@@ -1,5 +1,6 @@
 //! Runs the actions of the standard library: finds the part that does a call, within its time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kael_engine::catalog::Definition;
@@ -21,6 +22,8 @@ pub(crate) struct Builtin {
     environment: Environment,
     http: Http,
     places: Arc<Places>,
+    /// The program that opens databases.
+    program: Option<PathBuf>,
 }
 
 impl Builtin {
@@ -28,6 +31,7 @@ impl Builtin {
         Self {
             http: Http::new(&repo.environment),
             places: fs::places(&repo.root, &repo.environment),
+            program: repo.compiler,
             environment: repo.environment,
         }
     }
@@ -55,7 +59,11 @@ impl Builtin {
                 ("db", action) => {
                     let allowed = db::granted(action, &params, grants)?;
                     let mut values = Values::new(&self.environment, secrets, allowed);
-                    db::run(action, &params, grants, self.places.clone(), &mut values).await
+                    let program = db::Program {
+                        path: self.program.as_deref(),
+                        data: &self.environment.data_folder(),
+                    };
+                    db::run(action, &params, grants, &self.places, program, &mut values).await
                 }
                 ("env", _) => env::run(name(definition), &params, grants, &self.environment),
                 _ => Err(unknown(definition)),

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::errors::ErrorKind as JwtError;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -78,7 +80,13 @@ fn verify(asked: Verify) -> Result<Value, ActionError> {
     let header = jsonwebtoken::decode_header(&asked.token)
         .map_err(|error| refused(format!("it is no token: {error}")))?;
     let key = match asked.key {
-        Some(Value::String(text)) => Given::Text(one_of(Some(text), asked.secret)?),
+        Some(Value::String(text)) => {
+            let text = one_of(Some(text), asked.secret)?;
+            match keys_in(&text) {
+                Some(keys) => Given::Key(Box::new(key_of(keys, header.kid.as_deref())?)),
+                None => Given::Text(text),
+            }
+        }
         Some(keys) => {
             if asked.secret.is_some() {
                 return Err(invalid("either `key` or `secret` is given"));
@@ -129,10 +137,9 @@ impl Given {
         let key = match self {
             Self::Key(key) => DecodingKey::from_jwk(key),
             Self::Text(text) => {
-                let is_pem = text.trim_start().starts_with("-----BEGIN ");
                 let bytes = text.as_bytes();
                 match algorithm {
-                    Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 if is_pem => {
+                    Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 if is_public(text) => {
                         return Err(refused(format!(
                             "it is signed with {algorithm:?}, which takes a shared key, and this one is public"
                         )));
@@ -147,6 +154,40 @@ impl Given {
             }
         };
         key.map_err(|error| invalid(format!("the key is none for {algorithm:?}: {error}")))
+    }
+}
+
+/// The key or the set of keys that a text is, as a server sends them.
+fn keys_in(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let is_key = value.get("keys").is_some() || value.get("kty").is_some();
+    is_key.then_some(value)
+}
+
+/// Whether a text is a public key in any of its common forms, and so no shared one: PEM, the line of
+/// an SSH key, or the base64 of DER.
+fn is_public(text: &str) -> bool {
+    let line = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let is_ssh = ["ssh-", "ecdsa-", "sk-"]
+        .iter()
+        .any(|word| line.starts_with(word));
+    text.contains("-----BEGIN ") || is_ssh || is_der(line)
+}
+
+/// Whether a text is the base64 of one DER sequence.
+fn is_der(text: &str) -> bool {
+    let packed: String = text.split_whitespace().collect();
+    let Ok(bytes) = STANDARD.decode(packed) else {
+        return false;
+    };
+    let rest = |at: usize| bytes.len().checked_sub(at);
+    match bytes.as_slice() {
+        [0x30, 0x82, high, low, ..] => {
+            rest(4) == Some(usize::from(u16::from_be_bytes([*high, *low])))
+        }
+        [0x30, 0x81, length, ..] => rest(3) == Some(usize::from(*length)),
+        [0x30, length, ..] if *length < 0x80 => rest(2) == Some(usize::from(*length)),
+        _ => false,
     }
 }
 
@@ -278,6 +319,28 @@ mod tests {
         let old = |exp: bool| checked(json!({ "token": old, "key": KEY, "validate_exp": exp }));
         assert_eq!(old(true), Err(format!("{fails}it has expired")));
         assert!(old(false).is_ok());
+    }
+
+    #[test]
+    fn no_public_key_is_taken_for_a_shared_one() {
+        let pem = include_str!("../../../tests/fixtures/jwt/rsa.pub.pem");
+        let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let set = include_str!("../../../tests/fixtures/jwt/jwks.json");
+        for key in [
+            pem,
+            &format!("\u{feff}{pem}"),
+            &format!("Bag Attributes\n    friendlyName: x\n{pem}"),
+            &der,
+            "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@here",
+            set,
+        ] {
+            let forged = json!({ "claims": { "sub": "admin" }, "key": key, "algorithm": "HS256" });
+            let token = run("jwt_sign", &forged.to_string()).expect("anybody can sign so");
+            let token: String = serde_json::from_slice(&token).expect("a text");
+            let asked = json!({ "token": token, "key": key, "validate_exp": false });
+            assert!(checked(asked).is_err(), "{key}");
+        }
+        assert!(!is_public("a shared key of some length") && !is_public("MIIx"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) struct Module {
 /// The script that runs a file of checks.
 pub const CHECKS: &str = include_str!("lua/checks.lua");
 
-/// The libraries, which scripts find as globals; those below `assay.` by `require`.
+/// The libraries, which scripts find as globals.
 const LIBRARIES: &[Module] = &[
     Module {
         name: "assert",
@@ -24,11 +24,11 @@ const LIBRARIES: &[Module] = &[
         source: include_str!("lua/base64.lua"),
     },
     Module {
-        name: "assay.crypto",
+        name: "crypto",
         source: include_str!("lua/crypto.lua"),
     },
     Module {
-        name: "assay.db",
+        name: "db",
         source: concat!(include_str!("lua/bytes.lua"), include_str!("lua/db.lua")),
     },
     Module {

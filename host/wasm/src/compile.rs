@@ -49,3 +49,9 @@ pub(super) fn load(engine: &Engine, code: &[u8], format: Format) -> Result<Compi
     };
     compiled.map_err(FileError::Load)
 }
+
+/// Loads the output of [`compile`] for a predicate. Callers must pass nothing else.
+pub(super) fn module(engine: &wasmtime::Engine, code: &[u8]) -> Result<Module, FileError> {
+    // SAFETY: as above; predicates are compiled by the same process, and kept in the same cache.
+    unsafe { Module::deserialize(engine, code) }.map_err(FileError::Load)
+}

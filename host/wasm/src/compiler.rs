@@ -22,6 +22,8 @@ use kael_engine::units::{ByteSize, TimeLimit};
 
 /// The hidden subcommand that compiles.
 pub const WORD: &str = "__compile";
+/// What it is told to compile a module as the predicate of a rule.
+pub(super) const PREDICATE: &str = "predicate";
 
 /// The memory limit of a compilation: a base, plus a multiple of the file's size. Files that
 /// compilers produce take 20 to 40 times their size.
@@ -55,11 +57,12 @@ pub(super) fn time(timeout: Duration) -> Duration {
 }
 
 impl Compiler {
-    /// Compiles a file. `name` is its name in errors. Dropping the future ends the child process.
+    /// Compiles a file of a format, by its word. `name` is its name in errors. Dropping the future
+    /// ends the child process.
     pub(super) async fn compile(
         &self,
         bytes: Vec<u8>,
-        format: Format,
+        format: &str,
         name: &str,
         within: Duration,
     ) -> Result<Vec<u8>, ActionError> {
@@ -81,7 +84,7 @@ impl Compiler {
         let mut temporary = Temporary::new(&self.data)?;
         let command = ProcessCommand {
             program,
-            args: [WORD, format.word()].map(OsString::from).to_vec(),
+            args: [WORD, format].map(OsString::from).to_vec(),
             env: vec![
                 ("TMPDIR".into(), temporary.path().into()),
                 ("RAYON_NUM_THREADS".into(), threads().to_string().into()),
@@ -184,11 +187,16 @@ fn threads() -> usize {
 /// # Errors
 /// Why it cannot, to follow the file's name.
 pub fn compile_stdin(format: &str) -> Result<(), FileError> {
-    let format = Format::by_word(format).ok_or(FileError::Format)?;
+    let (config, format) = match format {
+        PREDICATE => (engine_config::predicate_config(), Format::Module),
+        word => {
+            let format = Format::by_word(word).ok_or(FileError::Format)?;
+            (engine_config::engine_config(), format)
+        }
+    };
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes)?;
-    let engine =
-        wasmtime::Engine::new(&engine_config::engine_config()).map_err(FileError::Compile)?;
+    let engine = wasmtime::Engine::new(&config).map_err(FileError::Compile)?;
     let code = compile::compile(&engine, &bytes, format)?;
     let mut stdout = io::stdout().lock();
     stdout.write_all(head().as_bytes())?;

@@ -3,7 +3,8 @@
 //! A command reads JSON on stdin and writes JSON on stdout like any other, and has of the world
 //! what its definition names: `world` makes that, `reach` and `lookup` guard the network, `http`
 //! makes requests over it. `library` makes files ready to run, with `cache` for what was compiled
-//! before; `instance` runs one, and `outcome` says what its end means.
+//! before; `instance` runs one, and `outcome` says what its end means. `predicate` runs the
+//! predicates of rules, which are no commands.
 
 mod cache;
 mod command;
@@ -19,6 +20,7 @@ mod lookup;
 mod module_loader;
 mod outcome;
 mod pipes;
+pub mod predicate;
 mod state;
 mod wasi_ctx;
 
@@ -89,6 +91,7 @@ impl Wasm {
             environment,
             sources,
             compiler: program,
+            programs: _,
         } = repo;
         let data = environment.data_folder();
         let folder = data.join("wasm");

@@ -127,7 +127,7 @@ impl Library {
         let left = deadline.saturating_duration_since(Instant::now());
         let code = self
             .compiler
-            .compile(read.bytes, read.format, name, left)
+            .compile(read.bytes, read.format.word(), name, left)
             .await?;
         let work = {
             let (engine, folder) = (engine.clone(), self.folder.clone());

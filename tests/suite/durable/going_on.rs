@@ -164,3 +164,25 @@ fn a_policy_that_a_run_is_held_to_must_be_there_when_it_goes_on() {
     assert!(code == 3 && stderr.contains("p.yaml"), "{code}: {stderr}");
     assert_eq!(session.run().1, "failed");
 }
+
+#[test]
+fn a_configuration_gives_every_run_a_journal() {
+    let session = Session::new("", "print(actions.t.note({}).n)");
+    let run = |setting: &str, words: &[&str]| {
+        let mut command = session.kael.command();
+        let output = command.env("KAEL_JOURNAL", setting).args(words).output();
+        let output = output.expect("the host starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    };
+    assert_eq!(run("off", &["run", "script.lua"]).0, Some(0));
+    assert_eq!(run("on", &["run", "--dry-run", "script.lua"]).0, Some(0));
+    session.runs(0);
+    assert_eq!(run("on", &["run", "script.lua"]).0, Some(0));
+    assert_eq!(session.run().1, "succeeded");
+    let (code, stderr) = run("often", &["run", "script.lua"]);
+    assert!(
+        code == Some(3) && stderr.contains("expected `on` or `off`, got `often`"),
+        "{stderr}"
+    );
+}

@@ -1,8 +1,11 @@
 //! Runs that are written down: what is in their journals, and how they go on after their process has died.
 
+mod approvals;
 mod crash;
 mod going_on;
 mod look;
+mod survives;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};

@@ -14,7 +14,7 @@ fn without_a_terminal_nothing_is_approved() {
         .script("actions.t.scale({ n = 11 })");
     ran.fails(
         4,
-        "Error: t.scale failed: denied by p.yaml:6 (approve t.scale): a person must approve this call, and none can be asked here: more than ten cost money\n  script.lua:1: in main chunk\nhint: run the script on a terminal with kael-host run, which shows the call and asks\n",
+        "Error: t.scale failed: denied by p.yaml:6 (approve t.scale): a person must approve this call, and none can be asked here: more than ten cost money\n  script.lua:1: in main chunk\nhint: run the script on a terminal with kael-host run, which shows the call and asks, or with --journal, which waits for kael-host runs approve\n",
     );
     assert!(!marked(&ran));
     // A dry run runs nothing, and so asks no person.

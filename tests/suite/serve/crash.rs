@@ -79,6 +79,32 @@ fn a_run_that_takes_longer_than_the_drain_is_told_as_interrupted() {
 }
 
 #[test]
+fn asked_twice_the_server_ends_its_runs_at_once() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    let run = server.submit("print('begun') sleep(600)");
+    while server
+        .get(&format!("/v1/runs/{run}/output"))
+        .body
+        .is_empty()
+    {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    server.signal();
+    // It drains, and goes on to answer.
+    while server.get("/readyz").status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let asked = std::time::Instant::now();
+    assert_eq!(server.terminate(), Some(0));
+    // Without the second one it waits 30 s.
+    assert!(asked.elapsed() < std::time::Duration::from_secs(25));
+    let server = Server::restart(&session, &token);
+    assert_eq!(server.ended(&run)["reason"], "interrupted");
+}
+
+#[test]
 fn a_second_server_is_refused() {
     let session = Kael::new();
     let _server = Server::start(&session);

@@ -1,9 +1,11 @@
 //! `kael-host serve` from outside: a real server on a port of its own, in a folder of its own.
 
+mod alerts;
 mod api;
 mod crash;
 mod events;
 mod house;
+mod mcp;
 mod operate;
 mod origin;
 mod page;
@@ -247,13 +249,18 @@ impl Server {
         self.child.wait().expect("gone");
     }
 
-    /// Asks the process to end, and waits for it: its exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    /// Asks the process to end.
+    pub(crate) fn signal(&self) {
         let pid = i32::try_from(self.child.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::TERM)
             .expect("a signal");
+    }
+
+    /// Asks the process to end, and waits for it: its exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        self.signal();
         self.child.wait().expect("gone").code()
     }
 }

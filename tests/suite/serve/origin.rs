@@ -62,3 +62,22 @@ fn signing_in_reads_little_of_a_body() {
     let form = format!("code={}", "x".repeat(20_000));
     send(&server, "POST", "/login", &[host, FORM], &form).is(413);
 }
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    use std::io::{Read as _, Write as _};
+    let server = Server::owning(Kael::new());
+    let silent = ["", "P", "PRI * HT", "GET / HTTP/1.1\r\n"].map(|text| {
+        let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
+        stream.write_all(text.as_bytes()).expect("sent");
+        stream
+            .set_read_timeout(Some(super::PATIENCE))
+            .expect("a time");
+        stream
+    });
+    for mut stream in silent {
+        // Its end, and not the time.
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("closed");
+    }
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Answer, Server};
 
 /// A browser that has signed in: its cookie, and what its forms bring along.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     server: &'a Server,
     cookie: String,
 }
@@ -44,7 +44,7 @@ fn sign_in(server: &Server) -> Session<'_> {
 }
 
 /// A browser that has signed in as the holder of a token.
-fn enter<'a>(server: &'a Server, token: &str) -> Session<'a> {
+pub(super) fn enter<'a>(server: &'a Server, token: &str) -> Session<'a> {
     let made = server
         .ask("POST", "/v1/sign-ins", Some(token), &json!({}))
         .is(201)
@@ -74,7 +74,7 @@ fn form(server: &Server, path: &str, headers: &[(&str, &str)], body: &str) -> An
 }
 
 impl Session<'_> {
-    fn get(&self, path: &str) -> Answer {
+    pub(super) fn get(&self, path: &str) -> Answer {
         self.server
             .send("GET", path, &[("Cookie", &self.cookie)], "")
     }

@@ -180,7 +180,7 @@ fn a_link_signs_in_once() {
         .json();
     assert_eq!(
         (&me["role"], &me["name"]),
-        (&json!("operator"), &json!("laptop"))
+        (&json!("operator"), &json!("operator: login: laptop"))
     );
 }
 
@@ -289,4 +289,114 @@ fn a_native_action_sees_neither_the_store_nor_another_tenant() {
     assert_eq!(ended["state"], "succeeded", "{ended}");
     let output = server.get(&format!("/v1/runs/{run}/output")).is(200).body;
     assert_eq!(output.trim(), "0");
+}
+
+/// A token that a link of another token makes.
+fn heir(server: &Server, token: &str, name: &str) -> super::Answer {
+    let made = server
+        .ask("POST", "/v1/sign-ins", Some(token), &json!({}))
+        .is(201)
+        .json();
+    let code = made["url"]
+        .as_str()
+        .and_then(|url| url.split_once("code="))
+        .expect("a code")
+        .1;
+    server.ask(
+        "POST",
+        "/v1/login",
+        None,
+        &json!({ "code": code, "name": name }),
+    )
+}
+
+#[test]
+fn a_token_goes_with_all_that_its_links_have_made() {
+    let server = Server::owning(Kael::new());
+    server.make_tenant("acme", &json!({}));
+    let first = server.make_token("acme", "submitter");
+    let second = heir(&server, &first, "laptop").is(201).json();
+    let secret = second["secret"].as_str().expect("a token");
+    let third = heir(&server, secret, "phone").is(201).json();
+    assert_eq!(third["name"], "submitter of acme: laptop: phone");
+    let open = server
+        .ask("POST", "/v1/sign-ins", Some(secret), &json!({}))
+        .is(201)
+        .json();
+    let me = server
+        .ask("GET", "/v1/me", Some(&first), &Value::Null)
+        .is(200)
+        .json();
+    let id = me["token"].as_str().expect("an id");
+    let manager = server.make_token("acme", "manager");
+    server
+        .ask(
+            "DELETE",
+            &format!("/v1/tokens/{id}"),
+            Some(&manager),
+            &Value::Null,
+        )
+        .is(204);
+    for token in [&first, secret, third["secret"].as_str().expect("a token")] {
+        server
+            .ask("GET", "/v1/me", Some(token), &Value::Null)
+            .is(401);
+    }
+    let code = open["url"]
+        .as_str()
+        .and_then(|url| url.split_once("code="))
+        .expect("a code")
+        .1;
+    server
+        .ask("POST", "/v1/login", None, &json!({ "code": code }))
+        .is(401);
+}
+
+#[test]
+fn nobody_signs_in_as_somebody_else_or_without_end() {
+    let server = Server::owning(Kael::new());
+    let token = server.make_token("default", "viewer");
+    for name in ["x\u{1b}[31m", "a\nb", "a\u{202e}b", &"x".repeat(101)] {
+        let refused = heir(&server, &token, name).is(422);
+        assert!(refused.body.contains("`name` must be"), "{}", refused.body);
+    }
+    let named = heir(&server, &token, "operator").is(201).json();
+    assert_eq!(named["name"], "viewer of default: operator");
+    for _ in 0..49 {
+        heir(&server, &token, "").is(201);
+    }
+    heir(&server, &token, "").is(429);
+    let links = (0..40).map(|_| {
+        server
+            .ask("POST", "/v1/sign-ins", Some(&token), &json!({}))
+            .status
+    });
+    let links: Vec<u16> = links.collect();
+    assert!(links.contains(&429), "{links:?}");
+}
+
+#[test]
+fn a_stream_of_events_ends_with_its_token() {
+    let server = Server::owning(Kael::new());
+    let token = server.make_token("default", "viewer");
+    let run = server.submit("print('begun') sleep(60)");
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str())];
+    let stream = server.open("GET", &format!("/v1/runs/{run}/events"), &headers, "");
+    let me = server
+        .ask("GET", "/v1/me", Some(&token), &Value::Null)
+        .is(200)
+        .json();
+    let id = me["token"].as_str().expect("an id");
+    server
+        .ask(
+            "DELETE",
+            &format!("/v1/tokens/{id}"),
+            Some(&server.token),
+            &Value::Null,
+        )
+        .is(204);
+    // Read to its end, which comes long before that of the run.
+    let answer = super::read(stream).is(200);
+    assert!(!answer.body.contains("event: end"), "{}", answer.body);
 }

@@ -1,4 +1,4 @@
-//! `assay.crypto`: random texts, and tokens whose keys may be secrets.
+//! `crypto`: digests and random texts in the sandbox, and tokens whose keys may be secrets.
 
 use kael_tests::Kael;
 
@@ -19,10 +19,28 @@ fn session() -> Kael {
 }
 
 #[test]
+fn digests_are_made_of_any_bytes() {
+    let ran = session().script(
+        "print(crypto.hash('abc'), crypto.hash('', 'md5'))
+         print(crypto.hash('\\0\\xff', 'sha3-256'), #crypto.hash('', 'SHA-512'))
+         print(crypto.hmac('Jefe', 'what do ya want for nothing?'), #crypto.hmac('k', '\\xff', 'sha1', true))
+         print(select(2, pcall(crypto.hash, 'x', 'sha')))
+         print(select(2, pcall(crypto.hash, {})))",
+    );
+    ran.exits(0).prints(
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\td41d8cd98f00b204e9800998ecf8427e
+17709a2e0d4734ada82a5f7042e459c726ed979924216b5eedc769422d6558cf\t128
+5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\t20
+crypto.hash: no algorithm \"sha\": there are md5, sha1, sha224, sha256, sha384, sha512, sha3-224, sha3-256, sha3-384, sha3-512
+crypto.hash: expected a string as argument 1, got table
+",
+    );
+}
+
+#[test]
 fn random_texts_differ_and_have_their_shape() {
     let ran = session().script(
-        "local crypto = require('assay.crypto')
-         local a, b = crypto.random(), crypto.random()
+        "local a, b = crypto.random(), crypto.random()
          print(#a, a ~= b, a:match('^%w+$') == a, #crypto.random(4096), #crypto.random_bytes(5))
          local u = crypto.uuid()
          print(#u, u:match('^%x+%-%x+%-4%x%x%x%-[89ab]%x%x%x%-%x+$') == u, u ~= crypto.uuid())
@@ -36,7 +54,7 @@ fn random_texts_differ_and_have_their_shape() {
 #[test]
 fn tokens_are_signed_and_checked_by_every_kind_of_key() {
     let ran = session().script(
-        "local keys, crypto = require('keys'), require('assay.crypto')
+        "local keys = require('keys')
          local claims = { sub = 'me', exp = os.time() + 60, aud = 'you' }
          local rsa = crypto.jwt_sign(claims, keys.rsa, 'RS256', { kid = 'one' })
          local read = crypto.jwt_decode(rsa)
@@ -80,8 +98,7 @@ fn a_key_may_be_a_secret_that_a_policy_gives() {
         let folder = kael.path().display().to_string();
         let list = format!("version: 1\nsecrets:\n  jwt/key: {{ file: {folder}/key }}\n");
         kael.file("config/kael/secrets.yaml", list)
-            .script("local crypto = require('assay.crypto')
-                     local token = crypto.jwt_sign({ a = 1 }, secret('jwt/key'), 'HS256')
+            .script("local token = crypto.jwt_sign({ a = 1 }, secret('jwt/key'), 'HS256')
                      print(crypto.jwt_verify(token, 'a shared key of the team', { validate_exp = false }).claims.a)
                      print(secret('jwt/key'))")
     };
@@ -92,6 +109,6 @@ fn a_key_may_be_a_secret_that_a_policy_gives() {
     let ran = list(with("secrets: []\n"));
     ran.exits(4).says("may not use the secret `jwt/key`");
     let ran = with("rules: [{ deny: \"kael.crypto.*\" }]\n")
-        .script("require('assay.crypto').jwt_sign({ a = 1 }, 'a key', 'HS256')");
+        .script("crypto.jwt_sign({ a = 1 }, 'a key', 'HS256')");
     ran.exits(4).says("kael.crypto.jwt_sign failed: denied");
 }

@@ -1,4 +1,4 @@
-//! `assay.db`: databases by the names that a policy gives them.
+//! `db`: databases by the names that a policy gives them.
 
 use kael_tests::Kael;
 
@@ -15,8 +15,7 @@ fn session(mode: &str) -> Kael {
         .run_with(&["--policy", "p.yaml"])
 }
 
-const MADE: &str = "local db = require('assay.db')
-local shop = db.connect('shop')
+const MADE: &str = "local shop = db.connect('shop')
 db.execute(shop, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL, raw BLOB)')
 ";
 
@@ -54,8 +53,7 @@ fn a_transaction_is_done_whole_or_not_at_all() {
 #[test]
 fn what_is_not_granted_is_not_opened() {
     let ran = session("read-only").script(
-        "local db = require('assay.db')
-         for _, try in ipairs {
+        "for _, try in ipairs {
            { 'query', 'other', 'SELECT 1' }, { 'execute', 'shop', 'CREATE TABLE a (x)' }, { 'execute', 'mirror', 'CREATE TABLE a (x)' },
          } do
            local ok, e = pcall(db[try[1]], db.connect(try[2]), try[3])
@@ -70,8 +68,7 @@ denied\twriting to the database `mirror` is not granted by p.yaml
 db.connect: a script names no address: `grants: { db: [{ name: NAME, url: … }] }` opens a database, and db.connect takes NAME
 ",
     );
-    let none =
-        Kael::new().script("local db = require('assay.db') db.query(db.connect('a'), 'SELECT 1')");
+    let none = Kael::new().script("db.query(db.connect('a'), 'SELECT 1')");
     none.exits(4).says("is not granted: no policy has `grants`");
 }
 
@@ -124,15 +121,13 @@ fn a_database_lies_where_scripts_may_be_let_in() {
     let kael = session("read-write");
     let real = kael.path().join("elsewhere.db");
     std::os::unix::fs::symlink(&real, kael.path().join("actions/state/shop.db")).expect("a link");
-    let ran = kael.script(
-        "local db = require('assay.db') db.execute(db.connect('shop'), 'CREATE TABLE a (x)')",
-    );
+    let ran = kael.script("db.execute(db.connect('shop'), 'CREATE TABLE a (x)')");
     ran.exits(6).says("the database cannot be opened");
     assert!(!real.exists());
     let policy = "version: 1\ndefault: allow\ngrants: { db: [{ name: a, url: \"sqlite:a.db\", mode: read-write }] }\n";
     let ran = session("read-write")
         .file("p.yaml", policy)
-        .script("local db = require('assay.db') db.execute(db.connect('a'), 'CREATE TABLE a (x)')");
+        .script("db.execute(db.connect('a'), 'CREATE TABLE a (x)')");
     ran.exits(6).says("which no action may rewrite");
 }
 
@@ -144,7 +139,77 @@ fn policies_must_mean_the_same_database() {
             "version: 1\ndefault: allow\ngrants: { db: [{ name: shop, url: \"sqlite:state/other.db\" }] }\n",
         )
         .words(&["--policy", "o.yaml"])
-        .script("local db = require('assay.db') db.query(db.connect('shop'), 'SELECT 1')");
+        .script("db.query(db.connect('shop'), 'SELECT 1')");
     ran.exits(4)
         .says("the policies name different databases `shop`");
+}
+
+/// A journal that names another file, which SQLite removes when it rolls the journal back: the head for pages of 4096 bytes, then
+/// the name, its length, the sum of its bytes, and the end that tells of it.
+fn journal_naming(path: &str) -> Vec<u8> {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let number = |number: u32| number.to_be_bytes();
+    let mut bytes = MAGIC.to_vec();
+    for value in [0, 12345, 2, 512, 4096] {
+        bytes.extend(number(value));
+    }
+    bytes.resize(512, 0);
+    bytes.extend(number(0x4000_0000 / 4096 + 1));
+    bytes.extend(path.bytes());
+    bytes.extend(number(path.len() as u32));
+    bytes.extend(number(path.bytes().map(u32::from).sum()));
+    bytes.extend(MAGIC);
+    bytes
+}
+
+#[test]
+fn a_forged_journal_removes_no_file() {
+    let first = session("read-write").script(&format!("{MADE} print('made')"));
+    first.exits(0).prints("made\n");
+    let database = std::fs::read(first.path().join("actions/state/shop.db")).expect("a database");
+    let kael = session("read-write")
+        .file("actions/state/shop.db", database)
+        .file("victim", "precious");
+    let victim = kael.path().join("victim");
+    let journal = journal_naming(&victim.display().to_string());
+    let ran = kael
+        .file("actions/state/shop.db-journal", journal)
+        .script("db.execute(db.connect('shop'), 'CREATE TABLE more (x)')");
+    ran.exits(6)
+        .says("its journal is part of a transaction over several databases");
+    assert!(ran.path().join("victim").exists());
+}
+
+#[test]
+fn what_a_statement_holds_and_sorts_is_bounded_and_not_the_hosts() {
+    let many = (0..60)
+        .map(|_| "randomblob(16000000)")
+        .collect::<Vec<_>>()
+        .join(", ");
+    let ran = session("read-write").script(&format!(
+        "{MADE}
+         local function try(sql) print(select(2, pcall(db.query, shop, sql))) end
+         try('SELECT {many}')
+         try('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT i FROM n ORDER BY randomblob(1000000)')
+         print(#db.query(shop, 'SELECT 1 AS one'))"
+    ));
+    let memory = "kael.db.query failed: it needs more memory than 256 MiB\n";
+    ran.exits(0).prints(&format!("{memory}{memory}1\n"));
+}
+
+#[test]
+fn a_database_that_its_writer_has_closed_is_read_as_it_lies_there() {
+    let kael = session("read-only");
+    let made = session("read-write").script(&format!(
+        "{MADE} db.execute(shop, 'INSERT INTO item (name) VALUES (?)', {{ 'a' }})"
+    ));
+    made.exits(0);
+    let mut database =
+        std::fs::read(made.path().join("actions/state/shop.db")).expect("a database");
+    // As SQLite marks one in WAL mode.
+    database[18..20].copy_from_slice(&[2, 2]);
+    let ran = kael
+        .file("actions/state/shop.db", database)
+        .script("print(db.one(db.connect('shop'), 'SELECT name FROM item').name)");
+    ran.exits(0).prints("a\n");
 }

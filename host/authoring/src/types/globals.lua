@@ -43,8 +43,44 @@ function parallel(...) end
 function race(...) end
 
 --- Waits, beside other branches; waiting is not computing.
----@param seconds number
-function sleep(seconds) end
+---@param time number|string seconds, or a text such as "90s", "1h30m" or "2d"
+function sleep(time) end
+
+--- Waits for a signal (`kael-host runs signal`), and returns what came with it. Needs a run with a journal.
+---@param name string
+---@param options? { timeout?: number|string }
+---@return any
+function wait_for(name, options) end
+
+--- Says how far the run is; `kael-host runs ls` shows it. Needs a run with a journal.
+---@param text string|number
+function status(text) end
+
+--- Seconds since 1970, with fractions.
+---@return number
+function now() end
+
+---@class kael.NewRun
+---@field script string the text of the script
+---@field name? string how errors name it
+---@field args? string[]
+---@field inputs? table<string, string>
+---@field wait? boolean whether to wait for its result
+---@field on_parent_end? "cancel"|"abandon"
+
+---@class kael.runs
+runs = {}
+
+--- Starts another run, and returns its id; with `wait = true` its result. Needs a run with a journal.
+---@param options kael.NewRun
+---@return any
+function runs.start(options) end
+
+--- Waits for a run that this one has started, and returns its result.
+---@param id string
+---@param options? { timeout?: number|string }
+---@return any
+function runs.wait(id, options) end
 
 --- What `kael-host run` was given on stdin, all of it.
 ---@return string
@@ -436,6 +472,116 @@ function base64.encode(s, opts) end
 ---@param text string
 ---@return string
 function base64.decode(text) end
+
+--- Digests, random texts and JSON web tokens.
+---@class kael.crypto
+crypto = {}
+
+--- A digest in hexadecimal: sha256, unless another algorithm is named.
+---@param text string
+---@param algorithm? "md5"|"sha1"|"sha224"|"sha256"|"sha384"|"sha512"|"sha3-224"|"sha3-256"|"sha3-384"|"sha3-512"
+---@return string
+function crypto.hash(text, algorithm) end
+
+--- The same with a key; with `raw` as bytes.
+---@param key string
+---@param text string
+---@param algorithm? string
+---@param raw? boolean
+---@return string
+function crypto.hmac(key, text, algorithm, raw) end
+
+--- The digest of a file that the policy opens.
+---@param path string
+---@param algorithm? string
+---@return string
+function crypto.hash_file(path, algorithm) end
+
+--- So many unpredictable letters and digits: 32 without a number.
+---@param length? integer
+---@return string
+function crypto.random(length) end
+
+--- So many unpredictable bytes.
+---@param length integer
+---@return string
+function crypto.random_bytes(length) end
+
+--- A random UUID.
+---@return string
+function crypto.uuid() end
+
+--- A signed token. A key is a text, or `secret("NAME")`.
+---@param claims table
+---@param key string|table
+---@param algorithm? string
+---@param opts? { kid?: string }
+---@return string
+function crypto.jwt_sign(claims, key, algorithm, opts) end
+
+--- Checks a token. A key is a text, a set of keys, or `secret("NAME")`.
+---@param token string
+---@param key string|table
+---@param opts? { algorithm?: string, audience?: string|string[], issuer?: string|string[], leeway?: integer, validate_exp?: boolean, validate_nbf?: boolean, required_claims?: string[] }
+---@return { header: table, claims: table }
+function crypto.jwt_verify(token, key, opts) end
+
+--- The header and the claims of a token, which are not checked.
+---@param token string
+---@return { header: table, claims: table }
+function crypto.jwt_decode(token) end
+
+--- Databases that the policy opens by name.
+---@class kael.db
+db = {}
+
+---@class kael.db.connection
+---@field name string
+---@field query fun(self: kael.db.connection, sql: string, params?: table, opts?: { timeout?: number }): table[]
+---@field one fun(self: kael.db.connection, sql: string, params?: table, opts?: { timeout?: number }): table|nil
+---@field execute fun(self: kael.db.connection, sql: string, params?: table, opts?: { timeout?: number }): { rows_affected: integer, last_insert_id: integer }
+---@field transaction fun(self: kael.db.connection, statements: (string|table)[], opts?: { timeout?: number }): { rows_affected: integer, last_insert_id: integer }[]
+---@field close fun(self: kael.db.connection)
+
+--- A database by the name that a grant gives it.
+---@param name string
+---@return kael.db.connection
+function db.connect(name) end
+
+--- The rows that a statement reads, as tables by the names of columns.
+---@param connection kael.db.connection
+---@param sql string
+---@param params? table
+---@param opts? { timeout?: number }
+---@return table[]
+function db.query(connection, sql, params, opts) end
+
+--- The first row.
+---@param connection kael.db.connection
+---@param sql string
+---@param params? table
+---@param opts? { timeout?: number }
+---@return table|nil
+function db.one(connection, sql, params, opts) end
+
+--- Runs a statement that changes something.
+---@param connection kael.db.connection
+---@param sql string
+---@param params? table
+---@param opts? { timeout?: number }
+---@return { rows_affected: integer, last_insert_id: integer }
+function db.execute(connection, sql, params, opts) end
+
+--- Runs statements, each `{ sql, params }` or a text, in one transaction.
+---@param connection kael.db.connection
+---@param statements (string|table)[]
+---@param opts? { timeout?: number }
+---@return { rows_affected: integer, last_insert_id: integer }[]
+function db.transaction(connection, statements, opts) end
+
+--- Does nothing: nothing is open between two calls.
+---@param connection kael.db.connection
+function db.close(connection) end
 
 --- Regular expressions, in linear time.
 ---@class kael.regex

@@ -95,6 +95,7 @@ fn json(config: &Config) -> Json {
                 Value::Count(count) => json!(count),
                 Value::Confinement(confinement) => json!(confinement.to_string()),
                 Value::Runner(runner) => json!(runner.to_string()),
+                Value::Switch(on) => json!(on),
             });
             let origin = match setting.map(|setting| &setting.origin) {
                 None => json!({ "kind": "none" }),

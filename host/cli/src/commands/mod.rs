@@ -17,6 +17,8 @@ pub(crate) mod mcp;
 mod modules;
 pub(crate) mod policy;
 mod repl;
+#[cfg(feature = "rules")]
+pub(crate) mod rules;
 mod run;
 #[cfg(feature = "store")]
 pub(crate) mod runs;
@@ -24,6 +26,8 @@ mod secrets;
 #[cfg(feature = "serve")]
 pub(crate) mod server;
 mod setup;
+#[cfg(feature = "stdlib")]
+pub(crate) mod sqlite;
 mod trust;
 
 use kael_engine::environment::Environment;
@@ -53,6 +57,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Doctor(doctor) => doctor::run(&args.shared, &doctor, &environment),
         CliCommand::Completions(shell) => generated::completions(&shell),
         CliCommand::Man(man) => generated::man(&args.shared, &man),
+        #[cfg(feature = "rules")]
+        CliCommand::Rules(rules) => rules::run(&args.shared, &rules, &environment),
         CliCommand::Setup(setup) => setup::run(&args.shared, &setup, &environment),
         #[cfg(feature = "serve")]
         CliCommand::Serve(command) => server::serve(&args.shared, &command, &environment),

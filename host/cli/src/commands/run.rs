@@ -146,7 +146,9 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
             }
         }
     }
-    let store = match durable::store(run.journal, &settings.environment) {
+    // A dry run calls nothing, and a run that is watched is tried out.
+    let journal = run.journal || config.journal() && !run.dry_run && !run.watch;
+    let store = match durable::store(journal, &settings.environment) {
         Ok(store) => store,
         Err(error) => return context.finish(&limits, None, Some(*error), "", exit::CONFIG),
     };
@@ -236,7 +238,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         RunOutcome::Signal(number, report) => {
             let error = Problem::signal(number);
             let error = match &report {
-                Some(report) if run.journal => durable::resumable(error, report),
+                Some(report) if journal => durable::resumable(error, report),
                 _ => error,
             };
             context.finish(

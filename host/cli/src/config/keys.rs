@@ -20,6 +20,7 @@ pub enum Key {
     Deny,
     Policy,
     Confinement,
+    Journal,
     MaxMemory,
     MaxCpu,
     Timeout,
@@ -30,7 +31,7 @@ pub enum Key {
 
 impl Key {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ActionsPath,
         Self::Runner,
         Self::Envyr,
@@ -38,6 +39,7 @@ impl Key {
         Self::Deny,
         Self::Policy,
         Self::Confinement,
+        Self::Journal,
         Self::MaxMemory,
         Self::MaxCpu,
         Self::Timeout,
@@ -73,6 +75,7 @@ impl Key {
             Self::Deny => ("deny", "--deny", "KAEL_DENY"),
             Self::Policy => ("policy", "--policy", "KAEL_POLICY"),
             Self::Confinement => ("confinement", "--confinement", "KAEL_CONFINEMENT"),
+            Self::Journal => ("journal", "--journal", "KAEL_JOURNAL"),
             Self::MaxMemory => ("max_memory", "--max-memory", "KAEL_MAX_MEMORY"),
             Self::MaxCpu => ("max_cpu", "--max-cpu", "KAEL_MAX_CPU"),
             Self::Timeout => ("timeout", "--timeout", "KAEL_TIMEOUT"),
@@ -143,6 +146,7 @@ impl Key {
             }
             Self::Runner => Value::Runner(amount::<Runner>(text)?),
             Self::Confinement => Value::Confinement(amount::<Confinement>(text)?),
+            Self::Journal => Value::Switch(switch(text)?),
             Self::MaxMemory | Self::MaxOutput => Value::Size(amount::<ByteSize>(text)?),
             Self::MaxCpu | Self::Timeout => Value::Time(amount::<TimeLimit>(text)?),
             Self::MaxCalls => Value::Count(amount::<Count<10_000_000>>(text)?.get()),
@@ -170,6 +174,8 @@ pub enum Value {
     Confinement(Confinement),
     /// What starts native actions.
     Runner(Runner),
+    /// Whether something is done.
+    Switch(bool),
 }
 
 impl fmt::Display for Value {
@@ -189,6 +195,7 @@ impl fmt::Display for Value {
             Self::Count(count) => count.fmt(f),
             Self::Confinement(confinement) => confinement.fmt(f),
             Self::Runner(runner) => runner.fmt(f),
+            Self::Switch(on) => f.write_str(if *on { "on" } else { "off" }),
         }
     }
 }
@@ -210,9 +217,20 @@ pub(super) enum ValueError {
     /// It is not one of the words.
     #[error(transparent)]
     Confinement(#[from] UnknownConfinement),
+    /// It is neither on nor off.
+    #[error("expected `on` or `off`, got `{0}`")]
+    Switch(String),
     /// It names no runner.
     #[error(transparent)]
     Runner(#[from] UnknownRunner),
+}
+
+fn switch(text: &str) -> Result<bool, ValueError> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(ValueError::Switch(text.to_owned())),
+    }
 }
 
 fn expand(text: &str, folder: &Path, home: Option<&Path>) -> Result<PathBuf, ValueError> {

@@ -323,6 +323,13 @@ impl Config {
         }
     }
 
+    /// Whether every run has a journal.
+    #[must_use]
+    pub fn journal(&self) -> bool {
+        let setting = self.get(Key::Journal).map(|setting| &setting.value);
+        setting == Some(&Value::Switch(true))
+    }
+
     /// How much confinement actions need.
     #[must_use]
     pub fn confinement(&self) -> Confinement {
@@ -368,6 +375,7 @@ fn defaults() -> BTreeMap<Key, Setting> {
         (Key::Deny, Value::List(Vec::new())),
         (Key::Policy, Value::Paths(Vec::new())),
         (Key::Confinement, Value::Confinement(Confinement::default())),
+        (Key::Journal, Value::Switch(false)),
         (Key::MaxMemory, Value::Size(limits.memory)),
         (Key::MaxCpu, Value::Time(limits.cpu)),
         (Key::Timeout, Value::Time(limits.wall)),

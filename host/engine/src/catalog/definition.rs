@@ -17,6 +17,7 @@ use super::executor::{Executor, Language};
 use super::fields::{Fields, collect_error};
 use super::grants::Grants;
 use super::limits::ActionLimits;
+use super::mcp::{McpServer, McpTool};
 use super::process_fields;
 use super::secret_places;
 use crate::json;
@@ -107,6 +108,8 @@ pub struct Definition {
     pub limits: ActionLimits,
     /// What a WebAssembly action is allowed to use of the machine.
     pub grants: Grants,
+    /// The tool that is called, with `executor = "mcp"`.
+    pub mcp: Option<McpTool>,
 }
 
 impl Definition {
@@ -152,11 +155,17 @@ impl Definition {
         let mut fields = Fields::new(at, body);
         // Collects every error, so that one check shows them all.
         let mut wrong = Vec::new();
-        let source = collect_error(&mut wrong, source(&mut fields));
-        let executor = collect_error(&mut wrong, executor(&mut fields));
+        // Said behind what is wrong with the source, which it decides about.
+        let mut about_executor = Vec::new();
+        let executor = collect_error(&mut about_executor, executor(&mut fields));
+        let (source, mcp) = match executor {
+            Some(Executor::Mcp) => (None, McpTool::parse(&mut fields, &mut wrong)),
+            _ => (collect_error(&mut wrong, source(&mut fields)), None),
+        };
+        wrong.append(&mut about_executor);
         let by = executor.unwrap_or(Executor::Native);
         let process_limits = match executor {
-            Some(Executor::Native | Executor::Docker) => {
+            Some(Executor::Native | Executor::Docker | Executor::Mcp) => {
                 process_fields::limits(&mut fields, by, &mut wrong)
             }
             Some(Executor::Wasm | Executor::Builtin) | None => ProcessLimits::default(),
@@ -174,7 +183,7 @@ impl Definition {
                 let limits = ActionLimits::parse(&mut fields, &mut wrong);
                 (limits, Grants::parse(&mut fields, &mut wrong))
             }
-            Some(Executor::Native | Executor::Docker | Executor::Builtin) => {
+            Some(Executor::Native | Executor::Docker | Executor::Builtin | Executor::Mcp) => {
                 Grants::refuse(&mut fields, &mut wrong);
                 Default::default()
             }
@@ -183,7 +192,7 @@ impl Definition {
         let language = collect_error(&mut wrong, language(&mut fields)).flatten();
         let mut reuse = ResultPolicy::parse(&mut fields, &mut wrong);
         let effects = DeclaredEffects::parse(&mut fields, &mut reuse, &mut wrong);
-        let definition = Self {
+        let mut definition = Self {
             names,
             location: at.clone(),
             contract: Contract::parse(&mut fields, &mut wrong),
@@ -210,7 +219,17 @@ impl Definition {
             deps: deps::parse(&mut fields, by, language, &mut wrong),
             limits,
             grants,
+            mcp,
         };
+        if let Some(McpTool {
+            server: McpServer::Url(at),
+            ..
+        }) = &definition.mcp
+            && let Some(secret) = &at.secret
+        {
+            let token = McpTool::TOKEN.to_owned();
+            definition.secrets.insert(token, secret.clone());
+        }
         if by == Executor::Wasm && definition.entrypoint.is_none() {
             wrong.push(fields.error(
                 "entrypoint",
@@ -349,10 +368,11 @@ fn executor(fields: &mut Fields<'_>) -> Result<Executor, DefinitionError> {
         "native" => Ok(Executor::Native),
         "docker" => Ok(Executor::Docker),
         "wasm" => Ok(Executor::Wasm),
+        "mcp" => Ok(Executor::Mcp),
         other => Err(fields.error(
             "executor",
             &format!(
-                "`{}` is not one of \"native\", \"docker\", \"wasm\"",
+                "`{}` is not one of \"native\", \"docker\", \"wasm\", \"mcp\"",
                 other.escape_debug()
             ),
         )),

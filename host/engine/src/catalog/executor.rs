@@ -11,6 +11,8 @@ pub enum Executor {
     Wasm,
     /// Kael does it itself: an action of the standard library. No definition can name it.
     Builtin,
+    /// A server of the Model Context Protocol runs it: it is one of its tools.
+    Mcp,
 }
 
 impl Executor {
@@ -22,6 +24,7 @@ impl Executor {
             Self::Docker => "docker",
             Self::Wasm => "wasm",
             Self::Builtin => "builtin",
+            Self::Mcp => "mcp",
         }
     }
 }

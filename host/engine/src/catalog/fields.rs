@@ -239,6 +239,11 @@ mod tests {
         defined(
             &json!({ "executor": "wasm", "entrypoint": "y", "limits": { "cpu": 1 }, "dirs": dirs }),
         );
+        let digest = "0".repeat(64);
+        defined(&json!({ "executor": "mcp", "command": ["x"], "tool": "y", "digest": digest }));
+        defined(
+            &json!({ "executor": "mcp", "url": "https://x.example", "tool": "y", "digest": digest }),
+        );
         let taken = TAKEN.with_borrow(Clone::clone);
         assert!(
             taken.len() > 30 && taken.contains("limits.open_files"),

@@ -13,6 +13,7 @@ mod fields;
 mod grants;
 mod library;
 mod limits;
+mod mcp;
 mod process_fields;
 mod sample_value;
 mod schema;
@@ -36,6 +37,7 @@ pub(crate) use grants::is_plain_path;
 pub use grants::{Folder, Grants};
 pub use library::{BuiltinAction, Library};
 pub use limits::ActionLimits;
+pub use mcp::{McpServer, McpTool, McpUrl};
 pub use sample_value::sample_value;
 pub(crate) use schema::TOO_COSTLY_HINT;
 pub use schema::{Misfit, Mistakes, Schema};
@@ -69,7 +71,11 @@ pub struct RawDefinition {
 fn raw(fields: &serde_json::Value) -> RawDefinition {
     let mut body = serde_json::json!({ "source": "x", "executor": "native" });
     let fields = fields.as_object().expect("an object").clone();
-    body.as_object_mut().expect("an object").extend(fields);
+    let body_fields = body.as_object_mut().expect("an object");
+    body_fields.extend(fields);
+    if body_fields["executor"] == "mcp" {
+        body_fields.remove("source");
+    }
     RawDefinition {
         names: vec!["a".into()],
         location: Location {

@@ -93,7 +93,7 @@ fn native_only(
     executor: Executor,
 ) -> Result<(), DefinitionError> {
     match executor {
-        Executor::Native | Executor::Builtin => Ok(()),
+        Executor::Native | Executor::Builtin | Executor::Mcp => Ok(()),
         Executor::Docker => {
             let error = "is for native actions: a container is bounded by its engine";
             Err(fields.error(field, error))

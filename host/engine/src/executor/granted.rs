@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::process::Opened;
 use super::temporary;
-use crate::catalog::{Catalog, Definition, DefinitionError, Executor, Source};
+use crate::catalog::{Catalog, Definition, DefinitionError, Executor, McpServer, Source};
 use crate::environment::Environment;
 use crate::repo::STATE;
 
@@ -356,7 +356,9 @@ fn for_writing(definition: &Definition) -> Vec<(String, String)> {
 fn sources<'a>(catalog: &'a Catalog, repo: &Path) -> BTreeMap<&'a Path, PathBuf> {
     let mut sources = BTreeMap::new();
     for (_, definition) in catalog.iter() {
-        if let Source::Folder(path) = &definition.source {
+        if let Source::Folder(path) = &definition.source
+            && definition.mcp.is_none()
+        {
             let place = || real(&repo.join(path));
             sources.entry(path.as_path()).or_insert_with(place);
         }
@@ -371,12 +373,20 @@ fn trusted(
 ) -> Vec<(&'static str, PathBuf)> {
     let mut trusted = Vec::new();
     if let Source::Folder(path) = &definition.source
+        && definition.mcp.is_none()
         && let Some(source) = sources.get(path.as_path())
     {
         let mut file = source.join(definition.subdir.as_deref().unwrap_or_default());
         file.push(definition.entrypoint.as_deref().unwrap_or_default());
         trusted.push(("field 'source'", source.clone()));
         trusted.push(("field 'entrypoint'", plain(&file)));
+    }
+    let server = match definition.mcp.as_ref().map(|tool| &tool.server) {
+        Some(McpServer::Command(words)) => words.first(),
+        _ => None,
+    };
+    if let Some(program) = server.filter(|program| program.starts_with('/')) {
+        trusted.push(("field 'command'", real(Path::new(program))));
     }
     if definition.executor == Executor::Native {
         let interpreter = definition.interpreter.as_deref().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod ask;
+mod beside;
 mod call_identity;
 pub mod envyr;
 pub mod failure_message;
@@ -21,6 +22,7 @@ pub mod temporary;
 pub mod unblocked;
 
 pub(crate) use adapters::EMPTY as PRINTED_NOTHING;
+pub use beside::{Beside, BesideStarted};
 pub use call_identity::{CALL_VARIABLES, CallIdentity};
 pub(crate) use granted::{holding, problems as grant_problems};
 pub(crate) use not_json::not_json;
@@ -31,7 +33,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::activity::Lines;
-use crate::catalog::{Definition, Executor};
+use crate::catalog::{Definition, Executor, Language};
 use crate::environment::Environment;
 use crate::failure::ActionError;
 use crate::policy::Grants;
@@ -199,6 +201,8 @@ pub struct RepoContext {
     pub sources: Arc<Sources>,
     /// The program that compiles what needs it, if the host has one.
     pub compiler: Option<PathBuf>,
+    /// What the user settled about programs.
+    pub programs: programs::Settings,
 }
 
 /// Makes an executor for the actions of one repo. This is how a program gives Kael executors that
@@ -214,6 +218,7 @@ pub trait ExecutorFactory: Send + Sync {
 
 /// Every executor of one actions repo; the definition says which is used.
 pub struct Executors {
+    context: RepoContext,
     programs: Programs,
     sources: Arc<Sources>,
     added: Vec<(Executor, Arc<dyn Execute>)>,
@@ -238,6 +243,7 @@ impl Executors {
             environment: environment.clone(),
             sources: sources.clone(),
             compiler,
+            programs: settings.clone(),
         };
         let programs = Programs::new(settings, environment.clone(), repo, sources.clone());
         let added = factories
@@ -245,11 +251,18 @@ impl Executors {
             .map(|factory| (factory.executor(), factory.for_repo(context.clone())))
             .collect();
         Self {
+            context,
             programs,
             sources,
             added,
             environment,
         }
+    }
+
+    /// What executors are given of the repo.
+    #[must_use]
+    pub fn context(&self) -> &RepoContext {
+        &self.context
     }
 
     /// Where the implementations come from.
@@ -274,6 +287,17 @@ impl Executors {
         definition: &Definition,
         fetch: bool,
     ) -> Result<Option<Implementation>, ActionError> {
+        if let Some(tool) = &definition.mcp {
+            return Ok(Some(Implementation {
+                folder: self.context.root.clone(),
+                file: tool.tool.clone(),
+                language: Language::Other,
+                interpreter: tool.server.shown(),
+                imports: Vec::new(),
+                packages: Vec::new(),
+                runner: Some("mcp"),
+            }));
+        }
         let mut found = self.sources.look(definition, fetch).await?;
         if let Some(found) = &mut found {
             found.runner = self.programs.chosen(definition).await;
@@ -325,12 +349,22 @@ impl Execute for Executors {
     }
 
     fn runner(&self, definition: &Definition) -> Option<&'static str> {
-        Execute::runner(&self.programs, definition)
+        match definition.mcp {
+            Some(_) => Some("mcp"),
+            None => Execute::runner(&self.programs, definition),
+        }
     }
 
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
-        match (invocation.definition.executor, self.find(Executor::Builtin)) {
-            (Executor::Builtin, Some(builtin)) => builtin.plan(invocation),
+        match self.find(invocation.definition.executor) {
+            Some(added)
+                if matches!(
+                    invocation.definition.executor,
+                    Executor::Builtin | Executor::Mcp
+                ) =>
+            {
+                added.plan(invocation)
+            }
             _ => self.programs.plan(invocation),
         }
     }
@@ -348,6 +382,10 @@ impl Execute for Executors {
     }
 
     fn fingerprint<'a>(&'a self, definition: &'a Definition, key: [u8; 32]) -> Fingerprint<'a> {
+        if definition.mcp.is_some() {
+            let error = ActionError::unavailable("what a server answers has no version", None);
+            return Box::pin(std::future::ready(Err(error)));
+        }
         self.programs.fingerprint(definition, key)
     }
 }

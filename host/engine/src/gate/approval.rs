@@ -1,12 +1,19 @@
 //! Asks a person before a call for which a rule says `approve`.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
 
 use super::denied;
+use crate::catalog::Definition;
 use crate::failure::ActionError;
+use crate::journal::{ApprovalRequest, CallLog, LetterKind, Post, Wait};
 use crate::policy::{Decision, Source};
+use crate::run_info::RunInfo;
+use crate::text::hex;
 
 /// What a person is asked.
 #[derive(Debug, Clone)]
@@ -43,18 +50,34 @@ pub trait Approver: Send + Sync {
     fn ask(&self, question: Question) -> Asking<'_>;
 }
 
-/// Lets a call go on when a person who may do so has said yes.
+const TERMINAL: &str = "run the script on a terminal with kael-host run, which shows the call and asks, or with --journal, \
+                        which waits for kael-host runs approve";
+
+/// What a decision is on, beside the action and its parameters.
+pub(super) struct Asked<'a> {
+    pub(super) run: &'a RunInfo,
+    pub(super) call: u64,
+    pub(super) definition: &'a Definition,
+}
+
+/// Lets a call go on when a person who may do so has said yes: one who is asked now, or, in a run with a journal, one who
+/// says so later.
 pub(super) async fn ask(
     approver: Option<&dyn Approver>,
+    log: Option<&CallLog>,
+    asked: Asked<'_>,
     action: &str,
     params: &str,
     decision: &Decision,
 ) -> Result<(), ActionError> {
-    const TERMINAL: &str =
-        "run the script on a terminal with kael-host run, which shows the call and asks";
     if let Some((rule, why)) = unreachable(&decision.approvals) {
         let hint = "only a server that knows its users can ask for this; loosen `by` to approve on a terminal";
         return Err(denied::by(action, rule, Some((why, hint))));
+    }
+    if approver.is_none()
+        && let Some((log, post)) = log.and_then(|log| Some((log, log.post.as_ref()?)))
+    {
+        return wait(log, post, &asked, action, params, decision).await;
     }
     let Some(approver) = approver else {
         let why = "a person must approve this call, and none can be asked here";
@@ -64,12 +87,7 @@ pub(super) async fn ask(
         action: action.to_owned(),
         params: params.to_owned(),
         rules: decision.approvals.clone(),
-        within: decision
-            .approvals
-            .iter()
-            .filter_map(|source| source.approval.within)
-            .map(crate::units::TimeLimit::duration)
-            .min(),
+        within: within(decision),
     };
     let why = match approver.ask(question).await {
         Answer::Yes => return Ok(()),
@@ -78,6 +96,108 @@ pub(super) async fn ask(
         Answer::Unasked(why) => format!("a person must approve this call, and {why}"),
     };
     Err(denied::by(action, &decision.source, Some((&why, TERMINAL))))
+}
+
+/// How long there is for an answer.
+fn within(decision: &Decision) -> Option<Duration> {
+    let rules = decision.approvals.iter();
+    let times = rules.filter_map(|source| source.approval.within);
+    times.map(crate::units::TimeLimit::duration).min()
+}
+
+/// Waits for a decision that comes later, which may be when another process has the run.
+async fn wait(
+    log: &CallLog,
+    post: &Post,
+    asked: &Asked<'_>,
+    action: &str,
+    params: &str,
+    decision: &Decision,
+) -> Result<(), ActionError> {
+    let rules = decision.approvals.iter();
+    let rules: Vec<String> = rules
+        .map(|rule| match &rule.reason {
+            Some(reason) => format!("{rule}: {reason}"),
+            None => rule.to_string(),
+        })
+        .collect();
+    let digest = digest(asked, action, params, &decision.approvals);
+    let until = match &log.waited {
+        Some(Wait::Approval(before, until)) if *before == digest => *until,
+        _ => within(decision).and_then(|within| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+            u64::try_from(now.saturating_add(within).as_micros()).ok()
+        }),
+    };
+    let call = asked.call;
+    let what = format!("an approval of call {call}, {action}");
+    log.waits(Wait::Approval(digest.clone(), until), until, Some(what));
+    log.settle().await;
+    let request = ApprovalRequest {
+        call,
+        digest: digest.clone(),
+        action: action.to_owned(),
+        params: params.to_owned(),
+        rules,
+        until,
+    };
+    if let Err(why) = post.mailbox().ask(request).await {
+        let why = format!("a person must approve this call, and none can be asked: {why}");
+        return Err(denied::by(action, &decision.source, Some((&why, TERMINAL))));
+    }
+    #[derive(serde::Deserialize)]
+    struct Decided {
+        yes: bool,
+        note: Option<String>,
+    }
+    let letter = log
+        .letter(post, (LetterKind::Decision, &digest), until)
+        .await;
+    let decided = letter.map(|letter| serde_json::from_str::<Decided>(&letter.payload));
+    let why = match decided {
+        Some(Ok(Decided { yes: true, .. })) => return Ok(()),
+        Some(Ok(Decided {
+            note: Some(note), ..
+        })) => {
+            format!("the person who was asked did not approve it: {note}")
+        }
+        Some(_) => "the person who was asked did not approve it".to_owned(),
+        None => "the time for an approval is over".to_owned(),
+    };
+    Err(denied::by(action, &decision.source, Some((&why, TERMINAL))))
+}
+
+/// The SHA-256 of all that a decision is on, in hexadecimal.
+fn digest(asked: &Asked<'_>, action: &str, params: &str, rules: &[Arc<Source>]) -> String {
+    let mut hash = Sha256::new();
+    let number = asked.call.to_string();
+    let run = asked.run.id.to_string();
+    let fixed = [
+        asked.run.tenant.as_str(),
+        &run,
+        &number,
+        action,
+        &asked.definition.digest,
+        params,
+    ];
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    fixed.into_iter().for_each(&mut add);
+    for rule in rules {
+        // A run that goes on names the file by another path.
+        let file = rule
+            .file
+            .as_deref()
+            .map(Path::new)
+            .and_then(Path::file_name);
+        add(&file.unwrap_or_default().to_string_lossy());
+        add(&rule.line.to_string());
+        add(&rule.rule);
+        add(rule.reason.as_deref().unwrap_or_default());
+    }
+    hex(&hash.finalize())
 }
 
 /// The rule for which the person who runs the script cannot approve a call, and why. This is the one place that decides who

@@ -256,7 +256,10 @@ impl Dispatcher {
         };
         let params = match self.policy.is_empty() {
             true => params,
-            false => self.authorize(definition, name, params, noted).await?,
+            false => {
+                self.authorize(definition, (call, name), params, noted, log)
+                    .await?
+            }
         };
         if let Some(hook) = &self.hook {
             let request = CallRequest {
@@ -355,9 +358,10 @@ impl Dispatcher {
     async fn authorize(
         &self,
         definition: &Arc<Definition>,
-        name: &str,
+        (call, name): (u64, &str),
         params: String,
         noted: &mut Noted,
+        log: Option<&CallLog>,
     ) -> Result<String, ActionError> {
         if let Some(why) = self.policy.audit.as_ref().and_then(|audit| audit.broken()) {
             return Err(denied::without_audit(&why));
@@ -374,7 +378,12 @@ impl Dispatcher {
             Verdict::Approve if self.dry_run.is_some() => {}
             Verdict::Approve => {
                 let approver = self.policy.approver.as_deref();
-                let asking = approval::ask(approver, name, &params, decision);
+                let asked = approval::Asked {
+                    run: &self.run,
+                    call,
+                    definition,
+                };
+                let asking = approval::ask(approver, log, asked, name, &params, decision);
                 Box::pin(asking).await?;
             }
         }

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 /// The host's names whose answers take their time, as an action's do.
-const WAITING: [&str; 1] = ["kael.sleep"];
+const WAITING: [&str; 4] = ["kael.sleep", "kael.wait", "kael.start", "kael.child"];
 
 /// The host's names that only show something, and whose answer is null.
 const SHOWING: [&str; 4] = ["kael.print", "kael.print-bytes", "kael.report", "kael.warn"];

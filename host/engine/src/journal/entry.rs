@@ -85,6 +85,14 @@ pub struct Intent {
 pub enum Wait {
     /// A time, in microseconds since 1970.
     Until(u64),
+    /// A signal of that name, or that time.
+    Signal(String, Option<u64>),
+    /// The end of the run of that id, or that time.
+    Child(String, Option<u64>),
+    /// A decision on what has that digest, or that time.
+    Approval(String, Option<u64>),
+    /// It has got the letter of that number, which that person has sent.
+    Letter(u64, String),
 }
 
 /// How a person settled a doubt.
@@ -299,6 +307,14 @@ impl Entry {
                         to.byte(0);
                         to.number(*time);
                     }
+                    Wait::Signal(name, until) => awaited(&mut to, 1, name, *until),
+                    Wait::Child(run, until) => awaited(&mut to, 2, run, *until),
+                    Wait::Approval(digest, until) => awaited(&mut to, 4, digest, *until),
+                    Wait::Letter(number, by) => {
+                        to.byte(3);
+                        to.number(*number);
+                        to.text(by);
+                    }
                 }
             }
             Self::Resolve(resolve) => {
@@ -388,6 +404,10 @@ impl Entry {
                 id: from.number32()?,
                 wait: match from.byte()? {
                     0 => Wait::Until(from.number()?),
+                    1 => Wait::Signal(from.text()?, from.option(Decoder::number)?),
+                    2 => Wait::Child(from.text()?, from.option(Decoder::number)?),
+                    3 => Wait::Letter(from.number()?, from.text()?),
+                    4 => Wait::Approval(from.text()?, from.option(Decoder::number)?),
                     _ => return Err(from.wrong("no such wait")),
                 },
             },
@@ -415,6 +435,12 @@ impl Entry {
         from.finish()?;
         Ok(entry)
     }
+}
+
+fn awaited(to: &mut Encoder, what: u8, name: &str, until: Option<u64>) {
+    to.byte(what);
+    to.text(name);
+    to.option(until, Encoder::number);
 }
 
 fn outcome(to: &mut Encoder, outcome: &Outcome) {

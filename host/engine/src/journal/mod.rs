@@ -4,7 +4,8 @@
 //! The unit is one crossing of `run-action`: what went in, and which completions came out, in which order. That, the
 //! script and the guest are all that a run is a function of. `entry` says what is written, `codec` how, `chain` makes
 //! the log tamper-evident, `log` reads one back, `recorder` writes while a run goes on, `replay` answers crossings
-//! out of a log.
+//! out of a log. `mailbox` is what reaches a run from outside, `post` gives that to the calls that wait for it, and
+//! `waiting` says when a run waits for nothing else.
 //!
 //! Entries are kept in memory and handed to a [`Sink`] at a barrier: before an effect, before output is shown, at
 //! the end. Nothing outside depends on more than what the sink has made durable.
@@ -15,9 +16,12 @@ mod codec;
 mod crossing;
 mod entry;
 mod log;
+mod mailbox;
+mod post;
 mod recorder;
 mod replay;
 mod sink;
+mod waiting;
 
 pub(crate) use call_log::CallLog;
 pub use chain::{Chain, ZERO};
@@ -28,11 +32,15 @@ pub use entry::{
     Wait,
 };
 pub use log::{Broken, Log, LogRow};
+pub use mailbox::{ApprovalRequest, Letter, LetterKind, Mailbox, Mailing, NewChild};
+pub(crate) use post::Post;
 pub use recorder::Journal;
 pub(crate) use recorder::{Recorder, Release};
 pub use replay::Divergence;
 pub(crate) use replay::{Answered, Recovered, Replay};
 pub use sink::{Appending, Batch, Discard, MemorySink, Sink, SinkError};
+pub use waiting::Pause;
+pub(crate) use waiting::Waiting;
 
 /// The version of the format that this Kael writes. Kinds of entries are only ever added.
 pub const FORMAT: u32 = 1;

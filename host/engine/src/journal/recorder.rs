@@ -12,6 +12,8 @@ use super::chain::{Chain, ZERO};
 use super::crossing::{Crossing, Stretch};
 use super::entry::{Begin, Delivered, Delivery, End, Entry, Intent, Outcome, Wait};
 use super::log::{Log, LogRow};
+use super::mailbox::Mailbox;
+use super::post::Post;
 use super::sink::{Batch, Discard, Sink, SinkError};
 use crate::bounds::Meter;
 
@@ -37,6 +39,8 @@ pub struct Journal {
     pub(crate) until: Option<u64>,
     /// Whether the run goes on at the end of that.
     pub(crate) goes_on: bool,
+    /// What comes for the run.
+    pub(crate) post: Option<Post>,
 }
 
 impl Journal {
@@ -50,6 +54,7 @@ impl Journal {
             log: None,
             until: None,
             goes_on: true,
+            post: None,
         }
     }
 
@@ -63,7 +68,21 @@ impl Journal {
             log: Some(Arc::new(log)),
             until: None,
             goes_on: true,
+            post: None,
         }
+    }
+
+    /// The same for a run that letters can reach.
+    #[must_use]
+    pub fn with_mailbox(self, mailbox: Arc<dyn Mailbox>) -> Self {
+        let post = Some(Post::new(mailbox));
+        Self { post, ..self }
+    }
+
+    /// The number of the last letter that the run has looked at. What comes later has not been seen by it.
+    #[must_use]
+    pub fn letters_seen(&self) -> u64 {
+        self.post.as_ref().map_or(0, Post::seen)
     }
 
     /// For looking at a run again: nothing is called, and all of its output is shown.
@@ -75,6 +94,7 @@ impl Journal {
             log: Some(Arc::new(log)),
             until,
             goes_on: false,
+            post: None,
         }
     }
 }
@@ -101,6 +121,8 @@ struct Buffer {
     stretch: Stretch,
     /// Printed, and not handed over.
     output: Vec<u8>,
+    /// What the script has told of how far it is.
+    status: Option<String>,
     /// Handed over, and not shown.
     unshown: Vec<u8>,
     /// Where `output` begins in the whole.
@@ -146,6 +168,7 @@ impl Recorder {
             chain,
             stretch: Stretch::default(),
             output: Vec::new(),
+            status: None,
             unshown: Vec::new(),
             offset: shown,
             shown,
@@ -266,6 +289,12 @@ impl Recorder {
         self.flush_within(OUTPUT_WITHIN);
     }
 
+    /// Keeps how far the run is, for the next entries that become durable.
+    pub(crate) fn status(self: &Arc<Self>, text: String) {
+        self.lock().status = Some(text);
+        self.flush_within(OUTPUT_WITHIN);
+    }
+
     /// The time of day of a run never goes back.
     pub(crate) fn clock(&self, wall: f64) -> f64 {
         let mut buffer = self.lock();
@@ -337,7 +366,9 @@ impl Recorder {
         if !output.is_empty() {
             buffer.unshown.extend_from_slice(&output);
         }
-        if buffer.rows.is_empty() && output.is_empty() && buffer.durable == buffer.handed {
+        let status = buffer.status.take();
+        let is_empty = buffer.rows.is_empty() && output.is_empty() && status.is_none();
+        if is_empty && buffer.durable == buffer.handed {
             return (None, upto);
         }
         buffer.handed += 1;
@@ -361,6 +392,7 @@ impl Recorder {
             rows,
             output,
             offset,
+            status,
         };
         let appending = self.sink.append(batch);
         (Some(Handed { appending, number }), upto)

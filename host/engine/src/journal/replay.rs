@@ -1,6 +1,6 @@
 //! Answers the crossings of a script out of its journal, and says where the script asks for something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::crossing::{Crossing, Stretch};
@@ -37,6 +37,8 @@ pub(crate) struct Recovered {
     pub(crate) intent: Option<Intent>,
     pub(crate) outcome: Option<(u64, Outcome)>,
     pub(crate) wait: Option<Wait>,
+    /// The letter that it has got.
+    pub(crate) letter: Option<u64>,
     pub(crate) resolve: Option<Resolve>,
 }
 
@@ -60,11 +62,14 @@ pub(crate) struct Replay {
     at: usize,
     stretch: Stretch,
     pub(crate) recovered: BTreeMap<u32, Recovered>,
+    /// The letters that the script has got.
+    pub(crate) taken: BTreeSet<u64>,
 }
 
 impl Replay {
     pub(crate) fn new(log: Arc<Log>) -> Self {
         let mut recovered = BTreeMap::<u32, Recovered>::new();
+        let mut taken = BTreeSet::new();
         for (seq, entry) in log.entries().iter().enumerate() {
             match entry {
                 Entry::Intent(intent) => {
@@ -76,14 +81,19 @@ impl Replay {
                     recovered.entry(*id).or_default().outcome = Some((seq as u64, outcome.clone()));
                 }
                 Entry::Wait { id, wait } => {
-                    recovered.entry(*id).or_default().wait = Some(wait.clone());
+                    let call = recovered.entry(*id).or_default();
+                    match wait {
+                        Wait::Letter(number, _) => call.letter = Some(*number),
+                        wait => call.wait = Some(wait.clone()),
+                    }
                 }
                 Entry::Resolve(resolve) => {
                     recovered.entry(resolve.id).or_default().resolve = Some((**resolve).clone());
                 }
                 Entry::Turn { delivered, .. } => {
                     for one in delivered {
-                        recovered.remove(&one.id);
+                        let call = recovered.remove(&one.id);
+                        taken.extend(call.and_then(|call| call.letter));
                     }
                 }
                 _ => {}
@@ -94,6 +104,7 @@ impl Replay {
             at: 1,
             stretch: Stretch::default(),
             recovered,
+            taken,
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Batch {
     pub output: Vec<u8>,
     /// Where that begins in the whole output.
     pub offset: u64,
+    /// What the run tells of how far it is, if that is new.
+    pub status: Option<String>,
 }
 
 /// Why entries are not durable.

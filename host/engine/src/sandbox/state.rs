@@ -5,7 +5,7 @@ mod failures;
 mod host_call;
 mod journaled;
 mod log;
-mod waiting;
+mod wait_call;
 mod wire;
 
 use std::collections::HashMap;
@@ -29,13 +29,12 @@ use crate::gate::Dispatcher;
 use crate::limits::{LimitHit, Limits};
 use crate::permit::Permit;
 use crate::run_info::RunInfo;
+use crate::units::TimeLimit;
 use failures::Failures;
+use wait_call::WaitCall;
 use wire::to_wit;
 
 type Outcome = Result<String, WitError>;
-
-/// The one of the host's own names whose answer takes its time, as an action's does.
-const SLEEP: &str = "kael.sleep";
 
 /// How a call ended, and its permit: results that the guest has not taken yet count as in flight,
 /// which bounds them.
@@ -89,6 +88,9 @@ pub(super) struct InstanceState {
     /// The Lua that the host brings.
     pub(super) library: Option<Arc<Library>>,
     start: Instant,
+    /// Until which time of its thread a rule may compute, and how much that is; what other threads
+    /// take meanwhile does not count.
+    computing: Option<(Duration, Duration)>,
     /// Whether what is going on is to end, for a session that can be asked to.
     pub(super) interrupted: Option<watch::Receiver<bool>>,
     seed: i64,
@@ -139,6 +141,7 @@ impl InstanceState {
             logged: 0,
             library: None,
             start: Instant::now(),
+            computing: None,
             interrupted: None,
             seed,
             permits: Arc::new(Semaphore::new(limits.parallel as usize)),
@@ -159,6 +162,16 @@ impl InstanceState {
         (self.warned, self.logged) = (0, 0);
     }
 
+    /// From here a rule may compute for so long, on this thread.
+    pub(super) fn begin_computing(&mut self, time: Duration) {
+        self.computing = Some((thread_time().saturating_add(time), time));
+    }
+
+    /// Whether the instance is a rule's.
+    fn is_rule(&self) -> bool {
+        self.computing.is_some()
+    }
+
     /// Why the instance must end now, if it must.
     pub(super) fn due_stop(&self) -> Option<Stop> {
         match &self.cancel {
@@ -169,6 +182,16 @@ impl InstanceState {
 
     /// The limit on time that is reached.
     fn out_of_time(&self) -> Option<LimitHit> {
+        if let Some((until, allowed)) = self.computing {
+            let now = thread_time();
+            if now >= until {
+                return Some(LimitHit::Cpu {
+                    allowed: TimeLimit::from_seconds(allowed.as_secs_f64())
+                        .unwrap_or(self.limits.cpu),
+                    used: allowed + (now - until),
+                });
+            }
+        }
         let (allowed, used) = (self.limits.cpu, self.meter.spent());
         let replaying = self
             .journal
@@ -215,7 +238,7 @@ impl InstanceState {
 
     /// Counts a call, and gives it its number in the run.
     fn count_call(&mut self, name: &str) -> wasmtime::Result<u64> {
-        if name == SLEEP {
+        if !wait_call::counts(name) {
             return Ok(0);
         }
         if self.calls == self.limits.calls {
@@ -236,8 +259,13 @@ impl InstanceState {
         name: String,
         params: String,
     ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
-        let sleeps = name == SLEEP;
-        let log = self.call_log(id, number, &name, &params)?;
+        let mut waits = WaitCall::of(&name, &params, number);
+        let log = self.call_log(id, number)?;
+        if let (Some(waits), Some(log)) =
+            (&mut waits, log.as_ref().filter(|log| log.known.is_none()))
+        {
+            waits.begin(log);
+        }
         let (dispatcher, records) = (self.dispatcher.clone(), self.records.clone());
         let (permits, shared) = (self.permits.clone(), self.shared_permits.clone());
         let (failures, info) = (self.failures.clone(), self.info.clone());
@@ -246,8 +274,14 @@ impl InstanceState {
                 log::known(log.as_deref(), seq, &outcome);
                 return (wire::wit_of(outcome), None);
             }
-            if sleeps {
-                let outcome = host_call::sleep(&params, log.as_deref()).await;
+            if let Some(waits) = waits {
+                let shown = waits.shown();
+                // Most calls are none: their future need not have room for what this one needs.
+                let answer = Box::pin(waits.answer(log.as_deref())).await;
+                if let Err(error) = &answer {
+                    failures.note(shown, error);
+                }
+                let outcome = wait_call::outcome(answer);
                 log::ended(log.as_deref(), &outcome, Duration::ZERO, false);
                 return (outcome, None);
             }
@@ -311,4 +345,10 @@ impl InstanceState {
         }
         Ok(done)
     }
+}
+
+/// How long the current thread has computed.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }

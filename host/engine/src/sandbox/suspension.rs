@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::journal::Divergence;
+use crate::journal::{Divergence, Pause};
 use crate::run_info::timestamp;
 
 /// The end of the year 9999, in microseconds since 1970: no later time can be written.
@@ -12,8 +12,8 @@ const LAST: u64 = 253_402_300_799_000_000;
 /// Why a run stopped without an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suspension {
-    /// Everything that it waits for is a time, and the next is far off: in microseconds since 1970.
-    Waiting(u64),
+    /// Everything that it waits for is far off.
+    Waiting(Pause),
     /// It is unknown whether an effect took place that must not be repeated. A person settles that.
     InDoubt(Box<Doubt>),
     /// The script asks for something else than its journal has.
@@ -44,10 +44,19 @@ pub struct Doubt {
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Waiting(due) if *due >= LAST => f.write_str("the run waits for ever"),
-            Self::Waiting(due) => {
-                let due = UNIX_EPOCH + Duration::from_micros(*due);
-                write!(f, "the run waits until {}", timestamp(due))
+            Self::Waiting(pause) => {
+                f.write_str("the run waits")?;
+                if !pause.what.is_empty() {
+                    write!(f, " for {}", pause.what.join(", "))?;
+                }
+                match pause.until.filter(|due| *due < LAST) {
+                    Some(due) => {
+                        let due = UNIX_EPOCH + Duration::from_micros(due);
+                        write!(f, " until {}", timestamp(due))
+                    }
+                    None if pause.what.is_empty() => f.write_str(" for ever"),
+                    None => Ok(()),
+                }
             }
             Self::InDoubt(doubt) => write!(
                 f,

@@ -14,31 +14,35 @@ const MAX_ARGS: usize = 256;
 /// Of `run`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Run {
-    pub(super) code: String,
+pub struct Run {
+    /// The script.
+    pub code: String,
+    /// What the script finds in `arg`.
     #[serde(default)]
-    pub(super) args: Vec<String>,
+    pub args: Vec<String>,
+    /// Whether only actions that change nothing may be called.
     #[serde(default)]
-    pub(super) read_only: bool,
+    pub read_only: bool,
+    /// Seconds for the whole run.
     #[serde(default)]
-    pub(super) timeout: Option<f64>,
+    pub timeout: Option<f64>,
 }
 
 /// Of `check`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Check {
-    pub(super) code: String,
+pub(crate) struct Check {
+    pub(crate) code: String,
 }
 
 /// Of `search`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Search {
+pub(crate) struct Search {
     #[serde(default)]
-    pub(super) query: String,
+    pub(crate) query: String,
     #[serde(default = "ten")]
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
 }
 
 fn ten() -> usize {
@@ -48,33 +52,33 @@ fn ten() -> usize {
 /// Of `describe`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Describe {
-    pub(super) names: Vec<String>,
+pub(crate) struct Describe {
+    pub(crate) names: Vec<String>,
 }
 
 /// Of `result`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct JobResult {
-    pub(super) run: String,
+pub(crate) struct JobResult {
+    pub(crate) run: String,
     #[serde(default)]
-    pub(super) wait: Option<f64>,
+    pub(crate) wait: Option<f64>,
     #[serde(default)]
-    pub(super) part: Option<PartName>,
+    pub(crate) part: Option<PartName>,
     #[serde(default)]
-    pub(super) from: usize,
+    pub(crate) from: usize,
 }
 
 /// A part of an outcome.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum PartName {
+pub(crate) enum PartName {
     Output,
     Result,
 }
 
 /// Reads the arguments of a tool that has these names.
-pub(super) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     given: Option<Map<String, Value>>,
     names: &[&str],
 ) -> Result<T, String> {
@@ -96,7 +100,7 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// Refuses what is too large.
-pub(super) fn bounded(code: &str, args: &[String]) -> Result<(), String> {
+pub(crate) fn bounded(code: &str, args: &[String]) -> Result<(), String> {
     if code.len() > MAX_CODE {
         return Err("`code` may have at most 1 MiB".to_owned());
     }

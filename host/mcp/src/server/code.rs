@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::{Value, json};
 
+use kael_authoring::lint::Checker;
 use kael_engine::gate::approval::{Approver, Asking, Question};
 use kael_engine::run_info::RunInfo;
 use kael_engine::runtime::RunOptions;
@@ -26,7 +27,7 @@ const MAX_PROBLEMS: usize = 20;
 pub(super) const MAX_PART: usize = 64 << 10;
 
 /// A tool's answer: a document.
-pub(super) fn answer(document: Value, is_error: bool) -> CallToolResult {
+pub(crate) fn answer(document: Value, is_error: bool) -> CallToolResult {
     // For clients that show it, or hand it to a model, as it is: the same document, in which no
     // character is hidden or obeyed by a terminal.
     let text = visible(&document.to_string());
@@ -52,7 +53,7 @@ fn visible(json: &str) -> String {
 }
 
 /// The answer to what a model can mend.
-pub(super) fn mistake(message: impl Into<String>) -> CallToolResult {
+pub(crate) fn mistake(message: impl Into<String>) -> CallToolResult {
     answer(
         json!({ "status": "invalid", "error": message.into() }),
         true,
@@ -60,9 +61,9 @@ pub(super) fn mistake(message: impl Into<String>) -> CallToolResult {
 }
 
 /// The answer to a request that began nothing.
-pub(super) type Refusal = Box<CallToolResult>;
+pub(crate) type Refusal = Box<CallToolResult>;
 
-fn refusal(message: impl Into<String>) -> Refusal {
+pub(crate) fn refusal(message: impl Into<String>) -> Refusal {
     Box::new(mistake(message))
 }
 
@@ -164,52 +165,65 @@ impl Inner {
 
     /// What is wrong with a script, as `check` and `run` say it.
     pub(super) async fn problems(&self, code: &str) -> Result<Option<Value>, Refusal> {
-        let checked = self.checker.check(NAME, code).await;
-        let checked = checked.map_err(|error| refusal(error.to_string()))?;
-        if checked.problems.is_empty() {
-            return Ok(None);
-        }
-        let told = checked.problems.iter().take(MAX_PROBLEMS).map(|one| {
-            json!({ "line": one.line, "column": one.column, "message": one.message, "hint": one.remedy })
-        });
-        let told: Vec<Value> = told.collect();
-        Ok(Some(json!({
-            "status": "invalid",
-            "problems": told,
-            "in_all": checked.problems.len(),
-        })))
+        problems(&self.checker, code).await
     }
 
     /// The answer of `check`.
     pub(super) async fn check(&self, given: Option<JsonObject>) -> Result<CallToolResult, Refusal> {
-        let asked: arguments::Check = arguments::read(given, &["code"]).map_err(refusal)?;
-        arguments::bounded(&asked.code, &[]).map_err(refusal)?;
-        Ok(match self.problems(&asked.code).await? {
-            Some(problems) => answer(problems, false),
-            None => answer(json!({ "status": "ok", "problems": [] }), false),
-        })
+        checked(&self.checker, given).await
     }
+}
 
-    /// A part of what an ended job left.
-    pub(super) fn part(outcome: &Outcome, part: PartName, from: usize) -> CallToolResult {
-        let part = match part {
-            PartName::Output => Part::Output,
-            PartName::Result => Part::Result,
-        };
-        let text = outcome.part(part);
-        let from = text.ceil_char_boundary(from.min(text.len()));
-        let to = text.floor_char_boundary(from.saturating_add(MAX_PART).min(text.len()));
-        let mut document = json!({
-            "part": part.name(),
-            "from": from,
-            "bytes": text.len(),
-            "text": &text[from..to],
-        });
-        if to < text.len() {
-            document["next"] = to.into();
-        }
-        answer(document, false)
+/// The answer to a call of `check`.
+pub(crate) async fn checked(
+    checker: &Checker,
+    given: Option<JsonObject>,
+) -> Result<CallToolResult, Refusal> {
+    let asked: arguments::Check = arguments::read(given, &["code"]).map_err(refusal)?;
+    arguments::bounded(&asked.code, &[]).map_err(refusal)?;
+    Ok(match problems(checker, &asked.code).await? {
+        Some(problems) => answer(problems, false),
+        None => answer(json!({ "status": "ok", "problems": [] }), false),
+    })
+}
+
+/// What is wrong with a script, if anything is.
+pub(crate) async fn problems(checker: &Checker, code: &str) -> Result<Option<Value>, Refusal> {
+    let checked = checker.check(NAME, code).await;
+    let checked = checked.map_err(|error| refusal(error.to_string()))?;
+    if checked.problems.is_empty() {
+        return Ok(None);
     }
+    let told = checked.problems.iter().take(MAX_PROBLEMS).map(|one| {
+        json!({ "line": one.line, "column": one.column, "message": one.message, "hint": one.remedy })
+    });
+    let told: Vec<Value> = told.collect();
+    Ok(Some(json!({
+        "status": "invalid",
+        "problems": told,
+        "in_all": checked.problems.len(),
+    })))
+}
+
+/// A part of what an ended job left.
+pub(crate) fn part(outcome: &Outcome, part: PartName, from: usize) -> CallToolResult {
+    let part = match part {
+        PartName::Output => Part::Output,
+        PartName::Result => Part::Result,
+    };
+    let text = outcome.part(part);
+    let from = text.ceil_char_boundary(from.min(text.len()));
+    let to = text.floor_char_boundary(from.saturating_add(MAX_PART).min(text.len()));
+    let mut document = json!({
+        "part": part.name(),
+        "from": from,
+        "bytes": text.len(),
+        "text": &text[from..to],
+    });
+    if to < text.len() {
+        document["next"] = to.into();
+    }
+    answer(document, false)
 }
 
 /// Notes that a call was cancelled, unless it has ended before this is dropped.
@@ -224,7 +238,7 @@ impl Drop for Ended {
 }
 
 /// The link to the rest of what was cut.
-pub(super) fn links(document: &Value) -> Vec<ContentBlock> {
+pub(crate) fn links(document: &Value) -> Vec<ContentBlock> {
     let cut = ["output_cut", "result_cut"];
     let links = cut.iter().filter_map(|field| {
         let link = document.get(field)?.get("link")?.as_str()?;

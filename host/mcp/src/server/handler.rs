@@ -15,11 +15,11 @@ use serde_json::json;
 
 use kael_engine::names::{did_you_mean, nearest};
 
-use super::code::{answer, mistake};
+use super::code::{self, mistake};
 use super::follow::Patience;
 use super::job::Standing;
 use super::report::{Part, link};
-use super::{Inner, Server, ToolSet, actions, arguments, direct, tools};
+use super::{Inner, Server, ToolSet, arguments, direct, tools};
 
 /// How long a client may keep the list of tools.
 const LIST_TTL_MS: u64 = 60_000;
@@ -37,7 +37,9 @@ impl Inner {
             ToolSet::Direct => self
                 .direct
                 .iter()
-                .filter_map(|(name, action)| Some(direct::tool(name, &self.item(action.as_str())?)))
+                .filter_map(|(name, action)| {
+                    Some(direct::tool(name, &self.actions.item(action.as_str())?))
+                })
                 .collect(),
         }
     }
@@ -80,28 +82,8 @@ impl Inner {
                     .unwrap_or_else(|wrong| *wrong)
                     .into());
             }
-            (ToolSet::Code, "search") => {
-                let asked = arguments::read::<arguments::Search>(given, &["query", "limit"]);
-                return Ok(match asked {
-                    Ok(asked) => answer(self.search(&asked.query, asked.limit.clamp(1, 20)), false),
-                    Err(wrong) => mistake(wrong),
-                }
-                .into());
-            }
-            (ToolSet::Code, "describe") => {
-                let asked = arguments::read::<arguments::Describe>(given, &["names"]);
-                return Ok(match asked {
-                    Ok(asked) if asked.names.len() > actions::MAX_DESCRIBED => {
-                        mistake("`names` may have at most 20 elements")
-                    }
-                    Ok(asked) => {
-                        let (document, ok) = self.describe(&asked.names);
-                        answer(document, !ok)
-                    }
-                    Err(wrong) => mistake(wrong),
-                }
-                .into());
-            }
+            (ToolSet::Code, "search") => return Ok(self.actions.searched(given).into()),
+            (ToolSet::Code, "describe") => return Ok(self.actions.told(given).into()),
             (ToolSet::Code, name) => return Ok(self.no_tool(name)),
         };
         match begun {
@@ -125,7 +107,7 @@ impl Inner {
             return Ok(mistake(format!("there is no run {shown}, or it was too long ago")).into());
         };
         if let (Some(part), Standing::Ended(outcome)) = (asked.part, job.standing()) {
-            return Ok(Self::part(&outcome, part, asked.from).into());
+            return Ok(code::part(&outcome, part, asked.from).into());
         }
         let wait = asked.wait.unwrap_or(0.0).clamp(0.0, MAX_WAIT);
         let patience = Patience {

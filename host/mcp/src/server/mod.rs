@@ -1,16 +1,16 @@
 //! A server of the protocol over the actions of one repo.
 
-mod actions;
-mod arguments;
+pub(crate) mod actions;
+pub(crate) mod arguments;
 mod ask;
-mod code;
+pub(crate) mod code;
 mod direct;
 mod follow;
 mod handler;
 mod job;
 mod page;
-mod report;
-mod tools;
+pub(crate) mod report;
+pub(crate) mod tools;
 mod transport;
 
 use std::sync::Arc;
@@ -23,11 +23,10 @@ use tokio::sync::Semaphore;
 
 use kael_authoring::SandboxError;
 use kael_authoring::lint::Checker;
-use kael_authoring::search::Index;
-use kael_engine::gate::Policy;
 use kael_engine::policy::PolicyError;
 use kael_engine::runtime::{LoadError, Repo, RunOptions, Runtime};
 
+use actions::Actions;
 use job::Jobs;
 pub use tools::TOKENS;
 use transport::Bounded;
@@ -98,10 +97,8 @@ pub struct Server {
 
 struct Inner {
     options: ServerOptions,
-    /// Compiled for the repo's catalog.
-    policy: Policy,
+    actions: Actions,
     checker: Checker,
-    index: Index,
     direct: direct::Names,
     jobs: Arc<Jobs>,
     /// Requests that are worked on. A cancelled one may be so for some time, and is no longer open.
@@ -117,22 +114,15 @@ impl Server {
     /// # Errors
     /// When the policy is wrong, or the sandbox does not answer.
     pub async fn new(options: ServerOptions) -> Result<Self, ServerError> {
-        let repo = options.repo.as_deref();
-        let policy = match repo {
-            Some(repo) => repo.policy(&options.run.policy)?,
-            None => options.run.policy.clone(),
-        };
+        let actions = Actions::new(options.repo.clone(), &options.run.policy)?;
         let limits = &options.run.limits;
         let checker = Checker::of(&options.runtime, options.repo.clone(), limits).await?;
         let empty = kael_engine::catalog::Catalog::default();
-        let catalog = repo.map_or(&empty, |repo| &*repo.catalog);
-        let (index, direct) = {
-            let callable = actions::callable(&policy);
-            (
-                Index::new(catalog, &callable),
-                direct::Names::new(catalog, &callable),
-            )
-        };
+        let catalog = options
+            .repo
+            .as_deref()
+            .map_or(&empty, |repo| &*repo.catalog);
+        let direct = direct::Names::new(catalog, actions.callable());
         let mut key = vec![0; 32];
         key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
@@ -140,9 +130,8 @@ impl Server {
         let seal = seal.map_err(|error| LoadError::Fault(error.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                policy,
+                actions,
                 checker,
-                index,
                 direct,
                 jobs: Arc::default(),
                 at_work: Semaphore::new(transport::MAX_OPEN),

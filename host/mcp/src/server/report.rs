@@ -22,28 +22,28 @@ const MAX_DETAIL: usize = 4 << 10;
 
 /// How a job ended.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// What a client is told, but for the output and the result.
-    pub(super) document: Value,
+    pub document: Value,
     /// All that was printed.
-    pub(super) output: String,
+    pub output: String,
     /// The whole result as JSON text.
-    pub(super) result: Option<String>,
+    pub result: Option<String>,
     /// Whether a model should mend something.
-    pub(super) is_error: bool,
+    pub is_error: bool,
     /// Whether it is that of a call, whose document is the action's own result.
-    pub(super) is_call: bool,
+    pub is_call: bool,
 }
 
 /// The part of an outcome that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Output,
     Result,
 }
 
 impl Part {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Output => "output",
             Self::Result => "result",
@@ -53,12 +53,12 @@ impl Part {
 
 impl Outcome {
     /// Bytes that it takes, about.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.output.len() + self.result.as_ref().map_or(0, String::len) + MAX_DETAIL
     }
 
     /// The text of a part.
-    pub(super) fn part(&self, part: Part) -> &str {
+    pub(crate) fn part(&self, part: Part) -> &str {
         match part {
             Part::Output => &self.output,
             Part::Result => self.result.as_deref().unwrap_or("null"),
@@ -66,7 +66,7 @@ impl Outcome {
     }
 
     /// The document with as much of the output and the result as fits.
-    pub(super) fn told(&self, id: &str) -> Value {
+    pub(crate) fn told(&self, id: &str) -> Value {
         let mut told = self.document.clone();
         told["run"] = id.into();
         if let Some(result) = &self.result {
@@ -88,7 +88,7 @@ impl Outcome {
 
     /// The result of a call that succeeded, as its tool gives it: an object, as its schema says, or
     /// an object around any other value. None when it is too large for an answer.
-    pub(super) fn called(&self) -> Option<Value> {
+    pub(crate) fn called(&self) -> Option<Value> {
         let text = self
             .result
             .as_ref()
@@ -101,7 +101,7 @@ impl Outcome {
     }
 
     /// The end of a script.
-    pub(super) fn of_run(report: &RunReport, output: String) -> Self {
+    pub(crate) fn of_run(report: &RunReport, output: String) -> Self {
         let (status, error) = match &report.ending {
             Ending::Done(_) | Ending::Exited(0) => ("done", None),
             Ending::Failed(error) => ("failed", Some(script_error(error))),
@@ -165,7 +165,7 @@ impl Outcome {
     }
 
     /// The end of a call.
-    pub(super) fn of_call(report: CallReport) -> Self {
+    pub(crate) fn of_call(report: CallReport) -> Self {
         let calls: Vec<Value> = report.record.iter().map(call).collect();
         let (status, error, result) = match report.outcome {
             Ok(result) => ("done", None, Some(result)),
@@ -186,7 +186,7 @@ impl Outcome {
     }
 
     /// A call that was cancelled.
-    pub(super) fn cancelled() -> Self {
+    pub(crate) fn cancelled() -> Self {
         let error = json!({ "kind": "cancelled", "message": "the call was cancelled" });
         Self {
             document: json!({ "status": "cancelled", "error": error }),
@@ -208,7 +208,7 @@ fn cut(text: &str, id: &str, part: Part) -> Value {
 }
 
 /// The address of a part, for `resources/read`.
-pub(super) fn link(id: &str, part: Part) -> String {
+pub(crate) fn link(id: &str, part: Part) -> String {
     format!("kael://runs/{id}/{}", part.name())
 }
 

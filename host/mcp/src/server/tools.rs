@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub const TOKENS: usize = 1500;
 
 /// What a client is told of the server as a whole.
-pub(super) const INSTRUCTIONS: &str = "Kael runs Lua 5.5 scripts in a sandbox whose only way out is the actions \
+pub(crate) const INSTRUCTIONS: &str = "Kael runs Lua 5.5 scripts in a sandbox whose only way out is the actions \
 of a team. Use `search` to find actions, `describe` for their parameters, then `run` one script that does the \
 whole job: call actions as actions.NAME({ ... }), filter and join in Lua, and `return` only what is needed.";
 
@@ -32,7 +32,7 @@ fn tool(name: &'static str, description: &'static str, effect: Effect, input: Va
 }
 
 /// Sorted by name, so that a client's cache of its prompt holds.
-pub(super) fn list() -> Vec<Tool> {
+pub(crate) fn list() -> Vec<Tool> {
     let text = |words: &str| json!({ "type": "string", "description": words });
     let object = |properties: Value, required: &[&str]| {
         json!({

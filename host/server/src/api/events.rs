@@ -14,18 +14,19 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{self, Names, Params};
 use super::runs;
 use crate::app::App;
-use crate::auth::Scope;
+use crate::auth::{Caller, Scope};
 use crate::event::{Event, Kind as EventKind};
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::runner::live::Live;
-use crate::tables::events;
+use crate::tables::{events, tokens};
+use crate::time;
 
 /// How often a quiet stream shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -91,7 +92,7 @@ pub(crate) async fn follow(
             )
         })?,
     };
-    let reader = Reader::new(app, run.id, after);
+    let reader = Reader::new(app, run.id, after).held_to(&scope.caller);
     match params.wait {
         None => Ok(stream_of(reader)),
         Some(wait) => {
@@ -152,6 +153,21 @@ async fn poll(mut reader: Reader, wait: Duration) -> Result<Response, Problem> {
     .into_response())
 }
 
+async fn over(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn revoked(caller: &mut Option<(Id, watch::Receiver<()>)>) {
+    match caller {
+        // The sender lives as long as the server.
+        Some((_, revocations)) => _ = revocations.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Reads the events of a run one after the other.
 pub(crate) struct Reader {
     app: Arc<App>,
@@ -162,6 +178,10 @@ pub(crate) struct Reader {
     after: i64,
     page: VecDeque<Arc<Event>>,
     over: bool,
+    /// Who reads, and when a token was taken away.
+    caller: Option<(Id, watch::Receiver<()>)>,
+    /// When the caller's token ends.
+    expires: Option<Instant>,
 }
 
 impl Reader {
@@ -178,7 +198,19 @@ impl Reader {
             after,
             page: VecDeque::new(),
             over: false,
+            caller: None,
+            expires: None,
         }
+    }
+
+    /// Ends with the token of a caller.
+    fn held_to(mut self, caller: &Caller) -> Self {
+        self.caller = Some((caller.token, self.app.authority.revocations()));
+        self.expires = caller.expires.map(|expires| {
+            let left = u64::try_from(expires - time::now()).unwrap_or(0);
+            Instant::now() + Duration::from_micros(left)
+        });
+        self
     }
 
     /// The next event; none behind the last one, and when the server ends.
@@ -213,11 +245,32 @@ impl Reader {
                 return None;
             }
             let ends = self.app.ends();
-            tokio::select! {
-                changed = self.changed.changed() => changed.ok()?,
+            let was_revoked = tokio::select! {
+                changed = self.changed.changed() => {
+                    changed.ok()?;
+                    false
+                }
                 () = ends => return None,
+                () = over(self.expires) => return None,
+                () = revoked(&mut self.caller) => true,
+            };
+            if was_revoked && !self.may_read().await {
+                return None;
             }
         }
+    }
+
+    /// Whether the caller's token is still there.
+    async fn may_read(&self) -> bool {
+        let Some((token, _)) = self.caller else {
+            return true;
+        };
+        let found = self
+            .app
+            .store
+            .read(move |tx| tokens::by_id(tx, &token))
+            .await;
+        found.is_ok_and(|found| found.is_some())
     }
 
     /// The next event that is in memory already.

@@ -4,6 +4,7 @@
 //! result into a response. The OpenAPI document is made from the handlers.
 
 pub(crate) mod actions;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod calls;
 pub(crate) mod cancel;
@@ -11,6 +12,7 @@ pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod health;
+pub(crate) mod mcp;
 pub(crate) mod runs;
 pub(crate) mod session;
 pub(crate) mod submit;
@@ -80,6 +82,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tenants::own))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::get, tenants::put))
+        .routes(routes!(alerts::send, alerts::list))
+        .routes(routes!(alerts::get))
         .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
@@ -96,6 +100,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
     };
     router
         .route("/v1/openapi.json", axum::routing::get(document))
+        .route("/mcp", axum::routing::any(mcp::serve))
         .method_not_allowed_fallback(method)
 }
 

@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use kael_engine::text::shorten;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use super::tokens::MadeToken;
+use super::tokens::{MadeToken, check_name};
 use super::types::Token;
 use crate::app::App;
 use crate::auth::Caller;
@@ -29,13 +30,25 @@ pub(crate) const LINK_LIVES: i64 = 15 * 60 * time::SECOND;
 /// How long a token that a program gets by signing in is valid.
 const TOKEN_LIVES: i64 = 90 * 24 * 3600 * time::SECOND;
 
+/// Tokens that the links of one token make.
+const MAX_CHILDREN: i64 = 50;
+/// Links of one token that are open at the same time.
+const MAX_LINKS: i64 = 20;
+
+/// What became of a code.
+enum Made {
+    Token(TokenRow),
+    Unknown,
+    TooMany,
+}
+
 /// A one-time code.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The code of a one-time link.
     pub code: String,
-    /// What the new token is called, such as the name of the machine.
+    /// What the new token is called behind the name of the link's token, such as the name of the machine.
     #[serde(default)]
     pub name: Option<String>,
 }
@@ -55,20 +68,27 @@ pub(crate) async fn login(
     let secret = secret::new(secret::TOKEN)?;
     let (code, hash) = (secret::hash(&body.code), secret::hash(&secret));
     known_code(&app, code).await?;
-    let name = body
-        .name
-        .filter(|name| !name.is_empty() && name.len() <= 100);
+    let name = body.name.filter(|name| !name.is_empty());
+    if let Some(name) = &name {
+        check_name(name)?;
+    }
     let made = app.store.write(move |tx| {
         let Some(from) = tokens::take_sign_in(tx, &code)? else {
-            return Ok(None);
+            return Ok(Made::Unknown);
         };
+        if tokens::children(tx, &from.id)? >= MAX_CHILDREN {
+            return Ok(Made::TooMany);
+        }
+        // The name of the link's token comes first: nobody signs in as somebody else.
+        let name = name.as_deref().unwrap_or("login");
         let row = TokenRow {
             id: Id::new(),
-            name: name.unwrap_or_else(|| format!("login of {}", from.name)),
+            name: shorten(&format!("{}: {name}", from.name), 200).into_owned(),
             expires: Some(from.expires.unwrap_or(i64::MAX).min(tx.now() + TOKEN_LIVES)),
             created: tx.now(),
             created_by: from.name.clone(),
             last_used: None,
+            parent: Some(from.id),
             ..from
         };
         tokens::insert(tx, &row, &hash)?;
@@ -82,10 +102,16 @@ pub(crate) async fn login(
             &row.id.to_string(),
             &detail,
         )?;
-        Ok(Some(row))
+        Ok(Made::Token(row))
     });
-    let Some(row) = made.await? else {
-        return Err(unknown_code());
+    let row = match made.await? {
+        Made::Token(row) => row,
+        Made::Unknown => return Err(unknown_code()),
+        Made::TooMany => {
+            let detail = format!("the links of this token have made {MAX_CHILDREN} tokens");
+            return Err(Problem::new(Kind::TooManyRequests, detail)
+                .hint("kael-host token rm takes some of them away"));
+        }
     };
     let tenant = row
         .tenant
@@ -139,9 +165,18 @@ pub(crate) async fn sign_in(
     let expires = time::now() + LINK_LIVES;
     let code = secret::new(CODE)?;
     let (hash, token) = (secret::hash(&code), caller.token);
-    app.store
-        .write(move |tx| tokens::add_sign_in(tx, &hash, &token, expires))
-        .await?;
+    let made = app.store.write(move |tx| {
+        if tokens::open_sign_ins(tx, &token)? >= MAX_LINKS {
+            return Ok(false);
+        }
+        tokens::add_sign_in(tx, &hash, &token, expires)?;
+        Ok(true)
+    });
+    if !made.await? {
+        let detail = format!("{MAX_LINKS} links of this token are open");
+        return Err(Problem::new(Kind::TooManyRequests, detail)
+            .hint("a link that nobody uses is gone after 15 minutes"));
+    }
     let made = SignIn {
         url: link(&app, &code),
         expires: time::text(expires),
@@ -178,6 +213,7 @@ pub(crate) async fn operator_link(app: &App) -> Result<String, Problem> {
                         created: tx.now(),
                         created_by: "kael-host serve".to_owned(),
                         last_used: None,
+                        parent: None,
                     };
                     tokens::insert(tx, &row, &own)?;
                     row.id

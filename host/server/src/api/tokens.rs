@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use kael_engine::text;
 use kael_engine::units::TimeLimit;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -114,10 +115,7 @@ pub(crate) async fn make(app: &App, scope: &Scope, new: NewToken) -> Result<Made
         }
         _ => Some(scope.tenant.id),
     };
-    if new.name.is_empty() || new.name.len() > 100 || new.name.chars().any(char::is_control) {
-        let detail = "`name` must be 1 to 100 bytes without control characters";
-        return Err(Problem::new(Kind::Invalid, detail));
-    }
+    check_name(&new.name)?;
     let secret = secret::new(secret::TOKEN)?;
     let now = time::now();
     let row = TokenRow {
@@ -129,6 +127,7 @@ pub(crate) async fn make(app: &App, scope: &Scope, new: NewToken) -> Result<Made
         created: now,
         created_by: scope.caller.name.clone(),
         last_used: None,
+        parent: None,
     };
     let (hash, kept, who) = (
         secret::hash(&secret),
@@ -156,6 +155,15 @@ pub(crate) async fn make(app: &App, scope: &Scope, new: NewToken) -> Result<Made
     })
 }
 
+/// Refuses a name that a list could not show as it is.
+pub(crate) fn check_name(name: &str) -> Result<(), Problem> {
+    if (1..=100).contains(&name.len()) && !name.chars().any(text::is_unsafe_char) {
+        return Ok(());
+    }
+    let detail = "`name` must be 1 to 100 bytes without control or invisible characters";
+    Err(Problem::new(Kind::Invalid, detail))
+}
+
 /// A lifetime in microseconds: days, too.
 fn time_of(text: &str) -> Result<i64, Problem> {
     let days = text
@@ -170,7 +178,7 @@ fn time_of(text: &str) -> Result<i64, Problem> {
     Ok(time::micros(time.duration()))
 }
 
-/// Take a token away, with the sessions that were begun with it.
+/// Take a token away, with the tokens and sessions that its links began.
 #[utoipa::path(
     delete, path = "/v1/tokens/{id}", tag = "tokens", operation_id = "delete_token",
     params(("id" = String, Path, description = "The id of the token")),
@@ -198,14 +206,14 @@ pub(crate) async fn revoke(app: &App, scope: &Scope, id: &str) -> Result<(), Pro
     let who = scope.caller.name.clone();
     app.store
         .write(move |tx| {
-            tokens::delete(tx, &id)?;
+            let count = tokens::delete(tx, &id)?;
             audit::add(
                 tx,
                 row.tenant,
                 &who,
                 "token.delete",
                 &id.to_string(),
-                &json!({ "name": row.name }),
+                &json!({ "name": row.name, "tokens": count }),
             )
         })
         .await?;

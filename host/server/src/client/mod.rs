@@ -16,6 +16,7 @@ use thiserror::Error;
 
 pub use events::{Follow, FollowedEvent};
 
+pub use crate::api::alerts::{MAX_SENT as MAX_SENT_ALERTS, SentAlerts, TakenAlerts};
 pub use crate::api::session::{Login, Me, SignIn};
 pub use crate::api::tokens::{MadeToken, NewToken};
 pub use crate::api::types::{Run, RunError, Runs, Submit, Token};

@@ -1,16 +1,13 @@
 //! What an operator decides about the server: `serve.yaml`, every key of it checked.
 
-mod reader;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kael_engine::policy::parse_yaml;
+use kael_engine::policy::Node;
+pub use kael_engine::settings_file::SettingsError as ConfigError;
+use kael_engine::settings_file::{Errors, Table, read_settings};
 use kael_engine::units::{Count, TimeLimit};
-
-pub use reader::ConfigError;
-use reader::Table;
 
 use crate::tenant::{RunLimits, TenantSettings};
 
@@ -77,23 +74,14 @@ impl ServeConfig {
         folder: &Path,
         data: PathBuf,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self::new(data);
-        let root = parse_yaml(text)
-            .map_err(|mistake| ConfigError::one(name, text, mistake.line, &mistake.message))?;
-        let mut errors = Vec::new();
-        config.read(&root, folder, &mut errors);
-        match errors.is_empty() {
-            true => Ok(config),
-            false => Err(ConfigError::new(name, text, errors)),
-        }
+        read_settings(name, text, |root, errors| {
+            let mut config = Self::new(data);
+            config.read(root, folder, errors);
+            config
+        })
     }
 
-    fn read(
-        &mut self,
-        root: &kael_engine::policy::Node,
-        folder: &Path,
-        errors: &mut reader::Errors,
-    ) {
+    fn read(&mut self, root: &Node, folder: &Path, errors: &mut Errors) {
         const KEYS: &[&str] = &[
             "listen",
             "public_url",

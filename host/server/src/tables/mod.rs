@@ -3,6 +3,7 @@
 //! What belongs to a tenant is only read and written through a [`Scoped`] value, so that no query
 //! can leave the tenant out. The scheduler and the operator have functions of their own.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod queue;
@@ -34,6 +35,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("kael.db"), Mode::Exclusive).expect("a store");
         let groups = [
+            super::alerts::ALL,
             super::audit::ALL,
             super::events::ALL,
             super::queue::ALL,

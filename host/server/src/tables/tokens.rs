@@ -18,6 +18,8 @@ pub(crate) struct TokenRow {
     pub(crate) created: i64,
     pub(crate) created_by: String,
     pub(crate) last_used: Option<i64>,
+    /// The token whose link made this one.
+    pub(crate) parent: Option<Id>,
 }
 
 /// A session of a browser.
@@ -30,21 +32,27 @@ pub(crate) struct SessionRow {
 }
 
 statements! {
-    INSERT = "INSERT INTO srv_tokens (id, tenant, name, hash, role, expires, created, created_by) \
-              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    BY_HASH = "SELECT id, tenant, name, role, expires, created, created_by, last_used \
+    INSERT = "INSERT INTO srv_tokens (id, tenant, name, hash, role, expires, created, created_by, parent) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    BY_HASH = "SELECT id, tenant, name, role, expires, created, created_by, last_used, parent \
                FROM srv_tokens WHERE hash = ?1";
-    BY_ID = "SELECT id, tenant, name, role, expires, created, created_by, last_used \
+    BY_ID = "SELECT id, tenant, name, role, expires, created, created_by, last_used, parent \
              FROM srv_tokens WHERE id = ?1";
-    OF_TENANT = "SELECT id, tenant, name, role, expires, created, created_by, last_used \
+    OF_TENANT = "SELECT id, tenant, name, role, expires, created, created_by, last_used, parent \
                  FROM srv_tokens WHERE tenant = ?1 ORDER BY id";
-    EVERY = "SELECT id, tenant, name, role, expires, created, created_by, last_used \
+    EVERY = "SELECT id, tenant, name, role, expires, created, created_by, last_used, parent \
              FROM srv_tokens ORDER BY id";
+    // The token and those that its links made, and so on.
+    FAMILY = "WITH RECURSIVE family (id) AS (SELECT id FROM srv_tokens WHERE id = ?1 \
+              UNION SELECT child.id FROM srv_tokens AS child JOIN family ON child.parent = family.id) SELECT id FROM family";
+    CHILDREN = "SELECT count(*) FROM srv_tokens WHERE parent = ?1";
     DELETE = "DELETE FROM srv_tokens WHERE id = ?1";
     USED = "UPDATE srv_tokens SET last_used = ?2 WHERE id = ?1";
     ADD_SIGN_IN = "INSERT INTO srv_sign_ins (hash, token, expires) VALUES (?1, ?2, ?3)";
     HAS_SIGN_IN = "SELECT expires FROM srv_sign_ins WHERE hash = ?1";
     TAKE_SIGN_IN = "DELETE FROM srv_sign_ins WHERE hash = ?1 RETURNING token, expires";
+    OPEN_SIGN_INS = "SELECT count(*) FROM srv_sign_ins WHERE token = ?1 AND expires >= ?2";
+    DROP_SIGN_INS_OF = "DELETE FROM srv_sign_ins WHERE token = ?1";
     DROP_SIGN_INS = "DELETE FROM srv_sign_ins WHERE expires < ?1";
     SESSION = "SELECT token, csrf, expires FROM srv_sessions WHERE hash = ?1";
     ADD_SESSION = "INSERT INTO srv_sessions (hash, token, csrf, created, expires) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -54,7 +62,7 @@ statements! {
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, token: &TokenRow, hash: &[u8; 32]) -> Result<(), StoreError> {
-    let values: [Value<'_>; 8] = [
+    let values: [Value<'_>; 9] = [
         (&token.id).into(),
         token.tenant.into(),
         (&token.name).into(),
@@ -63,6 +71,7 @@ pub(crate) fn insert(tx: &Tx<'_>, token: &TokenRow, hash: &[u8; 32]) -> Result<(
         token.expires.into(),
         token.created.into(),
         (&token.created_by).into(),
+        token.parent.as_ref().into(),
     ];
     tx.execute(INSERT, &values).map(|_| ())
 }
@@ -83,10 +92,28 @@ pub(crate) fn list(tx: &Tx<'_>, tenant: Option<i64>) -> Result<Vec<TokenRow>, St
     }
 }
 
-/// Deletes a token and the sessions that were begun with it.
-pub(crate) fn delete(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
-    tx.execute(DROP_SESSIONS_OF, &[id.into()])?;
-    Ok(tx.execute(DELETE, &[id.into()])? == 1)
+/// Deletes a token, the tokens that its links made, and the sessions and links of all of them. Returns how many tokens.
+pub(crate) fn delete(tx: &Tx<'_>, id: &Id) -> Result<usize, StoreError> {
+    let family = tx.query(FAMILY, &[id.into()], |row| Ok(Id::of(row.get(0)?)))?;
+    for id in &family {
+        tx.execute(DROP_SESSIONS_OF, &[id.into()])?;
+        tx.execute(DROP_SIGN_INS_OF, &[id.into()])?;
+        tx.execute(DELETE, &[id.into()])?;
+    }
+    Ok(family.len())
+}
+
+/// How many tokens the links of a token have made.
+pub(crate) fn children(tx: &Tx<'_>, id: &Id) -> Result<i64, StoreError> {
+    let count = tx.first(CHILDREN, &[id.into()], |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
+}
+
+/// How many links of a token are open.
+pub(crate) fn open_sign_ins(tx: &Tx<'_>, id: &Id) -> Result<i64, StoreError> {
+    let values = [id.into(), tx.now().into()];
+    let count = tx.first(OPEN_SIGN_INS, &values, |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
 }
 
 pub(crate) fn used(tx: &Tx<'_>, id: &Id) -> Result<(), StoreError> {
@@ -171,5 +198,6 @@ fn row(row: &Row<'_, '_>) -> Result<TokenRow, StoreError> {
         created: row.get(5)?,
         created_by: row.get(6)?,
         last_used: row.get(7)?,
+        parent: row.get::<Option<[u8; 16]>>(8)?.map(Id::of),
     })
 }

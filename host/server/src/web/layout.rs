@@ -8,9 +8,10 @@ use super::alone::{brand, head};
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
-const PAGES: [(&str, &str, Role); 5] = [
+const PAGES: [(&str, &str, Role); 6] = [
     ("/runs", "Runs", Role::Viewer),
     ("/catalog", "Actions", Role::Viewer),
+    ("/alerts", "Alerts", Role::Viewer),
     ("/tokens", "Tokens", Role::Manager),
     ("/audit", "Audit", Role::Manager),
     ("/tenants", "Tenants", Role::Operator),
@@ -96,4 +97,22 @@ pub(super) fn took(millis: f64) -> String {
 /// A number of bytes as people say it.
 pub(super) fn bytes(bytes: u64) -> String {
     kael_engine::units::ByteSize::new(bytes).to_string()
+}
+
+/// A path with what is known of its query.
+pub(super) fn address(path: &str, query: &[(&str, Option<&str>)]) -> String {
+    let parts = query.iter().filter_map(|(key, value)| {
+        let value = value.filter(|value| !value.is_empty())?;
+        Some(format!("{key}={}", quoted(value)))
+    });
+    format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let bytes = text.bytes().map(|byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    bytes.collect()
 }

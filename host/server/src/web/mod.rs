@@ -4,6 +4,7 @@
 //! work without the script, too: it only keeps them up to date.
 
 mod access;
+mod alerts;
 mod alone;
 mod assets;
 mod audit;
@@ -42,5 +43,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/tokens/{id}/delete", post(tokens::delete))
         .route("/tenants", get(tenants::show))
         .route("/tenants/choose", post(tenants::choose))
+        .route("/alerts", get(alerts::show))
+        .route("/alerts/{id}", get(alerts::detail))
         .route("/audit", get(audit::show))
 }

@@ -78,20 +78,7 @@ fn address(params: &ListParams, state: Option<&str>, cursor: Option<&str>) -> St
         ("label", params.label.as_deref()),
         ("cursor", cursor),
     ];
-    let parts = parts.into_iter().filter_map(|(key, value)| {
-        let value = value.filter(|value| !value.is_empty())?;
-        Some(format!("{key}={}", quoted(value)))
-    });
-    format!("/runs?{}", parts.collect::<Vec<_>>().join("&"))
-}
-
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let bytes = text.bytes().map(|byte| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    bytes.collect()
+    layout::address("/runs", &parts)
 }
 
 fn table(all: &[Run], params: &ListParams) -> Markup {

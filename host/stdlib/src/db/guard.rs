@@ -4,13 +4,11 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
-use crate::running::Running;
-
 /// Bytes of one value or row, and of a statement.
 const MAX_VALUE: i32 = 16 << 20;
 const MAX_SQL: i32 = 1 << 20;
-/// Steps of SQLite's machine between two looks at the call.
-const STEPS: i32 = 10_000;
+/// Columns of a table and of an answer.
+const MAX_COLUMNS: i32 = 500;
 /// Pragmas that only tell something.
 const READ: [&str; 9] = [
     "database_list",
@@ -25,10 +23,11 @@ const READ: [&str; 9] = [
 ];
 
 /// Sets the bounds of a connection.
-pub(super) fn bound(connection: &Connection, running: Running) -> Result<()> {
+pub(super) fn bound(connection: &Connection) -> Result<()> {
     for (limit, most) in [
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE),
+        (Limit::SQLITE_LIMIT_COLUMN, MAX_COLUMNS),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
         (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
@@ -37,7 +36,7 @@ pub(super) fn bound(connection: &Connection, running: Running) -> Result<()> {
     ] {
         connection.set_limit(limit, most)?;
     }
-    connection.progress_handler(STEPS, Some(move || running.check().is_err()))
+    Ok(())
 }
 
 /// Decides on what statements do, from now on.

@@ -1,16 +1,17 @@
 //! `kael.db.*`: the databases that a policy opens, by the names that it gives them.
 //!
-//! A script never sees where a database is. `sqlite` opens its file for one call, so that nothing
-//! of a call is left for the next; `guard` keeps statements in it; `value` is how values cross.
+//! A script never sees where a database is. `process` starts a child process for each call, so that
+//! nothing of a call is left for the next; in it `sqlite` opens the file, `guard` keeps statements in
+//! it, and `value` is how values cross.
 
 mod guard;
+mod process;
 mod sqlite;
 mod value;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use kael_engine::executor::granted::Places;
@@ -19,8 +20,11 @@ use kael_engine::policy::Grants;
 use kael_engine::policy::grants::DbGrant;
 
 use crate::refusal::{invalid, not_granted, params};
-use crate::running::Running;
 use crate::values::Values;
+pub(crate) use process::Program;
+pub use process::WORD;
+use process::Work;
+pub use sqlite::sqlite_stdin;
 
 /// Seconds that a call takes, unless it says otherwise; and the most.
 const DEFAULT_TIME: f64 = 30.0;
@@ -41,20 +45,12 @@ struct Params {
 }
 
 /// One statement of a transaction.
-#[derive(Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Statement {
     sql: String,
     #[serde(default)]
     params: Vec<Value>,
-}
-
-/// What is done with a database.
-struct Work {
-    /// Only read, and give rows back.
-    reads: bool,
-    statements: Vec<Statement>,
-    max_rows: usize,
 }
 
 fn find<'a>(
@@ -93,7 +89,8 @@ pub(crate) async fn run(
     action: &str,
     text: &str,
     grants: &Grants,
-    places: Arc<Places>,
+    places: &Places,
+    program: Program<'_>,
     values: &mut Values<'_>,
 ) -> Result<Vec<u8>, ActionError> {
     let asked: Params = params(text)?;
@@ -127,31 +124,18 @@ pub(crate) async fn run(
         _ => return Err(invalid("a statement is missing")),
     }
     let work = Work {
+        path: PathBuf::new(),
         reads,
         statements,
         max_rows: max_rows.unwrap_or(0) as usize,
     };
     let url = values.expand(&grant.url).await?;
-    let file = sqlite::file_of(&url).ok_or_else(|| {
+    let file = process::file_of(&url).ok_or_else(|| {
         let message = format!(
             "the database `{}` has no URL such as sqlite:data/name.db",
             grant.name
         );
         ActionError::unavailable(message, None)
     })?;
-    let file = file.to_owned();
-    let (running, stop) = Running::new();
-    let doing = tokio::task::spawn_blocking(move || sqlite::run(&file, &places, &work, running));
-    // Dropped with the call or after its time: the database sees it and ends.
-    let within = tokio::time::timeout(Duration::from_secs_f64(time), doing).await;
-    drop(stop);
-    match within {
-        Ok(done) => {
-            done.unwrap_or_else(|error| Err(ActionError::new(ErrorKind::Failed, error.to_string())))
-        }
-        Err(_) => {
-            let message = format!("it took longer than {time} s");
-            Err(ActionError::new(ErrorKind::Timeout, message))
-        }
-    }
+    process::run(program, file, places, work, time).await
 }

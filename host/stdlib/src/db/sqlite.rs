@@ -1,77 +1,130 @@
-//! A file of SQLite, open for one call.
+//! The child process: opens a file of SQLite for one call, and does its work.
+//!
+//! SQLite reads what others have written, and keeps what it sorts in memory. In a process of its own
+//! it can do no more to the host than its limits and its confinement allow.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, Error, OpenFlags};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use serde_json::{Value, json};
 
-use kael_engine::executor::granted::{Places, Refused, Use, by_descriptor};
-use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::units::ByteSize;
 
-use super::{Statement, Work, guard, value};
-use crate::refusal::invalid;
-use crate::running::Running;
+use super::process::{MEMORY, Reply, Work};
+use super::{Statement, guard, value};
 
 /// How long a call waits for another that writes.
 const BUSY: Duration = Duration::from_secs(5);
 /// Bytes of all rows of an answer.
 const MAX_ANSWER: usize = 16 << 20;
+/// Bytes that a database may grow to.
+const MAX_SIZE: i64 = 1 << 30;
 
-/// The file that a URL names: `sqlite:data/x.db`, `sqlite:///srv/x.db`.
-pub(super) fn file_of(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("sqlite:")?;
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    let is_file = !path.is_empty() && !path.starts_with(':') && !path.ends_with('/');
-    is_file.then_some(path)
+/// Reads the work on stdin, and writes the reply to stdout.
+///
+/// # Errors
+/// When one of the two fails.
+pub fn sqlite_stdin() -> io::Result<()> {
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text)?;
+    let work: Work = serde_json::from_slice(&text)?;
+    let reply = match done(&work) {
+        Ok(answer) => Reply::Done(answer),
+        Err(Failure::Asked(why)) => Reply::Asked(why),
+        Err(Failure::Unopened(why)) => Reply::Unopened(why),
+        Err(Failure::Sqlite(error)) => Reply::Failed(said(&error)),
+    };
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, &reply)?;
+    stdout.flush()
 }
 
-/// Does the work of a call.
-pub(super) fn run(
-    file: &str,
-    places: &Places,
-    work: &Work,
-    running: Running,
-) -> Result<Vec<u8>, ActionError> {
-    let path = real(file, places, work.reads)?;
+fn done(work: &Work) -> Result<Value, Failure> {
+    let is_still = work.reads && is_still(&work.path);
+    let answer = on(&open(work, is_still)?, work);
+    match is_still && beside(&work.path, "-wal").exists() {
+        // Somebody has begun to write meanwhile.
+        true => on(&open(work, false)?, work),
+        false => answer,
+    }
+}
+
+fn on(connection: &Connection, work: &Work) -> Result<Value, Failure> {
+    match work.reads {
+        true => query(connection, &work.statements[0], work.max_rows),
+        false => execute(connection, &work.statements),
+    }
+}
+
+fn open(work: &Work, is_still: bool) -> Result<Connection, Failure> {
+    let unopened = |why: &str| Failure::Unopened(format!("the database cannot be opened: {why}"));
+    if names_another_file(&work.path).map_err(|error| unopened(&error.to_string()))? {
+        return Err(unopened(
+            "its journal is part of a transaction over several databases: open it once with the program that wrote it",
+        ));
+    }
     let access = match work.reads {
         true => OpenFlags::SQLITE_OPEN_READ_ONLY,
         false => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(&path, flags).map_err(|error| {
-        let message = format!("the database cannot be opened: {}", said(&error));
-        ActionError::unavailable(message, None)
-    })?;
-    let answer = prepared(&connection, running).and_then(|()| match work.reads {
-        true => query(&connection, &work.statements[0], work.max_rows),
-        false => execute(&connection, &work.statements),
-    });
-    let answer = answer.map_err(Failure::error)?;
-    Ok(answer.to_string().into_bytes())
+    let opened = match is_still {
+        true => {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(unchanging(&work.path), flags)
+        }
+        false => Connection::open_with_flags(&work.path, flags),
+    };
+    let connection = opened.map_err(|error| unopened(&said(&error)))?;
+    prepared(&connection)?;
+    Ok(connection)
 }
 
-/// The real path of a file, whose folder lies where scripts may be let in.
-fn real(file: &str, places: &Places, reads: bool) -> Result<PathBuf, ActionError> {
-    let path = Path::new(file);
-    let refused = |why: String| ActionError::unavailable(why, None);
-    let (Some(name), folder) = (path.file_name(), path.parent()) else {
-        return Err(refused(format!("the database `{file}` is no file")));
+/// Whether a database in WAL mode was closed by its last writer. Then it has no file for readers to
+/// meet in, and one who may not make it reads the database as it lies there.
+fn is_still(path: &Path) -> bool {
+    let mut head = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head[18] == 2 && !beside(path, "-wal").exists()
+}
+
+/// The URI of a file that nobody changes.
+fn unchanging(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = text
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("file:{text}?immutable=1")
+}
+
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(what);
+    name.into()
+}
+
+/// What a journal that names another one ends with.
+const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// Whether the journal that lies beside a database names another file, which SQLite would remove.
+/// A database of Kael has no such journal: it is never attached to another.
+fn names_another_file(path: &Path) -> io::Result<bool> {
+    let mut file = match File::open(beside(path, "-journal")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
     };
-    let folder = match folder.map(Path::to_string_lossy) {
-        Some(folder) if !folder.is_empty() => folder.into_owned(),
-        _ => ".".to_owned(),
-    };
-    let purpose = if reads { Use::Read } else { Use::Write };
-    let opened = places.open(&folder, purpose);
-    let opened = opened.map_err(|why| match why {
-        Refused::Missing => refused(format!("the folder `{folder}` of a database is not there")),
-        Refused::For(why) => refused(format!("the folder `{folder}` of a database {why}")),
-    })?;
-    let folder = std::fs::read_link(by_descriptor(&opened));
-    let folder = folder.map_err(|error| refused(error.to_string()))?;
-    Ok(folder.join(name))
+    let mut end = [0; 8];
+    if file.metadata()?.len() < 8 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-8))?;
+    file.read_exact(&mut end)?;
+    Ok(end == MAGIC)
 }
 
 /// Why a call failed.
@@ -79,20 +132,12 @@ fn real(file: &str, places: &Places, reads: bool) -> Result<PathBuf, ActionError
 enum Failure {
     Sqlite(Error),
     Asked(String),
+    Unopened(String),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Sqlite(error)
-    }
-}
-
-impl Failure {
-    fn error(self) -> ActionError {
-        match self {
-            Self::Asked(why) => invalid(why),
-            Self::Sqlite(error) => ActionError::new(ErrorKind::Failed, said(&error)),
-        }
     }
 }
 
@@ -102,6 +147,12 @@ const REFUSED: &str = "not authorized";
 /// SQLite's own words.
 fn said(error: &Error) -> String {
     match error {
+        Error::SqliteFailure(code, _) if code.code == ErrorCode::OutOfMemory => {
+            format!("it needs more memory than {MEMORY}")
+        }
+        Error::SqliteFailure(code, _) if code.code == ErrorCode::DiskFull => {
+            "the database is full".to_owned()
+        }
         Error::SqliteFailure(_, Some(words)) if words.starts_with(REFUSED) => {
             "the statement does what no script may: other files, transactions of its own, or settings of the database".to_owned()
         }
@@ -114,9 +165,15 @@ fn said(error: &Error) -> String {
     }
 }
 
-fn prepared(connection: &Connection, running: Running) -> Result<(), Failure> {
+fn prepared(connection: &Connection) -> Result<(), Failure> {
     connection.busy_timeout(BUSY)?;
-    guard::bound(connection, running)?;
+    // What is sorted stays within the memory of this process, and never fills a disk.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    // The answer is the new value.
+    let pages = MAX_SIZE / page.max(512);
+    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    guard::bound(connection)?;
     Ok(())
 }
 
@@ -203,9 +260,7 @@ mod tests {
     fn open() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().expect("a folder");
         let connection = Connection::open(folder.path().join("x.db")).expect("a database");
-        let (running, stop) = Running::new();
-        std::mem::forget(stop);
-        prepared(&connection, running).expect("bounds");
+        prepared(&connection).expect("bounds");
         (folder, connection)
     }
 
@@ -213,20 +268,6 @@ mod tests {
         Statement {
             sql: sql.to_owned(),
             params: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn urls_name_files() {
-        assert_eq!(file_of("sqlite:data/x.db"), Some("data/x.db"));
-        assert_eq!(file_of("sqlite:///srv/x.db"), Some("/srv/x.db"));
-        for url in [
-            "sqlite::memory:",
-            "sqlite:",
-            "postgres://x/y",
-            "sqlite:///srv/",
-        ] {
-            assert_eq!(file_of(url), None, "{url}");
         }
     }
 
@@ -255,13 +296,23 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_over_ends_its_statement() {
-        let (_folder, connection) = open();
-        let (running, stop) = Running::new();
-        guard::bound(&connection, running).expect("bounds");
-        drop(stop);
-        let bomb = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-        assert!(query(&connection, &asked(bomb), 10).is_err());
+    fn a_journal_that_names_another_file_is_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.db");
+        assert!(!names_another_file(&path).expect("read"));
+        for (bytes, expected) in [
+            (&b""[..], false),
+            (b"short", false),
+            (b"a journal without a name", false),
+            (b"a name\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", true),
+        ] {
+            std::fs::write(beside(&path, "-journal"), bytes).expect("written");
+            assert_eq!(
+                names_another_file(&path).expect("read"),
+                expected,
+                "{bytes:?}"
+            );
+        }
     }
 
     #[test]

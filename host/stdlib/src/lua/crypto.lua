@@ -1,13 +1,37 @@
--- `require("assay.crypto")`: random texts and JSON web tokens, which the actions `kael.crypto.*` sign
--- and check, because a key may be a secret.
+-- `crypto`: digests, random texts and JSON web tokens. Digests are made in the sandbox; tokens are
+-- signed and checked by the actions `kael.crypto.*`, because a key may be a secret.
 local kael = ...
-local act, fail = kael.act, kael.fail
+local act, fail, digest = kael.act, kael.fail, kael.digest
 local crypto = {}
 
 local function hex(bytes) return (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)) end
 local function check(what, at, value)
   if type(value) ~= "string" then fail(("crypto.%s: expected a string as argument %d, got %s"):format(what, at, type(value))) end
 end
+local function made(what, algorithm, key, bytes)
+  local name = tostring(algorithm or "sha256"):lower():gsub("^sha%-(%d)", "sha%1"):gsub("^sha3_", "sha3-")
+  local found, names = digest(name, key, bytes)
+  return found or fail("crypto." .. what .. ': no algorithm "' .. name .. '": there are ' .. names)
+end
+
+-- The digest of a text in hexadecimal: sha256, unless another algorithm is named.
+function crypto.hash(text, algorithm)
+  check("hash", 1, text)
+  return hex(made("hash", algorithm, nil, text))
+end
+-- The same with a key; with `raw` as bytes.
+function crypto.hmac(key, text, algorithm, raw)
+  check("hmac", 1, key)
+  check("hmac", 2, text)
+  local bytes = made("hmac", algorithm, key, text)
+  return raw and bytes or hex(bytes)
+end
+-- The digest of a file that the policy opens.
+function crypto.hash_file(path, algorithm)
+  check("hash_file", 1, path)
+  return crypto.hash(fs.read_bytes(path), algorithm)
+end
+
 local function random(bytes)
   local ok, text = kael.call("kael.random", { bytes = bytes })
   return ok and (text:gsub("..", function(byte) return string.char(tonumber(byte, 16)) end)) or fail("crypto: " .. tostring(text))

@@ -1,4 +1,4 @@
--- `require("assay.db")`: the databases that the policy opens by name. Nothing is kept between two calls: several
+-- `db`: the databases that the policy opens by name. Nothing is kept between two calls: several
 -- statements that belong together are a transaction.
 local kael = ...
 local act, fail = kael.act, kael.fail

@@ -100,6 +100,8 @@ end
 function fs.glob(pattern)
   check("glob", pattern)
   local base = pattern:match("^([^*?]*/)") or "/"
+  -- Each star can be tried at every place of a path: many of them would take for ever.
+  if select(2, pattern:gsub("%*+", "")) > 8 then fail("fs.glob: a pattern has at most 8 stars") end
   local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*%*/", "\1"):gsub("%*%*", "\2"):gsub("%*", "[^/]*"):gsub("%?", "[^/]")
     :gsub("\2", ".*")
   local found = {}

@@ -14,7 +14,9 @@ local function key(name)
   name = tostring(name)
   return name:find("^[%w_-]+$") and name or '"' .. name:gsub('[%c"\\]', function(c) return ("\\u%04X"):format(c:byte()) end) .. '"'
 end
-local function inline(value)
+local DEEPEST <const> = 100
+local function inline(value, depth)
+  if depth > DEEPEST then error("toml.encode: the table nests too deeply", 0) end
   if type(value) == "string" then
     return '"' .. value:gsub('[%c"\\\x7f]', function(c)
       if c == '"' or c == "\\" then return "\\" .. c end
@@ -29,21 +31,21 @@ local function inline(value)
   if type(value) ~= "table" then error("toml.encode: a " .. (value == kael.null and "null" or type(value)) .. " has no TOML", 0) end
   local parts = {}
   if #value > 0 or next(value) == nil then
-    for i = 1, #value do parts[i] = inline(value[i]) end
+    for i = 1, #value do parts[i] = inline(value[i], depth + 1) end
     return "[" .. table.concat(parts, ", ") .. "]"
   end
-  for _, name in ipairs(keys(value)) do parts[#parts + 1] = key(name) .. " = " .. inline(value[name]) end
+  for _, name in ipairs(keys(value)) do parts[#parts + 1] = key(name) .. " = " .. inline(value[name], depth + 1) end
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 local function write(t, path, out, depth)
-  if depth > 100 then error("toml.encode: the table nests too deeply", 0) end
+  if depth > DEEPEST then error("toml.encode: the table nests too deeply", 0) end
   local later = {}
   for _, name in ipairs(keys(t)) do
     local value = t[name]
     if type(value) == "table" and #value == 0 and next(value) ~= nil then
       later[#later + 1] = name
     else
-      out[#out + 1] = key(name) .. " = " .. inline(value)
+      out[#out + 1] = key(name) .. " = " .. inline(value, depth)
     end
   end
   for _, name in ipairs(later) do

@@ -2,7 +2,7 @@
 -- action: unused | cat
 -- ends: ok 0
 -- output: 0\t1\tx'); DROP TABLE a; --\n
-local d = require("assay.db").connect("d")
+local d = db.connect("d")
 d:execute("CREATE TABLE a (x)")
 local passed = 0
 for _, sql in ipairs {

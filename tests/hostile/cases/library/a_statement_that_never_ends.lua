@@ -2,7 +2,7 @@
 -- action: unused | cat
 -- ends: ok 0
 -- output: timeout\ttimeout\n
-local d = require("assay.db").connect("d")
+local d = db.connect("d")
 d:execute("CREATE TABLE a (x)")
 local endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n"
 local function kind(ok, why) return ok or why.kind end

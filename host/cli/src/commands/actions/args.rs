@@ -27,6 +27,8 @@ pub(crate) enum ActionsCommand {
     Edit(Edit),
     Remove(Remove),
     Types(Types),
+    #[cfg(feature = "mcp")]
+    Mcp(Servers),
 }
 
 /// Print the tree of actions with their descriptions.
@@ -224,4 +226,97 @@ pub(crate) struct Types {
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(feature = "mcp")]
+/// Make actions of the tools of an MCP server.
+///
+/// What scripts and models read of the tools comes from a lock file that you review. A tool that its
+/// server describes otherwise afterwards is not called.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host --actions ./actions actions mcp add files mcp-server-filesystem /srv\n  kael-host --actions \
+./actions actions mcp diff files"
+)]
+pub(crate) struct Servers {
+    #[command(subcommand)]
+    pub(crate) command: ServerCommand,
+}
+
+#[cfg(feature = "mcp")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServerCommand {
+    Add(ServerAdd),
+    Diff(ServerDiff),
+    Update(ServerUpdate),
+}
+
+#[cfg(feature = "mcp")]
+/// Ask a server once, and write its tools into a lock file and a module of the repo.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  kael-host --actions ./actions actions mcp add github --env GITHUB_TOKEN github-mcp-server stdio"
+)]
+pub(crate) struct ServerAdd {
+    /// The table of its actions: `github` makes `actions.github.TOOL`.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// A variable that the server sees. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Vec<String>,
+    /// A secret: VARIABLE=NAME for a program, NAME for the token of a server at a URL. Repeatable.
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Vec<String>,
+    /// Addresses, such as 10.0.0.0/8:443, that the name in the URL may have. Repeatable.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) network: Vec<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The URL of a server; or the program that speaks the protocol on stdin and stdout, and its arguments.
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<String>,
+}
+
+#[cfg(feature = "mcp")]
+/// Compare what a server says of its tools now with what was reviewed; exit code 1 when it differs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host --actions ./actions actions mcp diff github")]
+pub(crate) struct ServerDiff {
+    /// The table of its actions.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "mcp")]
+/// Show what changed, ask, and write the lock file anew.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kael-host --actions ./actions actions mcp update github")]
+pub(crate) struct ServerUpdate {
+    #[command(flatten)]
+    pub(crate) of: ServerDiff,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[cfg(feature = "mcp")]
+impl ServerCommand {
+    /// Whether one JSON document is wanted.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Add(add) => add.json,
+            Self::Diff(diff) => diff.json,
+            Self::Update(update) => update.of.json,
+        }
+    }
 }

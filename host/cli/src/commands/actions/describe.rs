@@ -91,6 +91,9 @@ fn argv(definition: &Definition) -> Option<Value> {
 }
 
 fn source(definition: &Definition) -> String {
+    if let Some(tool) = &definition.mcp {
+        return tool.server.shown();
+    }
     match &definition.source {
         Source::Folder(path) => path.display().to_string(),
         Source::Git { url, tag: None } => url.clone(),

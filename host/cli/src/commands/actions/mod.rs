@@ -10,6 +10,8 @@ mod fetch;
 mod init;
 mod list;
 mod remove;
+#[cfg(feature = "mcp")]
+mod servers;
 mod types;
 mod validate;
 
@@ -50,6 +52,10 @@ pub(super) fn run(shared: &Shared, actions: Actions, environment: &Environment) 
         ActionsCommand::Edit(edit) => edit::run(&context(edit.json), &edit.name),
         ActionsCommand::Remove(remove) => {
             remove::run(&context(remove.json), &remove.name, remove.yes)
+        }
+        #[cfg(feature = "mcp")]
+        ActionsCommand::Mcp(servers) => {
+            servers::run(&context(servers.command.json()), &servers.command)
         }
         ActionsCommand::Types(types) => types::run(&context(types.json), &types.output),
     }

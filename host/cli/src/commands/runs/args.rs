@@ -61,8 +61,8 @@ pub(crate) enum RunsCommand {
     },
     /// Go on with the runs whose time to wait is over, as they become due.
     ///
-    /// A run that sleeps for more than ten seconds ends its process with exit code 7; this is what wakes it. What the runs
-    /// print is kept: runs show --output prints it.
+    /// A run that only waits ends its process with exit code 7; this is what wakes it when its time, its signal or its child
+    /// has come, and what begins children. What the runs print is kept: runs show --output prints it.
     #[command(after_help = "Example:\n  kael-host runs work --once")]
     Work {
         /// Go on with what is due now, and end.
@@ -73,6 +73,53 @@ pub(crate) enum RunsCommand {
         json: bool,
         #[command(flatten)]
         bounds: Box<Bounds>,
+    },
+    /// Send a signal to a run, for wait_for in its script.
+    ///
+    /// The run keeps it until the script asks for it. A run that waits goes on with kael-host runs work.
+    #[command(
+        after_help = "Example:\n  kael-host runs signal 0199c3f2 approved '{\"by\": \"ann\"}'"
+    )]
+    Signal {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The name that the script waits for.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What wait_for returns, as JSON.
+        #[arg(value_name = "JSON", default_value = "null")]
+        payload: String,
+        /// A second signal with the same text is the first, and comes once.
+        #[arg(long, value_name = "TEXT")]
+        once: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the calls that wait for a person's yes, in runs with a journal.
+    #[command(after_help = "Example:\n  kael-host runs approvals")]
+    Approvals {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a call go on that waits for a person's yes.
+    ///
+    /// The digest that `runs approvals` prints stands for all that was shown: when the call is another by now, it is not
+    /// approved.
+    #[command(after_help = "Example:\n  kael-host runs approve 0199c3f2 2 3f9a04c1d2e8b7a6")]
+    Approve {
+        #[command(flatten)]
+        decision: Deciding,
+    },
+    /// Refuse a call that waits for a person's yes: the script gets an error.
+    #[command(
+        after_help = "Example:\n  kael-host runs deny 0199c3f2 2 3f9a04c1d2e8b7a6 --note 'not on a Friday'"
+    )]
+    Deny {
+        #[command(flatten)]
+        decision: Deciding,
     },
     /// End a run that no process has. It cannot go on.
     #[command(after_help = "Example:\n  kael-host runs cancel 0199c3f2")]
@@ -164,6 +211,26 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What a person decides on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Deciding {
+    /// The run.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The number of the call, as `runs approvals` tells it.
+    #[arg(value_name = "CALL")]
+    pub(crate) call: u64,
+    /// The digest of what is decided on, or the first 8 characters of it or more.
+    #[arg(value_name = "DIGEST")]
+    pub(crate) digest: String,
+    /// Why, for the script's author.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What became of a call.

@@ -33,8 +33,13 @@ pub(super) fn list(runs: &Runs, count: u32, as_json: bool) -> Result<u8, RunsErr
     for (row, state) in all {
         let reason = row.reason.as_deref().map(|reason| format!(" ({reason})"));
         let state = format!("{state}{}", reason.unwrap_or_default());
+        let state = escape_control(&state);
         let name = escape_control(&row.name);
-        text += &format!("{}  {}  {state:<22}  {name}\n", row.id, time(row.created));
+        let status = row.status.as_deref().map(escape_control);
+        let status = status.map(|status| format!("  {status}"));
+        let status = status.unwrap_or_default();
+        let created = time(row.created);
+        text += &format!("{}  {created}  {state:<22}  {name}{status}\n", row.id);
     }
     Ok(say(&text, exit::SUCCESS))
 }
@@ -56,6 +61,8 @@ pub(super) fn document(row: &RunRow, state: &str) -> Value {
         "run": row.id.to_string(),
         "state": state,
         "reason": row.reason,
+        "status": row.status,
+        "parent": row.parent.map(|parent| parent.to_string()),
         "script": row.name,
         "created": time(row.created),
         "ended": row.ended.map(time),

@@ -1,5 +1,6 @@
 //! `kael-host runs`: looks at the runs of `run --journal`, and continues them.
 
+mod approvals;
 pub(crate) mod args;
 mod list;
 mod replay;
@@ -20,7 +21,7 @@ use kael_engine::limits::Limits;
 use kael_engine::run_info::RunId;
 use kael_engine::runtime::RunReport;
 use kael_engine::sandbox::Output;
-use kael_runs::{Runs, RunsError, Verified, export};
+use kael_runs::{Runs, RunsError, Signal, Verified, export};
 
 use args::{ResolveWord, Runs as Arguments, RunsCommand};
 
@@ -74,6 +75,27 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             };
             resolve(runs, id, *call, verdict, as_json)
         }
+        RunsCommand::Signal {
+            id,
+            name,
+            payload,
+            once,
+            ..
+        } => {
+            let signal = Signal {
+                name: name.clone(),
+                payload: payload.clone(),
+                by: "local".to_owned(),
+                once: once.clone(),
+            };
+            signalled(runs, id, signal, as_json)
+        }
+        RunsCommand::Approvals { .. } => approvals::list(runs, as_json),
+        RunsCommand::Approve { decision } | RunsCommand::Deny { decision } => {
+            let yes = matches!(command, RunsCommand::Approve { .. });
+            let (of, note) = ((&*decision.id, decision.call), decision.note.as_deref());
+            approvals::decide(runs, of, &decision.digest, yes, note, as_json)
+        }
         RunsCommand::Rm { ids, force, .. } => remove(runs, ids, *force, as_json),
         RunsCommand::Export { id, .. } => export(runs, id),
         RunsCommand::Verify { id, .. } => verify(shared, runs, id, as_json),
@@ -87,12 +109,15 @@ fn is_json(command: &RunsCommand) -> bool {
         | RunsCommand::Show { json, .. }
         | RunsCommand::Resume { json, .. }
         | RunsCommand::Cancel { json, .. }
+        | RunsCommand::Signal { json, .. }
+        | RunsCommand::Approvals { json }
         | RunsCommand::Resolve { json, .. }
         | RunsCommand::Rm { json, .. }
         | RunsCommand::Replay { json, .. }
         | RunsCommand::Work { json, .. }
         | RunsCommand::Export { json, .. }
         | RunsCommand::Verify { json, .. } => *json,
+        RunsCommand::Approve { decision } | RunsCommand::Deny { decision } => decision.json,
     }
 }
 
@@ -104,6 +129,10 @@ fn refused(shared: &Shared, error: &RunsError, as_json: bool) -> u8 {
         }
         RunsError::NoDoubt { .. } => (
             Some("kael-host runs show tells which calls are"),
+            exit::USAGE,
+        ),
+        RunsError::Undecided { .. } => (
+            Some("kael-host runs approvals prints the calls that wait"),
             exit::USAGE,
         ),
         RunsError::State { .. } | RunsError::Document(_) => (None, exit::USAGE),
@@ -146,6 +175,15 @@ fn cancel(runs: &Runs, id: &str, as_json: bool) -> Result<u8, RunsError> {
     let id = runs.find(id)?;
     runs.cancel(id, "local")?;
     Ok(done(id, "cancelled", as_json))
+}
+
+fn signalled(runs: &Runs, id: &str, signal: Signal, as_json: bool) -> Result<u8, RunsError> {
+    let id = runs.find(id)?;
+    let what = match runs.signal(id, signal)? {
+        true => "signalled",
+        false => "had this signal",
+    };
+    Ok(done(id, what, as_json))
 }
 
 fn resolve(

@@ -36,7 +36,13 @@ pub(super) fn show(runs: &Runs, id: &str, output: bool, as_json: bool) -> Result
         escape_control(&row.name)
     );
     if let Some(reason) = &row.reason {
-        text += &format!(" ({reason})");
+        text += &format!(" ({})", escape_control(reason));
+    }
+    if let Some(status) = &row.status {
+        text += &format!("\nstatus   {}", escape_control(status));
+    }
+    if let Some(parent) = &row.parent {
+        text += &format!("\nparent   {parent}");
     }
     text += &format!("\ncreated  {}\n", time(row.created));
     if let Some(ended) = row.ended {

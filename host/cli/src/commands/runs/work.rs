@@ -1,4 +1,4 @@
-//! `kael-host runs work`: goes on with the runs whose time to wait is over.
+//! `kael-host runs work`: goes on with the runs whose time, signal or child has come, and begins their children.
 
 use std::collections::HashSet;
 use std::thread;

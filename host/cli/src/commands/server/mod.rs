@@ -101,8 +101,23 @@ impl<'a> Context<'a> {
     }
 }
 
+/// The server that a command names, or the one that one has signed in to.
+pub(super) fn client(
+    shared: &Shared,
+    environment: &Environment,
+    server: Option<&str>,
+    json: bool,
+) -> Result<Client, u8> {
+    let target = Target {
+        server: server.map(str::to_owned),
+        tenant: None,
+        json,
+    };
+    Context::new(shared, environment, &target).client(&target)
+}
+
 /// What a refusal looks like, and its exit code.
-fn of_client_error(error: &ClientError) -> (Problem, u8) {
+pub(super) fn of_client_error(error: &ClientError) -> (Problem, u8) {
     let problem = Problem::usage(error.to_string());
     match error {
         ClientError::Address(_) => (problem, exit::USAGE),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kael_server::config::{ConfigError, MAX_SIZE};
+use kael_server::config::MAX_SIZE;
 use kael_server::{ServeConfig, ServeError, ServeOptions, Started};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::report::Problem;
 use crate::runtime::{self, interrupted};
 use crate::sanitize::with_causes;
 use crate::settings;
-use crate::snippet::SourceMap;
+use crate::settings_text;
 use crate::terminal::{say, say_json_line};
 use kael_engine::environment::Environment;
 use kael_engine::executor::programs::Settings;
@@ -45,7 +45,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     };
     let handle = runs.handle().clone();
     let tell = |started: Started| _ = told(arguments, &started);
-    let served = runtime.block_on(kael_server::serve(options, handle, tell, async {
+    let served = runtime.block_on(kael_server::serve(options, handle, tell, || async {
         interrupted().await;
     }));
     runs.shutdown_timeout(Duration::from_millis(500));
@@ -103,14 +103,14 @@ fn read(arguments: &Arguments, environment: &Environment) -> Result<ServeConfig,
     let mut config = match &arguments.config {
         None => ServeConfig::new(data),
         Some(path) => {
-            let text = text(path)
+            let text = settings_text::read(path, MAX_SIZE)
                 .map_err(|why| Problem::usage(format!("cannot read {}: {why}", path.display())))
                 .map_err(Box::new)?;
             let folder = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let folder = folder.parent().unwrap_or(Path::new("/"));
             let name = path.display().to_string();
             ServeConfig::parse(&name, &text, folder, data)
-                .map_err(|error| Box::new(of_config(&error)))?
+                .map_err(|error| Box::new(settings_text::problem(&error)))?
         }
     };
     if let Some(listen) = arguments.listen {
@@ -121,22 +121,6 @@ fn read(arguments: &Arguments, environment: &Environment) -> Result<ServeConfig,
     }
     config.data = std::path::absolute(&config.data).unwrap_or(config.data);
     Ok(config)
-}
-
-fn text(path: &Path) -> Result<String, String> {
-    let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !meta.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    if meta.len() > MAX_SIZE {
-        return Err(format!("it has more than {} KiB", MAX_SIZE >> 10));
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
-}
-
-fn of_config(error: &ConfigError) -> Problem {
-    let (name, text) = &error.text;
-    Problem::usage(error.to_string()).quoting(SourceMap::default().with(name, text))
 }
 
 fn of_serve_error(error: &ServeError) -> Problem {

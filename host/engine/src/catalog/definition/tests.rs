@@ -87,7 +87,7 @@ fn each_field_is_checked() {
         ),
         (
             r#"{"source":"x","executor":"lambda"}"#,
-            "field 'executor' `lambda` is not one of \"native\", \"docker\", \"wasm\"",
+            "field 'executor' `lambda` is not one of \"native\", \"docker\", \"wasm\", \"mcp\"",
         ),
         (
             r#"{"source":"x","executor":"native","timeuot":5}"#,

@@ -43,6 +43,12 @@ impl Opened {
         Ok(Self { fd, path })
     }
 
+    /// Its path without symbolic links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its file type.
     pub(crate) fn kind(&self) -> io::Result<FileType> {
         Ok(FileType::from_raw_mode(

@@ -14,6 +14,7 @@ mod landlock_rules;
 mod launcher;
 mod orphan_reaper;
 mod process_tree;
+mod resident;
 mod rlimits;
 mod spawn;
 mod step_error;
@@ -41,6 +42,7 @@ use descriptors::Share;
 pub use landlock_rules::Opened;
 pub use process_tree::DeferredCleanup;
 use process_tree::{Groups, Owned, ProcessTree};
+pub use resident::{Resident, ResidentGuard, resident};
 use spawn::{Confined, Hidden, Kept, Program};
 
 /// The time between TERM and KILL.
@@ -192,6 +194,27 @@ async fn run_in(
         Some(room) => room,
         None => room(command.timeout).await?,
     };
+    let (process, pipes) = launch(containment, &command, share, Permit::current()).await?;
+    on_start(process.held.group().unwrap_or_default());
+    process
+        .supervise(deadline, command, pipes.stdin, pipes.stdout, pipes.stderr)
+        .await
+}
+
+/// The host's ends of a process's pipes.
+struct Pipes {
+    stdin: pipe::Sender,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+}
+
+/// Starts a process.
+async fn launch(
+    containment: Containment,
+    command: &ProcessCommand,
+    share: Share,
+    permit: Option<Permit>,
+) -> io::Result<(Process, Pipes)> {
     let (stdin, stdin_end) = outgoing()?;
     let (stdout, stdout_end) = incoming()?;
     let (stderr, stderr_end) = incoming()?;
@@ -230,7 +253,7 @@ async fn run_in(
             Some(writable) => Some(confined(
                 writable,
                 command.temporary.as_ref(),
-                hidden::found(&command)?,
+                hidden::found(command)?,
                 command.limits.as_ref(),
             )?),
             None => None,
@@ -240,17 +263,19 @@ async fn run_in(
         groups,
         marker,
         share: Some(share),
-        permit: Permit::current(),
+        permit,
     };
     let held = launcher::start(program, owned).await?;
-    on_start(held.group().unwrap_or_default());
     let process = Process {
         ended: held.watch()?,
         held,
     };
-    process
-        .supervise(deadline, command, stdin, stdout, stderr)
-        .await
+    let pipes = Pipes {
+        stdin,
+        stdout,
+        stderr,
+    };
+    Ok((process, pipes))
 }
 
 /// The control groups of one call, and the files to join them. If the processes are counted, the

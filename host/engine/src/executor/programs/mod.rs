@@ -15,7 +15,7 @@ mod runner;
 pub mod starter;
 mod status;
 mod two_words;
-mod writable;
+pub(super) mod writable;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl Programs {
         };
         let printed = match definition.executor {
             // Never sent here.
-            Executor::Wasm | Executor::Builtin => {
+            Executor::Wasm | Executor::Builtin | Executor::Mcp => {
                 let message = "it is no program of this machine";
                 return Err(ActionError::unavailable(message, None));
             }

@@ -33,7 +33,7 @@ impl Programs {
         let mut env = scrubbed(&self.environment, path, &definition.env);
         let (command, note) = match (entry, definition.executor) {
             // What is no program was planned above.
-            (Ok(_), Executor::Wasm | Executor::Builtin) => (Vec::new(), None),
+            (Ok(_), Executor::Wasm | Executor::Builtin | Executor::Mcp) => (Vec::new(), None),
             (Err(why), executor) => {
                 let words = self.planned_program(executor).await.into_iter();
                 (words.chain(behind_dashes(&given)).collect(), Some(why))

@@ -10,18 +10,30 @@ use crate::failure::ActionError;
 
 /// Opens what a definition names in `writable`.
 pub(super) fn named(definition: &Definition, places: &Places) -> Result<Vec<Opened>, ActionError> {
+    opened(
+        &definition.writable,
+        places,
+        &definition.location.to_string(),
+    )
+}
+
+/// Opens paths that the definition at `location` names.
+pub(in crate::executor) fn opened(
+    paths: &[String],
+    places: &Places,
+    location: &str,
+) -> Result<Vec<Opened>, ActionError> {
     let open = |path: &String| {
         places.open(path, Use::Write).map_err(|refused| {
             let why = match refused {
                 Refused::Missing => "does not exist: make it before the action runs".to_owned(),
                 Refused::For(why) => why,
             };
-            let location = &definition.location;
             let message = format!("{location}: field 'writable' `{path}` {why}");
             ActionError::unavailable(message, None)
         })
     };
-    definition.writable.iter().map(open).collect()
+    paths.iter().map(open).collect()
 }
 
 /// The file that envyr writes at every run, and never reads when it was called with `--autogen`.

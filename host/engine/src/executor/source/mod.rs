@@ -171,7 +171,7 @@ impl Sources {
         let entry = entry::find(&folder, definition)?;
         let packages = match definition.executor {
             Executor::Native => Packages::of(&entry, &definition.deps)?.names(),
-            Executor::Docker | Executor::Wasm | Executor::Builtin => Vec::new(),
+            Executor::Docker | Executor::Wasm | Executor::Builtin | Executor::Mcp => Vec::new(),
         };
         Ok(Some(Implementation {
             folder: entry.folder,

@@ -65,6 +65,22 @@ fn every_kind() -> Vec<Entry> {
             id: 1,
             wait: Wait::Until(1 << 50),
         },
+        Entry::Wait {
+            id: 2,
+            wait: Wait::Signal("approved".to_owned(), Some(1 << 50)),
+        },
+        Entry::Wait {
+            id: 3,
+            wait: Wait::Child("0199c3f2".to_owned(), None),
+        },
+        Entry::Wait {
+            id: 2,
+            wait: Wait::Letter(7, "ann".to_owned()),
+        },
+        Entry::Wait {
+            id: 4,
+            wait: Wait::Approval("ab12".to_owned(), Some(5)),
+        },
         Entry::Resolve(Box::new(Resolve {
             id: 9,
             by: "me".to_owned(),

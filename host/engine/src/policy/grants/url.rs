@@ -112,7 +112,9 @@ fn below(base: &str, path: &str) -> bool {
         return true;
     }
     let lower = path.to_ascii_lowercase();
-    let odd = ["%2e", "%2f", "%5c", "%25", "\\", "//", "/../", "/./"];
+    let odd = [
+        "%2e", "%2f", "%5c", "%25", "%3b", "%00", "%c0", "\\", "//", "/../", "/./", "/..;", "/.;",
+    ];
     let odd = odd.iter().any(|part| lower.contains(part))
         || lower.ends_with("/..")
         || lower.ends_with("/.");
@@ -206,6 +208,11 @@ mod tests {
             "/repos/x/%2fy",
             "/repos/x//y",
             "/repos/x/%252e",
+            "/repos/x/..;/y",
+            "/repos/x/.;a=b/y",
+            "/repos/x/..%3b/y",
+            "/repos/x/%c0%ae%c0%ae/y",
+            "/repos/x/a%00b",
             "/",
         ] {
             assert!(!held(path), "{path}");

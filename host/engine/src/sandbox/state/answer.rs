@@ -13,11 +13,10 @@ use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
 use super::super::cancel::cancelled;
-use super::waiting::Waiting;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, Stop};
 use crate::failure::{ActionError, ErrorKind};
-use crate::journal::{Recorder, SinkError, is_own};
+use crate::journal::{Pause, Recorder, SinkError, Waiting, is_own};
 
 impl Host for InstanceState {
     async fn run_action(
@@ -87,12 +86,12 @@ enum Cut {
     Cancelled,
     Late,
     Journal(SinkError),
-    /// The run goes on at that time.
-    Waits(u64),
+    /// All that the run waits for is far off.
+    Waits(Pause),
 }
 
 /// Waits until the run need not be waited for. Without a journal, this never ends.
-async fn given_up(waiting: Option<&Waiting>) -> u64 {
+async fn given_up(waiting: Option<&Waiting>) -> Pause {
     match waiting {
         Some(waiting) => waiting.given_up().await,
         None => std::future::pending().await,

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::input::bytes_of;
 use super::super::output::Closed;
 use super::wire::to_wit;
 use super::{InstanceState, Outcome, Stop};
 use crate::failure::{ActionError, ErrorKind};
-use crate::journal::CallLog;
 use crate::limits::LimitHit;
 use crate::report_item::ReportItem;
 use crate::text::hex;
@@ -20,6 +19,8 @@ const MAX_WARNINGS: u32 = 20;
 const MAX_WARNING: usize = 1 << 10;
 /// Bytes of randomness that are given at once.
 const MAX_RANDOM: usize = 64 << 10;
+/// Bytes of the status that are kept.
+const MAX_STATUS: usize = 200;
 /// Lines of a script's log that are shown.
 const MAX_LOGGED: u32 = 10_000;
 
@@ -81,6 +82,7 @@ impl InstanceState {
             }),
             "kael.module" => Ok(Ok(self.module(&params))),
             "kael.log" => Ok(self.log(&params)),
+            "kael.status" => Ok(self.status(&params)),
             "kael.interrupted" => {
                 let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
                 Ok(Ok(interrupted.to_string()))
@@ -137,6 +139,25 @@ impl InstanceState {
         Ok("null".to_owned())
     }
 
+    /// Keeps how far the script says that it is.
+    fn status(&mut self, params: &str) -> Outcome {
+        #[derive(serde::Deserialize)]
+        struct Status {
+            text: String,
+        }
+        let Ok(Status { mut text }) = serde_json::from_str::<Status>(params) else {
+            return refused("expected a text");
+        };
+        let Some(journal) = &self.journal else {
+            let error = super::wait_call::without_journal();
+            self.failures.note("status", &error);
+            return Err(to_wit(error));
+        };
+        text.truncate(text.floor_char_boundary(MAX_STATUS));
+        journal.recorder.status(text);
+        Ok("null".to_owned())
+    }
+
     /// Shows a warning of the script, and no more of them than a person would read.
     fn warn(&mut self, text: &str) {
         self.warned = self.warned.saturating_add(1);
@@ -155,6 +176,12 @@ impl InstanceState {
         let left = self.limits.output.bytes() - self.printed;
         let wanted = ByteSize::new(self.printed + text.len() as u64);
         let over = text.len() as u64 > left;
+        if over && self.is_rule() {
+            // A rule goes on; the rest of what it prints in this batch is dropped.
+            text.clear();
+            self.printed = self.limits.output.bytes();
+            return Ok(());
+        }
         if over {
             // What still fits is printed, up to a whole character.
             let mut end = left as usize;
@@ -183,42 +210,6 @@ impl InstanceState {
             return Err(self.end(Stop::Limit(hit)));
         }
         Ok(())
-    }
-}
-
-/// How long the script has asked to wait.
-fn time_of(params: &str) -> Option<Duration> {
-    #[derive(serde::Deserialize)]
-    struct Request {
-        seconds: f64,
-    }
-    let request = serde_json::from_str(params).ok();
-    request.and_then(|Request { seconds }| Duration::try_from_secs_f64(seconds).ok())
-}
-
-/// The time of day at which that is over, in microseconds since 1970.
-pub(super) fn due(params: &str) -> Option<u64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let due = now.checked_add(time_of(params)?)?;
-    Some(u64::try_from(due.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// Waits as long as the script has asked, or for the rest of that.
-pub(super) async fn sleep(params: &str, log: Option<&CallLog>) -> Outcome {
-    let mut time = time_of(params);
-    if let (Some(time), Some(due)) = (&mut time, log.and_then(|log| log.until)) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let left = Duration::from_micros(due).saturating_sub(now.unwrap_or_default());
-        // A clock that goes back makes no sleep longer.
-        *time = left.min(*time);
-    }
-    match time {
-        Some(time) => {
-            // Most calls are none: their future need not have room for a timer.
-            Box::pin(tokio::time::sleep(time)).await;
-            Ok("null".to_owned())
-        }
-        None => refused("expected a number of seconds"),
     }
 }
 

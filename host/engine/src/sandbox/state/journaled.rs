@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::super::bindings::kael::engine::actions::{ActionError as WitError, Call, Completion};
 use super::super::suspension::{Doubt, Suspension};
-use super::waiting::Waiting;
 use super::wire::{failure_of, wit_of};
-use super::{InFlight, InstanceState, Outcome, SLEEP, Stop};
+use super::{InFlight, InstanceState, Outcome, Stop, wait_call};
 use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::journal::{
-    Answered, CallLog, Crossing, Journal, Outcome as Recorded, Recorder, Recovered, Replay,
-    Request, Verdict, Wait, is_own, is_showing,
+    Answered, CallLog, Crossing, Journal, Outcome as Recorded, Post, Recorder, Recovered, Replay,
+    Request, Verdict, Waiting, is_own, is_showing,
 };
 
 /// A call that a script made while its run was replayed.
@@ -34,6 +33,8 @@ pub(in crate::sandbox) struct Journaled {
     recovered: BTreeMap<u32, Recovered>,
     /// What it waits for.
     pub(super) waiting: Waiting,
+    /// What comes for it.
+    post: Option<Post>,
     /// What has ended before this attempt, and the script has not got.
     pub(super) ready: VecDeque<Completion>,
 }
@@ -48,6 +49,7 @@ impl Journaled {
             until: journal.until,
             open: BTreeMap::new(),
             waiting: Waiting::default(),
+            post: journal.post,
             recovered: BTreeMap::new(),
             ready: VecDeque::new(),
         }
@@ -158,7 +160,8 @@ impl InstanceState {
                 let kind = super::from_wit(super::wire::kind_of(failure.kind));
                 let mut error = ActionError::new(kind, failure.message.clone());
                 error.detail = detail.map(Box::new);
-                self.failures.note(&call.name, &error);
+                let name = wait_call::shown(&call.name).unwrap_or(&call.name);
+                self.failures.note(name, &error);
             }
             let outcome = wit_of(answer);
             done.push(Completion { id, outcome });
@@ -187,6 +190,11 @@ impl InstanceState {
         };
         let spent = Duration::from_micros(replay.cpu_us());
         journal.recovered = replay.recovered;
+        if let Some(post) = &journal.post {
+            for number in replay.taken {
+                post.was_taken(number);
+            }
+        }
         for id in cancel {
             journal.open.remove(id);
         }
@@ -205,10 +213,15 @@ impl InstanceState {
         let mut ready = Vec::new();
         for (id, call) in open {
             let Some(call) = call else { continue };
-            let known = self.journal()?.recovered.get(&id);
+            let journal = self.journal()?;
+            let known = journal.recovered.get(&id);
+            let letter = known.and_then(|known| known.letter);
             let known = known.and_then(|known| known.outcome.clone());
             if let Some((seq, outcome)) = known {
-                self.journal()?.recorder.known(id, seq);
+                if let (Some(post), Some(letter)) = (&journal.post, letter) {
+                    post.holds(id, letter);
+                }
+                journal.recorder.known(id, seq);
                 ready.push((seq, id, outcome));
                 continue;
             }
@@ -258,6 +271,9 @@ impl InstanceState {
             journal.open.remove(id);
             journal.waiting.closed(*id);
             journal.recorder.forget(*id);
+            if let Some(post) = &journal.post {
+                post.cancelled(*id);
+            }
         }
         let mut own = Vec::new();
         for call in &submit {
@@ -293,6 +309,9 @@ impl InstanceState {
                 for one in &done {
                     journal.open.remove(&one.id);
                     journal.waiting.closed(one.id);
+                    if let Some(post) = &journal.post {
+                        post.delivered(one.id);
+                    }
                     let own = own.contains(&one.id);
                     // The outcome of a call has an entry of its own.
                     let answer = if own {
@@ -313,8 +332,6 @@ impl InstanceState {
         &mut self,
         id: u32,
         number: u64,
-        name: &str,
-        params: &str,
     ) -> wasmtime::Result<Option<Box<CallLog>>> {
         if self.journal.is_none() {
             return Ok(None);
@@ -337,24 +354,15 @@ impl InstanceState {
             }
             (None, Some(Verdict::Retry) | None) => None,
         };
-        let mut log = CallLog {
+        Ok(Some(Box::new(CallLog {
             recorder: journal.recorder.clone(),
             id,
             attempt,
             known,
-            until: None,
-        };
-        if name == SLEEP {
-            log.until = match recovered.wait {
-                Some(Wait::Until(time)) => Some(time),
-                _ => super::host_call::due(params),
-            };
-            if let (Some(time), None) = (log.until, &log.known) {
-                log.waits_until(time);
-                journal.waiting.sleeps(id, time);
-            }
-        }
-        Ok(Some(Box::new(log)))
+            waited: recovered.wait,
+            post: journal.post.clone(),
+            waiting: journal.waiting.clone(),
+        })))
     }
 }
 

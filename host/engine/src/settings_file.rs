@@ -1,33 +1,35 @@
-//! Takes the keys of a YAML table one by one, and notes what is wrong with its line.
+//! Files of settings in YAML: takes the keys of a table one by one, and notes what is wrong with its line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use kael_engine::names;
-use kael_engine::policy::{Kind, Node};
+use crate::names;
+use crate::policy::{Kind, Node, parse_yaml};
 
 /// Lines and what is wrong there.
-pub(super) type Errors = Vec<(u32, String)>;
+pub type Errors = Vec<(u32, String)>;
 
-/// All that is wrong with a configuration.
+/// All that is wrong with a file of settings.
 #[derive(Debug, thiserror::Error)]
-pub struct ConfigError {
+pub struct SettingsError {
     /// Each with its file and line.
     pub problems: Vec<String>,
     /// The file and its text.
     pub text: (String, String),
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problems.join("\n"))
     }
 }
 
-impl ConfigError {
-    pub(super) fn new(name: &str, text: &str, mut errors: Errors) -> Self {
+impl SettingsError {
+    /// The errors of a file, in the order of its lines.
+    #[must_use]
+    pub fn new(name: &str, text: &str, mut errors: Errors) -> Self {
         errors.sort();
         let problems = errors
             .into_iter()
@@ -37,14 +39,29 @@ impl ConfigError {
             text: (name.to_owned(), text.to_owned()),
         }
     }
+}
 
-    pub(super) fn one(name: &str, text: &str, line: u32, why: &str) -> Self {
-        Self::new(name, text, vec![(line, why.to_owned())])
+/// Reads a file of settings by `read`, which notes what is wrong.
+///
+/// # Errors
+/// All that is wrong with it, each with its line.
+pub fn read_settings<T>(
+    name: &str,
+    text: &str,
+    read: impl FnOnce(&Node, &mut Errors) -> T,
+) -> Result<T, SettingsError> {
+    let root = parse_yaml(text)
+        .map_err(|mistake| SettingsError::new(name, text, vec![(mistake.line, mistake.message)]))?;
+    let mut errors = Errors::new();
+    let settings = read(&root, &mut errors);
+    match errors.is_empty() {
+        true => Ok(settings),
+        false => Err(SettingsError::new(name, text, errors)),
     }
 }
 
 /// A table of which some keys are known.
-pub(super) struct Table<'a> {
+pub struct Table<'a> {
     name: String,
     line: u32,
     entries: Vec<(&'a str, &'a Node)>,
@@ -52,13 +69,16 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// The line that it begins on.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+}
+
+impl<'a> Table<'a> {
     /// The table at a node. An empty file is an empty table.
-    pub(super) fn of(
-        node: &'a Node,
-        name: &str,
-        known: &[&str],
-        errors: &'a mut Errors,
-    ) -> Option<Self> {
+    pub fn of(node: &'a Node, name: &str, known: &[&str], errors: &'a mut Errors) -> Option<Self> {
         let entries = match &node.kind {
             Kind::Table(entries) => entries.as_slice(),
             Kind::Nothing => &[],
@@ -89,25 +109,27 @@ impl<'a> Table<'a> {
         })
     }
 
-    fn get(&self, key: &str) -> Option<&'a Node> {
+    /// The node of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a Node> {
         let found = self.entries.iter().find(|(known, _)| *known == key);
         found.map(|(_, node)| *node)
     }
 
     /// Notes what is wrong with a key.
-    pub(super) fn wrong(&mut self, key: &str, why: &str) {
+    pub fn wrong(&mut self, key: &str, why: &str) {
         let line = self.get(key).map_or(self.line, |node| node.line);
         self.errors.push((line, format!("`{key}` {why}")));
     }
 
     /// Notes what is wrong with the table.
-    pub(super) fn wrong_itself(&mut self, why: &str) {
+    pub fn wrong_itself(&mut self, why: &str) {
         self.errors
             .push((self.line, format!("{} {why}", self.name)));
     }
 
     /// The text of a key.
-    pub(super) fn text(&mut self, key: &str) -> Option<&'a str> {
+    pub fn text(&mut self, key: &str) -> Option<&'a str> {
         let node = self.get(key)?;
         match &node.kind {
             Kind::Word(text) | Kind::Text(text) if !text.is_empty() => Some(text),
@@ -119,12 +141,12 @@ impl<'a> Table<'a> {
     }
 
     /// The path of a key, which starts at `folder` when it is relative.
-    pub(super) fn path(&mut self, key: &str, folder: &Path) -> Option<PathBuf> {
+    pub fn path(&mut self, key: &str, folder: &Path) -> Option<PathBuf> {
         self.text(key).map(|text| folder.join(text))
     }
 
     /// Reads the value of a key, which is `what`. True if it was there and right.
-    pub(super) fn parse<T: FromStr>(&mut self, key: &str, what: &str, value: &mut T) -> bool {
+    pub fn parse<T: FromStr>(&mut self, key: &str, what: &str, value: &mut T) -> bool {
         let Some(text) = self.text(key) else {
             return false;
         };
@@ -142,7 +164,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key whose type says what is wrong with it.
-    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
+    pub fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
         let text = self.text(key)?;
         match text.parse() {
             Ok(value) => Some(value),
@@ -154,7 +176,7 @@ impl<'a> Table<'a> {
     }
 
     /// The texts of a key that is one or a list of them.
-    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+    pub fn texts(&mut self, key: &str) -> Vec<String> {
         let Some(node) = self.get(key) else {
             return Vec::new();
         };
@@ -176,7 +198,7 @@ impl<'a> Table<'a> {
     }
 
     /// The texts of a key that is a table of any names.
-    pub(super) fn map(&mut self, key: &str) -> BTreeMap<String, String> {
+    pub fn map(&mut self, key: &str) -> BTreeMap<String, String> {
         let Some(node) = self.get(key) else {
             return BTreeMap::new();
         };
@@ -198,18 +220,13 @@ impl<'a> Table<'a> {
     }
 
     /// The table at a key.
-    pub(super) fn table(&mut self, key: &str, known: &[&str]) -> Option<Table<'_>> {
+    pub fn table(&mut self, key: &str, known: &[&str]) -> Option<Table<'_>> {
         let node = self.get(key)?;
         Table::of(node, &format!("`{key}`"), known, self.errors)
     }
 
     /// The tables of a list at a key, one after the other.
-    pub(super) fn for_tables(
-        &mut self,
-        key: &str,
-        known: &[&str],
-        mut each: impl FnMut(Table<'_>),
-    ) {
+    pub fn for_tables(&mut self, key: &str, known: &[&str], mut each: impl FnMut(Table<'_>)) {
         let Some(node) = self.get(key) else { return };
         let Kind::List(elements) = &node.kind else {
             return self.wrong(

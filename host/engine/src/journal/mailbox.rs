@@ -1,0 +1,83 @@
+//! What reaches a run from outside while it goes on: signals, the ends of its children, the
+//! decisions of people. And what it asks of the store for that.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+/// What a letter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LetterKind {
+    /// A signal. The run takes it once.
+    Signal,
+    /// The end of a child.
+    Child,
+    /// What a person has decided of a call.
+    Decision,
+}
+
+/// Something that has come for a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its place among those of the run, from 1.
+    pub number: u64,
+    /// What it is.
+    pub kind: LetterKind,
+    /// The name of the signal, the id of the child, or the digest of what was decided.
+    pub name: String,
+    /// A JSON document.
+    pub payload: String,
+    /// Who has sent it.
+    pub by: String,
+}
+
+/// A run that a script starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChild {
+    /// The number of the call that starts it: the same call starts the same run.
+    pub call: u64,
+    /// How errors name its script.
+    pub name: String,
+    /// The script.
+    pub script: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its files, by their names.
+    pub inputs: BTreeMap<String, String>,
+    /// Whether it goes on when the run that has started it is over.
+    pub is_abandoned: bool,
+}
+
+/// A question to people: whether a call may go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRequest {
+    /// The number of the call in its run.
+    pub call: u64,
+    /// The SHA-256, in hexadecimal, of all that matters: a decision is on that and on nothing else.
+    pub digest: String,
+    /// The action.
+    pub action: String,
+    /// The merged parameters, as JSON.
+    pub params: String,
+    /// The rules that want a person, with their reasons.
+    pub rules: Vec<String>,
+    /// When the time for an answer is over, in microseconds since 1970.
+    pub until: Option<u64>,
+}
+
+/// A future of an answer of a mailbox; the error is in words.
+pub type Mailing<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
+/// The store, as one run reaches it.
+pub trait Mailbox: Send + Sync {
+    /// What has come after the letter of that number, in order.
+    fn letters_after(&self, number: u64) -> Mailing<'_, Vec<Letter>>;
+
+    /// Starts a child, once for each call, and gives its id. The inner error is the script's.
+    fn start(&self, child: NewChild) -> Mailing<'_, Result<String, String>>;
+
+    /// Whether the run of that id is a child of this one.
+    fn is_child<'a>(&'a self, run: &'a str) -> Mailing<'a, bool>;
+
+    /// Puts a question where people find it; one that is there already stays as it is.
+    fn ask(&self, request: ApprovalRequest) -> Mailing<'_, ()>;
+}

@@ -1,0 +1,198 @@
+//! Runs that a script starts: each is a run like others, with the rules, the repo and the limits of its parent.
+
+use kael_engine::journal::{Batch, Begin, Chain, Entry, LogRow, NewChild, ZERO};
+use kael_engine::run_info::RunId;
+use kael_engine::text::hex;
+use kael_store::{StoreError, Tx, Value};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::stored_args::{StoredArgs, document};
+use crate::{RunRow, RunsError, State, inbox, load, sink, texts};
+
+const START: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, wake, \
+                     takeovers, created, parent, root, depth, abandoned) \
+                     SELECT ?2, tenant, 0, ?3, ?4, bundle, guest, ?5, limits, 0, ?6, 0, ?6, id, \
+                     coalesce(root, id), depth + 1, ?7 FROM runs WHERE id = ?1";
+const FAMILY: &str = "SELECT depth, (SELECT count(*) FROM runs AS others WHERE others.root = \
+                      coalesce(runs.root, runs.id)) FROM runs WHERE id = ?1";
+const THERE: &str = "SELECT 1 FROM runs WHERE id = ?1 AND parent = ?2";
+const PARENT: &str = "SELECT parent FROM runs WHERE id = ?1";
+const LEFT: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state IN (0, 2, 6)";
+const END: &str =
+    "UPDATE runs SET state = 5, ended = ?2, wake = NULL, epoch = epoch + 1 WHERE id = ?1";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 6] = [START, FAMILY, THERE, PARENT, LEFT, END];
+
+/// How deep runs may start runs, and how many one family may have.
+const MAX_DEPTH: i64 = 8;
+const MAX_FAMILY: i64 = 1000;
+
+/// The id of the run that a call starts: the same call starts the same run.
+fn id_of(parent: &[u8; 16], call: u64) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(b"kael child");
+    hash.update(parent);
+    hash.update(call.to_le_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    // The time of the parent, for the order of a list, and the form of a UUID of one's own making (RFC 9562, version 8).
+    id[..6].copy_from_slice(&parent[..6]);
+    id[6] = id[6] & 0x0f | 0x80;
+    id[8] = id[8] & 0x3f | 0x80;
+    id
+}
+
+/// Writes a child down, unless it is there. The inner error is for the script.
+pub(crate) fn start(
+    tx: &Tx<'_>,
+    parent: &[u8; 16],
+    child: &NewChild,
+) -> Result<Result<String, String>, RunsError> {
+    let bytes = id_of(parent, child.call);
+    let id = RunId::from_bytes(bytes);
+    if is_child(tx, parent, &bytes)? {
+        return Ok(Ok(id.to_string()));
+    }
+    let family = tx.first(FAMILY, &[Value::from(parent)], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
+    })?;
+    let (depth, count) = family.unwrap_or((MAX_DEPTH, 0));
+    if depth >= MAX_DEPTH {
+        let why = format!("runs start runs at most {MAX_DEPTH} deep");
+        return Ok(Err(why));
+    }
+    if count >= MAX_FAMILY {
+        let why = format!("a run and those that it starts have at most {MAX_FAMILY} runs");
+        return Ok(Err(why));
+    }
+    let row = RunRow::get(tx, RunId::from_bytes(*parent))?;
+    let begin = load::begin(tx, row.id)?;
+    let above: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
+    let script = texts::put(tx, &bytes, child.script.as_bytes())?;
+    let mut inputs = Vec::new();
+    for (name, text) in &child.inputs {
+        let digest = texts::put(tx, &bytes, text.as_bytes())?;
+        inputs.push((name.clone(), hex(&digest)));
+    }
+    let stored = StoredArgs {
+        args: child.args.clone(),
+        inputs,
+        want_result: true,
+        rules: above.rules,
+    };
+    let stored = serde_json::to_string(&stored).map_err(document)?;
+    let values = [
+        Value::from(parent),
+        Value::from(&bytes),
+        Value::from(&child.name),
+        Value::from(&script),
+        Value::from(&stored),
+        Value::Int(tx.now()),
+        Value::Int(child.is_abandoned.into()),
+    ];
+    tx.change_one(START, &values, "the run that starts another is gone")?;
+    let begin = Begin {
+        script,
+        name: child.name.clone(),
+        args: child.args.clone(),
+        want_result: true,
+        ..begin
+    };
+    first(tx, &bytes, begin)?;
+    Ok(Ok(id.to_string()))
+}
+
+/// The first entry of a journal.
+fn first(tx: &Tx<'_>, run: &[u8; 16], begin: Begin) -> Result<(), StoreError> {
+    let entry = Entry::Begin(Box::new(begin));
+    let (body, at) = (entry.encode(), tx.now() as u64);
+    let mut chain = Chain::after(&ZERO);
+    chain.add(0, at, entry.kind(), &body);
+    let row = LogRow {
+        seq: 0,
+        at,
+        kind: entry.kind(),
+        body,
+        commit: Some((chain.end(0), 0)),
+    };
+    let batch = Batch {
+        rows: vec![row],
+        ..Batch::default()
+    };
+    sink::append(tx, run, &batch)
+}
+
+/// Whether a run was started by that other one.
+pub(crate) fn is_child(
+    tx: &Tx<'_>,
+    parent: &[u8; 16],
+    child: &[u8; 16],
+) -> Result<bool, StoreError> {
+    let values = [Value::from(child), Value::from(parent)];
+    let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
+}
+
+/// A run is over: its parent is told, and the runs that it has started are cancelled, unless they are to go on. Those
+/// that a process has go on in any case.
+pub(crate) fn over(
+    tx: &Tx<'_>,
+    run: &[u8; 16],
+    state: State,
+    ending: &str,
+) -> Result<(), StoreError> {
+    let parent = tx.first(PARENT, &[Value::from(run)], |row| {
+        row.get::<Option<[u8; 16]>>(0)
+    })?;
+    if let Some(parent) = parent.flatten() {
+        let id = RunId::from_bytes(*run).to_string();
+        let letter = letter(state, ending);
+        // A run that a limit has ended may go on, and end again: its first end is what counts.
+        if !inbox::is_there(tx, &parent, &id)? {
+            inbox::put(tx, &parent, 1, [&id, &letter, "kael"], Some(&id))?;
+        }
+    }
+    for child in tx.query(LEFT, &[Value::from(run)], |row| row.get::<[u8; 16]>(0))? {
+        tx.execute(END, &[Value::from(&child), Value::Int(tx.now())])?;
+        over(tx, &child, State::Cancelled, "{}")?;
+    }
+    Ok(())
+}
+
+/// How a child ended, for its parent.
+fn letter(state: State, ending: &str) -> String {
+    let ending: serde_json::Value = serde_json::from_str(ending).unwrap_or_default();
+    if state == State::Succeeded {
+        let result = ending["result"].as_str().unwrap_or("null");
+        let result: serde_json::Value = serde_json::from_str(result).unwrap_or_default();
+        return json!({ "ok": true, "result": result }).to_string();
+    }
+    let state = match state {
+        State::Cancelled => "was cancelled",
+        _ => "failed",
+    };
+    let message = match (ending["message"].as_str(), ending["code"].as_i64()) {
+        (Some(message), _) => message.to_owned(),
+        (None, Some(code)) => format!("exit code {code}"),
+        (None, None) => String::new(),
+    };
+    json!({ "ok": false, "state": state, "message": message }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_call_starts_the_same_run() {
+        let one = id_of(&[1; 16], 1);
+        assert_eq!(one, id_of(&[1; 16], 1));
+        assert!(one != id_of(&[1; 16], 2) && one != id_of(&[2; 16], 1));
+        assert_eq!(
+            RunId::parse(&RunId::from_bytes(one).to_string()),
+            Some(RunId::from_bytes(one))
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Letters for runs: signals, the ends of children, decisions. A letter wakes a run that waits.
+
+use kael_engine::journal::{Letter, LetterKind};
+use kael_engine::run_info::RunId;
+use kael_engine::units::ByteSize;
+use kael_store::{StoreError, Tx, Value};
+use serde::de::IgnoredAny;
+
+use crate::{RunRow, Runs, RunsError};
+
+const PUT: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
+                   SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM inbox WHERE run = ?1";
+const THERE: &str = "SELECT n FROM inbox WHERE run = ?1 AND once = ?2";
+const COUNT: &str = "SELECT count(*) FROM inbox WHERE run = ?1 AND kind = 0";
+const AFTER: &str = "SELECT n, kind, name, payload, sender FROM inbox WHERE run = ?1 AND n > ?2 \
+                     ORDER BY n LIMIT 1000";
+const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 5] = [PUT, THERE, COUNT, AFTER, WAKE];
+
+/// Signals that a run may get, bytes of each, and of its name.
+const MAX_SIGNALS: i64 = 10_000;
+const MAX_PAYLOAD: usize = 1 << 20;
+const MAX_NAME: usize = 200;
+
+/// A signal for a run.
+#[derive(Debug, Clone, Default)]
+pub struct Signal {
+    /// Its name, as `wait_for` has it.
+    pub name: String,
+    /// A JSON document.
+    pub payload: String,
+    /// Who sends it.
+    pub by: String,
+    /// A signal with the same text as an earlier one of the run is that one, and comes once.
+    pub once: Option<String>,
+}
+
+impl Runs {
+    /// Sends a signal to a run, which keeps it until its script asks for it. Says whether it is new.
+    ///
+    /// # Errors
+    /// When the run is over or has too many, or the signal is no signal.
+    pub fn signal(&self, id: RunId, signal: Signal) -> Result<bool, RunsError> {
+        if signal.name.is_empty() || signal.name.len() > MAX_NAME {
+            let why = format!("the name of a signal has 1 to {MAX_NAME} bytes");
+            return Err(RunsError::Document(why));
+        }
+        if signal.payload.len() > MAX_PAYLOAD {
+            let most = ByteSize::new(MAX_PAYLOAD as u64);
+            let why = format!("what comes with a signal has at most {most}");
+            return Err(RunsError::Document(why));
+        }
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(&signal.payload) {
+            let why = format!("what comes with a signal is no JSON: {error}");
+            return Err(RunsError::Document(why));
+        }
+        let written = self.store.write(move |tx| {
+            let row = match RunRow::get(tx, id) {
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            let run = Value::from(id.bytes());
+            let refused = |why| {
+                let state = row.state.name().to_owned();
+                Err(RunsError::State { id, state, why })
+            };
+            if row.state.is_over() {
+                return Ok(refused("a run that is over gets no signals"));
+            }
+            if let Some(once) = &signal.once
+                && is_there(tx, id.bytes(), once)?
+            {
+                return Ok(Ok(false));
+            }
+            let count = tx.first(COUNT, &[run], |row| row.get::<i64>(0))?;
+            if count.unwrap_or(0) >= MAX_SIGNALS {
+                return Ok(refused("it has got as many signals as a run may get"));
+            }
+            let Signal {
+                name, payload, by, ..
+            } = &signal;
+            let once = signal.once.as_deref();
+            put(tx, id.bytes(), 0, [name, payload, by], once)?;
+            Ok(Ok(true))
+        });
+        written.wait()?
+    }
+}
+
+/// Adds a letter (its name, what is in it, and who sends it), and wakes the run if it waits.
+pub(crate) fn put(
+    tx: &Tx<'_>,
+    run: &[u8; 16],
+    kind: i64,
+    [name, payload, by]: [&str; 3],
+    once: Option<&str>,
+) -> Result<(), StoreError> {
+    let values = [
+        Value::from(run),
+        Value::Int(kind),
+        Value::Text(name),
+        Value::Text(payload),
+        Value::Text(by),
+        Value::from(once),
+        Value::Int(tx.now()),
+    ];
+    tx.execute(PUT, &values)?;
+    tx.execute(WAKE, &[Value::from(run), Value::Int(tx.now())])?;
+    Ok(())
+}
+
+/// Whether a letter that comes once is there.
+pub(crate) fn is_there(tx: &Tx<'_>, run: &[u8; 16], once: &str) -> Result<bool, StoreError> {
+    let values = [Value::from(run), Value::Text(once)];
+    let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
+}
+
+/// What has come after the letter of that number.
+pub(crate) fn after(tx: &Tx<'_>, run: &[u8; 16], number: u64) -> Result<Vec<Letter>, StoreError> {
+    let values = [Value::from(run), Value::Int(number as i64)];
+    tx.query(AFTER, &values, |row| {
+        Ok(Letter {
+            number: row.get::<i64>(0)? as u64,
+            kind: match row.get::<i64>(1)? {
+                0 => LetterKind::Signal,
+                1 => LetterKind::Child,
+                _ => LetterKind::Decision,
+            },
+            name: row.get(2)?,
+            payload: row.get(3)?,
+            by: row.get(4)?,
+        })
+    })
+}
