@@ -18,6 +18,7 @@ mod report;
 mod runtime;
 mod sanitize;
 mod settings;
+#[cfg(any(feature = "rules", feature = "serve"))]
 mod settings_text;
 mod snippet;
 mod stderr;
