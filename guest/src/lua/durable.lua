@@ -4,8 +4,10 @@ local kael = ...
 local type, tostring, error, next, fail, failure, outcome, seconds, call, clock =
   type, tostring, error, next, kael.fail, kael.failure, kael.outcome, kael.seconds, kael.call, kael.clock
 
-local function raise(what, kind, message, detail)
-  error(failure(what, kind, message, detail), 0)
+-- The value that the host has answered with, or its error as that of the function `what`.
+local function answered(what, ok, value, message, detail)
+  if ok then return value end
+  error(failure(what, value, message, detail), 0)
 end
 
 -- The time that `options` allow, which may have nothing else; and what is wrong with them.
@@ -25,17 +27,14 @@ function wait_for(name, options)
   if type(name) ~= "string" then fail("wait_for: expected the name of a signal, got " .. type(name)) end
   local timeout, wrong = timeout_of(options)
   if wrong then fail("wait_for: " .. wrong) end
-  local ok, value, message, detail = outcome("kael.wait", { name = name, timeout = timeout })
-  if ok then return value end
-  raise("wait_for", value, message, detail)
+  return answered("wait_for", outcome("kael.wait", { name = name, timeout = timeout }))
 end
 
--- Says how far the run is, to who looks at it.
+-- Says how far the run is, for the people who look at it.
 function status(text)
   local kind = type(text)
   if kind ~= "string" and kind ~= "number" then fail("status: expected a text, got " .. kind) end
-  local ok, kind_, message, detail = call("kael.status", { text = tostring(text) })
-  if not ok then raise("status", kind_, message, detail) end
+  answered("status", call("kael.status", { text = tostring(text) }))
 end
 
 -- Seconds since 1970, with fractions. The same at this place when the run goes on elsewhere.
@@ -45,9 +44,7 @@ local function wait_child(id, options)
   if type(id) ~= "string" then fail("runs.wait: expected the id of a run, got " .. type(id)) end
   local timeout, wrong = timeout_of(options)
   if wrong then fail("runs.wait: " .. wrong) end
-  local ok, value, message, detail = outcome("kael.child", { run = id, timeout = timeout })
-  if ok then return value end
-  raise("runs.wait", value, message, detail)
+  return answered("runs.wait", outcome("kael.child", { run = id, timeout = timeout }))
 end
 
 runs = { wait = wait_child }
@@ -58,8 +55,7 @@ function runs.start(options)
   for key, value in next, options do
     if key == "wait" then waits = value else request[key] = value end
   end
-  local ok, value, message, detail = outcome("kael.start", request)
-  if not ok then raise("runs.start", value, message, detail) end
-  if waits then return wait_child(value) end
-  return value
+  local id = answered("runs.start", outcome("kael.start", request))
+  if waits then return wait_child(id) end
+  return id
 end

@@ -17,6 +17,7 @@ local MAX_CAPTURES <const>, MAX_SAVED <const> = 65536, 1048576
 local ABSENT <const> = {
   "actions", "parallel", "race", "pump", "report", "require", "sleep", "input", "inputs", "package", "arg", "define_action",
   "secret", "base64", "crypto", "db", "env", "fs", "http", "log", "regex", "toml", "yaml",
+  "now", "runs", "status", "wait_for",
 }
 
 local names, functions, emitted = {}, {}, false

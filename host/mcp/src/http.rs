@@ -14,9 +14,9 @@ use hyper::{Request, Response};
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, Implementation,
-    JsonObject, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, JsonObject,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -34,8 +34,6 @@ use crate::server::{arguments, code, tools};
 
 /// Bytes of one request. A script may have a megabyte, and JSON makes it longer.
 const MAX_MESSAGE: usize = 4 << 20;
-/// How long a client may keep the list of tools.
-const LIST_TTL_MS: u64 = 60_000;
 /// How long `run` waits: less than the server gives a request.
 const RUN_WAIT: Duration = Duration::from_secs(50);
 /// The longest wait of `result`.
@@ -163,10 +161,7 @@ impl<R: Runs> ServerHandler for Stateless<R> {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut list = ListToolsResult::with_all_items(tools::list());
-        list.ttl_ms = Some(LIST_TTL_MS);
-        list.cache_scope = Some(CacheScope::Private);
-        Ok(list)
+        Ok(tools::listed(tools::list()))
     }
 
     async fn call_tool(

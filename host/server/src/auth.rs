@@ -133,7 +133,7 @@ impl Authority {
         self.revoked.send_replace(());
     }
 
-    /// Tells whoever waits with it that a token or a session was taken away.
+    /// A receiver that changes each time a token or a session is revoked.
     pub(crate) fn revocations(&self) -> watch::Receiver<()> {
         self.revoked.subscribe()
     }

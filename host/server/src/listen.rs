@@ -126,7 +126,7 @@ impl Listener {
     }
 }
 
-/// A service that tells of its first request.
+/// A service that notifies `begun` at every request.
 struct Told<S> {
     inner: S,
     begun: Arc<Notify>,

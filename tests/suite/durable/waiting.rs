@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Session;
 
 /// Works what is due until the first run of the session is over, and returns its state.
@@ -133,12 +135,7 @@ fn a_run_starts_others_and_waits_for_their_ends() {
         code == 7 && stderr.contains("the run waits for run "),
         "{stderr}"
     );
-    let runs = session.runs(2);
-    let parent = runs.iter().find(|run| run["parent"].is_null());
-    let id = parent.expect("a parent")["run"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let id = parent(&session.runs(2));
     assert_eq!(worked(&session, &id), "succeeded");
     let wanted = "x\ttext\t1\n1\t2\nfalse\tfailed\truns.wait failed: run ID failed: broken\ntrue\n";
     session.prints(&["runs", "show", &id, "--output"], wanted);
@@ -160,13 +157,30 @@ fn runs_start_runs_only_so_deep() {
     let session = Session::new("", script);
     let (code, _, stderr) = session.kael(&["run", "--journal", "script.lua", script]);
     assert_eq!(code, 7, "{stderr}");
-    let runs = session.runs(2);
-    let parent = runs.iter().find(|run| run["parent"].is_null());
-    let id = parent.expect("a parent")["run"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let id = parent(&session.runs(2));
     assert_eq!(worked(&session, &id), "succeeded");
     session.prints(&["runs", "show", &id, "--output"], "7\n");
     session.runs(9);
+}
+
+/// The id of the run that was started by no other.
+fn parent(runs: &[Value]) -> String {
+    let found = runs.iter().find(|run| run["parent"].is_null());
+    let id = found.expect("a parent")["run"].as_str();
+    id.expect("an id").to_owned()
+}
+
+#[test]
+fn no_budget_is_had_anew_by_starting_runs() {
+    let script = "print(select(2, pcall(runs.start, { script = 'return 1' })))";
+    let policy = "version: 1\ndefault: allow\nbudgets: [{ actions: t.note, calls: 1, per: run }]\n";
+    let session = Session::new("", script);
+    let kael = session.kael.file("p.yaml", policy);
+    let session = Session { kael, ..session };
+    let (code, stdout, stderr) =
+        session.kael(&["run", "--journal", "--policy", "p.yaml", "script.lua"]);
+    assert_eq!(code, 0, "{stderr}");
+    let why = "runs.start failed: denied by p.yaml:3 (budget of 1 calls of t.note): a run that this one starts would have the budget anew\n";
+    assert_eq!(stdout, why);
+    session.runs(1);
 }

@@ -328,3 +328,25 @@ fn servers_of_npm_are_actions() {
     );
     assert_eq!(report["result"]["outside"], false, "{report}");
 }
+
+#[test]
+fn no_server_is_started_from_where_actions_write() {
+    let digest = "0".repeat(64);
+    let tool = format!(
+        "return {{ t = {{ x = define_action {{ executor = 'mcp', command = {{ './state/server' }}, tool = 'x', digest = '{digest}',
+           params = {{}}, writable = {{ 'state' }} }} }} }}"
+    );
+    let ran = Kael::new()
+        .file("actions/init.lua", tool)
+        .program("actions/state/server", "#!/bin/sh\n")
+        .option(&["--actions", "actions"])
+        .words(&["actions", "validate"])
+        .ends();
+    ran.exits(3);
+    assert!(
+        ran.stdout
+            .contains("field 'command' lies in `state/` of the actions repo"),
+        "{}",
+        ran.stdout
+    );
+}

@@ -1,6 +1,6 @@
 //! Alerts of rules on a server: sent by `rules run --server`, listed by the API and the page.
 
-use kael_tests::Kael;
+use kael_tests::{Kael, Ran};
 use serde_json::{Value, json};
 
 use super::Server;
@@ -27,6 +27,15 @@ fn rules() -> Kael {
         .file("events.jsonl", "{\"type\":\"process_exec\",\"t\":1000,\"process.name\":\"nc\"}\n{\"t\":2000}\n{\"t\":3000,\"process.name\":\"nc\"}\n")
 }
 
+/// A run of the rules that sends its alerts.
+fn sent(server: &Server, token: &str) -> Ran {
+    let to = format!("--server=http://{}", server.address);
+    rules()
+        .env("KAEL_TOKEN", token)
+        .words(&["rules", "run", "rules", "--events", "events.jsonl", &to])
+        .ends()
+}
+
 #[test]
 fn rules_send_their_alerts_and_the_page_lists_them() {
     let server = Server::owning(Kael::new());
@@ -34,17 +43,7 @@ fn rules_send_their_alerts_and_the_page_lists_them() {
     server.make_tenant("other", &json!({}));
     let token = server.make_token("acme", "submitter");
     let send = || {
-        let ran = rules()
-            .env("KAEL_TOKEN", &token)
-            .words(&[
-                "rules",
-                "run",
-                "rules",
-                "--events",
-                "events.jsonl",
-                &format!("--server=http://{}", server.address),
-            ])
-            .ends();
+        let ran = sent(&server, &token);
         ran.exits(0);
         ran.stdout.lines().count()
     };
@@ -124,17 +123,7 @@ fn what_is_no_alert_is_refused_and_a_viewer_sends_none() {
 #[test]
 fn a_server_that_refuses_is_told_and_no_alert_is_lost() {
     let server = Server::owning(Kael::new());
-    let ran = rules()
-        .env("KAEL_TOKEN", "kael-none")
-        .words(&[
-            "rules",
-            "run",
-            "rules",
-            "--events",
-            "events.jsonl",
-            &format!("--server=http://{}", server.address),
-        ])
-        .ends();
+    let ran = sent(&server, "kael-none");
     ran.exits(4).says("token");
     assert_eq!(ran.stdout.lines().count(), 4);
     let ran = rules().words(&["rules", "run", "rules", "--server"]).ends();

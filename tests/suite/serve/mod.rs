@@ -231,6 +231,19 @@ impl Server {
         made.json()["secret"].as_str().expect("a token").to_owned()
     }
 
+    /// The code of a one-time link that the holder of a token makes.
+    pub(crate) fn code(&self, token: &str) -> String {
+        let made = self
+            .ask("POST", "/v1/sign-ins", Some(token), &json!({}))
+            .is(201)
+            .json();
+        let (_, code) = made["url"]
+            .as_str()
+            .and_then(|url| url.split_once("code="))
+            .expect("a code");
+        code.to_owned()
+    }
+
     /// Makes a tenant without actions.
     pub(crate) fn make_tenant(&self, name: &str, settings: &Value) {
         let body = json!({ "settings": settings });

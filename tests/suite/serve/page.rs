@@ -12,12 +12,7 @@ pub(super) struct Session<'a> {
 }
 
 fn sign_in(server: &Server) -> Session<'_> {
-    let made = server.post("/v1/sign-ins", &json!({})).is(201).json();
-    let code = made["url"]
-        .as_str()
-        .and_then(|url| url.split_once("code="))
-        .expect("a code")
-        .1;
+    let code = server.code(&server.token);
     // The page alone uses nothing up.
     let page = server
         .send("GET", &format!("/login?code={code}"), &[], "")
@@ -45,15 +40,7 @@ fn sign_in(server: &Server) -> Session<'_> {
 
 /// A browser that has signed in as the holder of a token.
 pub(super) fn enter<'a>(server: &'a Server, token: &str) -> Session<'a> {
-    let made = server
-        .ask("POST", "/v1/sign-ins", Some(token), &json!({}))
-        .is(201)
-        .json();
-    let code = made["url"]
-        .as_str()
-        .and_then(|url| url.split_once("code="))
-        .expect("a code")
-        .1;
+    let code = server.code(token);
     let entered = form(server, "/login", &[], &format!("code={code}"));
     let cookie = entered.header("set-cookie").expect("a cookie");
     let cookie = cookie.split(';').next().expect("a pair").to_owned();

@@ -46,6 +46,25 @@ fn files_are_read_written_listed_and_removed() {
 }
 
 #[test]
+fn patterns_of_paths_fit_and_none_takes_for_ever() {
+    let long = "a".repeat(200);
+    let kael = ["x/a.txt", "x/y/b.txt", "x/y/z/c.md", &long]
+        .into_iter()
+        .fold(session(), |kael, path| {
+            kael.file(&format!("files/{path}"), "")
+        });
+    let ran = kael.words(&["--max-cpu", "20s"]).script(
+        "local function show(pattern) print(table.concat(fs.glob(pattern), ' ')) end
+         show('/data/x/*') show('/data/x/**/*.txt') show('/data/**/y/**') show('/data/x/?.txt') show('/data/**c.md') show('/data/x/*/b*')
+         print(#fs.glob('/data/' .. ('*a'):rep(40)), #fs.glob('/data/' .. ('*a'):rep(40) .. 'b'))",
+    );
+    ran.exits(0).prints(
+        "/data/x/a.txt /data/x/y\n/data/x/a.txt /data/x/y/b.txt\n/data/x/y/b.txt /data/x/y/z /data/x/y/z/c.md\n/data/x/a.txt\n\
+         /data/x/y/z/c.md\n/data/x/y/b.txt\n1\t0\n",
+    );
+}
+
+#[test]
 fn no_path_leads_out_of_the_folder() {
     let kael = session();
     let data = kael.path().join("files");

@@ -106,6 +106,7 @@ impl McpTool {
             digest: digest?,
         })
     }
+
     fn command(fields: &mut Fields<'_>, wrong: &mut Vec<DefinitionError>) -> Option<Vec<String>> {
         for field in OF_A_URL {
             if fields.value(field).is_some() {
@@ -170,6 +171,9 @@ impl McpTool {
 fn is_here(url: &str) -> bool {
     let rest = url.strip_prefix("http://").unwrap_or_default();
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains('@') {
+        return false;
+    }
     let name = match host.strip_prefix('[') {
         Some(inner) => inner.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -195,6 +199,8 @@ mod tests {
             "http://10.0.0.1/mcp",
             "http://localhost.example/",
             "http://localhost@evil.example/",
+            "http://localhost:80@evil.example/",
+            "http://[::1]@evil.example/",
             "http://evil.example/?localhost",
         ] {
             assert!(!is_here(url), "{url}");

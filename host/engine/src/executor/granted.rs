@@ -1,9 +1,11 @@
 //! What definitions give to actions for writing or reading: opened, and judged by what was opened.
 //!
-//! `writable` of native actions and `dirs` of WebAssembly have this one check. No symbolic link below the root is followed: what an
-//! action may write cannot come to lead elsewhere. Nothing that Kael or a later definition trusts may be given for writing.
+//! `writable` of native actions and `dirs` of WebAssembly have this one check; `definitions` makes it for all of a repo. No
+//! symbolic link below the root is followed: what an action may write cannot come to lead elsewhere. Nothing that Kael or a
+//! later definition trusts may be given for writing.
 
-use std::collections::BTreeMap;
+mod definitions;
+
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Component, Path, PathBuf};
@@ -11,9 +13,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+pub(crate) use definitions::{holding, problems};
+
 use super::process::Opened;
 use super::temporary;
-use crate::catalog::{Catalog, Definition, DefinitionError, Executor, McpServer, Source};
 use crate::environment::Environment;
 use crate::repo::STATE;
 
@@ -203,199 +206,6 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
-}
-
-/// One thing that a definition gives for writing.
-struct Given<'a> {
-    definition: &'a Definition,
-    /// How an error begins.
-    field: String,
-    path: PathBuf,
-}
-
-/// What is wrong with what the definitions of a repo give, as far as it is there already: looked at when the repo loads, and
-/// again when an action runs.
-pub(crate) fn problems(
-    catalog: &Catalog,
-    repo: &Path,
-    environment: &Environment,
-) -> Vec<DefinitionError> {
-    let places = Places::new(repo, environment);
-    let mut problems = Vec::new();
-    let mut wrong = |definition: &Definition, error: String| {
-        let location = definition.location.clone();
-        problems.push(DefinitionError { location, error });
-    };
-    let mut given: Vec<Given<'_>> = Vec::new();
-    for (_, definition) in catalog.iter() {
-        for (field, path) in for_writing(definition) {
-            let path = match places.open(&path, Use::Write) {
-                Ok(opened) => opened.path,
-                Err(Refused::For(why)) => {
-                    wrong(definition, format!("{field} {why}"));
-                    continue;
-                }
-                Err(Refused::Missing) => match places.path_of(&path) {
-                    Ok(path) => plain(&path),
-                    Err(_) => continue,
-                },
-            };
-            given.push(Given {
-                definition,
-                field,
-                path,
-            });
-        }
-    }
-    // What holds others comes right before them.
-    given.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut outer: Option<&Given<'_>> = None;
-    for inner in &given {
-        match outer {
-            Some(outer) if inner.path == outer.path => {}
-            Some(outer) if inner.path.starts_with(&outer.path) => {
-                let (field, whose) = (&inner.field, &outer.definition.location);
-                let path = outer.path.display();
-                wrong(
-                    inner.definition,
-                    format!(
-                        "{field} lies in {path}, which is given for writing at {whose}: give one of the two, or move it out"
-                    ),
-                );
-            }
-            _ => outer = Some(inner),
-        }
-    }
-    // Looking up every source takes its time, and most repos give nothing for writing.
-    let sources = match given.is_empty() {
-        true => BTreeMap::new(),
-        false => sources(catalog, repo),
-    };
-    let state = places.state();
-    for (_, definition) in catalog.iter().filter(|_| !given.is_empty()) {
-        for (field, path) in trusted(definition, &sources) {
-            if let Err(why) = judge_program(&places.repo, &path) {
-                wrong(definition, format!("{field} {why}"));
-            }
-            let meeting = |given: &&Given<'_>| {
-                let inside = given.path.starts_with(&path) && !given.path.starts_with(&state);
-                path.starts_with(&given.path) || inside
-            };
-            if let Some(given) = given.iter().find(meeting) {
-                let (name, path) = (&given.field, path.display());
-                let at = &definition.location;
-                wrong(
-                    given.definition,
-                    format!(
-                        "{name} meets {path}, which an action runs (defined at {at}): give a folder outside of it"
-                    ),
-                );
-            }
-        }
-    }
-    problems
-}
-
-/// What the definitions of a repo give for writing that holds one of these files: those of the policy, and the audit log.
-pub(crate) fn holding(
-    files: &[PathBuf],
-    catalog: &Catalog,
-    repo: &Path,
-    environment: &Environment,
-) -> Vec<DefinitionError> {
-    let places = Places::new(repo, environment);
-    // A link is replaced where it lies, and what it leads to where that is.
-    let by_link = |file: &PathBuf| {
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => real(folder),
-            _ => real(Path::new(".")),
-        };
-        folder.join(file.file_name().unwrap_or_default())
-    };
-    let guarded: Vec<PathBuf> = files
-        .iter()
-        .flat_map(|file| [real(file), by_link(file)])
-        .collect();
-    let mut problems = Vec::new();
-    for (_, definition) in catalog.iter() {
-        for (field, path) in for_writing(definition) {
-            let path = match places.open(&path, Use::Write) {
-                Ok(opened) => opened.path,
-                Err(_) => match places.path_of(&path) {
-                    Ok(path) => plain(&path),
-                    Err(_) => continue,
-                },
-            };
-            if let Some(file) = guarded.iter().find(|file| file.starts_with(&path)) {
-                problems.push(DefinitionError {
-                    location: definition.location.clone(),
-                    error: format!(
-                        "{field} holds {}, which no action may rewrite: keep policies and audit logs elsewhere",
-                        file.display()
-                    ),
-                });
-            }
-        }
-    }
-    problems
-}
-
-/// What a definition gives for writing: how errors name it, and its path.
-fn for_writing(definition: &Definition) -> Vec<(String, String)> {
-    let writable = definition.writable.iter();
-    let writable = writable.map(|path| (format!("field 'writable' `{path}`"), path.clone()));
-    let dirs = definition.grants.dirs.iter().filter(|dir| dir.writable);
-    let dirs = dirs.map(|dir| {
-        let path = dir.path.to_string_lossy().into_owned();
-        (format!("field 'dirs[\"{}\"]' `{path}`", dir.seen_as), path)
-    });
-    writable.chain(dirs).collect()
-}
-
-/// The folders of a catalog's sources by their real paths, as far as they are on this machine.
-fn sources<'a>(catalog: &'a Catalog, repo: &Path) -> BTreeMap<&'a Path, PathBuf> {
-    let mut sources = BTreeMap::new();
-    for (_, definition) in catalog.iter() {
-        if let Source::Folder(path) = &definition.source
-            && definition.mcp.is_none()
-        {
-            let place = || real(&repo.join(path));
-            sources.entry(path.as_path()).or_insert_with(place);
-        }
-    }
-    sources
-}
-
-/// What a definition runs, as far as that is known before it runs, outside of Kael's own folders.
-fn trusted(
-    definition: &Definition,
-    sources: &BTreeMap<&Path, PathBuf>,
-) -> Vec<(&'static str, PathBuf)> {
-    let mut trusted = Vec::new();
-    if let Source::Folder(path) = &definition.source
-        && definition.mcp.is_none()
-        && let Some(source) = sources.get(path.as_path())
-    {
-        let mut file = source.join(definition.subdir.as_deref().unwrap_or_default());
-        file.push(definition.entrypoint.as_deref().unwrap_or_default());
-        trusted.push(("field 'source'", source.clone()));
-        trusted.push(("field 'entrypoint'", plain(&file)));
-    }
-    let server = match definition.mcp.as_ref().map(|tool| &tool.server) {
-        Some(McpServer::Command(words)) => words.first(),
-        _ => None,
-    };
-    if let Some(program) = server.filter(|program| program.starts_with('/')) {
-        trusted.push(("field 'command'", real(Path::new(program))));
-    }
-    if definition.executor == Executor::Native {
-        let interpreter = definition.interpreter.as_deref().unwrap_or_default();
-        let program = interpreter.split_whitespace().next().unwrap_or_default();
-        if program.starts_with('/') {
-            trusted.push(("field 'interpreter'", real(Path::new(program))));
-        }
-    }
-    trusted
 }
 
 /// A path by which the very folder that is open is opened again.

@@ -16,7 +16,7 @@ pub struct Batch {
     pub output: Vec<u8>,
     /// Where that begins in the whole output.
     pub offset: u64,
-    /// What the run tells of how far it is, if that is new.
+    /// The new text of `status`, if the script has set one.
     pub status: Option<String>,
 }
 

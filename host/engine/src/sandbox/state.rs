@@ -260,6 +260,9 @@ impl InstanceState {
         params: String,
     ) -> wasmtime::Result<impl Future<Output = Answer> + Send + 'static> {
         let mut waits = WaitCall::of(&name, &params, number);
+        if let (Some(waits), Some(dispatcher)) = (&mut waits, &self.dispatcher) {
+            waits.authorize(dispatcher);
+        }
         let log = self.call_log(id, number)?;
         if let (Some(waits), Some(log)) =
             (&mut waits, log.as_ref().filter(|log| log.known.is_none()))

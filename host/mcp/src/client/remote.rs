@@ -9,12 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, ServerJsonRpcMessage,
     ServerResult,
@@ -32,15 +31,17 @@ use thiserror::Error;
 
 use kael_engine::catalog::{Destination, McpUrl};
 use kael_engine::environment::Environment;
-use kael_net::{ConnectError, NetworkPolicy, Target, Trust};
+use kael_net::{ConnectError, HeadBounds, NetworkPolicy, Target, Trust, connect_http};
 
 /// Bytes of one answer, as JSON or as a stream of events.
 const MAX_ANSWER: usize = 16 << 20;
 /// Bytes of an answer that is an error.
 const MAX_ERROR: usize = 64 << 10;
-/// Bytes of the headers of an answer, and their number.
-const MAX_HEAD: usize = 64 << 10;
-const MAX_HEADERS: usize = 128;
+/// The head of an answer.
+const HEAD: HeadBounds = HeadBounds {
+    bytes: 64 << 10,
+    headers: 128,
+};
 /// How long connecting may take, and an answer whose call was given up.
 const CONNECTING: Duration = Duration::from_secs(30);
 const ANSWERING: Duration = Duration::from_secs(3600);
@@ -147,22 +148,7 @@ impl Remote {
 
     async fn connect(&self) -> Result<Connection, RemoteError> {
         let network = NetworkPolicy::new(&self.0.named, "the definition's `network`");
-        let connecting = async {
-            let target = &self.0.target;
-            let name = network
-                .may_request(&target.host, target.port)
-                .ok_or(ConnectError::Prohibited)?;
-            let stream = kael_net::open(target, &name, &network, &self.0.trust).await?;
-            let (sender, connection) = http1::Builder::new()
-                .max_buf_size(MAX_HEAD)
-                .max_headers(MAX_HEADERS)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(|_| ConnectError::Terminated)?;
-            // Ends when its sender is dropped.
-            tokio::spawn(connection);
-            Ok(sender)
-        };
+        let connecting = connect_http(&self.0.target, &network, &self.0.trust, HEAD);
         tokio::time::timeout(CONNECTING, connecting)
             .await
             .unwrap_or(Err(ConnectError::Timeout))

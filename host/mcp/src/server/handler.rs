@@ -6,9 +6,9 @@ use std::time::Duration;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Resource, ResourceContents, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, Implementation, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    Resource, ResourceContents, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
@@ -21,8 +21,6 @@ use super::job::Standing;
 use super::report::{Part, link};
 use super::{Inner, Server, ToolSet, arguments, direct, tools};
 
-/// How long a client may keep the list of tools.
-const LIST_TTL_MS: u64 = 60_000;
 /// The longest wait of `result`.
 const MAX_WAIT: f64 = 25.0;
 /// Bytes of a resource that can be read at once.
@@ -150,10 +148,8 @@ impl ServerHandler for Server {
             all.len() > from.saturating_add(PAGE),
             all.into_iter().skip(from).take(PAGE),
         );
-        let mut list = ListToolsResult::with_all_items(tools.collect());
+        let mut list = tools::listed(tools.collect());
         list.next_cursor = more.then(|| (from + PAGE).to_string());
-        list.ttl_ms = Some(LIST_TTL_MS);
-        list.cache_scope = Some(CacheScope::Private);
         Ok(list)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::{CacheScope, ListToolsResult, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 /// What the list of tools may cost, in tokens of four bytes, for a repo of any size.
@@ -29,6 +29,17 @@ fn tool(name: &'static str, description: &'static str, effect: Effect, input: Va
             .idempotent(false),
     };
     Tool::new(name, description, Arc::new(schema)).with_annotations(annotations)
+}
+
+/// How long a client may keep the list of tools.
+const LIST_TTL_MS: u64 = 60_000;
+
+/// An answer with tools, which is for its client alone.
+pub(crate) fn listed(tools: Vec<Tool>) -> ListToolsResult {
+    let mut list = ListToolsResult::with_all_items(tools);
+    list.ttl_ms = Some(LIST_TTL_MS);
+    list.cache_scope = Some(CacheScope::Private);
+    list
 }
 
 /// Sorted by name, so that a client's cache of its prompt holds.

@@ -79,7 +79,7 @@ pub(crate) async fn login(
         if tokens::children(tx, &from.id)? >= MAX_CHILDREN {
             return Ok(Made::TooMany);
         }
-        // The name of the link's token comes first: nobody signs in as somebody else.
+        // The name of the link's token comes first, so that a new token cannot pass for an unrelated one.
         let name = name.as_deref().unwrap_or("login");
         let row = TokenRow {
             id: Id::new(),
@@ -175,7 +175,7 @@ pub(crate) async fn sign_in(
     if !made.await? {
         let detail = format!("{MAX_LINKS} links of this token are open");
         return Err(Problem::new(Kind::TooManyRequests, detail)
-            .hint("a link that nobody uses is gone after 15 minutes"));
+            .hint("an unused link expires after 15 minutes"));
     }
     let made = SignIn {
         url: link(&app, &code),

@@ -46,7 +46,7 @@ fn done(work: &Work) -> Result<Value, Failure> {
     let is_still = work.reads && is_still(&work.path);
     let answer = on(&open(work, is_still)?, work);
     match is_still && beside(&work.path, "-wal").exists() {
-        // Somebody has begun to write meanwhile.
+        // Another process began to write during the query.
         true => on(&open(work, false)?, work),
         false => answer,
     }
@@ -91,7 +91,7 @@ fn is_still(path: &Path) -> bool {
     read.is_ok() && head[18] == 2 && !beside(path, "-wal").exists()
 }
 
-/// The URI of a file that nobody changes.
+/// The URI by which SQLite opens a file without locks, as one that does not change.
 fn unchanging(path: &Path) -> String {
     let text = path.to_string_lossy();
     let text = text

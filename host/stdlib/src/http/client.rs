@@ -4,24 +4,23 @@ use std::error::Error as _;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Response, Uri};
-use hyper_util::rt::TokioIo;
 
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::units::ByteSize;
-use kael_net::{ConnectError, NetworkPolicy, Trust};
+use kael_net::{ConnectError, HeadBounds, Trust, connect_http};
 
 use super::access::Access;
 use super::answer::Answer;
 use super::pool::{Connection, Pool};
 use super::request::Request;
 
-/// Bytes of an answer's status line and headers, and of one read of its body.
-const MAX_HEAD: usize = 128 << 10;
-/// Headers of an answer.
-const MAX_HEADERS: usize = 256;
+/// The head of an answer.
+const HEAD: HeadBounds = HeadBounds {
+    bytes: 128 << 10,
+    headers: 256,
+};
 
 /// Why there is no answer.
 pub(super) enum Failure {
@@ -70,7 +69,7 @@ pub(super) async fn send(
         }
     }
     let network = access.network(target);
-    let mut connection = connect(request, &network, trust)
+    let mut connection = connect_http(&target.server, &network, trust, HEAD)
         .await
         .map_err(|error| Failure::Connect(error, network.advice()))?;
     let answer = connection.send_request(made).await;
@@ -102,27 +101,6 @@ fn message(
         .entry(ACCEPT_ENCODING)
         .or_insert(HeaderValue::from_static("identity"));
     Ok(made)
-}
-
-async fn connect(
-    request: &Request,
-    network: &NetworkPolicy,
-    trust: &Trust,
-) -> Result<Connection, ConnectError> {
-    let target = &request.target;
-    let name = network
-        .may_request(&target.server.host, target.server.port)
-        .ok_or(ConnectError::Prohibited)?;
-    let stream = kael_net::open(&target.server, &name, network, trust).await?;
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| ConnectError::Terminated)?;
-    // Ends when its sender is dropped. The reader of the answer gets its error.
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 async fn finish(

@@ -96,21 +96,47 @@ function fs.readdir(path, opts)
   check("readdir", path)
   return call("list", { path = path, depth = opts and opts.depth })
 end
+-- The parts of a pattern: `**/` for folders or none, `**`, `*`, `?`, or a byte that stands for itself.
+local function parts_of(pattern)
+  local parts, at = {}, 1
+  while at <= #pattern do
+    local part = pattern:match("^%*%*/?", at) or pattern:sub(at, at)
+    parts[#parts + 1] = part
+    at = at + #part
+  end
+  return parts
+end
+-- Whether a path fits: how much of it each part can have matched, one part after the other. This takes
+-- time in proportion to the path and the pattern.
+local function fits(path, parts)
+  local matched = { [0] = true }
+  for _, part in ipairs(parts) do
+    local now, open = {}, false
+    for length = 0, #path do
+      local byte = path:sub(length, length)
+      if part == "*" or part == "**" then
+        open = matched[length] or open and (part == "**" or byte ~= "/")
+        now[length] = open
+      elseif part == "**/" then
+        now[length] = matched[length] or open and byte == "/"
+        open = open or matched[length]
+      elseif length > 0 and matched[length - 1] then
+        now[length] = part == byte or part == "?" and byte ~= "/"
+      end
+    end
+    matched = now
+  end
+  return matched[#path]
+end
 -- The paths that fit a pattern with `*`, `?` and `**`, sorted.
 function fs.glob(pattern)
   check("glob", pattern)
   local base = pattern:match("^([^*?]*/)") or "/"
-  -- Each star can be tried at every place of a path: many of them would take for ever.
-  if select(2, pattern:gsub("%*+", "")) > 8 then fail("fs.glob: a pattern has at most 8 stars") end
-  local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*%*/", "\1"):gsub("%*%*", "\2"):gsub("%*", "[^/]*"):gsub("%?", "[^/]")
-    :gsub("\2", ".*")
-  local found = {}
-  -- `**/` is any number of folders, and none.
-  local with, without = "^" .. lua:gsub("\1", ".*/") .. "$", "^" .. lua:gsub("\1", "") .. "$"
+  local parts, found = parts_of(pattern), {}
   local depth = pattern:find("**", 1, true) and 64 or select(2, pattern:sub(#base + 1):gsub("/", "")) + 1
   for _, entry in ipairs(call("list", { path = base, depth = depth })) do
     local path = base .. entry.path
-    if path:find(with) or path:find(without) then found[#found + 1] = path end
+    if fits(path, parts) then found[#found + 1] = path end
   end
   return found
 end

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::Outcome;
 use super::wire::to_wit;
 use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::gate::Dispatcher;
 use crate::journal::{CallLog, LetterKind, NewChild, Post, Wait};
 
 /// Bytes of the name of a signal.
@@ -25,7 +26,7 @@ enum Asked {
 /// A call of one of these names.
 pub(super) struct WaitCall {
     shown: &'static str,
-    asked: Result<Asked, String>,
+    asked: Result<Asked, ActionError>,
     /// When it ends in any case, in microseconds since 1970.
     until: Option<u64>,
 }
@@ -50,12 +51,21 @@ impl WaitCall {
     /// The call of that number; none for other names.
     pub(super) fn of(name: &str, params: &str, number: u64) -> Option<Self> {
         let shown = shown(name)?;
-        let asked = Asked::read(name, params, number);
+        let asked = Asked::read(name, params, number).map_err(invalid);
         Some(Self {
             shown,
             asked,
             until: None,
         })
+    }
+
+    /// Refuses what the policy of the run does not allow.
+    pub(super) fn authorize(&mut self, dispatcher: &Dispatcher) {
+        if matches!(self.asked, Ok(Asked::Start(_)))
+            && let Err(error) = dispatcher.may_start_runs()
+        {
+            self.asked = Err(error);
+        }
     }
 
     /// How a script writes it.
@@ -104,7 +114,7 @@ impl WaitCall {
 
     /// Answers it, when it is time.
     pub(super) async fn answer(self, log: Option<&CallLog>) -> Result<String, ActionError> {
-        let asked = self.asked.map_err(invalid)?;
+        let asked = self.asked?;
         if let Asked::Sleep(time) = asked {
             sleep(time, self.until).await;
             return Ok("null".to_owned());
