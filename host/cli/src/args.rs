@@ -17,6 +17,8 @@ use crate::commands::policy::args::Policy;
 use crate::commands::runs::args::Runs;
 #[cfg(feature = "serve")]
 use crate::commands::server::args as server;
+#[cfg(feature = "serve")]
+use crate::commands::server::waiting_args as waiting;
 use kael_engine::executor::programs::Runner;
 
 /// Runs Lua scripts that you did not write.
@@ -99,6 +101,18 @@ pub(super) enum CliCommand {
     Show(server::Show),
     #[cfg(feature = "serve")]
     Cancel(server::Cancel),
+    #[cfg(feature = "serve")]
+    Approvals(waiting::Approvals),
+    #[cfg(feature = "serve")]
+    Approve(waiting::Approve),
+    #[cfg(feature = "serve")]
+    Deny(waiting::Deny),
+    #[cfg(feature = "serve")]
+    Signal(waiting::Signal),
+    #[cfg(feature = "serve")]
+    Resume(waiting::Resume),
+    #[cfg(feature = "serve")]
+    Resolve(waiting::Resolve),
     #[cfg(feature = "serve")]
     Token(server::Token),
     #[cfg(feature = "serve")]

@@ -47,6 +47,7 @@ pub(super) fn resumable(error: Problem, report: &RunReport) -> Problem {
 mod with_store {
     use std::io;
     use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
     use super::super::args::Bounds;
     use super::super::config::{Config, Key, Value};
@@ -56,7 +57,7 @@ mod with_store {
     use kael_engine::run_info::RunInfo;
     use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
     use kael_engine::sandbox::Script;
-    use kael_runs::{Begun, Rules, Runs, RunsError};
+    use kael_runs::{Begun, Rules, Runs, RunsError, StoredRepo};
 
     /// The file of the store in the data folder.
     const FILE: &str = "store/kael.db";
@@ -121,8 +122,11 @@ mod with_store {
             let rules = rules(config, bounds).map_err(|error| {
                 LoadError::Fault(format!("the working folder is not known: {error}"))
             })?;
+            let failed = |error: RunsError| LoadError::Fault(with_causes(&error));
+            let repo = repo.map(StoredRepo::of).transpose().map_err(failed)?;
+            let repo = repo.map(Arc::new);
             let begun = self.0.begin(&info, script, &options.limits, repo, rules);
-            let begun = begun.map_err(|error| LoadError::Fault(with_causes(&error)))?;
+            let begun = begun.map_err(failed)?;
             options.journal = Some(begun.journal.clone());
             options.run = Some(info);
             Ok(self.going_on(begun))

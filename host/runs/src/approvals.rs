@@ -1,26 +1,40 @@
 //! Calls that a person must approve, and what people decide of them.
 
-use kael_engine::journal::ApprovalRequest;
+use kael_engine::journal::{ApprovalRequest, Needed};
 use kael_engine::run_info::RunId;
 use kael_store::{Row, StoreError, Tx, Value};
 use serde_json::json;
+use thiserror::Error;
 
 use crate::{RunRow, Runs, RunsError, inbox};
 
-const ASK: &str = "INSERT INTO approvals (run, call, digest, action, params, rules, asked, until) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-                   ON CONFLICT (run, call) DO UPDATE SET digest = ?3, action = ?4, params = ?5, rules = ?6, \
+const ASK: &str = "INSERT INTO approvals (run, call, digest, action, params, rules, asked, until, needed) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                   ON CONFLICT (run, call) DO UPDATE SET digest = ?3, action = ?4, params = ?5, rules = ?6, needed = ?9, \
                    asked = ?7, until = ?8, decided = NULL, by = NULL, note = NULL, at = NULL WHERE digest <> ?3";
-const OPEN: &str = "SELECT approvals.run, call, digest, action, params, rules, asked, until, decided FROM approvals \
+const OPEN: &str = "SELECT approvals.run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                     JOIN runs ON runs.id = approvals.run WHERE decided IS NULL AND state IN (0, 1, 2, 6) \
-                    AND (until IS NULL OR until > ?1) ORDER BY asked";
-const ONE: &str = "SELECT run, call, digest, action, params, rules, asked, until, decided FROM approvals \
+                    AND (until IS NULL OR until > ?1) AND runs.tenant = ?2 ORDER BY asked LIMIT 1000";
+const ONE: &str = "SELECT run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                    WHERE run = ?1 AND call = ?2";
 const DECIDE: &str = "UPDATE approvals SET decided = ?3, by = ?4, note = ?5, at = ?6 \
                       WHERE run = ?1 AND call = ?2 AND decided IS NULL";
 
+const LAST: &str = "SELECT params FROM approvals JOIN runs ON runs.id = approvals.run WHERE runs.tenant = ?1 \
+                    AND action = ?2 AND decided = 1 ORDER BY at DESC LIMIT 1";
+const SAY: &str = "INSERT INTO decisions (run, call, digest, person, who, yes, note, at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+const YES: &str = "SELECT who FROM decisions WHERE run = ?1 AND call = ?2 AND digest = ?3 AND yes = 1 ORDER BY at";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 4] = [ASK, OPEN, ONE, DECIDE];
+pub(crate) const ALL: [&str; 7] = [ASK, OPEN, ONE, DECIDE, LAST, SAY, YES];
+
+/// What an approval of the time before needs were kept needs.
+const ANYBODY: Needed = Needed {
+    roles: Vec::new(),
+    count: 1,
+    not_submitter: false,
+};
 
 /// Characters of a digest that a decision must give, at least.
 const MIN_DIGEST: usize = 8;
@@ -40,6 +54,10 @@ pub struct Approval {
     pub params: String,
     /// The rules that want a person.
     pub rules: Vec<String>,
+    /// Who must say yes.
+    pub needed: Needed,
+    /// Who has said so already.
+    pub approved_by: Vec<String>,
     /// When it was asked, in microseconds since 1970.
     pub asked: i64,
     /// When the time for an answer is over.
@@ -54,10 +72,48 @@ pub struct Decision {
     pub digest: String,
     /// Whether the call may go on.
     pub yes: bool,
-    /// Who.
+    /// Who, by name.
     pub by: String,
+    /// The same person has the same text here, whatever the name.
+    pub person: String,
+    /// The roles that they have.
+    pub roles: Vec<String>,
+    /// Whether they have submitted the run.
+    pub is_submitter: bool,
     /// Why, for the script's author.
     pub note: Option<String>,
+}
+
+/// Why a person cannot decide on a call.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The run is over.
+    #[error("it is over")]
+    Over,
+    /// Nobody asks.
+    #[error("the call does not wait for an approval")]
+    NotAsked,
+    /// Somebody was first.
+    #[error("the call was decided on before")]
+    Decided,
+    /// Too late.
+    #[error("the time for an approval is over")]
+    Expired,
+    /// Too little of the digest.
+    #[error("a decision gives 8 characters of the digest or more")]
+    ShortDigest,
+    /// Something has changed since the person has seen it.
+    #[error("the call is not what the digest says: look at it again")]
+    OtherDigest,
+    /// The person has a lower role.
+    #[error("a person with the role {0} must approve it")]
+    Role(String),
+    /// The person has submitted the run.
+    #[error("a person other than the one who submitted the run must approve it")]
+    Submitter,
+    /// Several people are needed.
+    #[error("{0} has approved it already, and {1} people must")]
+    Twice(String, u32),
 }
 
 impl Runs {
@@ -66,8 +122,33 @@ impl Runs {
     /// # Errors
     /// When the store cannot be read.
     pub fn approvals(&self) -> Result<Vec<Approval>, RunsError> {
-        let read = |tx: &Tx<'_>| tx.query(OPEN, &[Value::Int(tx.now())], Approval::of);
-        Ok(self.store.read_blocking(read)?)
+        Ok(self.store.read_blocking(|tx| self.approvals_in(tx))?)
+    }
+
+    /// The same in a transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn approvals_in(&self, tx: &Tx<'_>) -> Result<Vec<Approval>, StoreError> {
+        let values = [Value::Int(tx.now()), Value::Int(self.tenant)];
+        let mut open = tx.query(OPEN, &values, Approval::of)?;
+        for one in open.iter_mut().filter(|one| one.needed.count > 1) {
+            one.approved_by = approved_by(tx, one)?;
+        }
+        Ok(open)
+    }
+
+    /// The parameters with which a call of the same action was last approved.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_approved(
+        &self,
+        tx: &Tx<'_>,
+        approval: &Approval,
+    ) -> Result<Option<String>, StoreError> {
+        let values = [Value::Int(self.tenant), Value::from(&approval.action)];
+        tx.first(LAST, &values, |row| row.get(0))
     }
 
     /// Decides on a call that waits. The run then goes on: in its process, or when it is woken.
@@ -82,24 +163,32 @@ impl Runs {
             };
             let values = [Value::from(id.bytes()), Value::Int(call as i64)];
             let found = tx.first(ONE, &values, Approval::of)?;
-            let why = match &found {
-                _ if row.state.is_over() => "it is over",
-                None => "the call does not wait for an approval",
-                Some(one) if one.is_decided => "the call was decided on before",
-                Some(one) if one.until.is_some_and(|until| until <= tx.now()) => {
-                    "the time for an approval is over"
-                }
-                Some(_) if decision.digest.len() < MIN_DIGEST => {
-                    "a decision gives 8 characters of the digest or more"
-                }
-                Some(one) if !one.digest.starts_with(&decision.digest) => {
-                    "the call is not what the digest says: look at it again"
-                }
-                Some(_) => "",
+            let refused = |why| Ok(Err(RunsError::Undecided { id, call, why }));
+            let one = match found {
+                _ if row.state.is_over() => return refused(Refusal::Over),
+                None => return refused(Refusal::NotAsked),
+                Some(one) => one,
             };
-            let Some(one) = found.filter(|_| why.is_empty()) else {
-                return Ok(Err(RunsError::Undecided { id, call, why }));
-            };
+            if let Err(why) = one.may_be_decided(&decision, tx.now()) {
+                return refused(why);
+            }
+            let values = [
+                Value::from(id.bytes()),
+                Value::Int(call as i64),
+                Value::from(&one.digest),
+                Value::from(&decision.person),
+                Value::from(&decision.by),
+                Value::Int(decision.yes.into()),
+                Value::from(decision.note.as_ref()),
+                Value::Int(tx.now()),
+            ];
+            if tx.execute(SAY, &values)? == 0 {
+                return refused(Refusal::Twice(decision.by, one.needed.count));
+            }
+            let said = approved_by(tx, &one)?.len();
+            if decision.yes && said < one.needed.count as usize {
+                return Ok(Ok(()));
+            }
             let values = [
                 Value::from(id.bytes()),
                 Value::Int(call as i64),
@@ -119,8 +208,34 @@ impl Runs {
 }
 
 impl Approval {
+    /// Whether that person may decide that: the one place where this is asked.
+    fn may_be_decided(&self, decision: &Decision, now: i64) -> Result<(), Refusal> {
+        if self.is_decided {
+            return Err(Refusal::Decided);
+        }
+        if self.until.is_some_and(|until| until <= now) {
+            return Err(Refusal::Expired);
+        }
+        if decision.digest.len() < MIN_DIGEST {
+            return Err(Refusal::ShortDigest);
+        }
+        if !self.digest.starts_with(&decision.digest) {
+            return Err(Refusal::OtherDigest);
+        }
+        let mut roles = self.needed.roles.iter();
+        if let Some(role) = roles.find(|role| !decision.roles.contains(role)) {
+            return Err(Refusal::Role(role.clone()));
+        }
+        // Whoever began a run may also say no.
+        match self.needed.not_submitter && decision.is_submitter && decision.yes {
+            true => Err(Refusal::Submitter),
+            false => Ok(()),
+        }
+    }
+
     fn of(row: &Row<'_, '_>) -> Result<Self, StoreError> {
         let rules: String = row.get(5)?;
+        let needed: String = row.get(9)?;
         Ok(Self {
             run: RunId::from_bytes(row.get(0)?),
             call: row.get::<i64>(1)? as u64,
@@ -130,9 +245,21 @@ impl Approval {
             rules: serde_json::from_str(&rules).unwrap_or_default(),
             asked: row.get(6)?,
             until: row.get(7)?,
+            needed: serde_json::from_str(&needed).unwrap_or(ANYBODY),
+            approved_by: Vec::new(),
             is_decided: row.get::<Option<i64>>(8)?.is_some(),
         })
     }
+}
+
+/// Who has said yes to what is asked now.
+fn approved_by(tx: &Tx<'_>, one: &Approval) -> Result<Vec<String>, StoreError> {
+    let values = [
+        Value::from(one.run.bytes()),
+        Value::Int(one.call as i64),
+        Value::from(&one.digest),
+    ];
+    tx.query(YES, &values, |row| row.get(0))
 }
 
 /// Puts a question where people find it. What was decided of the same stays decided.
@@ -142,6 +269,7 @@ pub(crate) fn ask(
     request: &ApprovalRequest,
 ) -> Result<(), StoreError> {
     let rules = json!(request.rules).to_string();
+    let needed = json!(request.needed).to_string();
     let until = request.until.and_then(|until| i64::try_from(until).ok());
     let values = [
         Value::from(run),
@@ -152,6 +280,7 @@ pub(crate) fn ask(
         Value::from(&rules),
         Value::Int(tx.now()),
         Value::from(until),
+        Value::from(&needed),
     ];
     tx.execute(ASK, &values)?;
     Ok(())

@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::stored_args::{StoredArgs, document};
-use crate::{RunRow, RunsError, State, inbox, load, sink, texts};
+use crate::{Family, RunRow, RunsError, State, inbox, load, sink, texts};
 
 const START: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, wake, \
                      takeovers, created, parent, root, depth, abandoned) \
@@ -19,11 +19,12 @@ const FAMILY: &str = "SELECT depth, (SELECT count(*) FROM runs AS others WHERE o
 const THERE: &str = "SELECT 1 FROM runs WHERE id = ?1 AND parent = ?2";
 const PARENT: &str = "SELECT parent FROM runs WHERE id = ?1";
 const LEFT: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state IN (0, 2, 6)";
+const RUNNING: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state = 1";
 const END: &str =
     "UPDATE runs SET state = 5, ended = ?2, wake = NULL, epoch = epoch + 1 WHERE id = ?1";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 6] = [START, FAMILY, THERE, PARENT, LEFT, END];
+pub(crate) const ALL: [&str; 7] = [START, FAMILY, THERE, PARENT, LEFT, RUNNING, END];
 
 /// How deep runs may start runs, and how many one family may have.
 const MAX_DEPTH: i64 = 8;
@@ -70,10 +71,10 @@ pub(crate) fn start(
     let row = RunRow::get(tx, RunId::from_bytes(*parent))?;
     let begin = load::begin(tx, row.id)?;
     let above: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
-    let script = texts::put(tx, &bytes, child.script.as_bytes())?;
+    let script = texts::put(tx, row.tenant, &bytes, child.script.as_bytes())?;
     let mut inputs = Vec::new();
     for (name, text) in &child.inputs {
-        let digest = texts::put(tx, &bytes, text.as_bytes())?;
+        let digest = texts::put(tx, row.tenant, &bytes, text.as_bytes())?;
         inputs.push((name.clone(), hex(&digest)));
     }
     let stored = StoredArgs {
@@ -136,12 +137,24 @@ pub(crate) fn is_child(
 }
 
 /// A run is over: its parent is told, and the runs that it has started are cancelled, unless they are to go on. Those
-/// that a process has go on in any case.
+/// that a process has go on, unless whoever is told of them ends them.
 pub(crate) fn over(
     tx: &Tx<'_>,
     run: &[u8; 16],
     state: State,
     ending: &str,
+) -> Result<Family, StoreError> {
+    let mut family = Family::default();
+    end_family(tx, run, state, ending, &mut family)?;
+    Ok(family)
+}
+
+fn end_family(
+    tx: &Tx<'_>,
+    run: &[u8; 16],
+    state: State,
+    ending: &str,
+    family: &mut Family,
 ) -> Result<(), StoreError> {
     let parent = tx.first(PARENT, &[Value::from(run)], |row| {
         row.get::<Option<[u8; 16]>>(0)
@@ -154,9 +167,14 @@ pub(crate) fn over(
             inbox::put(tx, &parent, 1, [&id, &letter, "kael"], Some(&id))?;
         }
     }
+    let running = tx.query(RUNNING, &[Value::from(run)], |row| row.get(0))?;
+    family
+        .running
+        .extend(running.into_iter().map(RunId::from_bytes));
     for child in tx.query(LEFT, &[Value::from(run)], |row| row.get::<[u8; 16]>(0))? {
         tx.execute(END, &[Value::from(&child), Value::Int(tx.now())])?;
-        over(tx, &child, State::Cancelled, "{}")?;
+        family.cancelled.push(RunId::from_bytes(child));
+        end_family(tx, &child, State::Cancelled, "{}", family)?;
     }
     Ok(())
 }

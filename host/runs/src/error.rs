@@ -5,6 +5,8 @@ use kael_engine::run_info::RunId;
 use kael_store::StoreError;
 use thiserror::Error;
 
+use crate::Refusal;
+
 /// Why something cannot be done with a run.
 #[derive(Debug, Error)]
 pub enum RunsError {
@@ -78,7 +80,7 @@ pub enum RunsError {
         /// The number.
         call: u64,
         /// Why.
-        why: &'static str,
+        why: Refusal,
     },
     /// A document is none.
     #[error("{0}")]

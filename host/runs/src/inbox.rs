@@ -6,7 +6,7 @@ use kael_engine::units::ByteSize;
 use kael_store::{StoreError, Tx, Value};
 use serde::de::IgnoredAny;
 
-use crate::{RunRow, Runs, RunsError};
+use crate::{RunRow, Runs, RunsError, State};
 
 const PUT: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
                    SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM inbox WHERE run = ?1";
@@ -38,7 +38,8 @@ pub struct Signal {
 }
 
 impl Runs {
-    /// Sends a signal to a run, which keeps it until its script asks for it. Says whether it is new.
+    /// Sends a signal to a run, which keeps it until its script asks for it. Says whether it is new. In the store of a
+    /// server, the run may be one of which nothing is kept yet: the server knows that it is there.
     ///
     /// # Errors
     /// When the run is over or has too many, or the signal is no signal.
@@ -56,17 +57,19 @@ impl Runs {
             let why = format!("what comes with a signal is no JSON: {error}");
             return Err(RunsError::Document(why));
         }
+        let is_server = self.is_server();
         let written = self.store.write(move |tx| {
-            let row = match RunRow::get(tx, id) {
-                Ok(row) => row,
+            let state = match RunRow::get(tx, id) {
+                Ok(row) => row.state,
+                Err(RunsError::Unknown(_)) if is_server => State::Running,
                 Err(error) => return Ok(Err(error)),
             };
             let run = Value::from(id.bytes());
             let refused = |why| {
-                let state = row.state.name().to_owned();
+                let state = state.name().to_owned();
                 Err(RunsError::State { id, state, why })
             };
-            if row.state.is_over() {
+            if state.is_over() {
                 return Ok(refused("a run that is over gets no signals"));
             }
             if let Some(once) = &signal.once

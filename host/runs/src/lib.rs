@@ -2,14 +2,21 @@
 //!
 //! [`Runs`] is the door. `begin` writes a run down before its script starts and gives the journal that the engine
 //! writes; `resume` gives everything that a run needs to go on in another process. The rest is for people: `list`,
-//! `show`, `signal`, `decide`, `resolve`, `cancel`, `remove`, `verify`, `export`. `due` are the runs that someone should `resume`.
+//! `show`, `signal`, `decide`, `resolve`, `cancel`, `remove`, `verify`, `export`. `waiting` are the runs that someone
+//! should `resume`.
 //!
 //! A run belongs to the process that holds its lock ([`kael_store::RunLock`]); the log itself is the fence: an entry
 //! that does not follow the last one is refused, so that a process that has lost a run cannot begin its next effect.
+//!
+//! A server keeps the journals of its runs in its own store, which no other process opens: [`Runs::of_server`] takes no
+//! locks, leaves the output to the server, and lets it write the end of a run together with what it writes itself.
+//! [`server`] is what it needs inside its own transactions.
 
 mod approvals;
 mod begin;
+mod bundle;
 mod children;
+mod conclude;
 mod error;
 pub mod export;
 mod inbox;
@@ -20,13 +27,16 @@ mod mailbox;
 mod resume;
 mod row;
 mod rules;
+pub mod server;
 mod sink;
 mod stored_args;
 mod texts;
 mod undo;
 
-pub use approvals::{Approval, Decision};
+pub use approvals::{Approval, Decision, Refusal};
 pub use begin::Begun;
+pub use bundle::StoredRepo;
+pub use conclude::{Conclusion, Family};
 pub use error::RunsError;
 pub use inbox::Signal;
 pub use look::{RunView, Verified};
@@ -35,13 +45,30 @@ pub use row::{RunRow, State};
 pub use rules::Rules;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use kael_store::{Mode, Store};
+use kael_engine::run_info::RunId;
+use kael_store::{Mode, RunLock, Store};
+
+use mailbox::StoreMailbox;
+use sink::{Create, StoreSink, Unwritten};
 
 /// The runs of one store.
 #[derive(Clone)]
 pub struct Runs {
     store: Store,
+    tenant: i64,
+    /// Whose store it is: a server's, or that of all processes of its user.
+    keeper: Keeper,
+}
+
+/// Who has the store.
+#[derive(Clone)]
+enum Keeper {
+    /// All processes of a user: a run is locked by the one that has it, and its output is kept here.
+    Processes,
+    /// One server. It is told when a run has started another.
+    Server(Arc<dyn Fn() + Send + Sync>),
 }
 
 impl Runs {
@@ -51,7 +78,59 @@ impl Runs {
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, RunsError> {
         let store = Store::open(path, Mode::Shared)?;
-        Ok(Self { store })
+        Ok(Self {
+            store,
+            tenant: TENANT,
+            keeper: Keeper::Processes,
+        })
+    }
+
+    /// The runs of a tenant in the store of a server. `has_started` is called when a run has started another.
+    #[must_use]
+    pub fn of_server(store: Store, tenant: i64, has_started: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            store,
+            tenant,
+            keeper: Keeper::Server(has_started),
+        }
+    }
+
+    /// Keeps other processes off a run; none is needed where there are no others.
+    fn lock(&self, id: RunId) -> Result<Option<RunLock>, RunsError> {
+        match self.keeper {
+            Keeper::Server(_) => Ok(None),
+            Keeper::Processes => {
+                let lock = self.store.lock_run(id.bytes())?;
+                lock.map(Some).ok_or(RunsError::Busy(id))
+            }
+        }
+    }
+
+    fn is_server(&self) -> bool {
+        matches!(self.keeper, Keeper::Server(_))
+    }
+
+    fn mailbox(&self, run: [u8; 16]) -> Arc<StoreMailbox> {
+        Arc::new(StoreMailbox {
+            store: self.store.clone(),
+            run,
+            has_started: match &self.keeper {
+                Keeper::Server(has_started) => Some(has_started.clone()),
+                Keeper::Processes => None,
+            },
+        })
+    }
+
+    /// What writes the journal of a run; `create` writes a new one down.
+    fn sink(&self, run: [u8; 16], create: Option<Create>) -> (Arc<StoreSink>, Arc<Unwritten>) {
+        let unwritten = Arc::new(Unwritten::new(create));
+        let sink = StoreSink {
+            store: self.store.clone(),
+            run,
+            is_server: self.is_server(),
+            unwritten: unwritten.clone(),
+        };
+        (Arc::new(sink), unwritten)
     }
 }
 
@@ -69,10 +148,13 @@ mod tests {
         let all = [
             &begin::ALL[..],
             &approvals::ALL,
+            &bundle::ALL,
             &children::ALL,
+            &conclude::ALL,
             &inbox::ALL,
             &load::ALL,
             &resume::ALL,
+            &server::ALL,
             &sink::ALL,
             &texts::ALL,
             &undo::ALL,

@@ -33,7 +33,7 @@ impl Runs {
     pub fn list(&self, count: u32) -> Result<Vec<RunRow>, RunsError> {
         Ok(self
             .store
-            .read_blocking(|tx| RunRow::newest(tx, count.into()))?)
+            .read_blocking(|tx| RunRow::newest(tx, self.tenant, count.into()))?)
     }
 
     /// The runs with a time at which they are to go on, the next first: that time is now for those that were just

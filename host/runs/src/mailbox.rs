@@ -1,5 +1,7 @@
 //! The store, as the engine reaches it for one run.
 
+use std::sync::Arc;
+
 use kael_engine::journal::{ApprovalRequest, Letter, Mailbox, Mailing, NewChild};
 use kael_engine::run_info::RunId;
 use kael_store::Store;
@@ -10,6 +12,8 @@ use crate::{approvals, children, inbox};
 pub(crate) struct StoreMailbox {
     pub(crate) store: Store,
     pub(crate) run: [u8; 16],
+    /// Told when the run has started another.
+    pub(crate) has_started: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Mailbox for StoreMailbox {
@@ -33,7 +37,17 @@ impl Mailbox for StoreMailbox {
                 error => kael_store::StoreError::Conflict(error.to_string()),
             })
         });
-        Box::pin(async move { writing.await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            let started = writing.await.map_err(|error| error.to_string())?;
+            if let Some(has_started) = &self.has_started {
+                has_started();
+            }
+            Ok(started)
+        })
+    }
+
+    fn knows_people(&self) -> bool {
+        self.has_started.is_some()
     }
 
     fn ask(&self, request: ApprovalRequest) -> Mailing<'_, ()> {

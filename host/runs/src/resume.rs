@@ -1,6 +1,6 @@
 //! Takes a run over, with everything that it needs to go on in this process.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use kael_engine::journal::{Journal, Log};
 use kael_engine::limits::Limits;
@@ -12,17 +12,14 @@ use kael_store::{Tx, Value};
 
 use crate::begin::own_guest;
 use crate::limits::StoredLimits;
-use crate::mailbox::StoreMailbox;
-use crate::sink::StoreSink;
 use crate::stored_args::{StoredArgs, document};
-use crate::{Begun, Rules, RunRow, Runs, RunsError, State, load, texts};
+use crate::{Begun, Rules, RunRow, Runs, RunsError, State, bundle, load, texts};
 
 const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
                     takeovers = takeovers + ?4 WHERE id = ?1 AND epoch = ?2";
-const BUNDLE: &str = "SELECT prepared FROM bundles WHERE digest = ?1 AND guest = ?2";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 2] = [TAKE, BUNDLE];
+pub(crate) const ALL: [&str; 1] = [TAKE];
 
 /// A script as a run has it.
 pub type Script = sandbox::Script;
@@ -37,6 +34,8 @@ pub struct Resumable {
     pub limits: Limits,
     /// The actions repo that it began with.
     pub repo: Option<RepoSnapshot>,
+    /// The digest of that.
+    pub bundle: [u8; 32],
     /// For the engine.
     pub begun: Begun,
 }
@@ -69,15 +68,21 @@ impl Runs {
     /// # Errors
     /// When it cannot go on.
     pub fn resume(&self, id: RunId) -> Result<Resumable, RunsError> {
-        let lock = self
-            .store
-            .lock_run(id.bytes())?
-            .ok_or(RunsError::Busy(id))?;
-        let (row, replayable, shown) = self.store.read_blocking(|tx| {
+        let shown = self.store.read_blocking(|tx| load::shown(tx, id))?;
+        self.resume_behind(id, shown)
+    }
+
+    /// The same where somebody else keeps the output, and has that many bytes of it.
+    ///
+    /// # Errors
+    /// When it cannot go on.
+    pub fn resume_behind(&self, id: RunId, shown: u64) -> Result<Resumable, RunsError> {
+        let lock = self.lock(id)?;
+        let (row, replayable) = self.store.read_blocking(|tx| {
             Ok((|| {
                 let row = RunRow::get(tx, id)?;
                 let replayable = replayable(tx, &row)?;
-                Ok::<_, RunsError>((row, replayable, load::shown(tx, id)?))
+                Ok::<_, RunsError>((row, replayable))
             })())
         })??;
         let limited = row.state == State::Failed && row.reason.as_deref() == Some("limit");
@@ -100,15 +105,8 @@ impl Runs {
             tx.change_one(TAKE, &values, "another process has taken the run over")
         });
         taken.wait()?;
-        let sink = StoreSink {
-            store: self.store.clone(),
-            run: bytes,
-            create: Mutex::new(None),
-        };
-        let mailbox = StoreMailbox {
-            store: self.store.clone(),
-            run: bytes,
-        };
+        let (sink, unwritten) = self.sink(bytes, None);
+        let bundle = replayable.log.begin().bundle;
         let tenant = Tenant::new(&replayable.log.begin().tenant).unwrap_or_default();
         let epoch = epoch + 1;
         let Replayable {
@@ -122,11 +120,13 @@ impl Runs {
             script,
             limits,
             repo,
+            bundle,
             begun: Begun {
-                journal: Journal::resume(log, Arc::new(sink), epoch as u64, shown)
-                    .with_mailbox(Arc::new(mailbox)),
+                journal: Journal::resume(log, sink, epoch as u64, shown)
+                    .with_mailbox(self.mailbox(bytes)),
                 epoch,
                 lock,
+                unwritten,
             },
         })
     }
@@ -150,23 +150,20 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
         let version = begin.version.clone();
         return Err(RunsError::Guest { id, version });
     }
-    let source = texts::get(tx, &begin.script)?.ok_or(missing("its script"))?;
+    let source = texts::get(tx, row.tenant, &begin.script)?.ok_or(missing("its script"))?;
     let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
     let mut inputs = Vec::new();
     for (name, digest) in stored.inputs {
         let lost = || missing("a file of --input");
         let digest = unhex(&digest).ok_or_else(lost)?;
-        inputs.push((name, texts::get(tx, &digest)?.ok_or_else(lost)?));
+        inputs.push((name, texts::get(tx, row.tenant, &digest)?.ok_or_else(lost)?));
     }
     let limits: StoredLimits = serde_json::from_str(&row.limits).map_err(document)?;
     let repo = match begin.bundle {
         digest if digest == [0; 32] => None,
         digest => {
-            let values = [Value::from(&digest), Value::from(&begin.guest)];
-            let found = tx.first(BUNDLE, &values, |row| row.get::<Vec<u8>>(0))?;
-            let found = found.filter(|bytes| texts::digest(bytes) == digest);
-            let bytes = found.ok_or(missing("its actions repo"))?;
-            Some(serde_json::from_slice(&bytes).map_err(document)?)
+            let repo = bundle::get(tx, &digest, &begin.guest)?;
+            Some(repo.ok_or(missing("its actions repo"))?)
         }
     };
     Ok(Replayable {

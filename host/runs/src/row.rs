@@ -8,7 +8,7 @@ use kael_store::{Row, StoreError, Tx, Value};
 use crate::RunsError;
 
 const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
-                       created, started, ended, ending, usage, status, parent";
+                       created, started, ended, ending, usage, status, parent, tenant";
 
 /// In which state a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,7 @@ pub struct RunRow {
     pub status: Option<String>,
     /// The run that has started it.
     pub parent: Option<RunId>,
+    pub(crate) tenant: i64,
 }
 
 impl RunRow {
@@ -134,6 +135,7 @@ impl RunRow {
             usage: row.get(14)?,
             status: row.get(15)?,
             parent: row.get::<Option<[u8; 16]>>(16)?.map(RunId::from_bytes),
+            tenant: row.get(17)?,
         })
     }
 
@@ -153,8 +155,8 @@ impl RunRow {
     }
 
     /// The newest runs first.
-    pub(crate) fn newest(tx: &Tx<'_>, count: i64) -> Result<Vec<Self>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant = 1 ORDER BY id DESC LIMIT ?1");
-        tx.query(&sql, &[Value::Int(count)], Self::of)
+    pub(crate) fn newest(tx: &Tx<'_>, tenant: i64, count: i64) -> Result<Vec<Self>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant = ?1 ORDER BY id DESC LIMIT ?2");
+        tx.query(&sql, &[Value::Int(tenant), Value::Int(count)], Self::of)
     }
 }

@@ -1,8 +1,9 @@
 //! The engine's door to the journal of one run.
 
-use std::sync::{Mutex, PoisonError};
+use std::future::ready;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use kael_engine::journal::{Appending, Batch, Sink, SinkError};
+use kael_engine::journal::{Appending, Batch, Entry, Sink, SinkError};
 use kael_store::{Store, StoreError, Tx, Value};
 
 const HEAD: &str = "SELECT max(seq) FROM journal WHERE run = ?1";
@@ -25,26 +26,84 @@ const FENCED: &str = "the entries do not follow the last one of the run";
 pub(crate) struct StoreSink {
     pub(crate) store: Store,
     pub(crate) run: [u8; 16],
-    /// Writes a new run down, in the transaction of its first entries: one fsync less.
-    pub(crate) create: Mutex<Option<Create>>,
+    pub(crate) is_server: bool,
+    pub(crate) unwritten: Arc<Unwritten>,
 }
 
-pub(crate) type Create = Box<dyn FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send>;
+/// Writes a new run down, in the transaction of its first entries: one fsync less.
+pub(crate) type Create = Arc<dyn Fn(&Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
+
+/// What is in memory alone.
+pub(crate) struct Unwritten {
+    create: Mutex<Option<Create>>,
+    last: Mutex<Option<Entries>>,
+}
+
+/// Entries of a journal, and what writes its run down before them.
+#[derive(Clone)]
+pub(crate) struct Entries {
+    create: Option<Create>,
+    batch: Batch,
+}
+
+impl Unwritten {
+    pub(crate) fn new(create: Option<Create>) -> Self {
+        Self {
+            create: Mutex::new(create),
+            last: Mutex::default(),
+        }
+    }
+
+    fn take_create(&self) -> Option<Create> {
+        let mut create = self.create.lock().unwrap_or_else(PoisonError::into_inner);
+        create.take()
+    }
+
+    /// Whether the run is written down, or is about to be.
+    pub(crate) fn is_begun(&self) -> bool {
+        let create = self.create.lock().unwrap_or_else(PoisonError::into_inner);
+        create.is_none()
+    }
+
+    /// The last entries of the run, if they were left to whoever writes its end.
+    pub(crate) fn take_last(&self) -> Option<Entries> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take()
+    }
+}
+
+impl Entries {
+    pub(crate) fn write(&self, tx: &Tx<'_>, run: &[u8; 16]) -> Result<(), StoreError> {
+        if let Some(create) = &self.create {
+            create(tx)?;
+        }
+        append(tx, run, &self.batch)
+    }
+}
 
 impl Sink for StoreSink {
-    fn append(&self, batch: Batch) -> Appending {
+    fn append(&self, mut batch: Batch) -> Appending {
         let run = self.run;
-        let create = self
-            .create
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let pending = self.store.write(move |tx| {
-            if let Some(create) = create {
-                create(tx)?;
-            }
-            append(tx, &run, &batch)
-        });
+        if self.is_server {
+            // A server keeps it as events of the run.
+            batch.output.clear();
+        }
+        let is_end = batch.rows.last().is_some_and(|row| row.kind == Entry::END);
+        let entries = Entries {
+            create: self.unwritten.take_create(),
+            batch,
+        };
+        if self.is_server && is_end {
+            // A server writes them with what it knows of the end itself. Nobody has seen anything of it before.
+            let mut last = self
+                .unwritten
+                .last
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *last = Some(entries);
+            return Box::pin(ready(Ok(())));
+        }
+        let pending = self.store.write(move |tx| entries.write(tx, &run));
         Box::pin(async move { pending.await.map_err(|error| sink_error(&error)) })
     }
 }

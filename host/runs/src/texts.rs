@@ -3,8 +3,6 @@
 use kael_store::{StoreError, Tx, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::TENANT;
-
 const PART: usize = 1 << 20;
 
 const PUT: &str = "INSERT INTO blobs (tenant, digest, part, bytes) VALUES (?1, ?2, ?3, ?4) \
@@ -23,14 +21,19 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-pub(crate) fn put(tx: &Tx<'_>, run: &[u8; 16], bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+pub(crate) fn put(
+    tx: &Tx<'_>,
+    tenant: i64,
+    run: &[u8; 16],
+    bytes: &[u8],
+) -> Result<[u8; 32], StoreError> {
     let digest = digest(bytes);
     let mut parts = bytes.chunks(PART).enumerate();
     // An empty text has one part, too.
     let first = parts.next().unwrap_or((0, &[]));
     for (part, bytes) in std::iter::once(first).chain(parts) {
         let values = [
-            Value::Int(TENANT),
+            Value::Int(tenant),
             Value::from(&digest),
             Value::Int(part as i64),
             Value::Blob(bytes),
@@ -39,22 +42,26 @@ pub(crate) fn put(tx: &Tx<'_>, run: &[u8; 16], bytes: &[u8]) -> Result<[u8; 32],
     }
     tx.execute(
         REFER,
-        &[run.into(), Value::Int(TENANT), Value::from(&digest)],
+        &[run.into(), Value::Int(tenant), Value::from(&digest)],
     )?;
     Ok(digest)
 }
 
 /// The text of a digest, if it is there and is what it was.
-pub(crate) fn get(tx: &Tx<'_>, wanted: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-    let values = [Value::Int(TENANT), Value::from(wanted)];
+pub(crate) fn get(
+    tx: &Tx<'_>,
+    tenant: i64,
+    wanted: &[u8; 32],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let values = [Value::Int(tenant), Value::from(wanted)];
     let parts = tx.query(GET, &values, |row| row.get::<Vec<u8>>(0))?;
     let bytes = parts.concat();
     Ok((digest(&bytes) == *wanted).then_some(bytes))
 }
 
 /// Removes what only that run has needed.
-pub(crate) fn forget(tx: &Tx<'_>, run: &[u8; 16]) -> Result<(), StoreError> {
+pub(crate) fn forget(tx: &Tx<'_>, tenant: i64, run: &[u8; 16]) -> Result<(), StoreError> {
     tx.execute(FORGET, &[run.into()])?;
-    tx.execute(SWEEP, &[Value::Int(TENANT)])?;
+    tx.execute(SWEEP, &[Value::Int(tenant)])?;
     Ok(())
 }

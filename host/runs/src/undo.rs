@@ -4,11 +4,12 @@ use kael_engine::journal::{Batch, Chain, Entry, Log, LogRow, Resolve, Verdict};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
-use crate::{RunRow, Runs, RunsError, State, children, load, look, sink, texts};
+use crate::{Family, RunRow, Runs, RunsError, State, children, load, look, sink, texts};
 
-const STATE: &str =
-    "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, epoch = epoch + 1 WHERE id = ?1";
-const REMOVE: [&str; 5] = [
+const STATE: &str = "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, wake = NULL, epoch = epoch + 1 \
+                     WHERE id = ?1";
+const REMOVE: [&str; 6] = [
+    "DELETE FROM decisions WHERE run = ?1",
     "DELETE FROM journal WHERE run = ?1",
     "DELETE FROM output WHERE run = ?1",
     "DELETE FROM inbox WHERE run = ?1",
@@ -19,8 +20,8 @@ const BUNDLES: &str =
     "DELETE FROM bundles WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.bundle = bundles.digest)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 7] = [
-    STATE, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], BUNDLES,
+pub(crate) const ALL: [&str; 8] = [
+    STATE, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], BUNDLES,
 ];
 
 impl Runs {
@@ -35,7 +36,7 @@ impl Runs {
         verdict: Verdict,
         by: &str,
     ) -> Result<(), RunsError> {
-        let (_lock, by) = (self.hold(id)?, by.to_owned());
+        let (_lock, by) = (self.lock(id)?, by.to_owned());
         let log = self.log(id)?;
         let call_id = look::doubtful(&log, call).ok_or(RunsError::NoDoubt { id, call })?;
         let entry = Entry::Resolve(Box::new(Resolve {
@@ -63,17 +64,10 @@ impl Runs {
                 why: "a run that is over cannot be cancelled",
             });
         }
-        let (_lock, by) = (self.hold(id)?, by.to_owned());
-        // A damaged journal is no reason to keep a run.
-        let log = self.log(id).ok();
-        let written = self.store.write(move |tx| {
-            if let Some(log) = &log {
-                add(tx, id, log, &Entry::Cancel { by })?;
-            }
-            set(tx, id, State::Cancelled, None)?;
-            children::over(tx, id.bytes(), State::Cancelled, "{}")
-        });
-        Ok(written.wait()?)
+        let (_lock, by) = (self.lock(id)?, by.to_owned());
+        let written = self.store.write(move |tx| cancel(tx, id, by));
+        written.wait()?;
+        Ok(())
     }
 
     /// Removes a run, and what only it has needed.
@@ -89,20 +83,14 @@ impl Runs {
                 why: "a run that is not over is only removed with --force",
             });
         }
-        let _lock = self.hold(id)?;
+        let _lock = self.lock(id)?;
+        let tenant = self.tenant;
         let written = self.store.write(move |tx| {
-            for sql in REMOVE {
-                tx.execute(sql, &[Value::from(id.bytes())])?;
-            }
-            texts::forget(tx, id.bytes())?;
+            remove_rows(tx, tenant, id)?;
             tx.execute(BUNDLES, &[])?;
             Ok(())
         });
         Ok(written.wait()?)
-    }
-
-    fn hold(&self, id: RunId) -> Result<kael_store::RunLock, RunsError> {
-        self.store.lock_run(id.bytes())?.ok_or(RunsError::Busy(id))
     }
 
     /// The journal of a run, checked.
@@ -112,6 +100,24 @@ impl Runs {
     pub fn log(&self, id: RunId) -> Result<Log, RunsError> {
         self.store.read_blocking(|tx| Ok(load::log(tx, id)))?
     }
+}
+
+/// Ends a run that nothing runs.
+pub(crate) fn cancel(tx: &Tx<'_>, id: RunId, by: String) -> Result<Family, StoreError> {
+    // A damaged journal is no reason to keep a run.
+    if let Ok(log) = load::log(tx, id) {
+        add(tx, id, &log, &Entry::Cancel { by })?;
+    }
+    set(tx, id, State::Cancelled, None)?;
+    children::over(tx, id.bytes(), State::Cancelled, "{}")
+}
+
+/// Removes what the store has of a run, but for its repo.
+pub(crate) fn remove_rows(tx: &Tx<'_>, tenant: i64, id: RunId) -> Result<(), StoreError> {
+    for sql in REMOVE {
+        tx.execute(sql, &[Value::from(id.bytes())])?;
+    }
+    texts::forget(tx, tenant, id.bytes())
 }
 
 /// Adds one entry behind the last one of a journal.

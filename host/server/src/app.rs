@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use kael_engine::environment::Environment;
 use kael_engine::runtime::Runtime;
+use kael_runs::Runs;
 use kael_store::{Store, StoreError};
 use tokio::sync::watch;
 
@@ -58,6 +59,16 @@ impl App {
         &self.address
     }
 
+    /// The journals of a tenant's runs.
+    pub(crate) fn runs_of(&self, tenant: i64) -> Runs {
+        let wake = self.runner.wake.clone();
+        Runs::of_server(
+            self.store.clone(),
+            tenant,
+            Arc::new(move || wake.notify_one()),
+        )
+    }
+
     /// Bytes of the store's files.
     pub(crate) fn store_bytes(&self) -> i64 {
         let file = self.store.path();
@@ -81,6 +92,7 @@ impl App {
             settings.max_queued,
         );
         self.metrics.name(tenant.id, &tenant.name);
+        self.runner.repos.forget(tenant.id);
         self.tenants.put(tenant.clone());
         self.runner.wake.notify_one();
         Ok(tenant)

@@ -48,6 +48,10 @@ pub(crate) enum Kind {
     NotFinished,
     WrongState,
     KeyReused,
+    DigestChanged,
+    AlreadyDecided,
+    Expired,
+    NotAllowed,
     TooLarge,
     UnsupportedMedia,
     ScriptError,
@@ -96,6 +100,22 @@ impl Kind {
                 StatusCode::CONFLICT,
                 "key_reused",
                 "The idempotency key belongs to another request",
+            ),
+            Self::DigestChanged => (
+                StatusCode::CONFLICT,
+                "digest_changed",
+                "What was decided on has changed",
+            ),
+            Self::AlreadyDecided => (
+                StatusCode::CONFLICT,
+                "already_decided",
+                "It was decided on before",
+            ),
+            Self::Expired => (StatusCode::GONE, "expired", "The time for this is over"),
+            Self::NotAllowed => (
+                StatusCode::FORBIDDEN,
+                "not_allowed",
+                "This person may not decide this",
             ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -97,8 +97,8 @@ pub struct Started {
     pub url: String,
     /// A link that signs the operator in, once; none if an operator has signed in before.
     pub link: Option<String>,
-    /// Runs that were running when the server last ended.
-    pub interrupted: usize,
+    /// Runs that were running when the server last ended, and go on.
+    pub resumed: usize,
     /// Runs that wait for their turn.
     pub queued: i64,
     /// Tenants.
@@ -148,7 +148,7 @@ pub async fn serve<F: Future<Output = ()>>(
         address,
         url: app.address().to_owned(),
         link,
-        interrupted: recovered.interrupted,
+        resumed: recovered.resumed,
         queued: recovered.queued.iter().map(|(_, count)| count).sum(),
         tenants: app
             .tenants
@@ -165,14 +165,14 @@ pub async fn serve<F: Future<Output = ()>>(
     Ok(())
 }
 
-/// Waits for the runs that run. Those that take too long, or go on when `at_once` is ready, are ended, and say that they were
-/// interrupted.
+/// Waits for the runs that run. Those that take too long, or go on when `at_once` is ready, are stopped, and go on when the
+/// server is back.
 async fn drain(app: &Arc<App>, within: Duration, at_once: impl Future<Output = ()>) {
     app.runner.drain();
     let running = app.runner.count();
     if running > 0 {
         let seconds = within.as_secs();
-        tracing::warn!("waiting up to {seconds} s for {running} runs; once more ends them now");
+        tracing::warn!("waiting up to {seconds} s for {running} runs; once more stops them now");
     }
     let mut at_once = pin!(at_once);
     let until = tokio::time::Instant::now() + within;
@@ -188,7 +188,7 @@ async fn drain(app: &Arc<App>, within: Duration, at_once: impl Future<Output = (
         }
     }
     tracing::warn!(
-        "{} runs are ended, because the server ends",
+        "{} runs are stopped, and go on when the server is back",
         app.runner.count()
     );
     app.runner.cancel_all();

@@ -266,6 +266,14 @@ impl Tenant {
         self.load(engine, false).await
     }
 
+    /// What the actions of the tenant are given.
+    pub(crate) fn repo_options(&self) -> RepoOptions {
+        RepoOptions {
+            environment: Some(self.environment.clone()),
+            ..RepoOptions::default()
+        }
+    }
+
     fn loaded(&self) -> Option<Loaded> {
         self.repo
             .lock()
@@ -286,11 +294,7 @@ impl Tenant {
         let loaded = match &self.settings.actions {
             None => Ok(None),
             Some(folder) => {
-                let options = RepoOptions {
-                    environment: Some(self.environment.clone()),
-                    ..RepoOptions::default()
-                };
-                let repo = engine.repo(folder, options).await;
+                let repo = engine.repo(folder, self.repo_options()).await;
                 let repo = repo.map_err(|error| error.to_string());
                 repo.and_then(|repo| {
                     // A policy that does not fit the repo would refuse every call of every run.

@@ -7,34 +7,59 @@ use super::Server;
 
 #[test]
 fn no_acknowledged_run_is_lost_when_the_server_is_killed() {
-    let session = Kael::new().shell("wait", "", "sleep 0.2; echo 1");
+    let session = Kael::new().shell("wait", "effects = 'none'", "sleep 0.2; echo 1");
     let server = Server::start(&session);
     let token = server.token.clone();
     let runs: Vec<_> = (0..40)
-        .map(|n| server.submit(&format!("actions.t.wait({{}}) print({n})")))
+        .map(|n| server.submit(&format!("print('a') actions.t.wait({{}}) print({n})")))
         .collect();
     server.kill();
     let server = Server::restart(&session, &token);
     assert!(server.started["sign_in"].is_null(), "{}", server.started);
-    let (mut succeeded, mut interrupted) = (0, 0);
-    for run in &runs {
+    for (n, run) in runs.iter().enumerate() {
         let ended = server.ended(run);
-        match (ended["state"].as_str(), ended["reason"].as_str()) {
-            (Some("succeeded"), _) => succeeded += 1,
-            // What was running may have had effects: it is told, and not repeated.
-            (Some("failed"), Some("interrupted")) => {
-                assert_eq!(ended["exit_code"], 75, "{ended}");
-                interrupted += 1;
-            }
-            _ => panic!("{ended}"),
-        }
+        assert_eq!(ended["state"], "succeeded", "{ended}");
+        let output = server.get(&format!("/v1/runs/{run}/output")).body;
+        assert_eq!(output, format!("a\n{n}\n"));
     }
-    assert_eq!(succeeded + interrupted, 40);
+    let resumed = server.started["resumed"].as_u64();
     assert!(
-        interrupted > 0 && succeeded > 0,
-        "{succeeded} {interrupted}"
+        resumed.is_some_and(|count| (1..40).contains(&count)),
+        "{}",
+        server.started
     );
-    assert_eq!(server.started["interrupted"], json!(interrupted));
+}
+
+#[test]
+fn a_run_with_which_the_server_always_dies_is_parked() {
+    let session = Kael::new().shell("wait", "effects = 'none'", "sleep 600");
+    let mut server = Server::start(&session);
+    let token = server.token.clone();
+    let run = server.submit("print('a') actions.t.wait({})");
+    for _ in 0..4 {
+        while server.get(&format!("/v1/runs/{run}")).json()["state"] != "running" {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        server.kill();
+        server = Server::restart(&session, &token);
+    }
+    let parked = server.get(&format!("/v1/runs/{run}")).json();
+    assert_eq!(
+        (&parked["state"], &parked["reason"]),
+        (&json!("parked"), &json!("poison")),
+        "{parked}"
+    );
+    // A person may try it once more.
+    server
+        .post(&format!("/v1/runs/{run}/resume"), &json!({}))
+        .is(202);
+    while server.get(&format!("/v1/runs/{run}")).json()["state"] != "running" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    server
+        .post(&format!("/v1/runs/{run}/cancel"), &json!({}))
+        .is(202);
+    assert_eq!(server.ended(&run)["state"], "cancelled");
 }
 
 #[test]
@@ -57,33 +82,36 @@ fn a_server_that_is_asked_to_end_lets_its_runs_end() {
 }
 
 #[test]
-fn a_run_that_takes_longer_than_the_drain_is_told_as_interrupted() {
-    let session = Kael::new().shell("wait", "", "sleep 600").file(
+fn a_run_that_takes_longer_than_the_drain_goes_on_when_the_server_is_back() {
+    let session = Kael::new();
+    let (state, writable) = session.state();
+    let code = format!("[ -e {state}/second ] || {{ touch {state}/second; sleep 600; }}; echo 5");
+    let fields = format!("{writable}, effects = 'idempotent'");
+    let session = session.shell("wait", &fields, &code).file(
         "serve.yaml",
         "drain: 200ms\ntenants:\n  - { name: default, actions: actions }\n",
     );
     session.write_repo();
     let server = Server::start_with(&session, &["--config", "serve.yaml"]);
     let token = server.token.clone();
-    let run = server.submit("actions.t.wait({})");
-    while server.get(&format!("/v1/runs/{run}/calls")).json()["calls"]
-        .as_array()
-        .is_none_or(Vec::is_empty)
-    {
+    let run = server.submit("print('a') print(actions.t.wait({}))");
+    while !std::path::Path::new(&state).join("second").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert_eq!(server.terminate(), Some(0));
     let server = Server::restart(&session, &token);
     let ended = server.ended(&run);
-    assert_eq!(ended["reason"], "interrupted", "{ended}");
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    assert_eq!(server.get(&format!("/v1/runs/{run}/output")).body, "a\n5\n");
 }
 
 #[test]
-fn asked_twice_the_server_ends_its_runs_at_once() {
+fn asked_twice_the_server_stops_its_runs_at_once() {
     let session = Kael::new();
     let server = Server::start(&session);
     let token = server.token.clone();
-    let run = server.submit("print('begun') sleep(600)");
+    // Not far off, so that it is waited for.
+    let run = server.submit("print('begun') for _ = 1, 100 do sleep(9) end");
     while server
         .get(&format!("/v1/runs/{run}/output"))
         .body
@@ -101,7 +129,11 @@ fn asked_twice_the_server_ends_its_runs_at_once() {
     // Without the second one it waits 30 s.
     assert!(asked.elapsed() < std::time::Duration::from_secs(25));
     let server = Server::restart(&session, &token);
-    assert_eq!(server.ended(&run)["reason"], "interrupted");
+    assert_eq!(server.started["queued"], 1, "{}", server.started);
+    server
+        .post(&format!("/v1/runs/{run}/cancel"), &json!({}))
+        .is(202);
+    assert_eq!(server.ended(&run)["state"], "cancelled");
 }
 
 #[test]

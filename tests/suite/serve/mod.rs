@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod crash;
+mod durable;
 mod events;
 mod house;
 mod mcp;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::denied;
 use crate::catalog::Definition;
 use crate::failure::ActionError;
-use crate::journal::{ApprovalRequest, CallLog, LetterKind, Post, Wait};
+use crate::journal::{ApprovalRequest, CallLog, LetterKind, Needed, Post, Wait};
 use crate::policy::{Decision, Source};
 use crate::run_info::RunInfo;
 use crate::text::hex;
@@ -70,13 +70,14 @@ pub(super) async fn ask(
     params: &str,
     decision: &Decision,
 ) -> Result<(), ActionError> {
-    if let Some((rule, why)) = unreachable(&decision.approvals) {
+    let later = log.filter(|_| approver.is_none());
+    let later = later.and_then(|log| Some((log, log.post.as_ref()?)));
+    let knows_people = later.is_some_and(|(_, post)| post.mailbox().knows_people());
+    if let Some((rule, why)) = unreachable(&decision.approvals).filter(|_| !knows_people) {
         let hint = "only a server that knows its users can ask for this; loosen `by` to approve on a terminal";
         return Err(denied::by(action, rule, Some((why, hint))));
     }
-    if approver.is_none()
-        && let Some((log, post)) = log.and_then(|log| Some((log, log.post.as_ref()?)))
-    {
+    if let Some((log, post)) = later {
         return wait(log, post, &asked, action, params, decision).await;
     }
     let Some(approver) = approver else {
@@ -139,6 +140,7 @@ async fn wait(
         action: action.to_owned(),
         params: params.to_owned(),
         rules,
+        needed: needed(&decision.approvals),
         until,
     };
     if let Err(why) = post.mailbox().ask(request).await {
@@ -196,12 +198,27 @@ fn digest(asked: &Asked<'_>, action: &str, params: &str, rules: &[Arc<Source>]) 
         add(&rule.line.to_string());
         add(&rule.rule);
         add(rule.reason.as_deref().unwrap_or_default());
+        add(rule.approval.role.as_deref().unwrap_or_default());
+        add(&rule.approval.count.to_string());
+        add(&rule.approval.not_submitter.to_string());
     }
     hex(&hash.finalize())
 }
 
-/// The rule for which the person who runs the script cannot approve a call, and why. This is the one place that decides who
-/// may.
+/// Who must say yes so that all of these rules hold.
+fn needed(rules: &[Arc<Source>]) -> Needed {
+    let by = || rules.iter().map(|rule| &rule.approval);
+    let mut roles: Vec<String> = by().filter_map(|by| by.role.clone()).collect();
+    roles.sort();
+    roles.dedup();
+    Needed {
+        roles,
+        count: by().map(|by| by.count).max().unwrap_or(1),
+        not_submitter: by().any(|by| by.not_submitter),
+    }
+}
+
+/// The rule for which the person who runs the script cannot approve a call, and why.
 fn unreachable(rules: &[Arc<Source>]) -> Option<(&Source, &'static str)> {
     rules.iter().find_map(|rule| {
         let by = &rule.approval;

@@ -212,6 +212,9 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// The kind of [`Entry::End`].
+    pub const END: u8 = 10;
+
     /// The number of its kind, which is stored beside its body.
     #[must_use]
     pub fn kind(&self) -> u8 {
@@ -226,7 +229,7 @@ impl Entry {
             Self::Resolve(_) => 7,
             Self::Cancel { .. } => 8,
             Self::Takeover { .. } => 9,
-            Self::End(_) => 10,
+            Self::End(_) => Self::END,
         }
     }
 
@@ -425,7 +428,7 @@ impl Entry {
             9 => Self::Takeover {
                 epoch: from.number()?,
             },
-            10 => Self::End(Box::new(End {
+            Self::END => Self::End(Box::new(End {
                 kind: end_kind(&mut from)?,
                 text: from.text()?,
                 result: from.option(Decoder::text)?,

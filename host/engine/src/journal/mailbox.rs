@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
+
 /// What a letter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LetterKind {
@@ -47,6 +49,17 @@ pub struct NewChild {
     pub is_abandoned: bool,
 }
 
+/// Who must say yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needed {
+    /// The roles that each of them must have.
+    pub roles: Vec<String>,
+    /// How many they must be.
+    pub count: u32,
+    /// Whether the person who submitted the run is excluded.
+    pub not_submitter: bool,
+}
+
 /// A question to people: whether a call may go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRequest {
@@ -60,6 +73,8 @@ pub struct ApprovalRequest {
     pub params: String,
     /// The rules that want a person, with their reasons.
     pub rules: Vec<String>,
+    /// Who must say yes.
+    pub needed: Needed,
     /// When the time for an answer is over, in microseconds since 1970.
     pub until: Option<u64>,
 }
@@ -77,6 +92,11 @@ pub trait Mailbox: Send + Sync {
 
     /// Whether the run of that id is a child of this one.
     fn is_child<'a>(&'a self, run: &'a str) -> Mailing<'a, bool>;
+
+    /// Whether it is known who decides, and with which role; else only what anybody may approve is asked.
+    fn knows_people(&self) -> bool {
+        false
+    }
 
     /// Puts a question where people find it; one that is there already stays as it is.
     fn ask(&self, request: ApprovalRequest) -> Mailing<'_, ()>;

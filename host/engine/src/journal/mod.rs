@@ -32,7 +32,7 @@ pub use entry::{
     Wait,
 };
 pub use log::{Broken, Log, LogRow};
-pub use mailbox::{ApprovalRequest, Letter, LetterKind, Mailbox, Mailing, NewChild};
+pub use mailbox::{ApprovalRequest, Letter, LetterKind, Mailbox, Mailing, Needed, NewChild};
 pub(crate) use post::Post;
 pub use recorder::Journal;
 pub(crate) use recorder::{Recorder, Release};

@@ -51,12 +51,14 @@ pub(crate) async fn calls(
 
 /// The calls of a run as JSON texts: those that have ended, then those that have not.
 pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem> {
-    let (started, ended) = app
+    let (started, ended, goes_on) = app
         .store
         .read(move |tx| {
             let started = events::of_kind(tx, &run, EventKind::CallStarted, MAX_CALLS)?;
             let ended = events::of_kind(tx, &run, EventKind::CallEnded, MAX_CALLS)?;
-            Ok((started, ended))
+            // It is queued and begins, and each time that it goes on twice more.
+            let goes_on = events::count(tx, &run, EventKind::State)? > 2;
+            Ok((started, ended, goes_on))
         })
         .await?;
     let number = |body: &[u8]| {
@@ -73,7 +75,14 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
     let open = started
         .into_iter()
         .filter(|event| number(&event.body).is_none_or(|call| !over.contains(&call)));
-    let all: Vec<_> = ended.iter().cloned().chain(open).collect();
+    let mut all: Vec<_> = ended.iter().cloned().chain(open).collect();
+    if goes_on {
+        // A call that was made anew after its server had died stands there as it was last.
+        let mut seen = HashSet::new();
+        all.reverse();
+        all.retain(|event| number(&event.body).is_none_or(|call| seen.insert(call)));
+        all.reverse();
+    }
     Ok(all
         .into_iter()
         .map(|event| String::from_utf8_lossy(&event.body).into_owned())

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use kael_engine::run_info::RunId;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -16,12 +17,11 @@ use super::runs::find;
 use super::types::Run;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::event::Kind as EventKind;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::runner::ending;
+use crate::runner::family::{self, FamilyEvents};
 use crate::tables::runs::{RunRow, State};
-use crate::tables::{audit, events, queue, runs};
+use crate::tables::{audit, queue, runs};
 
 /// How a run is cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -33,7 +33,7 @@ pub(crate) struct Cancel {
 
 /// Cancel a run.
 ///
-/// A run that waits never begins. One that runs is ended at once with all that it has started; the
+/// A run that has not begun never does, and one that waits does not go on. One that runs is ended at once with all that it has started; the
 /// answer does not wait for that.
 #[utoipa::path(
     post, path = "/v1/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run", request_body = Cancel,
@@ -87,27 +87,28 @@ pub(crate) async fn cancel_run(
         )?;
         let queued = queue::remove(tx, row.tenant, row.priority, row.ready, &id)?;
         let later = !queued && queue::remove_later(tx, row.ready, &id)?;
-        if !queued && !later {
+        let now = runs::get(tx, scoped, &id)?.map(|run| run.state);
+        let stopped = matches!(now, Some(State::Waiting | State::Parked));
+        if !queued && !later && !stopped {
             return Ok(None);
         }
-        let message = format!("{who} cancelled the run before it began");
-        let ended = ending::not_begun(
-            State::Cancelled,
-            "cancelled",
-            ending::CANCELLED,
-            &message,
-            None,
-        );
-        runs::end(tx, &id, &ended)?;
-        let event = events::append(tx, &id, EventKind::End, &ending::event(&ended))?;
-        Ok(Some((event, queued)))
+        let ended = kael_runs::server::cancel(tx, RunId::from_bytes(*id.bytes()), &who)?;
+        let ended = FamilyEvents::write(tx, ended, &format!("run {id}"))?;
+        let message = match row.started {
+            None => format!("{who} cancelled the run before it began"),
+            Some(_) => format!("{who} cancelled the run"),
+        };
+        let event = family::end(tx, &id, &message)?;
+        Ok(Some((event, queued, ended)))
     });
     match written.await? {
-        Some((event, queued)) => {
+        Some((event, queued, ended)) => {
             if queued {
                 app.runner.fair().left_queue(run.tenant, 1);
             }
             app.runner.lives.publish(&id, event);
+            ended.tell(app);
+            app.runner.wake.notify_one();
             app.runner.ended.notify_waiters();
         }
         // It runs, or is about to: the claim loop enters it at once.

@@ -5,6 +5,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod alerts;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod calls;
 pub(crate) mod cancel;
@@ -19,6 +20,7 @@ pub(crate) mod submit;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod types;
+pub(crate) mod waits;
 
 use std::sync::Arc;
 
@@ -71,6 +73,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::source))
         .routes(routes!(events::follow))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(waits::signal))
+        .routes(routes!(waits::resume))
+        .routes(routes!(waits::resolve))
+        .routes(routes!(waits::journal))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::decide))
         .routes(routes!(actions::list))
         .routes(routes!(actions::get))
         .routes(routes!(actions::refresh))

@@ -193,6 +193,10 @@ pub(crate) async fn new_run(
         exit_code: None,
         error: None,
         usage: None,
+        parent: None,
+        restarts: 0,
+        turns: 0,
+        status: None,
     };
     Ok(NewRun { row, source })
 }

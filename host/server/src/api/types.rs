@@ -54,10 +54,12 @@ pub struct Run {
     pub id: String,
     /// The name of its tenant.
     pub tenant: String,
-    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    /// `queued`, `running`, `waiting`, `parked`, `succeeded`, `failed` or `cancelled`.
     pub state: String,
-    /// Why, in a word: the kind of its error, `interrupted`, `expired`, `approval`.
+    /// Why: the kind of its error, `expired`, `in_doubt`, or what it waits for.
     pub reason: Option<String>,
+    /// How far its script says that it is.
+    pub status: Option<String>,
     /// The name of its script.
     pub name: String,
     /// The SHA-256 of the text of its script.
@@ -72,8 +74,10 @@ pub struct Run {
     pub read_only: bool,
     /// Runs of a higher priority begin earlier.
     pub priority: i64,
-    /// What submitted it: `api`, `web`, `schedule NAME`, `hook NAME`, `function NAME`.
+    /// What submitted it: `api`, `web`, `mcp`, `run` for a run that another one has started.
     pub origin: String,
+    /// The run that has started it.
+    pub parent: Option<String>,
     /// The name of the token that submitted it.
     pub submitter: String,
     /// When it was submitted.
@@ -88,7 +92,7 @@ pub struct Run {
     pub ended: Option<String>,
     /// The exit code that `kael-host run` would have ended with.
     pub exit_code: Option<i64>,
-    /// The error that ended it.
+    /// The error that ended it, or why it is parked.
     pub error: Option<RunError>,
     /// What it used.
     pub usage: Option<Usage>,
@@ -156,6 +160,7 @@ impl Run {
             tenant: tenant.to_owned(),
             state: row.state.name().to_owned(),
             reason: row.reason.clone(),
+            status: row.status.clone(),
             name: row.name.clone(),
             script_digest: kael_engine::text::hex(&row.source),
             args: serde_json::from_str(&row.args).unwrap_or_default(),
@@ -164,6 +169,7 @@ impl Run {
             read_only: row.read_only,
             priority: row.priority,
             origin: row.origin.clone(),
+            parent: row.parent.map(|parent| parent.to_string()),
             submitter: row.submitter.clone(),
             created: time::text(row.created),
             start_at: time::text(row.ready),

@@ -17,9 +17,11 @@ use thiserror::Error;
 pub use events::{Follow, FollowedEvent};
 
 pub use crate::api::alerts::{MAX_SENT as MAX_SENT_ALERTS, SentAlerts, TakenAlerts};
+pub use crate::api::approvals::{Approval, Approvals, Decide};
 pub use crate::api::session::{Login, Me, SignIn};
 pub use crate::api::tokens::{MadeToken, NewToken};
 pub use crate::api::types::{Run, RunError, Runs, Submit, Token};
+pub use crate::api::waits::{Resolve, SendSignal, SentSignal};
 pub use crate::problem::Problem;
 pub use crate::role::{Role, UnknownRole};
 use connect::Address;

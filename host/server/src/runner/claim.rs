@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kael_engine::run_info::RunId;
+use kael_runs::server;
 use kael_store::{StoreError, Tx};
 use serde_json::json;
 
 use super::execute::{self, Claimed};
-use super::{Running, ending};
+use super::{Running, ending, wake};
 use crate::app::App;
 use crate::event::{Event, Kind};
 use crate::id::Id;
-use crate::tables::runs::{RunRow, State};
+use crate::tables::runs::State;
 use crate::tables::{Scoped, events, queue, runs, sources};
 
 /// Runs of one claim.
@@ -23,7 +25,7 @@ const SLEEP: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Part {
     tenant: i64,
-    claimed: Vec<(RunRow, Option<Vec<u8>>, Event)>,
+    claimed: Vec<Claimed>,
     /// Runs whose time to begin was over: they have ended.
     expired: Vec<(Id, Event)>,
     /// Runs that were planned and are not there.
@@ -36,6 +38,9 @@ pub(crate) async fn claim_runs(app: Arc<App>) {
         app.runner.mark_moved();
         if let Err(error) = due(&app).await {
             tracing::error!("runs whose time has come are not queued: {error}");
+        }
+        if let Err(error) = wake::wake(&app).await {
+            tracing::error!("runs that wait are not queued: {error}");
         }
         while !app.runner.is_draining() && claim(&app).await {
             app.runner.mark_moved();
@@ -106,15 +111,10 @@ async fn claim(app: &Arc<App>) -> bool {
             app.runner.lives.publish(&id, event);
             app.runner.ended.notify_waiters();
         }
-        for (run, source, event) in part.claimed {
-            let id = run.id;
-            app.runner.running().insert(id, Running::default());
-            let claimed = Claimed {
-                run,
-                source,
-                event,
-                charged,
-            };
+        for claimed in part.claimed {
+            let running = Running::default();
+            app.runner.running().insert(claimed.run.id, running);
+            let claimed = Claimed { charged, ..claimed };
             app.spawn_run(execute::execute(app.clone(), claimed));
         }
     }
@@ -134,7 +134,8 @@ fn take(tx: &Tx<'_>, tenant: i64, count: u32) -> Result<Part, StoreError> {
             part.gone += 1;
             continue;
         };
-        if run.deadline.is_some_and(|deadline| deadline < tx.now()) {
+        let is_late = run.deadline.is_some_and(|deadline| deadline < tx.now());
+        if is_late && run.started.is_none() {
             let message = "the run waited for its turn until its time to begin was over";
             let hint = Some("raise `deadline`, or the tenant's share");
             let ended = ending::not_begun(State::Failed, "expired", 5, message, hint);
@@ -146,8 +147,21 @@ fn take(tx: &Tx<'_>, tenant: i64, count: u32) -> Result<Part, StoreError> {
         }
         runs::begin(tx, &id)?;
         let event = events::append(tx, &id, Kind::State, &json!({ "state": "running" }))?;
-        let source = sources::get(tx, Scoped(tenant), &run.source)?;
-        part.claimed.push((run, source, event));
+        let kept = match server::is_kept(tx, RunId::from_bytes(*id.bytes()))? {
+            true => Some(events::count(tx, &id, Kind::Report)?),
+            false => None,
+        };
+        let source = match kept {
+            Some(_) => None,
+            None => sources::get(tx, Scoped(tenant), &run.source)?,
+        };
+        part.claimed.push(Claimed {
+            run,
+            source,
+            event,
+            kept: kept.and_then(|count| usize::try_from(count).ok()),
+            charged: 0.0,
+        });
     }
     Ok(part)
 }

@@ -1,33 +1,174 @@
-//! What the end of a run means: its state, its exit code as `kael-host run` has it, and its error.
+//! What the end of a script means for its run: that it is over, with its exit code as `kael-host run` has it and its
+//! error, or that it goes on later.
 
 use kael_authoring::hints;
 use kael_engine::failure::ErrorKind;
 use kael_engine::limits::LimitHit;
 use kael_engine::runtime::RunReport;
-use kael_engine::sandbox::{Ending, ErrorStage, ScriptError, Usage};
+use kael_engine::sandbox::{Ending, ErrorStage, ScriptError, Suspension, Usage};
+use kael_store::{StoreError, Tx};
 use serde_json::{Value, json};
 
-use crate::tables::runs::{Ended, State};
+use crate::event::Kind;
+use crate::id::Id;
+use crate::tables::queue;
+use crate::tables::runs::{self, Ended, State};
+use crate::time;
 
-/// The exit code of a run that did not go on when its server ended (EX_TEMPFAIL of sysexits.h).
-pub(crate) const INTERRUPTED: i64 = 75;
 /// The exit code of a run that a person cancelled: 128 + SIGTERM.
 pub(crate) const CANCELLED: i64 = 143;
 /// Bytes that a result may have.
 const MAX_RESULT: usize = 16 << 20;
 
+/// What becomes of a run whose script does not run any more.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// It is over.
+    Ended(Ended),
+    /// It waits, and takes no slot meanwhile.
+    Waits {
+        /// What for, in words.
+        reason: String,
+        /// When it goes on in any case, in microseconds since 1970.
+        until: Option<u64>,
+        usage: String,
+    },
+    /// A person must settle something.
+    Parked { error: Value, usage: Option<String> },
+    /// It goes on when the server is back.
+    Again,
+}
+
+impl Outcome {
+    /// Writes what becomes of the run.
+    pub(crate) fn write(&self, tx: &Tx<'_>, run: &Id) -> Result<(), StoreError> {
+        match self {
+            Self::Ended(ended) => runs::end(tx, run, ended).map(|_| ()),
+            Self::Waits { reason, usage, .. } => {
+                runs::stop(tx, run, State::Waiting, [Some(reason), None, Some(usage)])
+            }
+            Self::Parked { error, usage } => {
+                let reason = error["kind"].as_str();
+                let text = error.to_string();
+                runs::stop(
+                    tx,
+                    run,
+                    State::Parked,
+                    [reason, Some(&text), usage.as_deref()],
+                )
+            }
+            Self::Again => match runs::any(tx, run)? {
+                Some(row) if runs::again(tx, run)? => {
+                    queue::add(tx, row.tenant, row.priority, row.ready, run)
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The kind of the event that tells of it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Ended(_) => Kind::End,
+            _ => Kind::State,
+        }
+    }
+
+    /// What the event says.
+    pub(crate) fn event(&self) -> Value {
+        match self {
+            Self::Ended(ended) => event(ended),
+            Self::Waits { reason, until, .. } => {
+                let until = until.and_then(|until| i64::try_from(until).ok());
+                json!({ "state": "waiting", "reason": reason, "until": until.map(time::text) })
+            }
+            Self::Parked { error, .. } => {
+                json!({ "state": "parked", "reason": error["kind"], "error": error })
+            }
+            Self::Again => json!({ "state": "queued", "reason": "the server ended" }),
+        }
+    }
+}
+
 /// What a report comes to. `cancelled_by` is the person who cancelled it.
-pub(crate) fn of_report(report: RunReport, cancelled_by: Option<&str>) -> Ended {
-    let usage = Some(usage(&report.usage).to_string());
-    let failed = |exit_code: i64, error: Value| Ended {
+pub(crate) fn of_report(report: RunReport, cancelled_by: Option<&str>) -> Outcome {
+    let used = usage(&report.usage).to_string();
+    let parked = |error: Value| Outcome::Parked {
+        error,
+        usage: Some(used.clone()),
+    };
+    match report.ending {
+        Ending::Cancelled(_) if cancelled_by.is_none() => Outcome::Again,
+        Ending::Suspended(Suspension::Waiting(pause), _) => Outcome::Waits {
+            reason: match pause.what.is_empty() {
+                true => "sleep".to_owned(),
+                false => pause.what.join(", "),
+            },
+            until: pause.until,
+            usage: used,
+        },
+        Ending::Suspended(Suspension::JournalFull, frames) => {
+            let message = Suspension::JournalFull.to_string();
+            let hint = "let the script do less in one run: start the rest with runs.start";
+            let mut error = problem("limit", &message, Some(hint));
+            error["traceback"] = json!(frames);
+            error["limit"] = json!("journal");
+            Outcome::Ended(failed(&used, 5, error))
+        }
+        Ending::Suspended(why, frames) => {
+            let mut error = of_suspension(&why, &report.run.id.to_string());
+            error["traceback"] = json!(frames);
+            parked(error)
+        }
+        ending => Outcome::Ended(of_ending(ending, used, cancelled_by)),
+    }
+}
+
+fn failed(usage: &str, exit_code: i64, error: Value) -> Ended {
+    Ended {
         state: State::Failed,
         reason: error["kind"].as_str().map(str::to_owned),
         exit_code,
         error: Some(error.to_string()),
-        usage: usage.clone(),
+        usage: Some(usage.to_owned()),
         result: None,
-    };
-    match report.ending {
+    }
+}
+
+/// Why a run cannot go on by itself.
+fn of_suspension(why: &Suspension, run: &str) -> Value {
+    match why {
+        Suspension::InDoubt(doubt) => {
+            let hint = format!(
+                "find out whether it took place (key {}), then kael-host resolve {run} {} done|failed|retry",
+                doubt.key, doubt.call
+            );
+            let mut error = problem("in_doubt", &why.to_string(), Some(&hint));
+            error["action"] = json!(doubt.action);
+            error["detail"] = json!({
+                "call": doubt.call,
+                "params": doubt.params,
+                "key": doubt.key,
+                "attempt": doubt.attempt,
+            });
+            error
+        }
+        Suspension::Diverged(_) => {
+            let hint = "a run goes on with the Kael that began it: please report this";
+            problem("diverged", &why.to_string(), Some(hint))
+        }
+        _ => {
+            let hint = format!("kael-host resume {run} goes on where its journal ends");
+            problem("journal", &why.to_string(), Some(&hint))
+        }
+    }
+}
+
+/// How a run that is over has ended.
+fn of_ending(ending: Ending<Option<String>>, used: String, cancelled_by: Option<&str>) -> Ended {
+    let usage = Some(used.clone());
+    let failed = |exit_code: i64, error: Value| failed(&used, exit_code, error);
+    match ending {
         Ending::Done(result) => match result {
             Some(result) if result.len() > MAX_RESULT => {
                 let message = format!(
@@ -64,9 +205,7 @@ pub(crate) fn of_report(report: RunReport, cancelled_by: Option<&str>) -> Ended 
         }
         Ending::Limit(hit, frames) => failed(5, of_limit(&hit, &frames)),
         Ending::Cancelled(frames) => {
-            let Some(who) = cancelled_by else {
-                return interrupted(usage, &frames);
-            };
+            let who = cancelled_by.unwrap_or("somebody");
             let mut error = problem("cancelled", &format!("{who} cancelled the run"), None);
             error["traceback"] = json!(frames);
             Ended {
@@ -83,28 +222,11 @@ pub(crate) fn of_report(report: RunReport, cancelled_by: Option<&str>) -> Ended 
             let message = format!("the output cannot be written: {error}");
             failed(74, problem("output", &message, None))
         }
-        // A run on a server has no journal that it could go on from.
-        Ending::Suspended(_, frames) => interrupted(usage, &frames),
+        Ending::Suspended(why, _) => failed(70, problem("bug", &why.to_string(), None)),
         Ending::Fault(fault) => {
             let hint = "this is a bug in Kael: please report it with the script";
             failed(70, problem("bug", &fault, Some(hint)))
         }
-    }
-}
-
-/// The end of a run that was running when its server ended.
-pub(crate) fn interrupted(usage: Option<String>, frames: &[String]) -> Ended {
-    let message = "the server ended while the run was running";
-    let hint = "its calls say what was begun and may have happened; submit it again if that may be repeated";
-    let mut error = problem("interrupted", message, Some(hint));
-    error["traceback"] = json!(frames);
-    Ended {
-        state: State::Failed,
-        reason: Some("interrupted".to_owned()),
-        exit_code: INTERRUPTED,
-        error: Some(error.to_string()),
-        usage,
-        result: None,
     }
 }
 
@@ -141,7 +263,7 @@ pub(crate) fn event(ended: &Ended) -> Value {
 }
 
 /// An error as a run keeps it.
-fn problem(kind: &str, message: &str, hint: Option<&str>) -> Value {
+pub(super) fn problem(kind: &str, message: &str, hint: Option<&str>) -> Value {
     json!({
         "kind": kind,
         "message": message,

@@ -1,20 +1,22 @@
-//! Runs one claimed run to its end, and keeps its events and what became of it.
+//! Runs one claimed run until it ends or waits, and keeps its events and what became of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kael_engine::gate::{Observer, events};
-use kael_engine::run_info::{RunId, RunInfo};
 use kael_engine::runtime::RunOptions;
-use kael_engine::sandbox::{Input, Output, Script};
+use kael_engine::sandbox::{Ending, Output};
+use kael_runs::{Conclusion, Family};
+use kael_store::StoreError;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::ending;
+use super::ending::{self, Outcome};
+use super::family::FamilyEvents;
+use super::journal::{self, Journaled};
 use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
-use crate::tables::runs::RunRow;
-use crate::tables::runs::{self, Ended, State};
+use crate::tables::runs::{RunRow, State};
 use crate::tenant::Tenant;
 
 /// How long the end of a run waits for room in the store before it is tried again.
@@ -23,12 +25,29 @@ const RETRY: Duration = Duration::from_millis(500);
 /// A run that was claimed: its row says that it runs.
 pub(super) struct Claimed {
     pub(super) run: RunRow,
-    /// The text of its script.
+    /// The text of its script; none for a run that goes on, which has it in its journal.
     pub(super) source: Option<Vec<u8>>,
-    /// The event that says that it began.
+    /// The event that says that it began, or goes on.
     pub(super) event: Event,
+    /// Set for a run that goes on: how many tables and charts it has shown.
+    pub(super) kept: Option<usize>,
     /// The seconds that its tenant was charged.
     pub(super) charged: f64,
+}
+
+/// What became of a run, and what its journal is told of that.
+struct Done {
+    outcome: Outcome,
+    conclusion: Option<Conclusion>,
+}
+
+impl From<Outcome> for Done {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            conclusion: None,
+        }
+    }
 }
 
 /// Runs a run, and gives its slot back.
@@ -37,32 +56,54 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     let (run, tenant, charged) = (claimed.run.id, claimed.run.tenant, claimed.charged);
     let live = app.runner.lives.open(run);
     live.publish([Arc::new(claimed.event.clone())]);
-    app.metrics
-        .waited(tenant, claimed.run.ready, claimed.event.at);
-    let mut recording = Recording::new(app.store.clone(), run, live.clone(), &claimed.event);
-    let ended = match prepare(&app, &claimed).await {
-        Ok((tenant, script, options)) => {
-            perform(&app, &tenant, script, options, &mut recording, &claimed).await
+    if claimed.run.started.is_none() {
+        app.metrics
+            .waited(tenant, claimed.run.ready, claimed.event.at);
+    }
+    let known = claimed.kept.unwrap_or(0);
+    let store = app.store.clone();
+    let mut recording = Recording::new(store, run, live.clone(), &claimed.event, known);
+    let done = match prepare(&app, &claimed, &recording).await {
+        Ok((tenant, journaled)) => {
+            perform(&app, &tenant, journaled, &mut recording, &claimed).await
         }
-        Err(ended) => ended,
+        Err(outcome) => outcome.into(),
     };
-    let events = finish(&app, &claimed, &mut recording, &ended).await;
+    let (events, family) = finish(&app, &claimed, &mut recording, &done).await;
     // Who hears of the end finds the slot free and the run counted.
     app.runner.running().remove(&run);
     app.runner.fair().finished(tenant, begun.elapsed(), charged);
-    app.metrics.ended(tenant, &ended, begun.elapsed());
+    if let Outcome::Ended(ended) = &done.outcome {
+        app.metrics.ended(tenant, ended, begun.elapsed());
+    }
+    if matches!(done.outcome, Outcome::Again) {
+        app.runner.fair().add_queued(tenant, 1);
+    }
     live.publish(events);
+    family.tell(&app);
     app.runner.wake.notify_one();
     app.runner.ended.notify_waiters();
 }
 
-/// What the run needs, or why it cannot begin.
+/// What the run needs, or why it cannot begin or go on.
 async fn prepare(
     app: &Arc<App>,
     claimed: &Claimed,
-) -> Result<(Arc<Tenant>, Script, RunOptions), Ended> {
-    let fail = |kind: &str, code: i64, message: &str, hint: &str| {
-        ending::not_begun(State::Failed, kind, code, message, Some(hint))
+    recording: &Recording,
+) -> Result<(Arc<Tenant>, Journaled), Outcome> {
+    let stop = |kind: &str, code: i64, message: &str, hint: &str| match claimed.kept {
+        None => Outcome::Ended(ending::not_begun(
+            State::Failed,
+            kind,
+            code,
+            message,
+            Some(hint),
+        )),
+        // A run that has begun is not over for that.
+        Some(_) => Outcome::Parked {
+            error: ending::problem(kind, message, Some(hint)),
+            usage: None,
+        },
     };
     let Some(tenant) = app
         .tenants
@@ -70,57 +111,63 @@ async fn prepare(
         .filter(|tenant| !tenant.is_disabled())
     else {
         let hint = "the operator can enable it again";
-        return Err(fail("tenant", 3, "the tenant of the run is disabled", hint));
+        return Err(stop("tenant", 3, "the tenant of the run is disabled", hint));
     };
+    if claimed.kept.is_some() {
+        let shown = recording.offset();
+        let resumed = journal::resume(app, &tenant, claimed, shown).await;
+        return match resumed {
+            Ok(journaled) => Ok((tenant, journaled)),
+            Err(error) => Err(Outcome::Parked { error, usage: None }),
+        };
+    }
     let Some(source) = claimed.source.clone() else {
-        return Err(fail(
+        let message = "the text of the script is not in the store";
+        return Err(stop("bug", 70, message, "please report this"));
+    };
+    let repo = tenant.repo(&app.engine).await.map_err(|problem| {
+        let hint = "the operator of the tenant's actions has to mend them";
+        stop("repo", 3, &problem, hint)
+    })?;
+    let journaled = journal::begin(app, &tenant, claimed, source, repo);
+    let journaled = journaled.map_err(|error| {
+        stop(
             "bug",
             70,
-            "the text of the script is not in the store",
-            "please report this",
-        ));
-    };
-    let args = serde_json::from_str(&claimed.run.args).unwrap_or_default();
-    let script = Script {
-        name: claimed.run.name.clone(),
-        source,
-        args,
-        inputs: Vec::new(),
-        input: Input::none(),
-        want_result: true,
-    };
-    let id = RunId::from_bytes(*claimed.run.id.bytes());
-    let options = RunOptions {
-        run: Some(RunInfo::with_id(id, tenant.engine_name())),
-        tenant: tenant.engine_name(),
-        limits: tenant.limits_of(&claimed.run.limits),
-        policy: tenant.policy(claimed.run.read_only),
-        ..RunOptions::default()
-    };
-    Ok((tenant, script, options))
+            &error.to_string(),
+            "the log of the server says more",
+        )
+    })?;
+    Ok((tenant, journaled))
 }
 
 async fn perform(
     app: &Arc<App>,
     tenant: &Tenant,
-    script: Script,
-    mut options: RunOptions,
+    journaled: Journaled,
     recording: &mut Recording,
     claimed: &Claimed,
-) -> Ended {
+) -> Done {
     let run = claimed.run.id;
-    let repo = match tenant.repo(&app.engine).await {
-        Ok(repo) => repo,
-        Err(problem) => {
-            let hint = "the operator of the tenant's actions has to mend them";
-            return ending::not_begun(State::Failed, "repo", 3, &problem, Some(hint));
-        }
-    };
     let (output, mut reader) = Output::channel();
     let output = output.for_page();
     let (observer, mut calls) = events();
-    options.output = output.clone();
-    options.observer = Some(observer as Arc<dyn Observer>);
+    let options = RunOptions {
+        run: Some(journaled.info.clone()),
+        tenant: tenant.engine_name(),
+        limits: journaled.limits.clone(),
+        policy: tenant.policy(claimed.run.read_only),
+        journal: Some(journaled.journal()),
+        output: output.clone(),
+        observer: Some(observer as Arc<dyn Observer>),
+        ..RunOptions::default()
+    };
+    let Journaled {
+        script,
+        repo,
+        begun,
+        ..
+    } = journaled;
     let mut handle = app.engine.run(repo.as_ref(), script, options);
     if let Some(entry) = app.runner.running().get_mut(&run) {
         entry.start(handle.canceller());
@@ -146,7 +193,15 @@ async fn perform(
         .running()
         .get(&run)
         .and_then(|entry| entry.by.clone());
-    ending::of_report(report, by.as_deref())
+    let conclusion = begun.conclusion(&report);
+    let was_cancelled = matches!(report.ending, Ending::Cancelled(_)) && by.is_some();
+    Done {
+        conclusion: Some(match was_cancelled {
+            true => conclusion.cancelled(),
+            false => conclusion,
+        }),
+        outcome: ending::of_report(report, by.as_deref()),
+    }
 }
 
 fn drain(calls: &mut UnboundedReceiver<kael_engine::gate::CallEvent>, recording: &mut Recording) {
@@ -155,29 +210,40 @@ fn drain(calls: &mut UnboundedReceiver<kael_engine::gate::CallEvent>, recording:
     }
 }
 
-/// Writes the end of the run together with its last events, however long the store refuses it. Returns
-/// the events.
+/// Writes what became of the run together with its last events, however long the store refuses it. Returns the events,
+/// and what became of the runs that it has started.
 async fn finish(
     app: &Arc<App>,
     claimed: &Claimed,
     recording: &mut Recording,
-    ended: &Ended,
-) -> Vec<Arc<Event>> {
-    let run = claimed.run.id;
+    done: &Done,
+) -> (Vec<Arc<Event>>, FamilyEvents) {
+    let (run, by) = (claimed.run.id, format!("run {}", claimed.run.id));
     let mut events: Vec<Arc<Event>> = recording.rest().await;
-    events.push(recording.last(&ending::event(ended)));
+    events.push(recording.last(done.outcome.kind(), &done.outcome.event()));
+    let mut conclusion = done.conclusion.clone();
     loop {
-        let (rest, end) = (events.clone(), ended.clone());
+        let (rest, end, by) = (events.clone(), done.outcome.clone(), by.clone());
+        let to_write = conclusion.clone();
         let written = app.store.write(move |tx| {
+            let family = match to_write {
+                Some(conclusion) => conclusion.write(tx)?,
+                None => Family::default(),
+            };
             for event in &rest {
                 crate::tables::events::insert(tx, &run, event)?;
             }
-            runs::end(tx, &run, &end)
+            end.write(tx, &run)?;
+            FamilyEvents::write(tx, family, &by)
         });
         match written.await {
-            Ok(_) => return events,
+            Ok(family) => return (events, family),
             // The next start of the server finds the run.
-            Err(kael_store::StoreError::Closed) => return Vec::new(),
+            Err(StoreError::Closed) => return (Vec::new(), FamilyEvents::default()),
+            Err(StoreError::Conflict(why)) if conclusion.is_some() => {
+                tracing::error!("the journal of run {run} does not get its end: {why}");
+                conclusion = None;
+            }
             Err(error) => {
                 tracing::error!("the end of run {run} is not written yet: {error}");
                 tokio::time::sleep(RETRY).await;

@@ -4,13 +4,17 @@ pub(crate) mod claim;
 pub(crate) mod ending;
 mod execute;
 pub(crate) mod fair;
+pub(crate) mod family;
+mod journal;
 pub(crate) mod live;
 mod recording;
 pub(crate) mod recover;
+mod repos;
+pub(crate) mod wake;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kael_engine::sandbox::Cancel;
 use tokio::sync::Notify;
@@ -18,12 +22,15 @@ use tokio::sync::Notify;
 use crate::id::Id;
 use fair::Fair;
 use live::Lives;
+use repos::Repos;
 
 /// What the runner shares with the rest of the server.
 pub(crate) struct Runner {
     fair: Mutex<Fair>,
     /// Wakes the claim loop: a run was queued, or a slot is free.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
+    /// The actions repos of runs.
+    pub(crate) repos: Repos,
     /// Where readers follow runs.
     pub(crate) lives: Lives,
     running: Mutex<HashMap<Id, Running>>,
@@ -59,7 +66,8 @@ impl Runner {
     pub(crate) fn new(slots: u32) -> Self {
         Self {
             fair: Mutex::new(Fair::new(slots)),
-            wake: Notify::new(),
+            wake: Arc::default(),
+            repos: Repos::default(),
             lives: Lives::default(),
             running: Mutex::default(),
             ended: Notify::new(),

@@ -57,11 +57,13 @@ pub(super) struct Recording {
     due: Option<Instant>,
     items: usize,
     item_bytes: usize,
+    /// Tables and charts that a run that goes on shows again.
+    known: usize,
 }
 
 impl Recording {
-    /// Goes on behind the last event that a run has.
-    pub(super) fn new(store: Store, run: Id, live: Arc<Live>, last: &Event) -> Self {
+    /// Goes on behind the last event that a run has, which has that many tables and charts.
+    pub(super) fn new(store: Store, run: Id, live: Arc<Live>, last: &Event, known: usize) -> Self {
         Self {
             store,
             run,
@@ -75,7 +77,13 @@ impl Recording {
             due: None,
             items: 0,
             item_bytes: 0,
+            known,
         }
+    }
+
+    /// Bytes that the run has printed, as far as that is known.
+    pub(super) fn offset(&self) -> u64 {
+        u64::try_from(self.offset).unwrap_or(0)
     }
 
     /// Whether the run must wait before it says more.
@@ -133,7 +141,9 @@ impl Recording {
             if self.items < MAX_ITEMS && self.item_bytes + size <= MAX_ITEM_BYTES {
                 self.items += 1;
                 self.item_bytes += size;
-                self.note(Kind::Report, &body);
+                if self.items > self.known {
+                    self.note(Kind::Report, &body);
+                }
             }
         }
     }
@@ -180,12 +190,12 @@ impl Recording {
         std::mem::take(&mut self.unwritten)
     }
 
-    /// The last event of the run.
-    pub(super) fn last(&mut self, body: &Value) -> Arc<Event> {
+    /// The last event of the run, or of this attempt at it.
+    pub(super) fn last(&mut self, kind: Kind, body: &Value) -> Arc<Event> {
         let event = Event {
             seq: self.next,
             at: time::now(),
-            kind: Kind::End,
+            kind,
             offset: self.offset,
             body: body.to_string().into_bytes(),
         };

@@ -13,6 +13,7 @@ statements! {
     AFTER = "SELECT seq, at, kind, off, body FROM srv_events WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     LAST = "SELECT seq, off FROM srv_events WHERE run = ?1 ORDER BY seq DESC LIMIT 1";
     OUTPUT = "SELECT off, body FROM srv_events WHERE run = ?1 AND kind = ?2 AND off > ?3 ORDER BY seq LIMIT ?4";
+    COUNT = "SELECT count(*) FROM srv_events WHERE run = ?1 AND kind = ?2";
     OF_KIND = "SELECT seq, at, kind, off, body FROM srv_events WHERE run = ?1 AND kind = ?2 ORDER BY seq LIMIT ?3";
 }
 
@@ -70,6 +71,12 @@ pub(crate) fn of_kind(
         &[run.into(), kind.code().into(), limit.into()],
         event,
     )
+}
+
+/// How many events of a kind there are.
+pub(crate) fn count(tx: &Tx<'_>, run: &Id, kind: Kind) -> Result<i64, StoreError> {
+    let count = tx.first(COUNT, &[run.into(), kind.code().into()], |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
 }
 
 /// Pieces of the output that end behind `from`: the position where each ends, and its bytes.

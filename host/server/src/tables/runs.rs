@@ -18,12 +18,18 @@ pub(crate) enum State {
     Failed,
     /// A person cancelled it.
     Cancelled,
+    /// It waits for a time, a signal, another run or a person, and takes no slot meanwhile.
+    Waiting,
+    /// It stopped, and goes on when a person has settled something.
+    Parked,
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
+        Self::Waiting,
+        Self::Parked,
         Self::Succeeded,
         Self::Failed,
         Self::Cancelled,
@@ -36,6 +42,8 @@ impl State {
             Self::Succeeded => 2,
             Self::Failed => 3,
             Self::Cancelled => 4,
+            Self::Waiting => 5,
+            Self::Parked => 6,
         }
     }
 
@@ -51,6 +59,8 @@ impl State {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
         }
     }
 
@@ -60,7 +70,7 @@ impl State {
 
     /// Whether nothing more happens to the run.
     pub(crate) fn is_over(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -70,7 +80,7 @@ pub(crate) struct RunRow {
     pub(crate) id: Id,
     pub(crate) tenant: i64,
     pub(crate) state: State,
-    /// Why it is in its state, in a word: `interrupted`, `expired`, `approval`.
+    /// Why it is in its state: a word such as `expired` or `in_doubt`, or what it waits for.
     pub(crate) reason: Option<String>,
     /// How errors name the script.
     pub(crate) name: String,
@@ -102,6 +112,14 @@ pub(crate) struct RunRow {
     pub(crate) error: Option<String>,
     /// JSON: what it used.
     pub(crate) usage: Option<String>,
+    /// The run that has started it.
+    pub(crate) parent: Option<Id>,
+    /// How often servers have died with it, without its getting further in between.
+    pub(crate) restarts: i64,
+    /// How often it had crossed the gate when a server last died with it.
+    pub(crate) turns: i64,
+    /// How far its script says that it is.
+    pub(crate) status: Option<String>,
 }
 
 /// Which runs a list has.
@@ -133,7 +151,8 @@ macro_rules! columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, tenant, state, reason, name, source, args, labels, limits, read_only, priority, origin, \
-             submitter, token, created, ready, deadline, started, ended, exit_code, error, usage FROM srv_runs ",
+             submitter, token, created, ready, deadline, started, ended, exit_code, error, usage, parent, restarts, \
+             turns, (SELECT status FROM runs WHERE runs.id = srv_runs.id) AS status FROM srv_runs ",
             $rest
         )
     };
@@ -141,8 +160,8 @@ macro_rules! columns {
 
 statements! {
     INSERT = "INSERT INTO srv_runs (id, tenant, state, name, source, args, labels, limits, read_only, priority, \
-              origin, submitter, token, created, ready, deadline) \
-              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+              origin, submitter, token, created, ready, deadline, parent) \
+              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     GET = columns!("WHERE tenant = ?1 AND id = ?2");
     ANY = columns!("WHERE id = ?1");
     LIST = columns!(
@@ -150,9 +169,14 @@ statements! {
          AND (?5 IS NULL OR submitter = ?5) AND (?6 IS NULL OR created >= ?6) \
          AND (?7 IS NULL OR labels LIKE ?7 ESCAPE '\\') AND (?8 IS NULL OR origin = ?8) ORDER BY id DESC LIMIT ?9"
     );
-    BEGIN = "UPDATE srv_runs SET state = 1, started = ?2 WHERE id = ?1 AND state = 0";
+    BEGIN = "UPDATE srv_runs SET state = 1, reason = NULL, error = NULL, started = coalesce(started, ?2) \
+             WHERE id = ?1 AND state = 0";
+    STOP = "UPDATE srv_runs SET state = ?2, reason = ?3, error = ?4, usage = coalesce(?5, usage) \
+            WHERE id = ?1 AND state = 1";
+    AGAIN = "UPDATE srv_runs SET state = 0, reason = NULL, error = NULL WHERE id = ?1 AND state IN (1, 5, 6)";
+    RESTARTED = "UPDATE srv_runs SET restarts = ?2, turns = ?3 WHERE id = ?1";
     END = "UPDATE srv_runs SET state = ?2, reason = ?3, ended = ?4, exit_code = ?5, error = ?6, usage = ?7 \
-           WHERE id = ?1 AND state IN (0, 1)";
+           WHERE id = ?1 AND state IN (0, 1, 5, 6)";
     ADD_RESULT = "INSERT INTO srv_results (run, result) VALUES (?1, ?2) ON CONFLICT (run) DO NOTHING";
     RESULT = "SELECT result FROM srv_results WHERE run = ?1";
     RUNNING = columns!("WHERE state = 1");
@@ -164,7 +188,7 @@ statements! {
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {
-    let values: [Value<'_>; 15] = [
+    let values: [Value<'_>; 16] = [
         (&run.id).into(),
         run.tenant.into(),
         (&run.name).into(),
@@ -180,6 +204,7 @@ pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {
         run.created.into(),
         run.ready.into(),
         run.deadline.into(),
+        run.parent.as_ref().into(),
     ];
     tx.execute(INSERT, &values).map(|_| ())
 }
@@ -230,6 +255,34 @@ pub(crate) fn begin(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
     Ok(tx.execute(BEGIN, &[id.into(), tx.now().into()])? == 1)
 }
 
+/// The run does not run any more, and is not over.
+pub(crate) fn stop(
+    tx: &Tx<'_>,
+    id: &Id,
+    state: State,
+    [reason, error, usage]: [Option<&str>; 3],
+) -> Result<(), StoreError> {
+    let values: [Value<'_>; 5] = [
+        id.into(),
+        state.code().into(),
+        reason.into(),
+        error.into(),
+        usage.into(),
+    ];
+    tx.execute(STOP, &values).map(|_| ())
+}
+
+/// The run is to go on when it is its turn. False if it is over, or queued already.
+pub(crate) fn again(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
+    Ok(tx.execute(AGAIN, &[id.into()])? == 1)
+}
+
+/// A server has died with the run.
+pub(crate) fn restarted(tx: &Tx<'_>, id: &Id, restarts: i64, turns: i64) -> Result<(), StoreError> {
+    tx.execute(RESTARTED, &[id.into(), restarts.into(), turns.into()])
+        .map(|_| ())
+}
+
 /// The run is over. False if it was over before.
 pub(crate) fn end(tx: &Tx<'_>, id: &Id, ended: &Ended) -> Result<bool, StoreError> {
     let values: [Value<'_>; 7] = [
@@ -260,7 +313,6 @@ pub(crate) fn running(tx: &Tx<'_>) -> Result<Vec<RunRow>, StoreError> {
     tx.query(RUNNING, &[], row)
 }
 
-/// What an idempotency key stands for: a run, and the digest of the request that made it.
 /// How many runs of a tenant have not begun, those that wait for their time too; counts up to `most`.
 pub(crate) fn waiting(tx: &Tx<'_>, scoped: Scoped, most: i64) -> Result<i64, StoreError> {
     let values: [Value<'_>; 2] = [scoped.0.into(), most.into()];
@@ -268,6 +320,7 @@ pub(crate) fn waiting(tx: &Tx<'_>, scoped: Scoped, most: i64) -> Result<i64, Sto
     Ok(count.unwrap_or(0))
 }
 
+/// What an idempotency key stands for: a run, and the digest of the request that made it.
 pub(crate) fn key(
     tx: &Tx<'_>,
     scoped: Scoped,
@@ -327,5 +380,9 @@ fn row(row: &Row<'_, '_>) -> Result<RunRow, StoreError> {
         exit_code: row.get(19)?,
         error: row.get(20)?,
         usage: row.get(21)?,
+        parent: row.get::<Option<[u8; 16]>>(22)?.map(Id::of),
+        restarts: row.get(23)?,
+        turns: row.get(24)?,
+        status: row.get(25)?,
     })
 }

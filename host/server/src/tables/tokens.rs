@@ -45,6 +45,10 @@ statements! {
     // The token and those that its links made, and so on.
     FAMILY = "WITH RECURSIVE family (id) AS (SELECT id FROM srv_tokens WHERE id = ?1 \
               UNION SELECT child.id FROM srv_tokens AS child JOIN family ON child.parent = family.id) SELECT id FROM family";
+    // The token whose links and the links of theirs made this one.
+    ROOT = "WITH RECURSIVE up (id, parent) AS (SELECT id, parent FROM srv_tokens WHERE id = ?1 UNION \
+            SELECT above.id, above.parent FROM srv_tokens AS above JOIN up ON above.id = up.parent) \
+            SELECT id FROM up WHERE parent IS NULL";
     CHILDREN = "SELECT count(*) FROM srv_tokens WHERE parent = ?1";
     DELETE = "DELETE FROM srv_tokens WHERE id = ?1";
     USED = "UPDATE srv_tokens SET last_used = ?2 WHERE id = ?1";
@@ -74,6 +78,12 @@ pub(crate) fn insert(tx: &Tx<'_>, token: &TokenRow, hash: &[u8; 32]) -> Result<(
         token.parent.as_ref().into(),
     ];
     tx.execute(INSERT, &values).map(|_| ())
+}
+
+/// The first of a token's family: whoever has one of a family is one person.
+pub(crate) fn root(tx: &Tx<'_>, id: &Id) -> Result<Id, StoreError> {
+    let root = tx.first(ROOT, &[id.into()], |row| Ok(Id::of(row.get(0)?)))?;
+    Ok(root.unwrap_or(*id))
 }
 
 pub(crate) fn by_hash(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {

@@ -8,8 +8,9 @@ use super::alone::{brand, head};
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
-const PAGES: [(&str, &str, Role); 6] = [
+const PAGES: [(&str, &str, Role); 7] = [
     ("/runs", "Runs", Role::Viewer),
+    ("/approvals", "Approvals", Role::Viewer),
     ("/catalog", "Actions", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
     ("/tokens", "Tokens", Role::Manager),
@@ -72,7 +73,7 @@ pub(super) fn badge(state: &str, reason: Option<&str>) -> Markup {
     html! {
         span class={ "badge " (state) } {
             (state)
-            @if let (Some(reason), "failed") = (reason.filter(|reason| *reason != "failed"), state) { " · " (reason) }
+            @if let (Some(reason), "failed" | "parked") = (reason.filter(|reason| *reason != "failed"), state) { " · " (reason) }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod alerts;
 mod alone;
+mod approvals;
 mod assets;
 mod audit;
 mod catalog;
@@ -38,6 +39,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/runs/new", get(submit::show).post(submit::send))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))
+        .route("/runs/{id}/resume", post(run::resume))
+        .route("/runs/{id}/calls/{call}/decision", post(approvals::decide))
+        .route("/approvals", get(approvals::show))
         .route("/catalog", get(catalog::show))
         .route("/tokens", get(tokens::show).post(tokens::create))
         .route("/tokens/{id}/delete", post(tokens::delete))

@@ -1,7 +1,7 @@
 // Keeps pages up to date. They work without it.
 "use strict";
 
-const busy = new Set(["queued", "running"]);
+const busy = new Set(["queued", "running", "waiting", "parked"]);
 
 async function part(url, target) {
   const answer = await fetch(url, { headers: { "X-Kael-Part": "1" } });
@@ -42,7 +42,7 @@ function follow(page) {
     log.append(JSON.parse(event.data).text);
     if (atEnd) log.scrollTop = log.scrollHeight;
   });
-  for (const name of ["state", "call", "report"]) events.addEventListener(name, refresh);
+  for (const name of ["state", "call", "report", "approval"]) events.addEventListener(name, refresh);
   events.addEventListener("end", () => { events.close(); refresh(); });
 }
 

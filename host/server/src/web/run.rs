@@ -8,11 +8,14 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::access::{Csrf, Page, Visitor};
+use super::approvals::card;
 use super::layout::{self, badge, bytes, time, took};
+use crate::api::approvals::{Approval, open};
 use crate::api::calls::calls_of;
 use crate::api::cancel::cancel_run;
 use crate::api::runs::{find, text_of};
 use crate::api::types::{Run, RunError};
+use crate::api::waits::resume_run;
 use crate::event::{Event, Kind};
 use crate::role::Role;
 use crate::tables::events;
@@ -55,10 +58,12 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         .iter()
         .filter_map(|call| serde_json::from_str(call).ok())
         .collect();
+    let mut asked = open(&visitor.app, &visitor.scope).await?;
+    asked.retain(|one| one.run == run.id);
     let after = last.map_or_else(String::new, |(seq, offset)| format!("{seq}-{offset}"));
     let body = html! {
         div data-run=(run.id) data-state=(run.state) data-after=(after) {
-            (facts(&visitor, &run, &calls, &items, &source))
+            (facts(&visitor, &run, &asked, (&calls, &items, &source)))
             h2 { "Output" @if cut { small { "the beginning; " a href={ "/v1/runs/" (run.id) "/output" } { "all of it" } } } }
             div class="card" {
                 pre class="log" id="log" tabindex="0" aria-label="Output" role="log" { (String::from_utf8_lossy(&text)) }
@@ -71,7 +76,12 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
 }
 
 /// All that changes while the run runs, but its output.
-fn facts(visitor: &Visitor, run: &Run, calls: &[Value], items: &[Event], source: &str) -> Markup {
+fn facts(
+    visitor: &Visitor,
+    run: &Run,
+    asked: &[Approval],
+    (calls, items, source): (&[Value], &[Event], &str),
+) -> Markup {
     let is_over = run.ended.is_some();
     html! {
         div id="facts" {
@@ -79,6 +89,12 @@ fn facts(visitor: &Visitor, run: &Run, calls: &[Value], items: &[Event], source:
                 h1 { (run.name) }
                 (badge(&run.state, run.reason.as_deref()))
                 span class="grow" {}
+                @if run.state == "parked" && run.reason.as_deref() != Some("in_doubt") && visitor.scope.caller.role >= Role::Submitter {
+                    form method="post" action={ "/runs/" (run.id) "/resume" } {
+                        input type="hidden" name="csrf" value=(visitor.csrf());
+                        button class="main" { "Go on" }
+                    }
+                }
                 @if !is_over && visitor.scope.caller.role >= Role::Submitter {
                     form method="post" action={ "/runs/" (run.id) "/cancel" } {
                         input type="hidden" name="csrf" value=(visitor.csrf());
@@ -87,10 +103,14 @@ fn facts(visitor: &Visitor, run: &Run, calls: &[Value], items: &[Event], source:
                 }
             }
             @if let Some(error) = &run.error { (error_card(run, error, source)) }
+            @for one in asked { (card(visitor, one, false)) }
             dl class="card facts" {
                 (fact("Run", html! { span class="mono" { (run.id) } }))
                 (fact("Submitted", time(&run.created)))
                 (fact("By", html! { (run.submitter) " · " (run.origin) }))
+                @if let Some(status) = &run.status { (fact("Status", html! { (status) })) }
+                @if run.state == "waiting" { (fact("Waits for", html! { (run.reason.as_deref().unwrap_or("")) })) }
+                @if let Some(parent) = &run.parent { (fact("Started by", html! { a class="mono" href={ "/runs/" (parent) } { (parent) } })) }
                 @if let Some(started) = &run.started { (fact("Started", time(started))) }
                 @if let Some(usage) = &run.usage {
                     (fact("Took", html! { (took(usage.wall_ms)) }))
@@ -240,6 +260,18 @@ pub(super) async fn cancel(
     visitor.scope.needs(Role::Submitter)?;
     let run = find(&visitor.app, &visitor.scope, &id).await?;
     let run = cancel_run(&visitor.app, &visitor.scope, run, None).await?;
+    Ok(Redirect::to(&format!("/runs/{}", run.id)).into_response())
+}
+
+pub(super) async fn resume(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(form): Form<Csrf>,
+) -> Page {
+    visitor.scope.caller.sent_form(&form.csrf)?;
+    visitor.scope.needs(Role::Submitter)?;
+    let run = find(&visitor.app, &visitor.scope, &id).await?;
+    resume_run(&visitor.app, &visitor.scope, &run, None).await?;
     Ok(Redirect::to(&format!("/runs/{}", run.id)).into_response())
 }
 

@@ -57,7 +57,7 @@ fn filters(params: &ListParams) -> Markup {
     html! {
         form class="filters" method="get" action="/runs" role="search" {
             div class="tabs" role="group" aria-label="State" {
-                @for state in ["", "queued", "running", "succeeded", "failed", "cancelled"] {
+                @for state in ["", "queued", "running", "waiting", "parked", "succeeded", "failed", "cancelled"] {
                     @let name = if state.is_empty() { "All" } else { state };
                     a href=(address(params, Some(state), None)) aria-current=[(state == now).then_some("true")] { (name) }
                 }

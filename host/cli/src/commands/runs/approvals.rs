@@ -69,6 +69,9 @@ pub(super) fn decide(
         digest: digest.to_owned(),
         yes,
         by: "local".to_owned(),
+        person: "local".to_owned(),
+        roles: Vec::new(),
+        is_submitter: true,
         note: note.map(str::to_owned),
     };
     runs.decide(id, call, decision)?;

@@ -57,6 +57,7 @@ pub(super) fn resume(
         limits,
         repo,
         begun,
+        ..
     } = match taken {
         Ok(taken) => taken,
         Err(error) => return refused(shared, &error, as_json),

@@ -1,5 +1,6 @@
 //! `kael-host serve`, and the commands that talk to a server; one file a command.
 
+mod approvals;
 pub(crate) mod args;
 mod cancel;
 mod follow;
@@ -12,6 +13,8 @@ mod show;
 mod submit;
 mod tenant;
 mod token;
+pub(crate) mod waiting_args;
+mod waits;
 
 use kael_engine::environment::Environment;
 use kael_server::client::{Client, ClientError};
@@ -22,6 +25,7 @@ use crate::report::Problem;
 use crate::runtime::{Driven, block_with_signals};
 use args::Target;
 
+pub(crate) use approvals::{approve, deny, list as approvals};
 pub(crate) use cancel::run as cancel;
 pub(crate) use login::run as login;
 pub(crate) use logs::run as logs;
@@ -31,6 +35,7 @@ pub(crate) use show::run as show;
 pub(crate) use submit::run as submit;
 pub(crate) use tenant::run as tenant;
 pub(crate) use token::run as token;
+pub(crate) use waits::{resolve, resume, signal};
 
 /// What a command of a client has at hand.
 struct Context<'a> {

@@ -155,7 +155,7 @@ fn told(arguments: &Arguments, started: &Started) -> u8 {
             "address": started.address.to_string(),
             "url": started.url,
             "sign_in": started.link,
-            "interrupted": started.interrupted,
+            "resumed": started.resumed,
             "queued": started.queued,
             "tenants": started.tenants,
         });
@@ -168,10 +168,10 @@ fn told(arguments: &Arguments, started: &Started) -> u8 {
              Open it in a browser, or give it to kael-host login.\n"
         );
     }
-    if started.interrupted > 0 {
+    if started.resumed > 0 {
         out += &format!(
-            "\n{} runs were running when the server last ended: they are told as interrupted\n",
-            started.interrupted
+            "\n{} runs were running when the server last ended: they go on\n",
+            started.resumed
         );
     }
     if started.queued > 0 {

@@ -1,0 +1,198 @@
+//! Writes down how a run ended, or why it stopped.
+
+use kael_engine::run_info::RunId;
+use kael_engine::runtime::RunReport;
+use kael_engine::sandbox::{Ending, Suspension};
+use kael_store::{StoreError, Tx, Value};
+use serde_json::json;
+
+use crate::sink::Entries;
+use crate::{Begun, Runs, RunsError, State, children};
+
+const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
+                        WHERE id = ?1 AND epoch = ?2";
+const UNSEEN: &str = "SELECT n FROM inbox WHERE run = ?1 AND n > ?2 LIMIT 1";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 2] = [CONCLUDE, UNSEEN];
+
+/// How a run ended, or why it stopped, to be written.
+#[derive(Clone)]
+pub struct Conclusion {
+    run: RunId,
+    epoch: i64,
+    /// The run was never written down, because it came to nothing that must be kept.
+    is_unwritten: bool,
+    last: Option<Entries>,
+    seen: u64,
+    state: State,
+    reason: Option<String>,
+    wake: Option<i64>,
+    ending: String,
+    usage: String,
+}
+
+/// The runs that a run which is over had started, and that do not go on without it.
+#[derive(Debug, Default)]
+pub struct Family {
+    /// Those that had no process, and are cancelled.
+    pub cancelled: Vec<RunId>,
+    /// Those that run.
+    pub running: Vec<RunId>,
+}
+
+impl Begun {
+    /// What is to be written of a report.
+    #[must_use]
+    pub fn conclusion(&self, report: &RunReport) -> Conclusion {
+        let (state, reason) = state_of(&report.ending);
+        let wake = match &report.ending {
+            Ending::Suspended(Suspension::Waiting(pause), _) => {
+                pause.until.and_then(|due| i64::try_from(due).ok())
+            }
+            _ => None,
+        };
+        let usage = json!({
+            "cpu_s": report.usage.cpu.as_secs_f64(),
+            "wall_s": report.usage.wall.as_secs_f64(),
+            "memory_bytes": report.usage.memory.bytes(),
+            "output_bytes": report.usage.output,
+            "calls": report.usage.calls,
+        });
+        let last = self.unwritten.take_last();
+        Conclusion {
+            run: report.run.id,
+            epoch: self.epoch,
+            is_unwritten: last.is_none() && !self.unwritten.is_begun(),
+            last,
+            seen: self.journal.letters_seen(),
+            state,
+            reason,
+            wake,
+            ending: ending_of(&report.ending).to_string(),
+            usage: usage.to_string(),
+        }
+    }
+}
+
+impl Conclusion {
+    /// The same for a run that a person has cancelled: it does not go on.
+    #[must_use]
+    pub fn cancelled(self) -> Self {
+        Self {
+            state: State::Cancelled,
+            reason: None,
+            ..self
+        }
+    }
+
+    /// Writes it. May be called again when the transaction has failed. Returns what became of the runs that it had
+    /// started.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another process has taken the run over.
+    pub fn write(&self, tx: &Tx<'_>) -> Result<Family, StoreError> {
+        if self.is_unwritten {
+            return Ok(Family::default());
+        }
+        let id = self.run.bytes();
+        if let Some(last) = &self.last {
+            last.write(tx, id)?;
+        }
+        let over = self.state.is_over();
+        let unseen = [Value::from(id), Value::Int(self.seen as i64)];
+        // What has come since the run has last looked wakes it at once.
+        let wake = match tx.first(UNSEEN, &unseen, |row| row.get::<i64>(0))? {
+            Some(_) if self.state == State::Waiting => Some(tx.now()),
+            _ => self.wake,
+        };
+        let values = [
+            Value::from(id),
+            Value::Int(self.epoch),
+            Value::Int(self.state.number()),
+            Value::from(self.reason.as_deref()),
+            Value::from(over.then(|| tx.now())),
+            Value::from(&self.ending),
+            Value::from(&self.usage),
+            Value::from(wake),
+        ];
+        let lost = "another process has taken the run over";
+        tx.change_one(CONCLUDE, &values, lost)?;
+        match over {
+            true => children::over(tx, id, self.state, &self.ending),
+            false => Ok(Family::default()),
+        }
+    }
+}
+
+impl Runs {
+    /// Writes down how a run ended, or why it stopped. The run is then free for other processes.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub async fn conclude(&self, begun: Begun, report: &RunReport) -> Result<(), RunsError> {
+        let conclusion = begun.conclusion(report);
+        self.store.write(move |tx| conclusion.write(tx)).await?;
+        drop(begun.lock);
+        Ok(())
+    }
+}
+
+fn state_of(ending: &Ending<Option<String>>) -> (State, Option<String>) {
+    let (state, reason) = match ending {
+        Ending::Suspended(Suspension::Waiting(pause), _) if !pause.what.is_empty() => {
+            return (State::Waiting, Some(pause.what.join(", ")));
+        }
+        Ending::Done(_) | Ending::Exited(0) => (State::Succeeded, None),
+        Ending::Failed(_) | Ending::Exited(_) => (State::Failed, None),
+        Ending::Limit(..) => (State::Failed, Some("limit")),
+        Ending::OutputClosed | Ending::OutputFailed(_) => (State::Failed, Some("output")),
+        // It goes on when somebody resumes it.
+        Ending::Cancelled(_) => (State::Parked, Some("interrupted")),
+        Ending::Busy(_) => (State::Parked, Some("busy")),
+        Ending::Fault(_) => (State::Parked, Some("fault")),
+        Ending::Suspended(why, _) => match why {
+            Suspension::Waiting(_) => (State::Waiting, Some("sleep")),
+            Suspension::InDoubt(_) => (State::Parked, Some("in_doubt")),
+            Suspension::Diverged(_) => (State::Parked, Some("diverged")),
+            Suspension::JournalFull => (State::Failed, Some("journal")),
+            Suspension::LogEnds | Suspension::JournalFailed(_) => (State::Parked, Some("journal")),
+        },
+    };
+    (state, reason.map(str::to_owned))
+}
+
+fn ending_of(ending: &Ending<Option<String>>) -> serde_json::Value {
+    match ending {
+        Ending::Done(value) => json!({ "kind": "done", "result": value }),
+        Ending::Exited(code) => json!({ "kind": "exited", "code": code }),
+        Ending::Failed(error) => json!({
+            "kind": "failed",
+            "message": error.message,
+            "traceback": error.traceback,
+            "action": error.action.as_ref().map(|(name, kind)| json!({ "name": name, "kind": kind.name() })),
+        }),
+        Ending::Limit(hit, frames) => {
+            json!({ "kind": "limit", "limit": hit.name(), "message": hit.to_string(), "traceback": frames })
+        }
+        Ending::Cancelled(frames) => json!({ "kind": "cancelled", "traceback": frames }),
+        Ending::OutputClosed => json!({ "kind": "output_closed" }),
+        Ending::OutputFailed(error) => json!({ "kind": "output_failed", "message": error }),
+        Ending::Busy(busy) => json!({ "kind": "busy", "message": busy.to_string() }),
+        Ending::Suspended(why, frames) => {
+            let mut document =
+                json!({ "kind": "suspended", "message": why.to_string(), "traceback": frames });
+            if let Suspension::InDoubt(doubt) = why {
+                document["doubt"] = json!({
+                    "call": doubt.call,
+                    "action": doubt.action,
+                    "params": doubt.params,
+                    "key": doubt.key,
+                    "attempt": doubt.attempt,
+                });
+            }
+            document
+        }
+        Ending::Fault(fault) => json!({ "kind": "fault", "message": fault }),
+    }
+}

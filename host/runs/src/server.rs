@@ -1,0 +1,146 @@
+//! What a server needs of its runs inside its own transactions, so that what it knows of a run and the run itself are
+//! never apart.
+
+use kael_engine::run_info::RunId;
+use kael_store::{StoreError, Tx, Value};
+
+use crate::stored_args::StoredArgs;
+use crate::{Family, State, texts, undo};
+
+const NEXT: &str = "SELECT min(wake) FROM runs WHERE wake IS NOT NULL";
+const DUE: &str = "SELECT id, tenant, state, name, script, args, parent FROM runs \
+                   WHERE wake IS NOT NULL AND wake <= ?1 ORDER BY wake LIMIT ?2";
+const AWAKE: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
+const PUT_OFF: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1";
+const STATE: &str = "SELECT state FROM runs WHERE id = ?1";
+const TURNS: &str = "SELECT count(*) FROM journal WHERE run = ?1 AND kind = 1";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 6] = [NEXT, DUE, AWAKE, PUT_OFF, STATE, TURNS];
+
+/// A run that is to go on, or to begin.
+#[derive(Debug)]
+pub struct Due {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub tenant: i64,
+    /// What a run that another has started begins with.
+    pub child: Option<Child>,
+}
+
+/// A run that another one has started, and that has not begun.
+#[derive(Debug)]
+pub struct Child {
+    /// The run that has started it.
+    pub parent: RunId,
+    /// How errors name its script.
+    pub name: String,
+    /// The text of its script.
+    pub script: Vec<u8>,
+    /// What its script finds in `arg`.
+    pub args: Vec<String>,
+}
+
+/// When the next run is to go on.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn next_wake(tx: &Tx<'_>) -> Result<Option<i64>, StoreError> {
+    let next = tx.first(NEXT, &[], |row| row.get::<Option<i64>>(0))?;
+    Ok(next.flatten())
+}
+
+/// The runs whose time, signal, child or decision has come, the first first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn due(tx: &Tx<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
+    let rows = tx.query(DUE, &[Value::Int(tx.now()), Value::Int(limit)], |row| {
+        Ok((
+            RunId::from_bytes(row.get(0)?),
+            row.get::<i64>(1)?,
+            row.get::<i64>(2)? == State::Queued.number(),
+            (row.get::<String>(3)?, row.get::<[u8; 32]>(4)?),
+            row.get::<String>(5)?,
+            row.get::<Option<[u8; 16]>>(6)?,
+        ))
+    })?;
+    let mut due = Vec::with_capacity(rows.len());
+    for (id, tenant, is_new, (name, script), args, parent) in rows {
+        let child = match parent.filter(|_| is_new) {
+            None => None,
+            Some(parent) => Some(Child {
+                parent: RunId::from_bytes(parent),
+                name,
+                script: texts::get(tx, tenant, &script)?.unwrap_or_default(),
+                args: serde_json::from_str::<StoredArgs>(&args)
+                    .unwrap_or_default()
+                    .args,
+            }),
+        };
+        due.push(Due { id, tenant, child });
+    }
+    Ok(due)
+}
+
+/// Somebody sees to it that the run goes on.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn awake(tx: &Tx<'_>, id: RunId) -> Result<(), StoreError> {
+    tx.execute(AWAKE, &[Value::from(id.bytes())])?;
+    Ok(())
+}
+
+/// The run is looked at again at that time.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn put_off(tx: &Tx<'_>, id: RunId, until: i64) -> Result<(), StoreError> {
+    tx.execute(PUT_OFF, &[Value::from(id.bytes()), Value::Int(until)])?;
+    Ok(())
+}
+
+/// The SHA-256 by which a text is kept.
+#[must_use]
+pub fn digest(text: &[u8]) -> [u8; 32] {
+    texts::digest(text)
+}
+
+/// Whether anything of a run is kept that it can go on from. A run of which nothing is has had no effect.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_kept(tx: &Tx<'_>, id: RunId) -> Result<bool, StoreError> {
+    let state = tx.first(STATE, &[Value::from(id.bytes())], |row| row.get::<i64>(0))?;
+    Ok(state.is_some())
+}
+
+/// How often a run has crossed the gate, as far as that is durable: a run that gets further has more.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn turns(tx: &Tx<'_>, id: RunId) -> Result<i64, StoreError> {
+    let turns = tx.first(TURNS, &[Value::from(id.bytes())], |row| row.get::<i64>(0))?;
+    Ok(turns.unwrap_or(0))
+}
+
+/// Ends a run that nothing runs, if anything of it is kept. It cannot go on.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn cancel(tx: &Tx<'_>, id: RunId, by: &str) -> Result<Family, StoreError> {
+    match is_kept(tx, id)? {
+        true => undo::cancel(tx, id, by.to_owned()),
+        false => Ok(Family::default()),
+    }
+}
+
+/// Removes what is kept of a run that is over.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn remove(tx: &Tx<'_>, tenant: i64, id: RunId) -> Result<(), StoreError> {
+    undo::remove_rows(tx, tenant, id)
+}
