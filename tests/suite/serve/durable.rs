@@ -116,14 +116,14 @@ fn a_run_goes_on_when_its_server_was_killed() {
         (&"2".to_owned(), &notes[2][2])
     );
     let calls = server.get(&format!("/v1/runs/{run}/calls")).json();
-    let calls: Vec<_> = calls["calls"].as_array().expect("calls").iter().collect();
-    let outcomes: Vec<_> = calls
-        .iter()
-        .map(|call| (&call["call"], &call["outcome"]))
-        .collect();
-    assert_eq!(
-        outcomes,
-        [(&json!(1), &json!("ok")), (&json!(2), &json!("ok"))]
+    let mut calls = calls["calls"].as_array().expect("calls").clone();
+    calls.sort_by_key(|call| call["call"].as_u64());
+    let outcomes: Vec<_> = calls.iter().map(|call| &call["outcome"]).collect();
+    // The server may have died before it had written the end of the first.
+    assert_eq!((calls.len(), outcomes[1]), (2, &json!("ok")), "{calls:?}");
+    assert!(
+        ["ok", "journaled"].contains(&outcomes[0].as_str().unwrap_or("")),
+        "{calls:?}"
     );
     // A reader gets all events once, whichever server wrote them.
     let events = server.get(&format!("/v1/runs/{run}/events?wait=1s")).json();
@@ -293,7 +293,7 @@ fn a_sleep_outlives_the_server() {
     let session = Kael::new();
     let server = Server::start(&session);
     let token = server.token.clone();
-    let run = server.submit("print(1) sleep('11s') print(2)");
+    let run = server.submit("print(1) sleep('13s') print(2)");
     assert_eq!(server.until(&run, "waiting")["reason"], "sleep");
     server.kill();
     let server = Server::restart(&session, &token);

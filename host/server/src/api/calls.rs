@@ -13,10 +13,10 @@ use super::extract::Names;
 use super::runs::find;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::event::Kind as EventKind;
+use crate::event::{Event, Kind as EventKind};
 use crate::id::Id;
 use crate::problem::Problem;
-use crate::tables::events;
+use crate::tables::{events, runs};
 
 /// Calls that one answer has.
 const MAX_CALLS: i64 = 100_000;
@@ -24,7 +24,8 @@ const MAX_CALLS: i64 = 100_000;
 /// The calls of a run.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Calls {
-    /// In the order in which they began or ended, whichever came last.
+    /// In the order in which they began or ended, whichever came last. The outcome `journaled` is that of a call whose
+    /// end the server could not write before it died: the journal has it.
     #[schema(value_type = Vec<Object>)]
     calls: Vec<Box<RawValue>>,
 }
@@ -51,14 +52,15 @@ pub(crate) async fn calls(
 
 /// The calls of a run as JSON texts: those that have ended, then those that have not.
 pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem> {
-    let (started, ended, goes_on) = app
+    let (started, ended, goes_on, is_over) = app
         .store
         .read(move |tx| {
             let started = events::of_kind(tx, &run, EventKind::CallStarted, MAX_CALLS)?;
             let ended = events::of_kind(tx, &run, EventKind::CallEnded, MAX_CALLS)?;
             // It is queued and begins, and each time that it goes on twice more.
             let goes_on = events::count(tx, &run, EventKind::State)? > 2;
-            Ok((started, ended, goes_on))
+            let is_over = runs::any(tx, &run)?.is_none_or(|run| run.state.is_over());
+            Ok((started, ended, goes_on, is_over))
         })
         .await?;
     let number = |body: &[u8]| {
@@ -83,8 +85,17 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
         all.retain(|event| number(&event.body).is_none_or(|call| seen.insert(call)));
         all.reverse();
     }
-    Ok(all
-        .into_iter()
-        .map(|event| String::from_utf8_lossy(&event.body).into_owned())
-        .collect())
+    let text = |event: Event| match is_over && event.kind == EventKind::CallStarted {
+        // The server died before it had written how the call ended; the journal of the run has it.
+        true => match serde_json::from_slice::<Value>(&event.body) {
+            Ok(mut call) => {
+                call["status"] = "ended".into();
+                call["outcome"] = "journaled".into();
+                call.to_string()
+            }
+            Err(_) => String::new(),
+        },
+        false => String::from_utf8_lossy(&event.body).into_owned(),
+    };
+    Ok(all.into_iter().map(text).collect())
 }

@@ -183,7 +183,9 @@ async fn perform(
         }
     };
     recording.shown(&output);
-    drop((output, handle));
+    let conclusion = begun.conclusion(&report);
+    // The journal shows output, too: the reader ends when nobody is left who could print.
+    drop((output, handle, begun));
     while let Some(bytes) = reader.next().await {
         recording.printed(bytes);
     }
@@ -193,7 +195,6 @@ async fn perform(
         .running()
         .get(&run)
         .and_then(|entry| entry.by.clone());
-    let conclusion = begun.conclusion(&report);
     let was_cancelled = matches!(report.ending, Ending::Cancelled(_)) && by.is_some();
     Done {
         conclusion: Some(match was_cancelled {

@@ -197,7 +197,7 @@ fn timeline(calls: &[Value]) -> Markup {
                         @let outcome = call["outcome"].as_str();
                         @let start = (micros(call) - first) as f64 / 1000.0;
                         @let width = (call["ms"].as_f64().unwrap_or(whole - start) / whole * 1000.0).max(4.0);
-                        @let class = match outcome { None => "busy", Some("ok") => "", Some(_) => "bad" };
+                        @let class = match outcome { None => "busy", Some("ok" | "journaled") => "", Some(_) => "bad" };
                         tr {
                             td {
                                 span class="name" { (call["action"].as_str().unwrap_or("")) }
@@ -206,6 +206,7 @@ fn timeline(calls: &[Value]) -> Markup {
                             td { @match outcome {
                                 None => { (badge("running", None)) },
                                 Some("ok") => { span class="badge succeeded" { "ok" } },
+                                Some("journaled") => { span class="badge" title="The server died before it had written how the call ended; the journal of the run has it" { "journaled" } },
                                 Some(outcome) => { span class="badge failed" { (outcome) } },
                             } }
                             td class="wide" {
