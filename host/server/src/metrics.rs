@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::runner::Runner;
-use crate::tables::runs::Ended;
+use crate::tables::runs::{Ended, State};
 
 /// Tenants that have labels of their own.
 const MAX_TENANTS: usize = 200;
@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     slots: Family<OfState, Gauge>,
     queued: Family<OfTenant, Gauge>,
     running: Family<OfTenant, Gauge>,
+    waiting: Family<OfTenant, Gauge>,
+    parked: Family<OfTenant, Gauge>,
     requests: Family<OfRoute, Counter>,
     request: Histogram,
     readers: Gauge,
@@ -73,6 +75,8 @@ impl Metrics {
             slots: Family::default(),
             queued: Family::default(),
             running: Family::default(),
+            waiting: Family::default(),
+            parked: Family::default(),
             requests: Family::default(),
             request: seconds(),
             readers: Gauge::default(),
@@ -110,6 +114,16 @@ impl Metrics {
             self.queued.clone(),
         );
         registry.register("running_runs", "Runs that run", self.running.clone());
+        registry.register(
+            "waiting_runs",
+            "Runs that wait for a time, a signal, another run or a person",
+            self.waiting.clone(),
+        );
+        registry.register(
+            "parked_runs",
+            "Runs that cannot go on without a person",
+            self.parked.clone(),
+        );
         registry.register(
             "http_requests",
             "Requests, by route and status",
@@ -187,6 +201,26 @@ impl Metrics {
 
     pub(crate) fn reader(&self, by: i64) {
         self.readers.inc_by(by);
+    }
+
+    /// How many runs of which tenants wait, and how many are parked.
+    pub(crate) fn stopped(&self, tenants: &[i64], counts: &[(i64, State, i64)]) {
+        for (family, wanted) in [
+            (&self.waiting, State::Waiting),
+            (&self.parked, State::Parked),
+        ] {
+            for tenant in tenants {
+                let found = counts
+                    .iter()
+                    .find(|(of, state, _)| of == tenant && *state == wanted);
+                let label = OfTenant {
+                    tenant: self.tenant(*tenant),
+                };
+                family
+                    .get_or_create(&label)
+                    .set(found.map_or(0, |(.., count)| *count));
+            }
+        }
     }
 
     /// All metrics as they are now, with those of these tenants.

@@ -55,13 +55,15 @@ pub(crate) async fn metrics(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.needs_operator()?;
-    Ok(text(&app))
+    text(&app).await
 }
 
 /// The metrics as a response.
-pub(crate) fn text(app: &App) -> Response {
+async fn text(app: &App) -> Result<Response, Problem> {
     let content = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let tenants: Vec<i64> = app.tenants.all().iter().map(|tenant| tenant.id).collect();
+    let stopped = app.store.read(crate::tables::runs::stopped).await?;
+    app.metrics.stopped(&tenants, &stopped);
     let text = app.metrics.text(&app.runner, &tenants, app.store_bytes());
-    ([(header::CONTENT_TYPE, content)], text).into_response()
+    Ok(([(header::CONTENT_TYPE, content)], text).into_response())
 }

@@ -180,6 +180,7 @@ statements! {
     ADD_RESULT = "INSERT INTO srv_results (run, result) VALUES (?1, ?2) ON CONFLICT (run) DO NOTHING";
     RESULT = "SELECT result FROM srv_results WHERE run = ?1";
     RUNNING = columns!("WHERE state = 1");
+    STOPPED = "SELECT tenant, state, count(*) FROM srv_runs WHERE state IN (5, 6) GROUP BY tenant, state";
     WAITING = "SELECT COUNT(*) FROM (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND state = 0 LIMIT ?2) AS waiting";
     KEY = "SELECT run, request, expires FROM srv_run_keys WHERE tenant = ?1 AND key = ?2";
     ADD_KEY = "INSERT INTO srv_run_keys (tenant, key, run, request, expires) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -311,6 +312,13 @@ pub(crate) fn result(tx: &Tx<'_>, id: &Id) -> Result<Option<String>, StoreError>
 /// The runs of all tenants that run, or that ran when the server ended.
 pub(crate) fn running(tx: &Tx<'_>) -> Result<Vec<RunRow>, StoreError> {
     tx.query(RUNNING, &[], row)
+}
+
+/// How many runs of each tenant wait, and how many are parked.
+pub(crate) fn stopped(tx: &Tx<'_>) -> Result<Vec<(i64, State, i64)>, StoreError> {
+    tx.query(STOPPED, &[], |row| {
+        Ok((row.get(0)?, State::of_code(row.get(1)?), row.get(2)?))
+    })
 }
 
 /// How many runs of a tenant have not begun, those that wait for their time too; counts up to `most`.
