@@ -20,12 +20,16 @@ os.execv(sys.argv[1], sys.argv[1:])
 ";
 
 impl Kael {
+    /// The same session, whose host is started by this program: these words, then the host's.
+    #[must_use]
+    pub fn wrapped(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// The same session on a kernel without Landlock. Needs Python and seccomp filters.
     #[must_use]
-    pub fn without_landlock(mut self) -> Self {
-        self.wrapper = ["python3", "-c", WITHOUT_LANDLOCK]
-            .map(str::to_owned)
-            .into();
-        self
+    pub fn without_landlock(self) -> Self {
+        self.wrapped(&["python3", "-c", WITHOUT_LANDLOCK])
     }
 }

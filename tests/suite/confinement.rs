@@ -2,6 +2,7 @@
 //! its tests are skipped, or fail if `KAEL_REQUIRE` names the part.
 
 mod limits;
+mod reads;
 mod temporary;
 
 use kael_tests::{Kael, Need, Ran, gone, needs, needs_any};

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::within;
 use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
-use kael_engine::names::ActionName;
-use kael_engine::policy::{PolicyError, Verdict};
+use kael_engine::names::{ActionName, few};
+use kael_engine::policy::{PolicyError, Verdict, reads_unconfined};
 use kael_engine::runtime::{LoadError, Repo, Runtime};
 
 /// Something that is wrong.
@@ -29,7 +29,7 @@ pub struct Finding {
 pub struct RepoCheck {
     /// How many actions the repo has.
     pub actions: usize,
-    /// In the order of their places.
+    /// In the order of their places; those of several actions come last.
     pub findings: Vec<Finding>,
 }
 
@@ -61,6 +61,28 @@ fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
         })
     });
     denied.collect()
+}
+
+/// What definitions leave open, one line each however many actions there are.
+fn of_several(repo: &Repo) -> Vec<Finding> {
+    let actions = repo.catalog.iter();
+    let unconfined = actions.filter(|(_, definition)| reads_unconfined(definition));
+    let names: Vec<&str> = unconfined.map(|(name, _)| name.as_str()).collect();
+    let message = match names.len() {
+        0 => return Vec::new(),
+        1 => format!("{} names no `reads`, and reads what its user may", names[0]),
+        count => format!(
+            "{count} native actions name no `reads`, and read what their user may: {}",
+            few(&names)
+        ),
+    };
+    vec![Finding {
+        file: None,
+        line: None,
+        action: None,
+        message,
+        harmless: true,
+    }]
 }
 
 /// A problem of a policy, taken apart into its place and the rest.
@@ -139,6 +161,7 @@ pub async fn check(
         });
     }
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    findings.extend(of_several(&repo));
     Ok(RepoCheck {
         actions: repo.catalog.iter().count(),
         findings,

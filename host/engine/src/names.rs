@@ -120,6 +120,19 @@ pub fn printable(name: &str) -> String {
     short.chars().flat_map(char::escape_debug).collect()
 }
 
+/// Names that a message lists.
+const FEW: usize = 5;
+
+/// A list of names, of which there may be many: `a, b, c, d, e and 12 more`.
+#[must_use]
+pub fn few(names: &[&str]) -> String {
+    let shown = names[..names.len().min(FEW)].join(", ");
+    match names.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,6 +97,7 @@ impl Compiler {
             stderr_tail: 4 << 10,
             isolation: Isolation::Strongest,
             writable: Some(Vec::new()),
+            readable: None,
             hidden: Vec::new(),
             temporary: Some(temporary.opened()?),
             limits: Some(ProcessLimits {

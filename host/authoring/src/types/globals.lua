@@ -650,6 +650,7 @@ function time() end
 ---@field cache? number|string How long a result may be used again.
 ---@field retry? kael.Retry
 ---@field writable? string[] What the action may write.
+---@field reads? string[] With executor "native": all that the action may read, beside what it needs to run.
 ---@field limits? kael.ActionLimits
 ---@field dirs? table<string, { path: string, mode?: "read"|"read-write" }> With executor "wasm": folders that it sees.
 ---@field network? string[] With executor "wasm": where it may connect to.

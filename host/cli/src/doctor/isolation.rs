@@ -63,7 +63,7 @@ fn namespace(machine: &Capabilities) -> Finding {
 fn landlock(version: Option<i64>) -> Finding {
     let without = match version {
         None => {
-            let detail = "the kernel offers no Landlock; actions may write wherever their user and mounts let them";
+            let detail = "the kernel offers no Landlock; actions may write and read wherever their user and mounts let them";
             return Finding::new("landlock", Status::Limited, detail, LANDLOCK);
         }
         Some(1) => {

@@ -98,6 +98,9 @@ pub struct Definition {
     /// Files and folders that it may write besides its `TMPDIR`: absolute, below `~/`, or relative
     /// to the actions repo.
     pub writable: Vec<String>,
+    /// Files and folders that it may read besides what it needs to run, named like those of
+    /// `writable`. None: it reads what its user may.
+    pub reads: Option<Vec<String>>,
     /// Needed only if the entry point does not show its language.
     pub language: Option<Language>,
     /// Needed only if the entry point does not name its interpreter.
@@ -214,6 +217,7 @@ impl Definition {
             process_limits,
             writable: collect_error(&mut wrong, process_fields::writable(&mut fields, by))
                 .unwrap_or_default(),
+            reads: collect_error(&mut wrong, process_fields::reads(&mut fields, by)).flatten(),
             language,
             interpreter: collect_error(&mut wrong, interpreter(&mut fields)).flatten(),
             deps: deps::parse(&mut fields, by, language, &mut wrong),

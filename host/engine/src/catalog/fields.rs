@@ -97,10 +97,18 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn strings(&mut self, field: &str) -> Result<Vec<String>, DefinitionError> {
+        self.optional_strings(field).map(Option::unwrap_or_default)
+    }
+
+    /// The same, where no list and an empty one differ.
+    pub(super) fn optional_strings(
+        &mut self,
+        field: &str,
+    ) -> Result<Option<Vec<String>>, DefinitionError> {
         let elements = match self.take(field) {
-            None => return Ok(Vec::new()),
+            None => return Ok(None),
             // Lua writes an empty list as an empty table.
-            Some(Value::Object(map)) if map.is_empty() => return Ok(Vec::new()),
+            Some(Value::Object(map)) if map.is_empty() => return Ok(Some(Vec::new())),
             Some(Value::Array(elements)) => elements,
             Some(other) => return Err(self.wrong_type(field, "a list of strings", &other)),
         };
@@ -118,7 +126,7 @@ impl<'a> Fields<'a> {
                 }
             }
         }
-        Ok(strings)
+        Ok(Some(strings))
     }
 
     /// False if the field is missing.

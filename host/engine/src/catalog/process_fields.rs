@@ -69,22 +69,53 @@ pub(super) fn writable(
     if !paths.is_empty() {
         native_only(fields, "writable", executor)?;
     }
+    check_paths(fields, "writable", &paths)?;
     for path in &paths {
-        let shown = path.escape_debug();
-        if path.is_empty() || path.contains(|c: char| c.is_control()) {
-            return Err(fields.error("writable", &format!("`{shown}` is not a path")));
-        }
         if path.split('/').any(|part| part == "..") {
+            let shown = path.escape_debug();
             let error = format!(
                 "`{shown}` may not hold '..': name what is outside of the actions folder by its whole path"
             );
             return Err(fields.error("writable", &error));
         }
-        if path == "/" || path == "~" || path == "~/" {
-            return Err(fields.error("writable", &format!("`{shown}` is too much")));
-        }
     }
     Ok(paths)
+}
+
+/// Reads `reads`: without the field an action reads what its user may, and with an empty list nothing
+/// beside what it needs to run.
+pub(super) fn reads(
+    fields: &mut Fields<'_>,
+    executor: Executor,
+) -> Result<Option<Vec<String>>, DefinitionError> {
+    let Some(paths) = fields.optional_strings("reads")? else {
+        return Ok(None);
+    };
+    match executor {
+        // A server of the protocol is a program of its own, and not the action's.
+        Executor::Mcp | Executor::Builtin => {
+            let name = executor.name();
+            let error = format!("is for executor \"native\", and this is \"{name}\"");
+            return Err(fields.error("reads", &error));
+        }
+        _ => native_only(fields, "reads", executor)?,
+    }
+    check_paths(fields, "reads", &paths)?;
+    Ok(Some(paths))
+}
+
+/// Whether a list may name these paths.
+fn check_paths(fields: &Fields<'_>, field: &str, paths: &[String]) -> Result<(), DefinitionError> {
+    for path in paths {
+        let shown = path.escape_debug();
+        if path.is_empty() || path.contains(|c: char| c.is_control()) {
+            return Err(fields.error(field, &format!("`{shown}` is not a path")));
+        }
+        if path == "/" || path == "~" || path == "~/" {
+            return Err(fields.error(field, &format!("`{shown}` is too much")));
+        }
+    }
+    Ok(())
 }
 
 fn native_only(

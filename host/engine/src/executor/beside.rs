@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::granted::Places;
+use super::granted::{Places, Use};
 use super::process::{self, Isolation, ProcessCommand, Resident};
 use super::programs::{starter, writable};
 use super::source::scrubbed;
@@ -72,7 +72,12 @@ impl Beside {
         let confined = settings.confinement != Confinement::Off;
         let places = Places::new(&context.root, &context.environment);
         let writable = match confined {
-            true => Some(writable::opened(&self.writable, &places, "the server")?),
+            true => Some(writable::opened(
+                &self.writable,
+                &places,
+                "the server",
+                Use::Write,
+            )?),
             false => None,
         };
         let room = process::room(within).await.map_err(failed)?;
@@ -98,6 +103,7 @@ impl Beside {
                 false => Isolation::SameView,
             },
             writable,
+            readable: None,
             hidden: context.sources.hidden(),
             temporary: Some(temporary.opened()?),
             limits: Some(self.limits.clone()),

@@ -71,6 +71,11 @@ impl Places {
         }
     }
 
+    /// The actions repo by its real path.
+    pub(crate) fn repo(&self) -> &Path {
+        &self.repo
+    }
+
     /// Opens what a definition names: absolute, below `~/`, or relative to the repo.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub(super) struct Starting<'a> {
     pub(super) isolation: Isolation,
     /// All that it may write, beside its `TMPDIR`. Without it: all that its user may.
     pub(super) writable: Option<Vec<Opened>>,
+    /// All that it may read, beside what it may write. Without it: all that its user may.
+    pub(super) readable: Option<Vec<Opened>>,
     /// Files and folders that it does not see, if `writable` is set.
     pub(super) hidden: Vec<PathBuf>,
     pub(super) limits: Option<ProcessLimits>,
@@ -61,6 +63,7 @@ impl Starting<'_> {
             stderr_tail: STDERR_TAIL,
             isolation: self.isolation,
             writable: self.writable,
+            readable: self.readable,
             hidden: self.hidden,
             temporary: Some(temporary.opened().map_err(StartError::Temporary)?),
             limits: self.limits,

@@ -15,6 +15,7 @@ pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> Ac
         (_, Some((why, _))) => Some(why),
         (SourceKind::Default, None) => Some("no rule allows this call"),
         (SourceKind::Budget, None) => Some("the budget of the run is spent"),
+        (SourceKind::Requirement, None) => Some("its definition names no `reads`"),
         _ => None,
     };
     for more in more.into_iter().chain(source.reason.as_deref()) {
@@ -26,6 +27,9 @@ pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> Ac
         (SourceKind::Pattern | SourceKind::Unusable, None) => None,
         (SourceKind::Budget, None) => Some(format!(
             "the budget of the policy says how often a run may call {action}"
+        )),
+        (SourceKind::Requirement, None) => Some(format!(
+            "say in the definition of {action} what it reads: `reads = {{}}` for nothing beside what it needs to run"
         )),
         _ => Some(format!(
             "kael-host policy explain {action} says which rule decides and what would change it"

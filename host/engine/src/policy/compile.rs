@@ -8,6 +8,7 @@ use super::decision::{Decision, Source, SourceKind, strictest};
 use super::file::{PolicyFile, SecretRule};
 use super::grants::{FileGrants, Grants};
 use super::pattern::Pattern;
+use super::requirements::{Requirements, reads_unconfined};
 use super::rule::Rule;
 use super::steps::Steps;
 use super::value::Paths;
@@ -99,6 +100,7 @@ impl Rulebook {
                 read_only: Some(0),
                 rules: Vec::new(),
                 budgets: Vec::new(),
+                requirements: Requirements::default(),
                 grants: None,
                 secrets: None,
             };
@@ -173,6 +175,17 @@ impl Rulebook {
             .collect()
     }
 
+    /// The actions that a file denies because their definitions lack what it requires.
+    #[must_use]
+    pub fn refused_by_requirement(&self, catalog: &Catalog) -> Vec<(ActionName, Arc<Source>)> {
+        let refused = catalog.iter().filter_map(|(name, definition)| {
+            let source = &self.always(definition)?.source;
+            let requires = source.kind == SourceKind::Requirement;
+            requires.then(|| (name.clone(), source.clone()))
+        });
+        refused.collect()
+    }
+
     /// The decision on every call of an action, if it is the same for all.
     #[must_use]
     pub fn always(&self, definition: &Definition) -> Option<&Decision> {
@@ -225,6 +238,8 @@ struct Shared {
     rules: Vec<(Arc<Rule>, Arc<Source>)>,
     default: Arc<Source>,
     read_only: Option<Arc<Source>>,
+    /// What denies native actions that do not say what they read.
+    confined_reads: Option<Arc<Source>>,
     grants: Option<Arc<FileGrants>>,
 }
 
@@ -264,6 +279,7 @@ impl Shared {
             rules: rules.collect(),
             default: Arc::new(source(SourceKind::Default, name, line, default, title)),
             read_only,
+            confined_reads: file.requirements.denial(&file.name).map(Arc::new),
             grants: file.grants.clone(),
         }
     }
@@ -352,9 +368,11 @@ impl PerFile {
             let (name, rule) = (Some(file.name.as_str()), "grants".to_owned());
             per_file.default = Arc::new(source(SourceKind::Rule, name, line, Verdict::Allow, rule));
         }
-        if let Some(source) = &file.read_only
-            && definition.effects.kind != Effects::None
-        {
+        let read_only = file.read_only.as_ref();
+        let read_only = read_only.filter(|_| definition.effects.kind != Effects::None);
+        let confined = file.confined_reads.as_ref();
+        let confined = confined.filter(|_| reads_unconfined(definition));
+        if let Some(source) = read_only.or(confined) {
             // Nothing else can be stricter.
             per_file.rules.clear();
             per_file.default = source.clone();

@@ -38,6 +38,8 @@ pub enum SourceKind {
     Pattern,
     /// A budget that is spent.
     Budget,
+    /// What a file requires of definitions.
+    Requirement,
     /// What is said of secrets.
     Secrets,
     /// The policy hook of an embedder.

@@ -3,7 +3,7 @@
 use super::candidate::Candidate;
 use super::compile::Rulebook;
 pub use super::condition::Truth;
-use super::decision::{Decision, Source};
+use super::decision::{Decision, Source, SourceKind};
 use super::steps::Steps;
 use super::value::{Found, Value};
 use super::verdict::Verdict;
@@ -72,15 +72,16 @@ impl Rulebook {
                     .iter()
                     .any(|rule| rule.source.verdict == Verdict::Allow);
                 if own.verdict == Verdict::Deny && lacks_allow {
-                    explanation
-                        .changes
-                        .push(match file.default.rule.starts_with("default") {
-                            true => format!("a rule in {} that allows the action", file.name),
-                            false => format!(
-                                "the action declared with effects = \"none\" ({})",
-                                own.source
-                            ),
-                        });
+                    let source = &own.source;
+                    explanation.changes.push(match file.default.kind {
+                        SourceKind::ReadOnly => {
+                            format!("the action declared with effects = \"none\" ({source})")
+                        }
+                        SourceKind::Requirement => {
+                            format!("the action defined with `reads` ({source})")
+                        }
+                        _ => format!("a rule in {} that allows the action", file.name),
+                    });
                 }
             }
         }

@@ -6,6 +6,7 @@ use super::document::{self, Kind, Node};
 use super::grants::FileGrants;
 use super::pattern::Pattern;
 use super::reader::Table;
+use super::requirements::Requirements;
 use super::rule::Rule;
 use super::verdict::Verdict;
 use super::{Mistake, PolicyError, error_of};
@@ -32,6 +33,8 @@ pub struct PolicyFile {
     pub(super) read_only: Option<u32>,
     pub(super) rules: Vec<Rule>,
     pub(super) budgets: Vec<RunBudget>,
+    /// What definitions must say.
+    pub(super) requirements: Requirements,
     /// What it opens to actions of the host; without the section it has no say in that.
     pub(super) grants: Option<Arc<FileGrants>>,
     /// Which actions may use which secrets, and the line that says so; none where it is not said.
@@ -55,8 +58,8 @@ pub(super) struct RunBudget {
     pub(super) calls: u32,
 }
 
-const KEYS: [&str; 7] = [
-    "version", "default", "mode", "rules", "budgets", "secrets", "grants",
+const KEYS: [&str; 8] = [
+    "version", "default", "mode", "rules", "budgets", "require", "secrets", "grants",
 ];
 
 impl PolicyFile {
@@ -114,6 +117,9 @@ impl PolicyFile {
         let budgets = table
             .get("budgets")
             .map_or_else(Vec::new, |node| budgets(node, mistakes));
+        let requirements = table
+            .get("require")
+            .map(|node| Requirements::read(node, mistakes));
         let grants = table
             .get("grants")
             .map(|node| Arc::new(FileGrants::read(node, name, mistakes)));
@@ -123,6 +129,7 @@ impl PolicyFile {
         Some(Self {
             grants,
             budgets,
+            requirements: requirements.unwrap_or_default(),
             secrets,
             name: name.to_owned(),
             text: text.to_owned(),

@@ -95,6 +95,7 @@ pub(super) async fn run(
         isolation: Isolation::Strongest,
         // One that only reads changes nothing beside the file either.
         writable: Some(if work.reads { Vec::new() } else { vec![folder] }),
+        readable: None,
         hidden: Vec::new(),
         temporary: Some(temporary.opened()?),
         limits: Some(ProcessLimits {

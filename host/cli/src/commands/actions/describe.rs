@@ -144,6 +144,8 @@ fn document(
         "locked": definition.locked,
         "env": definition.env,
         "secrets": definition.secrets,
+        "writable": definition.writable,
+        "reads": definition.reads,
         "timeout_seconds": definition.timeout.duration().as_secs_f64(),
         "params": schema(&definition.contract.params),
         "returns": schema(&definition.contract.returns),
@@ -246,6 +248,14 @@ pub(crate) fn text(
         );
     }
     row("timeout", &definition.timeout.to_string());
+    row("writes", &definition.writable.join(", "));
+    if let Some(reads) = &definition.reads {
+        let named = match reads.is_empty() {
+            true => "only what it needs to run".to_owned(),
+            false => format!("{}, and what it needs to run", reads.join(", ")),
+        };
+        row("reads", &named);
+    }
     row("env", &definition.env.join(", "));
     let secrets = definition.secrets.iter();
     let secrets: Vec<String> = secrets

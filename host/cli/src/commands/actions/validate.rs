@@ -93,9 +93,11 @@ fn text(context: &ActionsContext<'_>, texts: &SourceMap, checked: &RepoCheck) ->
             true => (Look::Faint, "note: "),
             false => (Look::Bad, "error: "),
         };
+        if !place.is_empty() {
+            out += &format!("{}: ", paint.text(Look::Strong, &place));
+        }
         out += &format!(
-            "{}: {}{}{}\n",
-            paint.text(Look::Strong, &place),
+            "{}{}{}\n",
             paint.text(look, word),
             action.unwrap_or_default(),
             crate::sanitize::escape_control(&finding.message)

@@ -10,6 +10,7 @@ use crate::exit;
 use crate::report::Problem;
 use crate::settings;
 use crate::terminal::{Look, say, say_json};
+use kael_engine::names::few;
 use kael_engine::policy::{self, PolicyError, PolicyFile, Rulebook};
 use kael_engine::sandbox::Output;
 
@@ -20,7 +21,7 @@ pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended
     let file = PolicyFile::parse(&name, &text).map_err(fail)?;
     let config = settings::config(context.shared, &Bounds::default(), context.environment)
         .map_err(|error| context.fail(&Problem::of_config_error(&error), exit::CONFIG))?;
-    let mut actions = None;
+    let (mut actions, mut refused) = (None, Vec::new());
     let settings = settings::settings(&config, &Bounds::default(), context.environment.clone());
     if let Some(folder) = &settings.actions {
         let loaded = context.wait(async {
@@ -29,7 +30,9 @@ pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended
             runtime.load(folder, options).await
         })?;
         let repo = loaded.map_err(|error| context.load_error(&error))?;
-        Rulebook::compile(std::slice::from_ref(&file), &repo.catalog, false).map_err(fail)?;
+        let rules =
+            Rulebook::compile(std::slice::from_ref(&file), &repo.catalog, false).map_err(fail)?;
+        refused = rules.refused_by_requirement(&repo.catalog);
         actions = Some(repo.catalog.iter().count());
     }
     if context.json {
@@ -39,6 +42,7 @@ pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended
             "file": name,
             "rules": file.len(),
             "actions": actions,
+            "refused": refused.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
         });
         return Ok(say_json(&document, exit::SUCCESS));
     }
@@ -51,9 +55,19 @@ pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended
         Some(_) => "",
     };
     let good = context.paint.text(Look::Good, "no problems");
-    let line = format!(
+    let mut out = String::new();
+    if let Some((_, source)) = refused.first() {
+        let names: Vec<&str> = refused.iter().map(|(name, _)| name.as_str()).collect();
+        let note = format!(
+            "note: {source} denies {}: say in their definitions what they read, with `reads`",
+            few(&names)
+        );
+        out += &crate::sanitize::escape_control(&note);
+        out.push('\n');
+    }
+    out += &format!(
         "{}: {rules}, {good}{against}\n",
         crate::sanitize::escape_control(&name)
     );
-    Ok(say(&line, exit::SUCCESS))
+    Ok(say(&out, exit::SUCCESS))
 }

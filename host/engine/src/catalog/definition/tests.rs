@@ -110,6 +110,10 @@ fn each_field_is_checked() {
             "field 'writable' is for native actions: a container is bounded by its engine",
         ),
         (
+            r#"{"source":"x","executor":"docker","reads":[]}"#,
+            "field 'reads' is for native actions: a container is bounded by its engine",
+        ),
+        (
             r#"{"source":"git@a:b","executor":"native","tag":"--x"}"#,
             "field 'tag' `--x` is not a tag, branch or commit",
         ),
@@ -203,6 +207,7 @@ fn each_field_is_checked() {
         ),
         (r#","writable":["/"]"#, "field 'writable' `/` is too much"),
         (r#","writable":[""]"#, "field 'writable' `` is not a path"),
+        (r#","reads":["~"]"#, "field 'reads' `~` is too much"),
         (
             r#","type":"perl""#,
             "field 'type' `perl` is not one of \"python\", \"node\", \"shell\", \"other\"",

@@ -15,7 +15,7 @@ struct Given<'a> {
     path: PathBuf,
 }
 
-/// What is wrong with what the definitions of a repo give, as far as it is there already: looked at when the repo loads, and
+/// What is wrong with what the definitions of a repo give for writing and reading, as far as it is there already: looked at when the repo loads, and
 /// again when an action runs.
 pub(crate) fn problems(
     catalog: &Catalog,
@@ -47,6 +47,13 @@ pub(crate) fn problems(
                 field,
                 path,
             });
+        }
+    }
+    for (_, definition) in catalog.iter() {
+        for path in definition.reads.iter().flatten() {
+            if let Err(Refused::For(why)) = places.open(path, Use::Read) {
+                wrong(definition, format!("field 'reads' `{path}` {why}"));
+            }
         }
     }
     // What holds others comes right before them.

@@ -43,6 +43,9 @@ pub(super) struct Plan {
     pub(super) filter_flags: c_long,
     /// A Landlock ruleset, or -1.
     pub(super) ruleset: RawFd,
+    /// The rights of Landlock that it has on its own `/proc`. 0 if the ruleset restricts none of
+    /// them.
+    pub(super) proc_rights: u64,
     /// Paths in whose place there is nothing: folders are empty there, and files.
     pub(super) hidden: Vec<Hidden>,
     /// Paths that stay writable while everything else is mounted read-only.
@@ -168,6 +171,10 @@ pub(super) extern "C" fn child(plan: *mut c_void) -> c_int {
             if !own_proc() {
                 fail(Step::PROC);
             }
+            // The host cannot add this rule: before the mount there is another `/proc` at the path.
+            if plan.ruleset >= 0 && plan.proc_rights != 0 && !allow_own_proc(plan) {
+                fail(Step::LANDLOCK);
+            }
             // In its own namespace these files are the namespace's. Some kernels let only the
             // machine's root change them.
             bounded_ipc = plan.confined
@@ -239,6 +246,41 @@ unsafe fn own_proc() -> bool {
     unsafe {
         libc::mount(none, root, none, private, ptr::null()) == 0
             && libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null()) == 0
+    }
+}
+
+/// Adds a rule for the `/proc` of its own namespace to its ruleset, which no other process uses.
+///
+/// # Safety
+/// As for `child`, and behind `own_proc`.
+unsafe fn allow_own_proc(plan: &Plan) -> bool {
+    /// `landlock_path_beneath_attr` of the kernel's interface, which is packed.
+    #[repr(C, packed)]
+    struct PathBeneath {
+        allowed_access: u64,
+        parent_fd: i32,
+    }
+    const LANDLOCK_RULE_PATH_BENEATH: c_int = 1;
+    // SAFETY: the path is a valid C string, and the kernel only reads the rule, which has its layout
+    // and outlives the call.
+    unsafe {
+        let proc = libc::open(c"/proc".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        if proc < 0 {
+            return false;
+        }
+        let rule = PathBeneath {
+            allowed_access: plan.proc_rights,
+            parent_fd: proc,
+        };
+        let added = libc::syscall(
+            libc::SYS_landlock_add_rule,
+            plan.ruleset,
+            LANDLOCK_RULE_PATH_BENEATH,
+            &raw const rule,
+            0_u32,
+        );
+        // The descriptor closes with the others, before the program is executed.
+        added == 0
     }
 }
 

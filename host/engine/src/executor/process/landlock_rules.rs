@@ -1,4 +1,5 @@
-//! The paths that a confined process may write, as a Landlock ruleset. Reading is not restricted.
+//! The paths that a confined process may write, and those that it may read where that is restricted,
+//! as a Landlock ruleset.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -21,7 +22,7 @@ const DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
-/// A file or folder that a process may write. It is open, so that it stays the one that was
+/// A file or folder that a process may write or read. It is open, so that it stays the one that was
 /// checked.
 #[derive(Debug)]
 pub struct Opened {
@@ -63,22 +64,44 @@ fn rights() -> BitFlags<AccessFs> {
     AccessFs::from_write(ABI::V6)
 }
 
-/// The ruleset of a process that may write below `writable`. None if the kernel has no Landlock.
+/// The rights to read a file, to list a folder and to execute a program. Every version of Landlock
+/// has them.
+pub(super) fn reading() -> BitFlags<AccessFs> {
+    AccessFs::from_read(ABI::V1)
+}
+
+/// The ruleset of a process that may write below `writable`, and read there and below `readable`, if
+/// that is given. None if the kernel has no Landlock.
 pub(super) fn ruleset<'a>(
     writable: impl IntoIterator<Item = &'a Opened>,
+    readable: Option<&[Opened]>,
 ) -> io::Result<Option<OwnedFd>> {
     if landlock_version().is_none() {
         return Ok(None);
     }
+    let read = match readable {
+        Some(_) => reading(),
+        None => BitFlags::empty(),
+    };
     let ruleset = Ruleset::default()
-        .handle_access(rights())
+        .handle_access(rights() | read)
         .and_then(|ruleset| ruleset.scope(Scope::from_all(ABI::V6)))
         .and_then(Ruleset::create)
         .map_err(io::Error::other)?;
     // No process may make device files, even where it may write.
-    let make = rights() & !(AccessFs::MakeChar | AccessFs::MakeBlock);
-    let on_file = AccessFs::from_file(ABI::V6) & rights();
+    let make = (rights() & !(AccessFs::MakeChar | AccessFs::MakeBlock)) | read;
+    let for_files = AccessFs::from_file(ABI::V6);
+    let on_file = for_files & (rights() | read);
     let mut ruleset = ruleset;
+    for opened in readable.unwrap_or_default() {
+        let right = if opened.kind()?.is_dir() {
+            read
+        } else {
+            read & for_files
+        };
+        let rule = PathBeneath::new(&opened.fd, right);
+        ruleset = ruleset.add_rule(rule).map_err(io::Error::other)?;
+    }
     for opened in writable {
         let folder = opened.kind()?.is_dir();
         let rule = PathBeneath::new(&opened.fd, if folder { make } else { on_file });

@@ -76,6 +76,9 @@ pub struct ProcessCommand {
     /// The paths that it may write, besides its temporary folder. None: the paths that its user may
     /// write.
     pub writable: Option<Vec<Opened>>,
+    /// The paths that it may read, besides those that it may write, if `writable` is set. None: the
+    /// paths that its user may read.
+    pub readable: Option<Vec<Opened>>,
     /// Files and folders that it does not see, if `writable` is set and it has a namespace.
     pub hidden: Vec<PathBuf>,
     /// Its temporary folder, named by its `TMPDIR`.
@@ -252,6 +255,7 @@ async fn launch(
         confined: match &command.writable {
             Some(writable) => Some(confined(
                 writable,
+                command.readable.as_deref(),
                 command.temporary.as_ref(),
                 hidden::found(command)?,
                 command.limits.as_ref(),
@@ -301,9 +305,10 @@ fn groups(
     Ok((groups, vec![door]))
 }
 
-/// The rules for its temporary folder and its other writable paths.
+/// The rules for its temporary folder and its other writable paths, and for what it reads.
 fn confined(
     writable: &[Opened],
+    readable: Option<&[Opened]>,
     temporary: Option<&Opened>,
     hidden: Vec<Hidden>,
     limits: Option<&ProcessLimits>,
@@ -317,7 +322,8 @@ fn confined(
         })
     };
     Ok(Confined {
-        ruleset: landlock_rules::ruleset(writable.iter().chain(temporary))?,
+        ruleset: landlock_rules::ruleset(writable.iter().chain(temporary), readable)?,
+        reads_own_proc: readable.is_some(),
         writable: writable.iter().map(kept).collect::<io::Result<_>>()?,
         temporary: temporary.map(kept).transpose()?,
         hidden,

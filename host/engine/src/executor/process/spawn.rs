@@ -25,6 +25,7 @@ use super::child::{self, Mount, Plan, Step, child};
 use super::containment::Containment;
 use super::filter::Filter;
 use super::kernel_features::filter_flags;
+use super::landlock_rules;
 use super::orphan_reaper::{self, Registration};
 use super::step_error::StepFailed;
 use super::{Ending, Usage, exhausted};
@@ -48,10 +49,12 @@ pub(crate) struct Program {
     pub(crate) confined: Option<Confined>,
 }
 
-/// What a confined process may write.
+/// What a confined process may write and read.
 pub(crate) struct Confined {
     /// A Landlock ruleset. None if the kernel has no Landlock.
     pub(crate) ruleset: Option<OwnedFd>,
+    /// Whether the ruleset restricts reading, so that the process needs a rule for its own `/proc`.
+    pub(crate) reads_own_proc: bool,
     /// Files and folders.
     pub(crate) writable: Vec<Kept>,
     /// The temporary folder, which also appears as `/dev/shm`.
@@ -151,6 +154,10 @@ fn spawn(program: &Program, host: &OwnedFd) -> io::Result<Started> {
         ruleset: confined
             .and_then(|confined| confined.ruleset.as_ref())
             .map_or(-1, |fd| fd.as_raw_fd()),
+        proc_rights: match confined {
+            Some(confined) if confined.reads_own_proc => landlock_rules::reading().bits(),
+            _ => 0,
+        },
         hidden: confined.map(hidden).unwrap_or_default(),
         mounts,
         ..Plan::new(program.containment, host)
@@ -256,6 +263,7 @@ impl Plan {
             filters: NO_FILTERS,
             filter_flags: filter_flags().unwrap_or_default(),
             ruleset: -1,
+            proc_rights: 0,
             hidden: Vec::new(),
             mounts: Vec::new(),
             errno: AtomicI32::new(0),

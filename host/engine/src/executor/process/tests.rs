@@ -16,6 +16,7 @@ fn shell(script: &str) -> ProcessCommand {
         stderr_tail: 100,
         isolation: Isolation::Strongest,
         writable: None,
+        readable: None,
         temporary: None,
         hidden: Vec::new(),
         room: None,

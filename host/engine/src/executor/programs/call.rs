@@ -1,10 +1,12 @@
 //! Runs one program as a process of the machine: prepared, confined, and within its limits.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use super::runner::Found;
-use super::{Programs, missing, outcome, starter, two_words, writable};
+use super::{Programs, missing, outcome, readable, starter, two_words, writable};
 use crate::catalog::{Definition, Output};
 use crate::confinement::Confinement;
 use crate::executor::adapters::ProgramInput;
@@ -23,6 +25,8 @@ pub(super) struct Call<'a> {
     pub(super) definition: &'a Definition,
     pub(super) given: ProgramInput,
     pub(super) tools: Tools<'a>,
+    /// The whole source, canonical.
+    pub(super) source: PathBuf,
     pub(super) entry: Entry,
     pub(super) env: Variables,
 }
@@ -42,6 +46,7 @@ impl Programs {
         };
         // What is wrong with it is said in any case.
         let mut writable = self.writable(definition)?;
+        let mut of_runner = Vec::new();
         let (program, args) = match runner {
             Found::Builtin(program) => (program, starter::arguments(entry, &given)),
             Found::Envyr(program) => {
@@ -50,12 +55,31 @@ impl Programs {
                     ActionError::unavailable(format!("{}: {error}", self.data.display()), None)
                 })?;
                 writable.push(writable::notes(entry)?);
+                of_runner.push(self.data.join("envyr"));
                 let mut args = native(&self.data, entry);
                 args.extend(behind_dashes(&given));
                 (program, args)
             }
         };
+        of_runner.push(program.clone());
+        let path = env.iter().find(|(name, _)| name == "PATH");
+        let needed = readable::Needed {
+            source: &call.source,
+            entry,
+            path: path.map_or(OsStr::new(""), |(_, path)| path),
+            runner: of_runner,
+        };
+        let readable = match &definition.reads {
+            Some(reads) => {
+                let places = Places::new(&self.repo, &self.environment);
+                let environment = &self.environment;
+                let all = readable::all(reads, definition, &places, environment, &needed)?;
+                Some(all)
+            }
+            None => None,
+        };
         let confined = self.settings.confinement != Confinement::Off;
+        let reads_confined = confined && readable.is_some();
         let starting = Starting {
             program,
             args,
@@ -68,6 +92,7 @@ impl Programs {
                 false => Isolation::SameView,
             },
             writable: confined.then_some(writable),
+            readable,
             hidden: self.sources.hidden(),
             limits: Some(definition.process_limits.clone()),
         };
@@ -79,6 +104,7 @@ impl Programs {
             language: entry.language,
             ok_exit: &definition.adapter.ok_exit,
             confined,
+            reads_confined,
         };
         let printed = outcome::read(finished, &terms)
             .map_err(|error| missing::named(error, entry, self.sources.path()))

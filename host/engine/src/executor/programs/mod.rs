@@ -11,6 +11,7 @@ mod limit_reached;
 mod missing;
 mod outcome;
 mod plan;
+mod readable;
 mod runner;
 pub mod starter;
 mod status;
@@ -160,6 +161,7 @@ impl Programs {
             definition,
             given,
             tools,
+            source: folder,
             entry,
             env,
         };

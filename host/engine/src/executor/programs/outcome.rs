@@ -24,6 +24,8 @@ pub(super) struct Terms<'a> {
     pub(super) ok_exit: &'a [i32],
     /// It writes only what its definition names.
     pub(super) confined: bool,
+    /// Whether reading is confined, too.
+    pub(super) reads_confined: bool,
 }
 
 /// What the action printed, or why that is no result.
@@ -78,7 +80,7 @@ pub(super) fn read(finished: Finished, terms: &Terms<'_>) -> Result<Printed, Act
         .and_then(|limits| limit_reached(limits, finished.usage, Some(&status), own));
     let hint = match &reached {
         Some(_) => Some(LIMITS_HINT.to_owned()),
-        None => terms.confined.then(|| advice(own)).flatten(),
+        None => terms.confined.then(|| advice(own, terms)).flatten(),
     };
     let detail = Detail {
         exit_code,
@@ -148,8 +150,14 @@ fn without_status(
 }
 
 /// What would let an action do what it was refused.
-fn advice(stderr: &str) -> Option<String> {
+fn advice(stderr: &str, terms: &Terms<'_>) -> Option<String> {
     let end = refusal(stderr);
+    let denied = ["permission denied", "eacces", "errno 13"];
+    if terms.reads_confined && denied.iter().any(|words| end.contains(words)) {
+        let advice = "an action with `reads` may read only what it needs to run and what `reads` and \
+                      `writable` name in its definition";
+        return Some(advice.to_owned());
+    }
     let read_only = [
         "read-only file system",
         "erofs",
@@ -189,6 +197,7 @@ pub fn read_for_fuzzing(
         language: Language::Python,
         ok_exit: &[],
         confined: true,
+        reads_confined: false,
     };
     read(finished, &terms).map(|printed| printed.stdout)
 }
@@ -218,6 +227,7 @@ mod tests {
             language: Language::Shell,
             ok_exit,
             confined: true,
+            reads_confined: true,
         }
     }
 
@@ -304,6 +314,13 @@ mod tests {
                 "an action may write only its TMPDIR and what `writable` names in its definition";
             assert_eq!(detail.hint.as_deref(), expected.then_some(advice));
         }
+        let words = format!("cat: /srv/key: Permission denied\n{status}");
+        let (.., detail) = problem(Ending::Exited(1), "", &words);
+        let hint = detail.hint.expect("advice");
+        assert!(
+            hint.starts_with("an action with `reads` may read only"),
+            "{hint}"
+        );
     }
 
     #[test]

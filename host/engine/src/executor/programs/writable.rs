@@ -14,22 +14,28 @@ pub(super) fn named(definition: &Definition, places: &Places) -> Result<Vec<Open
         &definition.writable,
         places,
         &definition.location.to_string(),
+        Use::Write,
     )
 }
 
-/// Opens paths that the definition at `location` names.
+/// Opens paths that the definition at `location` names, in `writable` or in `reads`.
 pub(in crate::executor) fn opened(
     paths: &[String],
     places: &Places,
     location: &str,
+    purpose: Use,
 ) -> Result<Vec<Opened>, ActionError> {
+    let field = match purpose {
+        Use::Write => "writable",
+        Use::Read => "reads",
+    };
     let open = |path: &String| {
-        places.open(path, Use::Write).map_err(|refused| {
+        places.open(path, purpose).map_err(|refused| {
             let why = match refused {
                 Refused::Missing => "does not exist: make it before the action runs".to_owned(),
                 Refused::For(why) => why,
             };
-            let message = format!("{location}: field 'writable' `{path}` {why}");
+            let message = format!("{location}: field '{field}' `{path}` {why}");
             ActionError::unavailable(message, None)
         })
     };

@@ -28,6 +28,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub(crate) use command_line::program;
 pub(crate) use contents::Reading;
 pub use entry::{Entry, find, inside};
 pub use error::{SourceError, brief};

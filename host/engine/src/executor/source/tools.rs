@@ -68,6 +68,7 @@ impl Tools<'_> {
             timeout: TIMEOUT,
             isolation: tool.isolation,
             writable: Some(tool.writable),
+            readable: None,
             hidden: self.hidden.to_vec(),
             limits: None,
         };

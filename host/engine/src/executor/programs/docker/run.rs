@@ -68,6 +68,7 @@ impl Programs {
             timeout,
             isolation: Isolation::Client,
             writable: None,
+            readable: None,
             hidden: Vec::new(),
             limits: None,
         };
@@ -95,6 +96,7 @@ impl Programs {
             language: entry.language,
             ok_exit: &definition.adapter.ok_exit,
             confined: false,
+            reads_confined: false,
         };
         let outcome = outcome::read(finished, &terms);
         if ended
