@@ -31,6 +31,14 @@ fn repo() -> Kael {
         .option(&["--actions", "actions"])
 }
 
+/// What `validate` notes of so many native actions that say neither what they read nor what they do.
+fn open_of(count: usize, names: &str) -> String {
+    format!(
+        "note: {count} native actions name no `reads`, and read what their user may: {names}\n\
+         note: `effects` is assumed where definitions name none: \"once\" of {names}\n"
+    )
+}
+
 #[test]
 fn the_tree_is_listed_with_descriptions() {
     tools(repo(), &["list"]).prints("db\n  query  Runs a query.\nping     Says hello.\n");
@@ -78,7 +86,8 @@ fn an_action_is_described() {
 
 #[test]
 fn validate_finds_everything_at_once() {
-    tools(repo(), &["validate"]).prints("2 valid actions, no problems\n");
+    let two = open_of(2, "db.query, ping");
+    tools(repo(), &["validate"]).prints(&format!("{two}2 valid actions, no problems\n"));
     let lines = [
         "local t = {}",
         "t.a = define_action({ source = '../impl', entrypoint = 'b.sh', executor = 'native' })",
@@ -125,12 +134,13 @@ fn validate_finds_everything_at_once() {
         &quoted(6, "defaults"),
         "actions/init.lua:7: note: f: its repository was not fetched yet, and so not checked (--fetch does that)\n",
         "actions/init.lua:9: note: nothing can call this action: the table that init.lua returns does not hold it\n",
+        &open_of(4, "a, b, f, g"),
         "4 valid actions, 5 problems\n",
     ];
     assert_eq!(said, expected.concat());
     let ran = tools(broken(), &["validate", "--json"]);
     let checked = json(ran.exits(3));
-    assert_eq!(checked["problems"].as_array().expect("a list").len(), 7);
+    assert_eq!(checked["problems"].as_array().expect("a list").len(), 9);
     assert_eq!(checked["problems"][0]["source"]["text"], lines[1]);
     assert_eq!(checked["problems"][5]["severity"], "note");
     // The mark is on the field's line, below the call.
@@ -314,7 +324,11 @@ fn an_implementation_is_added_and_removed_again() {
         run(&["list"]).1,
         "db\n  query     Runs a query.\nops\n  daily\n    report  Writes the report.\nping        Says hello.\n"
     );
-    assert_eq!(run(&["validate"]).1, "3 valid actions, no problems\n");
+    let three = open_of(3, "db.query, ops.daily.report, ping");
+    assert_eq!(
+        run(&["validate"]).1,
+        format!("{three}3 valid actions, no problems\n")
+    );
     let (code, _, err) = run(&["add", "tools/report.py", "ops.daily"]);
     assert_eq!(code, Some(2));
     assert!(
@@ -335,7 +349,11 @@ fn an_implementation_is_added_and_removed_again() {
         out,
         "removed: ops.daily.report\ndeleted: DIR/actions/ops/daily/report.lua\nchanged: DIR/actions/ops/daily/init.lua\n"
     );
-    assert_eq!(run(&["validate"]).1, "2 valid actions, no problems\n");
+    let two = open_of(2, "db.query, ping");
+    assert_eq!(
+        run(&["validate"]).1,
+        format!("{two}2 valid actions, no problems\n")
+    );
     let (code, _, err) = run(&["remove", "--yes", "ping"]);
     assert_eq!(
         (code, err.as_str()),

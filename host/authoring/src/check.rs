@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::within;
+use kael_engine::catalog::{Catalog, Definition, Effects};
 use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::names::{ActionName, few};
@@ -65,24 +66,55 @@ fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
 
 /// What definitions leave open, one line each however many actions there are.
 fn of_several(repo: &Repo) -> Vec<Finding> {
-    let actions = repo.catalog.iter();
-    let unconfined = actions.filter(|(_, definition)| reads_unconfined(definition));
-    let names: Vec<&str> = unconfined.map(|(name, _)| name.as_str()).collect();
-    let message = match names.len() {
-        0 => return Vec::new(),
-        1 => format!("{} names no `reads`, and reads what its user may", names[0]),
-        count => format!(
-            "{count} native actions name no `reads`, and read what their user may: {}",
-            few(&names)
-        ),
-    };
-    vec![Finding {
+    let messages = unconfined_reads(&repo.catalog).into_iter();
+    let messages = messages.chain(assumed_effects(&repo.catalog));
+    let findings = messages.map(|message| Finding {
         file: None,
         line: None,
         action: None,
         message,
         harmless: true,
-    }]
+    });
+    findings.collect()
+}
+
+/// The names of the actions that something holds for.
+fn names_of(catalog: &Catalog, holds: impl Fn(&Definition) -> bool) -> Vec<&str> {
+    let found = catalog.iter().filter(|(_, definition)| holds(definition));
+    found.map(|(name, _)| name.as_str()).collect()
+}
+
+fn unconfined_reads(catalog: &Catalog) -> Option<String> {
+    let names = names_of(catalog, reads_unconfined);
+    match names[..] {
+        [] => None,
+        [name] => Some(format!(
+            "{name} names no `reads`, and reads what its user may"
+        )),
+        _ => Some(format!(
+            "{} native actions name no `reads`, and read what their user may: {}",
+            names.len(),
+            few(&names)
+        )),
+    }
+}
+
+/// What is concluded from `cache` and `retry` of actions that do not say what they do to the world.
+fn assumed_effects(catalog: &Catalog) -> Option<String> {
+    let kinds = [Effects::Once, Effects::Idempotent, Effects::None];
+    let parts = kinds.into_iter().filter_map(|kind| {
+        let assumed = |definition: &Definition| {
+            definition.effects.is_assumed && definition.effects.kind == kind
+        };
+        let names = names_of(catalog, assumed);
+        let shown = few(&names);
+        (!names.is_empty()).then(|| format!("\"{}\" of {shown}", kind.name()))
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        let all = parts.join(", ");
+        format!("`effects` is assumed where definitions name none: {all}")
+    })
 }
 
 /// A problem of a policy, taken apart into its place and the rest.

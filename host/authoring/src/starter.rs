@@ -24,6 +24,8 @@ const FILES: [(&str, &str); 5] = [
   source = "impl", -- relative to the actions repo
   entrypoint = "wordcount.py",
   executor = "native",
+  effects = "none", -- it changes nothing
+  reads = {}, -- nothing but what it needs to run
   params = { text = "string" },
   returns = { lines = "integer", words = "integer", bytes = "integer" },
   example = { lines = 1, words = 2, bytes = 8 },

@@ -104,3 +104,19 @@ fn a_definition_cannot_take_the_variables_of_a_call_from_the_host() {
     ran.exits(3)
         .says("`KAEL_IDEMPOTENCY_KEY` is always set by Kael itself");
 }
+
+#[test]
+fn validate_says_what_it_assumes() {
+    let validate = |kael: Kael| kael.words(&["actions", "validate"]).ends();
+    let session = Kael::new()
+        .shell("a", "reads = {}", "echo 1")
+        .shell("b", "reads = {}, retry = {}", "echo 1")
+        .shell("c", "reads = {}, cache = '1m'", "echo 1")
+        .shell("d", "reads = {}, effects = 'none'", "echo 1");
+    validate(session).prints(
+        "note: `effects` is assumed where definitions name none: \"once\" of t.a, \"idempotent\" of t.b, \"none\" of t.c\n\
+         4 valid actions, no problems\n",
+    );
+    validate(Kael::new().shell("d", "reads = {}, effects = 'once'", "echo 1"))
+        .prints("1 valid action, no problems\n");
+}

@@ -181,7 +181,9 @@ fn imports_are_checked_against_the_grants_before_a_run() {
     networked("network = { '127.0.0.1:1' }")
         .words(&["actions", "validate"])
         .ends()
-        .prints("1 valid action, no problems\n");
+        .prints(
+            "note: `effects` is assumed where definitions name none: \"once\" of t.s\n1 valid action, no problems\n",
+        );
     let junk = define(Kael::new(), "a", b"junk", "")
         .words(&["actions", "validate"])
         .ends();
