@@ -7,6 +7,7 @@ mod explain;
 mod files;
 mod record;
 mod rules;
+mod windows;
 
 use kael_tests::{Kael, Ran};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use kael_engine::environment::Environment;
 use kael_engine::runtime::Runtime;
-use kael_runs::Runs;
+use kael_runs::{Runs, StoredCounts};
 use kael_store::{Store, StoreError};
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ use crate::tenant::Tenant;
 pub(crate) struct App {
     pub(crate) config: ServeConfig,
     pub(crate) store: Store,
+    /// Counts the calls of all runs for the budgets of policies, in the store.
+    pub(crate) counts: Arc<StoredCounts>,
     /// Runs the scripts.
     pub(crate) engine: Runtime,
     /// Where runs are driven: apart from the API, so that neither starves the other.

@@ -11,6 +11,7 @@ use kael_engine::environment::Environment;
 use kael_engine::executor::programs;
 use kael_engine::runtime::{LoadError, Runtime};
 use kael_engine::sandbox::EngineError;
+use kael_runs::StoredCounts;
 use kael_store::{Mode, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -227,6 +228,7 @@ async fn open(
         .clone()
         .unwrap_or_else(|| format!("{scheme}://{address}"));
     let app = Arc::new(App {
+        counts: Arc::new(StoredCounts::of(store.clone())),
         store,
         engine,
         runs,

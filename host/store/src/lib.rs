@@ -7,10 +7,11 @@
 //! Work is a closure over a [`Tx`], which takes SQL with `?1`, `?2` as placeholders and [`Value`]s.
 //! SQL is written in what SQLite and PostgreSQL have in common; the numbered migrations are kept for
 //! each engine in a folder of its own. Tables of the engine's runs are V1 to V9, those of a server V10
-//! and up. Times are microseconds since 1970 by the clock of the database ([`Tx::now`]).
+//! and up, counts V40. Times are microseconds since 1970 by the clock of the database ([`Tx::now`]).
 //!
 //! This crate knows no journal format, prints nothing and depends on no other crate of Kael.
 
+pub mod counts;
 mod error;
 mod file;
 mod migrations;

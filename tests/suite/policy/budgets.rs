@@ -20,12 +20,24 @@ fn a_budget_bounds_the_calls_of_a_run() {
         .prints(&format!("{why}{why}3\n"));
     for (budget, wrong) in [
         (
-            "{ actions: t.look, calls: 3, per: 1h }",
-            "a budget over several runs needs a server",
+            "{ actions: t.look, calls: 3, per: 1ms }",
+            "`per` must be `run` or a time from 1s to 366d such as `30m`, `1h` or `1d`, got `1ms`",
+        ),
+        (
+            "{ actions: t.look, calls: 3, per: hour }",
+            "`per` must be `run` or a time from 1s to 366d such as `30m`, `1h` or `1d`, got `hour`",
         ),
         (
             "{ actions: t.look, calls: 3, per: run, of: tenant }",
-            "a budget over several runs needs a server",
+            "`of: tenant` is for a time in `per`, such as `1h`: `per: run` counts one run",
+        ),
+        (
+            "{ actions: t.look, calls: 3, per: run, over: wait }",
+            "`over: wait` is for a time in `per`, such as `1h`: a run's budget has no room again",
+        ),
+        (
+            "{ actions: t.look, calls: 3, per: 1h, of: team }",
+            "`of` must be `run` or `tenant`",
         ),
         (
             "{ actions: t.look, calls: 0, per: run }",

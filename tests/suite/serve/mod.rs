@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod budgets;
 mod crash;
 mod durable;
 mod events;

@@ -9,6 +9,7 @@ pub mod approval;
 pub mod audit;
 mod budget;
 pub mod cache;
+pub mod counter;
 mod denied;
 mod documents;
 mod dry_run;
@@ -23,6 +24,7 @@ mod record;
 mod recording;
 mod secrets;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -33,6 +35,7 @@ pub use answers::{Answers, DryRun, Planned, Recorder};
 pub use approval::Approver;
 pub use audit::AuditLog;
 pub use cache::{Cache, CacheUse};
+pub use counter::{CallCounter, Count, Counted, Counting};
 pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
@@ -67,6 +70,8 @@ pub struct Dispatcher {
     calls: AtomicU64,
     /// What the run knows of secrets.
     secrets: RunSecrets,
+    /// The folder of the actions repo, by which calls are counted; empty without one.
+    repo: PathBuf,
     /// What of each budget of the policy is spent.
     spent: Vec<AtomicU32>,
     observer: Option<Arc<dyn Observer>>,
@@ -104,6 +109,7 @@ impl Dispatcher {
             run,
             calls: AtomicU64::new(0),
             secrets: RunSecrets::default(),
+            repo: PathBuf::new(),
             observer: None,
             hook: None,
         }
@@ -113,6 +119,12 @@ impl Dispatcher {
     #[must_use]
     pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
         Self { observer, ..self }
+    }
+
+    /// The same for the actions repo in that folder.
+    #[must_use]
+    pub fn of_repo(self, repo: PathBuf) -> Self {
+        Self { repo, ..self }
     }
 
     /// The same with a hook that decides on the calls that the policy allows.
@@ -387,9 +399,9 @@ impl Dispatcher {
                 Box::pin(asking).await?;
             }
         }
-        if let Err(budget) = self.spend(definition) {
-            let decision = noted.decision.insert(PolicyDecision::of(budget));
-            return Err(denied::by(name, &decision.source, None));
+        if let Err(spent) = self.spend(definition, name).await {
+            noted.decision = Some(PolicyDecision::of(spent.source));
+            return Err(spent.error);
         }
         Ok(params)
     }

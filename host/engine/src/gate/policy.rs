@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::approval::Approver;
 use super::audit::AuditLog;
+use super::counter::CallCounter;
 use crate::catalog::{Catalog, Definition};
 use crate::names::ActionName;
 pub use crate::policy::Pattern;
@@ -23,6 +24,8 @@ pub struct Policy {
     pub read_only: bool,
     /// Asks a person where a rule says `approve`; without one such a call is denied.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Counts calls for budgets over windows of time; without one such calls are denied.
+    pub counter: Option<Arc<dyn CallCounter>>,
     /// Where every call is written down.
     pub audit: Option<Arc<AuditLog>>,
     /// The paths of the policy files and of the audit log: no action may be given them for writing.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::candidate::{Candidate, PerFile};
 use super::decision::{Decision, Source, SourceKind, strictest};
 use super::file::{PolicyFile, SecretRule};
 use super::grants::{FileGrants, Grants};
-use super::pattern::Pattern;
 use super::requirements::{Requirements, reads_unconfined};
 use super::rule::Rule;
 use super::steps::Steps;
@@ -31,16 +31,6 @@ pub struct Rulebook {
 
 /// How the names of the host's actions begin that only compute, and need no grant.
 const UNGRANTED: &str = "kael.crypto.";
-
-/// How often one run may call some actions, together.
-#[derive(Debug)]
-pub struct Budget {
-    /// The most.
-    pub calls: u32,
-    /// Where it says so.
-    pub source: Arc<Source>,
-    actions: Vec<Pattern>,
-}
 
 /// What can decide on one action.
 #[derive(Debug)]
@@ -108,7 +98,9 @@ impl Rulebook {
         });
         let shared = files.iter().map(|file| Shared::of(file, None));
         let shared: Vec<Shared> = typed.into_iter().chain(shared).collect();
-        let budgets: Vec<Budget> = files.iter().flat_map(Budget::of).collect();
+        let of = |file: &PolicyFile| Budget::of(&file.name, &file.budgets).collect::<Vec<_>>();
+        let mut budgets: Vec<Budget> = files.iter().flat_map(of).collect();
+        Budget::distinguish(&mut budgets);
         let grants = Grants::of(files.iter().filter_map(|file| file.grants.clone()));
         // Without a grant none of the host's actions can be called, whatever the rules say, but those that open nothing.
         let needed = |name: &&str| !grants.is_empty() || name.starts_with(UNGRANTED);
@@ -159,6 +151,14 @@ impl Rulebook {
             .map_or(&[], |candidates| &candidates.budgets)
     }
 
+    /// The budgets that count the calls of an action.
+    #[must_use]
+    pub fn counting(&self, definition: &Definition) -> Vec<Source> {
+        let counting = self.budgets_of(definition).iter();
+        let counting = counting.filter_map(|at| self.budgets.get(*at));
+        counting.map(|budget| (*budget.source).clone()).collect()
+    }
+
     /// Every rule that can concern an action, file by file, its default last, and whether it depends on the call.
     #[must_use]
     pub fn concerning(&self, definition: &Definition) -> Vec<(&Source, bool)> {
@@ -202,34 +202,6 @@ fn of_secrets(file: &PolicyFile) -> Option<(Arc<Source>, Vec<SecretRule>)> {
         ..Source::denying(SourceKind::Secrets, "secrets")
     };
     Some((Arc::new(source), rules.clone()))
-}
-
-impl Budget {
-    fn of(file: &PolicyFile) -> impl Iterator<Item = Self> {
-        file.budgets.iter().map(|budget| {
-            let patterns = budget.actions.iter().map(|(pattern, _)| pattern);
-            let names: Vec<&str> = patterns.clone().map(Pattern::as_str).collect();
-            let rule = format!("budget of {} calls of {}", budget.calls, names.join(", "));
-            Self {
-                calls: budget.calls,
-                source: Arc::new(Source {
-                    file: Some(file.name.clone()),
-                    line: budget.line,
-                    ..Source::denying(SourceKind::Budget, rule)
-                }),
-                actions: patterns.cloned().collect(),
-            }
-        })
-    }
-
-    fn concerns(&self, definition: &Definition) -> bool {
-        let mut names = definition.names.iter();
-        names.any(|name| {
-            self.actions
-                .iter()
-                .any(|pattern| pattern.matches(name.as_str()))
-        })
-    }
 }
 
 /// The rules of one file with what messages say of them, shared among actions.

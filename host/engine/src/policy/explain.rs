@@ -19,6 +19,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// Every rule that could concern the call, file by file.
     pub rules: Vec<RuleExplanation>,
+    /// Every budget that counts the calls of the action.
+    pub budgets: Vec<Source>,
     /// What would make the answer another one, in words.
     pub changes: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Rulebook {
         let decision = self.decide(definition, params, tenant);
         let mut explanation = Explanation {
             rules: Vec::new(),
+            budgets: self.counting(definition),
             changes: Vec::new(),
             decision,
         };

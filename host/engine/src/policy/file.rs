@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::{BudgetEntry, budgets};
 use super::document::{self, Kind, Node};
 use super::grants::FileGrants;
 use super::pattern::Pattern;
@@ -13,8 +14,6 @@ use super::{Mistake, PolicyError, error_of};
 
 /// Rules of one file.
 const MAX_RULES: usize = 2000;
-/// Budgets of one file.
-const MAX_BUDGETS: usize = 100;
 /// Rules of secrets of one file.
 const MAX_SECRETS: usize = 1000;
 /// Conditions with `matches` or `schema` in one file: each is compiled.
@@ -32,7 +31,7 @@ pub struct PolicyFile {
     /// The line of `mode: read-only`.
     pub(super) read_only: Option<u32>,
     pub(super) rules: Vec<Rule>,
-    pub(super) budgets: Vec<RunBudget>,
+    pub(super) budgets: Vec<BudgetEntry>,
     /// What definitions must say.
     pub(super) requirements: Requirements,
     /// What it opens to actions of the host; without the section it has no say in that.
@@ -48,14 +47,6 @@ pub(super) struct SecretRule {
     pub(super) actions: Vec<(Pattern, u32)>,
     /// Of any tenant, when there are none.
     pub(super) tenants: Vec<Pattern>,
-}
-
-/// How often one run may call some actions, together.
-#[derive(Debug, Clone)]
-pub(super) struct RunBudget {
-    pub(super) line: u32,
-    pub(super) actions: Vec<(Pattern, u32)>,
-    pub(super) calls: u32,
 }
 
 const KEYS: [&str; 8] = [
@@ -166,23 +157,6 @@ fn rules(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Rule> {
         .collect()
 }
 
-fn budgets(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<RunBudget> {
-    let Kind::List(elements) = &node.kind else {
-        let message = format!("`budgets` must be a list, got {}", node.kind.name());
-        mistakes.push(Mistake::new(node.line, message));
-        return Vec::new();
-    };
-    if elements.len() > MAX_BUDGETS {
-        let message = format!("a policy has at most {MAX_BUDGETS} budgets");
-        mistakes.push(Mistake::new(node.line, message));
-        return Vec::new();
-    }
-    elements
-        .iter()
-        .filter_map(|element| budget(element, mistakes))
-        .collect()
-}
-
 fn secrets(node: &Node, mistakes: &mut Vec<Mistake>) -> Vec<SecretRule> {
     let Kind::List(elements) = &node.kind else {
         let message = format!("`secrets` must be a list, got {}", node.kind.name());
@@ -224,37 +198,6 @@ fn secret(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<SecretRule> {
         secrets: plain(secrets).collect(),
         actions: patterns("in"),
         tenants: plain(tenants).collect(),
-    })
-}
-
-fn budget(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<RunBudget> {
-    let table = Table::new(
-        node,
-        &["actions", "calls", "per", "of"],
-        "a budget",
-        mistakes,
-    )?;
-    let actions = table.texts("actions", mistakes);
-    let calls = table.whole("calls", 1..=10_000_000, mistakes);
-    let per = table.text("per", mistakes);
-    for key in ["actions", "calls", "per"] {
-        if table.get(key).is_none() {
-            let message = format!("a budget needs `{key}`");
-            mistakes.push(Mistake::new(table.line(), message));
-        }
-    }
-    if per.is_some_and(|per| per != "run") || table.get("of").is_some() {
-        let message =
-            "a budget over several runs needs a server that counts them: here it is `per: run`";
-        mistakes.push(Mistake::new(table.line(), message));
-    }
-    Some(RunBudget {
-        line: table.line(),
-        actions: actions
-            .iter()
-            .map(|(text, line)| (Pattern::new(text), *line))
-            .collect(),
-        calls: calls?,
     })
 }
 

@@ -8,6 +8,7 @@
 //!
 //! This module does no I/O but [`read`], and never looks at the world to decide.
 
+mod budget;
 mod candidate;
 mod compile;
 mod condition;
@@ -28,7 +29,8 @@ mod steps;
 mod value;
 mod verdict;
 
-pub use compile::{Budget, Rulebook};
+pub use budget::{Budget, CountedFor, WhenSpent};
+pub use compile::Rulebook;
 pub use condition::value_of;
 pub use decision::{Decision, Source, SourceKind};
 pub use explain::{Explanation, RuleExplanation, Truth};

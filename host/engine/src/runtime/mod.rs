@@ -117,6 +117,10 @@ impl Runtime {
             .with_observer(options.observer.clone())
             .with_hook(options.hook.clone())
             .with_secrets(options.secrets.clone())
+            .of_repo(
+                repo.map(|repo| repo.bundle.root.clone())
+                    .unwrap_or_default(),
+            )
     }
 
     fn no_actions(&self) -> Arc<dyn Execute> {

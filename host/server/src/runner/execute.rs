@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kael_engine::gate::{Observer, events};
+use kael_engine::gate::{Observer, Policy, events};
 use kael_engine::runtime::RunOptions;
 use kael_engine::sandbox::{Ending, Output};
 use kael_runs::{Conclusion, Family};
@@ -156,7 +156,10 @@ async fn perform(
         run: Some(journaled.info.clone()),
         tenant: tenant.engine_name(),
         limits: journaled.limits.clone(),
-        policy: tenant.policy(claimed.run.read_only),
+        policy: Policy {
+            counter: Some(app.counts.clone()),
+            ..tenant.policy(claimed.run.read_only)
+        },
         journal: Some(journaled.journal()),
         output: output.clone(),
         observer: Some(observer as Arc<dyn Observer>),

@@ -64,6 +64,7 @@ pub(super) fn run(
                     "holds": word(*truth),
                 })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
+            "budgets": explanation.iter().flat_map(|found| &found.budgets).map(deciding_rule::document).collect::<Vec<_>>(),
             "changes": explanation.as_ref().map(|found| found.changes.clone()).unwrap_or_default(),
         });
         return Ok(say_json(&document, exit::SUCCESS));
@@ -106,6 +107,13 @@ fn details(context: &ActionsContext<'_>, explanation: &Explanation) -> String {
         );
         for (words, truth) in &rule.conditions {
             out += &escape_control(&format!("    {words}: {}", word(*truth)));
+            out.push('\n');
+        }
+    }
+    if !explanation.budgets.is_empty() {
+        out += "budgets that count it:\n";
+        for budget in &explanation.budgets {
+            out += &escape_control(&format!("  {budget}"));
             out.push('\n');
         }
     }
