@@ -6,6 +6,8 @@ local function script(name, fields)
     source = "../impl",
     entrypoint = name .. ".py",
     executor = "native",
+    effects = "none",
+    reads = { "../data" },
     timeout = "30s",
   }
   for key, value in pairs(fields or {}) do definition[key] = value end
@@ -17,10 +19,12 @@ M.tenants = define_action({
   source = "../impl",
   entrypoint = "tenants.wasm",
   executor = "wasm",
+  effects = "none",
   dirs = { ["/data"] = { path = "../data", mode = "read" } },
   timeout = "5s",
 })
 M.costs = script("costs", { defaults = { currency = "EUR" } })
+M.scale = script("scale", { effects = "idempotent", params = { tenant = "string", replicas = "integer" } })
 M.metrics = script("metrics", { defaults = { metric = "requests" }, locked = { resolution = "1h" } })
 
 -- A repo may compose its actions in plain Lua. Whatever this does passes the same gate, action by action.
