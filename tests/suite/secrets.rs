@@ -70,6 +70,34 @@ fn a_bound_secret_is_a_variable_that_no_result_shows() {
         .prints(&format!("{} and [secret a/b]\n", VALUE.len()));
 }
 
+/// The limit that SECURITY.md names: each result is looked at by itself, and for the value as it is
+/// and as it is commonly encoded.
+#[test]
+fn a_value_in_parts_or_changed_is_not_found_and_a_whole_one_is() {
+    let part = "case $(cat) in
+        *first*) printf '%.9s' \"$TOKEN\" ;;
+        *rest*) printf '%s' \"${TOKEN#?????????}\" ;;
+        *letters*) printf '%s' \"$TOKEN\" | tr a-z n-za-m ;;
+        *whole*) printf '<%s>' \"$TOKEN\" ;;
+        *twice*) printf '%s%s' \"$TOKEN\" \"$TOKEN\" ;;
+        *both*) printf '%.9s' \"$TOKEN\"; printf '%s' \"${TOKEN#?????????}\" ;;
+        esac";
+    let with = |script: &str| {
+        session()
+            .shell("part", "secrets = { TOKEN = 'a/b' }, output = 'text'", part)
+            .script(&format!(
+                "local function part(how) return actions.t.part({{ how = how }}) end {script}"
+            ))
+    };
+    // Each whole value of one result is taken out, however the program has put it together.
+    with("print(part('whole'), part('twice'), part('both'))")
+        .prints("<[secret a/b]>\t[secret a/b][secret a/b]\t[secret a/b]\n");
+    // Two results are two texts, and what the script joins is its own.
+    with("print(part('first') .. part('rest'))").prints(&format!("{VALUE}\n"));
+    // Letters that are replaced by others are no form that Kael looks for.
+    with("print((part('letters')))").prints("uhagre2/&\"k\\l m-pbeerpg\n");
+}
+
 #[test]
 fn a_secret_goes_only_where_one_is_declared() {
     allowed()

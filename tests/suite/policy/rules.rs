@@ -106,6 +106,83 @@ rules:
     exec(r#"{"n":18446744073709551617,"mode":"read"}"#).exits(1);
 }
 
+/// A key that is written twice has one value, for the rules and for the action; one that only looks
+/// the same is another key for both.
+#[test]
+fn keys_written_twice_or_otherwise_get_past_no_condition() {
+    let policy = "version: 1
+default: allow
+rules:
+  - deny: t.look
+    when: { env: prod }
+  - deny: t.look
+    when: { who.n: { over: 10 }, who: present }
+";
+    let exec = |params: &str| {
+        session()
+            .file("p.yaml", policy)
+            .words(&[
+                "actions", "exec", "--policy", "p.yaml", "t.look", "--params", params,
+            ])
+            .ends()
+    };
+    for params in [
+        r#"{"env":"dev","env":"prod","who":{"n":1}}"#,
+        r#"{"\u0065nv":"prod","who":{"n":1}}"#,
+        r#"{"env":"dev","e\u006ev":"prod","who":{"n":1}}"#,
+        // The other key takes nothing away from this one: capitals, Cyrillic, full width, a space of
+        // no width, a zero, an accent that joins the letter before it.
+        r#"{"env":"prod","ENV":"dev","who":{"n":1}}"#,
+        r#"{"\u0435nv":"dev","env":"prod","who":{"n":1}}"#,
+        r#"{"env":"prod","\uff45\uff4e\uff56":"dev","who":{"n":1}}"#,
+        r#"{"env":"prod","e\u200bnv":"dev","who":{"n":1}}"#,
+        r#"{"env\u0000":"dev","env":"prod","who":{"n":1}}"#,
+        r#"{"env":"prod","e\u0301nv":"dev","who":{"n":1}}"#,
+        // The same below another key, and a table that is written twice.
+        r#"{"env":"dev","who":{"n":1,"n":11}}"#,
+        r#"{"env":"dev","who":{"n":1},"who":{"n":11}}"#,
+        r#"{"env":"dev","wh\u006f":{"\u006e":11,"N":1}}"#,
+    ] {
+        let ran = exec(params);
+        ran.exits(4).says("denied by p.yaml:");
+    }
+    // What goes on is what the rules saw: the last of equal keys, once.
+    for (params, seen) in [
+        (
+            r#"{"env":"prod","env":"dev","who":{"n":11,"n":1}}"#,
+            r#"{"env":"dev","who":{"n":1}}"#,
+        ),
+        (
+            r#"{"env":"prod","e\u006ev":"dev","who":{"n":11},"who":{"n":2}}"#,
+            r#"{"env":"dev","who":{"n":2}}"#,
+        ),
+        // Another key is there for the action, too, which finds no `env`.
+        (
+            r#"{"ENV":"prod","who":{"n":1}}"#,
+            r#"{"ENV":"prod","who":{"n":1}}"#,
+        ),
+    ] {
+        let ran = exec(params);
+        assert_eq!(ran.exits(0).stdout.trim(), seen, "{params}");
+    }
+    // From Lua, where equal keys are one from the beginning.
+    session()
+        .file("p.yaml", policy)
+        .run_with(&["--policy", "p.yaml"])
+        .script("actions.t.look({ env = 'prod', ENV = 'dev', ['e\\u{200b}nv'] = 'dev', who = { n = 1 } })")
+        .exits(4)
+        .says("denied by p.yaml:4 (deny t.look)");
+    // Where a definition says which parameters there are, another key is refused before any rule.
+    Kael::new()
+        .shell(
+            "look",
+            "effects = 'none', params = { env = 'string?' }",
+            "cat",
+        )
+        .script("print(select(2, pcall(actions.t.look, { ENV = 'prod' })).kind)")
+        .prints("invalid_params\n");
+}
+
 #[test]
 fn what_cannot_be_decided_is_denied() {
     let deny = |when: &str| {
