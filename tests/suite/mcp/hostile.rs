@@ -28,6 +28,17 @@ fn a_message_of_any_size_takes_no_memory() {
     }
     input.write_all(b"\"}\n").expect("it reads");
     client.input = Some(input);
+    let told = client.next();
+    assert_eq!(
+        (&told["error"]["code"], &told["id"]),
+        (&json!(-32600), &json!(null)),
+        "{told}"
+    );
+    let message = told["error"]["message"].as_str().unwrap_or_default();
+    assert!(
+        message.starts_with("a message has more than 4 MiB"),
+        "{told}"
+    );
     assert_eq!(client.run("return 1")["result"], 1);
     assert!(client.most_memory() < MUCH, "{}", client.most_memory());
 }

@@ -8,6 +8,7 @@ mod direct;
 mod follow;
 mod handler;
 mod job;
+mod lines;
 mod page;
 pub(crate) mod report;
 pub(crate) mod tools;

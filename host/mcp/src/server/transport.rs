@@ -14,7 +14,10 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+use super::lines::Lines;
 
 /// Bytes of one message. A script may have a megabyte, and JSON makes it longer.
 const MAX_MESSAGE: usize = 4 << 20;
@@ -25,8 +28,10 @@ pub(super) const MAX_OPEN: usize = 64;
 type Open = Arc<Mutex<HashSet<RequestId>>>;
 
 /// A transport within bounds.
-pub(super) struct Bounded<R: AsyncRead, W: AsyncWrite, F> {
-    inner: AsyncRwTransport<RoleServer, R, W>,
+pub(super) struct Bounded<R: AsyncRead + Unpin, W: AsyncWrite, F> {
+    inner: AsyncRwTransport<RoleServer, Lines<R>, W>,
+    /// A permit for each message that was too long and has no answer yet.
+    too_long: Arc<Semaphore>,
     open: Open,
     /// Writes a refusal: a task, because `receive` may be dropped at any await and called again.
     refusing: Option<JoinHandle<io::Result<()>>>,
@@ -41,14 +46,39 @@ where
     F: Fn() + Send + 'static,
 {
     pub(super) fn new(input: R, output: W, gone: F) -> Self {
+        let too_long = Arc::new(Semaphore::new(0));
+        let input = Lines::new(input, MAX_MESSAGE, too_long.clone());
         let inner = AsyncRwTransport::new_server(input, output);
         Self {
             inner: inner.with_max_line_length(MAX_MESSAGE),
+            too_long,
             open: Open::default(),
             refusing: None,
             gone,
         }
     }
+}
+
+impl<R, W, F> Bounded<R, W, F>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    /// Begins to answer that something was no valid request.
+    fn refuse(&mut self, id: Option<RequestId>, why: String) {
+        let error = ErrorData::new(ErrorCode::INVALID_REQUEST, why, None);
+        let sending = self.inner.send(JsonRpcMessage::error(error, id));
+        self.refusing = Some(tokio::spawn(sending));
+    }
+}
+
+/// What came from a client.
+enum Received {
+    Message(RxJsonRpcMessage<RoleServer>),
+    /// Something that was dropped.
+    TooLong,
+    /// The client has closed its side.
+    End,
 }
 
 fn locked(open: &Open) -> std::sync::MutexGuard<'_, HashSet<RequestId>> {
@@ -98,9 +128,38 @@ where
                     return None;
                 }
             }
-            let Some(message) = self.inner.receive().await else {
-                (self.gone)();
-                return None;
+            let received = tokio::select! {
+                biased;
+                seen = self.too_long.acquire() => {
+                    if let Ok(seen) = seen {
+                        seen.forget();
+                    }
+                    Received::TooLong
+                }
+                message = self.inner.receive() => match (message, self.too_long.try_acquire()) {
+                    (Some(message), _) => Received::Message(message),
+                    // The last message of a client that has closed its side.
+                    (None, Ok(seen)) => {
+                        seen.forget();
+                        Received::TooLong
+                    }
+                    (None, Err(_)) => Received::End,
+                },
+            };
+            let message = match received {
+                Received::Message(message) => message,
+                Received::TooLong => {
+                    let why = format!(
+                        "a message has more than {} MiB, and was not read: send less at once",
+                        MAX_MESSAGE >> 20
+                    );
+                    self.refuse(None, why);
+                    continue;
+                }
+                Received::End => {
+                    (self.gone)();
+                    return None;
+                }
             };
             let wrong = match &message {
                 JsonRpcMessage::Request(request) => {
@@ -131,9 +190,7 @@ where
             let Some((id, why)) = wrong else {
                 return Some(message);
             };
-            let error = ErrorData::new(ErrorCode::INVALID_REQUEST, why, None);
-            let sending = self.inner.send(JsonRpcMessage::error(error, id));
-            self.refusing = Some(tokio::spawn(sending));
+            self.refuse(id, why);
         }
     }
 
