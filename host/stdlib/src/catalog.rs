@@ -165,7 +165,7 @@ pub(crate) const ACTIONS: &[BuiltinAction] = &[
     BuiltinAction {
         name: "kael.fs.chmod",
         fields: fs!(
-            "Sets the mode of a file.",
+            "Sets the mode of a file: a number up to 511, which is 777 in octal.",
             "idempotent",
             r#"null"#,
             r#", "mode""#,

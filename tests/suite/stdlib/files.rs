@@ -33,11 +33,17 @@ fn files_are_read_written_listed_and_removed() {
          fs.chmod('/data/conf', '600') print(fs.stat('/data/conf').permissions, fs.stat('/data/conf').size)
          print(fs.sub_in_file('/data/a.txt', 'o', '0')) for line in fs.lines('/data/a.txt') do print(line) end
          fs.mkdir('/data/m/n') fs.remove('/data/m') fs.remove('/data/conf') print(fs.exists('/data/m'))
-         print(pcall(fs.read, '/data/sub/b.bin'))",
+         print(pcall(fs.read, '/data/sub/b.bin'))
+         print(select(2, pcall(fs.chmod, '/data/a.txt', '1777')), select(2, pcall(fs.chmod, '/data/a.txt', 777)))
+         print(select(2, pcall(fs.chmod, '/data/a.txt', '9')))",
     );
     ran.exits(0);
     let expected = "one\ntwo\n\t2\tfalse\tdirectory\nhello!\n254\na.txt\tfile\nnew\tdirectory\nnew/x\tfile\nraw\tfile\nsub\tdirectory\nsub/b.bin\tfile\n/data/sub/b.bin\t/data/a.txt\n5\tfalse\n600\t5\n2\n0ne\ntw0\nfalse\n";
     assert!(ran.stdout.starts_with(expected), "{}", ran.stdout);
+    for got in ["1777", "1411", "9"] {
+        let told = format!("fs.chmod: the mode is octal, from \"000\" to \"777\", got {got}");
+        assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    }
     assert!(
         ran.stdout.contains("is not UTF-8 text: use fs.read_bytes"),
         "{}",

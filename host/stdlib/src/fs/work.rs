@@ -49,8 +49,11 @@ pub(super) fn perform(
         }
         "copy" => long::copy(regular(at)?, target()?, running).map(Value::from),
         "chmod" => {
-            let mode = params.mode.filter(|mode| *mode <= 0o777);
-            let mode = mode.ok_or_else(|| std::io::Error::other("`mode` is 0 to 0777 (511)"))?;
+            let mode = params.mode.unwrap_or(u32::MAX);
+            if mode > 0o777 {
+                let why = format!("the mode is octal, from 000 to 777, got {mode:o}");
+                return Err(std::io::Error::other(why));
+            }
             let permissions = cap_std::fs::Permissions::from_mode(mode);
             at.dir
                 .set_permissions(&at.path, permissions)

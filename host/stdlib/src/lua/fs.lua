@@ -77,7 +77,13 @@ end
 -- A mode is a number, or a text of octal digits: "644".
 function fs.chmod(path, mode)
   check("chmod", path)
-  call("chmod", { path = path, mode = type(mode) == "string" and tonumber(mode, 8) or mode })
+  local bits = mode
+  if type(mode) == "string" then bits = tonumber(mode, 8) end
+  if math.type(bits) ~= "integer" or bits < 0 or bits > 511 then
+    local got = math.type(bits) == "integer" and bits > 0 and ("%o"):format(bits) or tostring(mode)
+    fail('fs.chmod: the mode is octal, from "000" to "777", got ' .. got)
+  end
+  call("chmod", { path = path, mode = bits })
 end
 function fs.stat(path)
   check("stat", path)
