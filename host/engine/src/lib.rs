@@ -39,4 +39,5 @@ pub mod sandbox;
 pub mod secrets;
 pub mod settings_file;
 pub mod text;
+pub mod trace_context;
 pub mod units;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use thiserror::Error;
 use uuid::{NoContext, Timestamp, Uuid};
 
+use crate::trace_context::TraceContext;
+
 /// Bytes that the name of a tenant may have.
 const MAX_TENANT: usize = 64;
 
@@ -104,6 +106,8 @@ pub struct RunInfo {
     pub id: RunId,
     /// For whom it is done.
     pub tenant: Tenant,
+    /// The distributed trace that it is a part of, if somebody keeps one.
+    pub trace: Option<TraceContext>,
     /// When the run was asked for, by both clocks of the machine.
     asked: (Instant, SystemTime),
 }
@@ -116,6 +120,7 @@ impl RunInfo {
         Arc::new(Self {
             id: RunId::at(asked.1),
             tenant,
+            trace: None,
             asked,
         })
     }
@@ -123,8 +128,19 @@ impl RunInfo {
     /// A run that has its id already: it goes on, or a server has named it.
     #[must_use]
     pub fn with_id(id: RunId, tenant: Tenant) -> Arc<Self> {
+        Self::traced(id, tenant, None)
+    }
+
+    /// The same as a part of a distributed trace.
+    #[must_use]
+    pub fn traced(id: RunId, tenant: Tenant, trace: Option<TraceContext>) -> Arc<Self> {
         let asked = (Instant::now(), SystemTime::now());
-        Arc::new(Self { id, tenant, asked })
+        Arc::new(Self {
+            id,
+            tenant,
+            trace,
+            asked,
+        })
     }
 
     /// The time of day at a moment of the run. All times of one run come from one look at the

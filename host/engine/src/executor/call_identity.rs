@@ -13,6 +13,9 @@ pub const CALL_VARIABLES: [&str; 4] = [
     "KAEL_ATTEMPT",
 ];
 
+/// What programs go on with a distributed trace by.
+const TRACE_VARIABLE: &str = "TRACEPARENT";
+
 /// One attempt of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallIdentity<'a> {
@@ -34,6 +37,14 @@ impl CallIdentity<'_> {
         hash.update(run);
         hash.update(self.call.to_le_bytes());
         hex(&hash.finalize()[..16])
+    }
+
+    /// The variable by which programs go on with a distributed trace, if the run is a part of one.
+    #[must_use]
+    pub fn trace_variable(&self) -> Option<(String, String)> {
+        let trace = self.run.trace.as_ref()?;
+        let span = trace.attempt_span(self.run.id, self.call, self.attempt);
+        Some((TRACE_VARIABLE.to_owned(), trace.header(span)))
     }
 
     /// What the action's process sees of it.

@@ -113,6 +113,10 @@ impl Invocation<'_> {
         given.env.retain(|(name, _)| !bound.contains_key(name));
         given.env.extend(self.variables);
         given.env.extend(self.call.variables());
+        if let Some(traced) = self.call.trace_variable() {
+            given.env.retain(|(name, _)| *name != traced.0);
+            given.env.push(traced);
+        }
         Ok(given)
     }
 }

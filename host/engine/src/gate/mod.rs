@@ -37,7 +37,7 @@ pub use audit::AuditLog;
 pub use cache::{Cache, CacheUse};
 pub use counter::{CallCounter, Count, Counted, Counting};
 pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
-pub use observer::{CallEvent, CallStart, Events, Observer, events};
+pub use observer::{Attempt, CallEvent, CallStart, Events, Observer, events};
 pub use policy::{Pattern, Policy};
 pub use record::Record;
 use recording::{Noted, Recording};

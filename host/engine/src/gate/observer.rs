@@ -1,9 +1,10 @@
 //! The observer: an embedder that follows the calls of a run while they happen.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Record;
+use crate::failure::ErrorKind;
 use crate::run_info::RunInfo;
 
 /// A call that begins.
@@ -28,6 +29,23 @@ impl CallStart {
     }
 }
 
+/// An attempt of a call that has ended. Only runs that are a part of a distributed trace tell of them.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The run that makes the call.
+    pub run: Arc<RunInfo>,
+    /// The number of the call in its run, from 1.
+    pub call: u64,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started: Instant,
+    /// From then to its outcome.
+    pub duration: Duration,
+    /// None when it succeeded.
+    pub failed: Option<ErrorKind>,
+}
+
 /// Follows the calls of a run.
 ///
 /// The gate calls these methods from the task that answers the call, so each must return at once: a
@@ -36,6 +54,11 @@ pub trait Observer: Send + Sync {
     /// A call begins: the gate has not looked at its name yet.
     fn call_begins(&self, call: &CallStart) {
         let _ = call;
+    }
+
+    /// An attempt of a call has ended. One that was cancelled is not told.
+    fn attempt_ends(&self, attempt: &Attempt) {
+        let _ = attempt;
     }
 
     /// A call has ended, also when it was cancelled or its run was dropped.

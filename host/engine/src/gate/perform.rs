@@ -1,10 +1,11 @@
 //! Runs an action: a kept result instead, several attempts, and the look at what came back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Cache, Dispatcher, aside, documents};
+use super::{Attempt, Cache, Dispatcher, aside, documents};
 use crate::catalog::Definition;
 use crate::executor::{CallIdentity, Invocation};
 use crate::failure::ActionError;
@@ -85,6 +86,30 @@ impl Dispatcher {
     }
 
     pub(super) async fn attempt(
+        &self,
+        definition: &Arc<Definition>,
+        number: (u64, u32),
+        params: String,
+    ) -> Result<String, ActionError> {
+        if self.run.trace.is_none() {
+            return self.attempt_untold(definition, number, params).await;
+        }
+        let started = Instant::now();
+        let outcome = Box::pin(self.attempt_untold(definition, number, params)).await;
+        if let Some(observer) = &self.observer {
+            observer.attempt_ends(&Attempt {
+                run: self.run.clone(),
+                call: number.0,
+                attempt: number.1,
+                started,
+                duration: started.elapsed(),
+                failed: outcome.as_ref().err().map(|error| error.kind),
+            });
+        }
+        outcome
+    }
+
+    async fn attempt_untold(
         &self,
         definition: &Arc<Definition>,
         (number, attempt): (u64, u32),
