@@ -37,6 +37,20 @@ pub enum StoreError {
         /// What differs.
         why: String,
     },
+    /// A file that is to be written is there already.
+    #[error("`{}` is there already", .path.display())]
+    There {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error("the store `{}` is damaged: {why}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        why: String,
+    },
     /// The disk has no room.
     #[error("the disk of the store is full")]
     Full,

@@ -120,6 +120,44 @@ impl Files {
         Ok(connection)
     }
 
+    /// Gives the name of the database to another file. What had the name is kept under the one that is
+    /// returned. A crash leaves the name with the one file or the other.
+    pub(crate) fn replace(&self, by: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let kept = match self.path.exists() {
+            false => None,
+            true => Some(self.keep_beside().map_err(|error| self.failed(error))?),
+        };
+        std::fs::rename(by, &self.path).map_err(|error| self.failed(error))?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| self.failed(error))?;
+        Ok(kept)
+    }
+
+    /// Gives the database a second name, and takes away the log beside it: a log belongs to one file alone.
+    fn keep_beside(&self) -> io::Result<PathBuf> {
+        let with = |path: &Path, end: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let mut names = (1..).map(|number| with(&self.path, &format!(".replaced-{number}")));
+        let kept = names.find(|path| !path.exists()).unwrap_or_default();
+        // Moves what the log has into the file, unless the file is damaged.
+        if let Ok(connection) = connect(&self.path) {
+            let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
+            connection.query_row(moved, [], |_| Ok(())).ok();
+        }
+        std::fs::hard_link(&self.path, &kept)?;
+        for end in ["-wal", "-shm"] {
+            let from = with(&self.path, end);
+            if from.exists() {
+                std::fs::rename(&from, with(&kept, end))?;
+            }
+        }
+        Ok(kept)
+    }
+
     pub(crate) fn lock_run(&self, run: &[u8; 16]) -> Result<Option<RunLock>, StoreError> {
         // A description of its own, whose locks are independent of those of others in this process.
         let file = open_private(&self.locks).map_err(|error| self.failed(error))?;

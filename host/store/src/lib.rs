@@ -12,19 +12,23 @@
 //! This crate knows no journal format, prints nothing and depends on no other crate of Kael.
 
 pub mod counts;
+mod backup;
 mod error;
 mod file;
 mod migrations;
 mod pending;
 mod reader;
+mod room;
 mod store;
 mod tx;
 mod value;
 mod writer;
 
+pub use backup::{Copied, Integrity, backup, check, peek, restore, vacuum};
 pub use error::StoreError;
 pub use file::{Mode, RunLock};
 pub use pending::Pending;
+pub use room::free_room;
 pub use store::Store;
 pub use tx::{Row, Tx};
 pub use value::{Column, Value};

@@ -21,7 +21,7 @@ pub(crate) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Stor
     };
     let newest = ALL.iter().filter_map(|(name, _)| number_of(name)).max();
     let newest = newest.unwrap_or_default();
-    let found: i64 = connection.query_row(VERSION, [], |row| row.get(0))?;
+    let found = version_of(connection)?;
     if found == i64::from(newest) {
         return Ok(());
     }
@@ -38,6 +38,11 @@ pub(crate) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Stor
     run.map_err(|error| schema(error.to_string()))?;
     connection.pragma_update(None, "user_version", i64::from(newest))?;
     Ok(())
+}
+
+/// The number of the newest migration that a file has had.
+pub(crate) fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row(VERSION, [], |row| row.get(0))
 }
 
 /// The number in the name of a migration, such as `V1__runs`.
