@@ -90,6 +90,8 @@ pub(super) enum CliCommand {
     #[cfg(feature = "serve")]
     Serve(server::Serve),
     #[cfg(feature = "serve")]
+    Db(server::Db),
+    #[cfg(feature = "serve")]
     Login(server::Login),
     #[cfg(feature = "serve")]
     Submit(Box<server::Submit>),
@@ -253,8 +255,30 @@ pub(super) enum ContextFormat {
 /// The exit code is 1 if a necessary part is missing, or the configuration or the actions repo is
 /// invalid.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  kael-host doctor --fix")]
+#[cfg_attr(
+    feature = "serve",
+    command(
+        after_help = "Examples:\n  kael-host doctor --fix\n  kael-host doctor --server --config /etc/kael/serve.yaml"
+    )
+)]
+#[cfg_attr(
+    not(feature = "serve"),
+    command(after_help = "Example:\n  kael-host doctor --fix")
+)]
 pub(super) struct Doctor {
+    /// Check a server of this machine instead: its store, disk, bounds, tenants, files, clock and
+    /// certificate. It may run.
+    #[cfg(feature = "serve")]
+    #[arg(long, conflicts_with = "fix")]
+    pub(super) server: bool,
+    /// The server's settings.
+    #[cfg(feature = "serve")]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) config: Option<PathBuf>,
+    /// The folder with everything that the server keeps [default: `server` in Kael's data folder].
+    #[cfg(feature = "serve")]
+    #[arg(long, value_name = "DIR", requires = "server")]
+    pub(super) data: Option<PathBuf>,
     /// Fix what Kael can fix: install envyr, create folders, set the modes of Kael's own folders.
     /// Prints what it did.
     #[arg(long)]

@@ -15,10 +15,12 @@ use crate::auth::Authority;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::metrics::Metrics;
+use crate::otlp::Exporter;
 use crate::roles::Roles;
 use crate::runner::Runner;
 use crate::tables::tenants::TenantRow;
 use crate::tenant::Tenant;
+use crate::walls::Walls;
 
 /// The server.
 pub(crate) struct App {
@@ -37,6 +39,10 @@ pub(crate) struct App {
     /// Scripts that need not be compiled again to know that they are Lua.
     pub(crate) compiled: Compiled,
     pub(crate) environment: Environment,
+    /// Sends traces to a collector, if there is one.
+    pub(crate) traces: Option<Arc<Exporter>>,
+    /// What keeps the tenants apart.
+    pub(crate) walls: Arc<Walls>,
     /// The role that each route of the API needs, as its OpenAPI document says.
     pub(crate) roles: Roles,
     /// True once the server ends: streams end, too.
@@ -85,7 +91,8 @@ impl App {
     /// # Errors
     /// What is wrong with its settings.
     pub(crate) fn put_tenant(&self, row: &TenantRow) -> Result<Arc<Tenant>, String> {
-        let tenant = Arc::new(Tenant::new(row, &self.environment, &self.data())?);
+        let tenant = Tenant::new(row, &self.environment, &self.data())?;
+        let tenant = Arc::new(tenant.behind(self.walls.clone()));
         let settings = &tenant.settings;
         self.runner.fair().set(
             tenant.id,
@@ -96,6 +103,7 @@ impl App {
         self.metrics.name(tenant.id, &tenant.name);
         self.runner.repos.forget(tenant.id);
         self.tenants.put(tenant.clone());
+        self.walls.set_tenants(self.tenants.enabled());
         self.runner.wake.notify_one();
         Ok(tenant)
     }
@@ -131,6 +139,12 @@ impl Tenants {
         let mut all: Vec<_> = all.values().cloned().collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
+    }
+
+    /// How many may do something.
+    fn enabled(&self) -> usize {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|tenant| !tenant.is_disabled()).count()
     }
 
     fn put(&self, tenant: Arc<Tenant>) {

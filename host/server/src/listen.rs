@@ -1,4 +1,4 @@
-//! Takes connections: bounded in number, with a time for the first request and for headers, plain or with TLS.
+//! Takes connections: bounded in number and for each peer, with a time for the first request and for headers, plain or with TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
+use crate::peers::Peers;
 
 /// How long a client may take for its first request, for the headers of one, and for a handshake.
 const HEADERS: Duration = Duration::from_secs(15);
@@ -36,6 +37,7 @@ pub(crate) struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
     connections: Arc<Semaphore>,
+    peers: Peers,
 }
 
 impl Listener {
@@ -43,12 +45,14 @@ impl Listener {
         address: SocketAddr,
         tls: Option<&Tls>,
         connections: usize,
+        of_a_peer: usize,
     ) -> io::Result<Self> {
         let tls = tls.map(acceptor).transpose()?;
         Ok(Self {
             socket: TcpListener::bind(address).await?,
             tls,
             connections: Arc::new(Semaphore::new(connections)),
+            peers: Peers::new(of_a_peer),
         })
     }
 
@@ -84,8 +88,8 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
                 _ = ending.wait_for(|ending| *ending) => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Such as too many open files: others will be closed.
                     tracing::warn!("a connection is not taken: {error}");
@@ -93,11 +97,15 @@ impl Listener {
                     continue;
                 }
             };
+            let Some(peer) = self.peers.connect(address.ip()) else {
+                tracing::debug!("{address} has as many connections as one peer may");
+                continue;
+            };
             stream.set_nodelay(true).ok();
             let (builder, watcher) = (builder.clone(), graceful.watcher());
             let (router, tls) = (router.clone(), self.tls.clone());
             tokio::spawn(async move {
-                let _permit = permit;
+                let _counted = (permit, peer);
                 let Some(stream) = secured(stream, tls).await else {
                     return;
                 };
@@ -161,7 +169,7 @@ async fn secured(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn 
     }
 }
 
-fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
+pub(crate) fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
     let wrong = |path: &std::path::Path, why: &dyn std::fmt::Display| {
         io::Error::other(format!("{}: {why}", path.display()))
     };

@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::runner::Runner;
+use crate::tables::retention::Removed;
 use crate::tables::runs::{Ended, State};
 
 /// Tenants that have labels of their own.
@@ -56,6 +57,12 @@ pub(crate) struct Metrics {
     readers: Gauge,
     store_bytes: Gauge,
     claim_age: Gauge,
+    /// Runs that retention removed, by what of them.
+    removed: Family<OfState, Counter>,
+    storage: Family<OfTenant, Gauge>,
+    free: Gauge,
+    storage_limit: Family<OfTenant, Gauge>,
+    certificate: Gauge,
 }
 
 fn seconds() -> Histogram {
@@ -82,6 +89,11 @@ impl Metrics {
             readers: Gauge::default(),
             store_bytes: Gauge::default(),
             claim_age: Gauge::default(),
+            removed: Family::default(),
+            storage: Family::default(),
+            free: Gauge::default(),
+            storage_limit: Family::default(),
+            certificate: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -146,6 +158,35 @@ impl Metrics {
             Unit::Bytes,
             self.store_bytes.clone(),
         );
+        registry.register_with_unit(
+            "store_free",
+            "Free room of the disk of the store",
+            Unit::Bytes,
+            self.free.clone(),
+        );
+        registry.register_with_unit(
+            "tenant_storage",
+            "Scripts, output, calls and results of a tenant in the store",
+            Unit::Bytes,
+            self.storage.clone(),
+        );
+        registry.register_with_unit(
+            "tenant_storage_limit",
+            "What a tenant may have in the store",
+            Unit::Bytes,
+            self.storage_limit.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry",
+            "When the certificate ends, since 1970; 0 without one",
+            Unit::Seconds,
+            self.certificate.clone(),
+        );
+        registry.register(
+            "removed_runs",
+            "Runs that were removed because they are old: their output, and the runs",
+            self.removed.clone(),
+        );
         registry.register(
             "claim_age_milliseconds",
             "Since the claim loop last came around",
@@ -199,6 +240,13 @@ impl Metrics {
         self.request.observe(took.as_secs_f64());
     }
 
+    /// What is old was removed.
+    pub(crate) fn removed(&self, removed: &Removed) {
+        for (state, count) in [("output", removed.stripped), ("run", removed.runs)] {
+            self.removed.get_or_create(&OfState { state }).inc_by(count);
+        }
+    }
+
     pub(crate) fn reader(&self, by: i64) {
         self.readers.inc_by(by);
     }
@@ -223,8 +271,27 @@ impl Metrics {
         }
     }
 
+    /// Sets what is in the store: its size, the free room beside it, and what each tenant has and may have of it.
+    pub(crate) fn stored(&self, size: i64, free: i64, tenants: &[(i64, i64, u64)]) {
+        self.store_bytes.set(size);
+        self.free.set(free);
+        for (tenant, bytes, limit) in tenants {
+            let tenant = OfTenant {
+                tenant: self.tenant(*tenant),
+            };
+            self.storage.get_or_create(&tenant).set(*bytes);
+            let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
+            self.storage_limit.get_or_create(&tenant).set(limit);
+        }
+    }
+
+    /// Sets when the certificate ends: microseconds since 1970.
+    pub(crate) fn certificate(&self, until: i64) {
+        self.certificate.set(until / crate::time::SECOND);
+    }
+
     /// All metrics as they are now, with those of these tenants.
-    pub(crate) fn text(&self, runner: &Runner, tenants: &[i64], store_bytes: i64) -> String {
+    pub(crate) fn text(&self, runner: &Runner, tenants: &[i64]) -> String {
         let (all, used) = runner.fair().slots();
         self.slots
             .get_or_create(&OfState { state: "all" })
@@ -244,7 +311,6 @@ impl Metrics {
                 .get_or_create(&label)
                 .set(i64::from(load.running));
         }
-        self.store_bytes.set(store_bytes);
         self.claim_age.set(runner.age() / 1000);
         let mut out = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Invalid,
     QueueFull,
     TooManyRequests,
+    StorageFull,
+    Gone,
     Unavailable,
     Timeout,
 }
@@ -147,6 +149,12 @@ impl Kind {
                 "too_many_requests",
                 "Too many requests",
             ),
+            Self::StorageFull => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "storage_full",
+                "The storage of the tenant is full",
+            ),
+            Self::Gone => (StatusCode::GONE, "gone", "It is not kept any more"),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",

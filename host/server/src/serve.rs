@@ -15,20 +15,25 @@ use kael_runs::StoredCounts;
 use kael_store::{Mode, Store, StoreError};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::api::{self, session};
 use crate::app::{App, Tenants};
 use crate::auth::Authority;
+use crate::certificate;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::otlp::Exporter;
 use crate::problem::Problem;
+use crate::retention;
 use crate::roles::Roles;
 use crate::router;
 use crate::runner::{Runner, claim, recover};
 use crate::tables::{tenants, tokens};
 use crate::tenant::{TENANTS, TenantSettings};
+use crate::walls::Walls;
 
 /// Instances beyond those of runs: for loading repos and for checking scripts.
 const SPARE: u32 = 4;
@@ -87,7 +92,12 @@ pub enum ServeError {
 }
 
 /// The folder of the store, below the server's own.
-const STORE: &str = "store";
+pub(crate) const STORE: &str = "store";
+
+/// The file of the store.
+pub(crate) fn store_file(data: &Path) -> PathBuf {
+    data.join(STORE).join("serve.db")
+}
 
 /// What a server tells when it has started.
 #[derive(Debug, Clone)]
@@ -123,10 +133,15 @@ pub async fn serve<F: Future<Output = ()>>(
         source,
     };
     let config = options.config.clone();
-    let listener = Listener::new(listen, config.tls.as_ref(), config.connections).await;
+    let (connections, of_a_peer) = (config.connections, config.connections_per_peer());
+    let listener = Listener::new(listen, config.tls.as_ref(), connections, of_a_peer).await;
     let listener = listener.map_err(failed)?;
     let address = listener.address().map_err(failed)?;
-    let app = open(&options, runs, address).await?;
+    let (app, sending) = open(&options, runs, address).await?;
+    if let Some(tls) = &config.tls {
+        let valid = certificate::validity(&tls.certificate).map_err(failed)?;
+        app.metrics.certificate(valid.until);
+    }
     let recovered = recover::recover(&app.store).await?;
     for (tenant, count) in &recovered.queued {
         app.runner
@@ -143,6 +158,7 @@ pub async fn serve<F: Future<Output = ()>>(
         false => None,
     };
     let claims = tokio::spawn(claim::claim_runs(app.clone()));
+    let keeping = tokio::spawn(retention::keep(app.clone()));
     let ending = app.ending.subscribe();
     let serving = tokio::spawn(listener.serve(router::router(app.clone()), ending));
     started(Started {
@@ -161,8 +177,12 @@ pub async fn serve<F: Future<Output = ()>>(
     stop().await;
     drain(&app, config.drain, stop()).await;
     claims.abort();
+    keeping.abort();
     app.ending.send_replace(true);
     serving.await.ok();
+    if let Some(sending) = sending {
+        sending.await.ok();
+    }
     Ok(())
 }
 
@@ -202,14 +222,14 @@ async fn drain(app: &Arc<App>, within: Duration, at_once: impl Future<Output = (
     }
 }
 
-/// Everything that the server is made of, before it takes requests.
+/// Everything that the server is made of, before it takes requests, and what sends its traces.
 async fn open(
     options: &ServeOptions,
     runs: tokio::runtime::Handle,
     address: SocketAddr,
-) -> Result<Arc<App>, ServeError> {
+) -> Result<(Arc<App>, Option<JoinHandle<()>>), ServeError> {
     let config = options.config.clone();
-    let store = Store::open(&config.data.join(STORE).join("serve.db"), Mode::Exclusive)?;
+    let store = Store::open(&store_file(&config.data), Mode::Exclusive)?;
     let engine = Runtime::builder()
         .instances(config.slots + SPARE)
         .environment(Environment::default())
@@ -227,6 +247,13 @@ async fn open(
         .public_url
         .clone()
         .unwrap_or_else(|| format!("{scheme}://{address}"));
+    let ending = watch::Sender::new(false);
+    let traces = config.otlp.clone().map(|collector| {
+        let collector = collector.authorities(options.environment.path("SSL_CERT_FILE"));
+        let (exporter, sending) = Exporter::new(collector, ending.subscribe());
+        (exporter, tokio::spawn(sending))
+    });
+    let (traces, sending) = traces.unzip();
     let app = Arc::new(App {
         counts: Arc::new(StoredCounts::of(store.clone())),
         store,
@@ -239,12 +266,14 @@ async fn open(
         compiled: Compiled::default(),
         roles: Roles::of_document(&api::openapi()),
         environment: options.environment.clone(),
-        ending: watch::Sender::new(false),
+        walls: Arc::new(Walls::of_machine(options.programs.confinement).await),
+        ending,
+        traces,
         address: url,
         config,
     });
     add_tenants(&app, options).await?;
-    Ok(app)
+    Ok((app, sending))
 }
 
 /// Takes the tenants of the configuration into the store, and all of the store into the server.
@@ -270,12 +299,16 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
             name: row.name.clone(),
             why,
         };
-        let tenant = app.put_tenant(&row).map_err(wrong)?;
-        if tenant.is_disabled() {
-            continue;
-        }
+        app.put_tenant(&row).map_err(wrong)?;
+    }
+    let all = app.tenants.all();
+    for tenant in all.iter().filter(|tenant| !tenant.is_disabled()) {
         // A repo that is wrong is told at once, and not at the first run.
-        tenant.repo(&app.engine).await.map_err(wrong)?;
+        let loaded = tenant.repo(&app.engine).await;
+        loaded.map_err(|why| ServeError::Tenant {
+            name: tenant.name.clone(),
+            why,
+        })?;
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as AsyncMutex;
 use utoipa::ToSchema;
 
+use crate::retention::Keep;
 use crate::tables::tenants::TenantRow;
+use crate::walls::Walls;
 
 /// The folder of the tenants' folders, in a server's data folder.
 pub(crate) const TENANTS: &str = "tenants";
@@ -41,6 +43,15 @@ pub struct TenantSettings {
     /// Runs that may wait for their turn.
     #[schema(minimum = 1, maximum = 10_000_000)]
     pub max_queued: u64,
+    /// How long a run is kept after its end, such as `30d`.
+    #[schema(example = "30d")]
+    pub keep_runs: String,
+    /// How long its output, calls and result are, such as `7d`; what is left is its state and its error.
+    #[schema(example = "7d")]
+    pub keep_output: String,
+    /// What its scripts and the output of its runs may have in the store, such as `10GiB`.
+    #[schema(example = "10GiB")]
+    pub max_storage: String,
     /// The most that one run may use.
     pub limits: RunLimits,
     /// The variables that its actions may ask for by name; those of the server are not among them.
@@ -55,6 +66,9 @@ impl Default for TenantSettings {
             weight: 1,
             max_running: 16,
             max_queued: 10_000,
+            keep_runs: "30d".to_owned(),
+            keep_output: "7d".to_owned(),
+            max_storage: "10GiB".to_owned(),
             limits: RunLimits::default(),
             env: BTreeMap::new(),
         }
@@ -150,12 +164,16 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     pub(crate) settings: TenantSettings,
     pub(crate) created: i64,
+    /// How long its runs are kept.
+    pub(crate) keep: Keep,
     disabled: bool,
     limits: Limits,
     policies: Vec<Arc<PolicyFile>>,
     /// What no action is given for writing: the server's own folder, and the policies.
     guarded: Vec<PathBuf>,
     environment: Environment,
+    /// What is between it and the other tenants.
+    walls: Arc<Walls>,
     /// The repo as it was last loaded, or why it was not.
     repo: Mutex<Option<Loaded>>,
     /// One loading at a time.
@@ -210,16 +228,23 @@ impl Tenant {
                 .cloned()
                 .chain([data.to_owned()])
                 .collect(),
+            keep: Keep::of(&settings)?,
             environment: environment(&settings, server, &data.join(TENANTS).join(&row.name)),
             settings,
             created: row.created,
             disabled: row.disabled,
             limits,
             policies,
+            walls: Arc::default(),
             repo: Mutex::default(),
             loading: AsyncMutex::default(),
             checker: AsyncMutex::default(),
         })
+    }
+
+    /// The same on a server with other tenants.
+    pub(crate) fn behind(self, walls: Arc<Walls>) -> Self {
+        Self { walls, ..self }
     }
 
     pub(crate) fn is_disabled(&self) -> bool {
@@ -260,10 +285,26 @@ impl Tenant {
     /// # Errors
     /// Why it cannot be used.
     pub(crate) async fn repo(&self, engine: &Runtime) -> Loaded {
-        if let Some(loaded) = self.loaded() {
-            return loaded;
+        let loaded = match self.loaded() {
+            Some(loaded) => loaded,
+            None => self.load(engine, false).await,
+        };
+        // Tenants may have come since it was loaded.
+        if let Ok(Some(repo)) = &loaded {
+            self.walls.refuse(repo)?;
         }
-        self.load(engine, false).await
+        loaded
+    }
+
+    /// Whether its actions would be refused if the server had one more tenant.
+    ///
+    /// # Errors
+    /// Which of them, and why.
+    pub(crate) fn may_have_neighbours(&self) -> Result<(), String> {
+        match self.loaded() {
+            Some(Ok(Some(repo))) => self.walls.refuse_beside_others(&repo),
+            _ => Ok(()),
+        }
     }
 
     /// What the actions of the tenant are given.
@@ -299,7 +340,9 @@ impl Tenant {
                 repo.and_then(|repo| {
                     // A policy that does not fit the repo would refuse every call of every run.
                     let fits = repo.policy(&self.policy(false));
-                    fits.map_err(|error| error.to_string()).map(|_| Some(repo))
+                    fits.map_err(|error| error.to_string())?;
+                    self.walls.refuse(&repo)?;
+                    Ok(Some(repo))
                 })
             }
         };

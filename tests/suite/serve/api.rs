@@ -146,3 +146,112 @@ fn what_is_no_request_gets_a_problem_and_never_a_500() {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_said_in_words_of_the_request() {
+    let server = Server::owning(Kael::new());
+    let told = |answer: super::Answer| {
+        let problem = answer.json();
+        let detail = problem["detail"].as_str().unwrap_or_default().to_owned();
+        for word in [
+            "deserialize",
+            "target type",
+            "sequence",
+            "struct",
+            "i32",
+            "line 1 column",
+        ] {
+            assert!(!detail.contains(word), "{detail}");
+        }
+        detail
+    };
+    for (body, detail) in [
+        (json!({ "script": 5 }), "`script` must be a text, got 5"),
+        (
+            json!({ "script": "", "labels": ["a"] }),
+            "`labels` must be an object, got a list",
+        ),
+        (
+            json!({ "script": "", "priority": 1.5 }),
+            "`priority` must be a whole number that is not too large, got 1.5",
+        ),
+        (
+            json!({ "script": "", "limits": { "cup": "1s" } }),
+            "unknown field `cup` (did you mean `cpu`?)",
+        ),
+    ] {
+        assert_eq!(
+            told(server.post("/v1/runs", &body).is(422)),
+            detail,
+            "{body}"
+        );
+    }
+    let bearer = format!("Bearer {}", server.token);
+    let broken = server.send(
+        "POST",
+        "/v1/runs",
+        &[("Authorization", &bearer)],
+        "{ no json",
+    );
+    assert_eq!(
+        told(broken.is(400)),
+        "the body is no JSON: look at line 1, column 3"
+    );
+    let query = |query: &str| told(server.get(&format!("/v1/runs?{query}")).is(400));
+    assert_eq!(
+        query("limit=many"),
+        "`limit` must be a whole number that is not too large"
+    );
+    assert_eq!(
+        query("sate=failed"),
+        "unknown field `sate` (did you mean `state`?)"
+    );
+}
+
+#[test]
+fn the_record_comes_in_pages_of_any_size() {
+    let server = Server::owning(Kael::new());
+    for n in 0..5 {
+        let body = json!({ "name": format!("t{n}"), "role": "viewer" });
+        server.post("/v1/tokens", &body).is(201);
+    }
+    let first = server.get("/v1/audit?limit=2").is(200).json();
+    assert_eq!(first["entries"].as_array().map(Vec::len), Some(2));
+    let cursor = first["next"].as_str().expect("more");
+    let second = server
+        .get(&format!("/v1/audit?limit=2&cursor={cursor}"))
+        .is(200)
+        .json();
+    assert_ne!(first["entries"][1], second["entries"][0]);
+    server.get("/v1/audit?limit=0").is(400);
+    server.get("/v1/audit?limit=501").is(400);
+}
+
+#[test]
+fn one_peer_cannot_take_all_connections() {
+    let session = Kael::new().file("serve.yaml", "connections: 8\nconnections_per_peer: 3\n");
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    let open = || std::net::TcpStream::connect(&server.address).expect("a connection");
+    let held: Vec<_> = (0..3).map(|_| open()).collect();
+    // One too many is closed at once.
+    let mut refused = open();
+    refused
+        .set_read_timeout(Some(super::PATIENCE))
+        .expect("a time");
+    let read = std::io::Read::read(&mut refused, &mut [0; 16]);
+    assert!(!matches!(read, Ok(1..)), "{read:?}");
+    drop(held);
+    // A place is free as soon as the server has seen that one has left.
+    let free = |_: &u32| {
+        let mut stream = open();
+        stream
+            .set_read_timeout(Some(super::PATIENCE))
+            .expect("a time");
+        let request = format!("GET /healthz HTTP/1.0\r\nHost: {}\r\n\r\n", server.address);
+        std::io::Write::write_all(&mut stream, request.as_bytes()).ok();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut text).ok();
+        text.contains("200 OK")
+    };
+    assert!((0..1000).any(|n| free(&n)));
+}

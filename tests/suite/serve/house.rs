@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Server;
 
 /// Runs a command of the client against a server.
-fn client(session: &Kael, server: &Server, words: &[&str]) -> (i32, String, String) {
+pub(super) fn client(session: &Kael, server: &Server, words: &[&str]) -> (i32, String, String) {
     let output = session
         .command()
         .args(words)

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use serde_json::{Value, json};
 
 use crate::args::{Bounds, Doctor, Shared};
+#[cfg(feature = "serve")]
+use crate::config::{Config, ConfigError};
 use crate::doctor::{self, Finding, Fixed, Status};
 use crate::exit;
 use crate::report::Problem;
@@ -16,6 +18,10 @@ use kael_engine::environment::Environment;
 
 pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -> u8 {
     let config = settings::config(shared, &Bounds::default(), environment);
+    #[cfg(feature = "serve")]
+    if doctor.server {
+        return of_server(shared, doctor, environment, &config);
+    }
     let examine = || block_with_signals(doctor::examine(config.as_ref(), environment));
     let mut examined = examine();
     let mut fixed = Vec::new();
@@ -37,6 +43,35 @@ pub(super) fn run(shared: &Shared, doctor: &Doctor, environment: &Environment) -
             return Problem::no_threads(&error).report(shared, doctor.json, exit::CONFIG);
         }
     };
+    tell(doctor, &findings, &fixed)
+}
+
+/// The same for a server.
+#[cfg(feature = "serve")]
+fn of_server(
+    shared: &Shared,
+    doctor: &Doctor,
+    environment: &Environment,
+    config: &Result<Config, ConfigError>,
+) -> u8 {
+    let fail = |problem: &Problem| problem.report(shared, doctor.json, exit::CONFIG);
+    let confinement = match config {
+        Ok(config) => config.confinement(),
+        Err(error) => return fail(&Problem::of_config_error(error)),
+    };
+    let (file, data) = (doctor.config.as_deref(), doctor.data.as_deref());
+    let serve = match super::server::settings_of(file, data, environment) {
+        Ok(serve) => serve,
+        Err(problem) => return fail(&problem),
+    };
+    match block_with_signals(doctor::examine_server(file, &serve, confinement)) {
+        Ok(Driven::Done(findings)) => tell(doctor, &findings, &[]),
+        Ok(Driven::Signal(number)) => exit::SIGNAL + number,
+        Err(error) => fail(&Problem::no_threads(&error)),
+    }
+}
+
+fn tell(doctor: &Doctor, findings: &[Finding], fixed: &[Fixed]) -> u8 {
     let missing = findings
         .iter()
         .any(|finding| finding.status == Status::Missing);

@@ -63,6 +63,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         #[cfg(feature = "serve")]
         CliCommand::Serve(command) => server::serve(&args.shared, &command, &environment),
         #[cfg(feature = "serve")]
+        CliCommand::Db(command) => server::db(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
         CliCommand::Login(command) => server::login(&args.shared, &command, &environment),
         #[cfg(feature = "serve")]
         CliCommand::Submit(command) => server::submit(&args.shared, &command, &environment),

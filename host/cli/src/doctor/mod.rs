@@ -3,10 +3,14 @@
 mod fix;
 mod isolation;
 mod programs;
+#[cfg(feature = "serve")]
+mod server;
 mod settings;
 mod storage;
 
 pub use fix::{Fix, Fixed, fix};
+#[cfg(feature = "serve")]
+pub use server::examine_server;
 
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::Params;
+use super::extract::{self, Params};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
@@ -24,6 +24,8 @@ use crate::time;
 pub(crate) struct AuditParams {
     /// What an earlier answer gave as `next`.
     pub(crate) cursor: Option<String>,
+    /// Entries of one answer: 1 to 500, 100 unless this says otherwise.
+    pub(crate) limit: Option<i64>,
 }
 
 /// A part of the record.
@@ -50,8 +52,8 @@ pub(crate) struct AuditEntry {
     pub(crate) detail: Value,
 }
 
-/// Entries of one answer.
-const PAGE: i64 = 100;
+/// Entries of one answer, unless the caller says otherwise.
+pub(crate) const PAGE: i64 = 100;
 
 /// Read the record of the tenant.
 #[utoipa::path(
@@ -65,11 +67,19 @@ pub(crate) async fn list(
     Params(params): Params<AuditParams>,
 ) -> Result<Json<Audit>, Problem> {
     scope.needs(Role::Manager)?;
-    Ok(Json(page(&app, &scope, params.cursor.as_deref()).await?))
+    let limit = extract::limit(params.limit, PAGE)?;
+    Ok(Json(
+        page(&app, &scope, params.cursor.as_deref(), limit).await?,
+    ))
 }
 
 /// A page of the record.
-pub(crate) async fn page(app: &App, scope: &Scope, cursor: Option<&str>) -> Result<Audit, Problem> {
+pub(crate) async fn page(
+    app: &App,
+    scope: &Scope,
+    cursor: Option<&str>,
+    limit: i64,
+) -> Result<Audit, Problem> {
     let before = match cursor.filter(|cursor| !cursor.is_empty()) {
         None => None,
         Some(cursor) => Some(cursor.parse::<Id>().map_err(|()| {
@@ -82,10 +92,10 @@ pub(crate) async fn page(app: &App, scope: &Scope, cursor: Option<&str>) -> Resu
     let tenant = scope.tenant.id;
     let mut rows = app
         .store
-        .read(move |tx| audit::list(tx, Some(tenant), before, PAGE + 1))
+        .read(move |tx| audit::list(tx, Some(tenant), before, limit + 1))
         .await?;
-    let more = rows.len() as i64 > PAGE;
-    rows.truncate(usize::try_from(PAGE).unwrap_or(0));
+    let more = rows.len() as i64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(0));
     let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
     let entries = rows.into_iter().map(|row| AuditEntry {
         at: time::text(row.at),

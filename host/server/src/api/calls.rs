@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::extract::Names;
-use super::runs::find;
+use super::runs::find_whole;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::event::{Event, Kind as EventKind};
@@ -34,7 +34,11 @@ pub(crate) struct Calls {
 #[utoipa::path(
     get, path = "/v1/runs/{id}/calls", tag = "runs", operation_id = "list_calls",
     params(("id" = String, Path, description = "The id of the run")),
-    responses((status = 200, body = Calls), (status = 404, body = Problem)),
+    responses(
+        (status = 200, body = Calls),
+        (status = 404, body = Problem),
+        (status = 410, description = "The calls were removed", body = Problem)
+    ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
 pub(crate) async fn calls(
@@ -42,7 +46,7 @@ pub(crate) async fn calls(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Json<Calls>, Problem> {
-    let run = find(&app, &scope, &id).await?;
+    let run = find_whole(&app, &scope, &id).await?;
     let calls = calls_of(&app, run.id).await?.into_iter();
     let calls = calls
         .filter_map(|call| RawValue::from_string(call).ok())

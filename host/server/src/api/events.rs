@@ -69,7 +69,8 @@ pub(crate) struct Events {
     ),
     responses(
         (status = 200, content((String = "text/event-stream"), (Events = "application/json"))),
-        (status = 404, body = Problem)
+        (status = 404, body = Problem),
+        (status = 410, description = "The events were removed", body = Problem)
     ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
@@ -80,7 +81,7 @@ pub(crate) async fn follow(
     Names(id): Names<String>,
     Params(params): Params<EventParams>,
 ) -> Result<Response, Problem> {
-    let run = runs::find(&app, &scope, &id).await?;
+    let run = runs::find_whole(&app, &scope, &id).await?;
     let last = extract::header(&headers, "last-event-id").or(params.after.as_deref());
     let after = match last.filter(|last| !last.is_empty()) {
         None => -1,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::words::{self, Words};
 use crate::app::App;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
@@ -34,9 +35,18 @@ fn of_json(error: &JsonRejection) -> Problem {
             Problem::new(Kind::UnsupportedMedia, "the body must be JSON")
                 .hint("send the header `Content-Type: application/json`")
         }
-        JsonRejection::JsonDataError(error) => Problem::new(Kind::Invalid, error.body_text()),
+        JsonRejection::JsonDataError(error) => {
+            said(Kind::Invalid, words::of_value(&error.body_text()))
+        }
         JsonRejection::BytesRejection(error) => of_bytes(error),
-        error => Problem::new(Kind::InvalidRequest, error.body_text()),
+        error => said(Kind::InvalidRequest, words::of_syntax(&error.body_text())),
+    }
+}
+
+fn said(kind: Kind, words: Words) -> Problem {
+    Problem {
+        hint: words.hint,
+        ..Problem::new(kind, words.detail)
     }
 }
 
@@ -45,7 +55,9 @@ fn of_bytes(error: &BytesRejection) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Problem::new(Kind::TooLarge, "the body has more than 16 MiB")
         }
-        _ => Problem::new(Kind::InvalidRequest, error.body_text()),
+        _ => {
+            Problem::new(Kind::InvalidRequest, "the body did not come whole").hint("send it again")
+        }
     }
 }
 
@@ -64,7 +76,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
 }
 
 fn of_query(error: &QueryRejection) -> Problem {
-    Problem::new(Kind::InvalidRequest, error.body_text())
+    said(Kind::InvalidRequest, words::of_value(&error.body_text()))
 }
 
 /// The names in a path.
@@ -76,13 +88,23 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Names<T> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, app).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(error) => Err(of_path(&error)),
+            Err(_) => Err(Problem::new(
+                Kind::NotFound,
+                "the path has bytes that are no text",
+            )),
         }
     }
 }
 
-fn of_path(error: &PathRejection) -> Problem {
-    Problem::new(Kind::NotFound, error.body_text())
+/// How many elements an answer may have: what was asked for, within bounds.
+pub(crate) fn limit(asked: Option<i64>, usual: i64) -> Result<i64, Problem> {
+    match asked.unwrap_or(usual) {
+        limit @ 1..=500 => Ok(limit),
+        limit => {
+            let detail = format!("`limit` must be from 1 to 500, got {limit}");
+            Err(Problem::new(Kind::InvalidRequest, detail))
+        }
+    }
 }
 
 /// The id in a path. A text that is no id names nothing.

@@ -55,15 +55,27 @@ pub(crate) async fn metrics(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.needs_operator()?;
-    text(&app).await
+    Ok(text(&app).await)
 }
 
 /// The metrics as a response.
-async fn text(app: &App) -> Result<Response, Problem> {
+async fn text(app: &App) -> Response {
     let content = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let tenants: Vec<i64> = app.tenants.all().iter().map(|tenant| tenant.id).collect();
-    let stopped = app.store.read(crate::tables::runs::stopped).await?;
-    app.metrics.stopped(&tenants, &stopped);
-    let text = app.metrics.text(&app.runner, &tenants, app.store_bytes());
-    Ok(([(header::CONTENT_TYPE, content)], text).into_response())
+    // A store that does not answer takes none of the other metrics away.
+    let stopped = app.store.read(crate::tables::runs::stopped).await;
+    app.metrics.stopped(&tenants, &stopped.unwrap_or_default());
+    let stored = app.store.read(crate::tables::retention::every_bytes).await;
+    let stored = stored.unwrap_or_default().into_iter();
+    let stored: Vec<_> = stored
+        .filter_map(|(id, bytes)| Some((id, bytes, app.tenants.get(id)?.keep.storage)))
+        .collect();
+    let free = kael_store::free_room(app.store.path()).unwrap_or(0);
+    app.metrics.stored(
+        app.store_bytes(),
+        i64::try_from(free).unwrap_or(i64::MAX),
+        &stored,
+    );
+    let text = app.metrics.text(&app.runner, &tenants);
+    ([(header::CONTENT_TYPE, content)], text).into_response()
 }

@@ -122,6 +122,9 @@ impl Sender {
     }
 
     async fn outcome(&self, run: RunRow) -> Result<Outcome, Problem> {
+        if !runs::is_whole(&self.app, &run).await? {
+            return Err(runs::gone(&self.scope));
+        }
         let status = match run.state {
             State::Succeeded => "done",
             state => state.name(),

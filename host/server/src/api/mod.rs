@@ -21,6 +21,7 @@ pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod types;
 pub(crate) mod waits;
+mod words;
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use crate::auth::Scope;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::tables::runs::{Filter, RunRow, State};
-use crate::tables::{events, runs, sources};
+use crate::tables::{events, retention, runs, sources};
 use crate::time;
 
 /// The longest that a request waits for something to happen.
@@ -93,13 +93,7 @@ impl ListParams {
     }
 
     pub(crate) fn limit(&self) -> Result<i64, Problem> {
-        match self.limit.unwrap_or(50) {
-            limit @ 1..=500 => Ok(limit),
-            limit => {
-                let detail = format!("`limit` must be from 1 to 500, got {limit}");
-                Err(Problem::new(Kind::InvalidRequest, detail))
-            }
-        }
+        extract::limit(self.limit, 50)
     }
 }
 
@@ -209,6 +203,36 @@ pub(crate) async fn get(
     Ok(Json(Run::of(&run, &scope.tenant.name)))
 }
 
+/// A run of the caller's tenant whose output, calls and result are there.
+pub(crate) async fn find_whole(app: &App, scope: &Scope, text: &str) -> Result<RunRow, Problem> {
+    let run = find(app, scope, text).await?;
+    match is_whole(app, &run).await? {
+        true => Ok(run),
+        false => Err(gone(scope)),
+    }
+}
+
+/// What is asked for of a run was removed.
+pub(crate) fn gone(scope: &Scope) -> Problem {
+    Problem::new(Kind::Gone, removed(scope))
+        .hint("GET /v1/runs/{id} has the state of the run, and its error")
+}
+
+/// Whether the output, the calls and the result of a run are there.
+pub(crate) async fn is_whole(app: &App, run: &RunRow) -> Result<bool, Problem> {
+    let id = run.id;
+    let whole = app.store.read(move |tx| retention::is_whole(tx, &id));
+    Ok(whole.await?)
+}
+
+/// Why they are not.
+pub(crate) fn removed(scope: &Scope) -> String {
+    format!(
+        "the output, the calls and the result of the run were removed: the tenant keeps them for {}",
+        scope.tenant.settings.keep_output
+    )
+}
+
 /// Get the value that a script returned.
 ///
 /// The answer is the value itself as JSON: null, if the script returned nothing.
@@ -218,7 +242,8 @@ pub(crate) async fn get(
     responses(
         (status = 200, body = Value),
         (status = 404, body = Problem),
-        (status = 409, description = "The run has not ended", body = Problem)
+        (status = 409, description = "The run has not ended", body = Problem),
+        (status = 410, description = "The result was removed", body = Problem)
     ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
@@ -227,7 +252,7 @@ pub(crate) async fn result(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Response, Problem> {
-    let run = find(&app, &scope, &id).await?;
+    let run = find_whole(&app, &scope, &id).await?;
     if !run.state.is_over() {
         let detail = format!("the run is {}", run.state.name());
         return Err(Problem::new(Kind::NotFinished, detail)
@@ -256,7 +281,8 @@ pub(crate) struct OutputParams {
     params(("id" = String, Path, description = "The id of the run"), OutputParams),
     responses(
         (status = 200, description = "The bytes that were printed", content_type = "text/plain", body = String),
-        (status = 404, body = Problem)
+        (status = 404, body = Problem),
+        (status = 410, description = "The output was removed", body = Problem)
     ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
@@ -273,7 +299,7 @@ pub(crate) async fn output(
             "`from` must not be negative",
         ));
     }
-    let run = find(&app, &scope, &id).await?;
+    let run = find_whole(&app, &scope, &id).await?;
     let (offset, bytes) = printed(&app, &run.id, from).await?;
     let headers = [
         (

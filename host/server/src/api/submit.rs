@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use kael_engine::trace_context::TraceContext;
+use kael_engine::units::ByteSize;
 use kael_store::Tx;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::extract::Body;
+use super::extract::{Body, header as text_of};
 use super::types::{Run, Submit};
 use crate::app::{App, StoreResult};
 use crate::auth::Scope;
@@ -19,7 +21,7 @@ use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::runs::{RunRow, State};
-use crate::tables::{Scoped, events, queue, runs, sources};
+use crate::tables::{Scoped, events, queue, retention, runs, sources, traces};
 use crate::tenant::Tenant;
 use crate::time;
 
@@ -36,6 +38,8 @@ const KEY_LIVES: i64 = 24 * 3600 * time::SECOND;
 pub(crate) struct NewRun {
     pub(crate) row: RunRow,
     pub(crate) source: Vec<u8>,
+    /// The distributed trace that it goes on with, as a header has it.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// Submit a script.
@@ -44,13 +48,14 @@ pub(crate) struct NewRun {
 /// `Idempotency-Key`, the same request sent again is answered with the same run.
 #[utoipa::path(
     post, path = "/v1/runs", tag = "runs", operation_id = "submit", request_body = Submit,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Any text up to 255 bytes; known for 24 hours")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Any text up to 255 bytes; known for 24 hours"),
+        ("traceparent" = Option<String>, Header, description = "The distributed trace that the run goes on with, as the W3C's Trace Context has it")),
     responses(
         (status = 202, description = "The run is in the queue", body = Run),
         (status = 200, description = "The run of an earlier request with the same key", body = Run),
         (status = 409, description = "The key belongs to another request", body = Problem),
         (status = 422, description = "The script is no Lua, or a value is not allowed", body = Problem),
-        (status = 429, description = "The queue is full", body = Problem)
+        (status = 429, description = "The queue or the storage is full", body = Problem)
     ),
     extensions(("x-kael-role" = json!("submitter")))
 )]
@@ -63,7 +68,8 @@ pub(crate) async fn submit(
     scope.needs(Role::Submitter)?;
     let key = idempotency_key(&headers)?;
     let request = digest_of(&body);
-    let new = new_run(&app, &scope, body, "api").await?;
+    let mut new = new_run(&app, &scope, body, "api").await?;
+    new.traceparent = traceparent(&app, &headers);
     let (run, is_new) = put(&app, &scope.tenant, new, key.map(|key| (key, request))).await?;
     let status = if is_new {
         StatusCode::ACCEPTED
@@ -90,6 +96,13 @@ pub(crate) fn repo_broken(error: &str) -> Problem {
 pub(super) fn too_large(bytes: usize) -> Problem {
     let detail = format!("the script has {bytes} bytes, and may have {MAX_SCRIPT}");
     Problem::new(Kind::TooLarge, detail)
+}
+
+/// The trace that a request is a part of. One that is not valid counts as none, as the W3C has it.
+fn traceparent(app: &App, headers: &HeaderMap) -> Option<String> {
+    app.traces.as_ref()?;
+    let text = text_of(headers, "traceparent")?;
+    TraceContext::parse(text).map(|_| text.to_owned())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -198,7 +211,11 @@ pub(crate) async fn new_run(
         turns: 0,
         status: None,
     };
-    Ok(NewRun { row, source })
+    Ok(NewRun {
+        row,
+        source,
+        traceparent: None,
+    })
 }
 
 /// Refuses a script that is no Lua. One that was submitted before is not looked at again.
@@ -268,14 +285,20 @@ pub(crate) async fn put(
         .map_err(|error| full(error.limit, error.used))?;
     let limit = tenant.settings.max_queued;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let scoped = Scoped(tenant.id);
+    let (scoped, storage) = (Scoped(tenant.id), tenant.keep.storage);
     let row = new.row.clone();
     let written = app.store.write(move |tx| {
         if let Some((key, request)) = &key
             && let Some((run, earlier)) = runs::key(tx, scoped, key)?
+            // The run of a key may have been removed before the key.
+            && runs::get(tx, scoped, &run)?.is_some()
         {
             let same = earlier == *request;
             return Ok(Put::Known(same.then_some(run)));
+        }
+        let used = u64::try_from(retention::bytes(tx, scoped)?).unwrap_or(0);
+        if used >= storage {
+            return Ok(Put::NoRoom(used));
         }
         // A run that waits for its time is in the store alone.
         if row.ready > tx.now() && runs::waiting(tx, scoped, most)? >= most {
@@ -283,6 +306,9 @@ pub(crate) async fn put(
         }
         if let Some((key, request)) = &key {
             runs::add_key(tx, scoped, key, &row.id, request, tx.now() + KEY_LIVES)?;
+        }
+        if let Some(traceparent) = &new.traceparent {
+            traces::add(tx, &row.id, traceparent)?;
         }
         write(tx, scoped, &row, &new.source)
     });
@@ -302,6 +328,7 @@ pub(crate) async fn put(
             Ok((new.row, true))
         }
         Put::Full => Err(full(limit, limit)),
+        Put::NoRoom(used) => Err(no_room(tenant, used)),
         Put::Known(None) => {
             let detail = "`Idempotency-Key` was sent with another request before";
             Err(Problem::new(Kind::KeyReused, detail).hint("use a new key for a new request"))
@@ -327,8 +354,24 @@ enum Put {
     Later,
     /// As many runs wait as may.
     Full,
+    /// The tenant has so many bytes in the store, which are too many.
+    NoRoom(u64),
     /// The key was known: with the run, if the request was the same.
     Known(Option<Id>),
+}
+
+/// The tenant may have no more in the store.
+fn no_room(tenant: &Tenant, used: u64) -> Problem {
+    let limit = tenant.keep.storage;
+    let detail = format!(
+        "the tenant `{}` has {} in the store, and may have {}",
+        tenant.name,
+        ByteSize::new(used),
+        ByteSize::new(limit)
+    );
+    Problem::new(Kind::StorageFull, detail)
+        .quota(limit, used, 3600)
+        .hint("the output of old runs goes by itself; the operator can raise `max_storage` or shorten `keep_output`")
 }
 
 fn write(tx: &Tx<'_>, scoped: Scoped, row: &RunRow, source: &[u8]) -> StoreResult<Put> {

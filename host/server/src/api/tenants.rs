@@ -1,5 +1,6 @@
 //! Tenants: what each may use, and what it does use.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,7 @@ use super::extract::{Body, Names};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::problem::{Kind, Problem};
-use crate::tables::{audit, tenants};
+use crate::tables::{audit, retention, tenants};
 use crate::tenant::{Tenant, TenantSettings};
 use crate::time;
 
@@ -26,6 +27,8 @@ pub(crate) struct OwnTenant {
     max_running: u32,
     /// Runs that may wait for their turn.
     max_queued: u64,
+    /// Bytes that its scripts and the output of its runs may have.
+    max_storage: u64,
     /// What it uses now.
     load: Load,
 }
@@ -39,16 +42,35 @@ pub(crate) struct Load {
     queued: u64,
     /// Seconds that its runs have had a slot since the server began.
     slot_seconds: f64,
+    /// Bytes of its scripts and of the output, calls and results of its runs.
+    storage_bytes: u64,
 }
 
 impl Load {
-    pub(crate) fn of(app: &App, tenant: i64) -> Self {
+    fn of(app: &App, tenant: i64, storage: &Storage) -> Self {
         let load = app.runner.fair().load(tenant);
         Self {
             running: load.running,
             queued: load.queued,
             slot_seconds: (load.slot_seconds * 1e3).round() / 1e3,
+            storage_bytes: storage.of(tenant),
         }
+    }
+}
+
+/// What each tenant has in the store.
+pub(crate) struct Storage(BTreeMap<i64, i64>);
+
+impl Storage {
+    pub(crate) async fn read(app: &App) -> Result<Self, Problem> {
+        let all = app.store.read(retention::every_bytes).await?;
+        Ok(Self(all.into_iter().collect()))
+    }
+
+    /// Bytes.
+    pub(crate) fn of(&self, tenant: i64) -> u64 {
+        let bytes = self.0.get(&tenant).copied().unwrap_or(0);
+        u64::try_from(bytes).unwrap_or(0)
     }
 }
 
@@ -68,7 +90,7 @@ pub(crate) struct TenantDocument {
 }
 
 impl TenantDocument {
-    fn of(app: &App, tenant: &Tenant) -> Self {
+    fn of(app: &App, tenant: &Tenant, storage: &Storage) -> Self {
         let mut settings = tenant.settings.clone();
         // Values may be secrets: names are enough to see what is set.
         for value in settings.env.values_mut() {
@@ -79,7 +101,7 @@ impl TenantDocument {
             created: time::text(tenant.created),
             disabled: tenant.is_disabled(),
             settings,
-            load: Load::of(app, tenant.id),
+            load: Load::of(app, tenant.id, storage),
         }
     }
 }
@@ -109,13 +131,18 @@ pub(crate) struct PutTenant {
     responses((status = 200, body = OwnTenant)),
     extensions(("x-kael-role" = json!("viewer")))
 )]
-pub(crate) async fn own(AppState(app): AppState<Arc<App>>, scope: Scope) -> Json<OwnTenant> {
-    Json(OwnTenant {
+pub(crate) async fn own(
+    AppState(app): AppState<Arc<App>>,
+    scope: Scope,
+) -> Result<Json<OwnTenant>, Problem> {
+    let storage = Storage::read(&app).await?;
+    Ok(Json(OwnTenant {
         name: scope.tenant.name.clone(),
         max_running: scope.tenant.settings.max_running,
         max_queued: scope.tenant.settings.max_queued,
-        load: Load::of(&app, scope.tenant.id),
-    })
+        max_storage: scope.tenant.keep.storage,
+        load: Load::of(&app, scope.tenant.id, &storage),
+    }))
 }
 
 /// List all tenants.
@@ -129,10 +156,11 @@ pub(crate) async fn list(
     caller: Caller,
 ) -> Result<Json<TenantList>, Problem> {
     caller.needs_operator()?;
+    let storage = Storage::read(&app).await?;
     let all = app.tenants.all();
     let tenants = all
         .iter()
-        .map(|tenant| TenantDocument::of(&app, tenant))
+        .map(|tenant| TenantDocument::of(&app, tenant, &storage))
         .collect();
     Ok(Json(TenantList { tenants }))
 }
@@ -154,7 +182,8 @@ pub(crate) async fn get(
         .tenants
         .named(&name)
         .ok_or_else(|| Problem::not_found("tenant", &name))?;
-    Ok(Json(TenantDocument::of(&app, &found)))
+    let storage = Storage::read(&app).await?;
+    Ok(Json(TenantDocument::of(&app, &found, &storage)))
 }
 
 /// Make a tenant, or give one other settings.
@@ -175,7 +204,8 @@ pub(crate) async fn put(
 ) -> Result<Json<TenantDocument>, Problem> {
     caller.needs_operator()?;
     let tenant = put_tenant(&app, &caller, &name, body.settings, body.disabled).await?;
-    Ok(Json(TenantDocument::of(&app, &tenant)))
+    let storage = Storage::read(&app).await?;
+    Ok(Json(TenantDocument::of(&app, &tenant, &storage)))
 }
 
 /// Makes or changes a tenant, after a look at whether it would work.
@@ -203,6 +233,16 @@ pub(crate) async fn put_tenant(
         disabled,
     };
     Tenant::new(&draft, &app.environment, &app.data()).map_err(invalid)?;
+    if !disabled {
+        let all = app.tenants.all();
+        let others = all
+            .iter()
+            .filter(|other| other.name != name && !other.is_disabled());
+        for other in others {
+            let may = other.may_have_neighbours();
+            may.map_err(|why| invalid(format!("the tenant `{}`: {why}", other.name)))?;
+        }
+    }
     let (name, who) = (name.to_owned(), caller.name.clone());
     let row = app.store.write(move |tx| {
         let row = tenants::put(tx, &name, &text, disabled)?;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use kael_engine::policy::Node;
 pub use kael_engine::settings_file::SettingsError as ConfigError;
 use kael_engine::settings_file::{Errors, Table, read_settings};
-use kael_engine::units::{Count, TimeLimit};
+use kael_engine::units::{ByteSize, Count, TimeLimit};
 
+use crate::client::Client;
 use crate::tenant::{RunLimits, TenantSettings};
 
 /// Bytes that the file may have.
@@ -33,6 +34,10 @@ pub struct ServeConfig {
     pub rate: u32,
     /// Connections at the same time.
     pub connections: usize,
+    /// Connections of one peer; a quarter of `connections` if it is not said.
+    pub per_peer: Option<usize>,
+    /// The collector of traces: its address.
+    pub otlp: Option<Client>,
     /// The tenants that the file names. Others may have been made by a request.
     pub tenants: Vec<(String, TenantSettings)>,
 }
@@ -60,8 +65,16 @@ impl ServeConfig {
             drain: Duration::from_secs(30),
             rate: 500,
             connections: 10_000,
+            per_peer: None,
+            otlp: None,
             tenants: Vec::new(),
         }
+    }
+
+    /// Connections of one peer at the same time.
+    #[must_use]
+    pub fn connections_per_peer(&self) -> usize {
+        self.per_peer.unwrap_or((self.connections / 4).max(1))
     }
 
     /// The settings of a file. Relative paths start at its folder.
@@ -91,6 +104,8 @@ impl ServeConfig {
             "drain",
             "rate",
             "connections",
+            "connections_per_peer",
+            "otlp",
             "tenants",
         ];
         let Some(mut table) = Table::of(root, "the file", KEYS, errors) else {
@@ -116,6 +131,16 @@ impl ServeConfig {
                 _ => tls.wrong_itself("needs `certificate` and `key`"),
             }
         }
+        if let Some(mut otlp) = table.table("otlp", &["endpoint"]) {
+            match otlp.text("endpoint").map(Client::new) {
+                None => otlp.wrong_itself("needs an `endpoint`"),
+                Some(Ok(client)) => self.otlp = Some(client),
+                Some(Err(_)) => otlp.wrong(
+                    "endpoint",
+                    "must be the address of a collector without a path, such as http://127.0.0.1:4318",
+                ),
+            }
+        }
         if let Some(count) = table.parsed::<Count<100_000>>("slots") {
             self.slots = count.get();
         }
@@ -124,6 +149,9 @@ impl ServeConfig {
         }
         if let Some(count) = table.parsed::<Count<1_000_000>>("connections") {
             self.connections = count.get() as usize;
+        }
+        if let Some(count) = table.parsed::<Count<1_000_000>>("connections_per_peer") {
+            self.per_peer = Some(count.get() as usize);
         }
         if let Some(time) = table.parsed::<TimeLimit>("drain") {
             self.drain = time.duration();
@@ -152,6 +180,9 @@ const TENANT_KEYS: &[&str] = &[
     "weight",
     "max_running",
     "max_queued",
+    "keep_runs",
+    "keep_output",
+    "max_storage",
     "limits",
     "env",
 ];
@@ -174,6 +205,17 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
     }
     if let Some(count) = table.parsed::<Count<10_000_000>>("max_queued") {
         settings.max_queued = u64::from(count.get());
+    }
+    for (key, kept) in [
+        ("keep_runs", &mut settings.keep_runs),
+        ("keep_output", &mut settings.keep_output),
+    ] {
+        if table.parsed::<TimeLimit>(key).is_some() {
+            *kept = table.text(key).unwrap_or_default().to_owned();
+        }
+    }
+    if table.parsed::<ByteSize>("max_storage").is_some() {
+        settings.max_storage = table.text("max_storage").unwrap_or_default().to_owned();
     }
     settings.env = table.map("env");
     const LIMITS: &[&str] = &["memory", "cpu", "timeout", "output", "calls", "parallel"];
@@ -208,7 +250,8 @@ mod tests {
         let config = parsed(
             "listen: 0.0.0.0:80\npublic_url: https://kael.example.org/\ntls: { certificate: c.pem, key: /k.pem }\n\
              slots: 5\ndrain: 1m\ntenants:\n  - name: acme\n    actions: acme/actions\n    policy: [p.yaml]\n\
-             \x20   weight: 3\n    limits: { memory: 1GiB, calls: 7 }\n    env: { TOKEN: x }\n  - name: other\n",
+             \x20   weight: 3\n    limits: { memory: 1GiB, calls: 7 }\n    env: { TOKEN: x }\n\
+             \x20   keep_output: 1d\n    max_storage: 1GiB\n  - name: other\n",
         )
         .expect("a configuration");
         assert_eq!(config.listen.port(), 80);
@@ -229,8 +272,16 @@ mod tests {
         );
         assert_eq!(acme.actions, Some("/etc/kael/acme/actions".into()));
         assert_eq!(acme.env["TOKEN"], "x");
+        let kept = (acme.keep_runs.as_str(), acme.keep_output.as_str());
+        assert_eq!((kept, acme.max_storage.as_str()), (("30d", "1d"), "1GiB"));
         assert_eq!(config.tenants.len(), 2);
-        assert_eq!(parsed("").expect("nothing").listen.port(), 7788);
+        let bare = parsed("").expect("nothing");
+        assert_eq!(
+            (bare.listen.port(), bare.connections_per_peer()),
+            (7788, 2500)
+        );
+        let one = parsed("connections: 2").expect("settings");
+        assert_eq!(one.connections_per_peer(), 1);
     }
 
     #[test]
@@ -253,6 +304,10 @@ mod tests {
                 "serve.yaml:1: `tls` needs `certificate` and `key`",
             ),
             (
+                "tenants:\n  - name: a\n    keep_output: long",
+                "serve.yaml:3: `keep_output` `long` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)",
+            ),
+            (
                 "tenants:\n  - weight: 1",
                 "serve.yaml:2: an element of `tenants` needs a `name`",
             ),
@@ -263,6 +318,10 @@ mod tests {
             (
                 "tenants:\n  - { name: 'a b' }",
                 "serve.yaml:2: `name` is no name: the tenant `a b` must be 1 to 64 letters, digits, `-`, `_` and `.` of ASCII",
+            ),
+            (
+                "otlp: { endpoint: 'http://x/v1/traces' }",
+                "serve.yaml:1: `endpoint` must be the address of a collector without a path, such as http://127.0.0.1:4318",
             ),
             (
                 "tenants: 5",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use kael_engine::gate::{Observer, Policy, events};
 use kael_engine::runtime::RunOptions;
 use kael_engine::sandbox::{Ending, Output};
+use kael_engine::trace_context::TraceContext;
 use kael_runs::{Conclusion, Family};
 use kael_store::StoreError;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -16,7 +17,9 @@ use super::journal::{self, Journaled};
 use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
+use crate::otlp;
 use crate::tables::runs::{RunRow, State};
+use crate::tables::traces;
 use crate::tenant::Tenant;
 
 /// How long the end of a run waits for room in the store before it is tried again.
@@ -63,7 +66,8 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     let known = claimed.kept.unwrap_or(0);
     let store = app.store.clone();
     let mut recording = Recording::new(store, run, live.clone(), &claimed.event, known);
-    let done = match prepare(&app, &claimed, &recording).await {
+    let trace = trace_of(&app, &claimed).await;
+    let done = match prepare(&app, &claimed, &recording, trace).await {
         Ok((tenant, journaled)) => {
             perform(&app, &tenant, journaled, &mut recording, &claimed).await
         }
@@ -75,6 +79,12 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     app.runner.fair().finished(tenant, begun.elapsed(), charged);
     if let Outcome::Ended(ended) = &done.outcome {
         app.metrics.ended(tenant, ended, begun.elapsed());
+        if let (Some(exporter), Some(trace)) = (&app.traces, trace) {
+            let name = app.tenants.get(tenant).map(|tenant| tenant.name.clone());
+            let (run, started) = (&claimed.run, claimed.event.at);
+            let name = name.unwrap_or_default();
+            otlp::run_ended(exporter, &trace, run, &name, started, ended);
+        }
     }
     if matches!(done.outcome, Outcome::Again) {
         app.runner.fair().add_queued(tenant, 1);
@@ -85,11 +95,20 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     app.runner.ended.notify_waiters();
 }
 
+/// The distributed trace of a run; none without a collector.
+async fn trace_of(app: &App, claimed: &Claimed) -> Option<TraceContext> {
+    app.traces.as_ref()?;
+    let run = claimed.run.id;
+    let header = app.store.read(move |tx| traces::get(tx, &run)).await;
+    Some(otlp::context(&run, header.ok().flatten().as_deref()))
+}
+
 /// What the run needs, or why it cannot begin or go on.
 async fn prepare(
     app: &Arc<App>,
     claimed: &Claimed,
     recording: &Recording,
+    trace: Option<TraceContext>,
 ) -> Result<(Arc<Tenant>, Journaled), Outcome> {
     let stop = |kind: &str, code: i64, message: &str, hint: &str| match claimed.kept {
         None => Outcome::Ended(ending::not_begun(
@@ -117,7 +136,7 @@ async fn prepare(
         let shown = recording.offset();
         let resumed = journal::resume(app, &tenant, claimed, shown).await;
         return match resumed {
-            Ok(journaled) => Ok((tenant, journaled)),
+            Ok(journaled) => Ok((tenant, journaled.traced(trace))),
             Err(error) => Err(Outcome::Parked { error, usage: None }),
         };
     }
@@ -138,7 +157,7 @@ async fn prepare(
             "the log of the server says more",
         )
     })?;
-    Ok((tenant, journaled))
+    Ok((tenant, journaled.traced(trace)))
 }
 
 async fn perform(
@@ -152,6 +171,7 @@ async fn perform(
     let (output, mut reader) = Output::channel();
     let output = output.for_page();
     let (observer, mut calls) = events();
+    let observer = observer as Arc<dyn Observer>;
     let options = RunOptions {
         run: Some(journaled.info.clone()),
         tenant: tenant.engine_name(),
@@ -162,7 +182,10 @@ async fn perform(
         },
         journal: Some(journaled.journal()),
         output: output.clone(),
-        observer: Some(observer as Arc<dyn Observer>),
+        observer: Some(match (&app.traces, journaled.info.trace) {
+            (Some(exporter), Some(trace)) => otlp::observer(exporter, observer, trace),
+            _ => observer,
+        }),
         ..RunOptions::default()
     };
     let Journaled {

@@ -8,6 +8,7 @@ use kael_engine::limits::Limits;
 use kael_engine::run_info::{RunId, RunInfo};
 use kael_engine::runtime::Repo;
 use kael_engine::sandbox::{Input, Script};
+use kael_engine::trace_context::TraceContext;
 use kael_runs::{Begun, Resumable, Rules, RunsError};
 use serde_json::Value;
 
@@ -29,6 +30,12 @@ impl Journaled {
     /// For the engine.
     pub(super) fn journal(&self) -> Journal {
         self.begun.journal.clone()
+    }
+
+    /// The same as a part of a distributed trace.
+    pub(super) fn traced(self, trace: Option<TraceContext>) -> Self {
+        let info = RunInfo::traced(self.info.id, self.info.tenant.clone(), trace);
+        Self { info, ..self }
     }
 }
 

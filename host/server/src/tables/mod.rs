@@ -7,10 +7,13 @@ pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod queue;
+pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod sources;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
+pub(crate) mod traces;
 
 /// The tenant whose rows a query may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,10 +42,13 @@ mod tests {
             super::audit::ALL,
             super::events::ALL,
             super::queue::ALL,
+            super::restore::ALL,
+            super::retention::ALL,
             super::runs::ALL,
             super::sources::ALL,
             super::tenants::ALL,
             super::tokens::ALL,
+            super::traces::ALL,
         ];
         let checked = store.read_blocking(|tx| {
             for (name, sql) in groups.into_iter().flatten() {

@@ -6,12 +6,12 @@ use maud::html;
 
 use super::access::{Page, Visitor};
 use super::layout::{self, time};
-use crate::api::audit::{AuditParams, page};
+use crate::api::audit::{AuditParams, PAGE, page};
 use crate::role::Role;
 
 pub(super) async fn show(visitor: Visitor, Query(params): Query<AuditParams>) -> Page {
     visitor.scope.needs(Role::Manager)?;
-    let audit = page(&visitor.app, &visitor.scope, params.cursor.as_deref()).await?;
+    let audit = page(&visitor.app, &visitor.scope, params.cursor.as_deref(), PAGE).await?;
     let body = html! {
         div class="head" { h1 { "Audit" } span class="soft" { "who did what in " (visitor.scope.tenant.name) } }
         @if audit.entries.is_empty() {

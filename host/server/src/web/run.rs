@@ -13,7 +13,7 @@ use super::layout::{self, badge, bytes, time, took};
 use crate::api::approvals::{Approval, open};
 use crate::api::calls::calls_of;
 use crate::api::cancel::cancel_run;
-use crate::api::runs::{find, text_of};
+use crate::api::runs::{find, is_whole, removed, text_of};
 use crate::api::types::{Run, RunError};
 use crate::api::waits::resume_run;
 use crate::event::{Event, Kind};
@@ -60,10 +60,12 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         .collect();
     let mut asked = open(&visitor.app, &visitor.scope).await?;
     asked.retain(|one| one.run == run.id);
+    let is_whole = is_whole(&visitor.app, &row).await?;
     let after = last.map_or_else(String::new, |(seq, offset)| format!("{seq}-{offset}"));
     let body = html! {
         div data-run=(run.id) data-state=(run.state) data-after=(after) {
             (facts(&visitor, &run, &asked, (&calls, &items, &source)))
+            @if !is_whole { p class="card soft" id="removed" { (removed(&visitor.scope)) } }
             h2 { "Output" @if cut { small { "the beginning; " a href={ "/v1/runs/" (run.id) "/output" } { "all of it" } } } }
             div class="card" {
                 pre class="log" id="log" tabindex="0" aria-label="Output" role="log" { (String::from_utf8_lossy(&text)) }

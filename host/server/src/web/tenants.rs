@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::access::{Page, Visitor};
 use super::layout;
 use super::sign_in::set_cookie;
+use crate::api::tenants::Storage;
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
@@ -19,11 +20,12 @@ pub(super) struct Choice {
 pub(super) async fn show(visitor: Visitor) -> Page {
     visitor.scope.caller.needs_operator()?;
     let all = visitor.app.tenants.all();
+    let storage = Storage::read(&visitor.app).await?;
     let (slots, used) = visitor.app.runner.fair().slots();
     let body = html! {
         div class="head" { h1 { "Tenants" } span class="soft" { (used) " of " (slots) " slots in use" } }
         div class="card scroll" { table {
-            thead { tr { th { "Tenant" } th class="num" { "Running" } th class="num" { "Queued" } th class="num wide" { "Weight" } th class="num wide" { "Slot time" } th class="wide" { "Actions" } } }
+            thead { tr { th { "Tenant" } th class="num" { "Running" } th class="num" { "Queued" } th class="num wide" { "Weight" } th class="num wide" { "Slot time" } th class="num wide" { "Storage" } th class="wide" { "Actions" } } }
             tbody { @for tenant in &all {
                 @let load = visitor.app.runner.fair().load(tenant.id);
                 @let settings = &tenant.settings;
@@ -40,6 +42,7 @@ pub(super) async fn show(visitor: Visitor) -> Page {
                     td class="num" { (load.queued) " / " (settings.max_queued) }
                     td class="num wide" { (settings.weight) }
                     td class="num wide" { (layout::took(load.slot_seconds * 1000.0)) }
+                    td class="num wide" { (layout::bytes(storage.of(tenant.id))) " / " (layout::bytes(tenant.keep.storage)) }
                     td class="wide mono soft" { (settings.actions.as_ref().map_or_else(|| "–".to_owned(), |path| path.display().to_string())) }
                 }
             } }

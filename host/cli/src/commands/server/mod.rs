@@ -3,6 +3,7 @@
 mod approvals;
 pub(crate) mod args;
 mod cancel;
+mod db;
 mod follow;
 mod login;
 mod logs;
@@ -27,10 +28,11 @@ use args::Target;
 
 pub(crate) use approvals::{approve, deny, list as approvals};
 pub(crate) use cancel::run as cancel;
+pub(crate) use db::run as db;
 pub(crate) use login::run as login;
 pub(crate) use logs::run as logs;
 pub(crate) use ps::run as ps;
-pub(crate) use serve::run as serve;
+pub(crate) use serve::{run as serve, settings_of};
 pub(crate) use show::run as show;
 pub(crate) use submit::run as submit;
 pub(crate) use tenant::run as tenant;

@@ -99,25 +99,39 @@ fn options(
 
 /// The settings of the server: its file, and what was typed.
 fn read(arguments: &Arguments, environment: &Environment) -> Result<ServeConfig, Box<Problem>> {
+    let mut config = settings_of(
+        arguments.config.as_deref(),
+        arguments.data.as_deref(),
+        environment,
+    )?;
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
+    }
+    Ok(config)
+}
+
+/// The settings of a file, with another data folder if one is named.
+pub(crate) fn settings_of(
+    file: Option<&Path>,
+    folder: Option<&Path>,
+    environment: &Environment,
+) -> Result<ServeConfig, Box<Problem>> {
     let data = environment.data_folder().join("server");
-    let mut config = match &arguments.config {
+    let mut config = match file {
         None => ServeConfig::new(data),
         Some(path) => {
             let text = settings_text::read(path, MAX_SIZE)
                 .map_err(|why| Problem::usage(format!("cannot read {}: {why}", path.display())))
                 .map_err(Box::new)?;
-            let folder = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             let folder = folder.parent().unwrap_or(Path::new("/"));
             let name = path.display().to_string();
             ServeConfig::parse(&name, &text, folder, data)
                 .map_err(|error| Box::new(settings_text::problem(&error)))?
         }
     };
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
-    }
-    if let Some(data) = &arguments.data {
-        config.data.clone_from(data);
+    if let Some(data) = folder {
+        data.clone_into(&mut config.data);
     }
     config.data = std::path::absolute(&config.data).unwrap_or(config.data);
     Ok(config)

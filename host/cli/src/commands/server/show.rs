@@ -1,6 +1,6 @@
 //! `kael-host show`: a run of a server.
 
-use kael_server::client::Run;
+use kael_server::client::{ClientError, Run};
 use serde_json::{Value, json};
 
 use super::args::Show as Arguments;
@@ -23,14 +23,20 @@ fn show(context: &Context<'_>, arguments: &Arguments) -> Result<u8, u8> {
     let client = context.client(&arguments.target)?;
     let (run, calls) = context.ask(async {
         let run: Run = client.get(&format!("/v1/runs/{}", arguments.run)).await?;
-        let calls: Value = client
-            .get(&format!("/v1/runs/{}/calls", arguments.run))
-            .await?;
+        let path = format!("/v1/runs/{}/calls", arguments.run);
+        let calls: Value = match client.get(&path).await {
+            Ok(calls) => calls,
+            // The run is there, and its calls are not any more.
+            Err(ClientError::Refused(problem)) if problem.status == 410 => {
+                json!({ "calls": [], "removed": problem.detail })
+            }
+            Err(error) => return Err(error),
+        };
         Ok((run, calls))
     })?;
     if context.json {
         return Ok(say_json(
-            &json!({ "run": run, "calls": calls["calls"] }),
+            &json!({ "run": run, "calls": calls["calls"], "removed": calls["removed"] }),
             exit::SUCCESS,
         ));
     }
@@ -80,6 +86,9 @@ fn text(run: &Run, calls: &Value, paint: Paint) -> String {
         if let Some(hint) = &error.hint {
             out += &format!("hint: {}\n", escape_control(hint));
         }
+    }
+    if let Some(removed) = calls["removed"].as_str() {
+        out += &format!("{}\n", escape_control(removed));
     }
     let all = calls["calls"]
         .as_array()

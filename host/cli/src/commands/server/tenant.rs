@@ -9,6 +9,7 @@ use crate::exit;
 use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
+use kael_engine::units::ByteSize;
 use kael_server::client::ClientError;
 
 pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {
@@ -37,8 +38,8 @@ fn list(context: &Context<'_>, target: &Target, by_load: bool) -> Result<u8, u8>
     }
     let mut out = match by_load {
         true => format!(
-            "{:<24} {:>8} {:>8} {:>12}\n",
-            "TENANT", "RUNNING", "QUEUED", "SLOT SECONDS"
+            "{:<24} {:>8} {:>8} {:>12} {:>10} {:>10}\n",
+            "TENANT", "RUNNING", "QUEUED", "SLOT SECONDS", "STORAGE", "OF"
         ),
         false => format!(
             "{:<24} {:>7} {:>8} {:>8}  {}\n",
@@ -50,10 +51,12 @@ fn list(context: &Context<'_>, target: &Target, by_load: bool) -> Result<u8, u8>
         let name = tenant["name"].as_str().unwrap_or("");
         let line = match by_load {
             true => format!(
-                "{name:<24} {:>8} {:>8} {:>12}",
+                "{name:<24} {:>8} {:>8} {:>12} {:>10} {:>10}",
                 load["running"].to_string(),
                 load["queued"].to_string(),
-                load["slot_seconds"].to_string()
+                load["slot_seconds"].to_string(),
+                ByteSize::new(load["storage_bytes"].as_u64().unwrap_or(0)).to_string(),
+                settings["max_storage"].as_str().unwrap_or("-")
             ),
             false => format!(
                 "{name:<24} {:>7} {:>8} {:>8}  {}{}",
@@ -80,6 +83,9 @@ fn set(context: &Context<'_>, target: &Target, command: &TenantCommand) -> Resul
         weight,
         max_running,
         max_queued,
+        keep_runs,
+        keep_output,
+        max_storage,
         disabled,
         ..
     } = command
@@ -103,6 +109,9 @@ fn set(context: &Context<'_>, target: &Target, command: &TenantCommand) -> Resul
             ("weight", weight.map(Value::from)),
             ("max_running", max_running.map(Value::from)),
             ("max_queued", max_queued.map(Value::from)),
+            ("keep_runs", keep_runs.clone().map(Value::from)),
+            ("keep_output", keep_output.clone().map(Value::from)),
+            ("max_storage", max_storage.clone().map(Value::from)),
         ] {
             if let Some(value) = value {
                 settings.insert(key.to_owned(), value);
