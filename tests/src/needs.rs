@@ -28,9 +28,11 @@ pub enum Need {
     Chromium,
     /// Node and npm, and the packages of tests/peers.
     Npm,
+    /// promtool, which Debian's package `prometheus` has.
+    Promtool,
 }
 
-const ALL: [Need; 7] = [
+const ALL: [Need; 8] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -38,6 +40,7 @@ const ALL: [Need; 7] = [
     Need::Pids,
     Need::Chromium,
     Need::Npm,
+    Need::Promtool,
 ];
 
 impl Need {
@@ -52,6 +55,7 @@ impl Need {
             Self::Pids => "pids",
             Self::Chromium => "chromium",
             Self::Npm => "npm",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -69,6 +73,7 @@ impl Need {
             Self::Pids => found("processes").0,
             Self::Chromium => browser().is_some(),
             Self::Npm => peers().is_some(),
+            Self::Promtool => on_path(&["promtool"]).is_some(),
         }
     }
 }
@@ -146,12 +151,16 @@ fn found(name: &str) -> (bool, &'static str) {
 /// A browser in which tests can open pages.
 #[must_use]
 pub fn browser() -> Option<PathBuf> {
-    let names = [
+    on_path(&[
         "chromium-headless-shell",
         "chromium",
         "chromium-browser",
         "google-chrome",
-    ];
+    ])
+}
+
+/// The first of these programs that is there.
+fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     names.iter().find_map(|name| {
