@@ -17,7 +17,7 @@ pub(crate) struct TenantRow {
 
 statements! {
     ALL_TENANTS = "SELECT id, name, settings, created, disabled FROM srv_tenants ORDER BY name";
-    INSERT = "INSERT INTO srv_tenants (name, settings, created, disabled) VALUES (?1, ?2, ?3, 0)";
+    INSERT = "INSERT INTO srv_tenants (name, settings, created, disabled) VALUES (?1, ?2, ?3, ?4)";
     BY_NAME = "SELECT id, name, settings, created, disabled FROM srv_tenants WHERE name = ?1";
     UPDATE = "UPDATE srv_tenants SET settings = ?2, disabled = ?3 WHERE name = ?1";
 }
@@ -39,7 +39,13 @@ pub(crate) fn put(
 ) -> Result<TenantRow, StoreError> {
     let values: [Value<'_>; 3] = [name.into(), settings.into(), i64::from(disabled).into()];
     if tx.execute(UPDATE, &values)? == 0 {
-        tx.execute(INSERT, &[name.into(), settings.into(), tx.now().into()])?;
+        let values: [Value<'_>; 4] = [
+            name.into(),
+            settings.into(),
+            tx.now().into(),
+            i64::from(disabled).into(),
+        ];
+        tx.execute(INSERT, &values)?;
     }
     let found = by_name(tx, name)?;
     found.ok_or_else(|| StoreError::Conflict(format!("the tenant `{name}` was not kept")))
