@@ -11,11 +11,12 @@ const REFER: &str =
     "INSERT INTO blob_refs (run, tenant, digest) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 const GET: &str = "SELECT bytes FROM blobs WHERE tenant = ?1 AND digest = ?2 ORDER BY part";
 const FORGET: &str = "DELETE FROM blob_refs WHERE run = ?1";
-const SWEEP: &str = "DELETE FROM blobs WHERE tenant = ?1 AND NOT EXISTS (SELECT 1 FROM blob_refs \
-                     WHERE blob_refs.tenant = blobs.tenant AND blob_refs.digest = blobs.digest)";
+const NEEDED: &str = "SELECT digest FROM blob_refs WHERE run = ?1";
+const DROP: &str = "DELETE FROM blobs WHERE tenant = ?1 AND digest = ?2 AND NOT EXISTS \
+                    (SELECT 1 FROM blob_refs WHERE tenant = ?1 AND digest = ?2)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 5] = [PUT, REFER, GET, FORGET, SWEEP];
+pub(crate) const ALL: [&str; 6] = [PUT, REFER, GET, NEEDED, FORGET, DROP];
 
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -61,7 +62,10 @@ pub(crate) fn get(
 
 /// Removes what only that run has needed.
 pub(crate) fn forget(tx: &Tx<'_>, tenant: i64, run: &[u8; 16]) -> Result<(), StoreError> {
+    let needed = tx.query(NEEDED, &[run.into()], |row| row.get::<[u8; 32]>(0))?;
     tx.execute(FORGET, &[run.into()])?;
-    tx.execute(SWEEP, &[Value::Int(tenant)])?;
+    for digest in &needed {
+        tx.execute(DROP, &[Value::Int(tenant), Value::from(digest)])?;
+    }
     Ok(())
 }

@@ -9,13 +9,11 @@ use serde_json::json;
 
 use crate::certificate::{self, Validity};
 use crate::config::ServeConfig;
-use crate::event::Kind;
 use crate::listen;
 use crate::retention::{self, Keep};
-use crate::runner::ending;
+use crate::runner::ending::{self, Outcome};
 use crate::serve::store_file;
-use crate::tables::runs::State;
-use crate::tables::{audit, events, restore as forget, retention as kept, runs, tenants};
+use crate::tables::{audit, events, restore as forget, retention as kept, tenants};
 use crate::tenant::TenantSettings;
 use crate::walls;
 
@@ -112,9 +110,9 @@ pub async fn lacking_walls(confinement: Confinement) -> Option<String> {
 /// What a store was restored to.
 #[derive(Debug, Clone, Default)]
 pub struct Restored {
-    /// Runs that were running in the copy.
-    pub interrupted: usize,
-    /// Runs that had not begun.
+    /// Runs that ran or waited in the copy: they are parked.
+    pub begun: usize,
+    /// Runs that had not begun: they are parked, too.
     pub not_begun: usize,
     /// Tokens that are valid.
     pub tokens: usize,
@@ -140,8 +138,8 @@ fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
     for (run, had_begun) in forget::open_runs(tx)? {
         let (message, count) = match had_begun {
             true => (
-                "the run was running in the backup from which the server was restored",
-                &mut restored.interrupted,
+                "the run had begun in the backup from which the server was restored, and may have gone on since",
+                &mut restored.begun,
             ),
             false => (
                 "the run was queued in the backup from which the server was restored: it may have run since",
@@ -149,12 +147,15 @@ fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
             ),
         };
         *count += 1;
-        let hint =
-            "look for what it has done, and submit it again if it has not run or may be repeated";
-        let code = ending::INTERRUPTED;
-        let ended = ending::not_begun(State::Failed, "restored", code, message, Some(hint));
-        runs::end(tx, &run, &ended)?;
-        events::append(tx, &run, Kind::End, &ending::event(&ended))?;
+        let hint = format!(
+            "look for what it has done since; kael-host resume {run} lets it go on, and kael-host cancel {run} ends it"
+        );
+        let parked = Outcome::Parked {
+            error: ending::problem("restored", message, Some(&hint)),
+            usage: None,
+        };
+        parked.write(tx, &run)?;
+        events::append(tx, &run, parked.kind(), &parked.event())?;
     }
     forget::drop_queues(tx)?;
     forget::drop_sessions(tx)?;
@@ -163,7 +164,7 @@ fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
     }
     restored.tokens = crate::tables::tokens::list(tx, None)?.len();
     let detail = json!({
-        "interrupted": restored.interrupted,
+        "begun": restored.begun,
         "not_begun": restored.not_begun,
         "tokens_revoked": revoke,
     });

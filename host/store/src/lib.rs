@@ -11,8 +11,8 @@
 //!
 //! This crate knows no journal format, prints nothing and depends on no other crate of Kael.
 
-pub mod counts;
 mod backup;
+pub mod counts;
 mod error;
 mod file;
 mod migrations;

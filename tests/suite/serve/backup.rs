@@ -95,21 +95,18 @@ fn a_backup_is_made_under_load_and_nothing_of_it_runs_again() {
     let mut server = Server::spawn(&session, CONFIG);
     server.token = token;
     assert_eq!(
-        (&server.started["queued"], &server.started["interrupted"]),
+        (&server.started["queued"], &server.started["resumed"]),
         (&json!(0), &json!(0))
     );
-    let mut told = 0;
+    let (mut told, mut parked) = (0, String::new());
     for run in &before {
         let run = server.get(&format!("/v1/runs/{run}")).is(200).json();
         match run["reason"].as_str() {
             Some("restored") => {
                 told += 1;
-                assert_eq!(
-                    (&run["state"], &run["exit_code"]),
-                    (&json!("failed"), &json!(75)),
-                    "{run}"
-                );
+                assert_eq!(run["state"], "parked", "{run}");
                 assert!(run["error"]["hint"].is_string(), "{run}");
+                parked = run["id"].as_str().expect("an id").to_owned();
             }
             _ => assert_eq!(run["state"], "succeeded", "{run}"),
         }
@@ -119,6 +116,11 @@ fn a_backup_is_made_under_load_and_nothing_of_it_runs_again() {
     let new = server.submit(SCRIPT);
     assert_eq!(server.ended(&new)["state"], "succeeded");
     assert_eq!(effects(&session), seen + 1);
+    // A person knows that it has not run, or that it may run again.
+    let path = format!("/v1/runs/{parked}/resume");
+    server.post(&path, &json!({})).is(202);
+    assert_eq!(server.ended(&parked)["state"], "succeeded");
+    assert_eq!(effects(&session), seen + 2);
     let record = server.get("/metrics").is(200).body;
     assert!(
         record.contains("kael_queued_runs{tenant=\"default\"} 0"),

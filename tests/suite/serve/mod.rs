@@ -2,12 +2,12 @@
 
 mod alerts;
 mod api;
+mod backup;
 mod budgets;
 mod crash;
-mod durable;
-mod backup;
 mod crash;
 mod doctor;
+mod durable;
 mod events;
 mod house;
 mod mcp;

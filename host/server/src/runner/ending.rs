@@ -263,7 +263,7 @@ pub(crate) fn event(ended: &Ended) -> Value {
 }
 
 /// An error as a run keeps it.
-pub(super) fn problem(kind: &str, message: &str, hint: Option<&str>) -> Value {
+pub(crate) fn problem(kind: &str, message: &str, hint: Option<&str>) -> Value {
     json!({
         "kind": kind,
         "message": message,

@@ -6,7 +6,7 @@ use super::statements;
 use crate::id::Id;
 
 statements! {
-    OPEN = "SELECT id, state FROM srv_runs WHERE ended IS NULL AND state IN (0, 1) ORDER BY id";
+    OPEN = "SELECT id, started IS NOT NULL FROM srv_runs WHERE ended IS NULL AND state IN (0, 1, 5) ORDER BY id";
     DROP_QUEUE = "DELETE FROM srv_queue";
     DROP_LATER = "DELETE FROM srv_later";
     DROP_SESSIONS = "DELETE FROM srv_sessions";
@@ -16,7 +16,7 @@ statements! {
     PARK = "UPDATE runs SET state = 6, reason = 'restored', wake = NULL WHERE state IN (0, 1, 2)";
 }
 
-/// The runs that are not over, and whether each has begun.
+/// The runs that would go on, and whether each has begun.
 pub(crate) fn open_runs(tx: &Tx<'_>) -> Result<Vec<(Id, bool)>, StoreError> {
     tx.query(OPEN, &[], |row| {
         Ok((Id::of(row.get(0)?), row.get::<i64>(1)? != 0))

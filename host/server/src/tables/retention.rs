@@ -1,8 +1,9 @@
 //! What is removed of runs that are over, and how many bytes a tenant has in the store.
 //!
-//! A run loses its events and its result first, and its row later. Age is never enough: a run that is
+//! A run loses its events, its journal and its result first, and its row later. Age is never enough: a run that is
 //! not over loses nothing. Bytes are counted by triggers of the database, so that they are exact.
 
+use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
 use super::{Scoped, statements};
@@ -86,6 +87,7 @@ pub(crate) fn strip(
         // A run that has more events is not whole from now on, and goes on in the next transaction.
         tx.execute(MARK, &[id.into(), i64::from(!is_done).into()])?;
         if is_done {
+            kael_runs::server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
             tx.execute(DROP_RESULT, &[id.into()])?;
             removed.stripped += 1;
         }
@@ -105,6 +107,7 @@ pub(crate) fn drop_runs(
         Ok((Id::of(row.get(0)?), row.get::<[u8; 32]>(1)?))
     })?;
     for (id, source) in &found {
+        kael_runs::server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
         tx.execute(DROP_RUN, &[id.into()])?;
         tx.execute(DROP_TRACE, &[id.into()])?;
         tx.execute(DROP_SOURCE, &[scoped.0.into(), source.into()])?;

@@ -172,7 +172,7 @@ statements! {
     BEGIN = "UPDATE srv_runs SET state = 1, reason = NULL, error = NULL, started = coalesce(started, ?2) \
              WHERE id = ?1 AND state = 0";
     STOP = "UPDATE srv_runs SET state = ?2, reason = ?3, error = ?4, usage = coalesce(?5, usage) \
-            WHERE id = ?1 AND state = 1";
+            WHERE id = ?1 AND state IN (0, 1, 5)";
     AGAIN = "UPDATE srv_runs SET state = 0, reason = NULL, error = NULL WHERE id = ?1 AND state IN (1, 5, 6)";
     RESTARTED = "UPDATE srv_runs SET restarts = ?2, turns = ?3 WHERE id = ?1";
     END = "UPDATE srv_runs SET state = ?2, reason = ?3, ended = ?4, exit_code = ?5, error = ?6, usage = ?7 \
@@ -256,7 +256,7 @@ pub(crate) fn begin(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
     Ok(tx.execute(BEGIN, &[id.into(), tx.now().into()])? == 1)
 }
 
-/// The run does not run any more, and is not over.
+/// The run does not go on by itself, and is not over.
 pub(crate) fn stop(
     tx: &Tx<'_>,
     id: &Id,

@@ -144,8 +144,8 @@ fn checked(seen: &Checked) -> Said {
 
 fn restored(seen: &Restored) -> Said {
     let mut text = format!(
-        "restored: {} runs that were running and {} that had not begun are told as `restored`, and do not run again\n",
-        seen.interrupted, seen.not_begun
+        "restored: {} runs that had begun and {} that had not are parked, and go on when a person says so\n",
+        seen.begun, seen.not_begun
     );
     if let Some(path) = &seen.replaced {
         text += &format!("the store that was there is kept as {}\n", shown(path));
@@ -158,7 +158,7 @@ fn restored(seen: &Restored) -> Said {
     };
     let document = json!({
         "ok": true,
-        "interrupted": seen.interrupted,
+        "begun": seen.begun,
         "not_begun": seen.not_begun,
         "tokens": seen.tokens,
         "replaced": seen.replaced,
