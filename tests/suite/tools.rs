@@ -410,7 +410,7 @@ fn an_editor_opens_the_file_and_the_repo_is_checked_afterwards() {
     let ran = tools(path.env("EDITOR", &editor), &["edit", "db.query"]);
     assert_eq!(
         ran.exits(3).stdout,
-        "actions/query.lua:1: error: field 'timeout' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)\n    7 |   defaults = { limit = 5 }, env = { \"TOKEN\" }, timeout = \"soon\",\n      |                                                           ^^^^\n1 valid action, 1 problem\n"
+        "actions/query.lua:1: error: field 'timeout' `soon` is not a time (write it like `60`, `60s`, `5m`, `1.5h` or `250ms`)\n    7 |   defaults = { limit = 5 }, env = { \"TOKEN\" }, timeout = \"soon\",\n      |                                                           ^^^^\nnote: ping names no `reads`, and reads what its user may\nnote: `effects` is assumed where definitions name none: \"once\" of ping\n1 valid action, 1 problem\n"
     );
     let edited = std::fs::read_to_string(ran.path().join("edited")).expect("a file");
     assert!(

@@ -1,7 +1,6 @@
 //! What an action with `reads` can read: what it needs to run and what its definition names, and by
 //! no other way anything else.
 
-use std::fs;
 use std::os::unix::fs::symlink;
 
 use kael_tests::{Kael, Need, Ran, needs};
@@ -78,13 +77,13 @@ fn no_link_that_is_there_or_made_leads_to_what_is_not_named() {
     if !needs(&[Need::Landlock]) {
         return;
     }
-    let session = session();
+    let session = session().file("shared/file", "");
     let at = session.path().to_owned();
-    symlink(at.join("home/.ssh/id"), at.join("actions/data/link")).expect("a link");
-    symlink(at.join("home/.ssh"), at.join("actions/data/folder")).expect("a link");
+    symlink(at.join("home/.ssh/id"), at.join("shared/link")).expect("a link");
+    symlink(at.join("home/.ssh"), at.join("shared/folder")).expect("a link");
     let at = at.display();
     let code = format!(
-        "cat {at}/actions/data/link {at}/actions/data/folder/id 2>/dev/null
+        "cat {at}/shared/link {at}/shared/folder/id 2>/dev/null
          ln -s {at}/home/.ssh/id \"$TMPDIR/s\"; cat \"$TMPDIR/s\" 2>/dev/null
          ln {at}/home/.ssh/id \"$TMPDIR/h\" 2>/dev/null && cat \"$TMPDIR/h\"
          mv {at}/home/.ssh/id \"$TMPDIR/m\" 2>/dev/null && cat \"$TMPDIR/m\"
@@ -92,7 +91,7 @@ fn no_link_that_is_there_or_made_leads_to_what_is_not_named() {
          cd {at}/home/.ssh && cat id 2>/dev/null
          echo tried"
     );
-    let ran = ran(session, "'data'", &code);
+    let ran = ran(session, "'../shared'", &code);
     ran.prints("tried\n");
     assert!(ran.path().join("home/.ssh/id").exists());
 }
@@ -148,14 +147,13 @@ print(json.dumps([
         )
         .script("local r = actions.t.p({}) print(json.encode(r)) print(actions.t.s({}))")
         .prints(
-            "[\"clusters\",[\"cache\",\"config\"],\"cached\",\"beside\",\"helped\",1,3,3,\"abc\"]\n1,2,3\np\n\n",
+            "[\"clusters\",[\"cache\",\"config\"],\"cached\",\"beside\",\"helped\",1,3,3,\"abc\"]\n1,2,3\np\n",
         );
 }
 
 #[test]
 fn a_path_below_the_home_folder_is_read() {
-    ran(session(), "'~/.kube'", "cat ~/.kube/config; ls ~/.kube")
-        .prints("clusterscache\nconfig\n\n");
+    ran(session(), "'~/.kube'", "cat ~/.kube/config; ls ~/.kube").prints("clusterscache\nconfig\n");
 }
 
 #[test]
@@ -175,10 +173,10 @@ fn a_refusal_names_the_field_and_a_wrong_field_names_its_place() {
         "Error: t.a failed: actions/init.lua:2: field 'reads' `nowhere` does not exist: make it before the action runs",
     );
     let linked = self::session();
-    symlink("/etc", linked.path().join("actions/etc")).expect("a link");
-    ran(linked, "'etc'", "echo 1").fails_with(
+    symlink("/etc", linked.path().join("link")).expect("a link");
+    ran(linked, "'../link'", "echo 1").fails_with(
         3,
-        "Error: actions/init.lua:2: define_action: field 'reads' `etc` leads through a symbolic link, which may come to lead elsewhere: name /etc",
+        "Error: actions/init.lua:2: define_action: field 'reads' `../link` leads through a symbolic link, which may come to lead elsewhere: name /etc",
     );
     for (executor, why) in [
         (
