@@ -1,9 +1,9 @@
 //! A run that is written down: opens the store for it, and says how it can go on.
 
 #[cfg(feature = "store")]
-pub(super) use with_store::{RunStore, counter, problem, store, store_in};
+pub(super) use with_store::{RunStore, problem, store, store_in};
 #[cfg(not(feature = "store"))]
-pub(super) use without_store::{counter, store};
+pub(super) use without_store::store;
 
 use super::report::Problem;
 use kael_engine::runtime::RunReport;
@@ -51,17 +51,14 @@ mod with_store {
 
     use super::super::args::Bounds;
     use super::super::config::{Config, Key, Value};
+    use super::super::counts::FILE;
     use super::super::sanitize::with_causes;
     use super::Problem;
     use kael_engine::environment::Environment;
-    use kael_engine::gate::CallCounter;
     use kael_engine::run_info::RunInfo;
     use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
     use kael_engine::sandbox::Script;
-    use kael_runs::{Begun, Rules, Runs, RunsError, StoredCounts, StoredRepo};
-
-    /// The file of the store in the data folder.
-    const FILE: &str = "store/kael.db";
+    use kael_runs::{Begun, Rules, Runs, RunsError, StoredRepo};
 
     /// The store of runs.
     pub(in super::super) struct RunStore(pub(in super::super) Runs);
@@ -70,12 +67,6 @@ mod with_store {
     pub(in super::super) struct Durable {
         runs: Runs,
         begun: Begun,
-    }
-
-    /// Counts calls for the budgets of policies in the same store, which is opened for the first of them.
-    pub(in super::super) fn counter(environment: &Environment) -> Option<Arc<dyn CallCounter>> {
-        let file = environment.data_folder().join(FILE);
-        Some(Arc::new(StoredCounts::in_file(file)))
     }
 
     /// The store, if it is wanted. Nothing is opened otherwise.
@@ -161,13 +152,10 @@ mod with_store {
 
 #[cfg(not(feature = "store"))]
 mod without_store {
-    use std::sync::Arc;
-
     use super::super::args::Bounds;
     use super::super::config::Config;
     use super::Problem;
     use kael_engine::environment::Environment;
-    use kael_engine::gate::CallCounter;
     use kael_engine::runtime::{LoadError, Repo, RunOptions, RunReport};
     use kael_engine::sandbox::Script;
 
@@ -176,11 +164,6 @@ mod without_store {
 
     /// There is none in this build.
     pub(in super::super) enum Durable {}
-
-    /// Without a store calls are not counted over time, and those of such budgets are denied.
-    pub(in super::super) fn counter(_: &Environment) -> Option<Arc<dyn CallCounter>> {
-        None
-    }
 
     pub(in super::super) fn store(
         is_wanted: bool,

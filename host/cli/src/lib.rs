@@ -4,6 +4,7 @@ mod approver;
 mod args;
 mod commands;
 pub mod config;
+mod counts;
 mod deciding_rule;
 pub mod doctor;
 mod dry_run;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::{Bounds, Shared};
-use super::durable;
+use super::counts;
 use crate::config::{Config, ConfigError, Key, Value};
 use kael_engine::environment::Environment;
 use kael_engine::executor::programs;
@@ -170,7 +170,7 @@ pub(super) fn settings(config: &Config, bounds: &Bounds, environment: Environmen
             files: config.policies.clone(),
             read_only: bounds.read_only,
             audit: config.audit.clone(),
-            counter: durable::counter(&environment),
+            counter: counts::counter(&environment),
             guarded: config.guarded.clone(),
             ..policy(&config.list(Key::Deny))
         },
