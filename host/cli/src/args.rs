@@ -119,6 +119,12 @@ pub(super) enum CliCommand {
     Token(server::Token),
     #[cfg(feature = "serve")]
     Tenant(server::Tenant),
+    #[cfg(feature = "serve")]
+    Script(server::Script),
+    #[cfg(feature = "serve")]
+    Schedule(server::Schedule),
+    #[cfg(feature = "serve")]
+    Hook(server::Hook),
 }
 
 /// Run a script.

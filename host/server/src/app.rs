@@ -9,7 +9,7 @@ use kael_engine::environment::Environment;
 use kael_engine::runtime::Runtime;
 use kael_runs::{Runs, StoredCounts};
 use kael_store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::auth::Authority;
 use crate::compiled::Compiled;
@@ -33,6 +33,8 @@ pub(crate) struct App {
     /// Where runs are driven: apart from the API, so that neither starves the other.
     pub(crate) runs: tokio::runtime::Handle,
     pub(crate) runner: Runner,
+    /// Wakes the loop of schedules: one of them was changed.
+    pub(crate) schedules: Notify,
     pub(crate) tenants: Tenants,
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,

@@ -5,8 +5,8 @@
 //! tenant's actions, policy and limits. What the run prints and calls is kept as events, which readers
 //! follow without a gap or a repeat. Nothing here answers a call of a script: that is the gate's.
 //!
-//! `api` are the handlers of HTTP, `web` the pages, `runner` claims and runs, `tables` is the SQL, `auth` knows who may do
-//! what. [`serve`] starts all of it. This crate prints nothing and reads no environment variable.
+//! `api` are the handlers of HTTP, `web` the pages, `runner` claims and runs, `triggers` begins runs by schedules and webhooks,
+//! `tables` is the SQL, `auth` knows who may do what. [`serve`] starts all of it. This crate prints nothing and reads no environment variable.
 //!
 //! [`Runtime`]: kael_engine::runtime::Runtime
 #![expect(
@@ -21,6 +21,7 @@ pub mod certificate;
 pub mod client;
 mod compiled;
 pub mod config;
+mod deliveries;
 mod event;
 mod id;
 mod listen;
@@ -41,6 +42,7 @@ mod serve;
 mod tables;
 mod tenant;
 mod time;
+mod triggers;
 mod walls;
 mod web;
 

@@ -34,6 +34,11 @@ struct OfState {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfRoute {
     route: String,
     code: u16,
@@ -63,6 +68,10 @@ pub(crate) struct Metrics {
     free: Gauge,
     storage_limit: Family<OfTenant, Gauge>,
     certificate: Gauge,
+    fires: Family<OfOutcome, Counter>,
+    deliveries: Family<OfOutcome, Counter>,
+    clock_steps: Counter,
+    sent: Family<OfOutcome, Counter>,
 }
 
 fn seconds() -> Histogram {
@@ -94,6 +103,10 @@ impl Metrics {
             free: Gauge::default(),
             storage_limit: Family::default(),
             certificate: Gauge::default(),
+            fires: Family::default(),
+            deliveries: Family::default(),
+            clock_steps: Counter::default(),
+            sent: Family::default(),
         };
         metrics.register();
         metrics
@@ -192,6 +205,48 @@ impl Metrics {
             "Since the claim loop last came around",
             self.claim_age.clone(),
         );
+        registry.register(
+            "schedule_fires",
+            "Fires of schedules, by what became of them",
+            self.fires.clone(),
+        );
+        registry.register(
+            "hook_deliveries",
+            "Webhooks that came in, by what became of them",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "clock_steps",
+            "Times that the clock of the machine stepped by more than a minute",
+            self.clock_steps.clone(),
+        );
+        registry.register(
+            "webhook_deliveries",
+            "Tries to deliver webhooks that go out, by what became of them",
+            self.sent.clone(),
+        );
+    }
+
+    /// Fires of schedules had this outcome.
+    pub(crate) fn fired(&self, outcome: &'static str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(0);
+        self.fires
+            .get_or_create(&OfOutcome { outcome })
+            .inc_by(count);
+    }
+
+    /// A webhook came in.
+    pub(crate) fn delivered(&self, outcome: &'static str) {
+        self.deliveries.get_or_create(&OfOutcome { outcome }).inc();
+    }
+
+    /// A webhook that goes out was tried.
+    pub(crate) fn sent(&self, outcome: &'static str) {
+        self.sent.get_or_create(&OfOutcome { outcome }).inc();
+    }
+
+    pub(crate) fn clock_stepped(&self) {
+        self.clock_steps.inc();
     }
 
     /// What a tenant is called. Those beyond a number of them have one name together.

@@ -35,6 +35,9 @@ pub struct Problem {
     /// Seconds after which the request may be sent again; in `Retry-After`, too.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retry_after: Option<u64>,
+    /// The id of the run, where the problem is one of a run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<String>,
 }
 
 /// The kinds of problems.
@@ -52,6 +55,7 @@ pub(crate) enum Kind {
     AlreadyDecided,
     Expired,
     NotAllowed,
+    NotCurrent,
     TooLarge,
     UnsupportedMedia,
     ScriptError,
@@ -62,6 +66,8 @@ pub(crate) enum Kind {
     Gone,
     Unavailable,
     Timeout,
+    RunFailed,
+    RunGoesOn,
 }
 
 impl Kind {
@@ -119,6 +125,11 @@ impl Kind {
                 "not_allowed",
                 "This person may not decide this",
             ),
+            Self::NotCurrent => (
+                StatusCode::PRECONDITION_FAILED,
+                "not_current",
+                "It has changed since it was read",
+            ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
@@ -165,6 +176,16 @@ impl Kind {
                 "timeout",
                 "The request took too long to arrive",
             ),
+            Self::RunFailed => (
+                StatusCode::BAD_GATEWAY,
+                "run_failed",
+                "The run did not succeed",
+            ),
+            Self::RunGoesOn => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "run_goes_on",
+                "The run has not ended in time",
+            ),
         }
     }
 }
@@ -184,6 +205,7 @@ impl Problem {
             limit: None,
             used: None,
             retry_after: None,
+            run: None,
         }
     }
 

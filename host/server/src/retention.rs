@@ -152,6 +152,10 @@ mod tests {
             exit_code: None,
             error: None,
             usage: None,
+            parent: None,
+            restarts: 0,
+            turns: 0,
+            status: None,
         }
     }
 

@@ -63,7 +63,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(open, ["/healthz", "/readyz", "/v1/login"]);
+        assert_eq!(
+            open,
+            ["/healthz", "/readyz", "/v1/hooks/in/{id}", "/v1/login"]
+        );
         let needed = |method, path| roles.needed(&method, path);
         assert_eq!(needed(Method::POST, "/v1/runs"), Some(Role::Submitter));
         assert_eq!(needed(Method::HEAD, "/v1/tokens"), Some(Role::Manager));

@@ -14,7 +14,7 @@ use kael_engine::sandbox::EngineError;
 use kael_runs::StoredCounts;
 use kael_store::{Mode, Store, StoreError};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, session};
@@ -23,6 +23,7 @@ use crate::auth::Authority;
 use crate::certificate;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
+use crate::deliveries::sender;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::otlp::Exporter;
@@ -33,6 +34,7 @@ use crate::router;
 use crate::runner::{Runner, claim, recover};
 use crate::tables::{tenants, tokens};
 use crate::tenant::{TENANTS, TenantSettings};
+use crate::triggers::scheduler;
 use crate::walls::Walls;
 
 /// Instances beyond those of runs: for loading repos and for checking scripts.
@@ -159,6 +161,8 @@ pub async fn serve<F: Future<Output = ()>>(
     };
     let claims = tokio::spawn(claim::claim_runs(app.clone()));
     let keeping = tokio::spawn(retention::keep(app.clone()));
+    let schedules = tokio::spawn(scheduler::run(app.clone()));
+    let deliveries = tokio::spawn(sender::run(app.clone()));
     let ending = app.ending.subscribe();
     let serving = tokio::spawn(listener.serve(router::router(app.clone()), ending));
     started(Started {
@@ -178,6 +182,8 @@ pub async fn serve<F: Future<Output = ()>>(
     drain(&app, config.drain, stop()).await;
     claims.abort();
     keeping.abort();
+    schedules.abort();
+    deliveries.abort();
     app.ending.send_replace(true);
     serving.await.ok();
     if let Some(sending) = sending {
@@ -260,6 +266,7 @@ async fn open(
         engine,
         runs,
         runner: Runner::new(config.slots),
+        schedules: Notify::new(),
         tenants: Tenants::default(),
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),

@@ -68,6 +68,7 @@ fn every_operation_refuses_who_has_no_token_who_may_less_and_another_tenant() {
             &run
         };
         let named = path.replace("{id}", id).replace("{name}", "acme");
+        let named = named.replace("{tenant}", "acme");
         let body = if method == "GET" || method == "DELETE" {
             Value::Null
         } else {
@@ -86,7 +87,7 @@ fn every_operation_refuses_who_has_no_token_who_may_less_and_another_tenant() {
                 answer.body
             );
         }
-        if path.contains("{id}") {
+        if path.contains("{id}") || path.contains("{tenant}") {
             let answer = server.ask(&method, &named, Some(&other), &body);
             assert_eq!(
                 answer.status, 404,

@@ -4,11 +4,14 @@ mod alerts;
 mod api;
 mod backup;
 mod budgets;
+mod commands;
 mod crash;
 mod crash;
 mod doctor;
 mod durable;
 mod events;
+mod functions;
+mod hooks;
 mod house;
 mod mcp;
 mod operate;
@@ -16,6 +19,9 @@ mod origin;
 mod page;
 mod retention;
 mod runs;
+mod schedules;
+mod scripts;
+mod subscriptions;
 mod tenants;
 mod traces;
 
@@ -101,7 +107,11 @@ impl Server {
 
     /// Starts a server whose operator has signed in before.
     pub(crate) fn restart(session: &Kael, token: &str) -> Self {
-        let mut server = Self::spawn(session, &[]);
+        Self::restart_with(session, token, &[])
+    }
+
+    pub(crate) fn restart_with(session: &Kael, token: &str, arguments: &[&str]) -> Self {
+        let mut server = Self::spawn(session, arguments);
         token.clone_into(&mut server.token);
         server
     }
@@ -207,6 +217,19 @@ impl Server {
     /// Sends something as the operator.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask("POST", path, Some(&self.token), body)
+    }
+
+    /// Changes something as the operator.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        self.ask("PUT", path, Some(&self.token), body)
+    }
+
+    /// Stores a script as the operator.
+    pub(crate) fn store(&self, name: &str, script: &str) -> Value {
+        let body = json!({ "script": script });
+        self.put(&format!("/v1/scripts/{name}"), &body)
+            .is(200)
+            .json()
     }
 
     /// Submits a script as the operator: the id of its run.

@@ -66,13 +66,13 @@ impl Session<'_> {
             .send("GET", path, &[("Cookie", &self.cookie)], "")
     }
 
-    fn csrf(&self) -> String {
+    pub(super) fn csrf(&self) -> String {
         let page = self.get("/runs").is(200).body;
         let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form");
         rest.split('"').next().expect("a value").to_owned()
     }
 
-    fn send(&self, path: &str, body: &str) -> Answer {
+    pub(super) fn send(&self, path: &str, body: &str) -> Answer {
         form(self.server, path, &[("Cookie", &self.cookie)], body)
     }
 }

@@ -92,5 +92,11 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Token(command) => server::token(&args.shared, &command, &environment),
         #[cfg(feature = "serve")]
         CliCommand::Tenant(command) => server::tenant(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Script(command) => server::script(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Schedule(command) => server::schedule(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
+        CliCommand::Hook(command) => server::hook(&args.shared, &command, &environment),
     }
 }

@@ -1,18 +1,26 @@
 //! Takes requests apart; what cannot be read is a problem document.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::words::{self, Words};
 use crate::app::App;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
+
+/// Bytes of a short body, and how long it may take to arrive.
+const SHORT: usize = 1 << 20;
+const ARRIVES: Duration = Duration::from_secs(10);
 
 /// A body of JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -27,6 +35,31 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             Err(error) => Err(of_json(&error)),
         }
     }
+}
+
+/// A body of bytes that is short and arrives soon.
+pub(crate) struct Short(pub(crate) Bytes);
+
+impl FromRequest<Arc<App>> for Short {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
+        short(request.into_body()).await.map(Self)
+    }
+}
+
+/// The whole of a short body.
+pub(crate) async fn short(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let Ok(arrived) = timeout(ARRIVES, Limited::new(body, SHORT).collect()).await else {
+        let detail = "the body took more than 10 seconds to arrive";
+        return Err(Problem::new(Kind::Timeout, detail));
+    };
+    arrived.map(|body| body.to_bytes()).map_err(|error| {
+        match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => Problem::new(Kind::TooLarge, "the body may have 1 MiB"),
+            None => Problem::new(Kind::InvalidRequest, "the body stopped half way"),
+        }
+    })
 }
 
 fn of_json(error: &JsonRejection) -> Problem {

@@ -10,13 +10,21 @@ pub(crate) mod audit;
 pub(crate) mod calls;
 pub(crate) mod cancel;
 pub(crate) mod check;
+pub(crate) mod conditions;
 pub(crate) mod events;
 pub(crate) mod extract;
+pub(crate) mod functions;
 pub(crate) mod health;
+pub(crate) mod hook_in;
+pub(crate) mod hooks;
 pub(crate) mod mcp;
+pub(crate) mod run_row;
 pub(crate) mod runs;
+pub(crate) mod schedules;
+pub(crate) mod scripts;
 pub(crate) mod session;
 pub(crate) mod submit;
+pub(crate) mod subscriptions;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod types;
@@ -93,6 +101,20 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tenants::get, tenants::put))
         .routes(routes!(alerts::send, alerts::list))
         .routes(routes!(alerts::get))
+        .routes(routes!(scripts::list))
+        .routes(routes!(scripts::get, scripts::put, scripts::delete))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::get, schedules::put, schedules::delete))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(hooks::list, hooks::create))
+        .routes(routes!(hooks::delete))
+        .routes(routes!(hook_in::take))
+        .routes(routes!(functions::call))
+        .routes(routes!(subscriptions::list, subscriptions::create))
+        .routes(routes!(subscriptions::delete))
+        .routes(routes!(subscriptions::resume))
         .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))

@@ -13,6 +13,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::extract::{Body, header as text_of};
+use super::run_row::{Named, TO_LIVE, check_fields, queued};
 use super::types::{Run, Submit};
 use crate::app::{App, StoreResult};
 use crate::auth::Scope;
@@ -20,17 +21,14 @@ use crate::event::{Event, Kind as EventKind};
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::tables::runs::{RunRow, State};
+use crate::tables::runs::RunRow;
 use crate::tables::{Scoped, events, queue, retention, runs, sources, traces};
 use crate::tenant::Tenant;
 use crate::time;
+use crate::triggers::stored;
 
-/// Bytes of a script, of all arguments, of all labels.
+/// Bytes of a script.
 pub(super) const MAX_SCRIPT: usize = 8 << 20;
-const MAX_ARGS: usize = 1 << 20;
-const MAX_LABELS: usize = 8 << 10;
-/// How long a run waits for its turn unless its submitter says otherwise.
-const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
 /// How long an idempotency key is known.
 const KEY_LIVES: i64 = 24 * 3600 * time::SECOND;
 
@@ -54,6 +52,7 @@ pub(crate) struct NewRun {
         (status = 202, description = "The run is in the queue", body = Run),
         (status = 200, description = "The run of an earlier request with the same key", body = Run),
         (status = 409, description = "The key belongs to another request", body = Problem),
+        (status = 404, description = "There is no stored script of that name", body = Problem),
         (status = 422, description = "The script is no Lua, or a value is not allowed", body = Problem),
         (status = 429, description = "The queue or the storage is full", body = Problem)
     ),
@@ -105,7 +104,7 @@ fn traceparent(app: &App, headers: &HeaderMap) -> Option<String> {
     TraceContext::parse(text).map(|_| text.to_owned())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -119,7 +118,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-fn digest_of(body: &Submit) -> [u8; 32] {
+pub(super) fn digest_of(body: &Submit) -> [u8; 32] {
     // Fields in their order and maps sorted: the same request has the same text.
     let text = serde_json::to_vec(body).unwrap_or_default();
     Sha256::digest(&text).into()
@@ -129,43 +128,32 @@ fn digest_of(body: &Submit) -> [u8; 32] {
 pub(crate) async fn new_run(
     app: &App,
     scope: &Scope,
-    body: Submit,
+    mut body: Submit,
     origin: &str,
 ) -> Result<NewRun, Problem> {
     let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
-    let Some(script) = body.script else {
-        return Err(invalid(
-            "`script` is missing: the text of the script to run".to_owned(),
-        ));
+    let (name, source) = match (body.script.take(), &body.name) {
+        (Some(script), name) => {
+            let name = name.clone().unwrap_or_else(|| "script.lua".to_owned());
+            if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+                return Err(invalid(
+                    "`name` must be 1 to 200 bytes without control characters".to_owned(),
+                ));
+            }
+            (name, script.into_bytes())
+        }
+        (None, Some(name)) => stored::text(app, scope, name).await?,
+        (None, None) => {
+            return Err(invalid(
+                "`script` is missing: the text of the script to run, or `name`, that of a stored one"
+                    .to_owned(),
+            ));
+        }
     };
-    let name = body.name.unwrap_or_else(|| "script.lua".to_owned());
-    if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
-        return Err(invalid(
-            "`name` must be 1 to 200 bytes without control characters".to_owned(),
-        ));
+    if source.len() > MAX_SCRIPT {
+        return Err(too_large(source.len()));
     }
-    if script.len() > MAX_SCRIPT {
-        return Err(too_large(script.len()));
-    }
-    let args: usize = body.args.iter().map(String::len).sum();
-    if args > MAX_ARGS || body.args.len() > 10_000 {
-        return Err(invalid(format!(
-            "`args` may have {MAX_ARGS} bytes in 10000 texts"
-        )));
-    }
-    let labels = serde_json::to_string(&body.labels).unwrap_or_default();
-    if labels.len() > MAX_LABELS || body.labels.len() > 64 {
-        return Err(invalid(format!(
-            "`labels` may have {MAX_LABELS} bytes in 64 texts"
-        )));
-    }
-    if !(-100..=100).contains(&body.priority) {
-        let detail = format!("`priority` must be from -100 to 100, got {}", body.priority);
-        return Err(invalid(detail));
-    }
-    body.limits
-        .within(scope.tenant.limits())
-        .map_err(|why| invalid(why).hint("the operator can give the tenant more"))?;
+    check_fields(&scope.tenant, &body)?;
     let time = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
         Some(text) => time::parse(text)
@@ -180,36 +168,13 @@ pub(crate) async fn new_run(
             "`deadline` must lie behind `start_at`, and in the future".to_owned(),
         ));
     }
-    let source = script.into_bytes();
     let digest: [u8; 32] = Sha256::digest(&source).into();
     must_compile(app, scope, &name, digest, &source).await?;
+    let script = Named { name, digest };
     let row = RunRow {
-        id: Id::new(),
-        tenant: scope.tenant.id,
-        state: State::Queued,
-        reason: None,
-        name,
-        source: digest,
-        args: serde_json::to_string(&body.args).unwrap_or_default(),
-        labels,
-        limits: serde_json::to_string(&body.limits).unwrap_or_default(),
-        read_only: body.read_only,
-        priority: i64::from(body.priority),
-        origin: origin.to_owned(),
-        submitter: scope.caller.name.clone(),
-        token: Some(scope.caller.token),
-        created: now,
         ready,
         deadline: Some(deadline),
-        started: None,
-        ended: None,
-        exit_code: None,
-        error: None,
-        usage: None,
-        parent: None,
-        restarts: 0,
-        turns: 0,
-        status: None,
+        ..queued(&scope.caller, scope.tenant.id, script, &body, origin, now)
     };
     Ok(NewRun {
         row,
@@ -347,7 +312,7 @@ pub(crate) async fn put(
 }
 
 /// What became of a run that was to be written.
-enum Put {
+pub(crate) enum Put {
     /// It waits for its turn.
     Queued,
     /// It waits for its time.
@@ -376,6 +341,11 @@ fn no_room(tenant: &Tenant, used: u64) -> Problem {
 
 fn write(tx: &Tx<'_>, scoped: Scoped, row: &RunRow, source: &[u8]) -> StoreResult<Put> {
     sources::put(tx, scoped, &row.source, source)?;
+    enter(tx, row)
+}
+
+/// Writes a run whose script is in the store.
+pub(crate) fn enter(tx: &Tx<'_>, row: &RunRow) -> StoreResult<Put> {
     runs::insert(tx, row)?;
     let event = Event {
         seq: 0,

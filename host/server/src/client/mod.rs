@@ -18,12 +18,17 @@ pub use events::{Follow, FollowedEvent};
 
 pub use crate::api::alerts::{MAX_SENT as MAX_SENT_ALERTS, SentAlerts, TakenAlerts};
 pub use crate::api::approvals::{Approval, Approvals, Decide};
+pub use crate::api::hooks::{Hook, Hooks, MadeHook, NewHook};
+pub use crate::api::schedules::{Fire, Schedule, Schedules};
+pub use crate::api::scripts::{NewScript, ScriptVersion, StoredScript, StoredScripts};
 pub use crate::api::session::{Login, Me, SignIn};
 pub use crate::api::tokens::{MadeToken, NewToken};
 pub use crate::api::types::{Run, RunError, Runs, Submit, Token};
 pub use crate::api::waits::{Resolve, SendSignal, SentSignal};
 pub use crate::problem::Problem;
 pub use crate::role::{Role, UnknownRole};
+pub use crate::triggers::due::CatchUp;
+pub use crate::triggers::plan::{Overlap, Plan};
 use connect::Address;
 
 /// Bytes of an answer.
@@ -139,6 +144,22 @@ impl Client {
     pub async fn submit(&self, submit: &Submit, key: Option<&str>) -> Result<Run, ClientError> {
         let header = key.map(|key| ("idempotency-key", key));
         self.ask(Method::POST, "/v1/runs", Some(submit), header.as_slice())
+            .await
+    }
+
+    /// Sends a document that follows a version, and gets one.
+    ///
+    /// # Errors
+    /// Why there is none: among others, that there is another version.
+    pub async fn put_behind<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        version: Option<u32>,
+    ) -> Result<T, ClientError> {
+        let tag = version.map(|version| format!("\"{version}\""));
+        let header = tag.as_deref().map(|tag| ("if-match", tag));
+        self.ask(Method::PUT, path, Some(body), header.as_slice())
             .await
     }
 

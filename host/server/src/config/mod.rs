@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kael_engine::catalog::Destination;
 use kael_engine::policy::Node;
 pub use kael_engine::settings_file::SettingsError as ConfigError;
 use kael_engine::settings_file::{Errors, Table, read_settings};
@@ -38,6 +39,8 @@ pub struct ServeConfig {
     pub per_peer: Option<usize>,
     /// The collector of traces: its address.
     pub otlp: Option<Client>,
+    /// Where webhooks that go out may be sent, beside names of the internet.
+    pub deliver_to: Vec<Destination>,
     /// The tenants that the file names. Others may have been made by a request.
     pub tenants: Vec<(String, TenantSettings)>,
 }
@@ -67,6 +70,7 @@ impl ServeConfig {
             connections: 10_000,
             per_peer: None,
             otlp: None,
+            deliver_to: Vec::new(),
             tenants: Vec::new(),
         }
     }
@@ -106,6 +110,7 @@ impl ServeConfig {
             "connections",
             "connections_per_peer",
             "otlp",
+            "deliver_to",
             "tenants",
         ];
         let Some(mut table) = Table::of(root, "the file", KEYS, errors) else {
@@ -155,6 +160,12 @@ impl ServeConfig {
         }
         if let Some(time) = table.parsed::<TimeLimit>("drain") {
             self.drain = time.duration();
+        }
+        for text in table.texts("deliver_to") {
+            match text.parse() {
+                Ok(destination) => self.deliver_to.push(destination),
+                Err(error) => table.wrong("deliver_to", &format!("is wrong: {error}")),
+            }
         }
         let tenants = &mut self.tenants;
         table.for_tables("tenants", TENANT_KEYS, |mut tenant| {

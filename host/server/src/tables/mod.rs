@@ -6,11 +6,16 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod events;
+pub(crate) mod fires;
+pub(crate) mod hooks;
 pub(crate) mod queue;
 pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod runs;
+pub(crate) mod schedules;
+pub(crate) mod scripts;
 pub(crate) mod sources;
+pub(crate) mod subscriptions;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod traces;
@@ -41,11 +46,16 @@ mod tests {
             super::alerts::ALL,
             super::audit::ALL,
             super::events::ALL,
+            super::fires::ALL,
+            super::hooks::ALL,
             super::queue::ALL,
             super::restore::ALL,
             super::retention::ALL,
             super::runs::ALL,
+            super::schedules::ALL,
+            super::scripts::ALL,
             super::sources::ALL,
+            super::subscriptions::ALL,
             super::tenants::ALL,
             super::tokens::ALL,
             super::traces::ALL,

@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements};
+use super::{Scoped, statements, subscriptions};
 use crate::id::Id;
 
 /// Where a run stands. Codes are what the store has, and never change their meaning.
@@ -301,6 +301,7 @@ pub(crate) fn end(tx: &Tx<'_>, id: &Id, ended: &Ended) -> Result<bool, StoreErro
     if let Some(result) = &ended.result {
         tx.execute(ADD_RESULT, &[id.into(), result.into()])?;
     }
+    subscriptions::announce_end(tx, id)?;
     Ok(true)
 }
 

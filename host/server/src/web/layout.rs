@@ -5,12 +5,15 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::access::Visitor;
 use super::alone::{brand, head};
+use crate::problem::Problem;
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
-const PAGES: [(&str, &str, Role); 7] = [
+const PAGES: [(&str, &str, Role); 9] = [
     ("/runs", "Runs", Role::Viewer),
     ("/approvals", "Approvals", Role::Viewer),
+    ("/scripts", "Scripts", Role::Viewer),
+    ("/schedules", "Schedules", Role::Viewer),
     ("/catalog", "Actions", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
     ("/tokens", "Tokens", Role::Manager),
@@ -107,6 +110,15 @@ pub(super) fn address(path: &str, query: &[(&str, Option<&str>)]) -> String {
         Some(format!("{key}={}", quoted(value)))
     });
     format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
+}
+
+/// What a form could not do, above it.
+pub(super) fn refusal(problem: Option<&Problem>) -> Markup {
+    html! {
+        @if let Some(problem) = problem {
+            div class="note bad" role="alert" { (problem.detail) @if let Some(hint) = &problem.hint { " — " (hint) } }
+        }
+    }
 }
 
 fn quoted(text: &str) -> String {

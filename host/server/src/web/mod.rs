@@ -14,6 +14,8 @@ mod chart;
 mod layout;
 mod run;
 mod runs;
+mod schedules;
+mod scripts;
 mod sign_in;
 mod submit;
 mod tenants;
@@ -42,6 +44,16 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/runs/{id}/resume", post(run::resume))
         .route("/runs/{id}/calls/{call}/decision", post(approvals::decide))
         .route("/approvals", get(approvals::show))
+        .route("/scripts", get(scripts::show).post(scripts::make))
+        .route(
+            "/scripts/{name}",
+            get(scripts::detail).post(scripts::change),
+        )
+        .route("/scripts/{name}/run", post(scripts::run))
+        .route("/scripts/{name}/delete", post(scripts::delete))
+        .route("/schedules", get(schedules::show).post(schedules::put))
+        .route("/schedules/{name}", get(schedules::detail))
+        .route("/schedules/{name}/{what}", post(schedules::act))
         .route("/catalog", get(catalog::show))
         .route("/tokens", get(tokens::show).post(tokens::create))
         .route("/tokens/{id}/delete", post(tokens::delete))

@@ -63,6 +63,7 @@ fn filters(params: &ListParams) -> Markup {
                 }
             }
             @if !now.is_empty() { input type="hidden" name="state" value=(now); }
+            @if let Some(origin) = &params.origin { input type="hidden" name="origin" value=(origin); }
             input name="name" placeholder="Script" aria-label="Script" value=(params.name.as_deref().unwrap_or(""));
             input name="label" placeholder="Label key=value" aria-label="Label" value=(params.label.as_deref().unwrap_or(""));
             button { "Filter" }
@@ -76,6 +77,7 @@ fn address(params: &ListParams, state: Option<&str>, cursor: Option<&str>) -> St
         ("state", state),
         ("name", params.name.as_deref()),
         ("label", params.label.as_deref()),
+        ("origin", params.origin.as_deref()),
         ("cursor", cursor),
     ];
     layout::address("/runs", &parts)

@@ -74,9 +74,7 @@ pub(super) async fn send(visitor: Visitor, Form(sent): Form<Sent>) -> Page {
 fn form(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Markup {
     html! {
         div class="head" { h1 { "New run" } span class="soft" { "in " (visitor.scope.tenant.name) } }
-        @if let Some(problem) = problem {
-            div class="note bad" role="alert" { (problem.detail) @if let Some(hint) = &problem.hint { " — " (hint) } }
-        }
+        (layout::refusal(problem))
         form method="post" action="/runs/new" class="card pad" {
             input type="hidden" name="csrf" value=(visitor.csrf());
             div class="field" {

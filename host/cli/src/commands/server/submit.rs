@@ -1,6 +1,7 @@
 //! `kael-host submit`: gives a script to a server.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 
 use kael_server::client::Submit;
 
@@ -45,29 +46,47 @@ fn request(arguments: &Arguments) -> Result<Submit, String> {
             "unexpected argument `{word}` (see kael-host submit --help; a file can be named ./{word})"
         ));
     }
-    let (name, source) = named(script)?;
-    let script =
-        String::from_utf8(source).map_err(|_| format!("the script `{name}` is not UTF-8 text"))?;
+    let (name, script) = match arguments.stored {
+        true => (script.to_string_lossy().into_owned(), None),
+        false => {
+            let (name, text) = text_of(script)?;
+            (name, Some(text))
+        }
+    };
     let args = rest.iter().map(|word| {
         let text = word
             .to_str()
             .ok_or_else(|| format!("the argument `{}` is not UTF-8", word.to_string_lossy()))?;
         Ok(text.to_owned())
     });
-    let labels = arguments.labels.iter().map(|label| {
-        let (key, value) = label
-            .split_once('=')
-            .ok_or_else(|| format!("--label `{label}` must be KEY=VALUE"))?;
-        Ok((key.to_owned(), value.to_owned()))
-    });
     Ok(Submit {
-        script: Some(script),
+        script,
         name: Some(name),
         args: args.collect::<Result<_, String>>()?,
-        labels: labels.collect::<Result<BTreeMap<_, _>, String>>()?,
+        labels: labels(&arguments.labels)?,
         priority: arguments.priority,
         start_at: arguments.start_at.clone(),
         read_only: arguments.read_only,
         ..Submit::default()
     })
+}
+
+/// The name and the text of a script that is a file, or stdin.
+pub(super) fn text_of(script: &OsStr) -> Result<(String, String), String> {
+    let (name, source) = named(script)?;
+    match String::from_utf8(source) {
+        Ok(text) => Ok((name, text)),
+        Err(_) => Err(format!("the script `{name}` is not UTF-8 text")),
+    }
+}
+
+/// The labels of a command line.
+pub(super) fn labels(words: &[String]) -> Result<BTreeMap<String, String>, String> {
+    let pairs = words.iter().map(|label| {
+        let (key, value) = label
+            .split_once('=')
+            .ok_or_else(|| format!("--label `{label}` must be KEY=VALUE"))?;
+        Ok((key.to_owned(), value.to_owned()))
+    });
+    pairs.collect()
 }

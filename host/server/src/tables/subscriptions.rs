@@ -1,0 +1,263 @@
+//! Subscriptions to events, and the deliveries that are still to be made.
+//!
+//! A delivery is written in the transaction of what it tells: so none is lost, and none tells what did
+//! not happen.
+
+use kael_store::{Row, StoreError, Tx, Value};
+use serde_json::json;
+
+use super::{Scoped, runs, statements};
+use crate::deliveries::RUN_FINISHED;
+use crate::id::Id;
+use crate::time;
+
+/// Deliveries of a subscription that wait; what comes then is not told.
+const MAX_WAITING: i64 = 10_000;
+
+/// A subscription as the store has it.
+#[derive(Clone)]
+pub(crate) struct SubscriptionRow {
+    pub(crate) id: Id,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    /// JSON: a list of names of events.
+    pub(crate) events: String,
+    /// The key of signatures.
+    pub(crate) secret: String,
+    pub(crate) by: String,
+    pub(crate) created: i64,
+    /// Why nothing is sent any more.
+    pub(crate) stopped: Option<String>,
+    /// What became of the last try, and when.
+    pub(crate) last: Option<String>,
+    pub(crate) last_at: Option<i64>,
+}
+
+/// A delivery that is due.
+#[derive(Clone)]
+pub(crate) struct DeliveryRow {
+    pub(crate) id: Id,
+    pub(crate) subscription: Id,
+    pub(crate) event: String,
+    pub(crate) body: String,
+    /// How often it was tried.
+    pub(crate) tries: i64,
+}
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, url, events, secret, by, created, stopped, last, last_at FROM srv_subscriptions ",
+            $rest
+        )
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO srv_subscriptions (id, tenant, name, url, events, secret, by, created) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    LIST = columns!("WHERE tenant = ?1 ORDER BY name");
+    GET = columns!("WHERE tenant = ?1 AND id = ?2");
+    ANY = columns!("WHERE id = ?1");
+    DELETE = "DELETE FROM srv_subscriptions WHERE tenant = ?1 AND id = ?2";
+    TRIED = "UPDATE srv_subscriptions SET last = ?2, last_at = ?3 WHERE id = ?1";
+    STOP = "UPDATE srv_subscriptions SET stopped = ?2 WHERE id = ?1";
+    WANTED = "SELECT id, events FROM srv_subscriptions WHERE tenant = ?1 AND stopped IS NULL";
+    WANTED_OF_RUN = "SELECT subscribed.tenant FROM srv_subscriptions AS subscribed JOIN srv_runs AS run \
+                     ON run.tenant = subscribed.tenant WHERE run.id = ?1 LIMIT 1";
+    TENANT_OF = "SELECT tenant FROM srv_subscriptions WHERE id = ?1";
+    WAITING = "SELECT count(*) FROM srv_deliveries WHERE subscription = ?1";
+    ADD = "INSERT INTO srv_deliveries (id, subscription, event, body, tries, next) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+    // Few of each subscription: one that does not answer holds up no other.
+    DUE = "SELECT id, subscription, event, body, tries FROM (SELECT id, subscription, event, body, tries, next, \
+           row_number() OVER (PARTITION BY subscription ORDER BY next, id) AS place FROM srv_deliveries WHERE next <= ?1) \
+           WHERE place <= ?2 ORDER BY next, id LIMIT ?3";
+    NEXT = "SELECT min(next) FROM srv_deliveries";
+    LATER = "UPDATE srv_deliveries SET tries = ?2, next = ?3 WHERE id = ?1";
+    DROP_ONE = "DELETE FROM srv_deliveries WHERE id = ?1";
+    DROP_OF = "DELETE FROM srv_deliveries WHERE subscription = ?1";
+}
+
+/// Adds a subscription. False if the tenant has one of that name.
+pub(crate) fn insert(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    row: &SubscriptionRow,
+) -> Result<bool, StoreError> {
+    let values: [Value<'_>; 8] = [
+        (&row.id).into(),
+        scoped.0.into(),
+        (&row.name).into(),
+        (&row.url).into(),
+        (&row.events).into(),
+        (&row.secret).into(),
+        (&row.by).into(),
+        row.created.into(),
+    ];
+    Ok(tx.execute(INSERT, &values)? == 1)
+}
+
+pub(crate) fn list(tx: &Tx<'_>, scoped: Scoped) -> Result<Vec<SubscriptionRow>, StoreError> {
+    tx.query(LIST, &[scoped.0.into()], row)
+}
+
+pub(crate) fn get(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    id: &Id,
+) -> Result<Option<SubscriptionRow>, StoreError> {
+    tx.first(GET, &[scoped.0.into(), id.into()], row)
+}
+
+/// A subscription of any tenant, for who delivers.
+pub(crate) fn any(tx: &Tx<'_>, id: &Id) -> Result<Option<SubscriptionRow>, StoreError> {
+    tx.first(ANY, &[id.into()], row)
+}
+
+/// The tenant of a subscription.
+pub(crate) fn tenant_of(tx: &Tx<'_>, id: &Id) -> Result<Option<i64>, StoreError> {
+    tx.first(TENANT_OF, &[id.into()], |row| row.get(0))
+}
+
+/// Deletes a subscription with its deliveries. False if the tenant has none of that id.
+pub(crate) fn delete(tx: &Tx<'_>, scoped: Scoped, id: &Id) -> Result<bool, StoreError> {
+    if tx.execute(DELETE, &[scoped.0.into(), id.into()])? == 0 {
+        return Ok(false);
+    }
+    tx.execute(DROP_OF, &[id.into()]).map(|_| true)
+}
+
+/// Writes what became of a try.
+pub(crate) fn tried(tx: &Tx<'_>, id: &Id, last: &str) -> Result<(), StoreError> {
+    let values = [id.into(), last.into(), tx.now().into()];
+    tx.execute(TRIED, &values).map(|_| ())
+}
+
+/// Sends nothing any more, and forgets what was to be sent; or sends again, without a reason.
+pub(crate) fn stop(tx: &Tx<'_>, id: &Id, why: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(STOP, &[id.into(), why.into()])?;
+    match why {
+        Some(_) => tx.execute(DROP_OF, &[id.into()]).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Tells those who want to hear of it that a run has ended.
+pub(crate) fn announce_end(tx: &Tx<'_>, run: &Id) -> Result<(), StoreError> {
+    let wanted = tx.first(WANTED_OF_RUN, &[run.into()], |row| row.get::<i64>(0))?;
+    let Some(tenant) = wanted else {
+        return Ok(());
+    };
+    let Some(row) = runs::any(tx, run)? else {
+        return Ok(());
+    };
+    let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+    announce(tx, tenant, RUN_FINISHED, || {
+        json!({
+            "run": row.id,
+            "name": row.name,
+            "state": row.state.name(),
+            "reason": row.reason,
+            "exit_code": row.exit_code,
+            "error": row.error.as_deref().map(json),
+            "origin": row.origin,
+            "submitter": row.submitter,
+            "labels": json(&row.labels),
+        })
+    })
+}
+
+/// Tells those who want to hear of an event. `data` is what an event of this kind says.
+pub(crate) fn announce(
+    tx: &Tx<'_>,
+    tenant: i64,
+    event: &str,
+    data: impl FnOnce() -> serde_json::Value,
+) -> Result<(), StoreError> {
+    let all = tx.query(WANTED, &[tenant.into()], |row| {
+        Ok((Id::of(row.get(0)?), row.get::<String>(1)?))
+    })?;
+    let wants = |events: &String| {
+        let events: Vec<String> = serde_json::from_str(events).unwrap_or_default();
+        events.iter().any(|name| name == event)
+    };
+    let wanted: Vec<Id> = all
+        .into_iter()
+        .filter_map(|(id, events)| wants(&events).then_some(id))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let data = data();
+    for subscription in &wanted {
+        let waiting: Option<i64> = tx.first(WAITING, &[subscription.into()], |row| row.get(0))?;
+        if waiting.unwrap_or(0) >= MAX_WAITING {
+            tracing::warn!(
+                "the subscription {subscription} has {MAX_WAITING} deliveries that wait: no more is told"
+            );
+            continue;
+        }
+        let id = Id::new();
+        let body = json!({ "id": id, "event": event, "at": time::text(tx.now()), "data": data });
+        let body = body.to_string();
+        let values: [Value<'_>; 5] = [
+            (&id).into(),
+            subscription.into(),
+            event.into(),
+            (&body).into(),
+            tx.now().into(),
+        ];
+        tx.execute(ADD, &values)?;
+    }
+    Ok(())
+}
+
+/// Deliveries that are due: at most `each` of a subscription.
+pub(crate) fn due(
+    tx: &Tx<'_>,
+    now: i64,
+    each: i64,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>, StoreError> {
+    tx.query(DUE, &[now.into(), each.into(), limit.into()], |row| {
+        Ok(DeliveryRow {
+            id: Id::of(row.get(0)?),
+            subscription: Id::of(row.get(1)?),
+            event: row.get(2)?,
+            body: row.get(3)?,
+            tries: row.get(4)?,
+        })
+    })
+}
+
+/// When the next delivery is due.
+pub(crate) fn next(tx: &Tx<'_>) -> Result<Option<i64>, StoreError> {
+    let next = tx.first(NEXT, &[], |row| row.get::<Option<i64>>(0))?;
+    Ok(next.flatten())
+}
+
+/// Tries a delivery again at a time.
+pub(crate) fn later(tx: &Tx<'_>, id: &Id, tries: i64, next: i64) -> Result<(), StoreError> {
+    tx.execute(LATER, &[id.into(), tries.into(), next.into()])
+        .map(|_| ())
+}
+
+/// A delivery was made.
+pub(crate) fn made(tx: &Tx<'_>, id: &Id) -> Result<(), StoreError> {
+    tx.execute(DROP_ONE, &[id.into()]).map(|_| ())
+}
+
+fn row(row: &Row<'_, '_>) -> Result<SubscriptionRow, StoreError> {
+    Ok(SubscriptionRow {
+        id: Id::of(row.get(0)?),
+        name: row.get(1)?,
+        url: row.get(2)?,
+        events: row.get(3)?,
+        secret: row.get(4)?,
+        by: row.get(5)?,
+        created: row.get(6)?,
+        stopped: row.get(7)?,
+        last: row.get(8)?,
+        last_at: row.get(9)?,
+    })
+}

@@ -1,0 +1,322 @@
+//! Schedules: what they answer, what they refuse, and runs that they begin.
+
+use kael_tests::Kael;
+use serde_json::{Value, json};
+
+use super::Server;
+use super::page::enter;
+use super::scripts::printed;
+
+/// Waits until a schedule has so many fires: all of them.
+fn fires(server: &Server, name: &str, count: usize) -> Vec<Value> {
+    let begun = std::time::Instant::now();
+    loop {
+        let schedule = server.get(&format!("/v1/schedules/{name}")).is(200).json();
+        let fires = schedule["fires"].as_array().cloned().unwrap_or_default();
+        if fires.len() >= count {
+            return fires;
+        }
+        assert!(begun.elapsed() < super::PATIENCE, "{schedule}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// So many minutes ago, as RFC 3339 has it.
+fn ago(minutes: u64) -> String {
+    let now = std::time::SystemTime::now();
+    kael_engine::run_info::timestamp(now - std::time::Duration::from_secs(60 * minutes))
+}
+
+#[test]
+fn a_schedule_says_when_it_fires_and_what_is_wrong_with_it() {
+    let server = Server::owning(Kael::new());
+    server.store("report", "print(...)");
+    let plan = json!({ "cron": "30 4 * * 1-5", "zone": "Europe/Berlin", "script": "report", "args": ["--all"], "from": "2026-03-26T00:00:00Z", "catch_up": "none" });
+    let made = server.put("/v1/schedules/nightly", &plan).is(200);
+    assert_eq!(made.header("etag"), Some("\"1\""));
+    // Everything in the past is missed, and told as such.
+    let missed = fires(&server, "nightly", 1);
+    assert_eq!(
+        (&missed[0]["outcome"], &missed[0]["at"]),
+        (&json!("missed"), &json!("2026-03-26T03:30:00.000Z"))
+    );
+    let schedule = server.get("/v1/schedules/nightly").is(200).json();
+    let next = schedule["next"].as_array().expect("times");
+    assert_eq!(next.len(), 10, "{schedule}");
+    assert!(
+        next.iter()
+            .all(|at| at.as_str().is_some_and(|at| at.ends_with(":30:00.000Z"))),
+        "{schedule}"
+    );
+    let future =
+        json!({ "cron": "0 0 29 2 *", "script": "report", "from": "2999-01-01T00:00:00Z" });
+    let far = server.put("/v1/schedules/far", &future).is(200).json();
+    assert_eq!(far["next"][0], "3004-02-29T00:00:00.000Z");
+    // Another plan is another version; `If-Match` holds as for scripts.
+    let bearer = format!("Bearer {}", server.token);
+    let put = |tag: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("If-Match", tag)];
+        server.send("PUT", "/v1/schedules/far", &headers, &future.to_string())
+    };
+    assert_eq!(put("\"1\"").is(200).json()["version"], 2);
+    put("\"1\"").is(412);
+    for (change, said) in [
+        (
+            json!({ "cron": "61 * * * *" }),
+            "`cron`: `61 * * * *` is no pattern",
+        ),
+        (json!({ "cron": "* * * * * *" }), "`cron`: "),
+        (
+            json!({ "cron": "0 0 30 2 *" }),
+            "`cron`: no day has a time of `0 0 30 2 *`",
+        ),
+        (
+            json!({ "zone": "Mars/Olympus" }),
+            "`zone`: `Mars/Olympus` is no time zone",
+        ),
+        (
+            json!({ "jitter": "2h" }),
+            "`jitter` is 2h, and may be an hour",
+        ),
+        (json!({ "from": "soon" }), "`from`: `soon` is no time"),
+        (json!({ "overlap": "maybe" }), "overlap"),
+        (json!({ "limits": { "memory": "1TiB" } }), "`limits.memory`"),
+        (json!({ "every": "1h" }), "every"),
+    ] {
+        let mut wrong = json!({ "cron": "@daily", "script": "report" });
+        for (key, value) in change.as_object().expect("an object") {
+            wrong[key] = value.clone();
+        }
+        let problem = server.put("/v1/schedules/wrong", &wrong).is(422).json();
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(said)),
+            "{problem}"
+        );
+    }
+    server
+        .put(
+            "/v1/schedules/wrong",
+            &json!({ "cron": "@daily", "script": "gone" }),
+        )
+        .is(404);
+    server.get("/v1/schedules/wrong").is(404);
+    let list = server.get("/v1/schedules").is(200).json();
+    assert_eq!(
+        list["schedules"].as_array().map(Vec::len),
+        Some(2),
+        "{list}"
+    );
+}
+
+#[test]
+fn a_schedule_fires_once_and_its_runs_are_runs_like_any_other() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    server.store("report", "print('fired', ...)");
+    // Each minute, and what was due in the last ten is caught up.
+    let plan = json!({ "cron": "* * * * *", "script": "report", "args": ["a"], "labels": { "team": "web" },
+        "overlap": "allow", "catch_up": "all", "from": ago(10) });
+    server.put("/v1/schedules/often", &plan).is(200);
+    let first = fires(&server, "often", 10);
+    server
+        .post("/v1/schedules/often/pause", &Value::Null)
+        .is(200);
+    let all = fires(&server, "often", first.len());
+    let mut runs = Vec::new();
+    for fire in &all {
+        assert_eq!(fire["outcome"], "started", "{fire}");
+        let run = fire["run"].as_str().expect("a run");
+        assert_eq!(printed(&server, run), "fired\ta\n");
+        runs.push(run.to_owned());
+    }
+    let run = server.get(&format!("/v1/runs/{}", runs[0])).is(200).json();
+    assert_eq!(
+        (&run["origin"], &run["labels"]),
+        (&json!("schedule often"), &json!({ "team": "web" }))
+    );
+    let listed = server
+        .get("/v1/runs?origin=schedule+often&limit=500")
+        .is(200)
+        .json();
+    assert_eq!(
+        listed["runs"].as_array().map(Vec::len),
+        Some(all.len()),
+        "{listed}"
+    );
+    let metrics = server.get("/metrics").is(200).body;
+    let counted = format!(
+        "kael_schedule_fires_total{{outcome=\"started\"}} {}",
+        all.len()
+    );
+    assert!(metrics.contains(&counted), "{metrics}");
+    // A new server does none of them again, whatever it is told of the past.
+    server.kill();
+    let server = Server::restart(&session, &token);
+    let paused = server.get("/v1/schedules/often").is(200).json();
+    assert_eq!(
+        (&paused["paused"], &paused["next"]),
+        (&json!(true), &json!([]))
+    );
+    server.put("/v1/schedules/often", &json!({ "cron": "*/1 * * * *", "script": "report", "catch_up": "all", "from": ago(60) })).is(200);
+    let resumed = server
+        .post("/v1/schedules/often/resume", &Value::Null)
+        .is(200)
+        .json();
+    let last = all[0]["at"].as_str().expect("a time");
+    assert!(resumed["next"][0].as_str() > Some(last), "{resumed}");
+    let run = server
+        .post("/v1/schedules/often/run", &Value::Null)
+        .is(202)
+        .json();
+    assert_eq!(run["origin"], "schedule often");
+    assert_eq!(
+        printed(&server, run["id"].as_str().expect("an id")),
+        "fired\n"
+    );
+    let metrics = server.get("/metrics").is(200).body;
+    assert!(metrics.contains("kael_clock_steps_total 0"), "{metrics}");
+}
+
+#[test]
+fn a_fire_waits_for_the_run_before_it_or_ends_it() {
+    let session = Kael::new().shell("wait", "", "sleep 600");
+    let server = Server::start(&session);
+    server.store("slow", "print('begun') actions.t.wait({})");
+    server.store("quick", "print('quick')");
+    let plan = |overlap: &str, script: &str| json!({ "cron": "* * * * *", "script": script, "overlap": overlap, "catch_up": "all", "from": ago(3) });
+    // The first run goes on; the others are left out, or wait.
+    server
+        .put("/v1/schedules/skips", &plan("skip", "slow"))
+        .is(200);
+    let skipped = fires(&server, "skips", 3);
+    server
+        .post("/v1/schedules/skips/pause", &Value::Null)
+        .is(200);
+    let outcomes: Vec<_> = skipped
+        .iter()
+        .rev()
+        .map(|fire| fire["outcome"].as_str())
+        .collect();
+    assert_eq!(
+        &outcomes[..3],
+        [Some("started"), Some("skipped"), Some("skipped")]
+    );
+    server
+        .put("/v1/schedules/queues", &plan("queue", "quick"))
+        .is(200);
+    let queued = fires(&server, "queues", 3);
+    // Each begins when the one before has ended.
+    for at in 0..queued.len() {
+        let begun = std::time::Instant::now();
+        let fire = loop {
+            let fire = fires(&server, "queues", queued.len())
+                .into_iter()
+                .rev()
+                .nth(at)
+                .expect("a fire");
+            if fire["run"].is_string() {
+                break fire;
+            }
+            assert!(begun.elapsed() < super::PATIENCE, "{fire}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        assert_eq!(
+            printed(&server, fire["run"].as_str().expect("a run")),
+            "quick\n"
+        );
+    }
+    // The run of the first fire is cancelled for the last one.
+    server
+        .put("/v1/schedules/cancels", &plan("cancel_previous", "slow"))
+        .is(200);
+    fires(&server, "cancels", 3);
+    let begun = std::time::Instant::now();
+    let (first, last) = loop {
+        let all = fires(&server, "cancels", 3);
+        if all[0]["run"].is_string() {
+            break (all.last().cloned().expect("a fire"), all[0].clone());
+        }
+        assert!(begun.elapsed() < super::PATIENCE, "{all:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let first = server.ended(first["run"].as_str().expect("a run"));
+    let message = first["error"]["message"].as_str().expect("a message");
+    assert!(
+        first["state"] == "cancelled" && message.starts_with("schedule cancels cancelled the run"),
+        "{first}"
+    );
+    let last = server
+        .get(&format!(
+            "/v1/runs/{}",
+            last["run"].as_str().expect("a run")
+        ))
+        .json();
+    assert!(last["ended"].is_null(), "{last}");
+}
+
+#[test]
+fn schedules_from_the_page() {
+    let server = Server::owning(Kael::new());
+    server.store("report", "print(...)");
+    let session = enter(&server, &server.token);
+    let csrf = session.csrf();
+    let form = format!(
+        "csrf={csrf}&name=nightly&cron=30+4+*+*+*&zone=Europe%2FBerlin&script=report&args=a+b&overlap=queue&catch_up=none"
+    );
+    let made = session.send("/schedules", &form);
+    assert_eq!(
+        made.header("location"),
+        Some("/schedules/nightly"),
+        "{made:?}"
+    );
+    let page = session.get("/schedules/nightly").is(200).body;
+    assert_eq!(page.matches("<li><time").count(), 10, "{page}");
+    let schedule = server.get("/v1/schedules/nightly").is(200).json();
+    assert_eq!(
+        (&schedule["plan"]["overlap"], &schedule["plan"]["args"]),
+        (&json!("queue"), &json!(["a", "b"]))
+    );
+    let wrong = session.send(
+        "/schedules",
+        &form
+            .replace("30+4", "<b>61</b>+4")
+            .replace("nightly", "other"),
+    );
+    assert!(
+        wrong.status == 422
+            && wrong.body.contains("is no pattern")
+            && !wrong.body.contains("<b>61"),
+        "{wrong:?}"
+    );
+    let act = |what: &str| {
+        session.send(
+            &format!("/schedules/nightly/{what}"),
+            &format!("csrf={csrf}"),
+        )
+    };
+    assert_eq!(act("pause").status, 303);
+    assert!(session.get("/schedules").is(200).body.contains("paused"));
+    assert_eq!(act("resume").status, 303);
+    let run = act("run");
+    let run = run
+        .header("location")
+        .and_then(|at| at.strip_prefix("/runs/"))
+        .expect("a run");
+    assert_eq!(printed(&server, run), "a\tb\n");
+    assert!(
+        session
+            .get("/runs?origin=schedule+nightly")
+            .is(200)
+            .body
+            .contains(run)
+    );
+    assert_eq!(
+        session.send("/schedules/nightly/delete", "csrf=x").status,
+        403
+    );
+    assert_eq!(act("delete").status, 303);
+    server.get("/v1/schedules/nightly").is(404);
+}
