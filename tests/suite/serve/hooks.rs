@@ -22,13 +22,10 @@ fn hook(server: &Server) -> (String, String) {
         .is(201)
         .json();
     let text = |key: &str| made[key].as_str().expect("a text").to_owned();
-    let (_, path) = {
-        let url = text("url");
-        let at = url.find("/v1/").expect("a path");
-        (url[..at].to_owned(), url[at..].to_owned())
-    };
+    let url = text("url");
+    let (_, path) = url.split_at(url.find("/v1/").expect("a path"));
     assert_eq!(path, format!("/v1/hooks/in/{}", text("id")));
-    (path, text("secret"))
+    (path.to_owned(), text("secret"))
 }
 
 pub(super) fn hex(secret: &str, text: &str) -> String {

@@ -19,8 +19,8 @@ use crate::app::App;
 use crate::problem::{Kind, Problem};
 use crate::tables::hooks::{self, HookRow};
 use crate::time;
+use crate::triggers;
 use crate::triggers::signature::Sent;
-use crate::triggers::{self};
 
 /// Bodies that are read at the same time: of all webhooks, as nobody is known before a body was read.
 static READING: Semaphore = Semaphore::const_new(256);

@@ -71,11 +71,11 @@ fn covers(allowed: &Destination, named: &Destination) -> bool {
 /// A name that can only have addresses of the internet: `kael_net` refuses it any other.
 fn is_public_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let last = |suffix: &&str| {
-        host.strip_suffix(*suffix)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    let is_below = |suffix: &str| {
+        let rest = host.strip_suffix(suffix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    address(&host).is_none() && host.contains('.') && !INSIDE.iter().any(|suffix| last(&suffix))
+    address(&host).is_none() && host.contains('.') && !INSIDE.into_iter().any(is_below)
 }
 
 #[cfg(test)]
