@@ -6,7 +6,6 @@ mod backup;
 mod budgets;
 mod commands;
 mod crash;
-mod crash;
 mod doctor;
 mod durable;
 mod events;

@@ -221,3 +221,24 @@ fn an_address_inside_is_refused_unless_the_operator_names_it() {
         )
     );
 }
+
+#[test]
+fn a_run_that_waits_tells_for_what() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let session = Kael::new();
+    let (server, url) = sending_to(&session, &listener);
+    let new = json!({ "name": "chat", "url": url, "events": ["run.waiting"] });
+    server.post("/v1/subscriptions", &new).is(201);
+    let run = server.submit("wait_for('go')");
+    let got = receive(&listener, "204 No Content");
+    let event: Value = serde_json::from_str(&got.body).expect("an event");
+    let data = &event["data"];
+    assert_eq!(
+        (&event["event"], &data["run"], &data["reason"]),
+        (
+            &json!("run.waiting"),
+            &json!(run),
+            &json!("the signal `go`")
+        )
+    );
+}

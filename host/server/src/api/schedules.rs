@@ -377,7 +377,7 @@ pub(crate) async fn run(
 }
 
 /// Submits a run of what a schedule runs.
-pub(crate) async fn run_now(app: &App, scope: &Scope, name: &str) -> Result<RunRow, Problem> {
+pub(crate) async fn run_now(app: &Arc<App>, scope: &Scope, name: &str) -> Result<RunRow, Problem> {
     let plan = one(app, scope, name).await?.plan;
     let body = Submit {
         name: Some(plan.script.clone()),

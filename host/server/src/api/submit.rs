@@ -21,6 +21,7 @@ use crate::event::{Event, Kind as EventKind};
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
+use crate::runner::place::Place;
 use crate::tables::runs::RunRow;
 use crate::tables::{Scoped, events, queue, retention, runs, sources, traces};
 use crate::tenant::Tenant;
@@ -222,7 +223,7 @@ async fn must_compile(
 
 /// Writes a run, and wakes the claim loop. False beside it if it is the run of an earlier request.
 pub(crate) async fn put(
-    app: &App,
+    app: &Arc<App>,
     tenant: &Tenant,
     new: NewRun,
     key: Option<(String, [u8; 32])>,
@@ -244,10 +245,7 @@ pub(crate) async fn put(
         );
         Problem::new(Kind::QueueFull, detail).quota(limit, used, 5)
     };
-    app.runner
-        .fair()
-        .reserve(tenant.id)
-        .map_err(|error| full(error.limit, error.used))?;
+    let place = Place::reserve(app, tenant.id).map_err(|error| full(error.limit, error.used))?;
     let limit = tenant.settings.max_queued;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let (scoped, storage) = (Scoped(tenant.id), tenant.keep.storage);
@@ -275,14 +273,13 @@ pub(crate) async fn put(
         if let Some(traceparent) = &new.traceparent {
             traces::add(tx, &row.id, traceparent)?;
         }
-        write(tx, scoped, &row, &new.source)
+        let put = write(tx, scoped, &row, &new.source)?;
+        if matches!(put, Put::Queued) {
+            place.enter();
+        }
+        Ok(put)
     });
-    let put = written.await;
-    let waits = matches!(put, Ok(Put::Queued));
-    if !waits {
-        app.runner.fair().left_queue(tenant.id, 1);
-    }
-    match put? {
+    match written.await? {
         Put::Queued => {
             app.runner.wake.notify_one();
             app.metrics.submitted(tenant.id);

@@ -37,7 +37,7 @@ pub(crate) struct NewSubscription {
     /// Where to send.
     #[schema(example = "https://example.org/hook")]
     pub(crate) url: String,
-    /// What to send: `run.finished`, `schedule.missed`.
+    /// What to send: `run.finished`, `run.parked`, `run.waiting`, `schedule.missed`.
     pub(crate) events: Vec<String>,
 }
 

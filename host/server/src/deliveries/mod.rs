@@ -11,9 +11,13 @@ pub(crate) mod sender;
 use std::time::Duration;
 
 /// What can be subscribed to.
-pub(crate) const EVENTS: [&str; 2] = [RUN_FINISHED, SCHEDULE_MISSED];
+pub(crate) const EVENTS: [&str; 4] = [RUN_FINISHED, RUN_PARKED, RUN_WAITING, SCHEDULE_MISSED];
 /// A run has ended, however.
 pub(crate) const RUN_FINISHED: &str = "run.finished";
+/// A run cannot go on without a person.
+pub(crate) const RUN_PARKED: &str = "run.parked";
+/// A run waits, for a person or something else.
+pub(crate) const RUN_WAITING: &str = "run.waiting";
 /// Fires of a schedule were missed.
 pub(crate) const SCHEDULE_MISSED: &str = "schedule.missed";
 

@@ -32,6 +32,8 @@ pub(crate) struct Share {
     max_queued: u64,
     running: u32,
     queued: u64,
+    /// Runs that are being written: they are in no queue yet.
+    reserved: u64,
     vtime: f64,
     /// Seconds that its runs have a slot, as a moving mean.
     mean: f64,
@@ -71,6 +73,7 @@ impl Fair {
             max_queued: 0,
             running: 0,
             queued: 0,
+            reserved: 0,
             vtime: 0.0,
             mean: FIRST,
             used: 0.0,
@@ -80,20 +83,34 @@ impl Fair {
         share.max_queued = max_queued;
     }
 
-    /// Takes places in a tenant's queue, before the runs are written.
+    /// Takes a place in a tenant's queue for a run that is about to be written. The run cannot be next before
+    /// [`enter`](Self::enter): who looked for it in the queue would not find it there, and forget the place.
     pub(crate) fn reserve(&mut self, tenant: i64) -> Result<(), Full> {
-        let least = self.least();
         let Some(share) = self.shares.get_mut(&tenant) else {
             return Err(Full { limit: 0, used: 0 });
         };
-        if share.queued >= share.max_queued {
+        let used = share.queued + share.reserved;
+        if used >= share.max_queued {
             return Err(Full {
                 limit: share.max_queued,
-                used: share.queued,
+                used,
             });
         }
-        share.enter(1, least);
+        share.reserved += 1;
         Ok(())
+    }
+
+    /// The run of a reserved place is in the queue.
+    pub(crate) fn enter(&mut self, tenant: i64) {
+        self.give_up(tenant);
+        self.add_queued(tenant, 1);
+    }
+
+    /// The run of a reserved place does not come.
+    pub(crate) fn give_up(&mut self, tenant: i64) {
+        if let Some(share) = self.shares.get_mut(&tenant) {
+            share.reserved = share.reserved.saturating_sub(1);
+        }
     }
 
     /// Runs that are in the queue already, such as those of the time before a restart.
@@ -248,13 +265,21 @@ mod tests {
             fair.reserve(1).expect("room");
         }
         assert_eq!(fair.reserve(1), Err(Full { limit: 5, used: 5 }));
+        // What is being written cannot be claimed, and a place that was given up is free.
+        assert_eq!(fair.plan(64), []);
+        for _ in 0..4 {
+            fair.enter(1);
+        }
+        fair.give_up(1);
+        fair.reserve(1).expect("room");
+        fair.enter(1);
         assert_eq!(fair.plan(64), [(1, 3)]);
         assert_eq!(fair.plan(64), []);
         fair.finished(1, Duration::from_millis(10), 0.05);
         assert_eq!(fair.plan(64), [(1, 1)]);
         fair.set(2, 1, 10, 10);
         for _ in 0..3 {
-            fair.reserve(2).expect("room");
+            fair.add_queued(2, 1);
         }
         // The slots of the server bound them all.
         assert_eq!(fair.plan(64), [(2, 1)]);
@@ -298,7 +323,7 @@ mod tests {
         let mut fair = fair(1, &[1, 1]);
         fair.add_queued(0, 1000);
         simulate(&mut fair, &[0.1, 0.1], 20.0);
-        fair.reserve(1).expect("room");
+        fair.add_queued(1, 1);
         // At once, or after the run that is equally far.
         let next: Vec<i64> = (0..2)
             .map(|_| {

@@ -7,6 +7,7 @@ pub(crate) mod fair;
 pub(crate) mod family;
 mod journal;
 pub(crate) mod live;
+pub(crate) mod place;
 mod recording;
 pub(crate) mod recover;
 mod repos;

@@ -25,7 +25,8 @@ statements! {
     DROP_TRACE = "DELETE FROM srv_traces WHERE run = ?1";
     // Every table that refers to a script by its digest is named here.
     DROP_SOURCE = "DELETE FROM srv_sources WHERE tenant = ?1 AND digest = ?2 \
-                   AND NOT EXISTS (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND source = ?2)";
+                   AND NOT EXISTS (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND source = ?2) \
+                   AND NOT EXISTS (SELECT 1 FROM srv_scripts WHERE tenant = ?1 AND digest = ?2)";
     STRANDED = "SELECT count(*) FROM srv_runs WHERE state = 0 AND NOT EXISTS \
                 (SELECT 1 FROM srv_queue WHERE tenant = srv_runs.tenant AND prio = -srv_runs.priority \
                  AND ready = srv_runs.ready AND run = srv_runs.id) \

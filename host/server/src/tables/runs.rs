@@ -3,6 +3,7 @@
 use kael_store::{Row, StoreError, Tx, Value};
 
 use super::{Scoped, statements, subscriptions};
+use crate::deliveries::{RUN_FINISHED, RUN_PARKED, RUN_WAITING};
 use crate::id::Id;
 
 /// Where a run stands. Codes are what the store has, and never change their meaning.
@@ -270,7 +271,12 @@ pub(crate) fn stop(
         error.into(),
         usage.into(),
     ];
-    tx.execute(STOP, &values).map(|_| ())
+    tx.execute(STOP, &values)?;
+    let event = match state {
+        State::Waiting => RUN_WAITING,
+        _ => RUN_PARKED,
+    };
+    subscriptions::announce_run(tx, id, event)
 }
 
 /// The run is to go on when it is its turn. False if it is over, or queued already.
@@ -301,7 +307,7 @@ pub(crate) fn end(tx: &Tx<'_>, id: &Id, ended: &Ended) -> Result<bool, StoreErro
     if let Some(result) = &ended.result {
         tx.execute(ADD_RESULT, &[id.into(), result.into()])?;
     }
-    subscriptions::announce_end(tx, id)?;
+    subscriptions::announce_run(tx, id, RUN_FINISHED)?;
     Ok(true)
 }
 

@@ -7,7 +7,6 @@ use kael_store::{Row, StoreError, Tx, Value};
 use serde_json::json;
 
 use super::{Scoped, runs, statements};
-use crate::deliveries::RUN_FINISHED;
 use crate::id::Id;
 use crate::time;
 
@@ -142,8 +141,8 @@ pub(crate) fn stop(tx: &Tx<'_>, id: &Id, why: Option<&str>) -> Result<(), StoreE
     }
 }
 
-/// Tells those who want to hear of it that a run has ended.
-pub(crate) fn announce_end(tx: &Tx<'_>, run: &Id) -> Result<(), StoreError> {
+/// Tells those who want to hear of it that a run has ended, waits or is parked.
+pub(crate) fn announce_run(tx: &Tx<'_>, run: &Id, event: &str) -> Result<(), StoreError> {
     let wanted = tx.first(WANTED_OF_RUN, &[run.into()], |row| row.get::<i64>(0))?;
     let Some(tenant) = wanted else {
         return Ok(());
@@ -152,7 +151,7 @@ pub(crate) fn announce_end(tx: &Tx<'_>, run: &Id) -> Result<(), StoreError> {
         return Ok(());
     };
     let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
-    announce(tx, tenant, RUN_FINISHED, || {
+    announce(tx, tenant, event, || {
         json!({
             "run": row.id,
             "name": row.name,

@@ -246,3 +246,31 @@ async fn a_replaced_writable_folder_is_not_written() {
         fs::rename(at("moved"), at(place)).expect("a name");
     }
 }
+
+#[tokio::test]
+async fn a_process_that_serves_many_calls_reads_what_it_may_and_nothing_else() {
+    if kernel_features::landlock_version().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().canonicalize().expect("a path");
+    for name in ["named", "other"] {
+        fs::create_dir(root.join(name)).expect("a folder");
+        fs::write(root.join(name).join("file"), name).expect("a file");
+    }
+    let system = ["/usr", "/bin", "/lib", "/lib64"].map(Path::new);
+    let named = root.join("named");
+    let readable = system.into_iter().chain([named.as_path()]);
+    let at = root.display();
+    let command = ProcessCommand {
+        writable: Some(Vec::new()),
+        readable: Some(readable.filter_map(|path| Opened::new(path).ok()).collect()),
+        ..shell(&format!("read line; cat {at}/named/file {at}/other/file"))
+    };
+    let mut resident = resident(command).await.expect("it starts");
+    resident.stdin.write_all(b"go\n").await.expect("a line");
+    let mut printed = String::new();
+    let reading = resident.stdout.read_to_string(&mut printed).await;
+    reading.expect("text");
+    assert_eq!(printed, "named");
+}
