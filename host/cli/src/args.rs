@@ -116,6 +116,8 @@ pub(super) enum CliCommand {
     #[cfg(feature = "serve")]
     Resolve(waiting::Resolve),
     #[cfg(feature = "serve")]
+    Secret(server::Secret),
+    #[cfg(feature = "serve")]
     Token(server::Token),
     #[cfg(feature = "serve")]
     Tenant(server::Tenant),

@@ -52,6 +52,12 @@ impl Error {
         ))
     }
 
+    pub(crate) fn unknown_to_tenant(name: &str) -> Self {
+        Self::new(format!("the tenant has no secret `{name}`")).hinted(format!(
+            "kael-host secret set {name} takes a value from stdin, and needs the role manager"
+        ))
+    }
+
     pub(crate) fn value(name: &str, error: &BadValue) -> Self {
         Self::new(format!("the secret `{name}` cannot be used: {error}"))
     }

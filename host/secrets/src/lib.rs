@@ -36,16 +36,37 @@ pub struct Secrets(Arc<Inner>);
 
 struct Inner {
     environment: Environment,
+    list: ListOf,
     /// What programs have printed, and until when it holds.
     printed: Mutex<HashMap<String, (Instant, SecretValue)>>,
+}
+
+/// Which list is read before the store.
+enum ListOf {
+    /// That of the user.
+    User,
+    /// That of a tenant, if the operator has given it one.
+    Tenant(Option<PathBuf>),
 }
 
 impl Secrets {
     /// Those of a program with these variables and folders.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
+        Self::with(environment, ListOf::User)
+    }
+
+    /// Those of a tenant of a server: in its own data folder, and in the list that the operator has named for it. The list
+    /// of the server's user is not read.
+    #[must_use]
+    pub fn of_tenant(environment: Environment, list: Option<PathBuf>) -> Self {
+        Self::with(environment, ListOf::Tenant(list))
+    }
+
+    fn with(environment: Environment, list: ListOf) -> Self {
         Self(Arc::new(Inner {
             environment,
+            list,
             printed: Mutex::default(),
         }))
     }
@@ -76,12 +97,21 @@ pub fn files(environment: &Environment) -> Vec<PathBuf> {
 impl Inner {
     fn get(&self, name: &str, running: &Running) -> Result<SecretValue, Error> {
         kael_engine::secrets::check_name(name).map_err(|why| Error::name(name, why))?;
-        let list = list(&self.environment);
-        let sources = Sources::read(&list, self.environment.path(LIST).is_some())?;
+        let sources = match &self.list {
+            ListOf::User => {
+                let must_be = self.environment.path(LIST).is_some();
+                Sources::read(&list(&self.environment), must_be)?
+            }
+            ListOf::Tenant(Some(list)) => Sources::read(list, true)?,
+            ListOf::Tenant(None) => Sources::default(),
+        };
         let Some(place) = sources.get(name) else {
             let store = Store::of(&self.environment);
             let found = store.get(name)?;
-            return found.ok_or_else(|| Error::unknown(name, &list));
+            return found.ok_or_else(|| match self.list {
+                ListOf::User => Error::unknown(name, &list(&self.environment)),
+                ListOf::Tenant(_) => Error::unknown_to_tenant(name),
+            });
         };
         let bad = |error| Error::value(name, &error);
         match place {

@@ -13,6 +13,7 @@ use kael_engine::policy::PolicyFile;
 use kael_engine::run_info::Tenant as EngineTenant;
 use kael_engine::runtime::{Repo, RepoOptions, Runtime};
 use kael_engine::units::{ByteSize, TimeLimit};
+use kael_secrets::{Secrets, Store as SecretStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as AsyncMutex;
 use utoipa::ToSchema;
@@ -56,6 +57,9 @@ pub struct TenantSettings {
     pub limits: RunLimits,
     /// The variables that its actions may ask for by name; those of the server are not among them.
     pub env: BTreeMap<String, String>,
+    /// A list of secrets with where each comes from, beside those that the tenant keeps itself.
+    #[schema(value_type = Option<String>)]
+    pub secrets: Option<PathBuf>,
 }
 
 impl Default for TenantSettings {
@@ -71,6 +75,7 @@ impl Default for TenantSettings {
             max_storage: "10GiB".to_owned(),
             limits: RunLimits::default(),
             env: BTreeMap::new(),
+            secrets: None,
         }
     }
 }
@@ -172,6 +177,7 @@ pub(crate) struct Tenant {
     /// What no action is given for writing: the server's own folder, and the policies.
     guarded: Vec<PathBuf>,
     environment: Environment,
+    secrets: Arc<Secrets>,
     /// What is between it and the other tenants.
     walls: Arc<Walls>,
     /// The repo as it was last loaded, or why it was not.
@@ -219,6 +225,7 @@ impl Tenant {
         });
         let policies = policies.collect::<Result<Vec<_>, String>>()?;
         EngineTenant::new(&row.name).map_err(|error| error.to_string())?;
+        let environment = environment(&settings, server, &data.join(TENANTS).join(&row.name));
         Ok(Self {
             id: row.id,
             name: row.name.clone(),
@@ -229,7 +236,11 @@ impl Tenant {
                 .chain([data.to_owned()])
                 .collect(),
             keep: Keep::of(&settings)?,
-            environment: environment(&settings, server, &data.join(TENANTS).join(&row.name)),
+            secrets: Arc::new(Secrets::of_tenant(
+                environment.clone(),
+                settings.secrets.clone(),
+            )),
+            environment,
             settings,
             created: row.created,
             disabled: row.disabled,
@@ -305,6 +316,16 @@ impl Tenant {
             Some(Ok(Some(repo))) => self.walls.refuse_beside_others(&repo),
             _ => Ok(()),
         }
+    }
+
+    /// Where the secrets of its actions come from.
+    pub(crate) fn secrets(&self) -> Arc<Secrets> {
+        self.secrets.clone()
+    }
+
+    /// The secrets that it keeps itself.
+    pub(crate) fn secret_store(&self) -> SecretStore {
+        SecretStore::of(&self.environment)
     }
 
     /// What the actions of the tenant are given.
@@ -403,8 +424,11 @@ fn environment(
         ("XDG_CONFIG_HOME", config),
     ];
     let places = places.map(|(name, path)| (OsString::from(name), path.as_os_str().to_owned()));
+    // Where they are, the list of the tenant's secrets is hidden.
+    let list = settings.secrets.as_ref();
+    let list = list.map(|path| (OsString::from(kael_secrets::LIST), path.clone().into()));
     // Later ones win: a tenant may set its own PATH, but not where its data is.
-    Environment::new(usual.chain(own).chain(places))
+    Environment::new(usual.chain(own).chain(places).chain(list))
 }
 
 #[cfg(test)]

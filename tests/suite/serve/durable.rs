@@ -352,6 +352,8 @@ fn a_call_waits_for_people_who_may_approve_it() {
         "{one}"
     );
     server.until(&run, "waiting");
+    let calls = server.get(&format!("/v1/runs/{run}/calls")).json();
+    assert_eq!(calls["calls"][0]["status"], "started", "{calls}");
     let digest = one["digest"].as_str().expect("a digest").to_owned();
     let decide = |by: &str, call: u32, digest: &str, approve: bool| {
         let body = json!({ "digest": digest, "approve": approve, "note": "looked at" });

@@ -89,6 +89,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         #[cfg(feature = "serve")]
         CliCommand::Resolve(command) => server::resolve(&args.shared, &command, &environment),
         #[cfg(feature = "serve")]
+        CliCommand::Secret(command) => server::secret(&args.shared, &command, &environment),
+        #[cfg(feature = "serve")]
         CliCommand::Token(command) => server::token(&args.shared, &command, &environment),
         #[cfg(feature = "serve")]
         CliCommand::Tenant(command) => server::tenant(&args.shared, &command, &environment),

@@ -37,7 +37,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     match &arguments.command {
         SecretsCommand::Set { name, json } => {
             let set = || {
-                let value = from_stdin()?;
+                let value = from_stdin("secrets")?;
                 store.set(name, &value)
             };
             match set() {
@@ -86,11 +86,12 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     }
 }
 
-fn from_stdin() -> Result<SecretValue, Error> {
+/// The value on stdin. `command` is the one that takes it.
+pub(super) fn from_stdin(command: &str) -> Result<SecretValue, Error> {
     let stdin = std::io::stdin();
     let fail = |message: &str| Error {
         message: message.to_owned(),
-        hint: Some("kael-host secrets set NAME < FILE".to_owned()),
+        hint: Some(format!("kael-host {command} set NAME < FILE")),
     };
     if stdin.is_terminal() {
         return Err(fail(

@@ -22,6 +22,7 @@ pub(crate) mod run_row;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod scripts;
+pub(crate) mod secrets;
 pub(crate) mod session;
 pub(crate) mod submit;
 pub(crate) mod subscriptions;
@@ -91,6 +92,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::list))
         .routes(routes!(actions::get))
         .routes(routes!(actions::refresh))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
         .routes(routes!(session::login))

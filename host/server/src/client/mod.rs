@@ -21,6 +21,7 @@ pub use crate::api::approvals::{Approval, Approvals, Decide};
 pub use crate::api::hooks::{Hook, Hooks, MadeHook, NewHook};
 pub use crate::api::schedules::{Fire, Schedule, Schedules};
 pub use crate::api::scripts::{NewScript, ScriptVersion, StoredScript, StoredScripts};
+pub use crate::api::secrets::{NewSecret, Secret, SecretList};
 pub use crate::api::session::{Login, Me, SignIn};
 pub use crate::api::tokens::{MadeToken, NewToken};
 pub use crate::api::types::{Run, RunError, Runs, Submit, Token};
@@ -161,6 +162,15 @@ impl Client {
         let header = tag.as_deref().map(|tag| ("if-match", tag));
         self.ask(Method::PUT, path, Some(body), header.as_slice())
             .await
+    }
+
+    /// Puts a document where the answer is nothing.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+        let response = self.request(Method::PUT, path, Some(body), &[]).await?;
+        self.bytes(response).await.map(|_| ())
     }
 
     /// Takes something away.

@@ -196,6 +196,7 @@ const TENANT_KEYS: &[&str] = &[
     "max_storage",
     "limits",
     "env",
+    "secrets",
 ];
 
 fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
@@ -229,6 +230,7 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
         settings.max_storage = table.text("max_storage").unwrap_or_default().to_owned();
     }
     settings.env = table.map("env");
+    settings.secrets = table.path("secrets", folder);
     const LIMITS: &[&str] = &["memory", "cpu", "timeout", "output", "calls", "parallel"];
     if let Some(mut limits) = table.table("limits", LIMITS) {
         let text = |limits: &mut Table<'_>, key| limits.text(key).map(str::to_owned);

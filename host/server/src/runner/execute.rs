@@ -180,6 +180,7 @@ async fn perform(
             counter: Some(app.counts.clone()),
             ..tenant.policy(claimed.run.read_only)
         },
+        secrets: Some(tenant.secrets()),
         journal: Some(journaled.journal()),
         output: output.clone(),
         observer: Some(match (&app.traces, journaled.info.trace) {
@@ -222,12 +223,16 @@ async fn perform(
         .get(&run)
         .and_then(|entry| entry.by.clone());
     let was_cancelled = matches!(report.ending, Ending::Cancelled(_)) && by.is_some();
+    let outcome = ending::of_report(report, by.as_deref());
+    if !matches!(outcome, Outcome::Ended(_)) {
+        recording.stopped();
+    }
     Done {
         conclusion: Some(match was_cancelled {
             true => conclusion.cancelled(),
             false => conclusion,
         }),
-        outcome: ending::of_report(report, by.as_deref()),
+        outcome,
     }
 }
 

@@ -124,6 +124,18 @@ impl Recording {
         self.draft(kind, body, (kind == Kind::CallStarted).then_some(call));
     }
 
+    /// The run stops, and goes on later: the calls that end with its instance are open.
+    pub(super) fn stopped(&mut self) {
+        let cancelled = ErrorKind::Cancelled.name();
+        self.drafts.retain(|draft| {
+            let body: Option<Value> = match draft.kind {
+                Kind::CallEnded => serde_json::from_slice(&draft.body).ok(),
+                _ => None,
+            };
+            body.is_none_or(|body| body["outcome"] != cancelled)
+        });
+    }
+
     /// Something else about the run.
     pub(super) fn note(&mut self, kind: Kind, body: &Value) {
         let body = body.to_string().into_bytes();

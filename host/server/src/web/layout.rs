@@ -9,13 +9,14 @@ use crate::problem::Problem;
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
-const PAGES: [(&str, &str, Role); 9] = [
+const PAGES: [(&str, &str, Role); 10] = [
     ("/runs", "Runs", Role::Viewer),
     ("/approvals", "Approvals", Role::Viewer),
     ("/scripts", "Scripts", Role::Viewer),
     ("/schedules", "Schedules", Role::Viewer),
     ("/catalog", "Actions", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
+    ("/secrets", "Secrets", Role::Manager),
     ("/tokens", "Tokens", Role::Manager),
     ("/audit", "Audit", Role::Manager),
     ("/tenants", "Tenants", Role::Operator),

@@ -16,6 +16,7 @@ mod run;
 mod runs;
 mod schedules;
 mod scripts;
+mod secrets;
 mod sign_in;
 mod submit;
 mod tenants;
@@ -55,6 +56,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/schedules/{name}", get(schedules::detail))
         .route("/schedules/{name}/{what}", post(schedules::act))
         .route("/catalog", get(catalog::show))
+        .route("/secrets", get(secrets::show).post(secrets::set))
+        .route("/secrets/delete", post(secrets::delete))
         .route("/tokens", get(tokens::show).post(tokens::create))
         .route("/tokens/{id}/delete", post(tokens::delete))
         .route("/tenants", get(tenants::show))

@@ -241,6 +241,45 @@ pub(crate) struct Cancel {
     pub(crate) target: Target,
 }
 
+/// Keep, list or remove secrets of a tenant, on a server.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  kael-host secret set github/deploy < token\n  kael-host secret ls\n  kael-host secret rm github/deploy"
+)]
+pub(crate) struct Secret {
+    #[command(subcommand)]
+    pub(crate) command: SecretCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// List the names of the secrets; nobody can read their values.
+    #[command(after_help = "Example:\n  kael-host secret ls")]
+    Ls {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Keep a value, which comes from stdin.
+    #[command(after_help = "Example:\n  kael-host secret set github/deploy < token")]
+    Set {
+        /// Its name, as definitions have it.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove a secret.
+    #[command(after_help = "Example:\n  kael-host secret rm github/deploy")]
+    Rm {
+        /// Its name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
 /// Make, list or take away tokens of a server.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
