@@ -34,6 +34,7 @@ const LAYERS: [&[&str]; 7] = [
         "run_info",
         "secrets",
         "text",
+        "trace_context",
         "units",
     ],
 ];

@@ -87,6 +87,7 @@ pub(crate) fn strip(
         room -= gone;
         // A run that has more events is not whole from now on, and goes on in the next transaction.
         tx.execute(MARK, &[id.into(), i64::from(!is_done).into()])?;
+        removed.more |= !is_done;
         if is_done {
             kael_runs::server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
             tx.execute(DROP_RESULT, &[id.into()])?;
