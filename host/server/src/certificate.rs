@@ -67,7 +67,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
             let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = digits
                 .iter()
-                .fold(0_usize, |length, digit| length << 8 | usize::from(*digit));
+                .fold(0_usize, |length, digit| (length << 8) | usize::from(*digit));
             (length, rest)
         }
         _ => return None,

@@ -72,14 +72,8 @@ where
     }
 }
 
-/// What came from a client.
-enum Received {
-    Message(RxJsonRpcMessage<RoleServer>),
-    /// Something that was dropped.
-    TooLong,
-    /// The client has closed its side.
-    End,
-}
+/// Something came that was too long, and was dropped.
+struct TooLong;
 
 fn locked(open: &Open) -> std::sync::MutexGuard<'_, HashSet<RequestId>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,21 +128,21 @@ where
                     if let Ok(seen) = seen {
                         seen.forget();
                     }
-                    Received::TooLong
+                    Err(TooLong)
                 }
                 message = self.inner.receive() => match (message, self.too_long.try_acquire()) {
-                    (Some(message), _) => Received::Message(message),
+                    (Some(message), _) => Ok(Some(message)),
                     // The last message of a client that has closed its side.
                     (None, Ok(seen)) => {
                         seen.forget();
-                        Received::TooLong
+                        Err(TooLong)
                     }
-                    (None, Err(_)) => Received::End,
+                    (None, Err(_)) => Ok(None),
                 },
             };
             let message = match received {
-                Received::Message(message) => message,
-                Received::TooLong => {
+                Ok(Some(message)) => message,
+                Err(TooLong) => {
                     let why = format!(
                         "a message has more than {} MiB, and was not read: send less at once",
                         MAX_MESSAGE >> 20
@@ -156,7 +150,7 @@ where
                     self.refuse(None, why);
                     continue;
                 }
-                Received::End => {
+                Ok(None) => {
                     (self.gone)();
                     return None;
                 }
