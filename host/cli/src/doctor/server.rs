@@ -97,7 +97,7 @@ fn disk(config: &ServeConfig) -> Finding {
     let remedy = "make room, shorten `keep_output` of the tenants, or: kael-host db prune --vacuum";
     match free {
         ..NO_ROOM => Finding::new("disk", Status::Missing, detail, remedy),
-        ..LITTLE_ROOM => Finding::new("disk", Status::Limited, detail, remedy),
+        NO_ROOM..LITTLE_ROOM => Finding::new("disk", Status::Limited, detail, remedy),
         _ => Finding::ok("disk", detail),
     }
 }
