@@ -20,6 +20,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod scripts;
+mod secrets;
 mod subscriptions;
 mod tenants;
 mod traces;
