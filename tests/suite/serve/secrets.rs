@@ -145,7 +145,7 @@ fn names_and_values_that_cannot_be_used_are_refused() {
 
 #[test]
 fn the_list_of_the_servers_user_is_no_tenants() {
-    let list = "version: 1\ngithub/deploy: { file: token }\n";
+    let list = "version: 1\nsecrets:\n  github/deploy: { file: token }\n";
     let session = session().file("token", VALUE);
     let path = session.path().join("token");
     let list = list.replace("token", &path.display().to_string());

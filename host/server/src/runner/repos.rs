@@ -9,13 +9,17 @@ use kael_runs::{RunsError, StoredRepo};
 /// Restored repos that are kept while nobody uses them.
 const MAX_RESTORED: usize = 16;
 
+/// A repo, and what it is in the store.
+type Stored = (Weak<Repo>, Arc<StoredRepo>);
+/// A tenant, and the digest of a repo.
+type Key = (i64, [u8; 32]);
+
 /// The repos of runs.
 #[derive(Default)]
 pub(crate) struct Repos {
-    /// By tenant: the repo that was stored last, and what it is in the store.
-    stored: Mutex<HashMap<i64, (Weak<Repo>, Arc<StoredRepo>)>>,
-    /// By tenant and digest.
-    restored: Mutex<HashMap<(i64, [u8; 32]), Arc<Repo>>>,
+    /// By tenant: the one that was stored last.
+    stored: Mutex<HashMap<i64, Stored>>,
+    restored: Mutex<HashMap<Key, Arc<Repo>>>,
 }
 
 impl Repos {
