@@ -175,6 +175,16 @@ fn an_effect_that_must_not_repeat_waits_for_a_person() {
             .post(&format!("/v1/runs/{run}/calls/{call}/resolve"), &body)
             .is(status);
     }
+    // Who follows it is told, and does not wait for ever.
+    let mut follows = noting.kael.command();
+    follows
+        .args(["logs", "-f", &run])
+        .env("KAEL_SERVER", format!("http://{}", server.address))
+        .env("KAEL_TOKEN", &server.token);
+    let followed = follows.output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&followed.stderr);
+    assert_eq!(followed.status.code(), Some(7), "{stderr}");
+    assert!(stderr.contains("kael-host resolve"), "{stderr}");
     let settled = json!({ "outcome": "done", "result": { "n": 7 } });
     server
         .post(&format!("/v1/runs/{run}/calls/2/resolve"), &settled)

@@ -16,6 +16,7 @@ mod mcp;
 mod operate;
 mod origin;
 mod page;
+mod quickstart;
 mod retention;
 mod runs;
 mod schedules;

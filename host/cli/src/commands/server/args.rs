@@ -189,7 +189,7 @@ pub(crate) struct Ps {
     /// Show the list anew every second.
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Only runs of this state: queued, running, succeeded, failed or cancelled.
+    /// Only runs of this state: queued, running, waiting, parked, succeeded, failed or cancelled.
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<String>,
     /// Only runs with this label.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use kael_server::client::{Client, ClientError, FollowedEvent};
+use kael_server::client::{Client, ClientError, FollowedEvent, Run};
 
 use crate::exit;
 use crate::report::Problem;
@@ -15,7 +15,7 @@ pub(super) struct Outcome {
     pub(super) problem: Option<Problem>,
 }
 
-/// Follows a run. With `json`, every event is a line.
+/// Follows a run until it is over, or cannot go on without a person. With `json`, every event is a line.
 pub(super) async fn follow(client: &Client, run: &str, json: bool) -> Result<Outcome, ClientError> {
     let mut events = client.follow(run, None);
     let stdout = io::stdout();
@@ -41,14 +41,29 @@ pub(super) async fn follow(client: &Client, run: &str, json: bool) -> Result<Out
         if event.event == "end" {
             return Ok(outcome(&event));
         }
+        if event.event == "state" && event.data["state"] == "parked" {
+            let now: Run = client.get(&format!("/v1/runs/{run}")).await?;
+            // It may have gone on since.
+            if now.state == "parked" {
+                return Ok(parked(now));
+            }
+        }
     }
     // The events are not kept any more: the run itself says how it ended.
-    let run: kael_server::client::Run = client.get(&format!("/v1/runs/{run}")).await?;
+    let run: Run = client.get(&format!("/v1/runs/{run}")).await?;
     let code = run.exit_code.and_then(|code| u8::try_from(code).ok());
     Ok(Outcome {
         code: code.unwrap_or(exit::BUG),
         problem: run.error.map(|error| Problem::of_server(&error)),
     })
+}
+
+/// A run that a person must look at.
+fn parked(run: Run) -> Outcome {
+    Outcome {
+        code: exit::WAITS,
+        problem: run.error.map(|error| Problem::of_server(&error)),
+    }
 }
 
 fn line(out: &mut dyn Write, event: &FollowedEvent) -> io::Result<()> {

@@ -70,7 +70,9 @@ fn table(runs: &[Run], paint: Paint) -> String {
         .iter()
         .map(|run| {
             let state = match &run.reason {
-                Some(reason) if run.state == "failed" => format!("failed ({reason})"),
+                Some(reason) if ["failed", "parked", "waiting"].contains(&&*run.state) => {
+                    format!("{} ({reason})", run.state)
+                }
                 _ => run.state.clone(),
             };
             let took = run
@@ -101,10 +103,10 @@ fn table(runs: &[Run], paint: Paint) -> String {
                 Some(width) => format!("{cell:<width$}  "),
                 None => cell.clone(),
             };
-            let state = match cell.as_str() {
+            let state = match cell.split(' ').next().unwrap_or_default() {
                 _ if column != 1 => None,
                 "succeeded" => Some(Look::Good),
-                "running" | "queued" => Some(Look::Strong),
+                "running" | "queued" | "waiting" => Some(Look::Strong),
                 _ => Some(Look::Bad),
             };
             match look.or(state) {
