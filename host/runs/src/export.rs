@@ -2,30 +2,74 @@
 
 use std::fmt::Write as _;
 
-use kael_engine::journal::{Delivery, Entry, Failure, Log, Outcome};
+use kael_engine::journal::{Delivery, Entry, Failure, Log, LogRow, Outcome};
+use kael_engine::run_info::RunId;
 use kael_engine::text::hex;
+use kael_store::{StoreError, Tx};
 use serde_json::{Value, json};
 
-use crate::RunRow;
+use crate::{RunRow, load};
+
+/// Entries that are read at once.
+const PAGE: usize = 256;
 
 /// The journal, a line for each entry.
 #[must_use]
 pub fn lines(row: &RunRow, log: &Log) -> String {
     let mut text = String::new();
     for (entry, stored) in log.entries().iter().zip(log.rows()) {
-        let mut document = document(entry);
-        document["seq"] = stored.seq.into();
-        document["at"] = stored.at.into();
-        if let Some((chain, cpu_us)) = &stored.commit {
-            document["chain"] = hex(chain).into();
-            document["cpu_us"] = (*cpu_us).into();
-        }
-        if stored.seq == 0 {
-            document["run"] = row.id.to_string().into();
-        }
+        let document = with_place(document(entry), stored, row.id);
         writeln!(text, "{document}").ok();
     }
     text
+}
+
+/// The lines of a journal from an entry on, as many as have that many bytes in the store, and the number of the next one
+/// if there are more. What cannot be read is said in its line; the chain is not looked at.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn page(
+    tx: &Tx<'_>,
+    id: RunId,
+    from: u64,
+    bytes: u64,
+) -> Result<(String, Option<u64>), StoreError> {
+    let (mut text, mut next, mut left) = (String::new(), from, bytes);
+    loop {
+        let rows = load::rows_from(tx, id, next, PAGE)?;
+        let is_last = rows.len() < PAGE;
+        for stored in rows {
+            let size = stored.body.len() as u64;
+            if size > left && next > from {
+                return Ok((text, Some(next)));
+            }
+            left = left.saturating_sub(size);
+            next = stored.seq + 1;
+            let entry = match Entry::decode(stored.kind, &stored.body) {
+                Ok(entry) => document(&entry),
+                Err(error) => json!({ "kind": "unreadable", "message": error.to_string() }),
+            };
+            writeln!(text, "{}", with_place(entry, &stored, id)).ok();
+        }
+        if is_last {
+            return Ok((text, None));
+        }
+    }
+}
+
+/// The document of an entry with where it stands.
+fn with_place(mut document: Value, stored: &LogRow, id: RunId) -> Value {
+    document["seq"] = stored.seq.into();
+    document["at"] = stored.at.into();
+    if let Some((chain, cpu_us)) = &stored.commit {
+        document["chain"] = hex(chain).into();
+        document["cpu_us"] = (*cpu_us).into();
+    }
+    if stored.seq == 0 {
+        document["run"] = id.to_string().into();
+    }
+    document
 }
 
 /// One entry for people: the kind, and what it has.

@@ -2,32 +2,52 @@
 
 use kael_engine::journal::{Begin, Entry, Log, LogRow};
 use kael_engine::run_info::RunId;
-use kael_store::{StoreError, Tx, Value};
+use kael_store::{Row, StoreError, Tx, Value};
 
 use crate::RunsError;
 
 const ROWS: &str =
     "SELECT seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 ORDER BY seq";
+const ROWS_FROM: &str = "SELECT seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 AND seq >= ?2 \
+                         ORDER BY seq LIMIT ?3";
 const SHOWN: &str = "SELECT off, bytes FROM output WHERE run = ?1 ORDER BY off DESC LIMIT 1";
 const OUTPUT: &str = "SELECT bytes FROM output WHERE run = ?1 ORDER BY off";
 
 const FIRST: &str = "SELECT kind, body FROM journal WHERE run = ?1 AND seq = 0";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 4] = [ROWS, SHOWN, OUTPUT, FIRST];
+pub(crate) const ALL: [&str; 5] = [ROWS, ROWS_FROM, SHOWN, OUTPUT, FIRST];
 
 /// The rows of a journal as they are.
 pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
-    tx.query(ROWS, &[Value::from(id.bytes())], |row| {
-        let chain: Option<[u8; 32]> = row.get(4)?;
-        let cpu: Option<i64> = row.get(5)?;
-        Ok(LogRow {
-            seq: row.get::<i64>(0)? as u64,
-            at: row.get::<i64>(1)? as u64,
-            kind: u8::try_from(row.get::<i64>(2)?).unwrap_or(u8::MAX),
-            body: row.get(3)?,
-            commit: chain.map(|chain| (chain, cpu.unwrap_or(0) as u64)),
-        })
+    tx.query(ROWS, &[Value::from(id.bytes())], log_row)
+}
+
+/// So many rows of a journal, from a number on.
+pub(crate) fn rows_from(
+    tx: &Tx<'_>,
+    id: RunId,
+    from: u64,
+    count: usize,
+) -> Result<Vec<LogRow>, StoreError> {
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let values = [
+        Value::from(id.bytes()),
+        Value::Int(from),
+        Value::Int(count as i64),
+    ];
+    tx.query(ROWS_FROM, &values, log_row)
+}
+
+fn log_row(row: &Row<'_, '_>) -> Result<LogRow, StoreError> {
+    let chain: Option<[u8; 32]> = row.get(4)?;
+    let cpu: Option<i64> = row.get(5)?;
+    Ok(LogRow {
+        seq: row.get::<i64>(0)? as u64,
+        at: row.get::<i64>(1)? as u64,
+        kind: u8::try_from(row.get::<i64>(2)?).unwrap_or(u8::MAX),
+        body: row.get(3)?,
+        commit: chain.map(|chain| (chain, cpu.unwrap_or(0) as u64)),
     })
 }
 

@@ -37,7 +37,7 @@ pub struct Integrity {
     pub bytes: u64,
     /// Bytes in it that hold nothing, and will be used again.
     pub unused: u64,
-    /// The number of the newest migration of its tables.
+    /// The number of the newest migration of its tables; 0 where the damage hides it.
     pub version: i64,
 }
 
@@ -82,11 +82,18 @@ pub fn check(store: &Path, thorough: bool) -> Result<Integrity, StoreError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let size = pragma("page_size")?;
+    let mistakes = mistakes(&source, thorough)?;
+    let version = match migrations::version_of(&source) {
+        Ok(version) => version,
+        // The damage is where it stands.
+        Err(_) if !mistakes.is_empty() => 0,
+        Err(error) => return Err(error.into()),
+    };
     Ok(Integrity {
-        mistakes: mistakes(&source, thorough)?,
+        mistakes,
         bytes: size * pragma("page_count")?,
         unused: size * pragma("freelist_count")?,
-        version: migrations::version_of(&source)?,
+        version,
     })
 }
 

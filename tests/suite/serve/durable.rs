@@ -141,6 +141,11 @@ fn a_run_goes_on_when_its_server_was_killed() {
     assert_eq!(numbers, (0..numbers.len() as i64).collect::<Vec<_>>());
     let journal = server.get(&format!("/v1/runs/{run}/journal")).is(200).body;
     assert!(journal.contains("\"kind\":\"takeover\""), "{journal}");
+    let rest = server
+        .get(&format!("/v1/runs/{run}/journal?from=2"))
+        .is(200);
+    assert!(rest.header("kael-next").is_none() && journal.ends_with(&rest.body));
+    assert_eq!(rest.body.lines().count() + 2, journal.lines().count());
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn pieces(text: &str) -> Vec<Piece> {
         // "The rule of the team, `actions/policy.yaml`:" names a file.
         let path = before.rsplit('`').nth(1).filter(|path| path.contains('.'));
         match (language, path) {
-            ("console", _) => pieces.push(Piece::Commands(block)),
+            ("text", _) if block.starts_with("$ ") => pieces.push(Piece::Commands(block)),
             ("text", _) | (_, None) => {}
             (_, Some(path)) => pieces.push(Piece::File(path.to_owned(), block)),
         }

@@ -130,7 +130,7 @@ mod tests {
                 .all(|finding| finding.status == Status::Limited)
         );
         assert!(findings[0].detail.contains("outlives Kael"));
-        assert!(findings[1].detail.contains("may write wherever"));
+        assert!(findings[1].detail.contains("may write and read wherever"));
         assert_eq!(
             findings[3].detail,
             "`limits.processes` is not held: no hierarchy"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as AppState;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::journal::Verdict;
 use kael_engine::run_info::RunId;
@@ -12,10 +12,10 @@ use kael_runs::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::approvals::{blocking, of_runs_error};
-use super::extract::{Body, Names};
+use super::extract::{Body, Names, Params};
 use super::runs::find;
 use super::types::Run;
 use crate::app::App;
@@ -25,6 +25,9 @@ use crate::role::Role;
 use crate::runner::wake;
 use crate::tables::audit;
 use crate::tables::runs::{RunRow, State};
+
+/// Bytes of entries that one answer has.
+const JOURNAL_PAGE: u64 = 8 << 20;
 
 /// A signal for a run.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -258,13 +261,24 @@ pub(crate) async fn resolve(
         .into_response())
 }
 
+/// Which part of a journal.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct JournalParams {
+    /// The number of the entry to begin with; 0 unless this says otherwise.
+    from: Option<u64>,
+}
+
 /// Get the journal of a run: a line of JSON for each entry, as far as it is durable.
+///
+/// An answer has about 8 MiB of entries. `Kael-Next` is the number of the next one, if there are more.
 #[utoipa::path(
     get, path = "/v1/runs/{id}/journal", tag = "runs", operation_id = "get_journal",
-    params(("id" = String, Path, description = "The id of the run")),
+    params(("id" = String, Path, description = "The id of the run"), JournalParams),
     responses(
         (status = 200, content_type = "application/jsonl", body = String),
-        (status = 404, description = "There is no such run, or nothing of its journal is durable yet", body = Problem)
+        (status = 404, body = Problem)
     ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
@@ -272,12 +286,19 @@ pub(crate) async fn journal(
     AppState(app): AppState<Arc<App>>,
     scope: Scope,
     Names(id): Names<String>,
+    Params(params): Params<JournalParams>,
 ) -> Result<Response, Problem> {
     let run = find(&app, &scope, &id).await?;
-    let (runs, run_id) = (app.runs_of(scope.tenant.id), journal_id(&run));
-    let view = blocking(move || runs.show(run_id)).await?;
-    let view = view.map_err(|error| of_runs_error(&error))?;
-    let log = view.log.map_err(|error| of_runs_error(&error))?;
-    let lines = kael_runs::export::lines(&view.row, &log);
-    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
+    let (id, from) = (journal_id(&run), params.from.unwrap_or(0));
+    let page = app
+        .store
+        .read(move |tx| kael_runs::export::page(tx, id, from, JOURNAL_PAGE));
+    let (lines, next) = page.await?;
+    let mut response = ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response();
+    if let Some(next) = next {
+        response
+            .headers_mut()
+            .insert("kael-next", HeaderValue::from(next));
+    }
+    Ok(response)
 }
