@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::certificate::{self, Validity};
 use crate::config::ServeConfig;
 use crate::listen;
-use crate::retention::{self, Keep};
+use crate::retention;
 use crate::runner::ending::{self, Outcome};
 use crate::serve::store_file;
 use crate::tables::{audit, events, restore as forget, retention as kept, tenants};
@@ -209,7 +209,7 @@ pub async fn prune(config: &ServeConfig, vacuum: bool) -> Result<Pruned, StoreEr
         };
         let wrong =
             |why| StoreError::Conflict(format!("the tenant `{}` is wrong: {why}", row.name));
-        let keep = Keep::of(&settings).map_err(wrong)?;
+        let keep = settings.keep().map_err(wrong)?;
         let removed = retention::prune(&store, row.id, keep).await?;
         pruned.outputs += removed.stripped;
         pruned.runs += removed.runs;

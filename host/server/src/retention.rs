@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kael_engine::units::{ByteSize, TimeLimit};
 use kael_store::{Store, StoreError};
 
 use crate::app::App;
+use crate::keep::Keep;
 use crate::tables::retention::Removed;
 use crate::tables::{Scoped, retention, runs};
-use crate::tenant::TenantSettings;
-use crate::time;
 
 /// Runs, and events, that one transaction removes. Others write between two of them.
 const MAX_RUNS: i64 = 500;
@@ -19,43 +17,6 @@ const MAX_EVENTS: i64 = 5000;
 const PAUSE: Duration = Duration::from_millis(20);
 /// From the end of one round to the next.
 const ROUND: Duration = Duration::from_secs(3600);
-
-/// How long a tenant's runs are kept, and how much it may have in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Keep {
-    /// Microseconds from the end of a run to the removal of its row.
-    pub(crate) runs: i64,
-    /// The same for its events and its result.
-    pub(crate) output: i64,
-    /// Bytes.
-    pub(crate) storage: u64,
-}
-
-impl Keep {
-    /// What a tenant's settings say.
-    ///
-    /// # Errors
-    /// Which of them is no time or no size.
-    pub(crate) fn of(settings: &TenantSettings) -> Result<Self, String> {
-        let time = |name: &str, text: &str| {
-            let limit: Result<TimeLimit, _> = text.parse();
-            limit
-                .map(|limit| time::micros(limit.duration()))
-                .map_err(|error| format!("`{name}`: {error}"))
-        };
-        let runs = time("keep_runs", &settings.keep_runs)?;
-        let storage: ByteSize = settings
-            .max_storage
-            .parse()
-            .map_err(|error| format!("`max_storage`: {error}"))?;
-        Ok(Self {
-            runs,
-            // The output of a run does not outlive the run.
-            output: time("keep_output", &settings.keep_output)?.min(runs),
-            storage: storage.bytes(),
-        })
-    }
-}
 
 /// Removes what is old, now and every hour, until the server ends.
 pub(crate) async fn keep(app: Arc<App>) {
@@ -127,6 +88,8 @@ mod tests {
     use crate::id::Id;
     use crate::tables::runs::{Ended, RunRow, State};
     use crate::tables::{events, sources, tenants};
+    use crate::tenant::TenantSettings;
+    use crate::time;
 
     fn run(tenant: i64, source: u8) -> RunRow {
         RunRow {
@@ -248,7 +211,7 @@ mod tests {
 
     #[test]
     fn settings_say_how_long() {
-        let keep = Keep::of(&TenantSettings::default()).expect("defaults");
+        let keep = TenantSettings::default().keep().expect("defaults");
         assert_eq!(keep.runs, 30 * 24 * 3600 * time::SECOND);
         assert_eq!(keep.output, 7 * 24 * 3600 * time::SECOND);
         assert_eq!(keep.storage, 10 << 30);
@@ -257,14 +220,14 @@ mod tests {
             ..TenantSettings::default()
         };
         assert_eq!(
-            Keep::of(&short).map(|keep| keep.output),
+            short.keep().map(|keep| keep.output),
             Ok(24 * 3600 * time::SECOND)
         );
         let odd = TenantSettings {
             max_storage: "much".to_owned(),
             ..TenantSettings::default()
         };
-        let why = Keep::of(&odd).expect_err("refused");
+        let why = odd.keep().expect_err("refused");
         assert!(
             why.starts_with("`max_storage`: `much` is not a size"),
             "{why}"

@@ -26,7 +26,7 @@ use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
-use crate::otlp::Exporter;
+use crate::otlp::{Collector, Exporter};
 use crate::problem::Problem;
 use crate::retention;
 use crate::roles::Roles;
@@ -255,7 +255,11 @@ async fn open(
         .unwrap_or_else(|| format!("{scheme}://{address}"));
     let ending = watch::Sender::new(false);
     let traces = config.otlp.clone().map(|collector| {
-        let collector = collector.authorities(options.environment.path("SSL_CERT_FILE"));
+        let authorities = options.environment.path("SSL_CERT_FILE");
+        let collector = Collector {
+            address: collector,
+            authorities,
+        };
         let (exporter, sending) = Exporter::new(collector, ending.subscribe());
         (exporter, tokio::spawn(sending))
     });

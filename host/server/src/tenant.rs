@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as AsyncMutex;
 use utoipa::ToSchema;
 
-use crate::retention::Keep;
+use crate::keep::Keep;
 use crate::tables::tenants::TenantRow;
 use crate::walls::Walls;
 
@@ -60,6 +60,16 @@ pub struct TenantSettings {
     /// A list of secrets with where each comes from, beside those that the tenant keeps itself.
     #[schema(value_type = Option<String>)]
     pub secrets: Option<PathBuf>,
+}
+
+impl TenantSettings {
+    /// How long its runs are kept, and how much it may have in the store.
+    ///
+    /// # Errors
+    /// Which setting is no time or no size.
+    pub(crate) fn keep(&self) -> Result<Keep, String> {
+        Keep::of(&self.keep_runs, &self.keep_output, &self.max_storage)
+    }
 }
 
 impl Default for TenantSettings {
@@ -235,7 +245,7 @@ impl Tenant {
                 .cloned()
                 .chain([data.to_owned()])
                 .collect(),
-            keep: Keep::of(&settings)?,
+            keep: settings.keep()?,
             secrets: Arc::new(Secrets::of_tenant(
                 environment.clone(),
                 settings.secrets.clone(),

@@ -68,7 +68,7 @@ fn the_page_leads_to_a_scheduled_approved_and_recorded_run() {
             };
         }
     }
-    let server = Server::spawn(&session, &[]);
+    let server = Server::spawn(&session, &["--actions", "actions"]);
     let link = server.started["sign_in"].as_str().expect("a link");
     let mut known = BTreeMap::from([
         ("LINK", link.to_owned()),

@@ -225,7 +225,7 @@ fn an_address_inside_is_refused_unless_the_operator_names_it() {
 #[test]
 fn a_run_that_waits_tells_for_what() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let session = Kael::new();
+    let session = Kael::new().shell("ok", "", "echo 1");
     let (server, url) = sending_to(&session, &listener);
     let new = json!({ "name": "chat", "url": url, "events": ["run.waiting"] });
     server.post("/v1/subscriptions", &new).is(201);

@@ -1,6 +1,5 @@
 //! Talks to a server: what the commands of `kael-host` use.
 
-mod connect;
 mod events;
 
 use std::path::PathBuf;
@@ -13,6 +12,8 @@ use hyper::{Method, Request, Response, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::dial::{Address, connect};
 
 pub use events::{Follow, FollowedEvent};
 
@@ -30,7 +31,6 @@ pub use crate::problem::Problem;
 pub use crate::role::{Role, UnknownRole};
 pub use crate::triggers::due::CatchUp;
 pub use crate::triggers::plan::{Overlap, Plan};
-use connect::Address;
 
 /// Bytes of an answer.
 const MAX_ANSWER: usize = 64 << 20;
@@ -83,7 +83,7 @@ impl Client {
     /// When the address is none.
     pub fn new(address: &str) -> Result<Self, ClientError> {
         Ok(Self {
-            address: Address::parse(address)?,
+            address: Address::parse(address).map_err(|error| ClientError::Address(error.0))?,
             token: None,
             tenant: None,
             authorities: None,
@@ -278,7 +278,7 @@ impl Client {
             .body(Full::new(bytes))
             .map_err(|error| self.unreachable(error))?;
         let sent = async {
-            let mut sender = connect::connect(&self.address, self.authorities.as_deref()).await?;
+            let mut sender = connect(&self.address, self.authorities.as_deref()).await?;
             sender
                 .send_request(request)
                 .await

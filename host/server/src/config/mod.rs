@@ -10,7 +10,7 @@ pub use kael_engine::settings_file::SettingsError as ConfigError;
 use kael_engine::settings_file::{Errors, Table, read_settings};
 use kael_engine::units::{ByteSize, Count, TimeLimit};
 
-use crate::client::Client;
+use crate::dial::Address;
 use crate::tenant::{RunLimits, TenantSettings};
 
 /// Bytes that the file may have.
@@ -38,7 +38,7 @@ pub struct ServeConfig {
     /// Connections of one peer; a quarter of `connections` if it is not said.
     pub per_peer: Option<usize>,
     /// The collector of traces: its address.
-    pub otlp: Option<Client>,
+    pub otlp: Option<Address>,
     /// Where webhooks that go out may be sent, beside names of the internet.
     pub deliver_to: Vec<Destination>,
     /// The tenants that the file names. Others may have been made by a request.
@@ -137,9 +137,9 @@ impl ServeConfig {
             }
         }
         if let Some(mut otlp) = table.table("otlp", &["endpoint"]) {
-            match otlp.text("endpoint").map(Client::new) {
+            match otlp.text("endpoint").map(Address::parse) {
                 None => otlp.wrong_itself("needs an `endpoint`"),
-                Some(Ok(client)) => self.otlp = Some(client),
+                Some(Ok(address)) => self.otlp = Some(address),
                 Some(Err(_)) => otlp.wrong(
                     "endpoint",
                     "must be the address of a collector without a path, such as http://127.0.0.1:4318",

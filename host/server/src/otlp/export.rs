@@ -1,17 +1,17 @@
 //! Sends spans to a collector, some at once, beside the runs. A collector that does not answer costs
 //! spans and nothing else.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::span::{Span, request};
-use crate::client::Client;
+use crate::dial::{Address, post_json};
 
 /// Where a collector takes traces.
 const PATH: &str = "/v1/traces";
@@ -26,6 +26,14 @@ const LAST: Duration = Duration::from_secs(3);
 /// How often it is told that a collector does not answer.
 const TELL: Duration = Duration::from_secs(60);
 
+/// Where spans are sent.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    pub(crate) address: Address,
+    /// A file of certificate authorities, where it is not the machine's own.
+    pub(crate) authorities: Option<PathBuf>,
+}
+
 /// Takes spans.
 pub(crate) struct Exporter {
     spans: Sender<Span>,
@@ -35,7 +43,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// An exporter, and the task that sends what it takes, until the server ends.
     pub(crate) fn new(
-        collector: Client,
+        collector: Collector,
         ending: watch::Receiver<bool>,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (spans, inbox) = channel(MAX_WAITING);
@@ -60,7 +68,11 @@ impl Exporter {
     }
 }
 
-async fn send_all(collector: Client, mut inbox: Receiver<Span>, mut ending: watch::Receiver<bool>) {
+async fn send_all(
+    collector: Collector,
+    mut inbox: Receiver<Span>,
+    mut ending: watch::Receiver<bool>,
+) {
     let mut told: Option<Instant> = None;
     loop {
         let first = tokio::select! {
@@ -107,18 +119,19 @@ async fn gather(
     batch
 }
 
-async fn send(collector: &Client, spans: &[Span], within: Duration) -> Result<(), String> {
+async fn send(collector: &Collector, spans: &[Span], within: Duration) -> Result<(), String> {
     if spans.is_empty() {
         return Ok(());
     }
-    let body = request(spans);
-    let sent = collector.send::<Value>(hyper::Method::POST, PATH, &body);
+    let (address, authorities) = (&collector.address, collector.authorities.as_deref());
+    let body = request(spans).to_string().into_bytes();
+    let sent = post_json(address, authorities, PATH, body);
     match timeout(within, sent).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!(
-            "the collector at {} does not answer",
-            collector.server()
+        Ok(Ok(200..300)) => Ok(()),
+        Ok(Ok(status)) => Err(format!(
+            "the collector at {address} answered with status {status}"
         )),
+        Ok(Err(why)) => Err(format!("the collector at {address}: {why}")),
+        Err(_) => Err(format!("the collector at {address} does not answer")),
     }
 }

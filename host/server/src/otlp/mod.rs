@@ -20,7 +20,7 @@ use crate::id::Id;
 use crate::tables::runs::{Ended, RunRow};
 use crate::time;
 
-pub(crate) use export::Exporter;
+pub(crate) use export::{Collector, Exporter};
 pub(crate) use observer::Told;
 use span::Span;
 

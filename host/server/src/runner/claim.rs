@@ -8,7 +8,8 @@ use kael_runs::server;
 use kael_store::{StoreError, Tx};
 use serde_json::json;
 
-use super::execute::{self, Claimed};
+use super::claimed::Claimed;
+use super::execute;
 use super::{Running, ending, wake};
 use crate::app::App;
 use crate::event::{Event, Kind};

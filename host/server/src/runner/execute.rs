@@ -11,6 +11,7 @@ use kael_runs::{Conclusion, Family};
 use kael_store::StoreError;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::claimed::Claimed;
 use super::ending::{self, Outcome};
 use super::family::FamilyEvents;
 use super::journal::{self, Journaled};
@@ -18,25 +19,12 @@ use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
 use crate::otlp;
-use crate::tables::runs::{RunRow, State};
+use crate::tables::runs::State;
 use crate::tables::traces;
 use crate::tenant::Tenant;
 
 /// How long the end of a run waits for room in the store before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// A run that was claimed: its row says that it runs.
-pub(super) struct Claimed {
-    pub(super) run: RunRow,
-    /// The text of its script; none for a run that goes on, which has it in its journal.
-    pub(super) source: Option<Vec<u8>>,
-    /// The event that says that it began, or goes on.
-    pub(super) event: Event,
-    /// Set for a run that goes on: how many tables and charts it has shown.
-    pub(super) kept: Option<usize>,
-    /// The seconds that its tenant was charged.
-    pub(super) charged: f64,
-}
 
 /// What became of a run, and what its journal is told of that.
 struct Done {

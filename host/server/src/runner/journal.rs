@@ -12,8 +12,8 @@ use kael_engine::trace_context::TraceContext;
 use kael_runs::{Begun, Resumable, Rules, RunsError};
 use serde_json::Value;
 
+use super::claimed::Claimed;
 use super::ending::problem;
-use super::execute::Claimed;
 use crate::app::App;
 use crate::tenant::Tenant;
 

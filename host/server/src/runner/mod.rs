@@ -1,6 +1,7 @@
 //! Runs what is queued: claims runs by fair shares, runs them through the gate, and keeps their events.
 
 pub(crate) mod claim;
+mod claimed;
 pub(crate) mod ending;
 mod execute;
 pub(crate) mod fair;

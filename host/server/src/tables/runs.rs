@@ -276,7 +276,7 @@ pub(crate) fn stop(
         State::Waiting => RUN_WAITING,
         _ => RUN_PARKED,
     };
-    subscriptions::announce_run(tx, id, event)
+    announce(tx, id, event)
 }
 
 /// The run is to go on when it is its turn. False if it is over, or queued already.
@@ -307,8 +307,32 @@ pub(crate) fn end(tx: &Tx<'_>, id: &Id, ended: &Ended) -> Result<bool, StoreErro
     if let Some(result) = &ended.result {
         tx.execute(ADD_RESULT, &[id.into(), result.into()])?;
     }
-    subscriptions::announce_run(tx, id, RUN_FINISHED)?;
+    announce(tx, id, RUN_FINISHED)?;
     Ok(true)
+}
+
+/// Tells those who want to hear of it that a run has ended, waits or is parked.
+fn announce(tx: &Tx<'_>, id: &Id, event: &str) -> Result<(), StoreError> {
+    let Some(tenant) = subscriptions::listeners_of(tx, id)? else {
+        return Ok(());
+    };
+    let Some(row) = any(tx, id)? else {
+        return Ok(());
+    };
+    let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+    subscriptions::announce(tx, tenant, event, || {
+        serde_json::json!({
+            "run": row.id,
+            "name": row.name,
+            "state": row.state.name(),
+            "reason": row.reason,
+            "exit_code": row.exit_code,
+            "error": row.error.as_deref().map(json),
+            "origin": row.origin,
+            "submitter": row.submitter,
+            "labels": json(&row.labels),
+        })
+    })
 }
 
 /// The value that a script returned, as JSON. Whether the caller may see the run was asked before.

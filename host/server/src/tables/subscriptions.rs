@@ -6,7 +6,7 @@
 use kael_store::{Row, StoreError, Tx, Value};
 use serde_json::json;
 
-use super::{Scoped, runs, statements};
+use super::{Scoped, statements};
 use crate::id::Id;
 use crate::time;
 
@@ -141,29 +141,9 @@ pub(crate) fn stop(tx: &Tx<'_>, id: &Id, why: Option<&str>) -> Result<(), StoreE
     }
 }
 
-/// Tells those who want to hear of it that a run has ended, waits or is parked.
-pub(crate) fn announce_run(tx: &Tx<'_>, run: &Id, event: &str) -> Result<(), StoreError> {
-    let wanted = tx.first(WANTED_OF_RUN, &[run.into()], |row| row.get::<i64>(0))?;
-    let Some(tenant) = wanted else {
-        return Ok(());
-    };
-    let Some(row) = runs::any(tx, run)? else {
-        return Ok(());
-    };
-    let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
-    announce(tx, tenant, event, || {
-        json!({
-            "run": row.id,
-            "name": row.name,
-            "state": row.state.name(),
-            "reason": row.reason,
-            "exit_code": row.exit_code,
-            "error": row.error.as_deref().map(json),
-            "origin": row.origin,
-            "submitter": row.submitter,
-            "labels": json(&row.labels),
-        })
-    })
+/// The tenant of a run, if anybody there wants to hear of anything.
+pub(crate) fn listeners_of(tx: &Tx<'_>, run: &Id) -> Result<Option<i64>, StoreError> {
+    tx.first(WANTED_OF_RUN, &[run.into()], |row| row.get::<i64>(0))
 }
 
 /// Tells those who want to hear of an event. `data` is what an event of this kind says.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,8 +15,6 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-
-use super::ClientError;
 
 /// Where Linux distributions keep the certificate authorities.
 const FILES: [&str; 5] = [
@@ -26,9 +25,13 @@ const FILES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// A text that is no address of a server.
+#[derive(Debug)]
+pub(crate) struct NoAddress(pub(crate) String);
+
 /// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub struct Address {
     secure: bool,
     host: String,
     port: u16,
@@ -36,8 +39,8 @@ pub(super) struct Address {
 
 impl Address {
     /// `http://HOST:PORT` or `https://HOST:PORT`; the port may be missing, and so may `http://`.
-    pub(super) fn parse(text: &str) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Address(text.chars().take(200).collect());
+    pub(crate) fn parse(text: &str) -> Result<Self, NoAddress> {
+        let wrong = || NoAddress(text.chars().take(200).collect());
         let (secure, rest) = match text.split_once("://") {
             Some(("http", rest)) => (false, rest),
             Some(("https", rest)) => (true, rest),
@@ -58,7 +61,7 @@ impl Address {
         })
     }
 
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 }
@@ -71,7 +74,7 @@ impl fmt::Display for Address {
 }
 
 /// Connects, and gives what sends requests.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     address: &Address,
     authorities: Option<&Path>,
 ) -> Result<SendRequest<Full<Bytes>>, String> {
@@ -86,6 +89,23 @@ pub(super) async fn connect(
     let connector = TlsConnector::from(Arc::new(config(authorities)?));
     let stream = connector.connect(name, stream).await;
     shake(stream.map_err(|error| format!("its certificate is not trusted: {error}"))?).await
+}
+
+/// Posts a document of JSON: the status of the answer.
+pub(crate) async fn post_json(
+    address: &Address,
+    authorities: Option<&Path>,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<u16, String> {
+    let request = Request::post(path)
+        .header(header::HOST, address.authority())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)));
+    let request = request.map_err(|error| error.to_string())?;
+    let mut sender = connect(address, authorities).await?;
+    let answer = sender.send_request(request).await;
+    Ok(answer.map_err(|error| error.to_string())?.status().as_u16())
 }
 
 async fn shake(
