@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 7] = [
         "private_file",
         "repo",
         "report_item",
+        "run_id",
         "run_info",
         "secrets",
         "text",

@@ -33,6 +33,7 @@ pub mod policy;
 pub mod private_file;
 pub mod repo;
 pub mod report_item;
+mod run_id;
 pub mod run_info;
 pub mod runtime;
 pub mod sandbox;

@@ -2,57 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use thiserror::Error;
-use uuid::{NoContext, Timestamp, Uuid};
 
+pub use crate::run_id::RunId;
 use crate::trace_context::TraceContext;
 
 /// Bytes that the name of a tenant may have.
 const MAX_TENANT: usize = 64;
-
-/// The id of a run: a UUID of version 7, so that ids sort by the times at which their runs began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(Uuid);
-
-impl RunId {
-    /// An id for a run that begins at that time.
-    fn at(time: SystemTime) -> Self {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        let since = since.unwrap_or(Duration::ZERO);
-        // Without a counter that all runtimes of the process would share: the rest is random.
-        let timestamp = Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos());
-        Self(Uuid::new_v7(timestamp))
-    }
-}
-
-impl RunId {
-    /// Its 16 bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The id with these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The id that a text is, in the form that this prints.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let id = Uuid::try_parse(text).ok().map(Self)?;
-        (id.to_string() == text).then_some(id)
-    }
-}
-
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
 
 /// For whom a run is done: records, traces and policies tell tenants apart by this name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -169,6 +127,8 @@ pub fn timestamp(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

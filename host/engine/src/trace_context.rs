@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::run_info::RunId;
+use crate::run_id::RunId;
 use crate::text::hex;
 
 /// The trace of a run.
