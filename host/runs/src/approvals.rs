@@ -4,9 +4,8 @@ use kael_engine::journal::{ApprovalRequest, Needed};
 use kael_engine::run_info::RunId;
 use kael_store::{Row, StoreError, Tx, Value};
 use serde_json::json;
-use thiserror::Error;
 
-use crate::{RunRow, Runs, RunsError, inbox};
+use crate::{Refusal, RunRow, Runs, RunsError, inbox};
 
 const ASK: &str = "INSERT INTO approvals (run, call, digest, action, params, rules, asked, until, needed) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
@@ -82,38 +81,6 @@ pub struct Decision {
     pub is_submitter: bool,
     /// Why, for the script's author.
     pub note: Option<String>,
-}
-
-/// Why a person cannot decide on a call.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// The run is over.
-    #[error("it is over")]
-    Over,
-    /// Nobody asks.
-    #[error("the call does not wait for an approval")]
-    NotAsked,
-    /// Somebody was first.
-    #[error("the call was decided on before")]
-    Decided,
-    /// Too late.
-    #[error("the time for an approval is over")]
-    Expired,
-    /// Too little of the digest.
-    #[error("a decision gives 8 characters of the digest or more")]
-    ShortDigest,
-    /// Something has changed since the person has seen it.
-    #[error("the call is not what the digest says: look at it again")]
-    OtherDigest,
-    /// The person has a lower role.
-    #[error("a person with the role {0} must approve it")]
-    Role(String),
-    /// The person has submitted the run.
-    #[error("a person other than the one who submitted the run must approve it")]
-    Submitter,
-    /// Several people are needed.
-    #[error("{0} has approved it already, and {1} people must")]
-    Twice(String, u32),
 }
 
 impl Runs {

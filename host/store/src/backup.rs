@@ -232,9 +232,10 @@ fn mistakes(connection: &Connection, thorough: bool) -> Result<Vec<String>, Stor
         true => format!("PRAGMA integrity_check({MAX_MISTAKES})"),
         false => format!("PRAGMA quick_check({MAX_MISTAKES})"),
     };
-    let mut statement = connection.prepare(&look)?;
-    let found = statement.query_map([], |row| row.get::<_, String>(0));
-    let found: Result<Vec<_>, _> = found.and_then(Iterator::collect);
+    let found = connection.prepare(&look).and_then(|mut statement| {
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        lines.collect::<Result<Vec<_>, _>>()
+    });
     match found {
         Ok(mut found) => {
             found.retain(|line| line != "ok");
