@@ -7,7 +7,7 @@ use kael_store::{StoreError, Tx, Value};
 use serde_json::json;
 
 use crate::sink::Entries;
-use crate::{Begun, Runs, RunsError, State, children};
+use crate::{Begun, Family, Runs, RunsError, State, children};
 
 const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
                         WHERE id = ?1 AND epoch = ?2";
@@ -30,15 +30,6 @@ pub struct Conclusion {
     wake: Option<i64>,
     ending: String,
     usage: String,
-}
-
-/// The runs that a run which is over had started, and that do not go on without it.
-#[derive(Debug, Default)]
-pub struct Family {
-    /// Those that had no process, and are cancelled.
-    pub cancelled: Vec<RunId>,
-    /// Those that run.
-    pub running: Vec<RunId>,
 }
 
 impl Begun {

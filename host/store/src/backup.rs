@@ -76,6 +76,32 @@ pub fn backup(store: &Path, to: &Path) -> Result<Copied, StoreError> {
 /// # Errors
 /// When it cannot be opened.
 pub fn check(store: &Path, thorough: bool) -> Result<Integrity, StoreError> {
+    let looked = look(store, thorough);
+    match looked.as_ref().err().and_then(damage) {
+        // So damaged that it cannot be looked at.
+        Some(why) => Ok(Integrity {
+            mistakes: vec![why],
+            bytes: store.metadata().map_or(0, |meta| meta.len()),
+            unused: 0,
+            version: 0,
+        }),
+        None => looked,
+    }
+}
+
+/// What is damaged, if it is that for which the database refuses.
+fn damage(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Database(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) =>
+        {
+            Some(error.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn look(store: &Path, thorough: bool) -> Result<Integrity, StoreError> {
     let source = open(store)?;
     let pragma = |name: &str| -> Result<u64, StoreError> {
         let number: i64 = source.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?;
@@ -110,10 +136,14 @@ pub fn restore<T>(
 ) -> Result<(T, Option<PathBuf>), StoreError> {
     let files = Files::open(store, Mode::Exclusive)?;
     let _alone = files.alone()?;
-    let source = open(copy_of)?;
+    let damaged = |why| StoreError::Damaged {
+        path: copy_of.to_owned(),
+        why,
+    };
+    let told = |error| damage(&error).map_or(error, damaged);
+    let source = open(copy_of).map_err(told)?;
     if let Some(why) = mistakes(&source, true)?.into_iter().next() {
-        let path = copy_of.to_owned();
-        return Err(StoreError::Damaged { path, why });
+        return Err(damaged(why));
     }
     let part = part_beside(store).map_err(|source| StoreError::Open {
         path: store.to_owned(),
