@@ -263,8 +263,9 @@ pub(crate) async fn put(
         if used >= storage {
             return Ok(Put::NoRoom(used));
         }
-        // A run that waits for its time is in the store alone.
-        if row.ready > tx.now() && runs::waiting(tx, scoped, most)? >= most {
+        // A run that waits for its time is in the store alone. Whether it does says the clock by which it was made: that of
+        // the store may be a millisecond behind.
+        if row.ready > row.created && runs::waiting(tx, scoped, most)? >= most {
             return Ok(Put::Full);
         }
         if let Some((key, request)) = &key {
@@ -352,7 +353,7 @@ pub(crate) fn enter(tx: &Tx<'_>, row: &RunRow) -> StoreResult<Put> {
         body: json!({ "state": "queued" }).to_string().into_bytes(),
     };
     events::insert(tx, &row.id, &event)?;
-    if row.ready > tx.now() {
+    if row.ready > row.created {
         queue::add_later(tx, row.ready, &row.id)?;
         return Ok(Put::Later);
     }
