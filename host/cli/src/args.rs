@@ -16,9 +16,7 @@ use crate::commands::policy::args::Policy;
 #[cfg(feature = "store")]
 use crate::commands::runs::args::Runs;
 #[cfg(feature = "serve")]
-use crate::commands::server::args as server;
-#[cfg(feature = "serve")]
-use crate::commands::server::waiting_args as waiting;
+use crate::commands::server::args::ServerCommand;
 use kael_engine::executor::programs::Runner;
 
 /// Runs Lua scripts that you did not write.
@@ -88,45 +86,8 @@ pub(super) enum CliCommand {
     Completions(Completions),
     Man(Man),
     #[cfg(feature = "serve")]
-    Serve(server::Serve),
-    #[cfg(feature = "serve")]
-    Db(server::Db),
-    #[cfg(feature = "serve")]
-    Login(server::Login),
-    #[cfg(feature = "serve")]
-    Submit(Box<server::Submit>),
-    #[cfg(feature = "serve")]
-    Ps(server::Ps),
-    #[cfg(feature = "serve")]
-    Logs(server::Logs),
-    #[cfg(feature = "serve")]
-    Show(server::Show),
-    #[cfg(feature = "serve")]
-    Cancel(server::Cancel),
-    #[cfg(feature = "serve")]
-    Approvals(waiting::Approvals),
-    #[cfg(feature = "serve")]
-    Approve(waiting::Approve),
-    #[cfg(feature = "serve")]
-    Deny(waiting::Deny),
-    #[cfg(feature = "serve")]
-    Signal(waiting::Signal),
-    #[cfg(feature = "serve")]
-    Resume(waiting::Resume),
-    #[cfg(feature = "serve")]
-    Resolve(waiting::Resolve),
-    #[cfg(feature = "serve")]
-    Secret(server::Secret),
-    #[cfg(feature = "serve")]
-    Token(server::Token),
-    #[cfg(feature = "serve")]
-    Tenant(server::Tenant),
-    #[cfg(feature = "serve")]
-    Script(server::Script),
-    #[cfg(feature = "serve")]
-    Schedule(server::Schedule),
-    #[cfg(feature = "serve")]
-    Hook(server::Hook),
+    #[command(flatten)]
+    Server(ServerCommand),
 }
 
 /// Run a script.

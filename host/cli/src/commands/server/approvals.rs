@@ -3,7 +3,7 @@
 use kael_server::client::{Approval, Approvals as Open, Decide};
 use serde_json::json;
 
-use super::waiting_args::{Approvals, Approve, Deciding, Deny};
+use super::args::{Approvals, Approve, Deciding, Deny};
 use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;

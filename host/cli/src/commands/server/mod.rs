@@ -18,7 +18,6 @@ mod show;
 mod submit;
 mod tenant;
 mod token;
-pub(crate) mod waiting_args;
 mod waits;
 
 use kael_engine::environment::Environment;
@@ -28,24 +27,35 @@ use crate::args::Shared;
 use crate::exit;
 use crate::report::Problem;
 use crate::runtime::{Driven, block_with_signals};
-use args::Target;
+use args::{ServerCommand, Target};
 
-pub(crate) use approvals::{approve, deny, list as approvals};
-pub(crate) use cancel::run as cancel;
-pub(crate) use db::run as db;
-pub(crate) use hook::run as hook;
-pub(crate) use login::run as login;
-pub(crate) use logs::run as logs;
-pub(crate) use ps::run as ps;
-pub(crate) use schedule::run as schedule;
-pub(crate) use script::run as script;
-pub(crate) use secret::run as secret;
-pub(crate) use serve::{run as serve, settings_of};
-pub(crate) use show::run as show;
-pub(crate) use submit::run as submit;
-pub(crate) use tenant::run as tenant;
-pub(crate) use token::run as token;
-pub(crate) use waits::{resolve, resume, signal};
+pub(crate) use serve::settings_of;
+
+/// Runs one of the commands of this room.
+pub(crate) fn run(shared: &Shared, command: ServerCommand, environment: &Environment) -> u8 {
+    match command {
+        ServerCommand::Serve(command) => serve::run(shared, &command, environment),
+        ServerCommand::Db(command) => db::run(shared, &command, environment),
+        ServerCommand::Login(command) => login::run(shared, &command, environment),
+        ServerCommand::Submit(command) => submit::run(shared, &command, environment),
+        ServerCommand::Ps(command) => ps::run(shared, &command, environment),
+        ServerCommand::Logs(command) => logs::run(shared, &command, environment),
+        ServerCommand::Show(command) => show::run(shared, &command, environment),
+        ServerCommand::Cancel(command) => cancel::run(shared, &command, environment),
+        ServerCommand::Approvals(command) => approvals::list(shared, &command, environment),
+        ServerCommand::Approve(command) => approvals::approve(shared, &command, environment),
+        ServerCommand::Deny(command) => approvals::deny(shared, &command, environment),
+        ServerCommand::Signal(command) => waits::signal(shared, &command, environment),
+        ServerCommand::Resume(command) => waits::resume(shared, &command, environment),
+        ServerCommand::Resolve(command) => waits::resolve(shared, &command, environment),
+        ServerCommand::Secret(command) => secret::run(shared, &command, environment),
+        ServerCommand::Token(command) => token::run(shared, &command, environment),
+        ServerCommand::Tenant(command) => tenant::run(shared, &command, environment),
+        ServerCommand::Script(command) => script::run(shared, &command, environment),
+        ServerCommand::Schedule(command) => schedule::run(shared, &command, environment),
+        ServerCommand::Hook(command) => hook::run(shared, &command, environment),
+    }
+}
 
 /// What a command of a client has at hand.
 struct Context<'a> {

@@ -4,8 +4,8 @@ use kael_server::client::{Client, Resolve as Settled, Run, SendSignal, SentSigna
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::args::{Resolve, Resume, Signal};
 use super::ps::quoted;
-use super::waiting_args::{Resolve, Resume, Signal};
 use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;

@@ -1,6 +1,6 @@
-//! The command lines for runs of a server that wait for something, or for somebody.
+//! The command lines for runs of a server that wait for something, or for a person.
 
-use super::args::Target;
+use super::Target;
 
 /// Print the calls that wait for a person's yes, on a server.
 #[derive(Debug, clap::Args)]
