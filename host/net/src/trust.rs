@@ -41,8 +41,14 @@ impl Trust {
     /// Authorities of this machine, or those of the file that `SSL_CERT_FILE` names.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
+        Self::of_file(environment.path("SSL_CERT_FILE"))
+    }
+
+    /// Those of a file, or of this machine without one.
+    #[must_use]
+    pub fn of_file(file: Option<PathBuf>) -> Self {
         Self {
-            file: environment.path("SSL_CERT_FILE"),
+            file,
             known: OnceCell::new(),
         }
     }

@@ -55,7 +55,7 @@ pub struct Approval {
     pub rules: Vec<String>,
     /// Who must say yes.
     pub needed: Needed,
-    /// Who has said so already.
+    /// The people who have approved it so far.
     pub approved_by: Vec<String>,
     /// When it was asked, in microseconds since 1970.
     pub asked: i64,
@@ -73,7 +73,7 @@ pub struct Decision {
     pub yes: bool,
     /// Who, by name.
     pub by: String,
-    /// The same person has the same text here, whatever the name.
+    /// An id of the person, which stays the same when the name changes.
     pub person: String,
     /// The roles that they have.
     pub roles: Vec<String>,
@@ -193,7 +193,7 @@ impl Approval {
         if let Some(role) = roles.find(|role| !decision.roles.contains(role)) {
             return Err(Refusal::Role(role.clone()));
         }
-        // Whoever began a run may also say no.
+        // The submitter of a run may also say no.
         match self.needed.not_submitter && decision.is_submitter && decision.yes {
             true => Err(Refusal::Submitter),
             false => Ok(()),
@@ -219,7 +219,7 @@ impl Approval {
     }
 }
 
-/// Who has said yes to what is asked now.
+/// The people who have approved the current digest.
 fn approved_by(tx: &Tx<'_>, one: &Approval) -> Result<Vec<String>, StoreError> {
     let values = [
         Value::from(one.run.bytes()),

@@ -137,7 +137,7 @@ pub(crate) fn is_child(
 }
 
 /// A run is over: its parent is told, and the runs that it has started are cancelled, unless they are to go on. Those
-/// that a process has go on, unless whoever is told of them ends them.
+/// that run are only listed: the caller decides whether to end them.
 pub(crate) fn over(
     tx: &Tx<'_>,
     run: &[u8; 16],

@@ -73,7 +73,7 @@ pub struct Runs {
 enum Keeper {
     /// All processes of a user: a run is locked by the one that has it, and its output is kept here.
     Processes,
-    /// One server. It is told when a run has started another.
+    /// One server. Calls the function when a run has started another.
     Server(Arc<dyn Fn() + Send + Sync>),
 }
 

@@ -8,10 +8,10 @@ pub enum Refusal {
     /// The run is over.
     #[error("it is over")]
     Over,
-    /// Nobody asks.
+    /// The call does not ask.
     #[error("the call does not wait for an approval")]
     NotAsked,
-    /// Somebody was first.
+    /// Another person decided first.
     #[error("the call was decided on before")]
     Decided,
     /// Too late.

@@ -72,7 +72,7 @@ impl Runs {
         self.resume_behind(id, shown)
     }
 
-    /// The same where somebody else keeps the output, and has that many bytes of it.
+    /// The same for a caller that keeps the output itself, and has that many bytes of it.
     ///
     /// # Errors
     /// When it cannot go on.

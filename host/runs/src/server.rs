@@ -84,7 +84,7 @@ pub fn due(tx: &Tx<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
     Ok(due)
 }
 
-/// Somebody sees to it that the run goes on.
+/// Clears the time at which a run is to go on: the caller has queued it.
 ///
 /// # Errors
 /// When that cannot be written.

@@ -65,7 +65,7 @@ impl Unwritten {
         create.is_none()
     }
 
-    /// The last entries of the run, if they were left to whoever writes its end.
+    /// The last entries of the run, if they are to be written with its end.
     pub(crate) fn take_last(&self) -> Option<Entries> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.take()
@@ -94,7 +94,7 @@ impl Sink for StoreSink {
             batch,
         };
         if self.is_server && is_end {
-            // A server writes them with what it knows of the end itself. Nobody has seen anything of it before.
+            // The server writes them in the transaction of its own end of the run; no reader has seen that end before.
             let mut last = self
                 .unwritten
                 .last

@@ -1,29 +1,17 @@
 //! Connections to a server: plain, or with TLS and the machine's certificate authorities.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use kael_net::Trust;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-
-/// Where Linux distributions keep the certificate authorities.
-const FILES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A text that is no address of a server.
 #[derive(Debug)]
@@ -76,7 +64,7 @@ impl fmt::Display for Address {
 /// Connects, and gives what sends requests.
 pub(crate) async fn connect(
     address: &Address,
-    authorities: Option<&Path>,
+    trust: &Trust,
 ) -> Result<SendRequest<Full<Bytes>>, String> {
     let stream = TcpStream::connect(address.authority()).await;
     let stream = stream.map_err(|error| error.to_string())?;
@@ -86,7 +74,7 @@ pub(crate) async fn connect(
     }
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let connector = TlsConnector::from(Arc::new(config(authorities)?));
+    let connector = TlsConnector::from(trust.known().await?.config.clone());
     let stream = connector.connect(name, stream).await;
     shake(stream.map_err(|error| format!("its certificate is not trusted: {error}"))?).await
 }
@@ -94,7 +82,7 @@ pub(crate) async fn connect(
 /// Posts a document of JSON: the status of the answer.
 pub(crate) async fn post_json(
     address: &Address,
-    authorities: Option<&Path>,
+    trust: &Trust,
     path: &str,
     body: Vec<u8>,
 ) -> Result<u16, String> {
@@ -103,7 +91,7 @@ pub(crate) async fn post_json(
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)));
     let request = request.map_err(|error| error.to_string())?;
-    let mut sender = connect(address, authorities).await?;
+    let mut sender = connect(address, trust).await?;
     let answer = sender.send_request(request).await;
     Ok(answer.map_err(|error| error.to_string())?.status().as_u16())
 }
@@ -117,23 +105,6 @@ async fn shake(
     // Ends when the answer was read, or its reader is gone.
     tokio::spawn(connection);
     Ok(sender)
-}
-
-fn config(named: Option<&Path>) -> Result<ClientConfig, String> {
-    let there = || FILES.iter().map(PathBuf::from).find(|file| file.is_file());
-    let Some(file) = named.map(Path::to_owned).or_else(there) else {
-        return Err("this machine has no certificate authorities: install `ca-certificates`, or name a file of them in SSL_CERT_FILE".to_owned());
-    };
-    let shown = file.display();
-    let certificates =
-        CertificateDer::pem_file_iter(&file).map_err(|error| format!("{shown}: {error}"))?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates.flatten());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

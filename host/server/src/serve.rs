@@ -11,6 +11,7 @@ use kael_engine::environment::Environment;
 use kael_engine::executor::programs;
 use kael_engine::runtime::{LoadError, Runtime};
 use kael_engine::sandbox::EngineError;
+use kael_net::Trust;
 use kael_runs::StoredCounts;
 use kael_store::{Mode, Store, StoreError};
 use thiserror::Error;
@@ -255,10 +256,9 @@ async fn open(
         .unwrap_or_else(|| format!("{scheme}://{address}"));
     let ending = watch::Sender::new(false);
     let traces = config.otlp.clone().map(|collector| {
-        let authorities = options.environment.path("SSL_CERT_FILE");
         let collector = Collector {
             address: collector,
-            authorities,
+            trust: Trust::new(&options.environment),
         };
         let (exporter, sending) = Exporter::new(collector, ending.subscribe());
         (exporter, tokio::spawn(sending))

@@ -77,13 +77,13 @@ fn no_link_that_is_there_or_made_leads_to_what_is_not_named() {
     if !needs(&[Need::Landlock]) {
         return;
     }
-    let session = session().file("shared/file", "");
+    let session = session().file("common/file", "");
     let at = session.path().to_owned();
-    symlink(at.join("home/.ssh/id"), at.join("shared/link")).expect("a link");
-    symlink(at.join("home/.ssh"), at.join("shared/folder")).expect("a link");
+    symlink(at.join("home/.ssh/id"), at.join("common/link")).expect("a link");
+    symlink(at.join("home/.ssh"), at.join("common/folder")).expect("a link");
     let at = at.display();
     let code = format!(
-        "cat {at}/shared/link {at}/shared/folder/id 2>/dev/null
+        "cat {at}/common/link {at}/common/folder/id 2>/dev/null
          ln -s {at}/home/.ssh/id \"$TMPDIR/s\"; cat \"$TMPDIR/s\" 2>/dev/null
          ln {at}/home/.ssh/id \"$TMPDIR/h\" 2>/dev/null && cat \"$TMPDIR/h\"
          mv {at}/home/.ssh/id \"$TMPDIR/m\" 2>/dev/null && cat \"$TMPDIR/m\"
@@ -91,7 +91,7 @@ fn no_link_that_is_there_or_made_leads_to_what_is_not_named() {
          cd {at}/home/.ssh && cat id 2>/dev/null
          echo tried"
     );
-    let ran = ran(session, "'../shared'", &code);
+    let ran = ran(session, "'../common'", &code);
     ran.prints("tried\n");
     assert!(ran.path().join("home/.ssh/id").exists());
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod approvals;
 mod backup;
 mod budgets;
 mod commands;
@@ -13,6 +14,7 @@ mod functions;
 mod hooks;
 mod house;
 mod mcp;
+mod noting;
 mod operate;
 mod origin;
 mod page;

@@ -10,7 +10,7 @@ use crate::problem::{Kind, Problem};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// Anything.
-    Whatever,
+    Anything,
     /// Nothing.
     Nothing,
     /// Any version.
@@ -26,7 +26,7 @@ impl Expected {
             return Self::Nothing;
         }
         match headers.get(header::IF_MATCH).map(HeaderValue::to_str) {
-            None => Self::Whatever,
+            None => Self::Anything,
             Some(Ok(text)) if text.trim() == "*" => Self::Something,
             // A tag that is no version matches none.
             Some(text) => {
@@ -40,7 +40,7 @@ impl Expected {
     /// Refuses a change of another version than the expected one.
     pub(crate) fn holds(&self, current: Option<i64>) -> Result<(), Problem> {
         let holds = match self {
-            Self::Whatever => true,
+            Self::Anything => true,
             Self::Nothing => current.is_none(),
             Self::Something => current.is_some(),
             Self::Version(versions) => current.is_some_and(|current| versions.contains(&current)),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::extract::{self, Body, Names};
-use super::nothing;
+use super::extract::{Body, Names};
+use super::removal::Removal;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
@@ -195,25 +195,10 @@ pub(crate) async fn delete(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Response, Problem> {
-    scope.needs(Role::Manager)?;
-    let id = extract::id("webhook", &id)?;
-    let (scoped, by) = (scope.scoped(), scope.caller.name.clone());
-    let written = app.store.write(move |tx| {
-        let deleted = hooks::delete(tx, scoped, &id)?;
-        if deleted {
-            audit::add(
-                tx,
-                Some(scoped.0),
-                &by,
-                "hook.delete",
-                &id.to_string(),
-                &json!({}),
-            )?;
-        }
-        Ok(deleted)
-    });
-    match written.await? {
-        true => Ok(nothing()),
-        false => Err(Problem::not_found("webhook", id)),
-    }
+    let removal = Removal {
+        noun: "webhook",
+        event: "hook.delete",
+        delete: hooks::delete,
+    };
+    removal.run(&app, &scope, &id).await
 }

@@ -18,6 +18,7 @@ pub(crate) mod health;
 pub(crate) mod hook_in;
 pub(crate) mod hooks;
 pub(crate) mod mcp;
+mod removal;
 pub(crate) mod run_row;
 pub(crate) mod runs;
 pub(crate) mod schedules;

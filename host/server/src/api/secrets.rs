@@ -1,4 +1,4 @@
-//! Secrets that a tenant keeps: they are set and removed, and nobody can read a value.
+//! Secrets that a tenant keeps: they are set and removed; a value cannot be read back.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub(crate) async fn all(scope: &Scope) -> Result<Vec<Secret>, Problem> {
     Ok(secrets.collect())
 }
 
-/// Keep a secret, or change its value. Nobody can read it again: it goes to the actions that name it alone.
+/// Keep a secret, or change its value. The value cannot be read back: only the actions that name it get it.
 #[utoipa::path(
     put, path = "/v1/secrets/{name}", tag = "secrets", operation_id = "put_secret", request_body = NewSecret,
     params(("name" = String, Path, description = "The name; a slash in it is written %2F")),

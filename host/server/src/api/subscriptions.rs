@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::extract::{self, Body, Names};
-use super::nothing;
+use super::removal::Removal;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::deliveries::{EVENTS, address};
@@ -238,25 +238,10 @@ pub(crate) async fn delete(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Response, Problem> {
-    scope.needs(Role::Manager)?;
-    let id = extract::id("subscription", &id)?;
-    let (scoped, by) = (scope.scoped(), scope.caller.name.clone());
-    let written = app.store.write(move |tx| {
-        let deleted = subscriptions::delete(tx, scoped, &id)?;
-        if deleted {
-            audit::add(
-                tx,
-                Some(scoped.0),
-                &by,
-                "subscription.delete",
-                &id.to_string(),
-                &json!({}),
-            )?;
-        }
-        Ok(deleted)
-    });
-    match written.await? {
-        true => Ok(nothing()),
-        false => Err(Problem::not_found("subscription", id)),
-    }
+    let removal = Removal {
+        noun: "subscription",
+        event: "subscription.delete",
+        delete: subscriptions::delete,
+    };
+    removal.run(&app, &scope, &id).await
 }

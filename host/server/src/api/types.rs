@@ -74,7 +74,7 @@ pub struct Run {
     pub read_only: bool,
     /// Runs of a higher priority begin earlier.
     pub priority: i64,
-    /// What submitted it: `api`, `web`, `mcp`, `run` for a run that another one has started.
+    /// What submitted it: `api`, `web`, `mcp`, `schedule NAME`, `hook NAME`, `function NAME`; `run` for another run.
     pub origin: String,
     /// The run that has started it.
     pub parent: Option<String>,

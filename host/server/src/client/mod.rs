@@ -3,12 +3,14 @@
 mod events;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, header};
+use kael_net::Trust;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -67,13 +69,13 @@ pub enum ClientError {
 }
 
 /// A server, and who asks it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     address: Address,
     token: Option<String>,
     tenant: Option<String>,
-    /// A file of certificate authorities, where it is not the machine's own.
-    authorities: Option<PathBuf>,
+    /// The certificate authorities.
+    trust: Arc<Trust>,
 }
 
 impl Client {
@@ -86,7 +88,7 @@ impl Client {
             address: Address::parse(address).map_err(|error| ClientError::Address(error.0))?,
             token: None,
             tenant: None,
-            authorities: None,
+            trust: Arc::new(Trust::of_file(None)),
         })
     }
 
@@ -106,7 +108,7 @@ impl Client {
     #[must_use]
     pub fn authorities(self, authorities: Option<PathBuf>) -> Self {
         Self {
-            authorities,
+            trust: Arc::new(Trust::of_file(authorities)),
             ..self
         }
     }
@@ -278,7 +280,7 @@ impl Client {
             .body(Full::new(bytes))
             .map_err(|error| self.unreachable(error))?;
         let sent = async {
-            let mut sender = connect(&self.address, self.authorities.as_deref()).await?;
+            let mut sender = connect(&self.address, &self.trust).await?;
             sender
                 .send_request(request)
                 .await

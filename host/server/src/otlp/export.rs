@@ -1,11 +1,11 @@
 //! Sends spans to a collector, some at once, beside the runs. A collector that does not answer costs
 //! spans and nothing else.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kael_net::Trust;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,11 +27,9 @@ const LAST: Duration = Duration::from_secs(3);
 const TELL: Duration = Duration::from_secs(60);
 
 /// Where spans are sent.
-#[derive(Debug)]
 pub(crate) struct Collector {
     pub(crate) address: Address,
-    /// A file of certificate authorities, where it is not the machine's own.
-    pub(crate) authorities: Option<PathBuf>,
+    pub(crate) trust: Trust,
 }
 
 /// Takes spans.
@@ -123,9 +121,9 @@ async fn send(collector: &Collector, spans: &[Span], within: Duration) -> Result
     if spans.is_empty() {
         return Ok(());
     }
-    let (address, authorities) = (&collector.address, collector.authorities.as_deref());
+    let address = &collector.address;
     let body = request(spans).to_string().into_bytes();
-    let sent = post_json(address, authorities, PATH, body);
+    let sent = post_json(address, &collector.trust, PATH, body);
     match timeout(within, sent).await {
         Ok(Ok(200..300)) => Ok(()),
         Ok(Ok(status)) => Err(format!(

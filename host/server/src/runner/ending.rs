@@ -66,7 +66,7 @@ impl Outcome {
         }
     }
 
-    /// The kind of the event that tells of it.
+    /// The kind of its event.
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Ended(_) => Kind::End,

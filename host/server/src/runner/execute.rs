@@ -26,7 +26,7 @@ use crate::tenant::Tenant;
 /// How long the end of a run waits for room in the store before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What became of a run, and what its journal is told of that.
+/// What became of a run, and what is to be written of that in its journal.
 struct Done {
     outcome: Outcome,
     conclusion: Option<Conclusion>,
@@ -199,7 +199,7 @@ async fn perform(
     };
     recording.shown(&output);
     let conclusion = begun.conclusion(&report);
-    // The journal shows output, too: the reader ends when nobody is left who could print.
+    // The journal holds the output open, too: the reader ends when all holders are gone.
     drop((output, handle, begun));
     while let Some(bytes) = reader.next().await {
         recording.printed(bytes);

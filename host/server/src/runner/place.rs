@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fair::Full;
 use crate::app::App;
 
-/// A place that was reserved. It is given up when it is dropped, so that whoever submits may leave at any moment.
+/// A place that was reserved. Dropping it gives it up, so that a client that disconnects leaves no place behind.
 pub(crate) struct Place {
     app: Arc<App>,
     tenant: i64,

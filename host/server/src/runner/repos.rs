@@ -1,4 +1,5 @@
-//! Actions repos as runs began with them: a run that goes on has the repo of its beginning, whatever the tenant's is now.
+//! Actions repos as runs began with them: a run that goes on keeps the repo of its beginning, also
+//! after the tenant's repo has changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

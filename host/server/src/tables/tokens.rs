@@ -80,7 +80,7 @@ pub(crate) fn insert(tx: &Tx<'_>, token: &TokenRow, hash: &[u8; 32]) -> Result<(
     tx.execute(INSERT, &values).map(|_| ())
 }
 
-/// The first of a token's family: whoever has one of a family is one person.
+/// The first token of a family. All tokens of a family count as one person.
 pub(crate) fn root(tx: &Tx<'_>, id: &Id) -> Result<Id, StoreError> {
     let root = tx.first(ROOT, &[id.into()], |row| Ok(Id::of(row.get(0)?)))?;
     Ok(root.unwrap_or(*id))

@@ -209,7 +209,7 @@ pub(super) async fn act(
             format!("/schedules/{}", row.name)
         }
         "delete" => {
-            remove(app, scope, &name, Expected::Whatever).await?;
+            remove(app, scope, &name, Expected::Anything).await?;
             "/schedules".to_owned()
         }
         _ => return Err(Problem::not_found("action", what).into()),

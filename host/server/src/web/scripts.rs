@@ -173,7 +173,7 @@ pub(super) async fn delete(
 ) -> Page {
     visitor.scope.caller.sent_form(&form.csrf)?;
     visitor.scope.needs(Role::Manager)?;
-    remove(&visitor.app, &visitor.scope, &name, Expected::Whatever).await?;
+    remove(&visitor.app, &visitor.scope, &name, Expected::Anything).await?;
     Ok(Redirect::to("/scripts").into_response())
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn show(visitor: Visitor) -> Page {
     visitor.scope.needs(Role::Manager)?;
     let secrets = all(&visitor.scope).await?;
     let body = html! {
-        div class="head" { h1 { "Secrets" } span class="soft" { "for the actions of " (visitor.scope.tenant.name) "; nobody can read a value" } }
+        div class="head" { h1 { "Secrets" } span class="soft" { "for the actions of " (visitor.scope.tenant.name) "; values cannot be read back" } }
         form method="post" action="/secrets" class="card pad row" {
             input type="hidden" name="csrf" value=(visitor.csrf());
             div class="field" { label for="name" { "Name" } input id="name" name="name" required maxlength="100" placeholder="github/deploy" autocomplete="off"; }

@@ -19,7 +19,7 @@ pub(crate) struct Secret {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
-    /// List the names of the secrets; nobody can read their values.
+    /// List the names of the secrets; their values cannot be read back.
     #[command(after_help = "Example:\n  kael-host secret ls")]
     Ls {
         #[command(flatten)]
