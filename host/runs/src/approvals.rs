@@ -13,7 +13,8 @@ const ASK: &str = "INSERT INTO approvals (run, call, digest, action, params, rul
                    asked = ?7, until = ?8, decided = NULL, by = NULL, note = NULL, at = NULL WHERE digest <> ?3";
 const OPEN: &str = "SELECT approvals.run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                     JOIN runs ON runs.id = approvals.run WHERE decided IS NULL AND state IN (0, 1, 2, 6) \
-                    AND (until IS NULL OR until > ?1) AND runs.tenant = ?2 ORDER BY asked LIMIT 1000";
+                    AND (until IS NULL OR until > ?1) AND runs.tenant = ?2 \
+                    AND (?3 IS NULL OR approvals.run = ?3) ORDER BY asked LIMIT 1000";
 const ONE: &str = "SELECT run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                    WHERE run = ?1 AND call = ?2";
 const DECIDE: &str = "UPDATE approvals SET decided = ?3, by = ?4, note = ?5, at = ?6 \
@@ -97,7 +98,24 @@ impl Runs {
     /// # Errors
     /// When the store cannot be read.
     pub fn approvals_in(&self, tx: &Tx<'_>) -> Result<Vec<Approval>, StoreError> {
-        let values = [Value::Int(tx.now()), Value::Int(self.tenant)];
+        self.asked(tx, None)
+    }
+
+    /// The calls of one run that wait for a person.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn approvals_of(&self, tx: &Tx<'_>, run: RunId) -> Result<Vec<Approval>, StoreError> {
+        self.asked(tx, Some(run))
+    }
+
+    fn asked(&self, tx: &Tx<'_>, run: Option<RunId>) -> Result<Vec<Approval>, StoreError> {
+        let run = run.as_ref().map(RunId::bytes);
+        let values = [
+            Value::Int(tx.now()),
+            Value::Int(self.tenant),
+            run.map_or(Value::Null, Value::from),
+        ];
         let mut open = tx.query(OPEN, &values, Approval::of)?;
         for one in open.iter_mut().filter(|one| one.needed.count > 1) {
             one.approved_by = approved_by(tx, one)?;
@@ -123,55 +141,66 @@ impl Runs {
     /// # Errors
     /// When no such call waits, its time is over, or it is no longer what the person has seen.
     pub fn decide(&self, id: RunId, call: u64, decision: Decision) -> Result<(), RunsError> {
-        let written = self.store.write(move |tx| {
-            let row = match RunRow::get(tx, id) {
-                Ok(row) => row,
-                Err(error) => return Ok(Err(error)),
-            };
-            let values = [Value::from(id.bytes()), Value::Int(call as i64)];
-            let found = tx.first(ONE, &values, Approval::of)?;
-            let refused = |why| Ok(Err(RunsError::Undecided { id, call, why }));
-            let one = match found {
-                _ if row.state.is_over() => return refused(Refusal::Over),
-                None => return refused(Refusal::NotAsked),
-                Some(one) => one,
-            };
-            if let Err(why) = one.may_be_decided(&decision, tx.now()) {
-                return refused(why);
-            }
-            let values = [
-                Value::from(id.bytes()),
-                Value::Int(call as i64),
-                Value::from(&one.digest),
-                Value::from(&decision.person),
-                Value::from(&decision.by),
-                Value::Int(decision.yes.into()),
-                Value::from(decision.note.as_ref()),
-                Value::Int(tx.now()),
-            ];
-            if tx.execute(SAY, &values)? == 0 {
-                return refused(Refusal::Twice(decision.by, one.needed.count));
-            }
-            let said = approved_by(tx, &one)?.len();
-            if decision.yes && said < one.needed.count as usize {
-                return Ok(Ok(()));
-            }
-            let values = [
-                Value::from(id.bytes()),
-                Value::Int(call as i64),
-                Value::Int(decision.yes.into()),
-                Value::from(&decision.by),
-                Value::from(decision.note.as_ref()),
-                Value::Int(tx.now()),
-            ];
-            tx.change_one(DECIDE, &values, "another person has decided")?;
-            let payload = json!({ "yes": decision.yes, "note": decision.note }).to_string();
-            let letter = [&*one.digest, &payload, &decision.by];
-            inbox::put(tx, id.bytes(), 2, letter, None)?;
-            Ok(Ok(()))
-        });
+        let written = self.store.write(move |tx| decide(tx, id, call, decision));
         written.wait()?
     }
+}
+
+/// The same in a transaction: the one place that decides.
+///
+/// # Errors
+/// The outer one is that of the store; the inner one says why the person cannot decide.
+pub fn decide(
+    tx: &Tx<'_>,
+    id: RunId,
+    call: u64,
+    decision: Decision,
+) -> Result<Result<(), RunsError>, StoreError> {
+    let row = match RunRow::get(tx, id) {
+        Ok(row) => row,
+        Err(error) => return Ok(Err(error)),
+    };
+    let values = [Value::from(id.bytes()), Value::Int(call as i64)];
+    let found = tx.first(ONE, &values, Approval::of)?;
+    let refused = |why| Ok(Err(RunsError::Undecided { id, call, why }));
+    let one = match found {
+        _ if row.state.is_over() => return refused(Refusal::Over),
+        None => return refused(Refusal::NotAsked),
+        Some(one) => one,
+    };
+    if let Err(why) = one.may_be_decided(&decision, tx.now()) {
+        return refused(why);
+    }
+    let values = [
+        Value::from(id.bytes()),
+        Value::Int(call as i64),
+        Value::from(&one.digest),
+        Value::from(&decision.person),
+        Value::from(&decision.by),
+        Value::Int(decision.yes.into()),
+        Value::from(decision.note.as_ref()),
+        Value::Int(tx.now()),
+    ];
+    if tx.execute(SAY, &values)? == 0 {
+        return refused(Refusal::Twice(decision.by, one.needed.count));
+    }
+    let said = approved_by(tx, &one)?.len();
+    if decision.yes && said < one.needed.count as usize {
+        return Ok(Ok(()));
+    }
+    let values = [
+        Value::from(id.bytes()),
+        Value::Int(call as i64),
+        Value::Int(decision.yes.into()),
+        Value::from(&decision.by),
+        Value::from(decision.note.as_ref()),
+        Value::Int(tx.now()),
+    ];
+    tx.change_one(DECIDE, &values, "another person has decided")?;
+    let payload = json!({ "yes": decision.yes, "note": decision.note }).to_string();
+    let letter = [&*one.digest, &payload, &decision.by];
+    inbox::put(tx, id.bytes(), 2, letter, None)?;
+    Ok(Ok(()))
 }
 
 impl Approval {

@@ -17,6 +17,7 @@ const START: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, 
 const FAMILY: &str = "SELECT depth, (SELECT count(*) FROM runs AS others WHERE others.root = \
                       coalesce(runs.root, runs.id)) FROM runs WHERE id = ?1";
 const THERE: &str = "SELECT 1 FROM runs WHERE id = ?1 AND parent = ?2";
+const KEPT: &str = "SELECT 1 FROM runs WHERE id = ?1";
 const PARENT: &str = "SELECT parent FROM runs WHERE id = ?1";
 const LEFT: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state IN (0, 2, 6)";
 const RUNNING: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state = 1";
@@ -24,7 +25,7 @@ const END: &str =
     "UPDATE runs SET state = 5, ended = ?2, wake = NULL, epoch = epoch + 1 WHERE id = ?1";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 7] = [START, FAMILY, THERE, PARENT, LEFT, RUNNING, END];
+pub(crate) const ALL: [&str; 8] = [START, FAMILY, THERE, KEPT, PARENT, LEFT, RUNNING, END];
 
 /// How deep runs may start runs, and how many one family may have.
 const MAX_DEPTH: i64 = 8;
@@ -133,7 +134,9 @@ pub(crate) fn is_child(
 ) -> Result<bool, StoreError> {
     let values = [Value::from(child), Value::from(parent)];
     let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
-    Ok(found.is_some())
+    // One that was removed since has left its end with its parent.
+    let once = format!("child:{}", RunId::from_bytes(*child));
+    Ok(found.is_some() || inbox::is_there(tx, parent, &once)?)
 }
 
 /// A run is over: its parent is told, and the runs that it has started are cancelled, unless they are to go on. Those
@@ -161,10 +164,12 @@ fn end_family(
     })?;
     if let Some(parent) = parent.flatten() {
         let id = RunId::from_bytes(*run).to_string();
-        let letter = letter(state, ending);
-        // A run that a limit has ended may go on, and end again: its first end is what counts.
-        if !inbox::is_there(tx, &parent, &id)? {
-            inbox::put(tx, &parent, 1, [&id, &letter, "kael"], Some(&id))?;
+        let (letter, once) = (letter(state, ending), format!("child:{id}"));
+        // A run that a limit has ended may go on, and end again: its first end is what counts. A parent that was removed
+        // asks for nothing any more.
+        let is_kept = tx.first(KEPT, &[Value::from(&parent)], |row| row.get::<i64>(0))?;
+        if is_kept.is_some() && !inbox::is_there(tx, &parent, &once)? {
+            inbox::put(tx, &parent, 1, [&id, &letter, "kael"], Some(&once))?;
         }
     }
     let running = tx.query(RUNNING, &[Value::from(run)], |row| row.get(0))?;

@@ -77,6 +77,22 @@ impl Conclusion {
         }
     }
 
+    /// The same for a run that counts as failed for its keeper, such as one with a result that is too large.
+    #[must_use]
+    pub fn failed(self, message: &str) -> Self {
+        match self.state {
+            State::Failed => self,
+            _ => Self {
+                state: State::Failed,
+                reason: None,
+                wake: None,
+                ending: json!({ "kind": "failed", "message": message, "traceback": [] })
+                    .to_string(),
+                ..self
+            },
+        }
+    }
+
     /// Writes it. May be called again when the transaction has failed. Returns what became of the runs that it had
     /// started.
     ///

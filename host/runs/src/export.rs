@@ -37,14 +37,12 @@ pub fn page(
 ) -> Result<(String, Option<u64>), StoreError> {
     let (mut text, mut next, mut left) = (String::new(), from, bytes);
     loop {
-        let rows = load::rows_from(tx, id, next, PAGE)?;
-        let is_last = rows.len() < PAGE;
-        for stored in rows {
-            let size = stored.body.len() as u64;
-            if size > left && next > from {
-                return Ok((text, Some(next)));
-            }
-            left = left.saturating_sub(size);
+        let count = load::fitting(tx, id, next, PAGE, left)?;
+        if count == 0 {
+            return Ok((text, None));
+        }
+        for stored in load::rows_from(tx, id, next, count)? {
+            left = left.saturating_sub(stored.body.len() as u64);
             next = stored.seq + 1;
             let entry = match Entry::decode(stored.kind, &stored.body) {
                 Ok(entry) => document(&entry),
@@ -52,8 +50,9 @@ pub fn page(
             };
             writeln!(text, "{}", with_place(entry, &stored, id)).ok();
         }
-        if is_last {
-            return Ok((text, None));
+        if left == 0 || count < PAGE {
+            let more = load::fitting(tx, id, next, 1, 0)? > 0;
+            return Ok((text, more.then_some(next)));
         }
     }
 }

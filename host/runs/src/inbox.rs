@@ -11,7 +11,7 @@ use crate::{RunRow, Runs, RunsError, State};
 const PUT: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
                    SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM inbox WHERE run = ?1";
 const THERE: &str = "SELECT n FROM inbox WHERE run = ?1 AND once = ?2";
-const COUNT: &str = "SELECT count(*) FROM inbox WHERE run = ?1 AND kind = 0";
+const COUNT: &str = "SELECT count(*), coalesce(sum(octet_length(payload)), 0) FROM inbox WHERE run = ?1 AND kind = 0";
 const AFTER: &str = "SELECT n, kind, name, payload, sender FROM inbox WHERE run = ?1 AND n > ?2 \
                      ORDER BY n LIMIT 1000";
 const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
@@ -19,8 +19,9 @@ const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
 #[cfg(test)]
 pub(crate) const ALL: [&str; 5] = [PUT, THERE, COUNT, AFTER, WAKE];
 
-/// Signals that a run may get, bytes of each, and of its name.
+/// Signals that a run may get, bytes of all of them, of each, and of its name.
 const MAX_SIGNALS: i64 = 10_000;
+const MAX_PAYLOADS: i64 = 16 << 20;
 const MAX_PAYLOAD: usize = 1 << 20;
 const MAX_NAME: usize = 200;
 
@@ -72,20 +73,26 @@ impl Runs {
             if state.is_over() {
                 return Ok(refused("a run that is over gets no signals"));
             }
-            if let Some(once) = &signal.once
+            let once = signal.once.as_ref().map(|once| format!("signal:{once}"));
+            if let Some(once) = &once
                 && is_there(tx, id.bytes(), once)?
             {
                 return Ok(Ok(false));
             }
-            let count = tx.first(COUNT, &[run], |row| row.get::<i64>(0))?;
-            if count.unwrap_or(0) >= MAX_SIGNALS {
+            let got = tx.first(COUNT, &[run], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
+            })?;
+            let (count, bytes) = got.unwrap_or_default();
+            if count >= MAX_SIGNALS {
                 return Ok(refused("it has got as many signals as a run may get"));
+            }
+            if bytes + signal.payload.len() as i64 > MAX_PAYLOADS {
+                return Ok(refused("the signals of a run may have 16 MiB together"));
             }
             let Signal {
                 name, payload, by, ..
             } = &signal;
-            let once = signal.once.as_deref();
-            put(tx, id.bytes(), 0, [name, payload, by], once)?;
+            put(tx, id.bytes(), 0, [name, payload, by], once.as_deref())?;
             Ok(Ok(true))
         });
         written.wait()?

@@ -36,7 +36,7 @@ mod stored_args;
 mod texts;
 mod undo;
 
-pub use approvals::{Approval, Decision};
+pub use approvals::{Approval, Decision, decide};
 pub use begin::Begun;
 pub use bundle::StoredRepo;
 pub use conclude::Conclusion;
@@ -49,6 +49,7 @@ pub use refusal::Refusal;
 pub use resume::{Replayable, Resumable, Script};
 pub use row::{RunRow, State};
 pub use rules::Rules;
+pub use undo::Settlement;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,17 +10,68 @@ const ROWS: &str =
     "SELECT seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 ORDER BY seq";
 const ROWS_FROM: &str = "SELECT seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 AND seq >= ?2 \
                          ORDER BY seq LIMIT ?3";
+const HEAD: &str =
+    "SELECT seq, chain, cpu_us FROM journal WHERE run = ?1 ORDER BY seq DESC LIMIT 1";
+const SIZES: &str = "SELECT seq, octet_length(body) FROM journal WHERE run = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
 const SHOWN: &str = "SELECT off, bytes FROM output WHERE run = ?1 ORDER BY off DESC LIMIT 1";
 const OUTPUT: &str = "SELECT bytes FROM output WHERE run = ?1 ORDER BY off";
 
 const FIRST: &str = "SELECT kind, body FROM journal WHERE run = ?1 AND seq = 0";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 5] = [ROWS, ROWS_FROM, SHOWN, OUTPUT, FIRST];
+pub(crate) const ALL: [&str; 7] = [ROWS, ROWS_FROM, HEAD, SIZES, SHOWN, OUTPUT, FIRST];
 
 /// The rows of a journal as they are.
 pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
     tx.query(ROWS, &[Value::from(id.bytes())], log_row)
+}
+
+/// The end of a journal: the number of the next entry, the last chain, and the computing time so far. None without entries,
+/// or when the last one carries no chain.
+pub(crate) fn head(tx: &Tx<'_>, id: RunId) -> Result<Option<Head>, StoreError> {
+    let last = tx.first(HEAD, &[Value::from(id.bytes())], |row| {
+        let chain: Option<[u8; 32]> = row.get(1)?;
+        let cpu: Option<i64> = row.get(2)?;
+        Ok((row.get::<i64>(0)?, chain, cpu.unwrap_or(0)))
+    })?;
+    Ok(last.and_then(|(seq, chain, cpu)| {
+        Some(Head {
+            next: seq as u64 + 1,
+            chain: chain?,
+            cpu_us: cpu as u64,
+        })
+    }))
+}
+
+/// The end of a journal.
+pub(crate) struct Head {
+    pub(crate) next: u64,
+    pub(crate) chain: [u8; 32],
+    pub(crate) cpu_us: u64,
+}
+
+/// How many rows of a journal, from a number on and at most `count`, have that many bytes together: one at least, if there is one.
+pub(crate) fn fitting(
+    tx: &Tx<'_>,
+    id: RunId,
+    from: u64,
+    count: usize,
+    bytes: u64,
+) -> Result<usize, StoreError> {
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let values = [
+        Value::from(id.bytes()),
+        Value::Int(from),
+        Value::Int(count as i64),
+    ];
+    let sizes = tx.query(SIZES, &values, |row| row.get::<i64>(1))?;
+    let mut left = bytes;
+    let fit = sizes.iter().take_while(|size| {
+        let (size, before) = (**size as u64, left);
+        left = left.saturating_sub(size);
+        size <= before
+    });
+    Ok(fit.count().max(usize::from(!sizes.is_empty())))
 }
 
 /// So many rows of a journal, from a number on.

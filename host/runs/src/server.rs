@@ -13,10 +13,11 @@ const DUE: &str = "SELECT id, tenant, state, name, script, args, parent FROM run
 const AWAKE: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
 const PUT_OFF: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1";
 const STATE: &str = "SELECT state FROM runs WHERE id = ?1";
+const TENANT: &str = "SELECT tenant FROM runs WHERE id = ?1";
 const TURNS: &str = "SELECT count(*) FROM journal WHERE run = ?1 AND kind = 1";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 6] = [NEXT, DUE, AWAKE, PUT_OFF, STATE, TURNS];
+pub(crate) const ALL: [&str; 7] = [NEXT, DUE, AWAKE, PUT_OFF, STATE, TENANT, TURNS];
 
 /// A run that is to go on, or to begin.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ pub struct Child {
     pub parent: RunId,
     /// How errors name its script.
     pub name: String,
-    /// The text of its script.
-    pub script: Vec<u8>,
+    /// The digest of its script.
+    pub script: [u8; 32],
     /// What its script finds in `arg`.
     pub args: Vec<String>,
 }
@@ -66,22 +67,20 @@ pub fn due(tx: &Tx<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
             row.get::<Option<[u8; 16]>>(6)?,
         ))
     })?;
-    let mut due = Vec::with_capacity(rows.len());
-    for (id, tenant, is_new, (name, script), args, parent) in rows {
-        let child = match parent.filter(|_| is_new) {
-            None => None,
-            Some(parent) => Some(Child {
+    let due = rows
+        .into_iter()
+        .map(|(id, tenant, is_new, (name, script), args, parent)| {
+            let child = parent.filter(|_| is_new).map(|parent| Child {
                 parent: RunId::from_bytes(parent),
                 name,
-                script: texts::get(tx, tenant, &script)?.unwrap_or_default(),
+                script,
                 args: serde_json::from_str::<StoredArgs>(&args)
                     .unwrap_or_default()
                     .args,
-            }),
-        };
-        due.push(Due { id, tenant, child });
-    }
-    Ok(due)
+            });
+            Due { id, tenant, child }
+        });
+    Ok(due.collect())
 }
 
 /// Clears the time at which a run is to go on: the caller has queued it.
@@ -102,10 +101,20 @@ pub fn put_off(tx: &Tx<'_>, id: RunId, until: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The SHA-256 by which a text is kept.
-#[must_use]
-pub fn digest(text: &[u8]) -> [u8; 32] {
-    texts::digest(text)
+/// A text by its digest, if it is there.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn text(tx: &Tx<'_>, tenant: i64, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+    texts::get(tx, tenant, digest)
+}
+
+/// Whose a run is, if anything of it is kept.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn tenant(tx: &Tx<'_>, id: RunId) -> Result<Option<i64>, StoreError> {
+    tx.first(TENANT, &[Value::from(id.bytes())], |row| row.get(0))
 }
 
 /// Whether anything of a run is kept that it can go on from. A run of which nothing is has had no effect.
@@ -131,10 +140,27 @@ pub fn turns(tx: &Tx<'_>, id: RunId) -> Result<i64, StoreError> {
 /// # Errors
 /// When that cannot be written.
 pub fn cancel(tx: &Tx<'_>, id: RunId, by: &str) -> Result<Family, StoreError> {
-    match is_kept(tx, id)? {
-        true => undo::cancel(tx, id, by.to_owned()),
-        false => Ok(Family::default()),
+    let state = tx.first(STATE, &[Value::from(id.bytes())], |row| row.get::<i64>(0))?;
+    match state {
+        Some(state) if state != State::Cancelled.number() => undo::cancel(tx, id, by.to_owned()),
+        _ => Ok(Family::default()),
     }
+}
+
+/// Removes entries of the journal of a run that is over, at most so many: how many. What is left goes with [`remove`].
+///
+/// # Errors
+/// When that cannot be written.
+pub fn remove_entries(tx: &Tx<'_>, id: RunId, most: i64) -> Result<i64, StoreError> {
+    undo::remove_entries(tx, id, most)
+}
+
+/// Removes the actions repos that no run has any more.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn remove_repos(tx: &Tx<'_>) -> Result<(), StoreError> {
+    undo::remove_repos(tx)
 }
 
 /// Removes what is kept of a run that is over.

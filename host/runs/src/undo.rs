@@ -4,6 +4,7 @@ use kael_engine::journal::{Batch, Chain, Entry, Log, LogRow, Resolve, Verdict};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
+use crate::load::Head;
 use crate::{Family, RunRow, Runs, RunsError, State, children, load, look, sink, texts};
 
 const STATE: &str = "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, wake = NULL, epoch = epoch + 1 \
@@ -16,12 +17,14 @@ const REMOVE: [&str; 6] = [
     "DELETE FROM approvals WHERE run = ?1",
     "DELETE FROM runs WHERE id = ?1",
 ];
+const PART: &str = "DELETE FROM journal WHERE run = ?1 AND seq IN \
+                    (SELECT seq FROM journal WHERE run = ?1 ORDER BY seq LIMIT ?2)";
 const BUNDLES: &str =
     "DELETE FROM bundles WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.bundle = bundles.digest)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 8] = [
-    STATE, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], BUNDLES,
+pub(crate) const ALL: [&str; 9] = [
+    STATE, PART, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], BUNDLES,
 ];
 
 impl Runs {
@@ -36,19 +39,36 @@ impl Runs {
         verdict: Verdict,
         by: &str,
     ) -> Result<(), RunsError> {
-        let (_lock, by) = (self.lock(id)?, by.to_owned());
+        let _lock = self.lock(id)?;
+        let settlement = self.settlement(id, call, verdict, by)?;
+        let written = self.store.write(move |tx| settlement.write(tx));
+        Ok(written.wait()?)
+    }
+
+    /// What is to be written so that a call in doubt is settled.
+    ///
+    /// # Errors
+    /// When the call is not in doubt.
+    pub fn settlement(
+        &self,
+        id: RunId,
+        call: u64,
+        verdict: Verdict,
+        by: &str,
+    ) -> Result<Settlement, RunsError> {
         let log = self.log(id)?;
         let call_id = look::doubtful(&log, call).ok_or(RunsError::NoDoubt { id, call })?;
         let entry = Entry::Resolve(Box::new(Resolve {
             id: call_id,
-            by,
+            by: by.to_owned(),
             verdict,
         }));
-        let written = self.store.write(move |tx| {
-            add(tx, id, &log, &entry)?;
-            set(tx, id, State::Parked, Some("settled"))
-        });
-        Ok(written.wait()?)
+        let next = log.rows().len() as u64;
+        Ok(Settlement {
+            run: id,
+            next,
+            entry,
+        })
     }
 
     /// Ends a run that no process has. It cannot go on.
@@ -87,8 +107,7 @@ impl Runs {
         let tenant = self.tenant;
         let written = self.store.write(move |tx| {
             remove_rows(tx, tenant, id)?;
-            tx.execute(BUNDLES, &[])?;
-            Ok(())
+            remove_repos(tx)
         });
         Ok(written.wait()?)
     }
@@ -102,14 +121,50 @@ impl Runs {
     }
 }
 
+/// The word of a person on a call in doubt, to be written.
+pub struct Settlement {
+    run: RunId,
+    /// The number of the next entry, when the doubt was looked at.
+    next: u64,
+    entry: Entry,
+}
+
+impl Settlement {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When that cannot be written, or the journal has grown since the doubt was looked at.
+    pub fn write(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let head = load::head(tx, self.run)?.filter(|head| head.next == self.next);
+        let Some(head) = head else {
+            let why = "the run has gone on since".to_owned();
+            return Err(StoreError::Conflict(why));
+        };
+        add(tx, self.run, &head, &self.entry)?;
+        set(tx, self.run, State::Parked, Some("settled"))
+    }
+}
+
 /// Ends a run that nothing runs.
 pub(crate) fn cancel(tx: &Tx<'_>, id: RunId, by: String) -> Result<Family, StoreError> {
     // A damaged journal is no reason to keep a run.
-    if let Ok(log) = load::log(tx, id) {
-        add(tx, id, &log, &Entry::Cancel { by })?;
+    if let Some(head) = load::head(tx, id)? {
+        add(tx, id, &head, &Entry::Cancel { by })?;
     }
     set(tx, id, State::Cancelled, None)?;
     children::over(tx, id.bytes(), State::Cancelled, "{}")
+}
+
+/// Removes entries of a journal from its beginning: how many.
+pub(crate) fn remove_entries(tx: &Tx<'_>, id: RunId, most: i64) -> Result<i64, StoreError> {
+    let values = [Value::from(id.bytes()), Value::Int(most)];
+    Ok(tx.execute(PART, &values)? as i64)
+}
+
+/// Removes repos that no run has.
+pub(crate) fn remove_repos(tx: &Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(BUNDLES, &[])?;
+    Ok(())
 }
 
 /// Removes what the store has of a run, but for its repo.
@@ -121,17 +176,16 @@ pub(crate) fn remove_rows(tx: &Tx<'_>, tenant: i64, id: RunId) -> Result<(), Sto
 }
 
 /// Adds one entry behind the last one of a journal.
-fn add(tx: &Tx<'_>, id: RunId, log: &Log, entry: &Entry) -> Result<(), StoreError> {
-    let ((head, cpu_us), body) = (log.head(), entry.encode());
-    let (seq, at) = (log.rows().len() as u64, tx.now() as u64);
-    let mut chain = Chain::after(&head);
-    chain.add(seq, at, entry.kind(), &body);
+fn add(tx: &Tx<'_>, id: RunId, head: &Head, entry: &Entry) -> Result<(), StoreError> {
+    let (at, body) = (tx.now() as u64, entry.encode());
+    let mut chain = Chain::after(&head.chain);
+    chain.add(head.next, at, entry.kind(), &body);
     let row = LogRow {
-        seq,
+        seq: head.next,
         at,
         kind: entry.kind(),
         body,
-        commit: Some((chain.end(cpu_us), cpu_us)),
+        commit: Some((chain.end(head.cpu_us), head.cpu_us)),
     };
     let batch = Batch {
         rows: vec![row],

@@ -193,6 +193,11 @@ impl Store {
     fn write(&self, content: &Content) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(content)
             .map_err(|error| Error::path(WHAT, &self.file, &error))?;
+        // What is written can be read again.
+        if text.len() as u64 > MAX_FILE {
+            let why = format!("would be larger than {} MiB", MAX_FILE >> 20);
+            return Err(Error::path(WHAT, &self.file, &why));
+        }
         key::replace(&self.file, &text).map_err(|error| Error::path(WHAT, &self.file, &error))
     }
 

@@ -214,6 +214,7 @@ pub async fn prune(config: &ServeConfig, vacuum: bool) -> Result<Pruned, StoreEr
         pruned.outputs += removed.stripped;
         pruned.runs += removed.runs;
     }
+    store.write(kael_runs::server::remove_repos).await?;
     drop(store);
     if vacuum {
         kael_store::vacuum(&path)?;

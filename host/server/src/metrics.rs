@@ -280,13 +280,18 @@ impl Metrics {
     }
 
     pub(crate) fn ended(&self, tenant: i64, ended: &Ended, took: Duration) {
+        self.not_run(tenant, ended);
+        self.run.observe(took.as_secs_f64());
+    }
+
+    /// A run ended while nothing ran it.
+    pub(crate) fn not_run(&self, tenant: i64, ended: &Ended) {
         let ending = ended
             .reason
             .clone()
             .unwrap_or_else(|| ended.state.name().to_owned());
         let tenant = self.tenant(tenant);
         self.runs.get_or_create(&OfEnding { tenant, ending }).inc();
-        self.run.observe(took.as_secs_f64());
     }
 
     pub(crate) fn request(&self, route: &str, code: u16, took: Duration) {

@@ -33,6 +33,8 @@ pub(crate) async fn keep(app: Arc<App>) {
 
 async fn round(app: &App) -> Result<(), StoreError> {
     app.store.write(runs::drop_keys).await?;
+    // Those of the runs of the round before.
+    app.store.write(kael_runs::server::remove_repos).await?;
     for tenant in app.tenants.all() {
         let removed = prune(&app.store, tenant.id, tenant.keep).await?;
         app.metrics.removed(&removed);

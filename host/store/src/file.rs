@@ -127,8 +127,10 @@ impl Files {
             false => None,
             true => Some(self.keep_beside().map_err(|error| self.failed(error))?),
         };
-        std::fs::rename(by, &self.path).map_err(|error| self.failed(error))?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
+        own_as(by, if kept.is_some() { &self.path } else { folder })
+            .map_err(|error| self.failed(error))?;
+        std::fs::rename(by, &self.path).map_err(|error| self.failed(error))?;
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(|error| self.failed(error))?;
         Ok(kept)
@@ -227,6 +229,19 @@ fn one_byte(start: i64) -> libc::flock {
         l_start: start,
         l_len: 1,
         l_pid: 0,
+    }
+}
+
+/// Gives a file to the owner of another one, so that who restores a store as root does not take it from its server.
+fn own_as(file: &Path, other: &Path) -> io::Result<()> {
+    let (is, wanted) = (std::fs::metadata(file)?, std::fs::metadata(other)?);
+    if (is.uid(), is.gid()) == (wanted.uid(), wanted.gid()) {
+        return Ok(());
+    }
+    match std::os::unix::fs::chown(file, Some(wanted.uid()), Some(wanted.gid())) {
+        // Who may not give files away has made this one as it is to be.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
     }
 }
 

@@ -15,8 +15,9 @@ return {
 }
 "#;
 
-/// Appends its parameters to `out/tickets`.
-const TICKETS: &str = "#!/bin/sh\n{ cat; echo; } >> OUT/tickets\necho '{}'\n";
+/// Appends its parameters to `out/tickets`, in one write: two of these may run at once.
+const TICKETS: &str =
+    "#!/bin/sh\nline=$(cat)\nprintf '%s\\n' \"$line\" >> OUT/tickets\necho '{}'\n";
 
 /// Rules and actions whose tickets are lines of `out/tickets`.
 fn with(file: &str) -> Kael {

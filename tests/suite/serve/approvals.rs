@@ -147,6 +147,46 @@ fn a_call_waits_for_people_who_may_approve_it() {
 }
 
 #[test]
+fn a_rule_may_want_more_than_an_approver() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let policy =
+        "version: 1\ndefault: allow\nrules:\n  - approve: t.note\n    by: { role: manager }\n";
+    let kael = noting.kael.file("actions/policy.yaml", policy);
+    let server = Server::start(&kael);
+    let run = server.submit("print(actions.t.note({}).n)");
+    let body = json!({ "digest": server.asked()["digest"], "approve": true });
+    let path = format!("/v1/runs/{run}/calls/1/decision");
+    let decide = |role: &str| {
+        let token = server.make_token("default", role);
+        server.ask("POST", &path, Some(&token), &body)
+    };
+    let refused = decide("approver").is(403).json();
+    assert_eq!(refused["type"], "urn:kael:not_allowed", "{refused}");
+    assert!(noting.state.join("notes").metadata().is_err());
+    decide("manager").is(200);
+    assert_eq!(server.ended(&run)["state"], "succeeded");
+    assert_eq!(server.output(&run), "1\n");
+}
+
+#[test]
+fn parameters_that_are_too_large_to_be_kept_are_not_asked_about() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let policy = "version: 1\ndefault: allow\nrules:\n  - approve: t.note\n";
+    let kael = noting.kael.file("actions/policy.yaml", policy);
+    let server = Server::start(&kael);
+    let run = server.submit(
+        "local ok, e = pcall(actions.t.note, { mode = ('x'):rep(1 << 20) }) print(ok, e.kind, e.message)",
+    );
+    assert_eq!(server.ended(&run)["state"], "succeeded");
+    let output = server.output(&run);
+    assert!(
+        output.starts_with("false\tdenied\t") && output.contains("at most 1048576 are kept"),
+        "{output}"
+    );
+    assert!(noting.state.join("notes").metadata().is_err());
+}
+
+#[test]
 fn what_waits_is_seen_and_moved_from_the_command_line() {
     let noting = Noting::new("effects = 'idempotent'");
     let policy = "version: 1\ndefault: allow\nrules:\n  - approve: t.note\n    reason: ask first\n";

@@ -176,6 +176,47 @@ fn a_run_that_waits_takes_no_slot_and_is_woken_by_a_signal() {
 }
 
 #[test]
+fn signals_that_come_at_once_all_reach_a_run() {
+    let session = Kael::new().file("serve.yaml", "slots: 1\n");
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    let run = server.submit(
+        "local all = {} for i = 1, 20 do all[i] = wait_for('go') end print(table.concat(all, ' '))",
+    );
+    server.until(&run, "waiting");
+    let path = format!("/v1/runs/{run}/signals/go");
+    for n in 1..=20 {
+        server.post(&path, &json!({ "payload": n })).is(202);
+    }
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let all: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
+    assert_eq!(server.output(&run), format!("{}\n", all.join(" ")));
+    // It is in the queue once at a time: the slot is free, and nothing of it is left.
+    let after = server.submit("print('after')");
+    assert_eq!(server.ended(&after)["state"], "succeeded");
+    let load = server.get("/v1/tenant").json()["load"].clone();
+    assert_eq!((&load["running"], &load["queued"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn a_run_cannot_be_started_with_more_than_is_kept_of_it() {
+    let server = Server::owning(Kael::new());
+    let run = server.submit(
+        "local ok, e = pcall(runs.start, { script = '--' .. ('x'):rep(8 << 20) }) print(ok, e.kind, e.message)",
+    );
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let output = server.output(&run);
+    assert!(
+        output.starts_with("false\tinvalid_params\t")
+            && output.contains("have 8388610 bytes together, and may have 8388608"),
+        "{output}"
+    );
+    let list = server.get("/v1/runs").json();
+    assert_eq!(list["runs"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+#[test]
 fn runs_start_runs_and_wait_for_them() {
     let session = Kael::new();
     let server = Server::start(&session);

@@ -31,7 +31,8 @@ fn a_run_loses_its_output_first_and_is_gone_later() {
     settings(&session, "keep_runs: 30d");
     let server = Server::start_with(&session, CONFIG);
     let token = server.token.clone();
-    let run = server.submit("print('hello') return 5");
+    let script = "print('hello') return 5";
+    let run = server.submit(script);
     server.ended(&run);
     let later = server.post(
         "/v1/runs",
@@ -65,6 +66,14 @@ fn a_run_loses_its_output_first_and_is_gone_later() {
         );
         assert!(gone["hint"].is_string(), "{gone}");
     }
+    // Its journal is gone with them: what counts are the two scripts, and that the other run is queued.
+    server.get(&format!("/v1/runs/{run}/journal")).is(410);
+    let own = server.get("/v1/tenant").is(200).json();
+    assert_eq!(
+        own["load"]["storage_bytes"],
+        script.len() + r#"print(1){"state":"queued"}"#.len(),
+        "{own}"
+    );
     assert_eq!(
         server.get(&format!("/v1/runs/{run}")).json()["state"],
         "succeeded"

@@ -9,7 +9,7 @@ use super::Server;
 
 const VALUE: &str = "correct-horse-battery";
 
-/// A repo whose action prints its secret, forwards and backwards.
+/// A repo whose action prints its secret, and how long it is.
 fn session() -> Kael {
     Kael::new().shell(
         "show",
@@ -124,6 +124,11 @@ fn names_and_values_that_cannot_be_used_are_refused() {
     for (name, value, wrong) in [
         ("a%20b", "long enough", "`a b` is no name of a secret"),
         ("a%2F..%2Fb", "long enough", "is no name of a secret"),
+        (
+            "result%2Fx",
+            "long enough",
+            "`result/x` is a name that Kael keeps for results of actions",
+        ),
         ("a", "short", "`value` cannot be used"),
         ("a", "", "`value` cannot be used"),
     ] {
@@ -141,6 +146,28 @@ fn names_and_values_that_cannot_be_used_are_refused() {
             refused.body
         );
     }
+}
+
+#[test]
+fn a_tenant_keeps_a_thousand_secrets() {
+    let server = Server::owning(Kael::new());
+    let put = |name: &str| {
+        let path = format!("/v1/secrets/{name}");
+        let body = json!({ "value": "long enough" });
+        server.ask("PUT", &path, Some(&server.token), &body)
+    };
+    for at in 0..1000 {
+        let answer = put(&format!("s{at}"));
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    let refused = put("more").is(422).json();
+    assert_eq!(refused["limit"], 1000, "{refused}");
+    assert_eq!(
+        refused["detail"],
+        "the tenant keeps 1000 secrets, and may keep no more"
+    );
+    // One that is there takes another value.
+    put("s0").is(204);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::policy::{Decision, Source};
 use crate::run_info::RunInfo;
 use crate::text::hex;
 
+/// Bytes of parameters that a person is asked about later: they are kept until then, and shown.
+const MAX_PARAMS: usize = 1 << 20;
+
 /// What a person is asked.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -115,6 +118,13 @@ async fn wait(
     params: &str,
     decision: &Decision,
 ) -> Result<(), ActionError> {
+    if params.len() > MAX_PARAMS {
+        let why = format!(
+            "a person must approve this call, and its parameters have {} bytes: at most {MAX_PARAMS} are kept",
+            params.len()
+        );
+        return Err(denied::by(action, &decision.source, Some((&why, TERMINAL))));
+    }
     let rules = decision.approvals.iter();
     let rules: Vec<String> = rules
         .map(|rule| match &rule.reason {

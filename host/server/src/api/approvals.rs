@@ -14,12 +14,12 @@ use super::extract::{Body, Names};
 use super::runs::find;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::event::{Event, Kind as EventKind};
+use crate::event::Kind as EventKind;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::tables::runs::RunRow;
-use crate::tables::{audit, tokens};
+use crate::tables::runs::{self, RunRow, State};
+use crate::tables::{audit, events, tokens};
 use crate::time;
 
 /// A call that waits for a person.
@@ -87,22 +87,30 @@ pub(crate) async fn list(
     AppState(app): AppState<Arc<App>>,
     scope: Scope,
 ) -> Result<Json<Approvals>, Problem> {
-    let approvals = open(&app, &scope).await?;
+    let approvals = open(&app, &scope, None).await?;
     Ok(Json(Approvals { approvals }))
 }
 
-/// The calls of a tenant that wait.
-pub(crate) async fn open(app: &Arc<App>, scope: &Scope) -> Result<Vec<Approval>, Problem> {
-    let runs = app.runs_of(scope.tenant.id);
+/// The calls of a tenant that wait, or those of one run.
+pub(crate) async fn open(
+    app: &Arc<App>,
+    scope: &Scope,
+    of: Option<Id>,
+) -> Result<Vec<Approval>, Problem> {
+    let journals = app.runs_of(scope.tenant.id);
     let scoped = scope.scoped();
     let found = app
         .store
         .read(move |tx| {
             let mut found = Vec::new();
-            for one in runs.approvals_in(tx)? {
+            let open = match of {
+                None => journals.approvals_in(tx)?,
+                Some(run) => journals.approvals_of(tx, RunId::from_bytes(*run.bytes()))?,
+            };
+            for one in open {
                 let id = Id::of(*one.run.bytes());
-                if let Some(run) = crate::tables::runs::get(tx, scoped, &id)? {
-                    let last = runs.last_approved(tx, &one)?;
+                if let Some(run) = runs::get(tx, scoped, &id)? {
+                    let last = journals.last_approved(tx, &one)?;
                     found.push((one, run, last));
                 }
             }
@@ -162,8 +170,8 @@ pub(crate) async fn decide(
     Body(body): Body<Decide>,
 ) -> Result<Json<Approvals>, Problem> {
     decide_call(&app, &scope, &id, call, body).await?;
-    let mut approvals = open(&app, &scope).await?;
-    approvals.retain(|one| one.run == id);
+    let run = find(&app, &scope, &id).await?.id;
+    let approvals = open(&app, &scope, Some(run)).await?;
     Ok(Json(Approvals { approvals }))
 }
 
@@ -201,25 +209,25 @@ pub(crate) async fn decide_call(
         is_submitter: submitter == Some(person),
         note: body.note.clone(),
     };
-    let runs = app.runs_of(scope.tenant.id);
     let run_id = RunId::from_bytes(*run.id.bytes());
-    let decided = blocking(move || runs.decide(run_id, call, decision)).await?;
-    decided.map_err(|error| of_runs_error(&error))?;
     let (who, tenant, approve) = (scope.caller.name.clone(), scope.tenant.id, body.approve);
     let told = json!({ "call": call, "approve": approve, "by": who, "note": body.note });
     let written = app.store.write(move |tx| {
+        if let Err(refused) = kael_runs::decide(tx, run_id, call, decision)? {
+            return Ok(Err(refused));
+        }
         let object = format!("{} call {call}", run.id);
         audit::add(tx, Some(tenant), &who, "call.decide", &object, &told)?;
         // A run that runs numbers its events itself.
-        match crate::tables::runs::any(tx, &run.id)? {
-            Some(row) if row.state == crate::tables::runs::State::Waiting => {
-                crate::tables::events::append(tx, &run.id, EventKind::Approval, &told).map(Some)
+        match runs::any(tx, &run.id)? {
+            Some(row) if row.state == State::Waiting => {
+                events::append(tx, &run.id, EventKind::Approval, &told).map(|event| Ok(Some(event)))
             }
-            _ => Ok(None),
+            _ => Ok(Ok(None)),
         }
     });
-    let event: Option<Event> = written.await?;
-    if let Some(event) = event {
+    let decided = written.await?;
+    if let Some(event) = decided.map_err(|error| of_runs_error(&error))? {
         app.runner.lives.publish(&run.id, event);
     }
     app.runner.wake.notify_one();

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use kael_engine::run_info::RunId;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -19,9 +18,13 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::runner::family::{self, FamilyEvents};
-use crate::tables::runs::{RunRow, State};
-use crate::tables::{audit, queue, runs};
+use crate::runner::family::FamilyEvents;
+use crate::tables::audit;
+use crate::tables::runs::RunRow;
+
+/// How often a run that is between two states is tried again, and how long after.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a run is cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -72,58 +75,31 @@ pub(crate) async fn cancel_run(
         let detail = format!("the run is over: it {}", run.state.name());
         return Err(Problem::new(Kind::WrongState, detail));
     }
-    let (who, scoped, id) = (scope.caller.name.clone(), scope.scoped(), run.id);
-    let row = run.clone();
-    let by = who.clone();
-    let written = app.store.write(move |tx| {
-        let detail = json!({ "reason": reason });
-        audit::add(
-            tx,
-            Some(scoped.0),
-            &who,
-            "run.cancel",
-            &id.to_string(),
-            &detail,
-        )?;
-        let queued = queue::remove(tx, row.tenant, row.priority, row.ready, &id)?;
-        let later = !queued && queue::remove_later(tx, row.ready, &id)?;
-        let now = runs::get(tx, scoped, &id)?.map(|run| run.state);
-        let stopped = matches!(now, Some(State::Waiting | State::Parked));
-        if !queued && !later && !stopped {
-            return Ok(None);
-        }
-        let ended = kael_runs::server::cancel(tx, RunId::from_bytes(*id.bytes()), &who)?;
-        let ended = FamilyEvents::write(tx, ended, &format!("run {id}"))?;
-        let message = match row.started {
-            None => format!("{who} cancelled the run before it began"),
-            Some(_) => format!("{who} cancelled the run"),
-        };
-        let event = family::end(tx, &id, &message)?;
-        Ok(Some((event, queued, ended)))
-    });
-    match written.await? {
-        Some((event, queued, ended)) => {
-            if queued {
-                app.runner.fair().left_queue(run.tenant, 1);
+    let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
+    let mut detail = Some(json!({ "reason": reason }));
+    // Between two tries the claim loop may enter the run, or what ran it may have written that it waits.
+    for _ in 0..TRIES {
+        let (of_write, who) = (app.clone(), who.clone());
+        let to_audit = detail.take();
+        let written = app.store.write(move |tx| {
+            if let Some(detail) = &to_audit {
+                let object = id.to_string();
+                audit::add(tx, Some(tenant), &who, "run.cancel", &object, detail)?;
             }
-            app.runner.lives.publish(&id, event);
+            FamilyEvents::cancel(tx, &of_write, &id, &who)
+        });
+        if let Some(ended) = written.await? {
             ended.tell(app);
-            app.runner.wake.notify_one();
-            app.runner.ended.notify_waiters();
+            break;
         }
-        // It runs, or is about to: the claim loop enters it at once.
-        None => {
-            for _ in 0..100 {
-                if app.runner.cancel(&id, &by) {
-                    break;
-                }
-                let now = find(app, scope, &id.to_string()).await?;
-                if now.state.is_over() {
-                    return Ok(now);
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        if app.runner.cancel(&id, &scope.caller.name) {
+            break;
         }
+        let now = find(app, scope, &id.to_string()).await?;
+        if now.state.is_over() {
+            return Ok(now);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
     find(app, scope, &id.to_string()).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State as AppState;
 use axum::response::Response;
-use kael_engine::secrets::{SecretValue, check_name};
+use kael_engine::secrets::{KEPT, SecretValue, check_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -154,7 +154,11 @@ pub(crate) async fn remove(app: &App, scope: &Scope, name: String) -> Result<(),
 }
 
 fn named(name: &str) -> Result<(), Problem> {
-    check_name(name).map_err(|why| {
+    let checked = match name.starts_with(KEPT) {
+        true => Err("is a name that Kael keeps for results of actions".to_owned()),
+        false => check_name(name).map_err(|why| why.to_string()),
+    };
+    checked.map_err(|why| {
         let shown: String = name.chars().take(60).collect();
         Problem::new(Kind::Invalid, format!("`{shown}` {why}"))
     })

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::journal::Verdict;
 use kael_engine::run_info::RunId;
-use kael_runs::Signal;
+use kael_runs::{Settlement, Signal};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::approvals::{blocking, of_runs_error};
 use super::extract::{Body, Names, Params};
-use super::runs::find;
+use super::runs::{find, find_whole};
 use super::types::Run;
 use crate::app::App;
 use crate::auth::Scope;
@@ -62,7 +62,7 @@ pub struct SentSignal {
     responses(
         (status = 202, description = "The run has it safe", body = SentSignal),
         (status = 404, body = Problem),
-        (status = 409, description = "The run is over, or has not begun", body = Problem)
+        (status = 409, description = "The run is over", body = Problem)
     ),
     extensions(("x-kael-role" = json!("submitter")))
 )]
@@ -161,27 +161,35 @@ pub(crate) async fn resume_run(
         return Err(Problem::new(Kind::WrongState, detail).hint(hint));
     }
     let detail = json!({ "reason": reason });
-    queue(app, scope, run, "run.resume", detail).await
+    queue(app, scope, run, ("run.resume", detail), None).await
 }
 
-/// Puts a parked run into the queue, and writes down who did.
+/// Puts a parked run into the queue, with what settles its call in doubt, and writes down who did.
 async fn queue(
     app: &Arc<App>,
     scope: &Scope,
     run: &RunRow,
-    what: &'static str,
-    detail: Value,
+    (what, detail): (&'static str, Value),
+    settlement: Option<Settlement>,
 ) -> Result<(), Problem> {
     let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
     let queued = app.store.write(move |tx| {
-        audit::add(tx, Some(tenant), &who, what, &id.to_string(), &detail)?;
-        wake::go_on(tx, &id)
+        let event = wake::go_on(tx, &id, State::Parked)?;
+        if event.is_some() {
+            if let Some(settlement) = &settlement {
+                settlement.write(tx)?;
+            }
+            audit::add(tx, Some(tenant), &who, what, &id.to_string(), &detail)?;
+        }
+        Ok(event)
     });
-    if let Some(event) = queued.await? {
-        app.runner.fair().add_queued(tenant, 1);
-        app.runner.lives.publish(&id, event);
-        app.runner.wake.notify_one();
-    }
+    let Some(event) = queued.await? else {
+        let detail = "the run is not parked any more: another person has let it go on";
+        return Err(Problem::new(Kind::WrongState, detail));
+    };
+    app.runner.fair().add_queued(tenant, 1);
+    app.runner.lives.publish(&id, event);
+    app.runner.wake.notify_one();
     Ok(())
 }
 
@@ -249,10 +257,17 @@ pub(crate) async fn resolve(
     };
     let (runs, run_id) = (app.runs_of(scope.tenant.id), journal_id(&run));
     let by = scope.caller.name.clone();
-    let settled = blocking(move || runs.resolve(run_id, call, verdict, &by)).await?;
-    settled.map_err(|error| of_runs_error(&error))?;
+    let settlement = blocking(move || runs.settlement(run_id, call, verdict, &by)).await?;
+    let settlement = settlement.map_err(|error| of_runs_error(&error))?;
     let detail = json!({ "call": call, "outcome": body.outcome });
-    queue(&app, &scope, &run, "call.resolve", detail).await?;
+    queue(
+        &app,
+        &scope,
+        &run,
+        ("call.resolve", detail),
+        Some(settlement),
+    )
+    .await?;
     let run = find(&app, &scope, &id).await?;
     Ok((
         StatusCode::ACCEPTED,
@@ -278,7 +293,8 @@ pub(crate) struct JournalParams {
     params(("id" = String, Path, description = "The id of the run"), JournalParams),
     responses(
         (status = 200, content_type = "application/jsonl", body = String),
-        (status = 404, body = Problem)
+        (status = 404, body = Problem),
+        (status = 410, description = "The journal was removed", body = Problem)
     ),
     extensions(("x-kael-role" = json!("viewer")))
 )]
@@ -288,7 +304,7 @@ pub(crate) async fn journal(
     Names(id): Names<String>,
     Params(params): Params<JournalParams>,
 ) -> Result<Response, Problem> {
-    let run = find(&app, &scope, &id).await?;
+    let run = find_whole(&app, &scope, &id).await?;
     let (id, from) = (journal_id(&run), params.from.unwrap_or(0));
     let page = app
         .store

@@ -1,7 +1,7 @@
 //! The claim loop: one claimer for all tenants decides which runs begin.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kael_engine::run_info::RunId;
 use kael_runs::server;
@@ -14,13 +14,15 @@ use super::{Running, ending, wake};
 use crate::app::App;
 use crate::event::{Event, Kind};
 use crate::id::Id;
-use crate::tables::runs::State;
+use crate::tables::runs::{Ended, State};
 use crate::tables::{Scoped, events, queue, runs, sources};
 
 /// Runs of one claim.
 const BATCH: u32 = 64;
 /// How long the loop sleeps when nothing wakes it.
 const SLEEP: Duration = Duration::from_secs(1);
+/// How often the loop, when it has nothing to do, counts what is in the queue.
+const COUNT: Duration = Duration::from_secs(30);
 
 /// What one claim came to, for a tenant.
 #[derive(Default)]
@@ -28,13 +30,14 @@ struct Part {
     tenant: i64,
     claimed: Vec<Claimed>,
     /// Runs whose time to begin was over: they have ended.
-    expired: Vec<(Id, Event)>,
+    expired: Vec<(Id, Ended, Event)>,
     /// Runs that were planned and are not there.
     gone: u32,
 }
 
 /// Claims runs until the server drains.
 pub(crate) async fn claim_runs(app: Arc<App>) {
+    let mut counted = Instant::now();
     while !app.runner.is_draining() {
         app.runner.mark_moved();
         if let Err(error) = due(&app).await {
@@ -48,8 +51,26 @@ pub(crate) async fn claim_runs(app: Arc<App>) {
         }
         tokio::select! {
             () = app.runner.wake.notified() => {}
-            () = tokio::time::sleep(SLEEP) => {}
+            () = tokio::time::sleep(SLEEP) => {
+                if counted.elapsed() > COUNT {
+                    counted = Instant::now();
+                    count(&app).await;
+                }
+            }
         }
+    }
+}
+
+/// Counts the queues, so that no run stays in one because it was miscounted.
+async fn count(app: &Arc<App>) {
+    match app.store.read(queue::counts).await {
+        Ok(counts) => {
+            let mut fair = app.runner.fair();
+            for (tenant, count) in counts {
+                fair.at_least(tenant, u64::try_from(count).unwrap_or(0));
+            }
+        }
+        Err(error) => tracing::error!("the queues are not counted: {error}"),
     }
 }
 
@@ -108,7 +129,8 @@ async fn claim(app: &Arc<App>) -> bool {
             }
             fair.charge(part.tenant)
         };
-        for (id, event) in part.expired {
+        for (id, ended, event) in part.expired {
+            app.metrics.not_run(part.tenant, &ended);
             app.runner.lives.publish(&id, event);
             app.runner.ended.notify_waiters();
         }
@@ -142,7 +164,7 @@ fn take(tx: &Tx<'_>, tenant: i64, count: u32) -> Result<Part, StoreError> {
             let ended = ending::not_begun(State::Failed, "expired", 5, message, hint);
             runs::end(tx, &id, &ended)?;
             let event = events::append(tx, &id, Kind::End, &ending::event(&ended))?;
-            part.expired.push((id, event));
+            part.expired.push((id, ended, event));
             part.gone += 1;
             continue;
         }

@@ -58,12 +58,17 @@ impl Outcome {
                 )
             }
             Self::Again => match runs::any(tx, run)? {
-                Some(row) if runs::again(tx, run)? => {
+                Some(row) if runs::again(tx, run, State::Running)? => {
                     queue::add(tx, row.tenant, row.priority, row.ready, run)
                 }
                 _ => Ok(()),
             },
         }
+    }
+
+    /// Whether the run is over.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Ended(_))
     }
 
     /// The kind of its event.
@@ -246,6 +251,16 @@ pub(crate) fn not_begun(
         usage: None,
         result: None,
     }
+}
+
+/// Why a run has failed, in words.
+pub(crate) fn message(ended: &Ended) -> String {
+    let error: Option<Value> = ended
+        .error
+        .as_deref()
+        .and_then(|error| serde_json::from_str(error).ok());
+    let message = error.as_ref().and_then(|error| error["message"].as_str());
+    message.unwrap_or("the run failed").to_owned()
 }
 
 /// What readers get with the last event of a run.

@@ -18,6 +18,7 @@ use super::journal::{self, Journaled};
 use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
+use crate::id::Id;
 use crate::otlp;
 use crate::tables::runs::State;
 use crate::tables::traces;
@@ -63,13 +64,14 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     };
     let (events, family) = finish(&app, &claimed, &mut recording, &done).await;
     // Who hears of the end finds the slot free and the run counted.
-    app.runner.running().remove(&run);
+    let entry = app.runner.running().remove(&run);
     app.runner.fair().finished(tenant, begun.elapsed(), charged);
     if let Outcome::Ended(ended) = &done.outcome {
         app.metrics.ended(tenant, ended, begun.elapsed());
         if let (Some(exporter), Some(trace)) = (&app.traces, trace) {
             let name = app.tenants.get(tenant).map(|tenant| tenant.name.clone());
-            let (run, started) = (&claimed.run, claimed.event.at);
+            let run = &claimed.run;
+            let started = run.started.unwrap_or(claimed.event.at);
             let name = name.unwrap_or_default();
             otlp::run_ended(exporter, &trace, run, &name, started, ended);
         }
@@ -79,8 +81,22 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     }
     live.publish(events);
     family.tell(&app);
-    app.runner.wake.notify_one();
-    app.runner.ended.notify_waiters();
+    if let (false, Some(by)) = (done.outcome.is_end(), entry.and_then(|entry| entry.by)) {
+        cancel(&app, run, by).await;
+    }
+}
+
+/// Cancels a run that has stopped by itself while it was being cancelled.
+async fn cancel(app: &Arc<App>, run: Id, by: String) {
+    let of_write = app.clone();
+    let written = app
+        .store
+        .write(move |tx| FamilyEvents::cancel(tx, &of_write, &run, &by));
+    match written.await {
+        Ok(Some(family)) => family.tell(app),
+        Ok(None) => {}
+        Err(error) => tracing::error!("run {run} is not cancelled: {error}"),
+    }
 }
 
 /// The distributed trace of a run; none without a collector.
@@ -212,14 +228,19 @@ async fn perform(
         .and_then(|entry| entry.by.clone());
     let was_cancelled = matches!(report.ending, Ending::Cancelled(_)) && by.is_some();
     let outcome = ending::of_report(report, by.as_deref());
-    if !matches!(outcome, Outcome::Ended(_)) {
+    if !outcome.is_end() {
         recording.stopped();
     }
+    // The journal and the tables of the server say the same: a run that has started this one reads the journal.
+    let conclusion = match &outcome {
+        _ if was_cancelled => conclusion.cancelled(),
+        Outcome::Ended(ended) if ended.state == State::Failed => {
+            conclusion.failed(&ending::message(ended))
+        }
+        _ => conclusion,
+    };
     Done {
-        conclusion: Some(match was_cancelled {
-            true => conclusion.cancelled(),
-            false => conclusion,
-        }),
+        conclusion: Some(conclusion),
         outcome,
     }
 }
@@ -244,6 +265,7 @@ async fn finish(
     let mut conclusion = done.conclusion.clone();
     loop {
         let (rest, end, by) = (events.clone(), done.outcome.clone(), by.clone());
+        let of_write = app.clone();
         let to_write = conclusion.clone();
         let written = app.store.write(move |tx| {
             let family = match to_write {
@@ -254,7 +276,7 @@ async fn finish(
                 crate::tables::events::insert(tx, &run, event)?;
             }
             end.write(tx, &run)?;
-            FamilyEvents::write(tx, family, &by)
+            FamilyEvents::write(tx, &of_write, family, &by)
         });
         match written.await {
             Ok(family) => return (events, family),

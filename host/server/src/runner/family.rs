@@ -1,72 +1,127 @@
-//! What becomes of the runs that a run has started, when it is over: those that were not to go on without it end.
+//! Ends runs that nothing runs as cancelled: at the word of a person, or because the run that has started them is over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kael_engine::run_info::RunId;
-use kael_runs::Family;
+use kael_runs::{Family, server};
 use kael_store::{StoreError, Tx};
 
 use super::ending;
 use crate::app::App;
 use crate::event::{Event, Kind};
 use crate::id::Id;
-use crate::tables::runs::State;
-use crate::tables::{events, queue, runs};
+use crate::tables::runs::{self, Ended, RunRow, State};
+use crate::tables::{events, queue};
 
 /// The ends of runs that nothing ran, and the runs that are to be cancelled.
 #[derive(Default)]
 pub(crate) struct FamilyEvents {
-    ended: Vec<(Id, Event)>,
-    /// Tenants of which a run has left the queue.
-    left: Vec<i64>,
+    ended: Vec<(RunRow, Ended, Event)>,
     running: Vec<Id>,
     by: String,
 }
 
 impl FamilyEvents {
-    /// Ends in the tables of the server what has ended in those of the journals.
-    pub(crate) fn write(tx: &Tx<'_>, family: Family, by: &str) -> Result<Self, StoreError> {
-        let id = |run: RunId| Id::of(*run.bytes());
+    /// Ends the runs that a run which is over had started, and theirs. Which of them run, the tables of the server say:
+    /// those of the journals may be behind or ahead while a run is taken.
+    pub(crate) fn write(
+        tx: &Tx<'_>,
+        app: &Arc<App>,
+        family: Family,
+        by: &str,
+    ) -> Result<Self, StoreError> {
         let mut told = Self {
-            running: family.running.into_iter().map(id).collect(),
             by: by.to_owned(),
             ..Self::default()
         };
-        for run in family.cancelled.into_iter().map(id) {
-            let Some(row) = runs::any(tx, &run)? else {
-                continue;
-            };
-            if queue::remove(tx, row.tenant, row.priority, row.ready, &run)? {
-                told.left.push(row.tenant);
-            }
-            let event = end(
-                tx,
-                &run,
-                &format!("{by} is over, which had started this run"),
-            )?;
-            told.ended.push((run, event));
-        }
+        told.add(tx, app, family)?;
         Ok(told)
     }
 
-    /// Tells who follows the runs, and cancels those that run.
-    pub(crate) fn tell(self, app: &Arc<App>) {
-        for tenant in self.left {
-            app.runner.fair().left_queue(tenant, 1);
+    /// Ends a run that waits, is parked or is queued, and those that it has started. None if it runs or is over.
+    pub(crate) fn cancel(
+        tx: &Tx<'_>,
+        app: &Arc<App>,
+        run: &Id,
+        who: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(row) = runs::any(tx, run)? else {
+            return Ok(None);
+        };
+        if row.state.is_over() || row.state == State::Running {
+            return Ok(None);
         }
-        for (run, event) in self.ended {
-            app.runner.lives.publish(&run, event);
+        let message = match row.started {
+            None => format!("{who} cancelled the run before it began"),
+            Some(_) => format!("{who} cancelled the run"),
+        };
+        let mut told = Self {
+            by: format!("run {run}"),
+            ..Self::default()
+        };
+        let family = server::cancel(tx, RunId::from_bytes(*run.bytes()), who)?;
+        told.end(tx, app, row, &message)?;
+        told.add(tx, app, family)?;
+        Ok(Some(told))
+    }
+
+    fn add(&mut self, tx: &Tx<'_>, app: &Arc<App>, family: Family) -> Result<(), StoreError> {
+        let mut next = VecDeque::from_iter(family.cancelled.into_iter().chain(family.running));
+        while let Some(id) = next.pop_front() {
+            let run = Id::of(*id.bytes());
+            match runs::any(tx, &run)? {
+                Some(row) if row.state == State::Running => self.running.push(run),
+                Some(row) if row.state.is_over() => {}
+                Some(row) => {
+                    let message = format!("{} is over, which had started this run", self.by);
+                    // Where only its journal says that it runs, its own family is still there.
+                    let family = server::cancel(tx, id, &self.by)?;
+                    next.extend(family.cancelled.into_iter().chain(family.running));
+                    self.end(tx, app, row, &message)?;
+                }
+                // It was never queued: nothing asks for it any more.
+                None => {
+                    if let Some(tenant) = server::tenant(tx, id)? {
+                        server::remove(tx, tenant, id)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        tx: &Tx<'_>,
+        app: &Arc<App>,
+        row: RunRow,
+        message: &str,
+    ) -> Result<(), StoreError> {
+        if queue::remove(tx, row.tenant, row.priority, row.ready, &row.id)? {
+            // Here, and not behind the commit: a run that is queued behind this one is counted after it.
+            app.runner.fair().left_queue(row.tenant, 1);
+        } else {
+            queue::remove_later(tx, row.ready, &row.id)?;
+        }
+        let code = ending::CANCELLED;
+        let ended = ending::not_begun(State::Cancelled, "cancelled", code, message, None);
+        runs::end(tx, &row.id, &ended)?;
+        let event = events::append(tx, &row.id, Kind::End, &ending::event(&ended))?;
+        self.ended.push((row, ended, event));
+        Ok(())
+    }
+
+    /// Tells who follows the runs, counts them, and cancels those that run.
+    pub(crate) fn tell(self, app: &Arc<App>) {
+        for (row, ended, event) in self.ended {
+            app.metrics.not_run(row.tenant, &ended);
+            app.runner.lives.publish(&row.id, event);
         }
         for run in self.running {
             app.runner.cancel(&run, &self.by);
         }
+        app.runner.wake.notify_one();
+        app.runner.ended.notify_waiters();
     }
-}
-
-/// Ends a run that nothing runs as cancelled.
-pub(crate) fn end(tx: &Tx<'_>, run: &Id, message: &str) -> Result<Event, StoreError> {
-    let code = ending::CANCELLED;
-    let ended = ending::not_begun(State::Cancelled, "cancelled", code, message, None);
-    runs::end(tx, run, &ended)?;
-    events::append(tx, run, Kind::End, &ending::event(&ended))
 }

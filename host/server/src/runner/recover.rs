@@ -6,7 +6,7 @@ use kael_store::{Store, StoreError, Tx};
 
 use super::ending::{self, Outcome};
 use super::wake;
-use crate::tables::runs::RunRow;
+use crate::tables::runs::{RunRow, State};
 use crate::tables::{queue, runs};
 
 /// How often servers may die with a run that does not get further: then it may be what they die of.
@@ -28,7 +28,7 @@ pub(crate) async fn recover(store: &Store) -> Result<Recovered, StoreError> {
         let mut resumed = 0;
         for run in runs::running(tx)? {
             if goes_on(tx, &run)? {
-                wake::go_on(tx, &run.id)?;
+                wake::go_on(tx, &run.id, State::Running)?;
                 resumed += 1;
             } else {
                 park(tx, &run)?;

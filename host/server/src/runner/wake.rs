@@ -13,13 +13,15 @@ use crate::app::App;
 use crate::event::{Event, Kind};
 use crate::id::Id;
 use crate::tables::runs::{self, RunRow, State};
-use crate::tables::{Scoped, events, queue, sources};
+use crate::tables::{Scoped, events, queue, retention, sources};
 use crate::time;
 
 /// Runs of one look.
 const BATCH: i64 = 200;
 /// When a run that another one has started is tried again, where the tenant's queue is full.
 const LATER: i64 = time::SECOND;
+/// How long a run that was parked before it began may wait for its turn.
+const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
 
 /// Queues what is due.
 pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
@@ -27,19 +29,22 @@ pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
     if next.is_none_or(|next| next > time::now()) {
         return Ok(());
     }
-    let room: BTreeMap<i64, i64> = app
-        .tenants
-        .all()
+    let tenants = app.tenants.all();
+    let most: BTreeMap<i64, (i64, i64)> = tenants
         .iter()
         .map(|tenant| {
-            let most = i64::try_from(tenant.settings.max_queued).unwrap_or(i64::MAX);
-            (tenant.id, most)
+            let queued = i64::try_from(tenant.settings.max_queued).unwrap_or(i64::MAX);
+            let storage = i64::try_from(tenant.keep.storage).unwrap_or(i64::MAX);
+            (tenant.id, (queued, storage))
         })
         .collect();
     let queued = app.store.write(move |tx| {
-        let mut queued = Vec::new();
+        let (mut queued, mut room) = (Vec::new(), BTreeMap::new());
         for due in server::due(tx, BATCH)? {
-            if let Some(one) = take(tx, due, &room)? {
+            if due.child.is_some() && !room.contains_key(&due.tenant) {
+                room.insert(due.tenant, room_of(tx, due.tenant, &most)?);
+            }
+            if let Some(one) = take(tx, due, &mut room)? {
                 queued.push(one);
             }
         }
@@ -52,22 +57,34 @@ pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How many runs of a tenant may be queued now: none where it has too much in the store.
+fn room_of(tx: &Tx<'_>, tenant: i64, most: &BTreeMap<i64, (i64, i64)>) -> Result<i64, StoreError> {
+    let Some((queued, storage)) = most.get(&tenant).copied() else {
+        return Ok(0);
+    };
+    if retention::bytes(tx, Scoped(tenant))? >= storage {
+        return Ok(0);
+    }
+    Ok(queued - runs::waiting(tx, Scoped(tenant), queued)?)
+}
+
 /// Queues one run. None if it has no room, or is over.
 fn take(
     tx: &Tx<'_>,
     due: Due,
-    room: &BTreeMap<i64, i64>,
+    room: &mut BTreeMap<i64, i64>,
 ) -> Result<Option<(i64, Id, Event)>, StoreError> {
     let (tenant, id) = (due.tenant, Id::of(*due.id.bytes()));
     let Some(child) = due.child else {
         server::awake(tx, due.id)?;
-        return Ok(go_on(tx, &id)?.map(|event| (tenant, id, event)));
+        return Ok(go_on(tx, &id, State::Waiting)?.map(|event| (tenant, id, event)));
     };
-    let most = room.get(&tenant).copied().unwrap_or(0);
-    if runs::waiting(tx, Scoped(tenant), most)? >= most {
+    let left = room.entry(tenant).or_insert(0);
+    if *left <= 0 {
         server::put_off(tx, due.id, tx.now() + LATER)?;
         return Ok(None);
     }
+    *left -= 1;
     server::awake(tx, due.id)?;
     let Some(parent) = runs::any(tx, &Id::of(*child.parent.bytes()))? else {
         return Ok(None);
@@ -76,10 +93,14 @@ fn take(
     Ok(Some((tenant, id, event)))
 }
 
-/// Queues a run that waits or is parked, or that ran when its server ended. None if it is queued already, or over.
-pub(crate) fn go_on(tx: &Tx<'_>, id: &Id) -> Result<Option<Event>, StoreError> {
-    if !runs::again(tx, id)? {
+/// Queues a run that is in that state. None if it is in another one: a run is queued once.
+pub(crate) fn go_on(tx: &Tx<'_>, id: &Id, from: State) -> Result<Option<Event>, StoreError> {
+    if !runs::again(tx, id, from)? {
         return Ok(None);
+    }
+    if from == State::Parked {
+        // One that was parked before it began has waited for a person, and not for its turn.
+        runs::extend(tx, id, tx.now() + TO_LIVE)?;
     }
     let Some(run) = runs::any(tx, id)? else {
         return Ok(None);
@@ -92,14 +113,14 @@ pub(crate) fn go_on(tx: &Tx<'_>, id: &Id) -> Result<Option<Event>, StoreError> {
 /// Writes down a run that another one has started. It is submitted by who has submitted that.
 fn begin(tx: &Tx<'_>, id: RunId, child: Child, parent: RunRow) -> Result<Event, StoreError> {
     let id = Id::of(*id.bytes());
-    let source = kael_runs::server::digest(&child.script);
-    sources::put(tx, Scoped(parent.tenant), &source, &child.script)?;
+    let text = server::text(tx, parent.tenant, &child.script)?.unwrap_or_default();
+    sources::put(tx, Scoped(parent.tenant), &child.script, &text)?;
     let row = RunRow {
         id,
         state: State::Queued,
         reason: None,
         name: child.name,
-        source,
+        source: child.script,
         args: serde_json::to_string(&child.args).unwrap_or_default(),
         origin: "run".to_owned(),
         created: tx.now(),

@@ -4,6 +4,7 @@
 //! not over loses nothing. Bytes are counted by triggers of the database, so that they are exact.
 
 use kael_engine::run_info::RunId;
+use kael_runs::server;
 use kael_store::{StoreError, Tx, Value};
 
 use super::{Scoped, statements};
@@ -51,7 +52,7 @@ pub(crate) fn is_whole(tx: &Tx<'_>, run: &Id) -> Result<bool, StoreError> {
     Ok(kept == Some(2))
 }
 
-/// Bytes of a tenant's scripts, events and results.
+/// Bytes of a tenant's scripts, events, journals and results.
 pub(crate) fn bytes(tx: &Tx<'_>, scoped: Scoped) -> Result<i64, StoreError> {
     let bytes = tx.first(BYTES, &[scoped.0.into()], |row| row.get(0))?;
     Ok(bytes.unwrap_or(0))
@@ -82,14 +83,16 @@ pub(crate) fn strip(
             removed.more = true;
             break;
         }
+        let run = RunId::from_bytes(*id.bytes());
         let gone = tx.execute(STRIP, &[id.into(), room.into()])? as i64;
-        let is_done = gone < room;
-        room -= gone;
+        let of_journal = server::remove_entries(tx, run, room - gone)?;
+        let is_done = gone + of_journal < room;
+        room -= gone + of_journal;
         // A run that has more events is not whole from now on, and goes on in the next transaction.
         tx.execute(MARK, &[id.into(), i64::from(!is_done).into()])?;
         removed.more |= !is_done;
         if is_done {
-            kael_runs::server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
+            server::remove(tx, scoped.0, run)?;
             tx.execute(DROP_RESULT, &[id.into()])?;
             removed.stripped += 1;
         }
@@ -109,7 +112,7 @@ pub(crate) fn drop_runs(
         Ok((Id::of(row.get(0)?), row.get::<[u8; 32]>(1)?))
     })?;
     for (id, source) in &found {
-        kael_runs::server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
+        server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
         tx.execute(DROP_RUN, &[id.into()])?;
         tx.execute(DROP_TRACE, &[id.into()])?;
         tx.execute(DROP_SOURCE, &[scoped.0.into(), source.into()])?;

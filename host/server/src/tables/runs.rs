@@ -174,7 +174,8 @@ statements! {
              WHERE id = ?1 AND state = 0";
     STOP = "UPDATE srv_runs SET state = ?2, reason = ?3, error = ?4, usage = coalesce(?5, usage) \
             WHERE id = ?1 AND state IN (0, 1, 5)";
-    AGAIN = "UPDATE srv_runs SET state = 0, reason = NULL, error = NULL WHERE id = ?1 AND state IN (1, 5, 6)";
+    AGAIN = "UPDATE srv_runs SET state = 0, reason = NULL, error = NULL WHERE id = ?1 AND state = ?2";
+    EXTEND = "UPDATE srv_runs SET deadline = ?2 WHERE id = ?1 AND started IS NULL AND deadline < ?2";
     RESTARTED = "UPDATE srv_runs SET restarts = ?2, turns = ?3 WHERE id = ?1";
     END = "UPDATE srv_runs SET state = ?2, reason = ?3, ended = ?4, exit_code = ?5, error = ?6, usage = ?7 \
            WHERE id = ?1 AND state IN (0, 1, 5, 6)";
@@ -271,7 +272,9 @@ pub(crate) fn stop(
         error.into(),
         usage.into(),
     ];
-    tx.execute(STOP, &values)?;
+    if tx.execute(STOP, &values)? == 0 {
+        return Ok(());
+    }
     let event = match state {
         State::Waiting => RUN_WAITING,
         _ => RUN_PARKED,
@@ -279,9 +282,15 @@ pub(crate) fn stop(
     announce(tx, id, event)
 }
 
-/// The run is to go on when it is its turn. False if it is over, or queued already.
-pub(crate) fn again(tx: &Tx<'_>, id: &Id) -> Result<bool, StoreError> {
-    Ok(tx.execute(AGAIN, &[id.into()])? == 1)
+/// A run in that state is to go on when it is its turn. False if it is in another one.
+pub(crate) fn again(tx: &Tx<'_>, id: &Id, from: State) -> Result<bool, StoreError> {
+    Ok(tx.execute(AGAIN, &[id.into(), from.code().into()])? == 1)
+}
+
+/// A run that has not begun may begin until that time, too.
+pub(crate) fn extend(tx: &Tx<'_>, id: &Id, deadline: i64) -> Result<(), StoreError> {
+    tx.execute(EXTEND, &[id.into(), deadline.into()])
+        .map(|_| ())
 }
 
 /// A server has died with the run.

@@ -14,7 +14,7 @@ use crate::api::approvals::{Approval, Decide, decide_call, open};
 use crate::role::Role;
 
 pub(super) async fn show(visitor: Visitor) -> Page {
-    let open = open(&visitor.app, &visitor.scope).await?;
+    let open = open(&visitor.app, &visitor.scope, None).await?;
     let body = html! {
         div class="head" { h1 { "Approvals" } span class="soft" { "calls that wait for a person" } }
         div id="runs" {

@@ -58,8 +58,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         .iter()
         .filter_map(|call| serde_json::from_str(call).ok())
         .collect();
-    let mut asked = open(&visitor.app, &visitor.scope).await?;
-    asked.retain(|one| one.run == run.id);
+    let asked = open(&visitor.app, &visitor.scope, Some(row.id)).await?;
     let is_whole = is_whole(&visitor.app, &row).await?;
     let after = last.map_or_else(String::new, |(seq, offset)| format!("{seq}-{offset}"));
     let body = html! {

@@ -14,6 +14,8 @@ use crate::journal::{CallLog, LetterKind, NewChild, Post, Wait};
 
 /// Bytes of the name of a signal.
 const MAX_NAME: usize = 200;
+/// Bytes of the script of a run that another one starts, with its inputs and what is in `arg`.
+const MAX_CHILD: usize = 8 << 20;
 
 /// What one of these names asks for.
 enum Asked {
@@ -268,7 +270,16 @@ fn new_child(fields: Map<String, Value>, call: u64) -> Result<NewChild, String> 
             }
         }
     }
+    let inputs = child
+        .inputs
+        .iter()
+        .map(|(name, text)| name.len() + text.len());
+    let args = child.args.iter().map(String::len);
+    let bytes = child.script.len() + inputs.sum::<usize>() + args.sum::<usize>();
     match has_script {
+        true if bytes > MAX_CHILD => Err(format!(
+            "the script, its inputs and its args have {bytes} bytes together, and may have {MAX_CHILD}"
+        )),
         true => Ok(child),
         false => Err("the field 'script' is missing: the text of a script".to_owned()),
     }
