@@ -53,5 +53,5 @@ export CFLAGS_wasm32_wasip1="$CFLAGS_wasm32_wasip1 -ffile-prefix-map=$PWD=/kael 
     --target wasm32-wasip1 $guest_std
 )
 unset RUSTC RUSTC_BOOTSTRAP
-cargo run --locked -q --profile builder -p kael-guest-builder -- \
+cargo run --locked -q --release -p kael-guest-builder -- \
   target/guest/wasm32-wasip1/guest/kael_guest.wasm "$out"
