@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::exit;
@@ -168,23 +168,42 @@ impl SignalGuard {
 
 /// The number of the signal that asks the program to end.
 pub(super) async fn interrupted() -> u8 {
-    let kinds = [
-        (SignalKind::interrupt(), 2),
-        (SignalKind::terminate(), 15),
-        (SignalKind::hangup(), 1),
-    ];
-    let mut waits = Vec::new();
-    for (kind, number) in kinds {
+    Interrupts::listen().next().await
+}
+
+/// The signals that ask the program to end, from when they are listened for on: one that comes while nothing waits is there
+/// for the next that does.
+pub(super) struct Interrupts(Vec<(Signal, u8)>);
+
+impl Interrupts {
+    pub(super) fn listen() -> Self {
+        let kinds = [
+            (SignalKind::interrupt(), 2),
+            (SignalKind::terminate(), 15),
+            (SignalKind::hangup(), 1),
+        ];
         // Where a signal cannot be listened for, it does what it always does.
-        if let Ok(mut listener) = signal(kind) {
-            waits.push(Box::pin(async move {
-                listener.recv().await;
-                number
-            }));
+        let listeners = kinds
+            .into_iter()
+            .filter_map(|(kind, number)| Some((signal(kind).ok()?, number)));
+        Self(listeners.collect())
+    }
+
+    /// The number of the next one.
+    pub(super) async fn next(&mut self) -> u8 {
+        let waits: Vec<_> = self
+            .0
+            .iter_mut()
+            .map(|(listener, number)| {
+                Box::pin(async move {
+                    listener.recv().await;
+                    *number
+                })
+            })
+            .collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
         }
+        futures_util::future::select_all(waits).await.0
     }
-    if waits.is_empty() {
-        return std::future::pending().await;
-    }
-    futures_util::future::select_all(waits).await.0
 }

@@ -119,16 +119,16 @@ pub struct Started {
     pub tenants: Vec<String>,
 }
 
-/// Runs a server until what `stop` gives is ready, and waits for its runs until that is so once more. `started` is called when
-/// it takes requests.
+/// Runs a server until `stop` returns, and waits for its runs until it returns once more. `started` is called when it takes
+/// requests.
 ///
 /// # Errors
 /// Why it cannot start.
-pub async fn serve<F: Future<Output = ()>>(
+pub async fn serve(
     options: ServeOptions,
     runs: tokio::runtime::Handle,
     started: impl FnOnce(Started),
-    stop: impl Fn() -> F,
+    mut stop: impl AsyncFnMut(),
 ) -> Result<(), ServeError> {
     let listen = options.config.listen;
     let failed = |source| ServeError::Listen {

@@ -147,6 +147,41 @@ fn a_call_waits_for_people_who_may_approve_it() {
 }
 
 #[test]
+fn who_submitted_a_run_stays_known_when_the_token_is_gone() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let policy = "version: 1\ndefault: allow\nrules:\n  - approve: t.note\n    by: { role: approver, not_submitter: true }\n";
+    let kael = noting.kael.file("actions/policy.yaml", policy);
+    let server = Server::start(&kael);
+    let ann = server.make_token("default", "approver");
+    // A second token of the same person submits, and is taken away.
+    let code = json!({ "code": server.code(&ann) });
+    let made = server.ask("POST", "/v1/login", None, &code).is(201).json();
+    let second = made["secret"].as_str().expect("a token");
+    let script = json!({ "script": "print(actions.t.note({}).n)" });
+    let run = server
+        .ask("POST", "/v1/runs", Some(second), &script)
+        .is(202)
+        .json();
+    let path = format!(
+        "/v1/runs/{}/calls/1/decision",
+        run["id"].as_str().expect("an id")
+    );
+    let body = json!({ "digest": server.asked()["digest"], "approve": true });
+    let me = server
+        .ask("GET", "/v1/me", Some(second), &json!(null))
+        .json();
+    let token = me["token"].as_str().expect("an id");
+    let gone = format!("/v1/tokens/{token}");
+    server
+        .ask("DELETE", &gone, Some(&server.token), &json!(null))
+        .is(204);
+    let refused = server.ask("POST", &path, Some(&ann), &body).is(403).json();
+    assert_eq!(refused["type"], "urn:kael:not_allowed", "{refused}");
+    let bob = server.make_token("default", "approver");
+    server.ask("POST", &path, Some(&bob), &body).is(200);
+}
+
+#[test]
 fn a_rule_may_want_more_than_an_approver() {
     let noting = Noting::new("effects = 'idempotent'");
     let policy =

@@ -4,17 +4,20 @@ use kael_tests::Kael;
 use serde_json::json;
 
 use super::Server;
+use super::noting::Noting;
 
 #[test]
 fn no_acknowledged_run_is_lost_when_the_server_is_killed() {
-    let session = Kael::new().shell("wait", "effects = 'none'", "sleep 0.2; echo 1");
-    let server = Server::start(&session);
+    let noting = Noting::new("effects = 'none'");
+    let server = Server::start(&noting.kael);
     let token = server.token.clone();
-    let runs: Vec<_> = (0..40)
-        .map(|n| server.submit(&format!("print('a') actions.t.wait({{}}) print({n})")))
-        .collect();
+    let script = |n| format!("print('a') actions.t.note({{ mode = 'wait' }}) print({n})");
+    let runs: Vec<_> = (0..40).map(|n| server.submit(&script(n))).collect();
+    // Some run, and some wait for their turn: none may end before the file is there.
+    noting.wait_for_notes(1);
     server.kill();
-    let server = Server::restart(&session, &token);
+    noting.go();
+    let server = Server::restart(&noting.kael, &token);
     assert!(server.started["sign_in"].is_null(), "{}", server.started);
     for (n, run) in runs.iter().enumerate() {
         let ended = server.ended(run);

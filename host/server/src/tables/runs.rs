@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements, subscriptions};
+use super::{Scoped, statements, subscriptions, tokens};
 use crate::deliveries::{RUN_FINISHED, RUN_PARKED, RUN_WAITING};
 use crate::id::Id;
 
@@ -99,7 +99,8 @@ pub(crate) struct RunRow {
     pub(crate) origin: String,
     /// The name of the token that submitted it.
     pub(crate) submitter: String,
-    /// Its id.
+    /// Its id; of a run that is in the store, that of the first token of its family, so that it says who the person is when
+    /// the token itself is gone.
     pub(crate) token: Option<Id>,
     pub(crate) created: i64,
     /// When it may begin.
@@ -191,6 +192,10 @@ statements! {
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {
+    let person = match &run.token {
+        Some(token) => Some(tokens::root(tx, token)?),
+        None => None,
+    };
     let values: [Value<'_>; 16] = [
         (&run.id).into(),
         run.tenant.into(),
@@ -203,7 +208,7 @@ pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {
         run.priority.into(),
         (&run.origin).into(),
         (&run.submitter).into(),
-        run.token.as_ref().into(),
+        person.as_ref().into(),
         run.created.into(),
         run.ready.into(),
         run.deadline.into(),

@@ -12,7 +12,7 @@ use crate::args::{Bounds, Shared};
 use crate::config::{Config, Key, Value};
 use crate::exit;
 use crate::report::Problem;
-use crate::runtime::{self, interrupted};
+use crate::runtime::{self, Interrupts};
 use crate::sanitize::with_causes;
 use crate::settings;
 use crate::settings_text;
@@ -45,9 +45,14 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     };
     let handle = runs.handle().clone();
     let tell = |started: Started| _ = told(arguments, &started);
-    let served = runtime.block_on(kael_server::serve(options, handle, tell, || async {
-        interrupted().await;
-    }));
+    let mut interrupts = None;
+    let stop = async || {
+        interrupts
+            .get_or_insert_with(Interrupts::listen)
+            .next()
+            .await;
+    };
+    let served = runtime.block_on(kael_server::serve(options, handle, tell, stop));
     runs.shutdown_timeout(Duration::from_millis(500));
     runtime::shut_down(runtime);
     match served {
