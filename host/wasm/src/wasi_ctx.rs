@@ -44,7 +44,9 @@ pub(super) fn make(
     wasi.stdin(MemoryInputPipe::new(given.stdin))
         .stdout(streams.stdout)
         .stderr(streams.stderr);
-    for name in &definition.env {
+    // What was given stands already, and no program should see a name twice.
+    let is_given = |name: &&String| given.env.iter().any(|(known, _)| known == *name);
+    for name in definition.env.iter().filter(|name| !is_given(name)) {
         let Some(value) = environment.get(name) else {
             continue;
         };

@@ -163,6 +163,33 @@ fn a_run_is_a_part_of_the_trace_of_its_submitter() {
 }
 
 #[test]
+fn a_variable_of_the_tenants_own_takes_no_place_of_the_runs_trace() {
+    let (address, _inbox) = collector();
+    let own = "00-11111111111111111111111111111111-2222222222222222-01";
+    let code = "tr '\\0' '\\n' < /proc/$$/environ | grep '^TRACEPARENT='";
+    // envyr hands on a variable once whatever it is given.
+    let session = Kael::new()
+        .env("KAEL_RUNNER", "builtin")
+        .shell("own", "env = { 'TRACEPARENT' }, output = 'text'", code)
+        .file(
+            "serve.yaml",
+            format!(
+                "otlp: {{ endpoint: '{address}' }}\ntenants:\n  \
+                 - {{ name: default, actions: actions, env: {{ TRACEPARENT: '{own}' }} }}\n"
+            ),
+        );
+    session.write_repo();
+    let server = Server::start_with(&session, &["--config", "serve.yaml"]);
+    let header = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let id = submit(&server, "print(actions.t.own({}))", Some(&header));
+    let printed = server.get(&format!("/v1/runs/{id}/output")).body;
+    let lines: Vec<&str> = printed.trim().lines().collect();
+    assert_eq!(lines.len(), 1, "{printed}");
+    let start = format!("TRACEPARENT=00-{TRACE}-");
+    assert!(lines[0].starts_with(&start), "{printed}");
+}
+
+#[test]
 fn without_a_collector_nothing_is_traced_and_one_that_is_gone_costs_no_run() {
     let session = session("");
     let server = Server::start_with(&session, &["--config", "serve.yaml"]);

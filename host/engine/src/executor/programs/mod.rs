@@ -156,7 +156,8 @@ impl Programs {
         self.runs_nothing_that_actions_write(&entry)?;
         let path = self.sources.path();
         let mut env = source::scrubbed(&self.environment, path, &definition.env);
-        env.extend(given.env.iter().map(|(n, v)| (n.into(), v.into())));
+        let given_env = given.env.iter().map(|(n, v)| (n.into(), v.into()));
+        source::set(&mut env, given_env);
         let call = Call {
             definition,
             given,

@@ -67,6 +67,7 @@ impl Programs {
             .chain(["TMPDIR".to_owned()])
             .collect();
         env.sort();
+        env.dedup();
         let words = command
             .iter()
             .map(|word| word.to_string_lossy().into_owned());

@@ -41,7 +41,7 @@ pub(crate) use plain::{open_folder, plain};
 pub(crate) use prepare::Prepared;
 pub(crate) use tools::Tools;
 pub use variables::FETCH_DEFAULTS;
-pub(crate) use variables::{Variables, path_without_envyr, scrubbed};
+pub(crate) use variables::{Variables, path_without_envyr, scrubbed, set};
 
 use crate::activity::ActivityLog;
 use crate::catalog::{Definition, Executor, Language, Source};

@@ -34,6 +34,14 @@ pub const FETCH_DEFAULTS: [&str; 14] = [
 
 pub(crate) type Variables = Vec<(OsString, OsString)>;
 
+/// Sets variables, so that each is there once: a program may take the first of two, or the last.
+pub(crate) fn set(variables: &mut Variables, more: impl IntoIterator<Item = (OsString, OsString)>) {
+    for (name, value) in more {
+        variables.retain(|(known, _)| *known != name);
+        variables.push((name, value));
+    }
+}
+
 /// `PATH`, `HOME`, the locale, and the named variables that are set.
 pub(crate) fn scrubbed(environment: &Environment, path: &OsStr, names: &[String]) -> Variables {
     let mut variables: Variables = vec![("PATH".into(), path.to_owned())];
@@ -43,8 +51,7 @@ pub(crate) fn scrubbed(environment: &Environment, path: &OsStr, names: &[String]
         .chain(names.iter().map(String::as_str))
     {
         if let Some(value) = environment.get(name) {
-            variables.retain(|(known, _)| known != name);
-            variables.push((name.into(), value.to_owned()));
+            set(&mut variables, [(name.into(), value.to_owned())]);
         }
     }
     variables
@@ -125,6 +132,20 @@ mod tests {
         let expected = [("PATH", "/bin"), ("HOME", "/h"), ("LANG", "C"), ("A", "1")];
         assert_eq!(
             seen,
+            expected.map(|(name, value)| (OsString::from(name), OsString::from(value)))
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_set_again_is_there_once() {
+        let mut variables: Variables = vec![("A".into(), "1".into()), ("B".into(), "2".into())];
+        set(
+            &mut variables,
+            [("A".into(), "3".into()), ("C".into(), "4".into())],
+        );
+        let expected = [("B", "2"), ("A", "3"), ("C", "4")];
+        assert_eq!(
+            variables,
             expected.map(|(name, value)| (OsString::from(name), OsString::from(value)))
         );
     }

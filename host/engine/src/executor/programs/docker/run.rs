@@ -120,7 +120,8 @@ impl Programs {
         definition: &'a Definition,
         given: &'a ProgramInput,
     ) -> Vec<&'a str> {
-        let set = |name: &&str| self.environment.get(name).is_some();
+        let is_given = |name: &str| given.env.iter().any(|(known, _)| known == name);
+        let set = |name: &&str| self.environment.get(name).is_some() && !is_given(name);
         let own = definition.env.iter().map(String::as_str).filter(set);
         own.chain(given.env.iter().map(|(name, _)| name.as_str()))
             .collect()

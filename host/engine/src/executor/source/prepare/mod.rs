@@ -12,7 +12,7 @@ use super::files::local;
 use super::packages::Packages;
 use super::sweep::owns;
 use super::tools::Tools;
-use super::variables::Variables;
+use super::variables::{Variables, set};
 use crate::catalog::{Definition, Language};
 use crate::executor::process::Opened;
 
@@ -56,7 +56,7 @@ impl Prepared {
     /// When `PATH` cannot hold the folder.
     pub(crate) fn extend(&self, env: &mut Variables) -> Result<(), SourceError> {
         if self.machine_packages {
-            env.push(("PYTHONNOUSERSITE".into(), "1".into()));
+            set(env, [("PYTHONNOUSERSITE".into(), "1".into())]);
         }
         let Some(venv) = &self.venv else {
             return Ok(());
@@ -69,7 +69,7 @@ impl Prepared {
             *path = std::env::join_paths(folders)
                 .map_err(|error| local(venv, std::io::Error::other(error)))?;
         }
-        env.push(("VIRTUAL_ENV".into(), venv.into()));
+        set(env, [("VIRTUAL_ENV".into(), venv.into())]);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Tools<'_> {
         std::fs::create_dir_all(&caches).map_err(|error| local(&caches, error))?;
         let mut env = self.env.clone();
         for (variable, tool) in CACHES {
-            env.push((variable.into(), caches.join(tool).into()));
+            set(&mut env, [(variable.into(), caches.join(tool).into())]);
         }
         super::tools::own_ssh_configuration(&mut env);
         Ok((env, caches))
