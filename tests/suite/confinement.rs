@@ -1,6 +1,7 @@
 //! What an action's processes can reach and use. If the machine lacks a part of the confinement,
 //! its tests are skipped, or fail if `KAEL_REQUIRE` names the part.
 
+mod discovered;
 mod limits;
 mod reads;
 mod temporary;

@@ -203,6 +203,72 @@ fn a_refusal_names_the_field_and_a_wrong_field_names_its_place() {
 }
 
 #[test]
+fn nothing_of_kaels_and_no_home_folder_is_named() {
+    let session = || {
+        let session = session();
+        let at = |path: &str| session.path().join(path).display().to_string();
+        let list = format!("version: 1\nsecrets:\n  db: {{ file: {} }}\n", at("token"));
+        let (key, named) = (at("keys/key"), at("lists/secrets.yaml"));
+        session
+            .file("data/tmp/x", "")
+            .file("config/kael/kael.yaml", "")
+            .file("keys/key", "")
+            .file("token", "a-secret")
+            .file("lists/secrets.yaml", list)
+            .env("KAEL_SECRET_KEY_FILE", &key)
+            .env("KAEL_SECRETS", &named)
+    };
+    let too_much = "is too much: name the files and folders that the action needs";
+    let kernel = "belongs to the kernel: name nothing there";
+    let home = "is a home folder or holds one: name what the action needs of it";
+    let outside = "name what the action needs, outside of it";
+    let own = format!("is where Kael keeps its own things: {outside}");
+    let config = format!("is where Kael's configuration is: {outside}");
+    let hidden = format!("is or holds what is hidden from actions, such as secrets: {outside}");
+    for (path, why) in [
+        ("/", too_much),
+        ("~/.", too_much),
+        ("/usr/../", too_much),
+        ("/proc", kernel),
+        ("/proc/self/environ", kernel),
+        ("/sys", kernel),
+        ("/dev/.", kernel),
+        ("/root", home),
+        ("~/../home", home),
+        ("AT/home", home),
+        ("../home/", home),
+        ("AT", home),
+        ("AT/data", &own),
+        ("AT/data/tmp", &own),
+        ("AT/config", &config),
+        ("AT/config/kael/kael.yaml", &config),
+        ("AT/keys", &hidden),
+        ("AT/keys/key", &hidden),
+        ("AT/lists", &hidden),
+        ("AT/token", &hidden),
+        // Not there yet.
+        ("AT/data/nowhere/x", &own),
+        ("AT/home/x/..", home),
+    ] {
+        let session = session();
+        let at = session.path().display().to_string();
+        let shown = path.replace("AT", "DIR");
+        let path = path.replace("AT", &at);
+        ran(session, &format!("'{path}'"), "echo 1").fails_with(
+            3,
+            &format!("Error: actions/init.lua:2: define_action: field 'reads' `{shown}` {why}"),
+        );
+    }
+    // What lies beside them may be named.
+    ran(
+        session(),
+        "'../home/.kube', '/dev/null'",
+        "cat ~/.kube/config",
+    )
+    .prints("clusters\n");
+}
+
+#[test]
 fn without_landlock_reads_is_held_like_writable() {
     let session = || {
         let session = session().without_landlock();

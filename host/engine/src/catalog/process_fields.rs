@@ -104,18 +104,51 @@ pub(super) fn reads(
     Ok(Some(paths))
 }
 
-/// Whether a list may name these paths.
+/// Whether a list may name these paths, as far as their text says so. The executor looks at the rest.
 fn check_paths(fields: &Fields<'_>, field: &str, paths: &[String]) -> Result<(), DefinitionError> {
     for path in paths {
         let shown = path.escape_debug();
         if path.is_empty() || path.contains(|c: char| c.is_control()) {
             return Err(fields.error(field, &format!("`{shown}` is not a path")));
         }
-        if path == "/" || path == "~" || path == "~/" {
-            return Err(fields.error(field, &format!("`{shown}` is too much")));
+        let plain = plain(path);
+        if plain == "/" || plain == "~" {
+            let error =
+                format!("`{shown}` is too much: name the files and folders that the action needs");
+            return Err(fields.error(field, &error));
+        }
+        let mut parts = plain.split('/').skip(1);
+        let (first, more) = (parts.next(), parts.next());
+        if field == "reads"
+            && plain.starts_with('/')
+            && (matches!(first, Some("proc" | "sys")) || first == Some("dev") && more.is_none())
+        {
+            let error = format!("`{shown}` belongs to the kernel: name nothing there");
+            return Err(fields.error(field, &error));
         }
     }
     Ok(())
+}
+
+/// A path without `.`, `..` and empty parts, by its text alone.
+fn plain(path: &str) -> String {
+    let start = match path.split('/').next() {
+        Some("") => "/",
+        Some("~") => "~",
+        _ => "",
+    };
+    let mut plain: Vec<&str> = Vec::new();
+    for part in path[start.len()..].split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    match (start, plain.is_empty()) {
+        ("~", false) => format!("~/{}", plain.join("/")),
+        _ => format!("{start}{}", plain.join("/")),
+    }
 }
 
 fn native_only(
@@ -132,6 +165,30 @@ fn native_only(
         Executor::Wasm => {
             let error = "is for native actions: with executor \"wasm\" there is `dirs`";
             Err(fields.error(field, error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_path_is_told_by_its_text() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("//.", "/"),
+            ("/usr/..", "/"),
+            ("/../..", "/"),
+            ("~", "~"),
+            ("~/", "~"),
+            ("~/./x/..", "~"),
+            ("~/.kube/", "~/.kube"),
+            ("~x", "~x"),
+            ("./data", "data"),
+            ("/srv//x/./y", "/srv/x/y"),
+        ] {
+            assert_eq!(plain(path), expected, "{path}");
         }
     }
 }

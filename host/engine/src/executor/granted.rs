@@ -1,24 +1,27 @@
 //! What definitions give to actions for writing or reading: opened, and judged by what was opened.
 //!
-//! `writable` of native actions and `dirs` of WebAssembly have this one check; `definitions` makes it for all of a repo. No
-//! symbolic link below the root is followed: what an action may write cannot come to lead elsewhere. Nothing that Kael or a
-//! later definition trusts may be given for writing.
+//! `writable` and `reads` of native actions and `dirs` of WebAssembly have this one check, which `judged` makes;
+//! `definitions` makes it for all of a repo. No symbolic link below the root is followed: what an action may write cannot
+//! come to lead elsewhere. Nothing that Kael or a later definition trusts may be given for writing, and nothing of Kael's
+//! own for reading alone.
 
 mod definitions;
+mod judged;
 
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 pub(crate) use definitions::{holding, problems};
+pub(crate) use judged::holds_a_home;
+pub use judged::judge_program;
 
 use super::process::Opened;
 use super::temporary;
 use crate::environment::Environment;
-use crate::repo::STATE;
 
 /// Where paths of definitions are looked up from, and what no action may write.
 #[derive(Debug)]
@@ -28,14 +31,18 @@ pub struct Places {
     repo: PathBuf,
     /// Kael's own, each with what it is.
     own: Vec<(PathBuf, &'static str)>,
+    /// What is hidden from actions beside that, such as the files that secrets come from.
+    hidden: Vec<PathBuf>,
     home: Option<PathBuf>,
 }
 
 /// What an action does with what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It reads it.
+    /// It reads it, by a grant or by `dirs`.
     Read,
+    /// It is one of the things that it reads alone, by `reads`.
+    Reads,
     /// It writes it.
     Write,
 }
@@ -67,13 +74,31 @@ impl Places {
             root: repo.to_owned(),
             repo: real(repo),
             own,
+            hidden: Vec::new(),
             home: environment.path("HOME"),
+        }
+    }
+
+    /// The same with files and folders that are hidden from actions.
+    #[must_use]
+    pub(crate) fn hiding(self, hidden: Vec<PathBuf>) -> Self {
+        // A link is followed by its name, too.
+        let both = |path: PathBuf| [real(&path), path];
+        Self {
+            hidden: hidden.into_iter().flat_map(both).collect(),
+            ..self
         }
     }
 
     /// The actions repo by its real path.
     pub(crate) fn repo(&self) -> &Path {
         &self.repo
+    }
+
+    /// Kael's own folders by their real paths, and what else is hidden.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Path> {
+        let own = self.own.iter().map(|(path, _)| path.as_path());
+        own.chain(self.hidden.iter().map(PathBuf::as_path))
     }
 
     /// Opens what a definition names: absolute, below `~/`, or relative to the repo.
@@ -83,9 +108,7 @@ impl Places {
     pub fn open(&self, path: &str, purpose: Use) -> Result<Opened, Refused> {
         let at = self.path_of(path).map_err(Refused::For)?;
         let opened = open(&at)?;
-        if purpose == Use::Write {
-            self.judge(&opened).map_err(Refused::For)?;
-        }
+        self.judge(&opened, purpose).map_err(Refused::For)?;
         Ok(opened)
     }
 
@@ -98,63 +121,6 @@ impl Places {
             (None, _) => Ok(real(&self.root).join(path)),
         }
     }
-
-    /// The folder of the repo that actions may be given to write.
-    fn state(&self) -> PathBuf {
-        self.repo.join(STATE)
-    }
-
-    /// Whether an action may write it.
-    fn judge(&self, opened: &Opened) -> Result<(), String> {
-        let stat = rustix::fs::fstat(&opened.fd).map_err(|error| brief(&error.into()))?;
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if !(kind.is_dir() || kind.is_file() || kind.is_char_device()) {
-            return Err("is neither a folder nor a file".to_owned());
-        }
-        // A second name for a file is a way to write something else.
-        if kind.is_file() && stat.st_nlink > 1 {
-            return Err("has another name, a hard link: copy it to a file of its own".to_owned());
-        }
-        let here = opened.path.as_path();
-        if self.repo.starts_with(here) {
-            return Err("holds the actions repo, which no action may rewrite".to_owned());
-        }
-        if here.starts_with(&self.repo) && !here.starts_with(self.state()) {
-            return Err(format!(
-                "lies in the actions repo, where actions write below `{STATE}/` only"
-            ));
-        }
-        for (place, what) in &self.own {
-            if meets(place, here) {
-                return Err((*what).to_owned());
-            }
-        }
-        let kernels = ["/proc", "/sys"]
-            .iter()
-            .any(|folder| here.starts_with(folder));
-        if kernels || here == Path::new("/dev") {
-            return Err("belongs to the kernel".to_owned());
-        }
-        Ok(())
-    }
-}
-
-/// Refuses what is to be run where an action may write: below the state of a repo. Both paths are real.
-///
-/// # Errors
-/// Why, in words that follow its name.
-pub fn judge_program(repo: &Path, program: &Path) -> Result<(), String> {
-    if program.starts_with(repo.join(STATE)) {
-        return Err(format!(
-            "lies in `{STATE}/` of the actions repo, which actions may write: nothing there is run"
-        ));
-    }
-    Ok(())
-}
-
-/// Whether one of two paths holds the other.
-fn meets(one: &Path, other: &Path) -> bool {
-    one.starts_with(other) || other.starts_with(one)
 }
 
 /// Opens what is at an absolute path, and follows no symbolic link.
@@ -257,9 +223,13 @@ mod tests {
 
     impl Session {
         fn refused(&self, path: &str) -> Option<String> {
+            self.refused_for(path, Use::Write)
+        }
+
+        fn refused_for(&self, path: &str, purpose: Use) -> Option<String> {
             let at = self.folder.path().display().to_string();
             let path = path.replace("AT", &at);
-            match self.places.open(&path, Use::Write) {
+            match self.places.open(&path, purpose) {
                 Ok(_) => None,
                 Err(Refused::Missing) => Some("missing".to_owned()),
                 Err(Refused::For(why)) => Some(why.replace(&at, "AT")),
@@ -297,6 +267,68 @@ mod tests {
         ] {
             assert_eq!(session.refused(path).as_deref(), Some(why), "{path}");
         }
+    }
+
+    #[test]
+    fn what_may_be_read_alone_is_nothing_of_kaels_and_no_home_folder() {
+        let mut session = session();
+        let at = session.folder.path().canonicalize().expect("a path");
+        fs::create_dir_all(at.join("keys/more")).expect("folders");
+        fs::write(at.join("keys/id"), "").expect("a file");
+        fs::write(at.join("keys/more/x"), "").expect("a file");
+        symlink(at.join("keys/id"), at.join("other/link")).expect("a link");
+        session.places = session
+            .places
+            .hiding(vec![at.join("keys/id"), at.join("other/link")]);
+        for path in ["state", "lib", ".", "~/cache", "AT/keys/more", "/dev/null"] {
+            assert_eq!(session.refused_for(path, Use::Reads), None, "{path}");
+        }
+        let own = "is where Kael keeps its own things: name what the action needs, outside of it";
+        let config = "is where Kael's configuration is: name what the action needs, outside of it";
+        let home = "is a home folder or holds one: name what the action needs of it";
+        let kernel = "belongs to the kernel: name nothing there";
+        let hidden = "is or holds what is hidden from actions, such as secrets: name what the action needs, outside of it";
+        for (path, why) in [
+            ("/", home),
+            ("/root", home),
+            ("/home", home),
+            ("AT/home", home),
+            ("~/../home/cache/..", home),
+            ("AT", home),
+            ("AT/data", own),
+            ("AT/data/tmp", own),
+            ("AT/config", config),
+            ("AT/config/kael", config),
+            ("AT/keys", hidden),
+            ("AT/keys/id", hidden),
+            // The link would be readable by its own name.
+            ("AT/other", hidden),
+            ("/proc", kernel),
+            ("/proc/1", kernel),
+            ("/sys/kernel", kernel),
+            ("/dev", kernel),
+            ("AT/keys/../data/tmp", own),
+            ("nowhere", "missing"),
+        ] {
+            if path.starts_with("/home") && !Path::new(path).exists() {
+                continue;
+            }
+            let refused = session.refused_for(path, Use::Reads);
+            assert_eq!(refused.as_deref(), Some(why), "{path}");
+            // What is not there yet is known by its text.
+            let plain = session
+                .places
+                .path_of(&path.replace("AT", &at.display().to_string()));
+            let plain = plain.map(|path| super::plain(&path)).expect("a path");
+            if why != "missing" {
+                assert!(
+                    session.places.judge_path(&plain, Use::Reads).is_err(),
+                    "{path}"
+                );
+            }
+        }
+        // A grant and `dirs` are not judged for reading.
+        assert_eq!(session.refused_for("AT/home", Use::Read), None);
     }
 
     #[test]

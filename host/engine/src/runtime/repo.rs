@@ -126,7 +126,9 @@ impl Repo {
     /// What is wrong on this machine with what its definitions give to actions for writing.
     #[must_use]
     pub fn wrong_grants(&self) -> Vec<DefinitionError> {
-        executor::grant_problems(&self.catalog, &self.bundle.root, &self.environment)
+        let hidden = || self.executors.sources().secret_files();
+        let root = &self.bundle.root;
+        executor::grant_problems(&self.catalog, root, &self.environment, hidden)
     }
 }
 

@@ -205,9 +205,31 @@ fn each_field_is_checked() {
             r#","writable":["a/../../x"]"#,
             "field 'writable' `a/../../x` may not hold '..': name what is outside of the actions folder by its whole path",
         ),
-        (r#","writable":["/"]"#, "field 'writable' `/` is too much"),
+        (
+            r#","writable":["/"]"#,
+            "field 'writable' `/` is too much: name the files and folders that the action needs",
+        ),
         (r#","writable":[""]"#, "field 'writable' `` is not a path"),
-        (r#","reads":["~"]"#, "field 'reads' `~` is too much"),
+        (
+            r#","reads":["~"]"#,
+            "field 'reads' `~` is too much: name the files and folders that the action needs",
+        ),
+        (
+            r#","reads":["~/x/.."]"#,
+            "field 'reads' `~/x/..` is too much: name the files and folders that the action needs",
+        ),
+        (
+            r#","reads":["/usr//.."]"#,
+            "field 'reads' `/usr//..` is too much: name the files and folders that the action needs",
+        ),
+        (
+            r#","reads":["/proc/self/environ"]"#,
+            "field 'reads' `/proc/self/environ` belongs to the kernel: name nothing there",
+        ),
+        (
+            r#","reads":["/dev/"]"#,
+            "field 'reads' `/dev/` belongs to the kernel: name nothing there",
+        ),
         (
             r#","type":"perl""#,
             "field 'type' `perl` is not one of \"python\", \"node\", \"shell\", \"other\"",

@@ -15,12 +15,13 @@ struct Given<'a> {
     path: PathBuf,
 }
 
-/// What is wrong with what the definitions of a repo give for writing and reading, as far as it is there already: looked at when the repo loads, and
-/// again when an action runs.
+/// What is wrong with what the definitions of a repo give for writing and reading, as far as it is there already: looked
+/// at when the repo loads, and again when an action runs. `hidden` says what is hidden from actions beside Kael's own.
 pub(crate) fn problems(
     catalog: &Catalog,
     repo: &Path,
     environment: &Environment,
+    hidden: impl FnOnce() -> Vec<PathBuf>,
 ) -> Vec<DefinitionError> {
     let places = Places::new(repo, environment);
     let mut problems = Vec::new();
@@ -49,13 +50,11 @@ pub(crate) fn problems(
             });
         }
     }
-    for (_, definition) in catalog.iter() {
-        for path in definition.reads.iter().flatten() {
-            if let Err(Refused::For(why)) = places.open(path, Use::Read) {
-                wrong(definition, format!("field 'reads' `{path}` {why}"));
-            }
-        }
-    }
+    problems.extend(wrong_reads(catalog, repo, environment, hidden));
+    let mut wrong = |definition: &Definition, error: String| {
+        let location = definition.location.clone();
+        problems.push(DefinitionError { location, error });
+    };
     // What holds others comes right before them.
     given.sort_by(|a, b| a.path.cmp(&b.path));
     let mut outer: Option<&Given<'_>> = None;
@@ -99,6 +98,45 @@ pub(crate) fn problems(
                         "{name} meets {path}, which an action runs (defined at {at}): give a folder outside of it"
                     ),
                 );
+            }
+        }
+    }
+    problems
+}
+
+/// What is wrong with what the definitions of a repo name in `reads`.
+fn wrong_reads(
+    catalog: &Catalog,
+    repo: &Path,
+    environment: &Environment,
+    hidden: impl FnOnce() -> Vec<PathBuf>,
+) -> Vec<DefinitionError> {
+    let named =
+        |definition: &Definition| definition.reads.as_ref().is_some_and(|all| !all.is_empty());
+    let mut naming = catalog
+        .iter()
+        .filter(|(_, definition)| named(definition))
+        .peekable();
+    // To say what is hidden takes a look at files of the operator's.
+    if naming.peek().is_none() {
+        return Vec::new();
+    }
+    let places = Places::new(repo, environment).hiding(hidden());
+    let mut problems = Vec::new();
+    for (_, definition) in naming {
+        for path in definition.reads.iter().flatten() {
+            let judged = match places.open(path, Use::Reads) {
+                Err(Refused::Missing) => places
+                    .path_of(path)
+                    .and_then(|path| places.judge_path(&real(&plain(&path)), Use::Reads)),
+                Err(Refused::For(why)) => Err(why),
+                Ok(_) => Ok(()),
+            };
+            if let Err(why) = judged {
+                problems.push(DefinitionError {
+                    location: definition.location.clone(),
+                    error: format!("field 'reads' `{path}` {why}"),
+                });
             }
         }
     }

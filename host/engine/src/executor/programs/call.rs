@@ -67,12 +67,14 @@ impl Programs {
             source: &call.source,
             entry,
             path: path.map_or(OsStr::new(""), |(_, path)| path),
+            packages: prepared.packages(),
             runner: of_runner,
         };
         let readable = match &definition.reads {
             Some(reads) => {
-                let places = Places::new(&self.repo, &self.environment);
                 let environment = &self.environment;
+                let places = Places::new(&self.repo, environment);
+                let places = places.hiding(self.sources.hidden());
                 let all = readable::all(reads, definition, &places, environment, &needed)?;
                 Some(all)
             }

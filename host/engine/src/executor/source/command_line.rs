@@ -14,7 +14,7 @@ pub(super) fn is_python(interpreter: &str) -> bool {
 
 /// The program of an interpreter's command line: the one that `env` starts, where that is first.
 /// None where `env` starts what follows the command line.
-pub(crate) fn program(interpreter: &str) -> Option<&str> {
+pub(super) fn program(interpreter: &str) -> Option<&str> {
     let mut words = interpreter.split_whitespace();
     let first = words.next()?;
     if !(first == "env" || first.ends_with("/env")) {

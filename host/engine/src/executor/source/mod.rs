@@ -28,7 +28,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub(crate) use command_line::program;
 pub(crate) use contents::Reading;
 pub use entry::{Entry, find, inside};
 pub use error::{SourceError, brief};
@@ -215,6 +214,12 @@ impl Sources {
             hidden: &self.seen().hidden,
             wait,
         }
+    }
+
+    /// Where secrets come from, and what else a host hides from actions beside Kael's own.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        let more = self.settings.hidden;
+        more.map(|more| more(&self.environment)).unwrap_or_default()
     }
 
     /// What no process of an action sees.

@@ -1,5 +1,7 @@
 //! What an action with `reads` may read: what it needs to run, and what its definition names.
 
+mod env_command;
+mod installation;
 mod interpreter;
 mod system;
 
@@ -21,6 +23,8 @@ pub(super) struct Needed<'a> {
     pub(super) entry: &'a Entry,
     /// The `PATH` on which the interpreter is looked for.
     pub(super) path: &'a OsStr,
+    /// The virtual environment with its packages.
+    pub(super) packages: Option<&'a Path>,
     /// What becomes pid 1, and where it keeps notes of its own.
     pub(super) runner: Vec<PathBuf>,
 }
@@ -34,16 +38,23 @@ pub(super) fn all(
     needed: &Needed<'_>,
 ) -> Result<Vec<Opened>, ActionError> {
     let location = definition.location.to_string();
-    let mut all = opened(reads, places, &location, Use::Read)?;
-    let source = Opened::new(needed.source).map_err(|error| {
-        let message = format!("{}: {}", needed.source.display(), brief(&error));
-        ActionError::unavailable(message, None)
-    })?;
-    all.push(source);
-    let data = environment.data_folder();
-    let surroundings = interpreter::Surroundings {
+    let mut all = opened(reads, places, &location, Use::Reads)?;
+    let must_be_there = [needed.source].into_iter().chain(needed.packages);
+    for path in must_be_there {
+        let opened = Opened::new(path).map_err(|error| {
+            let message = format!("{}: {}", path.display(), brief(&error));
+            ActionError::unavailable(message, None)
+        })?;
+        all.push(opened);
+    }
+    let surroundings = installation::Surroundings {
+        folder: needed.entry.folder.clone(),
         home: environment.path("HOME"),
-        others: vec![places.repo().to_owned(), data],
+        own: places
+            .own()
+            .chain([places.repo()])
+            .map(Path::to_owned)
+            .collect(),
     };
     let found = interpreter::places(&needed.entry.interpreter, needed.path, &surroundings);
     let system = system::PLACES.iter().map(PathBuf::from);

@@ -4,6 +4,13 @@
 //! certificates. Keys, passwords and what services are set up with are not among them. `/opt`,
 //! `/home`, `/root`, `/srv`, `/var`, `/run`, `/mnt` and `/tmp` are not there at all.
 
+use std::path::Path;
+
+/// Whether one of these folders holds a real path, so that every action with `reads` reads it.
+pub(super) fn has(path: &Path) -> bool {
+    PLACES.iter().any(|place| path.starts_with(place))
+}
+
 /// As they are on the common distributions. What a machine lacks is passed over.
 pub(super) const PLACES: &[&str] = &[
     // Programs and libraries.

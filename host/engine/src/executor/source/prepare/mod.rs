@@ -50,6 +50,11 @@ impl Prepared {
         }
     }
 
+    /// The folder of its packages, where that is not in the source.
+    pub(crate) fn packages(&self) -> Option<&Path> {
+        self.venv.as_deref()
+    }
+
     /// Adds the variables to those of the action.
     ///
     /// # Errors
