@@ -57,3 +57,18 @@ fn a_budget_bounds_the_calls_of_a_run() {
             .says(&format!("p.yaml:3: {wrong}"));
     }
 }
+
+#[test]
+fn a_call_that_one_budget_denies_uses_no_other() {
+    let policy = "version: 1\ndefault: allow\nbudgets:\n- { actions: \"t.*\", calls: 3, per: run }\n- { actions: t.scale, calls: 1, per: run }\n";
+    let script = "local made = { scale = 0, look = 0 }
+        for _, name in ipairs({ 'scale', 'scale', 'scale', 'scale', 'look', 'look', 'look' }) do
+          if pcall(actions.t[name], {}) then made[name] = made[name] + 1 end
+        end
+        print(made.scale, made.look)";
+    session()
+        .file("p.yaml", policy)
+        .run_with(&["--policy", "p.yaml"])
+        .script(script)
+        .prints("1\t2\n");
+}

@@ -65,6 +65,33 @@ fn runs_one_after_the_other_share_a_budget() {
 }
 
 #[test]
+fn budgets_that_say_the_same_share_their_count_and_the_smallest_holds() {
+    let session = budgeted(&format!("calls: 3, per: {LONG}"));
+    assert_eq!(printed(run(&session, &[], "2")), "2\tnil\tnil\n");
+    // A team that adds one gives nobody the operator's anew.
+    let team = |calls| {
+        let budget = format!("- {{ per: {LONG}, actions: t.look, calls: {calls} }}\n");
+        format!("version: 1\ndefault: allow\nbudgets:\n{budget}{budget}")
+    };
+    let session = session.file("actions/policy.yaml", team(100));
+    let second = printed(run(&session, &[], "3"));
+    assert!(
+        second.starts_with("1\tdenied\tdenied by p.yaml:4 "),
+        "{second}"
+    );
+    // Each of the three calls was counted once.
+    let wide = "version: 1\ndefault: allow\nbudgets:\n- { actions: t.look, calls: 9, per: 366d }\n";
+    let session = session
+        .file("p.yaml", wide)
+        .file("actions/policy.yaml", team(5));
+    let third = printed(run(&session, &[], "3"));
+    assert!(
+        third.starts_with("2\tdenied\tdenied by actions/policy.yaml:4 "),
+        "{third}"
+    );
+}
+
+#[test]
 fn runs_side_by_side_never_make_more_calls_than_there_are() {
     let session = budgeted(&format!("calls: 12, per: {LONG}"));
     session.write_repo();

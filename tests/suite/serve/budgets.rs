@@ -4,6 +4,7 @@ use kael_tests::Kael;
 use serde_json::{Value, json};
 
 use super::Server;
+use super::noting::Noting;
 
 const POLICY: &str = "version: 1
 default: allow
@@ -73,4 +74,24 @@ fn a_run_that_waits_for_room_is_cancelled() {
         .post(&format!("/v1/runs/{waiting}/cancel"), &json!({}))
         .is(202);
     assert_eq!(server.ended(&waiting)["state"], "cancelled");
+}
+
+#[test]
+fn a_run_that_goes_on_after_its_server_has_the_budget_that_it_had_left() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let policy =
+        "version: 1\ndefault: allow\nbudgets:\n- { actions: t.note, calls: 3, per: run }\n";
+    std::fs::write(noting.kael.path().join("actions/policy.yaml"), policy).expect("a file");
+    let server = Server::start(&noting.kael);
+    let token = server.token.clone();
+    let run = server.submit(
+        "actions.t.note({}) actions.t.note({ mode = 'wait' })
+        for _ = 1, 2 do print((pcall(actions.t.note, {}))) end",
+    );
+    noting.wait_for_notes(2);
+    server.kill();
+    let server = Server::restart(&noting.kael, &token);
+    noting.go();
+    assert_eq!(server.ended(&run)["state"], "succeeded");
+    assert_eq!(server.output(&run), "true\nfalse\n");
 }

@@ -1,17 +1,16 @@
 //! Counts the calls for which the policy has a budget: those of one run here, and those of a window of
 //! time with the counter of an embedder.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::counter::{Count, Counted};
-use super::{Dispatcher, denied};
-use crate::catalog::Definition;
-use crate::failure::ActionError;
+use super::{Dispatcher, denied, documents};
+use crate::catalog::{Definition, Executor};
+use crate::failure::{ActionError, ErrorKind};
 use crate::policy::{Budget, CountedFor, Rulebook, Source, WhenSpent};
 use crate::run_info;
 
@@ -22,6 +21,44 @@ const MIN_WAIT: Duration = Duration::from_millis(10);
 pub(super) struct Spent {
     pub(super) source: Arc<Source>,
     pub(super) error: ActionError,
+}
+
+/// How many calls of a run each budget of the run has counted, in the order of the policy's budgets.
+pub(super) struct OfRun(Mutex<Vec<u32>>);
+
+impl OfRun {
+    pub(super) fn new(budgets: usize) -> Self {
+        Self(Mutex::new(vec![0; budgets]))
+    }
+
+    /// Counts a call in all of these, or in none: then this is the first that is spent.
+    fn take<'a>(&self, budgets: &[(usize, &'a Budget)]) -> Result<(), &'a Budget> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_spent = |(at, budget): &&(usize, &Budget)| counts[*at] >= budget.calls;
+        if let Some((_, budget)) = budgets.iter().find(is_spent) {
+            return Err(budget);
+        }
+        for (at, _) in budgets {
+            counts[*at] += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts a call that was made before, also where that is more than there is.
+    fn add(&self, budgets: &[(usize, &Budget)]) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (at, _) in budgets {
+            counts[*at] = counts[*at].saturating_add(1);
+        }
+    }
+
+    /// Takes a call back that is not made.
+    fn give_back(&self, budgets: &[(usize, &Budget)]) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (at, _) in budgets {
+            counts[*at] = counts[*at].saturating_sub(1);
+        }
+    }
 }
 
 impl Dispatcher {
@@ -42,51 +79,59 @@ impl Dispatcher {
         let Some(rules) = &self.policy.rulebook else {
             return Ok(());
         };
-        let of_run = self.spend_of_run(rules, definition, name)?;
-        let timed = rules.budgets_of(definition).iter();
-        let timed = timed.filter_map(|at| rules.budgets().get(*at));
-        let mut timed: Vec<&Budget> = timed.filter(|budget| budget.per.is_some()).collect();
+        let of_run = of_run(rules, definition);
+        if let Err(budget) = self.spent.take(&of_run) {
+            let source = budget.source.clone();
+            let error = denied::by(name, &source, None);
+            return Err(Spent { source, error });
+        }
         // In a dry run nothing is called, and other runs are not to have less for it.
+        let timed = over_time(rules, definition);
         if timed.is_empty() || self.dry_run.is_some() {
             return Ok(());
         }
-        // One that denies decides before one that waits.
-        timed.sort_by_key(|budget| budget.over == WhenSpent::Wait);
         let spent = Box::pin(self.spend_over_time(&timed, definition, name)).await;
         if spent.is_err() {
-            for at in of_run {
-                self.spent[at].fetch_sub(1, Ordering::Relaxed);
-            }
+            self.spent.give_back(&of_run);
         }
         spent
     }
 
-    /// Counts a call in the budgets of the run, and says in which.
-    fn spend_of_run(
-        &self,
-        rules: &Rulebook,
-        definition: &Definition,
-        name: &str,
-    ) -> Result<Vec<usize>, Spent> {
-        let mut counted = Vec::new();
-        for at in rules.budgets_of(definition) {
-            let (Some(budget), Some(spent)) = (rules.budgets().get(*at), self.spent.get(*at))
-            else {
-                continue;
-            };
-            if budget.per.is_some() {
-                continue;
-            }
-            let more = |count: u32| (count < budget.calls).then_some(count + 1);
-            let taken = spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-            if taken.is_err() {
-                let source = budget.source.clone();
-                let error = denied::by(name, &source, None);
-                return Err(Spent { source, error });
-            }
-            counted.push(*at);
+    /// Counts a call of this run that was made before and is not made again: its journal has the answer. Nothing is
+    /// denied by this, and what was refused before it was counted is not counted now. Windows of time have it already.
+    pub(crate) fn passed(&self, name: &str, params: &str, failed: Option<&ActionError>) {
+        let (Some(rules), Some(definition)) = (&self.policy.rulebook, self.catalog.get(name))
+        else {
+            return;
+        };
+        let of_run = of_run(rules, definition);
+        let refused = |error: &ActionError| self.was_refused(definition, params, error);
+        if !of_run.is_empty() && !failed.is_some_and(refused) {
+            self.spent.add(&of_run);
         }
-        Ok(counted)
+    }
+
+    /// Whether a call with this error was refused before it was counted. What is in doubt was not.
+    fn was_refused(&self, definition: &Definition, params: &str, error: &ActionError) -> bool {
+        let rule = error
+            .detail
+            .as_ref()
+            .and_then(|detail| detail.rule.as_ref());
+        match error.kind {
+            ErrorKind::UnknownAction => true,
+            ErrorKind::Denied if rule.is_some() => true,
+            ErrorKind::InvalidParams | ErrorKind::Denied => {
+                let grants = self.policy.grants();
+                let is_builtin = definition.executor == Executor::Builtin;
+                match documents::merged(definition, params.to_owned()) {
+                    Ok(params) if is_builtin => {
+                        self.executor.granted(definition, &params, grants).is_err()
+                    }
+                    merged => merged.is_err(),
+                }
+            }
+            _ => false,
+        }
     }
 
     /// Counts a call in windows of time, and waits for room where the policy says so: no longer than the action may take.
@@ -165,4 +210,27 @@ impl Dispatcher {
             calls: budget.calls,
         }
     }
+}
+
+/// The budgets of the run that count the calls of an action, with their places.
+fn of_run<'a>(rules: &'a Rulebook, definition: &Definition) -> Vec<(usize, &'a Budget)> {
+    let places = rules.budgets_of(definition).iter();
+    let budgets = places.filter_map(|at| Some((*at, rules.budgets().get(*at)?)));
+    budgets.filter(|(_, budget)| budget.per.is_none()).collect()
+}
+
+/// The budgets over windows of time that count the calls of an action, each count once.
+fn over_time<'a>(rules: &'a Rulebook, definition: &Definition) -> Vec<&'a Budget> {
+    let places = rules.budgets_of(definition).iter();
+    let budgets = places.filter_map(|at| rules.budgets().get(*at));
+    let mut timed: Vec<&Budget> = budgets.filter(|budget| budget.per.is_some()).collect();
+    if timed.len() > 1 {
+        // Those that say the same share a count, and the smallest holds.
+        let waits = |budget: &Budget| budget.over == WhenSpent::Wait;
+        timed.sort_by_key(|budget| (budget.identity, budget.calls, waits(budget)));
+        timed.dedup_by_key(|budget| budget.identity);
+        // One that denies decides before one that waits.
+        timed.sort_by_key(|budget| (waits(budget), budget.source.line));
+    }
+    timed
 }

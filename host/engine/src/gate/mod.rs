@@ -26,7 +26,7 @@ mod secrets;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -72,8 +72,8 @@ pub struct Dispatcher {
     secrets: RunSecrets,
     /// The folder of the actions repo, by which calls are counted; empty without one.
     repo: PathBuf,
-    /// What of each budget of the policy is spent.
-    spent: Vec<AtomicU32>,
+    /// What of each budget of the run is spent.
+    spent: budget::OfRun,
     observer: Option<Arc<dyn Observer>>,
     hook: Option<Arc<dyn PolicyHook>>,
 }
@@ -98,7 +98,7 @@ impl Dispatcher {
             .as_ref()
             .map_or(0, |rules| rules.budgets().len());
         Self {
-            spent: (0..budgets).map(|_| AtomicU32::new(0)).collect(),
+            spent: budget::OfRun::new(budgets),
             catalog,
             policy,
             executor,

@@ -32,7 +32,7 @@ pub(crate) enum Answered {
 }
 
 /// What the journal knows of a call whose outcome the script has not got.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Recovered {
     pub(crate) intent: Option<Intent>,
     pub(crate) outcome: Option<(u64, Outcome)>,

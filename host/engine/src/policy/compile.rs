@@ -99,8 +99,7 @@ impl Rulebook {
         let shared = files.iter().map(|file| Shared::of(file, None));
         let shared: Vec<Shared> = typed.into_iter().chain(shared).collect();
         let of = |file: &PolicyFile| Budget::of(&file.name, &file.budgets).collect::<Vec<_>>();
-        let mut budgets: Vec<Budget> = files.iter().flat_map(of).collect();
-        Budget::distinguish(&mut budgets);
+        let budgets: Vec<Budget> = files.iter().flat_map(of).collect();
         let grants = Grants::of(files.iter().filter_map(|file| file.grants.clone()));
         // Without a grant none of the host's actions can be called, whatever the rules say, but those that open nothing.
         let needed = |name: &&str| !grants.is_empty() || name.starts_with(UNGRANTED);

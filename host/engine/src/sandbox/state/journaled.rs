@@ -6,20 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::super::bindings::kael::engine::actions::{ActionError as WitError, Call, Completion};
 use super::super::suspension::{Doubt, Suspension};
-use super::wire::{failure_of, wit_of};
+use super::passed::Pending;
+use super::wire::{error_of, failure_of, wit_of};
 use super::{InFlight, InstanceState, Outcome, Stop, wait_call};
-use crate::failure::{ActionError, Detail, ErrorKind};
+use crate::failure::{ActionError, ErrorKind};
 use crate::journal::{
     Answered, CallLog, Crossing, Journal, Outcome as Recorded, Post, Recorder, Recovered, Replay,
     Request, Verdict, Waiting, is_own, is_showing,
 };
-
-/// A call that a script made while its run was replayed.
-struct Pending {
-    name: String,
-    params: String,
-    number: u64,
-}
 
 /// The journal of a run, beside its instance.
 pub(in crate::sandbox) struct Journaled {
@@ -133,9 +127,7 @@ impl InstanceState {
         cancel: &[u32],
         answers: Vec<(u32, Recorded)>,
     ) -> wasmtime::Result<Vec<Completion>> {
-        for id in cancel {
-            self.journal()?.open.remove(id);
-        }
+        self.cancelled(cancel)?;
         for Call { id, name, params } in submit {
             if is_own(&name) {
                 if is_showing(&name) {
@@ -153,20 +145,34 @@ impl InstanceState {
         }
         let mut done = Vec::with_capacity(answers.len());
         for (id, answer) in answers {
-            let call = self.journal()?.open.remove(&id).flatten();
-            if let (Some(call), Err(failure)) = (call, &answer) {
-                let detail = failure.detail.as_deref();
-                let detail = detail.and_then(|text| serde_json::from_str::<Detail>(text).ok());
-                let kind = super::from_wit(super::wire::kind_of(failure.kind));
-                let mut error = ActionError::new(kind, failure.message.clone());
-                error.detail = detail.map(Box::new);
-                let name = wait_call::shown(&call.name).unwrap_or(&call.name);
-                self.failures.note(name, &error);
+            if let Some(call) = self.journal()?.open.remove(&id).flatten() {
+                self.passed(&call.name, &call.params, &answer);
+                if let Err(failure) = &answer {
+                    let name = wait_call::shown(&call.name).unwrap_or(&call.name);
+                    self.failures.note(name, &error_of(failure));
+                }
             }
             let outcome = wit_of(answer);
             done.push(Completion { id, outcome });
         }
         Ok(done)
+    }
+
+    /// Forgets calls that the script cancels while its run is replayed.
+    fn cancelled(&mut self, cancel: &[u32]) -> wasmtime::Result<()> {
+        for id in cancel {
+            let journal = self.journal()?;
+            let Some(call) = journal.open.remove(id).flatten() else {
+                continue;
+            };
+            let known = match &journal.replay {
+                Some(replay) => replay.recovered.get(id),
+                None => journal.recovered.get(id),
+            };
+            let known = known.cloned();
+            self.passed_cancelled(&call, known.as_ref());
+        }
+        Ok(())
     }
 
     /// A journal that is only looked at is at its end. What the run did next it may do if that changes nothing.
@@ -195,9 +201,8 @@ impl InstanceState {
                 post.was_taken(number);
             }
         }
-        for id in cancel {
-            journal.open.remove(id);
-        }
+        self.cancelled(cancel)?;
+        let journal = self.journal()?;
         let open = std::mem::take(&mut journal.open);
         journal.open = open.keys().map(|id| (*id, None)).collect();
         // Computing again what was computed before is not counted twice.
@@ -222,6 +227,7 @@ impl InstanceState {
                     post.holds(id, letter);
                 }
                 journal.recorder.known(id, seq);
+                self.passed(&call.name, &call.params, &outcome);
                 ready.push((seq, id, outcome));
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, ErrorKind as WitKind,
 };
-use crate::failure::{ActionError, ErrorKind};
+use crate::failure::{ActionError, Detail, ErrorKind};
 use crate::journal::{Failure, Outcome as Recorded};
 
 /// The error as it crosses the boundary.
@@ -61,6 +61,16 @@ pub(super) fn wit_of(outcome: Recorded) -> super::Outcome {
         message: failure.message,
         detail: failure.detail,
     })
+}
+
+/// The error of a call of the journal, as the gate gave it.
+pub(super) fn error_of(failure: &Failure) -> ActionError {
+    let detail = failure.detail.as_deref();
+    let detail = detail.and_then(|text| serde_json::from_str::<Detail>(text).ok());
+    ActionError {
+        detail: detail.map(Box::new),
+        ..ActionError::new(from_wit(kind_of(failure.kind)), failure.message.clone())
+    }
 }
 
 /// The kind of an error that came back out of the guest.
