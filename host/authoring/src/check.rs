@@ -7,7 +7,7 @@ use kael_engine::catalog::{Catalog, Definition, Effects};
 use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::names::{ActionName, few};
-use kael_engine::policy::{PolicyError, Verdict, reads_unconfined};
+use kael_engine::policy::{PolicyError, Verdict, is_local_server, reads_unconfined};
 use kael_engine::runtime::{LoadError, Repo, Runtime};
 
 /// Something that is wrong.
@@ -67,6 +67,7 @@ fn of_policy(policy: &Policy, repo: &Repo) -> Vec<Finding> {
 /// What definitions leave open, one line each however many actions there are.
 fn of_several(repo: &Repo) -> Vec<Finding> {
     let messages = unconfined_reads(&repo.catalog).into_iter();
+    let messages = messages.chain(local_servers(&repo.catalog));
     let messages = messages.chain(assumed_effects(&repo.catalog));
     let findings = messages.map(|message| Finding {
         file: None,
@@ -84,8 +85,21 @@ fn names_of(catalog: &Catalog, holds: impl Fn(&Definition) -> bool) -> Vec<&str>
     found.map(|(name, _)| name.as_str()).collect()
 }
 
+/// Tools of servers that are programs of this machine.
+fn local_servers(catalog: &Catalog) -> Option<String> {
+    let names = names_of(catalog, is_local_server);
+    (!names.is_empty()).then(|| {
+        format!(
+            "servers of {} are programs of this machine, and read what their user may",
+            few(&names)
+        )
+    })
+}
+
 fn unconfined_reads(catalog: &Catalog) -> Option<String> {
-    let names = names_of(catalog, reads_unconfined);
+    let silent =
+        |definition: &Definition| reads_unconfined(definition) && !is_local_server(definition);
+    let names = names_of(catalog, silent);
     match names[..] {
         [] => None,
         [name] => Some(format!(

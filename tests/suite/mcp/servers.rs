@@ -247,6 +247,42 @@ fn a_server_gets_no_model_to_ask() {
 }
 
 #[test]
+fn a_policy_that_wants_confined_reads_runs_no_server_of_this_machine() {
+    let policy = "version: 1\ndefault: allow\nrequire: { confined_reads: true }\n";
+    let session = || reviewed(&[]).file("p.yaml", policy);
+    let why = "denied by p.yaml:3 (require: confined_reads): its server is a program of this machine, and nothing bounds what that reads";
+    let hint = "only a server at a `url` is allowed where a policy requires `confined_reads`";
+    session()
+        .run_with(&["--policy", "p.yaml"])
+        .script("local _, e = pcall(actions.peer.echo, { text = 'hi' }) print(e.kind, e.message) print(e.detail.hint)")
+        .prints(&format!("denied\t{why}\n{hint}\n"));
+    session()
+        .words(&["policy", "check", "p.yaml"])
+        .ends()
+        .prints("note: p.yaml:3 (require: confined_reads) denies peer.echo: their servers are programs of this machine, and only one at a `url` is allowed\np.yaml: 0 rules, no problems\n");
+    let explained = session()
+        .words(&["policy", "explain", "peer.echo", "--policy", "p.yaml"])
+        .words(&["--params", "{\"text\":\"hi\"}"])
+        .ends();
+    let change =
+        "  the action defined with a server at a `url` (p.yaml:3 (require: confined_reads))\n";
+    assert!(
+        explained.exits(0).stdout.contains(change),
+        "{}",
+        explained.stdout
+    );
+    let validated = session().words(&["actions", "validate"]).ends();
+    let note =
+        "note: servers of peer.echo are programs of this machine, and read what their user may\n";
+    assert!(validated.stdout.contains(note), "{}", validated.stdout);
+    assert!(
+        !validated.stdout.contains("names no `reads`"),
+        "{}",
+        validated.stdout
+    );
+}
+
+#[test]
 fn a_server_writes_no_more_than_a_native_action() {
     if !needs(&[Need::Namespace, Need::Landlock]) {
         return;

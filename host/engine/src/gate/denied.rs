@@ -15,7 +15,9 @@ pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> Ac
         (_, Some((why, _))) => Some(why),
         (SourceKind::Default, None) => Some("no rule allows this call"),
         (SourceKind::Budget, None) => Some("the budget of the run is spent"),
-        (SourceKind::Requirement, None) => Some("its definition names no `reads`"),
+        (SourceKind::Requirement, None) if source.reason.is_none() => {
+            Some("its definition names no `reads`")
+        }
         _ => None,
     };
     for more in more.into_iter().chain(source.reason.as_deref()) {
@@ -28,6 +30,11 @@ pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> Ac
         (SourceKind::Budget, None) => Some(format!(
             "the budget of the policy says how often a run may call {action}"
         )),
+        // A reason is about what no definition can say.
+        (SourceKind::Requirement, None) if source.reason.is_some() => Some(
+            "only a server at a `url` is allowed where a policy requires `confined_reads`"
+                .to_owned(),
+        ),
         (SourceKind::Requirement, None) => Some(format!(
             "say in the definition of {action} what it reads: `reads = {{}}` for nothing beside what it needs to run"
         )),

@@ -8,7 +8,7 @@ use super::candidate::{Candidate, PerFile};
 use super::decision::{Decision, Source, SourceKind, strictest};
 use super::file::{PolicyFile, SecretRule};
 use super::grants::{FileGrants, Grants};
-use super::requirements::{Requirements, reads_unconfined};
+use super::requirements::{Requirements, is_local_server, of_local_server, reads_unconfined};
 use super::rule::Rule;
 use super::steps::Steps;
 use super::value::Paths;
@@ -209,7 +209,7 @@ struct Shared {
     rules: Vec<(Arc<Rule>, Arc<Source>)>,
     default: Arc<Source>,
     read_only: Option<Arc<Source>>,
-    /// What denies native actions that do not say what they read.
+    /// What denies actions that do not say what they read, or cannot.
     confined_reads: Option<Arc<Source>>,
     grants: Option<Arc<FileGrants>>,
 }
@@ -343,7 +343,9 @@ impl PerFile {
         let read_only = read_only.filter(|_| definition.effects.kind != Effects::None);
         let confined = file.confined_reads.as_ref();
         let confined = confined.filter(|_| reads_unconfined(definition));
-        if let Some(source) = read_only.or(confined) {
+        let of_server = confined.filter(|_| is_local_server(definition));
+        let of_server = of_server.map(|denial| Arc::new(of_local_server(denial)));
+        if let Some(source) = read_only.or(of_server.as_ref()).or(confined) {
             // Nothing else can be stricter.
             per_file.rules.clear();
             per_file.default = source.clone();

@@ -4,6 +4,7 @@ use super::candidate::Candidate;
 use super::compile::Rulebook;
 pub use super::condition::Truth;
 use super::decision::{Decision, Source, SourceKind};
+use super::requirements::is_local_server;
 use super::steps::Steps;
 use super::value::{Found, Value};
 use super::verdict::Verdict;
@@ -79,6 +80,9 @@ impl Rulebook {
                     explanation.changes.push(match file.default.kind {
                         SourceKind::ReadOnly => {
                             format!("the action declared with effects = \"none\" ({source})")
+                        }
+                        SourceKind::Requirement if is_local_server(definition) => {
+                            format!("the action defined with a server at a `url` ({source})")
                         }
                         SourceKind::Requirement => {
                             format!("the action defined with `reads` ({source})")

@@ -38,7 +38,7 @@ pub use file::PolicyFile;
 pub use grants::Grants;
 pub use pattern::Pattern;
 pub use read::{MAX_SIZE, read};
-pub use requirements::reads_unconfined;
+pub use requirements::{is_local_server, reads_unconfined};
 pub use rule::Approval;
 pub(crate) use secrets::unnamed;
 pub use verdict::Verdict;

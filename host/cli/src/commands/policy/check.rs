@@ -56,12 +56,18 @@ pub(super) fn run(context: &ActionsContext<'_>, path: &Path) -> Result<u8, Ended
     };
     let good = context.paint.text(Look::Good, "no problems");
     let mut out = String::new();
-    if let Some((_, source)) = refused.first() {
+    // A reason is about what a definition cannot say.
+    let (of_servers, of_definitions): (Vec<_>, Vec<_>) = refused
+        .iter()
+        .partition(|(_, source)| source.reason.is_some());
+    let definitions = "say in their definitions what they read, with `reads`";
+    let servers = "their servers are programs of this machine, and only one at a `url` is allowed";
+    for (refused, advice) in [(of_definitions, definitions), (of_servers, servers)] {
+        let Some((_, source)) = refused.first() else {
+            continue;
+        };
         let names: Vec<&str> = refused.iter().map(|(name, _)| name.as_str()).collect();
-        let note = format!(
-            "note: {source} denies {}: say in their definitions what they read, with `reads`",
-            few(&names)
-        );
+        let note = format!("note: {source} denies {}: {advice}", few(&names));
         out += &crate::sanitize::escape_control(&note);
         out.push('\n');
     }
