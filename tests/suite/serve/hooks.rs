@@ -12,7 +12,7 @@ use super::scripts::printed;
 use super::{Answer, Server};
 
 /// A webhook of the operator's tenant over a script that prints what it gets: its path and its secret.
-fn hook(server: &Server) -> (String, String) {
+pub(super) fn hook(server: &Server) -> (String, String) {
     server.store(
         "take",
         "local about = json.decode(arg[2]) print(arg[1], about.event, about.delivery, about.hook)",
@@ -44,7 +44,13 @@ fn seconds() -> u64 {
 }
 
 /// Sends as Kael signs it.
-fn send(server: &Server, path: &str, secret: &str, delivery: &str, body: &str) -> Answer {
+pub(super) fn send(
+    server: &Server,
+    path: &str,
+    secret: &str,
+    delivery: &str,
+    body: &str,
+) -> Answer {
     let now = seconds();
     let signature = format!(
         "t={now},v1={}",
@@ -245,4 +251,34 @@ fn a_delivery_has_bounds_and_the_quotas_of_its_tenant() {
     send(&server, &path, &secret, "q-1", "x").is(202);
     let full = send(&server, &path, &secret, "q-2", "x").is(429);
     assert!(full.header("retry-after").is_some(), "{}", full.head);
+}
+
+#[test]
+fn what_is_signed_is_one_delivery_wherever_it_is_cut() {
+    let server = Server::owning(Kael::new());
+    let (path, secret) = hook(&server);
+    let (now, body) = (seconds(), "{\"version\": 1.5}");
+    let text = format!("{now}.d-1.{body}");
+    let sum = hex(&secret, &text);
+    let kael = format!("t={now},v1={sum}");
+    let as_kael = |delivery: &str, body: &str| {
+        let headers = [
+            ("Kael-Signature", kael.as_str()),
+            ("Kael-Delivery", delivery),
+        ];
+        server.send("POST", &path, &headers, body)
+    };
+    as_kael("d-1", body).is(202);
+    // The same signed text, as another delivery with the rest of the body.
+    let (head, rest) = body.split_once('.').expect("a dot");
+    as_kael(&format!("d-1.{head}"), rest).is(401);
+    // And as the form that has no time.
+    let github = format!("sha256={sum}");
+    let headers = [
+        ("X-Hub-Signature-256", github.as_str()),
+        ("X-GitHub-Delivery", "g"),
+    ];
+    server.send("POST", &path, &headers, &text).is(401);
+    let runs = server.get("/v1/runs").is(200).json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
 }

@@ -1,7 +1,8 @@
 //! Who sends a webhook: HMAC-SHA256 over what was sent, by a secret that the sender and the server have.
 //!
 //! Kael's own form signs `TIME.DELIVERY.BODY` and stands in `Kael-Signature: t=TIME,v1=HEX`. GitHub's signs
-//! the body alone, in `X-Hub-Signature-256: sha256=HEX`.
+//! the body alone, in `X-Hub-Signature-256: sha256=HEX`. A signed text has one meaning: no id of a delivery has a dot, and
+//! what GitHub's form signs does not look like a text of Kael's.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -31,7 +32,7 @@ impl Sent<'_> {
             (Some(header), _) => self.is_kael(header, secret, now),
             (None, Some(header)) => header
                 .strip_prefix("sha256=")
-                .is_some_and(|hex| verifies(secret, &[self.body], hex)),
+                .is_some_and(|hex| verifies(secret, &[self.body], hex) && !is_kaels(self.body)),
             (None, None) => false,
         }
     }
@@ -61,8 +62,15 @@ impl Sent<'_> {
         let signed = signatures
             .iter()
             .fold(false, |signed, hex| verifies(secret, &parts, hex) | signed);
-        signed && now.abs_diff(at) <= MAX_AGE.unsigned_abs()
+        signed && !self.delivery.contains('.') && now.abs_diff(at) <= MAX_AGE.unsigned_abs()
     }
+}
+
+/// Whether a body could be what Kael's form signs: `TIME.DELIVERY.BODY`.
+fn is_kaels(body: &[u8]) -> bool {
+    let mut parts = body.splitn(3, |byte| *byte == b'.');
+    let time = parts.next().unwrap_or_default();
+    !time.is_empty() && time.iter().all(u8::is_ascii_digit) && parts.count() == 2
 }
 
 /// The header `Kael-Signature` of what is sent at a time.
@@ -156,6 +164,30 @@ mod tests {
             (format!("t=1780272000,v1=ä{}", &right[2..]), "d1", "{}"),
         ] {
             assert!(!kael(&header, delivery, body), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_signed_text_is_one_delivery_whoever_cuts_it() {
+        let text = "1780272000.d1.1.5";
+        let right = hex("secret", &[text.as_bytes()]);
+        let header = format!("t=1780272000,v1={right}");
+        assert!(kael(&header, "d1", "1.5"));
+        assert!(!kael(&header, "d1.1", "5"));
+        let github = |body: &str| {
+            let header = format!("sha256={}", hex("secret", &[body.as_bytes()]));
+            let sent = Sent {
+                kael: None,
+                github: Some(&header),
+                delivery: "g",
+                body: body.as_bytes(),
+            };
+            sent.is_of("secret", NOW)
+        };
+        // A delivery in Kael's form, which has a time, is none in the form that has none.
+        assert!(!github(text) && !github("1780272000.."));
+        for body in ["{\"at\": 1.2.3}", "1780272000.5", ".a.b", "v1.2.3", ""] {
+            assert!(github(body), "{body}");
         }
     }
 
