@@ -1,5 +1,7 @@
 //! Stored scripts as functions: JSON in, JSON out, through the same queue and gate as every run.
 
+use std::time::Duration;
+
 use kael_tests::Kael;
 use serde_json::json;
 
@@ -146,4 +148,38 @@ fn a_function_has_the_queue_of_its_tenant_and_is_for_its_tenant_alone() {
         call.join().expect("an answer")
     });
     assert_eq!(answer.is(200).json(), json!(1));
+}
+
+#[test]
+fn a_result_that_was_removed_is_gone_and_not_nothing() {
+    let session = Kael::new();
+    let keeping = |keep: &str| {
+        let text = format!("tenants:\n  - {{ name: default, keep_output: {keep} }}\n");
+        std::fs::write(session.path().join("serve.yaml"), text).expect("a file");
+    };
+    keeping("7d");
+    let config = ["--config", "serve.yaml"];
+    let server = Server::start_with(&session, &config);
+    let token = server.token.clone();
+    server.store("five", "return 5");
+    let call = |server: &Server| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k")];
+        server.send("POST", "/v1/t/default/f/five", &headers, "{}")
+    };
+    let answer = call(&server).is(200);
+    assert_eq!(answer.body, "5");
+    let run = answer.header("location").expect("a run").to_owned();
+    assert_eq!(server.terminate(), Some(0));
+    keeping("1ms");
+    let server = Server::restart_with(&session, &token, &config);
+    // A task of the server removes it soon after its start.
+    while server.get(&format!("{run}/result")).status != 410 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let gone = call(&server).is(410).json();
+    assert_eq!(
+        (&gone["type"], gone["run"].as_str()),
+        (&json!("urn:kael:gone"), run.strip_prefix("/v1/runs/"))
+    );
 }

@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::extract::{Names, Short};
+use super::runs::{gone, is_whole};
 use super::submit;
 use super::types::{RunError, Submit};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Scope};
 use crate::event::Kind as EventKind;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
@@ -45,6 +46,7 @@ const TURN: Duration = Duration::from_secs(30);
         (status = 200, description = "What the script returned; null if that is nothing", body = Value),
         (status = 404, body = Problem),
         (status = 409, description = "The key belongs to another call", body = Problem),
+        (status = 410, description = "The run of the key has lost its result", body = Problem),
         (status = 413, body = Problem),
         (status = 422, description = "The body is no JSON", body = Problem),
         (status = 429, description = "The queue is full", body = Problem),
@@ -96,7 +98,7 @@ pub(crate) async fn call(
         }
         false => super::runs::until_over(&app, &scope, run, until - Instant::now()).await?,
     };
-    let mut response = answer(&app, &run).await?;
+    let mut response = answer(&app, &scope, &run).await?;
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/runs/{}", run.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -124,7 +126,7 @@ async fn current(app: &App, scoped: Scoped, id: Id) -> Result<RunRow, Problem> {
 }
 
 /// The value that the script returned, or why there is none.
-async fn answer(app: &App, run: &RunRow) -> Result<Response, Problem> {
+async fn answer(app: &App, scope: &Scope, run: &RunRow) -> Result<Response, Problem> {
     let id = run.id;
     let of_run = |problem: Problem| Problem {
         run: Some(id.to_string()),
@@ -138,6 +140,10 @@ async fn answer(app: &App, run: &RunRow) -> Result<Response, Problem> {
         ));
     }
     if run.state == State::Succeeded {
+        // A result that was removed is not one that was nothing.
+        if !is_whole(app, run).await? {
+            return Err(of_run(gone(scope)));
+        }
         let result = app.store.read(move |tx| runs::result(tx, &id)).await?;
         let text = result.unwrap_or_else(|| "null".to_owned());
         return Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response());
