@@ -215,6 +215,27 @@ impl Problem {
         Self::new(Kind::NotFound, format!("there is no {what} `{name}`"))
     }
 
+    /// The tenant has one of that name.
+    #[must_use]
+    pub(crate) fn taken(what: &str, name: &str) -> Self {
+        let detail = format!("the tenant has a {what} `{name}`");
+        Self::new(Kind::WrongState, detail).hint("delete it first, or choose another name")
+    }
+
+    /// The tenant has as many of these as it may have.
+    #[must_use]
+    pub(crate) fn too_many(things: &str, most: impl std::fmt::Display) -> Self {
+        let detail = format!("the tenant has {most} {things}, and may have no more");
+        Self::new(Kind::Invalid, detail).hint("delete what is not needed any more")
+    }
+
+    /// The tenant may do nothing.
+    #[must_use]
+    pub(crate) fn disabled(tenant: &str) -> Self {
+        let detail = format!("the tenant `{tenant}` is disabled");
+        Self::new(Kind::Forbidden, detail).hint("the operator can enable it again")
+    }
+
     /// The same with what to do.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {

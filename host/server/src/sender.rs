@@ -106,8 +106,7 @@ pub(crate) fn scope(app: &App, caller: Caller, named: Option<&str>) -> Result<Sc
         });
     };
     if tenant.is_disabled() && caller.tenant.is_some() {
-        let detail = format!("the tenant `{}` is disabled", tenant.name);
-        return Err(Problem::new(Kind::Forbidden, detail).hint("the operator can enable it again"));
+        return Err(Problem::disabled(&tenant.name));
     }
     Ok(Scope { caller, tenant })
 }

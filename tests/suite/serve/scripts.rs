@@ -240,6 +240,60 @@ fn a_tenant_sees_its_own_scripts_and_one_that_is_run_is_not_deleted() {
 }
 
 #[test]
+fn scripts_and_schedules_count_for_the_storage_of_their_tenant() {
+    let server = Server::owning(Kael::new());
+    server.make_tenant("tight", &json!({ "max_storage": "4KiB" }));
+    let token = server.make_token("tight", "manager");
+    let put = |path: &str, body: &Value| server.ask("PUT", path, Some(&token), body);
+    let used = || {
+        let own = server.ask("GET", "/v1/tenant", Some(&token), &Value::Null);
+        let own = own.is(200).json();
+        own["load"]["storage_bytes"].as_u64().expect("bytes")
+    };
+    let script = |text: &str| json!({ "script": text });
+    let long = format!("print('{}')", "x".repeat(2000));
+    put("/v1/scripts/a", &script(&long)).is(200);
+    assert!(used() > 2000, "{}", used());
+    // A version of another script with the same text has the text once.
+    put("/v1/scripts/b", &script(&long)).is(200);
+    assert!(used() < 4000, "{}", used());
+    let args = vec!["y".repeat(100); 20];
+    let plan = json!({ "cron": "@yearly", "script": "a", "args": args });
+    put("/v1/schedules/s", &plan).is(200);
+    for full in [
+        put("/v1/scripts/c", &script("print(1)")),
+        put("/v1/scripts/a", &script("print(1)")),
+        put("/v1/schedules/t", &plan),
+    ] {
+        let problem = full.is(429).json();
+        assert_eq!(
+            (&problem["type"], &problem["limit"]),
+            (&json!("urn:kael:storage_full"), &json!(4096)),
+            "{problem}"
+        );
+    }
+    // What is there already, and what is smaller, takes no more.
+    put("/v1/scripts/a", &script(&long)).is(200);
+    put(
+        "/v1/schedules/s",
+        &json!({ "cron": "@yearly", "script": "a" }),
+    )
+    .is(200);
+    put("/v1/scripts/c", &script("print(1)")).is(200);
+    // What is deleted gives its room back, with the text that nothing has any more.
+    for path in ["/v1/schedules/s", "/v1/scripts/a"] {
+        server
+            .ask("DELETE", path, Some(&token), &Value::Null)
+            .is(204);
+    }
+    assert!(used() > 2000, "{}", used());
+    server
+        .ask("DELETE", "/v1/scripts/b", Some(&token), &Value::Null)
+        .is(204);
+    assert!(used() < 1000, "{}", used());
+}
+
+#[test]
 fn the_page_stores_runs_and_changes_a_script() {
     let server = Server::owning(Kael::new());
     let session = enter(&server, &server.token);

@@ -15,7 +15,7 @@ use super::removal::Removal;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::role::Role;
 use crate::tables::audit;
 use crate::tables::hooks::{self, HookRow};
@@ -160,13 +160,10 @@ pub(crate) async fn make(app: &App, scope: &Scope, new: NewHook) -> Result<MadeH
             return Ok(Err(stored::missing(&row.script)));
         }
         if hooks::list(tx, scoped)?.len() >= MAX_HOOKS {
-            let detail = format!("the tenant has {MAX_HOOKS} webhooks, and may have no more");
-            return Ok(Err(Problem::new(Kind::Invalid, detail)));
+            return Ok(Err(Problem::too_many("webhooks", MAX_HOOKS)));
         }
         if !hooks::insert(tx, &row)? {
-            let detail = format!("the tenant has a webhook `{}`", row.name);
-            return Ok(Err(Problem::new(Kind::WrongState, detail)
-                .hint("delete it first, or choose another name")));
+            return Ok(Err(Problem::taken("webhook", &row.name)));
         }
         let detail = json!({ "name": row.name, "script": row.script });
         audit::add(

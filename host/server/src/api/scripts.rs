@@ -15,7 +15,7 @@ use super::check::checked;
 use super::conditions::{Expected, tagged};
 use super::extract::{Body, Names, Params};
 use super::nothing;
-use super::submit::{MAX_SCRIPT, too_large};
+use super::submit::{MAX_SCRIPT, no_room, too_large, used_up};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
@@ -187,7 +187,8 @@ pub(crate) async fn one(
     responses(
         (status = 200, body = ScriptVersion),
         (status = 412, description = "The current version is another one", body = Problem),
-        (status = 422, description = "The script has a problem", body = Problem)
+        (status = 422, description = "The script has a problem", body = Problem),
+        (status = 429, description = "The storage is full", body = Problem)
     ),
     extensions(("x-kael-role" = json!("manager")))
 )]
@@ -217,6 +218,7 @@ pub(crate) async fn store(
     }
     must_be_right(app, scope, name, &script).await?;
     let (scoped, name, by) = (scope.scoped(), name.to_owned(), scope.caller.name.clone());
+    let tenant = scope.tenant.clone();
     let written = app.store.write(move |tx| {
         let newest = scripts::newest(tx, scoped, &name)?;
         let current = newest.as_ref().filter(|row| row.digest.is_some());
@@ -229,6 +231,9 @@ pub(crate) async fn store(
         }
         if let Err(problem) = has_room(tx, scoped, &name, current.is_none())? {
             return Ok(Err(problem));
+        }
+        if let Some(used) = used_up(tx, scoped, tenant.keep.storage)? {
+            return Ok(Err(no_room(&tenant, used)));
         }
         let row = VersionRow {
             version: newest.map_or(0, |row| row.version) + 1,
@@ -260,20 +265,14 @@ fn has_room(
     name: &str,
     is_new: bool,
 ) -> Result<Result<(), Problem>, kael_store::StoreError> {
-    let full = |detail: String| {
-        Ok(Err(
-            Problem::new(Kind::Invalid, detail).hint("delete what is not needed any more")
-        ))
-    };
     if scripts::count(tx, scoped, name)? >= MAX_VERSIONS {
-        return full(format!(
-            "the script `{name}` has {MAX_VERSIONS} versions, and may have no more"
-        ));
+        let detail =
+            format!("the script `{name}` has {MAX_VERSIONS} versions, and may have no more");
+        let problem = Problem::new(Kind::Invalid, detail);
+        return Ok(Err(problem.hint("delete what is not needed any more")));
     }
     if is_new && scripts::list(tx, scoped)?.len() >= MAX_SCRIPTS {
-        return full(format!(
-            "the tenant has {MAX_SCRIPTS} scripts, and may have no more"
-        ));
+        return Ok(Err(Problem::too_many("scripts", MAX_SCRIPTS)));
     }
     Ok(Ok(()))
 }

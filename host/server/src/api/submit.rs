@@ -31,7 +31,7 @@ use crate::triggers::stored;
 /// Bytes of a script.
 pub(super) const MAX_SCRIPT: usize = 8 << 20;
 /// How long an idempotency key is known.
-const KEY_LIVES: i64 = 24 * 3600 * time::SECOND;
+pub(crate) const KEY_LIVES: i64 = 24 * 3600 * time::SECOND;
 
 /// A run that is to be written, and the text of its script.
 pub(crate) struct NewRun {
@@ -245,6 +245,9 @@ pub(crate) async fn put(
         );
         Problem::new(Kind::QueueFull, detail).quota(limit, used, 5)
     };
+    if tenant.is_disabled() {
+        return Err(Problem::disabled(&tenant.name));
+    }
     let place = Place::reserve(app, tenant.id).map_err(|error| full(error.limit, error.used))?;
     let limit = tenant.settings.max_queued;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -259,8 +262,7 @@ pub(crate) async fn put(
             let same = earlier == *request;
             return Ok(Put::Known(same.then_some(run)));
         }
-        let used = u64::try_from(retention::bytes(tx, scoped)?).unwrap_or(0);
-        if used >= storage {
+        if let Some(used) = used_up(tx, scoped, storage)? {
             return Ok(Put::NoRoom(used));
         }
         // A run that waits for its time is in the store alone. Whether it does says the clock by which it was made: that of
@@ -323,8 +325,14 @@ pub(crate) enum Put {
     Known(Option<Id>),
 }
 
+/// How much a tenant has in the store, if that is as much as it may have.
+pub(crate) fn used_up(tx: &Tx<'_>, scoped: Scoped, storage: u64) -> StoreResult<Option<u64>> {
+    let used = u64::try_from(retention::bytes(tx, scoped)?).unwrap_or(0);
+    Ok((used >= storage).then_some(used))
+}
+
 /// The tenant may have no more in the store.
-fn no_room(tenant: &Tenant, used: u64) -> Problem {
+pub(super) fn no_room(tenant: &Tenant, used: u64) -> Problem {
     let limit = tenant.keep.storage;
     let detail = format!(
         "the tenant `{}` has {} in the store, and may have {}",

@@ -52,7 +52,7 @@ pub(crate) fn is_whole(tx: &Tx<'_>, run: &Id) -> Result<bool, StoreError> {
     Ok(kept == Some(2))
 }
 
-/// Bytes of a tenant's scripts, events, journals and results.
+/// Bytes of a tenant's scripts, schedules, fires, deliveries that wait, events, journals and results.
 pub(crate) fn bytes(tx: &Tx<'_>, scoped: Scoped) -> Result<i64, StoreError> {
     let bytes = tx.first(BYTES, &[scoped.0.into()], |row| row.get(0))?;
     Ok(bytes.unwrap_or(0))

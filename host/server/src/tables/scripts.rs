@@ -27,6 +27,12 @@ statements! {
     LIST = "SELECT name, version, digest, by, at FROM srv_scripts AS newest WHERE tenant = ?1 AND digest IS NOT NULL \
             AND version = (SELECT max(version) FROM srv_scripts WHERE tenant = ?1 AND name = newest.name) ORDER BY name";
     DELETE = "DELETE FROM srv_scripts WHERE tenant = ?1 AND name = ?2";
+    // A run keeps its text, and so does another script that has the same. Those of runs go with them.
+    DROP_SOURCES = "DELETE FROM srv_sources WHERE tenant = ?1 \
+                    AND digest IN (SELECT digest FROM srv_scripts WHERE tenant = ?1 AND name = ?2) \
+                    AND NOT EXISTS (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND source = srv_sources.digest) \
+                    AND NOT EXISTS (SELECT 1 FROM srv_scripts AS other WHERE other.tenant = ?1 \
+                    AND other.digest = srv_sources.digest AND other.name <> ?2)";
 }
 
 /// Adds a version.
@@ -89,14 +95,16 @@ pub(crate) fn list(tx: &Tx<'_>, scoped: Scoped) -> Result<Vec<VersionRow>, Store
     tx.query(LIST, &[scoped.0.into()], row)
 }
 
-/// Deletes all versions of a script. What is left says which number was the last.
+/// Deletes all versions of a script, with the texts that nothing else has. What is left says which number was the last.
 pub(crate) fn delete(
     tx: &Tx<'_>,
     scoped: Scoped,
     last: &VersionRow,
     by: &str,
 ) -> Result<(), StoreError> {
-    tx.execute(DELETE, &[scoped.0.into(), (&last.name).into()])?;
+    for statement in [DROP_SOURCES, DELETE] {
+        tx.execute(statement, &[scoped.0.into(), (&last.name).into()])?;
+    }
     let mark = VersionRow {
         name: last.name.clone(),
         version: last.version + 1,
@@ -115,4 +123,70 @@ fn row(row: &Row<'_, '_>) -> Result<VersionRow, StoreError> {
         by: row.get(3)?,
         at: row.get(4)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kael_store::{Mode, Store};
+
+    use super::super::{runs, sources};
+    use super::*;
+    use crate::api::run_row::{Named, queued};
+    use crate::api::types::Submit;
+    use crate::auth::Caller;
+    use crate::id::Id;
+    use crate::role::Role;
+
+    const TENANT: Scoped = Scoped(1);
+
+    fn version(name: &str, version: i64, digest: u8) -> VersionRow {
+        VersionRow {
+            name: name.to_owned(),
+            version,
+            digest: Some([digest; 32]),
+            by: "ci".to_owned(),
+            at: 1,
+        }
+    }
+
+    #[test]
+    fn the_texts_of_a_deleted_script_go_unless_something_else_has_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("a.db"), Mode::Exclusive).expect("a store");
+        let caller = Caller {
+            token: Id::new(),
+            name: "ci".to_owned(),
+            role: Role::Submitter,
+            tenant: Some(1),
+            csrf: None,
+            expires: None,
+        };
+        let left = store.write(move |tx| {
+            for digest in 1..=4 {
+                sources::put(tx, TENANT, &[digest; 32], b"print(1)")?;
+            }
+            sources::put(tx, Scoped(2), &[1; 32], b"print(1)")?;
+            // The first is the script's alone, the second is another's, too, and the third a run's.
+            for row in [version("a", 1, 1), version("a", 2, 2), version("a", 3, 3)] {
+                insert(tx, TENANT, &row)?;
+            }
+            insert(tx, TENANT, &version("b", 1, 2))?;
+            let script = Named {
+                name: "a".to_owned(),
+                digest: [3; 32],
+            };
+            runs::insert(
+                tx,
+                &queued(&caller, 1, script, &Submit::default(), "api", 1),
+            )?;
+            delete(tx, TENANT, &version("a", 3, 3), "ci")?;
+            let there = |tenant: i64, digest: u8| {
+                sources::get(tx, Scoped(tenant), &[digest; 32]).map(|text| text.is_some())
+            };
+            let own = (1..=4).map(|digest| there(1, digest));
+            Ok((own.collect::<Result<Vec<_>, _>>()?, there(2, 1)?))
+        });
+        let left = left.wait().expect("written");
+        assert_eq!(left, (vec![false, true, true, true], true));
+    }
 }
