@@ -301,7 +301,9 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
     let rows = app.store.write(move |tx| {
         for (name, settings) in &named {
             let text = serde_json::to_string(settings).unwrap_or_default();
-            tenants::put(tx, name, &text, false)?;
+            // The file says nothing of that: an operator does.
+            let disabled = tenants::by_name(tx, name)?.is_some_and(|row| row.disabled);
+            tenants::put(tx, name, &text, disabled)?;
         }
         tenants::all(tx)
     });

@@ -102,12 +102,29 @@ fn a_schedule_says_when_it_fires_and_what_is_wrong_with_it() {
         )
         .is(404);
     server.get("/v1/schedules/wrong").is(404);
+    // A list has pages, by name, and says what became of the newest fire.
+    let names = |list: &Value| -> Vec<Value> {
+        let all = list["schedules"].as_array().expect("schedules").iter();
+        all.map(|schedule| {
+            json!([
+                schedule["name"],
+                schedule["last_outcome"],
+                schedule["next"].as_array().map(Vec::len)
+            ])
+        })
+        .collect()
+    };
+    let far = json!(["far", null, 10]);
+    let nightly = json!(["nightly", "missed", 10]);
     let list = server.get("/v1/schedules").is(200).json();
-    assert_eq!(
-        list["schedules"].as_array().map(Vec::len),
-        Some(2),
-        "{list}"
-    );
+    assert_eq!(names(&list), [far.clone(), nightly.clone()]);
+    assert!(list["next"].is_null(), "{list}");
+    let first = server.get("/v1/schedules?limit=1").is(200).json();
+    assert_eq!((names(&first), &first["next"]), (vec![far], &json!("far")));
+    let rest = server.get("/v1/schedules?limit=1&cursor=far").is(200);
+    assert_eq!(names(&rest.json()), [nightly]);
+    assert!(rest.json()["next"].is_null(), "{}", rest.body);
+    server.get("/v1/schedules?limit=0").is(400);
 }
 
 #[test]
@@ -160,13 +177,23 @@ fn a_schedule_fires_once_and_its_runs_are_runs_like_any_other() {
         (&paused["paused"], &paused["next"]),
         (&json!(true), &json!([]))
     );
-    server.put("/v1/schedules/often", &json!({ "cron": "*/1 * * * *", "script": "report", "catch_up": "all", "from": ago(60) })).is(200);
-    let resumed = server
+    server
         .post("/v1/schedules/often/resume", &Value::Null)
-        .is(200)
-        .json();
+        .is(200);
+    let plan = json!({ "cron": "*/1 * * * *", "script": "report", "overlap": "allow", "catch_up": "all", "from": ago(60) });
+    let changed = server.put("/v1/schedules/often", &plan).is(200).json();
     let last = all[0]["at"].as_str().expect("a time");
-    assert!(resumed["next"][0].as_str() > Some(last), "{resumed}");
+    assert!(changed["next"][0].as_str() > Some(last), "{changed}");
+    server
+        .post("/v1/schedules/often/pause", &Value::Null)
+        .is(200);
+    let again = fires(&server, "often", all.len());
+    assert!(again.ends_with(&all), "{again:?}");
+    let runs = server.get("/v1/runs?origin=schedule+often&limit=500");
+    assert_eq!(
+        runs.is(200).json()["runs"].as_array().map(Vec::len),
+        Some(again.len())
+    );
     let run = server
         .post("/v1/schedules/often/run", &Value::Null)
         .is(202)
@@ -185,7 +212,7 @@ fn a_fire_waits_for_the_run_before_it_or_ends_it() {
     let session = Kael::new().shell("wait", "", "sleep 600");
     let server = Server::start(&session);
     server.store("slow", "print('begun') actions.t.wait({})");
-    server.store("quick", "print('quick')");
+    server.store("waits", "wait_for('go') print('went')");
     let plan = |overlap: &str, script: &str| json!({ "cron": "* * * * *", "script": script, "overlap": overlap, "catch_up": "all", "from": ago(3) });
     // The first run goes on; the others are left out, or wait.
     server
@@ -205,28 +232,30 @@ fn a_fire_waits_for_the_run_before_it_or_ends_it() {
         [Some("started"), Some("skipped"), Some("skipped")]
     );
     server
-        .put("/v1/schedules/queues", &plan("queue", "quick"))
+        .put("/v1/schedules/queues", &plan("queue", "waits"))
         .is(200);
-    let queued = fires(&server, "queues", 3);
-    // Each begins when the one before has ended.
-    for at in 0..queued.len() {
+    // Each begins when the one before has ended, and none of the rest does then.
+    let queued = fires(&server, "queues", 3).len();
+    for at in 0..queued {
         let begun = std::time::Instant::now();
-        let fire = loop {
-            let fire = fires(&server, "queues", queued.len())
-                .into_iter()
-                .rev()
-                .nth(at)
-                .expect("a fire");
-            if fire["run"].is_string() {
-                break fire;
+        let run = loop {
+            let mut now = fires(&server, "queues", queued);
+            // A minute may have passed.
+            now.reverse();
+            assert!(
+                now[at + 1..].iter().all(|fire| fire["run"].is_null()),
+                "{now:?}"
+            );
+            if let Some(run) = now[at]["run"].as_str() {
+                break run.to_owned();
             }
-            assert!(begun.elapsed() < super::PATIENCE, "{fire}");
+            assert!(begun.elapsed() < super::PATIENCE, "{now:?}");
             std::thread::sleep(std::time::Duration::from_millis(20));
         };
-        assert_eq!(
-            printed(&server, fire["run"].as_str().expect("a run")),
-            "quick\n"
-        );
+        server
+            .post(&format!("/v1/runs/{run}/signals/go"), &json!({}))
+            .is(202);
+        assert_eq!(printed(&server, &run), "went\n");
     }
     // The run of the first fire is cancelled for the last one.
     server
@@ -297,6 +326,7 @@ fn schedules_from_the_page() {
             &format!("csrf={csrf}"),
         )
     };
+    assert!(!session.get("/schedules").is(200).body.contains("paused"));
     assert_eq!(act("pause").status, 303);
     assert!(session.get("/schedules").is(200).body.contains("paused"));
     assert_eq!(act("resume").status, 303);
@@ -319,4 +349,102 @@ fn schedules_from_the_page() {
     );
     assert_eq!(act("delete").status, 303);
     server.get("/v1/schedules/nightly").is(404);
+}
+
+#[test]
+fn a_run_that_must_end_for_the_next_one_ends_behind_a_crash() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    server.store("waits", "wait_for('go')");
+    let from = ago(3);
+    let plan = |overlap: &str| json!({ "cron": "* * * * *", "script": "waits", "overlap": overlap, "catch_up": "all", "from": from });
+    server.put("/v1/schedules/often", &plan("queue")).is(200);
+    let before = fires(&server, "often", 3);
+    let first = before.last().expect("a fire").clone();
+    assert_eq!(first["outcome"], "started");
+    assert!(before[..2].iter().all(|fire| fire["outcome"] == "waiting"));
+    let shown = server.get("/v1/schedules/often").is(200).json();
+    assert!(shown["waiting"].as_u64() >= Some(2), "{shown}");
+    server.kill();
+    let server = Server::restart(&session, &token);
+    // What waits is in the store, and so is why: nothing was told to the run before the crash.
+    server
+        .put("/v1/schedules/often", &plan("cancel_previous"))
+        .is(200);
+    let ended = server.ended(first["run"].as_str().expect("a run"));
+    assert_eq!(ended["state"], "cancelled", "{ended}");
+    let begun = std::time::Instant::now();
+    loop {
+        let now = fires(&server, "often", 3);
+        if now[0]["run"].is_string() {
+            break;
+        }
+        assert!(begun.elapsed() < super::PATIENCE, "{now:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_disabled_tenant_begins_nothing_and_stays_disabled() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    let manager = server.make_token("default", "manager");
+    server.store("report", "return 1");
+    let hook = super::hooks::hook(&server);
+    let settings = server.get("/v1/tenants/default").is(200).json()["settings"].clone();
+    let set = |server: &Server, disabled: bool| {
+        let body = json!({ "settings": settings, "disabled": disabled });
+        server.put("/v1/tenants/default", &body).is(200);
+    };
+    set(&server, true);
+    let plan = json!({ "cron": "* * * * *", "script": "report", "overlap": "allow", "catch_up": "all", "from": ago(5) });
+    server.put("/v1/schedules/often", &plan).is(200);
+    let refused = fires(&server, "often", 5);
+    assert!(
+        refused
+            .iter()
+            .all(|fire| fire["outcome"] == "refused" && fire["why"] == "the tenant is disabled"),
+        "{refused:?}"
+    );
+    super::hooks::send(&server, &hook.0, &hook.1, "d", "x").is(404);
+    // Neither for a person of the tenant nor for the operator.
+    for token in [&manager, &server.token] {
+        for (path, body) in [
+            ("/v1/t/default/f/report", json!({})),
+            ("/v1/runs", json!({ "name": "report" })),
+            ("/v1/schedules/often/run", Value::Null),
+        ] {
+            let problem = server.ask("POST", path, Some(token), &body).is(403).json();
+            assert_eq!(problem["detail"], "the tenant `default` is disabled");
+        }
+    }
+    assert_eq!(server.get("/v1/runs").is(200).json()["runs"], json!([]));
+    // The settings in the file of a server do not enable it.
+    server.kill();
+    let server = Server::restart(&session, &token);
+    let tenant = server.get("/v1/tenants/default").is(200).json();
+    assert_eq!(tenant["disabled"], true, "{tenant}");
+    set(&server, false);
+    // Nothing is caught up, and the next fire is one like any other.
+    let now = server.get("/v1/schedules/often").is(200).json();
+    assert!(
+        now["fires"].as_array().is_some_and(|fires| fires
+            .iter()
+            .filter(|fire| fire["outcome"] == "started")
+            .count()
+            < 2),
+        "{now}"
+    );
+    let run = server
+        .ask(
+            "POST",
+            "/v1/schedules/often/run",
+            Some(&manager),
+            &Value::Null,
+        )
+        .is(202)
+        .json();
+    assert_eq!(printed(&server, run["id"].as_str().expect("an id")), "");
 }

@@ -21,6 +21,7 @@ pub(crate) mod mcp;
 mod removal;
 pub(crate) mod run_row;
 pub(crate) mod runs;
+pub(crate) mod schedule_view;
 pub(crate) mod schedules;
 pub(crate) mod scripts;
 pub(crate) mod secrets;

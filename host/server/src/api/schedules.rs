@@ -6,144 +6,67 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
 
 use super::conditions::{Expected, tagged};
-use super::extract::{Body, Names};
+use super::extract::{self, Body, Names, Params};
+use super::schedule_view::{PageParams, Schedule, Schedules};
+use super::submit::{no_room, used_up};
 use super::types::{Run, Submit};
 use super::{nothing, submit};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::role::Role;
-use crate::tables::fires::FireRow;
 use crate::tables::runs::RunRow;
 use crate::tables::schedules::{self, ScheduleRow};
 use crate::tables::{audit, fires};
-use crate::time;
 use crate::triggers::plan::Plan;
 use crate::triggers::stored::{self, Reference};
 use crate::triggers::{check_name, fire};
 
 /// Schedules of a tenant.
-const MAX_SCHEDULES: usize = 10_000;
-/// Times that are shown of the future, and fires of the past.
-const NEXT: usize = 10;
+const MAX_SCHEDULES: i64 = 10_000;
+/// Fires that are shown of the past.
 const FIRES: i64 = 20;
-
-/// A schedule, and when it fires.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Schedule {
-    /// Its name.
-    pub name: String,
-    /// From 1; each change counts.
-    pub version: i64,
-    /// What it runs, and when: what a `PUT` takes.
-    pub plan: Plan,
-    /// Whether it fires.
-    pub paused: bool,
-    /// The next ten times, with its part of the jitter; none while it is paused.
-    pub next: Vec<String>,
-    /// When it last fired.
-    pub last_fire: Option<String>,
-    /// The newest fires; none in a list of schedules.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fires: Vec<Fire>,
-    /// Who put it: the name of the token.
-    pub by: String,
-    /// When it was made.
-    pub created: String,
-    /// When it was changed.
-    pub changed: String,
-}
-
-/// A fire of a schedule.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Fire {
-    /// When it was due.
-    pub at: String,
-    /// `started`, `waiting`, `skipped`, `missed` or `refused`.
-    pub outcome: String,
-    /// Its run.
-    pub run: Option<String>,
-    /// Why it has none.
-    pub why: Option<String>,
-}
-
-/// The schedules of a tenant.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Schedules {
-    /// By name.
-    pub schedules: Vec<Schedule>,
-}
-
-impl Schedule {
-    /// What is shown of a row; none of one that a newer Kael wrote.
-    fn of(row: &ScheduleRow, newest: Vec<FireRow>) -> Option<Self> {
-        let plan = Plan::of(row)?;
-        let next = match (row.due.filter(|_| !row.paused), plan.calendar()) {
-            (Some(due), Ok(calendar)) => {
-                let mut times = vec![due];
-                times.extend(calendar.upcoming(due, NEXT - 1));
-                times
-            }
-            _ => Vec::new(),
-        };
-        let delay = plan.delay(&row.id);
-        Some(Self {
-            name: row.name.clone(),
-            version: row.version,
-            paused: row.paused,
-            next: next.iter().map(|at| time::text(at + delay)).collect(),
-            last_fire: row.last_fire.map(time::text),
-            fires: newest.into_iter().map(Fire::of).collect(),
-            by: row.submitter.clone(),
-            created: time::text(row.created),
-            changed: time::text(row.changed),
-            plan,
-        })
-    }
-}
-
-impl Fire {
-    fn of(row: FireRow) -> Self {
-        Self {
-            at: time::text(row.at),
-            outcome: row.outcome.name().to_owned(),
-            run: row.run.map(|run| run.to_string()),
-            why: row.why,
-        }
-    }
-}
 
 /// List the schedules.
 #[utoipa::path(
-    get, path = "/v1/schedules", tag = "schedules", operation_id = "list_schedules",
-    responses((status = 200, body = Schedules)),
+    get, path = "/v1/schedules", tag = "schedules", operation_id = "list_schedules", params(PageParams),
+    responses((status = 200, body = Schedules), (status = 400, body = Problem)),
     extensions(("x-kael-role" = json!("viewer")))
 )]
 pub(crate) async fn list(
     AppState(app): AppState<Arc<App>>,
     scope: Scope,
+    Params(params): Params<PageParams>,
 ) -> Result<Json<Schedules>, Problem> {
     scope.needs(Role::Viewer)?;
-    Ok(Json(Schedules {
-        schedules: all(&app, &scope).await?,
-    }))
+    Ok(Json(page(&app, &scope, &params).await?))
 }
 
-/// The schedules of the tenant.
-pub(crate) async fn all(app: &App, scope: &Scope) -> Result<Vec<Schedule>, Problem> {
-    let scoped = scope.scoped();
-    let rows = app
-        .store
-        .read(move |tx| schedules::list(tx, scoped))
-        .await?;
-    let shown = rows.iter().filter_map(|row| Schedule::of(row, Vec::new()));
-    Ok(shown.collect())
+/// Some schedules of the tenant.
+pub(crate) async fn page(
+    app: &App,
+    scope: &Scope,
+    params: &PageParams,
+) -> Result<Schedules, Problem> {
+    let (scoped, limit) = (scope.scoped(), extract::limit(params.limit, 100)?);
+    let cursor = params.cursor.clone().unwrap_or_default();
+    let found = app.store.read(move |tx| {
+        let mut rows = schedules::page(tx, scoped, &cursor, limit + 1)?;
+        let more = rows.len() as i64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(0));
+        let next = rows.last().filter(|_| more).map(|row| row.name.clone());
+        let shown = rows.iter().map(|row| Schedule::read(tx, row, 0));
+        let shown = shown.collect::<Result<Vec<_>, _>>()?;
+        Ok(Schedules {
+            schedules: shown.into_iter().flatten().collect(),
+            next,
+        })
+    });
+    Ok(found.await?)
 }
 
 /// Read a schedule, with its next times and its newest fires.
@@ -166,13 +89,12 @@ pub(crate) async fn get(
 /// A schedule of the tenant, with its newest fires.
 pub(crate) async fn one(app: &App, scope: &Scope, name: &str) -> Result<Schedule, Problem> {
     let (scoped, wanted) = (scope.scoped(), name.to_owned());
-    let found = app.store.read(move |tx| {
-        let Some(row) = schedules::get(tx, scoped, &wanted)? else {
-            return Ok(None);
-        };
-        let newest = fires::list(tx, &row.id, FIRES)?;
-        Ok(Schedule::of(&row, newest))
-    });
+    let found = app
+        .store
+        .read(move |tx| match schedules::get(tx, scoped, &wanted)? {
+            Some(row) => Schedule::read(tx, &row, FIRES),
+            None => Ok(None),
+        });
     found.await?.ok_or_else(|| missing(name))
 }
 
@@ -196,7 +118,8 @@ fn missing(name: &str) -> Problem {
         (status = 200, body = Schedule),
         (status = 404, description = "There is no stored script of that name", body = Problem),
         (status = 412, description = "The current version is another one", body = Problem),
-        (status = 422, description = "A value is not allowed", body = Problem)
+        (status = 422, description = "A value is not allowed", body = Problem),
+        (status = 429, description = "The storage is full", body = Problem)
     ),
     extensions(("x-kael-role" = json!("manager")))
 )]
@@ -208,7 +131,8 @@ pub(crate) async fn put(
     Body(plan): Body<Plan>,
 ) -> Result<Response, Problem> {
     scope.needs(Role::Manager)?;
-    shown(&keep(&app, &scope, &name, Expected::of(&headers), plan).await?)
+    let row = keep(&app, &scope, &name, Expected::of(&headers), plan).await?;
+    shown(&app, row).await
 }
 
 /// Makes a schedule, or changes one.
@@ -222,6 +146,7 @@ pub(crate) async fn keep(
     check_name("schedule", name)?;
     plan.check(&scope.tenant)?;
     let (scoped, caller, wanted) = (scope.scoped(), scope.caller.clone(), name.to_owned());
+    let tenant = scope.tenant.clone();
     let written = app.store.write(move |tx| {
         let now = schedules::get(tx, scoped, &wanted)?;
         if let Err(problem) = expected.holds(now.as_ref().map(|row| row.version)) {
@@ -234,13 +159,17 @@ pub(crate) async fn keep(
         if script.is_none() {
             return Ok(Err(stored::missing(&plan.script)));
         }
-        if now.is_none() && schedules::list(tx, scoped)?.len() >= MAX_SCHEDULES {
-            let detail = format!("the tenant has {MAX_SCHEDULES} schedules, and may have no more");
-            return Ok(Err(Problem::new(Kind::Invalid, detail)));
+        if now.is_none() && schedules::count(tx, scoped)? >= MAX_SCHEDULES {
+            return Ok(Err(Problem::too_many("schedules", MAX_SCHEDULES)));
+        }
+        let settings = serde_json::to_string(&plan).unwrap_or_default();
+        let is_larger = now.as_ref().is_none_or(|row| row.settings.len() < settings.len());
+        if is_larger && let Some(used) = used_up(tx, scoped, tenant.keep.storage)? {
+            return Ok(Err(no_room(&tenant, used)));
         }
         let is_new = now.is_none();
         let row = ScheduleRow {
-            settings: serde_json::to_string(&plan).unwrap_or_default(),
+            settings,
             token: caller.token,
             submitter: caller.name.clone(),
             changed: tx.now(),
@@ -269,9 +198,11 @@ pub(crate) async fn keep(
     Ok(row)
 }
 
-fn shown(row: &ScheduleRow) -> Result<Response, Problem> {
-    let schedule = Schedule::of(row, Vec::new()).ok_or_else(|| missing(&row.name))?;
-    Ok(tagged(row.version, Json(schedule).into_response()))
+async fn shown(app: &App, row: ScheduleRow) -> Result<Response, Problem> {
+    let (version, name) = (row.version, row.name.clone());
+    let found = app.store.read(move |tx| Schedule::read(tx, &row, 0));
+    let schedule = found.await?.ok_or_else(|| missing(&name))?;
+    Ok(tagged(version, Json(schedule).into_response()))
 }
 
 fn fresh(tenant: i64, name: String, now: i64) -> ScheduleRow {
@@ -401,7 +332,7 @@ pub(crate) async fn pause(
     Names(name): Names<String>,
 ) -> Result<Response, Problem> {
     scope.needs(Role::Manager)?;
-    shown(&set_paused(&app, &scope, &name, true).await?)
+    shown(&app, set_paused(&app, &scope, &name, true).await?).await
 }
 
 /// Resume a schedule. What was due while it was paused is not caught up.
@@ -417,7 +348,7 @@ pub(crate) async fn resume(
     Names(name): Names<String>,
 ) -> Result<Response, Problem> {
     scope.needs(Role::Manager)?;
-    shown(&set_paused(&app, &scope, &name, false).await?)
+    shown(&app, set_paused(&app, &scope, &name, false).await?).await
 }
 
 /// Pauses or resumes a schedule.

@@ -22,7 +22,7 @@ pub use events::{Follow, FollowedEvent};
 pub use crate::api::alerts::{MAX_SENT as MAX_SENT_ALERTS, SentAlerts, TakenAlerts};
 pub use crate::api::approvals::{Approval, Approvals, Decide};
 pub use crate::api::hooks::{Hook, Hooks, MadeHook, NewHook};
-pub use crate::api::schedules::{Fire, Schedule, Schedules};
+pub use crate::api::schedule_view::{Fire, Schedule, Schedules};
 pub use crate::api::scripts::{NewScript, ScriptVersion, StoredScript, StoredScripts};
 pub use crate::api::secrets::{NewSecret, Secret, SecretList};
 pub use crate::api::session::{Login, Me, SignIn};

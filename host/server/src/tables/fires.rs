@@ -84,6 +84,7 @@ statements! {
              AND NOT EXISTS (SELECT 1 FROM srv_runs WHERE srv_runs.id = srv_fires.run AND srv_runs.ended IS NULL)";
     // `open > 0` is what the index of open fires is about.
     WAITING = "SELECT DISTINCT schedule FROM srv_fires WHERE open > 0 AND open = 2";
+    WAITING_OF = "SELECT count(*) FROM srv_fires WHERE schedule = ?1 AND open > 0 AND open = 2";
     LIST = "SELECT at, outcome, run, why FROM srv_fires WHERE schedule = ?1 ORDER BY at DESC LIMIT ?2";
     OLDEST = "SELECT at FROM srv_fires WHERE schedule = ?1 AND open = 0 ORDER BY at DESC LIMIT 1 OFFSET ?2";
     PRUNE = "DELETE FROM srv_fires WHERE schedule = ?1 AND at <= ?2 AND open = 0";
@@ -120,6 +121,12 @@ pub(crate) fn open(tx: &Tx<'_>, schedule: &Id) -> Result<Vec<FireRow>, StoreErro
 /// The schedules of all tenants with fires that wait.
 pub(crate) fn waiting(tx: &Tx<'_>) -> Result<Vec<Id>, StoreError> {
     tx.query(WAITING, &[], |row| Ok(Id::of(row.get(0)?)))
+}
+
+/// How many fires of a schedule wait.
+pub(crate) fn waiting_of(tx: &Tx<'_>, schedule: &Id) -> Result<i64, StoreError> {
+    let count = tx.first(WAITING_OF, &[schedule.into()], |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
 }
 
 /// The newest fires of a schedule.

@@ -48,6 +48,9 @@ statements! {
     GET = columns!("WHERE tenant = ?1 AND name = ?2");
     ANY = columns!("WHERE id = ?1");
     LIST = columns!("WHERE tenant = ?1 ORDER BY name");
+    PAGE = columns!("WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3");
+    COUNT = "SELECT count(*) FROM srv_schedules WHERE tenant = ?1";
+    EVERY = columns!("ORDER BY id");
     DUE = columns!("WHERE wake <= ?1 ORDER BY wake LIMIT ?2");
     NEXT_WAKE = "SELECT min(wake) FROM srv_schedules WHERE wake IS NOT NULL";
     DELETE = "DELETE FROM srv_schedules WHERE id = ?1";
@@ -115,6 +118,27 @@ pub(crate) fn any(tx: &Tx<'_>, id: &Id) -> Result<Option<ScheduleRow>, StoreErro
 
 pub(crate) fn list(tx: &Tx<'_>, scoped: Scoped) -> Result<Vec<ScheduleRow>, StoreError> {
     tx.query(LIST, &[scoped.0.into()], row)
+}
+
+/// The schedules whose names are behind another one.
+pub(crate) fn page(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    behind: &str,
+    limit: i64,
+) -> Result<Vec<ScheduleRow>, StoreError> {
+    tx.query(PAGE, &[scoped.0.into(), behind.into(), limit.into()], row)
+}
+
+/// How many schedules a tenant has.
+pub(crate) fn count(tx: &Tx<'_>, scoped: Scoped) -> Result<i64, StoreError> {
+    let count = tx.first(COUNT, &[scoped.0.into()], |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
+}
+
+/// The schedules of all tenants.
+pub(crate) fn every(tx: &Tx<'_>) -> Result<Vec<ScheduleRow>, StoreError> {
+    tx.query(EVERY, &[], row)
 }
 
 /// The schedules of all tenants whose time has come.

@@ -20,6 +20,7 @@ statements! {
     INSERT = "INSERT INTO srv_tenants (name, settings, created, disabled) VALUES (?1, ?2, ?3, ?4)";
     BY_NAME = "SELECT id, name, settings, created, disabled FROM srv_tenants WHERE name = ?1";
     UPDATE = "UPDATE srv_tenants SET settings = ?2, disabled = ?3 WHERE name = ?1";
+    ENABLED = "SELECT 1 FROM srv_tenants WHERE id = ?1 AND disabled = 0";
 }
 
 pub(crate) fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
@@ -28,6 +29,12 @@ pub(crate) fn all(tx: &Tx<'_>) -> Result<Vec<TenantRow>, StoreError> {
 
 pub(crate) fn by_name(tx: &Tx<'_>, name: &str) -> Result<Option<TenantRow>, StoreError> {
     tx.first(BY_NAME, &[name.into()], row)
+}
+
+/// Whether a tenant may do anything.
+pub(crate) fn is_enabled(tx: &Tx<'_>, id: i64) -> Result<bool, StoreError> {
+    let found = tx.first(ENABLED, &[id.into()], |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
 }
 
 /// Adds a tenant, or gives one that is there other settings.

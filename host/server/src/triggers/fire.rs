@@ -8,22 +8,33 @@ use super::due::Due;
 use super::plan::{Overlap, Plan};
 use super::stored::Reference;
 use crate::api::run_row::{Named, queued};
-use crate::api::submit::enter;
+use crate::api::submit::{enter, used_up};
 use crate::auth::Caller;
 use crate::deliveries::SCHEDULE_MISSED;
 use crate::id::Id;
 use crate::role::Role;
-use crate::tables::Scoped;
 use crate::tables::fires::{self, FireRow, Outcome};
 use crate::tables::runs::RunRow;
 use crate::tables::schedules::{self, ScheduleRow};
 use crate::tables::subscriptions::announce;
+use crate::tables::{Scoped, tenants};
 use crate::time;
 
 /// Fires of a schedule that wait for the run before them.
 const MAX_WAITING: usize = 100;
+/// Runs of a schedule that may go on beside each other.
+const MAX_BESIDE: usize = 1000;
 /// Fires of a schedule that are kept; the oldest go.
 const MAX_KEPT: i64 = 1000;
+
+/// What a tenant has room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Runs that its queue takes.
+    pub(crate) runs: usize,
+    /// Bytes that it may have in the store.
+    pub(crate) storage: u64,
+}
 
 /// What a transaction came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,16 +47,15 @@ pub(crate) struct Fired {
     pub(crate) others: Vec<(Outcome, usize)>,
 }
 
-/// Fires what is due of a schedule. `room` is how many runs the tenant's queue may take; `disabled` says that the tenant may do
-/// nothing.
+/// Fires what is due of a schedule. What must be cancelled for it, [`go_on`] says: so a server that dies behind
+/// this cancels it when it is back.
 pub(crate) fn fire(
     tx: &Tx<'_>,
     schedule: &Id,
     looked_at: i64,
     due: &Due,
     now: i64,
-    room: usize,
-    disabled: bool,
+    room: Room,
 ) -> Result<Fired, StoreError> {
     let mut fired = Fired::default();
     // Somebody may have changed the schedule since it was looked at.
@@ -63,75 +73,93 @@ pub(crate) fn fire(
             || json!({ "schedule": row.name, "first": time::text(at), "count": count }),
         )?;
     }
+    let is_enabled = tenants::is_enabled(tx, row.tenant)?;
     for at in &due.fires {
-        if disabled {
+        if !is_enabled {
             let why = Some("the tenant is disabled".to_owned());
             fired.note(tx, schedule, *at, Outcome::Refused, 1, why)?;
             continue;
         }
         let open = fires::open(tx, schedule)?;
-        let is_free = open.is_empty() || plan.overlap == Overlap::Allow;
-        if is_free {
+        let (waiting, going) = split(&open);
+        let is_next = waiting.is_empty() || plan.overlap == Overlap::Allow;
+        if is_next && is_free(&going, plan.overlap) {
             fired.start(tx, &row, &plan, *at, now, room)?;
             continue;
         }
-        let waiting: Vec<&FireRow> = open
-            .iter()
-            .filter(|fire| fire.outcome == Outcome::Waiting)
-            .collect();
-        let skipped = match plan.overlap {
-            Overlap::Queue => waiting.len() >= MAX_WAITING,
+        let left_out = match plan.overlap {
+            Overlap::Skip => Some("the run of the fire before it went on".to_owned()),
+            Overlap::Allow => Some(format!("{MAX_BESIDE} runs of the schedule went on")),
+            Overlap::Queue => {
+                let why = format!("{MAX_WAITING} fires before it waited");
+                (waiting.len() >= MAX_WAITING).then_some(why)
+            }
             Overlap::CancelPrevious => {
-                for fire in &waiting {
-                    let why = Some("the fire behind it came before it could begin".to_owned());
-                    let skipped = FireRow {
-                        outcome: Outcome::Skipped,
-                        why,
-                        ..(*fire).clone()
-                    };
-                    fires::change(tx, schedule, &skipped)?;
-                    fired.others.push((Outcome::Skipped, 1));
-                }
-                let runs = open.iter().filter(|fire| fire.outcome == Outcome::Started);
-                fired.cancel.extend(runs.filter_map(|fire| fire.run));
-                false
+                fired.pass_over(tx, schedule, &waiting)?;
+                None
             }
-            Overlap::Skip | Overlap::Allow => true,
         };
-        match skipped {
-            true => {
-                let why = Some("the run of the fire before it went on".to_owned());
-                fired.note(tx, schedule, *at, Outcome::Skipped, 1, why)?;
-            }
-            false => fired.note(tx, schedule, *at, Outcome::Waiting, 1, None)?,
-        }
+        let outcome = match left_out {
+            Some(_) => Outcome::Skipped,
+            None => Outcome::Waiting,
+        };
+        fired.note(tx, schedule, *at, outcome, 1, left_out)?;
     }
     let last = due.fires.last().copied().or(row.last_fire);
     let wake = due.next.map(|next| next + plan.delay(schedule));
     schedules::fired(tx, schedule, due.next, wake, last)?;
     fires::prune(tx, schedule, MAX_KEPT)?;
-    fired.cancel.sort();
-    fired.cancel.dedup();
     Ok(fired)
 }
 
-/// Begins the first fire of a schedule that waits, if the run before it has ended.
-pub(crate) fn go_on(
-    tx: &Tx<'_>,
-    schedule: &Id,
-    now: i64,
-    room: usize,
-) -> Result<Fired, StoreError> {
+/// The open fires of a schedule: those that wait, and those whose runs go on.
+fn split(open: &[FireRow]) -> (Vec<&FireRow>, Vec<&FireRow>) {
+    open.iter()
+        .partition(|fire| fire.outcome == Outcome::Waiting)
+}
+
+/// Whether a run may begin while those of these fires go on.
+fn is_free(going: &[&FireRow], overlap: Overlap) -> bool {
+    match overlap {
+        Overlap::Allow => going.len() < MAX_BESIDE,
+        Overlap::Skip | Overlap::Queue | Overlap::CancelPrevious => going.is_empty(),
+    }
+}
+
+/// Begins the first fire of a schedule that waits, if the run before it has ended, or says which runs must be
+/// cancelled for it.
+pub(crate) fn go_on(tx: &Tx<'_>, schedule: &Id, now: i64, room: Room) -> Result<Fired, StoreError> {
     let mut fired = Fired::default();
     let Some(row) = schedules::any(tx, schedule)?.filter(|row| !row.paused) else {
         return Ok(fired);
     };
-    let open = fires::open(tx, schedule)?;
-    let is_free = open.iter().all(|fire| fire.outcome == Outcome::Waiting);
-    let (Some(first), true, Some(plan)) = (open.first(), is_free && room > 0, Plan::of(&row))
-    else {
+    let Some(plan) = Plan::of(&row) else {
         return Ok(fired);
     };
+    if !tenants::is_enabled(tx, row.tenant)? {
+        return Ok(fired);
+    }
+    let open = fires::open(tx, schedule)?;
+    let (waiting, going) = split(&open);
+    let first = match (plan.overlap, waiting.as_slice()) {
+        (_, []) => return Ok(fired),
+        (Overlap::CancelPrevious, [before @ .., last]) => {
+            // The schedule may have been one whose fires wait for each other.
+            fired.pass_over(tx, schedule, before)?;
+            *last
+        }
+        (_, [first, ..]) => *first,
+    };
+    if !is_free(&going, plan.overlap) {
+        if plan.overlap == Overlap::CancelPrevious {
+            let runs = going.iter().filter_map(|fire| fire.run);
+            fired.cancel.extend(runs);
+        }
+        return Ok(fired);
+    }
+    if room.runs == 0 || used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
+        return Ok(fired);
+    }
     match run_of(tx, &row, &plan, now)? {
         Ok(run) => {
             enter(tx, &run)?;
@@ -165,11 +193,14 @@ impl Fired {
         plan: &Plan,
         at: i64,
         now: i64,
-        room: usize,
+        room: Room,
     ) -> Result<(), StoreError> {
-        let run = match self.started.len() < room {
-            true => run_of(tx, row, plan, now)?,
-            false => Err("the queue of the tenant is full".to_owned()),
+        let run = if self.started.len() >= room.runs {
+            Err("the queue of the tenant is full".to_owned())
+        } else if used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
+            Err("the storage of the tenant is full".to_owned())
+        } else {
+            run_of(tx, row, plan, now)?
         };
         match run {
             Err(why) => self.note(tx, &row.id, at, Outcome::Refused, 1, Some(why)),
@@ -187,6 +218,25 @@ impl Fired {
                 Ok(())
             }
         }
+    }
+
+    /// Leaves fires out that wait, because another one is behind them.
+    fn pass_over(
+        &mut self,
+        tx: &Tx<'_>,
+        schedule: &Id,
+        waiting: &[&FireRow],
+    ) -> Result<(), StoreError> {
+        for fire in waiting {
+            let skipped = FireRow {
+                outcome: Outcome::Skipped,
+                why: Some("the fire behind it came before it could begin".to_owned()),
+                ..(*fire).clone()
+            };
+            fires::change(tx, schedule, &skipped)?;
+            self.others.push((Outcome::Skipped, 1));
+        }
+        Ok(())
     }
 
     /// Writes a fire that has no run.

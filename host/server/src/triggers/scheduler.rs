@@ -1,5 +1,6 @@
 //! The loop that fires schedules: it sleeps until the next time, or until somebody changes a schedule.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +8,15 @@ use kael_store::StoreError;
 
 use super::clock::Clock;
 use super::due::{Due, due};
-use super::fire::{self, Fired};
+use super::fire::{self, Fired, Room};
 use super::plan::Plan;
 use crate::api::cancel::cancel_run;
 use crate::app::App;
 use crate::id::Id;
+use crate::tables::Scoped;
 use crate::tables::fires::{self, Outcome};
+use crate::tables::runs::{self, State};
 use crate::tables::schedules::{self, ScheduleRow};
-use crate::tables::{Scoped, runs};
 use crate::time;
 
 /// Schedules that are fired in one go.
@@ -27,6 +29,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Fires schedules until the server drains.
 pub(crate) async fn run(app: Arc<App>) {
     let mut clock = Clock::new();
+    let mut told = BTreeSet::new();
     while !app.runner.is_draining() {
         let (now, step) = clock.read();
         if let Some(step) = step {
@@ -40,7 +43,7 @@ pub(crate) async fn run(app: Arc<App>) {
         let ended = app.runner.ended.notified();
         let mut ended = std::pin::pin!(ended);
         ended.as_mut().enable();
-        match round(&app, now).await {
+        match round(&app, now, &mut told).await {
             Ok(Round { more: true, .. }) => {}
             Ok(Round { next, waits, .. }) => {
                 let until = next.map_or(i64::MAX, |next| (next - time::now()).max(0));
@@ -69,16 +72,26 @@ struct Round {
     waits: bool,
 }
 
-async fn round(app: &Arc<App>, now: i64) -> Result<Round, StoreError> {
+/// Looks at all schedules. `told` has the runs that were told to end in the round before.
+async fn round(app: &Arc<App>, now: i64, told: &mut BTreeSet<Id>) -> Result<Round, StoreError> {
     let found = app.store.read(move |tx| {
         let due = schedules::due(tx, now, BATCH)?;
         Ok((due, fires::waiting(tx)?, schedules::next_wake(tx)?))
     });
     let (due, waiting, next) = found.await?;
-    let mut started = false;
+    let (mut started, mut ending) = (false, BTreeSet::new());
     for schedule in &waiting {
-        started |= go_on(app, schedule, now).await?;
+        let Some((row, fired)) = go_on(app, schedule, now).await? else {
+            continue;
+        };
+        started |= !fired.started.is_empty();
+        for run in fired.cancel {
+            if cancel(app, &row, &run, told.contains(&run)).await {
+                ending.insert(run);
+            }
+        }
     }
+    *told = ending;
     for row in &due {
         fire_due(app, row, now).await?;
     }
@@ -107,43 +120,45 @@ async fn fire_due(app: &Arc<App>, row: &ScheduleRow, now: i64) -> Result<(), Sto
         return silent.await;
     };
     let due: Due = due(&calendar, looked_at, now - delay, catch_up);
-    let disabled = app
-        .tenants
-        .get(row.tenant)
-        .is_none_or(|tenant| tenant.is_disabled());
     let room = room(app, row.tenant, due.fires.len());
     let written = app
         .store
-        .write(move |tx| fire::fire(tx, &id, looked_at, &due, now, room, disabled));
-    let fired = written.await?;
-    settle(app, row, &fired);
-    for run in fired.cancel {
-        cancel(app, row, &run).await;
-    }
+        .write(move |tx| fire::fire(tx, &id, looked_at, &due, now, room));
+    settle(app, row, &written.await?);
     Ok(())
 }
 
-/// Begins a fire that waited. True if it has begun.
-async fn go_on(app: &Arc<App>, schedule: &Id, now: i64) -> Result<bool, StoreError> {
+/// Begins a fire that waited, or says what it waits for. None if its schedule is gone.
+async fn go_on(
+    app: &Arc<App>,
+    schedule: &Id,
+    now: i64,
+) -> Result<Option<(ScheduleRow, Fired)>, StoreError> {
     let id = *schedule;
     let Some(row) = app.store.read(move |tx| schedules::any(tx, &id)).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let room = room(app, row.tenant, 1);
     let written = app.store.write(move |tx| fire::go_on(tx, &id, now, room));
     let fired = written.await?;
     settle(app, &row, &fired);
-    Ok(!fired.started.is_empty())
+    Ok(Some((row, fired)))
 }
 
-/// How many of the wanted runs the queue of a tenant has room for.
-fn room(app: &App, tenant: i64, wanted: usize) -> usize {
-    let most = app
-        .tenants
-        .get(tenant)
-        .map_or(0, |tenant| tenant.settings.max_queued);
-    let left = most.saturating_sub(app.runner.fair().load(tenant).queued);
-    usize::try_from(left).unwrap_or(usize::MAX).min(wanted)
+/// What a tenant has room for: of the wanted runs, as many as its queue takes.
+fn room(app: &App, tenant: i64, wanted: usize) -> Room {
+    let Some(of) = app.tenants.get(tenant) else {
+        return Room {
+            runs: 0,
+            storage: 0,
+        };
+    };
+    let queued = app.runner.fair().load(tenant).queued;
+    let left = of.settings.max_queued.saturating_sub(queued);
+    Room {
+        runs: usize::try_from(left).unwrap_or(usize::MAX).min(wanted),
+        storage: of.keep.storage,
+    }
 }
 
 /// Tells the claim loop of the runs, and counts what happened.
@@ -168,16 +183,18 @@ fn settle(app: &App, row: &ScheduleRow, fired: &Fired) {
     }
 }
 
-/// Cancels the run of a fire, because the next one has come.
-async fn cancel(app: &Arc<App>, row: &ScheduleRow, run: &Id) {
+/// Cancels the run of a fire, because the next one waits. `was_told` says that it was told before: one that runs takes
+/// its time to end. True if it is ending.
+async fn cancel(app: &Arc<App>, row: &ScheduleRow, run: &Id, was_told: bool) -> bool {
     let (tenant, id) = (row.tenant, *run);
     let Some(tenant) = app.tenants.get(tenant) else {
-        return;
+        return false;
     };
     let scope = super::scope(tenant, row.token, fire::origin(&row.name));
     let scoped = Scoped(row.tenant);
     let found = app.store.read(move |tx| runs::get(tx, scoped, &id)).await;
     let cancelled = match found {
+        Ok(Some(found)) if was_told && found.state == State::Running => Ok(()),
         Ok(Some(found)) if !found.state.is_over() => {
             let reason = Some("the next fire of its schedule came".to_owned());
             cancel_run(app, &scope, found, reason).await.map(|_| ())
@@ -185,11 +202,12 @@ async fn cancel(app: &Arc<App>, row: &ScheduleRow, run: &Id) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.into()),
     };
-    if let Err(problem) = cancelled {
+    if let Err(problem) = &cancelled {
         tracing::error!(
             "run {id} goes on, and the next of `{}` waits for it: {}",
             row.name,
             problem.detail
         );
     }
+    cancelled.is_ok()
 }

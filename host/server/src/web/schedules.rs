@@ -1,7 +1,7 @@
 //! Schedules: the list, and one with its next times and its newest fires.
 
 use axum::Form;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::access::{Csrf, Page, Visitor};
 use super::layout::{self, time};
 use crate::api::conditions::Expected;
-use crate::api::schedules::{Schedule, all, keep, one, remove, run_now, set_paused};
+use crate::api::schedule_view::{PageParams, Schedule};
+use crate::api::schedules::{keep, one, page, remove, run_now, set_paused};
 use crate::problem::Problem;
 use crate::role::Role;
 use crate::triggers::due::CatchUp;
@@ -30,14 +31,14 @@ pub(super) struct Sent {
     catch_up: CatchUp,
 }
 
-pub(super) async fn show(visitor: Visitor) -> Page {
+pub(super) async fn show(visitor: Visitor, Query(params): Query<PageParams>) -> Page {
     visitor.scope.needs(Role::Viewer)?;
     let sent = Sent {
         cron: "30 4 * * *".to_owned(),
         zone: "UTC".to_owned(),
         ..Sent::default()
     };
-    list(&visitor, &sent, None).await
+    list(&visitor, &params, &sent, None).await
 }
 
 pub(super) async fn put(visitor: Visitor, Form(sent): Form<Sent>) -> Page {
@@ -62,12 +63,18 @@ pub(super) async fn put(visitor: Visitor, Form(sent): Form<Sent>) -> Page {
     .await
     {
         Ok(row) => Ok(Redirect::to(&format!("/schedules/{}", row.name)).into_response()),
-        Err(problem) => list(&visitor, &sent, Some(&problem)).await,
+        Err(problem) => list(&visitor, &PageParams::default(), &sent, Some(&problem)).await,
     }
 }
 
-async fn list(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Page {
-    let schedules = all(&visitor.app, &visitor.scope).await?;
+async fn list(
+    visitor: &Visitor,
+    params: &PageParams,
+    sent: &Sent,
+    problem: Option<&Problem>,
+) -> Page {
+    let found = page(&visitor.app, &visitor.scope, params).await?;
+    let (schedules, behind) = (found.schedules, found.next);
     let body = html! {
         div class="head" { h1 { "Schedules" } span class="soft" { "stored scripts that run at set times" } }
         @if schedules.is_empty() {
@@ -83,9 +90,15 @@ async fn list(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Page
                     td { span class="mono" { (schedule.plan.cron) } div class="sub" { (schedule.plan.zone) } }
                     td { (script(&schedule.plan)) }
                     td class="soft" { (next(schedule)) }
-                    td class="wide soft" { @match &schedule.last_fire { Some(at) => { (time(at)) }, None => { "never" } } }
+                    td class="wide soft" {
+                        @match &schedule.last_fire { Some(at) => { (time(at)) }, None => { "never" } }
+                        @if let Some(outcome) = &schedule.last_outcome { div class="sub" { (outcome) } }
+                    }
                 } } }
             } }
+        }
+        @if let Some(behind) = behind {
+            div class="pages" { a class="button" href=(layout::address("/schedules", &[("cursor", Some(&behind))])) { "More schedules" } }
         }
         @if visitor.scope.caller.role >= Role::Manager {
             h2 { "New schedule" }
@@ -175,7 +188,7 @@ pub(super) async fn detail(visitor: Visitor, Path(name): Path<String>) -> Page {
         @if schedule.next.is_empty() { p class="soft" { "No times." } } @else {
             ol class="card pad" { @for next in &schedule.next { li { (time(next)) " UTC" } } }
         }
-        h2 { "Fires" small { "the newest" } }
+        h2 { "Fires" small { @if schedule.waiting > 0 { "the newest; " (schedule.waiting) " wait for the run before them" } @else { "the newest" } } }
         @if schedule.fires.is_empty() { p class="soft" { "None yet." } } @else {
             div class="card scroll" { table {
                 thead { tr { th { "Due" } th { "What became of it" } th class="wide" { "Why" } } }

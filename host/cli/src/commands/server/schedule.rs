@@ -40,7 +40,13 @@ fn path(name: &str) -> String {
 
 fn list(context: &Context<'_>, target: &Target) -> Result<u8, u8> {
     let client = context.client(target)?;
-    let all: Schedules = context.ask(client.get("/v1/schedules"))?;
+    let mut all: Schedules = context.ask(client.get("/v1/schedules?limit=500"))?;
+    while let Some(next) = all.next.take() {
+        let at = format!("/v1/schedules?limit=500&cursor={}", ps::quoted(&next));
+        let more: Schedules = context.ask(client.get(&at))?;
+        all.schedules.extend(more.schedules);
+        all.next = more.next;
+    }
     if context.json {
         return Ok(say_json(&all, exit::SUCCESS));
     }
