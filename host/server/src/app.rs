@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use crate::auth::Authority;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
+use crate::deliveries::flights::Flights;
 use crate::metrics::Metrics;
 use crate::otlp::Exporter;
 use crate::roles::Roles;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) runner: Runner,
     /// Wakes the loop of schedules: one of them was changed.
     pub(crate) schedules: Notify,
+    /// What is being sent to subscriptions.
+    pub(crate) deliveries: Arc<Flights>,
     pub(crate) tenants: Tenants,
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,
@@ -107,6 +110,11 @@ impl App {
         self.tenants.put(tenant.clone());
         self.walls.set_tenants(self.tenants.enabled());
         self.runner.wake.notify_one();
+        self.schedules.notify_one();
+        if tenant.is_disabled() {
+            self.deliveries.end_tenant(tenant.id);
+        }
+        self.deliveries.wake();
         Ok(tenant)
     }
 

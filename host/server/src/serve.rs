@@ -271,6 +271,7 @@ async fn open(
         runs,
         runner: Runner::new(config.slots),
         schedules: Notify::new(),
+        deliveries: Arc::default(),
         tenants: Tenants::default(),
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),

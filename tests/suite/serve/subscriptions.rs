@@ -1,7 +1,8 @@
 //! Webhooks that go out: what they say, that they come until they are taken, and where they go.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use kael_tests::Kael;
 use serde_json::{Value, json};
@@ -10,13 +11,13 @@ use super::Server;
 use super::hooks::hex;
 
 /// One request that a receiver got.
-struct Got {
+pub(super) struct Got {
     headers: Vec<(String, String)>,
     body: String,
 }
 
 impl Got {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         let mut found = self
             .headers
             .iter()
@@ -26,7 +27,7 @@ impl Got {
 }
 
 /// Takes one request, and answers it with a status.
-fn receive(listener: &TcpListener, status: &str) -> Got {
+pub(super) fn receive(listener: &TcpListener, status: &str) -> Got {
     let (stream, _) = listener.accept().expect("a connection");
     stream
         .set_read_timeout(Some(super::PATIENCE))
@@ -60,15 +61,62 @@ fn receive(listener: &TcpListener, status: &str) -> Got {
 }
 
 /// A server that may send to a port of this machine.
-fn sending_to(session: &Kael, listener: &TcpListener) -> (Server, String) {
+pub(super) fn sending_to(session: &Kael, listener: &TcpListener) -> (Server, String) {
+    let server = sending_to_all(session, &[listener]);
+    (server, url(listener))
+}
+
+/// A server that may send to these ports of this machine.
+fn sending_to_all(session: &Kael, listeners: &[&TcpListener]) -> Server {
     session.write_repo();
-    let address = listener.local_addr().expect("an address").to_string();
+    let addresses = listeners.iter().map(|listener| listener.local_addr());
+    let addresses: Vec<String> = addresses
+        .map(|address| format!("\"{}\"", address.expect("an address")))
+        .collect();
     let config = format!(
-        "deliver_to: [\"{address}\"]\ntenants:\n  - {{ name: default, actions: actions }}\n"
+        "deliver_to: [{}]\ntenants:\n  - {{ name: default, actions: actions }}\n",
+        addresses.join(", ")
     );
     std::fs::write(session.path().join("serve.yaml"), config).expect("a file");
-    let server = Server::start_with(session, &["--config", "serve.yaml"]);
-    (server, format!("http://{address}/hook?a=b"))
+    Server::start_with(session, &["--config", "serve.yaml"])
+}
+
+fn url(listener: &TcpListener) -> String {
+    let address = listener.local_addr().expect("an address");
+    format!("http://{address}/hook?a=b")
+}
+
+/// The run that an event tells of.
+pub(super) fn run_of(got: &Got) -> String {
+    let event: Value = serde_json::from_str(&got.body).expect("an event");
+    event["data"]["run"].as_str().expect("a run").to_owned()
+}
+
+/// Whether nobody waits to be taken.
+fn is_quiet(listener: &TcpListener) -> bool {
+    listener.set_nonblocking(true).expect("set");
+    let quiet = matches!(listener.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    listener.set_nonblocking(false).expect("set");
+    quiet
+}
+
+/// Subscribes to the ends of runs.
+fn subscribe(server: &Server, token: &str, name: &str, url: &str) -> String {
+    let new = json!({ "name": name, "url": url, "events": ["run.finished"] });
+    let made = server.ask("POST", "/v1/subscriptions", Some(token), &new);
+    let made = made.is(201).json();
+    made["id"].as_str().expect("an id").to_owned()
+}
+
+/// Submits a script with a token, and waits for its end.
+fn run_to_its_end(server: &Server, token: &str) -> String {
+    let body = json!({ "script": "print(1)" });
+    let run = server.ask("POST", "/v1/runs", Some(token), &body).is(202);
+    let id = run.json()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/v1/runs/{id}?wait=30s");
+    let ended = server.ask("GET", &path, Some(token), &Value::Null).is(200);
+    assert_eq!(ended.json()["state"], "succeeded", "{}", ended.body);
+    id
 }
 
 #[test]
@@ -150,23 +198,11 @@ fn a_delivery_outlives_the_server_that_was_to_make_it() {
     server.post("/v1/subscriptions", &new).is(201);
     let run = server.submit("print(1)");
     server.ended(&run);
-    // Nobody has taken it yet.
+    // Nobody has taken it yet. What the server has sent stands in the listener still.
     server.kill();
-    let server = Server::restart_with(&session, &token, &["--config", "serve.yaml"]);
-    let begun = std::time::Instant::now();
-    loop {
-        assert!(
-            begun.elapsed() < super::PATIENCE,
-            "{}",
-            server.get("/v1/subscriptions").body
-        );
-        // The first connection is one of the server that is gone.
-        let taken = std::panic::catch_unwind(|| receive(&listener, "200 OK"));
-        let Ok(got) = taken else { continue };
-        let event: Value = serde_json::from_str(&got.body).expect("an event");
-        assert_eq!(event["data"]["run"], json!(run));
-        break;
-    }
+    while !is_quiet(&listener) {}
+    let _server = Server::restart_with(&session, &token, &["--config", "serve.yaml"]);
+    assert_eq!(run_of(&receive(&listener, "200 OK")), run);
 }
 
 #[test]
@@ -241,4 +277,91 @@ fn a_run_that_waits_tells_for_what() {
             &json!("the signal `go`")
         )
     );
+}
+
+#[test]
+fn a_slow_receiver_holds_up_no_other_tenant() {
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (slow, quick) = (bind(), bind());
+    let session = Kael::new().shell("ok", "", "echo 1");
+    let server = sending_to_all(&session, &[&slow, &quick]);
+    server.make_tenant("acme", &json!({}));
+    let acme = server.make_token("acme", "manager");
+    // More than are sent at the same time.
+    for number in 0..40 {
+        subscribe(&server, &acme, &format!("s{number}"), &url(&slow));
+    }
+    subscribe(&server, &server.token, "quick", &url(&quick));
+    run_to_its_end(&server, &acme);
+    // The receiver takes them, and does not answer.
+    let held: Vec<TcpStream> = (0..4)
+        .map(|_| slow.accept().expect("a connection").0)
+        .collect();
+    let run = run_to_its_end(&server, &server.token);
+    assert_eq!(run_of(&receive(&quick, "204 No Content")), run);
+    for mut stream in held {
+        stream.set_nonblocking(true).expect("set");
+        let mut bytes = Vec::new();
+        let open = stream.read_to_end(&mut bytes);
+        let open = open.expect_err("the server has given up waiting for an answer");
+        assert_eq!(open.kind(), ErrorKind::WouldBlock, "{open}");
+    }
+    assert!(is_quiet(&slow), "a receiver got more than four at once");
+}
+
+#[test]
+fn a_subscription_that_is_deleted_sends_nothing_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let session = Kael::new().shell("ok", "", "echo 1");
+    let (server, url) = sending_to(&session, &listener);
+    let id = subscribe(&server, &server.token, "chat", &url);
+    for _ in 0..6 {
+        run_to_its_end(&server, &server.token);
+    }
+    // Four are being sent, and two wait for a place.
+    let sending: Vec<TcpStream> = (0..4)
+        .map(|_| listener.accept().expect("a connection").0)
+        .collect();
+    let listed = server.get("/v1/subscriptions").is(200).json();
+    assert_eq!(listed["subscriptions"][0]["waiting"], 6, "{listed}");
+    let path = format!("/v1/subscriptions/{id}");
+    server
+        .ask("DELETE", &path, Some(&server.token), &Value::Null)
+        .is(204);
+    for mut stream in sending {
+        // An answer is waited for longer than that.
+        let short = Some(Duration::from_secs(5));
+        stream.set_read_timeout(short).expect("a time");
+        stream.read_to_end(&mut Vec::new()).expect("it has ended");
+    }
+    assert!(is_quiet(&listener), "a deleted subscription goes on");
+    subscribe(&server, &server.token, "chat", &url);
+    let run = run_to_its_end(&server, &server.token);
+    assert_eq!(run_of(&receive(&listener, "204 No Content")), run);
+}
+
+#[test]
+fn a_disabled_tenant_sends_nothing_until_it_is_enabled() {
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (own, other) = (bind(), bind());
+    let session = Kael::new().shell("ok", "", "echo 1");
+    let server = sending_to_all(&session, &[&own, &other]);
+    server.make_tenant("acme", &json!({}));
+    let acme = server.make_token("acme", "manager");
+    subscribe(&server, &acme, "chat", &url(&own));
+    subscribe(&server, &server.token, "chat", &url(&other));
+    let run = run_to_its_end(&server, &acme);
+    receive(&own, "500 Internal Server Error");
+    let set = |disabled: bool| {
+        let body = json!({ "disabled": disabled });
+        server.put("/v1/tenants/acme", &body).is(200);
+    };
+    set(true);
+    // What fails later is tried again later.
+    let later = run_to_its_end(&server, &server.token);
+    receive(&other, "500 Internal Server Error");
+    assert_eq!(run_of(&receive(&other, "204 No Content")), later);
+    assert!(is_quiet(&own), "a disabled tenant sends");
+    set(false);
+    assert_eq!(run_of(&receive(&own, "204 No Content")), run);
 }

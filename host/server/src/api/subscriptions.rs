@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use kael_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -19,7 +20,7 @@ use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::audit;
-use crate::tables::subscriptions::{self, SubscriptionRow};
+use crate::tables::subscriptions::{self, Pending, SubscriptionRow};
 use crate::triggers::check_name;
 use crate::{secret, time};
 
@@ -62,6 +63,11 @@ pub(crate) struct Subscription {
     pub(crate) last: Option<String>,
     /// When that was.
     pub(crate) last_at: Option<String>,
+    /// Deliveries that are still to be made.
+    pub(crate) waiting: i64,
+    /// Deliveries of a backup from which the server was restored: they may have arrived, and are made when the subscription is
+    /// resumed.
+    pub(crate) held: i64,
 }
 
 /// A subscription that was made.
@@ -82,7 +88,7 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscription {
-    fn of(row: &SubscriptionRow) -> Self {
+    fn of(row: &SubscriptionRow, pending: Pending) -> Self {
         Self {
             id: row.id.to_string(),
             name: row.name.clone(),
@@ -93,6 +99,8 @@ impl Subscription {
             stopped: row.stopped.clone(),
             last: row.last.clone(),
             last_at: row.last_at.map(time::text),
+            waiting: pending.waiting,
+            held: pending.held,
         }
     }
 }
@@ -109,9 +117,17 @@ pub(crate) async fn list(
 ) -> Result<Json<Subscriptions>, Problem> {
     scope.needs(Role::Manager)?;
     let scoped = scope.scoped();
-    let rows = app.store.read(move |tx| subscriptions::list(tx, scoped));
-    let subscriptions = rows.await?.iter().map(Subscription::of).collect();
-    Ok(Json(Subscriptions { subscriptions }))
+    let found = app.store.read(move |tx| {
+        let rows = subscriptions::list(tx, scoped)?.into_iter();
+        let shown = rows.map(|row| {
+            let pending = subscriptions::pending(tx, &row.id)?;
+            Ok(Subscription::of(&row, pending))
+        });
+        shown.collect::<Result<Vec<_>, StoreError>>()
+    });
+    Ok(Json(Subscriptions {
+        subscriptions: found.await?,
+    }))
 }
 
 /// Subscribe to events: each is sent to an address, signed, at least once.
@@ -158,18 +174,14 @@ pub(crate) async fn create(
         last: None,
         last_at: None,
     };
-    let subscription = Subscription::of(&row);
+    let subscription = Subscription::of(&row, Pending::default());
     let scoped = scope.scoped();
     let written = app.store.write(move |tx| {
         if subscriptions::list(tx, scoped)?.len() >= MAX_SUBSCRIPTIONS {
-            let detail =
-                format!("the tenant has {MAX_SUBSCRIPTIONS} subscriptions, and may have no more");
-            return Ok(Err(Problem::new(Kind::Invalid, detail)));
+            return Ok(Err(Problem::too_many("subscriptions", MAX_SUBSCRIPTIONS)));
         }
         if !subscriptions::insert(tx, scoped, &row)? {
-            let detail = format!("the tenant has a subscription `{}`", row.name);
-            return Ok(Err(Problem::new(Kind::WrongState, detail)
-                .hint("delete it first, or choose another name")));
+            return Ok(Err(Problem::taken("subscription", &row.name)));
         }
         let detail = json!({ "name": row.name, "url": row.url });
         audit::add(
@@ -190,7 +202,9 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
-/// Send again what a subscription wants, after it was stopped.
+/// Send again what a subscription wants, after it was stopped or the server was restored from a backup.
+///
+/// What is held is sent, too, each delivery with its id: a receiver that has taken it before knows it by that.
 #[utoipa::path(
     post, path = "/v1/subscriptions/{id}/resume", tag = "subscriptions", operation_id = "resume_subscription",
     params(("id" = String, Path, description = "The id of the subscription")),
@@ -209,7 +223,7 @@ pub(crate) async fn resume(
         if subscriptions::get(tx, scoped, &id)?.is_none() {
             return Ok(None);
         }
-        subscriptions::stop(tx, &id, None)?;
+        subscriptions::resume(tx, &id)?;
         audit::add(
             tx,
             Some(scoped.0),
@@ -218,15 +232,18 @@ pub(crate) async fn resume(
             &id.to_string(),
             &json!({}),
         )?;
-        subscriptions::get(tx, scoped, &id)
+        let row = subscriptions::get(tx, scoped, &id)?;
+        row.map(|row| Ok(Subscription::of(&row, subscriptions::pending(tx, &id)?)))
+            .transpose()
     });
-    let row = written
+    let resumed = written
         .await?
         .ok_or_else(|| Problem::not_found("subscription", id))?;
-    Ok(Json(Subscription::of(&row)))
+    app.deliveries.wake();
+    Ok(Json(resumed))
 }
 
-/// Delete a subscription, with what it has not sent yet.
+/// Delete a subscription, with what it has not sent yet. Behind the answer nothing of it is sent.
 #[utoipa::path(
     delete, path = "/v1/subscriptions/{id}", tag = "subscriptions", operation_id = "delete_subscription",
     params(("id" = String, Path, description = "The id of the subscription")),
@@ -243,5 +260,9 @@ pub(crate) async fn delete(
         event: "subscription.delete",
         delete: subscriptions::delete,
     };
-    removal.run(&app, &scope, &id).await
+    let removed = removal.run(&app, &scope, &id).await?;
+    app.deliveries
+        .ended(&extract::id("subscription", &id)?)
+        .await;
+    Ok(removed)
 }

@@ -2,9 +2,11 @@
 //!
 //! A delivery is in the store before anybody hears of what it tells, and stays there until the receiver has
 //! answered with a status of 200 to 299: so it arrives at least once, and its id says that it is the same.
-//! `address` decides where to, `send` makes one try, and `sender` is the loop.
+//! `address` decides where to, `send` makes one try, `flights` bounds how many are made at once, and `sender` is the
+//! loop.
 
 pub(crate) mod address;
+pub(crate) mod flights;
 mod send;
 pub(crate) mod sender;
 

@@ -3,122 +3,146 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use kael_net::Trust;
 use kael_store::StoreError;
 use serde_json::json;
+use tokio::task::JoinSet;
 
+use super::flights::{Flight, OF_RECEIVER};
 use super::{address, pause, send};
 use crate::app::App;
 use crate::tables::audit;
-use crate::tables::subscriptions::{self, DeliveryRow};
+use crate::tables::subscriptions::{self, DueRow};
 use crate::time;
 
-/// Deliveries that are made at once, and those of one subscription among them.
-const BATCH: i64 = 32;
-const EACH: i64 = 4;
-/// The longest sleep, and the shortest one between two looks: runs may end by the thousand.
+/// Deliveries of one look, and those of one subscription among them.
+const LOOKED_AT: i64 = 2000;
+const EACH: i64 = OF_RECEIVER as i64;
+/// The longest sleep, and the shortest one between two looks when runs end: they may by the thousand.
 const SLEEP: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes deliveries until the server ends.
 pub(crate) async fn run(app: Arc<App>) {
-    let trust = Trust::new(&app.environment);
+    let trust = Arc::new(Trust::new(&app.environment));
+    // Dropped with this, and all tries with it.
+    let mut tries = JoinSet::new();
     loop {
         // Registered before anything is looked at, so that nothing is missed.
         let ended = app.runner.ended.notified();
         let mut ended = std::pin::pin!(ended);
         ended.as_mut().enable();
-        match round(&app, &trust).await {
-            Ok(Some(next)) => {
-                let until = u64::try_from(next - time::now()).unwrap_or(0);
-                let until = Duration::from_micros(until).min(SLEEP);
-                tokio::select! {
-                    () = ended => {}
-                    () = tokio::time::sleep(until) => {}
-                }
-                tokio::time::sleep(PAUSE).await;
+        let until = match round(&app, &trust, &mut tries).await {
+            Ok(next) => {
+                let until = next.map_or(i64::MAX, |next| next - time::now());
+                Duration::from_micros(u64::try_from(until).unwrap_or(0)).min(SLEEP)
             }
-            Ok(None) => {}
             Err(error) => {
                 tracing::error!("webhooks are not delivered: {error}");
-                tokio::time::sleep(SLEEP).await;
+                SLEEP
             }
+        };
+        tokio::select! {
+            () = ended => tokio::time::sleep(PAUSE).await,
+            () = app.deliveries.changed.notified() => {}
+            // A place is free.
+            Some(_) = tries.join_next(), if !tries.is_empty() => {}
+            () = tokio::time::sleep(until) => {}
         }
+        while tries.try_join_next().is_some() {}
     }
 }
 
-/// Makes what is due. When the next is due; none if there is more at once.
-async fn round(app: &Arc<App>, trust: &Trust) -> Result<Option<i64>, StoreError> {
+/// Begins what is due, as far as there are places. When the next is due that is not yet.
+async fn round(
+    app: &Arc<App>,
+    trust: &Arc<Trust>,
+    tries: &mut JoinSet<()>,
+) -> Result<Option<i64>, StoreError> {
     let now = time::now();
     let found = app.store.read(move |tx| {
-        let due = subscriptions::due(tx, now, EACH, BATCH)?;
-        Ok((due, subscriptions::next(tx)?))
+        let due = subscriptions::due(tx, now, EACH, LOOKED_AT)?;
+        Ok((due, subscriptions::next(tx, now)?))
     });
     let (due, next) = found.await?;
-    if due.is_empty() {
-        return Ok(Some(next.unwrap_or(i64::MAX)));
+    for (row, flight) in app.deliveries.take(due) {
+        let (app, trust) = (app.clone(), trust.clone());
+        tries.spawn(async move {
+            if let Err(error) = try_once(&app, &trust, &row, &flight).await {
+                tracing::error!("a webhook is not delivered: {error}");
+                // It is due still: its place is taken meanwhile.
+                tokio::select! {
+                    () = flight.must_end() => {}
+                    () = tokio::time::sleep(SLEEP) => {}
+                }
+            }
+        });
     }
-    let tries = due.iter().map(|delivery| try_once(app, trust, delivery));
-    join_all(tries)
-        .await
-        .into_iter()
-        .collect::<Result<(), _>>()?;
-    Ok(None)
+    Ok(next)
 }
 
-/// Tries one delivery, and writes down what became of it.
-async fn try_once(app: &Arc<App>, trust: &Trust, delivery: &DeliveryRow) -> Result<(), StoreError> {
-    let id = delivery.subscription;
-    let found = app
-        .store
-        .read(move |tx| subscriptions::any(tx, &id))
-        .await?;
-    let Some(subscription) = found else {
-        let id = delivery.id;
-        return app
-            .store
-            .write(move |tx| subscriptions::made(tx, &id))
-            .await;
+/// Tries one delivery, and writes down what became of it. One that must end leaves nothing behind: it was stopped with its
+/// subscription, or is tried again.
+async fn try_once(
+    app: &Arc<App>,
+    trust: &Trust,
+    due: &DueRow,
+    flight: &Flight,
+) -> Result<(), StoreError> {
+    let (id, of) = (due.id, due.subscription);
+    // Behind the taking of the place: what is stopped from now on ends this try.
+    let found = app.store.read(move |tx| {
+        let subscription = subscriptions::any(tx, &of)?.filter(|row| row.stopped.is_none());
+        Ok(subscription.zip(subscriptions::delivery(tx, &id)?))
+    });
+    let Some((subscription, delivery)) = found.await? else {
+        return Ok(());
     };
     let sent = match address::read(&subscription.url, &app.config.deliver_to) {
-        Ok(place) => send::send(trust, &place, &subscription, delivery).await,
+        Ok(place) => tokio::select! {
+            biased;
+            () = flight.must_end() => return Ok(()),
+            sent = send::send(trust, &place, &subscription, &delivery) => sent,
+        },
         Err(why) => Err(why),
     };
-    let (row, name) = (delivery.clone(), subscription.name.clone());
     let outcome = if sent.is_ok() { "delivered" } else { "failed" };
     app.metrics.sent(outcome);
+    let name = subscription.name.clone();
     let written = app.store.write(move |tx| {
+        // The subscription may have been stopped or deleted meanwhile, with what it had to send.
+        let Some(row) = subscriptions::delivery(tx, &id)? else {
+            return Ok(false);
+        };
         let tries = row.tries + 1;
         let Err(why) = sent else {
-            subscriptions::tried(tx, &id, "delivered")?;
-            return subscriptions::made(tx, &row.id);
+            subscriptions::tried(tx, &of, "delivered")?;
+            subscriptions::made(tx, &id)?;
+            return Ok(false);
         };
-        subscriptions::tried(tx, &id, &why)?;
-        match pause(tries) {
-            Some(pause) => {
-                tracing::warn!(
-                    "the subscription `{name}`: try {tries} of {} failed: {why}",
-                    row.id
-                );
-                subscriptions::later(tx, &row.id, tries, tx.now() + time::micros(pause))
-            }
-            None => {
-                let why = format!("a delivery failed {tries} times: {why}");
-                tracing::error!("the subscription `{name}` is stopped: {why}");
-                let tenant = subscriptions::tenant_of(tx, &id)?;
-                let detail = json!({ "name": name, "why": why });
-                audit::add(
-                    tx,
-                    tenant,
-                    "kael",
-                    "subscription.stop",
-                    &id.to_string(),
-                    &detail,
-                )?;
-                subscriptions::stop(tx, &id, Some(&why))
-            }
+        subscriptions::tried(tx, &of, &why)?;
+        if let Some(pause) = pause(tries) {
+            tracing::warn!("the subscription `{name}`: try {tries} of {id} failed: {why}");
+            subscriptions::later(tx, &id, tries, tx.now() + time::micros(pause))?;
+            return Ok(false);
         }
+        let why = format!("a delivery failed {tries} times: {why}");
+        tracing::error!("the subscription `{name}` is stopped: {why}");
+        let tenant = subscriptions::tenant_of(tx, &of)?;
+        let detail = json!({ "name": name, "why": why });
+        audit::add(
+            tx,
+            tenant,
+            "kael",
+            "subscription.stop",
+            &of.to_string(),
+            &detail,
+        )?;
+        subscriptions::stop(tx, &of, &why)?;
+        Ok(true)
     });
-    written.await
+    if written.await? {
+        app.deliveries.end_subscription(&of);
+    }
+    Ok(())
 }

@@ -32,11 +32,28 @@ pub(crate) struct SubscriptionRow {
     pub(crate) last_at: Option<i64>,
 }
 
-/// A delivery that is due.
+/// A delivery that is due, and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct DueRow {
+    pub(crate) id: Id,
+    pub(crate) subscription: Id,
+    pub(crate) tenant: i64,
+    pub(crate) url: String,
+}
+
+/// What is still to be sent of a subscription.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Deliveries that are made by themselves.
+    pub(crate) waiting: i64,
+    /// Deliveries of a backup, which a person lets go on.
+    pub(crate) held: i64,
+}
+
+/// A delivery that is still to be made.
 #[derive(Clone)]
 pub(crate) struct DeliveryRow {
     pub(crate) id: Id,
-    pub(crate) subscription: Id,
     pub(crate) event: String,
     pub(crate) body: String,
     /// How often it was tried.
@@ -65,16 +82,23 @@ statements! {
     WANTED_OF_RUN = "SELECT subscribed.tenant FROM srv_subscriptions AS subscribed JOIN srv_runs AS run \
                      ON run.tenant = subscribed.tenant WHERE run.id = ?1 LIMIT 1";
     TENANT_OF = "SELECT tenant FROM srv_subscriptions WHERE id = ?1";
-    WAITING = "SELECT count(*) FROM srv_deliveries WHERE subscription = ?1";
+    COUNT = "SELECT count(*) FROM srv_deliveries WHERE subscription = ?1 AND held = ?2";
     ADD = "INSERT INTO srv_deliveries (id, subscription, event, body, tries, next) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
-    // Few of each subscription: one that does not answer holds up no other.
-    DUE = "SELECT id, subscription, event, body, tries FROM (SELECT id, subscription, event, body, tries, next, \
-           row_number() OVER (PARTITION BY subscription ORDER BY next, id) AS place FROM srv_deliveries WHERE next <= ?1) \
-           WHERE place <= ?2 ORDER BY next, id LIMIT ?3";
-    NEXT = "SELECT min(next) FROM srv_deliveries";
+    // The first few of each subscription, and those of all tenants in turn. CROSS JOIN, so that what waits of one subscription
+    // costs the others nothing: deliveries are looked for by subscription.
+    DUE = "SELECT id, subscription, tenant, url FROM (SELECT delivery.id, delivery.subscription, subscribed.tenant, subscribed.url, \
+           delivery.next, row_number() OVER (PARTITION BY subscribed.tenant ORDER BY delivery.next, delivery.id) AS turn \
+           FROM srv_subscriptions AS subscribed CROSS JOIN srv_deliveries AS delivery \
+           WHERE subscribed.stopped IS NULL AND subscribed.tenant IN (SELECT id FROM srv_tenants WHERE disabled = 0) \
+           AND delivery.id IN (SELECT id FROM srv_deliveries WHERE subscription = subscribed.id AND held = 0 AND next <= ?1 \
+           ORDER BY next, id LIMIT ?2)) AS due ORDER BY turn, next, id LIMIT ?3";
+    DELIVERY = "SELECT id, event, body, tries FROM srv_deliveries WHERE id = ?1 AND held = 0";
+    NEXT = "SELECT min(next) FROM srv_deliveries WHERE next > ?1 AND held = 0";
     LATER = "UPDATE srv_deliveries SET tries = ?2, next = ?3 WHERE id = ?1";
     DROP_ONE = "DELETE FROM srv_deliveries WHERE id = ?1";
     DROP_OF = "DELETE FROM srv_deliveries WHERE subscription = ?1";
+    DROP_WAITING = "DELETE FROM srv_deliveries WHERE subscription = ?1 AND held = 0";
+    RELEASE = "UPDATE srv_deliveries SET held = 0, tries = 0, next = ?2 WHERE subscription = ?1 AND held = 1";
 }
 
 /// Adds a subscription. False if the tenant has one of that name.
@@ -120,10 +144,12 @@ pub(crate) fn tenant_of(tx: &Tx<'_>, id: &Id) -> Result<Option<i64>, StoreError>
 
 /// Deletes a subscription with its deliveries. False if the tenant has none of that id.
 pub(crate) fn delete(tx: &Tx<'_>, scoped: Scoped, id: &Id) -> Result<bool, StoreError> {
-    if tx.execute(DELETE, &[scoped.0.into(), id.into()])? == 0 {
+    if get(tx, scoped, id)?.is_none() {
         return Ok(false);
     }
-    tx.execute(DROP_OF, &[id.into()]).map(|_| true)
+    // First: their bytes are those of the tenant of the subscription.
+    tx.execute(DROP_OF, &[id.into()])?;
+    Ok(tx.execute(DELETE, &[scoped.0.into(), id.into()])? == 1)
 }
 
 /// Writes what became of a try.
@@ -132,13 +158,29 @@ pub(crate) fn tried(tx: &Tx<'_>, id: &Id, last: &str) -> Result<(), StoreError> 
     tx.execute(TRIED, &values).map(|_| ())
 }
 
-/// Sends nothing any more, and forgets what was to be sent; or sends again, without a reason.
-pub(crate) fn stop(tx: &Tx<'_>, id: &Id, why: Option<&str>) -> Result<(), StoreError> {
-    tx.execute(STOP, &[id.into(), why.into()])?;
-    match why {
-        Some(_) => tx.execute(DROP_OF, &[id.into()]).map(|_| ()),
-        None => Ok(()),
-    }
+/// Sends nothing any more, and forgets what was to be sent. What is held stays: a person has not decided yet.
+pub(crate) fn stop(tx: &Tx<'_>, id: &Id, why: &str) -> Result<(), StoreError> {
+    tx.execute(STOP, &[id.into(), Some(why).into()])?;
+    tx.execute(DROP_WAITING, &[id.into()]).map(|_| ())
+}
+
+/// Sends again, and what is held, too.
+pub(crate) fn resume(tx: &Tx<'_>, id: &Id) -> Result<(), StoreError> {
+    tx.execute(STOP, &[id.into(), None::<&str>.into()])?;
+    tx.execute(RELEASE, &[id.into(), tx.now().into()])
+        .map(|_| ())
+}
+
+/// What is still to be sent of a subscription.
+pub(crate) fn pending(tx: &Tx<'_>, id: &Id) -> Result<Pending, StoreError> {
+    let count = |held: i64| -> Result<i64, StoreError> {
+        let count = tx.first(COUNT, &[id.into(), held.into()], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    };
+    Ok(Pending {
+        waiting: count(0)?,
+        held: count(1)?,
+    })
 }
 
 /// The tenant of a run, if anybody there wants to hear of anything.
@@ -169,8 +211,7 @@ pub(crate) fn announce(
     }
     let data = data();
     for subscription in &wanted {
-        let waiting: Option<i64> = tx.first(WAITING, &[subscription.into()], |row| row.get(0))?;
-        if waiting.unwrap_or(0) >= MAX_WAITING {
+        if pending(tx, subscription)?.waiting >= MAX_WAITING {
             tracing::warn!(
                 "the subscription {subscription} has {MAX_WAITING} deliveries that wait: no more is told"
             );
@@ -191,27 +232,33 @@ pub(crate) fn announce(
     Ok(())
 }
 
-/// Deliveries that are due: at most `each` of a subscription.
-pub(crate) fn due(
-    tx: &Tx<'_>,
-    now: i64,
-    each: i64,
-    limit: i64,
-) -> Result<Vec<DeliveryRow>, StoreError> {
+/// Deliveries that are due, of tenants that are not disabled: at most `each` of a subscription.
+pub(crate) fn due(tx: &Tx<'_>, now: i64, each: i64, limit: i64) -> Result<Vec<DueRow>, StoreError> {
     tx.query(DUE, &[now.into(), each.into(), limit.into()], |row| {
-        Ok(DeliveryRow {
+        Ok(DueRow {
             id: Id::of(row.get(0)?),
             subscription: Id::of(row.get(1)?),
-            event: row.get(2)?,
-            body: row.get(3)?,
-            tries: row.get(4)?,
+            tenant: row.get(2)?,
+            url: row.get(3)?,
         })
     })
 }
 
-/// When the next delivery is due.
-pub(crate) fn next(tx: &Tx<'_>) -> Result<Option<i64>, StoreError> {
-    let next = tx.first(NEXT, &[], |row| row.get::<Option<i64>>(0))?;
+/// A delivery that is still to be made; none if it was made or given up, or is held.
+pub(crate) fn delivery(tx: &Tx<'_>, id: &Id) -> Result<Option<DeliveryRow>, StoreError> {
+    tx.first(DELIVERY, &[id.into()], |row| {
+        Ok(DeliveryRow {
+            id: Id::of(row.get(0)?),
+            event: row.get(1)?,
+            body: row.get(2)?,
+            tries: row.get(3)?,
+        })
+    })
+}
+
+/// When the next delivery behind a time is due.
+pub(crate) fn next(tx: &Tx<'_>, now: i64) -> Result<Option<i64>, StoreError> {
+    let next = tx.first(NEXT, &[now.into()], |row| row.get::<Option<i64>>(0))?;
     Ok(next.flatten())
 }
 
