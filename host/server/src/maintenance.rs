@@ -7,6 +7,7 @@ use kael_engine::confinement::Confinement;
 use kael_store::{Copied, Integrity, Mode, Store, StoreError, Tx};
 use serde_json::json;
 
+use crate::api::submit::KEY_LIVES;
 use crate::certificate::{self, Validity};
 use crate::config::ServeConfig;
 use crate::listen;
@@ -15,6 +16,7 @@ use crate::runner::ending::{self, Outcome};
 use crate::serve::store_file;
 use crate::tables::{audit, events, restore as forget, retention as kept, tenants};
 use crate::tenant::TenantSettings;
+use crate::triggers::restored::pass_over;
 use crate::walls;
 
 /// The file with everything that a server with these settings keeps.
@@ -114,6 +116,10 @@ pub struct Restored {
     pub begun: usize,
     /// Runs that had not begun: they are parked, too.
     pub not_begun: usize,
+    /// Fires of schedules that were due in the copy, or waited: they are missed.
+    pub missed: usize,
+    /// Deliveries to subscriptions that were still to be made: they are held.
+    pub held: usize,
     /// Tokens that are valid.
     pub tokens: usize,
     /// Where the store that was there is kept.
@@ -134,7 +140,11 @@ pub fn restore(config: &ServeConfig, from: &Path, revoke: bool) -> Result<Restor
 }
 
 fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
-    let mut restored = Restored::default();
+    let mut restored = Restored {
+        // First: what happens from here on is news.
+        held: forget::hold_deliveries(tx)?,
+        ..Restored::default()
+    };
     for (run, had_begun) in forget::open_runs(tx)? {
         let (message, count) = match had_begun {
             true => (
@@ -158,6 +168,8 @@ fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
         events::append(tx, &run, parked.kind(), &parked.event())?;
     }
     forget::drop_queues(tx)?;
+    restored.missed = pass_over(tx, tx.now())?;
+    forget::extend_keys(tx, tx.now() + KEY_LIVES)?;
     forget::drop_sessions(tx)?;
     if revoke {
         forget::drop_tokens(tx)?;
@@ -166,6 +178,8 @@ fn settle(tx: &Tx<'_>, revoke: bool) -> Result<Restored, StoreError> {
     let detail = json!({
         "begun": restored.begun,
         "not_begun": restored.not_begun,
+        "missed": restored.missed,
+        "held": restored.held,
         "tokens_revoked": revoke,
     });
     audit::add(
@@ -221,3 +235,6 @@ pub async fn prune(config: &ServeConfig, vacuum: bool) -> Result<Pruned, StoreEr
     }
     Ok(pruned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Copies of the store: made beside a server that works, put back, and nothing of them runs again.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,10 @@ use kael_tests::Kael;
 use serde_json::{Value, json};
 
 use super::Server;
+use super::hooks::{hook, send};
 use super::retention::on_the_machine;
+use super::scripts::printed;
+use super::subscriptions::{receive, run_of, sending_to};
 
 const CONFIG: &[&str] = &["--config", "serve.yaml"];
 
@@ -125,6 +129,53 @@ fn a_backup_is_made_under_load_and_nothing_of_it_runs_again() {
     assert!(
         record.contains("kael_queued_runs{tenant=\"default\"} 0"),
         "{record}"
+    );
+}
+
+#[test]
+fn what_a_backup_had_to_send_is_held_and_a_webhook_of_it_makes_no_second_run() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let session = Kael::new().shell("ok", "", "echo 1");
+    let (server, url) = sending_to(&session, &listener);
+    let token = server.token.clone();
+    let (path, secret) = hook(&server);
+    let taken = send(&server, &path, &secret, "d-1", "x").is(202).json();
+    printed(&server, taken["run"].as_str().expect("a run"));
+    let new = json!({ "name": "chat", "url": url, "events": ["run.finished"] });
+    let made = server.post("/v1/subscriptions", &new).is(201).json();
+    let before = server.submit("print(1)");
+    let first = receive(&listener, "500 Internal Server Error");
+    assert_eq!(run_of(&first), before);
+    assert_eq!(db(&session, &["backup", "copy.db"]).0, 0);
+    assert_eq!(server.terminate(), Some(0));
+    let (code, stdout, stderr) = db(&session, &["restore", "copy.db", "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let restored: Value = serde_json::from_str(&stdout).expect("a document");
+    assert_eq!(
+        (&restored["held"], &restored["missed"]),
+        (&json!(1), &json!(0))
+    );
+    let server = Server::restart_with(&session, &token, CONFIG);
+    let listed = server.get("/v1/subscriptions").is(200).json();
+    let listed = &listed["subscriptions"][0];
+    assert_eq!(
+        (&listed["held"], &listed["waiting"]),
+        (&json!(1), &json!(0)),
+        "{listed}"
+    );
+    let again = send(&server, &path, &secret, "d-1", "x").is(202).json();
+    assert_eq!(again["run"], taken["run"]);
+    // What happens now is told, and what was to be told before is not.
+    let run = server.submit("print(2)");
+    assert_eq!(run_of(&receive(&listener, "204 No Content")), run);
+    let id = made["id"].as_str().expect("an id");
+    server
+        .post(&format!("/v1/subscriptions/{id}/resume"), &json!({}))
+        .is(200);
+    let released = receive(&listener, "204 No Content");
+    assert_eq!(
+        (run_of(&released), released.header("kael-delivery")),
+        (before, first.header("kael-delivery"))
     );
 }
 

@@ -9,6 +9,8 @@ statements! {
     OPEN = "SELECT id, started IS NOT NULL FROM srv_runs WHERE ended IS NULL AND state IN (0, 1, 5) ORDER BY id";
     DROP_QUEUE = "DELETE FROM srv_queue";
     DROP_LATER = "DELETE FROM srv_later";
+    HOLD = "UPDATE srv_deliveries SET held = 1";
+    EXTEND_KEYS = "UPDATE srv_run_keys SET expires = ?1 WHERE expires < ?1";
     DROP_SESSIONS = "DELETE FROM srv_sessions";
     DROP_SIGN_INS = "DELETE FROM srv_sign_ins";
     DROP_TOKENS = "DELETE FROM srv_tokens";
@@ -29,6 +31,16 @@ pub(crate) fn drop_queues(tx: &Tx<'_>) -> Result<(), StoreError> {
         tx.execute(statement, &[])?;
     }
     Ok(())
+}
+
+/// Keeps what was still to be delivered until a person decides: it may have arrived since. How many deliveries.
+pub(crate) fn hold_deliveries(tx: &Tx<'_>) -> Result<usize, StoreError> {
+    tx.execute(HOLD, &[])
+}
+
+/// Keeps the idempotency keys of requests and webhooks until that time at least: who got no answer sends again.
+pub(crate) fn extend_keys(tx: &Tx<'_>, until: i64) -> Result<(), StoreError> {
+    tx.execute(EXTEND_KEYS, &[until.into()]).map(|_| ())
 }
 
 /// Ends the sessions of browsers, and the one-time links that begin one.

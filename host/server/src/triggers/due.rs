@@ -72,15 +72,34 @@ pub(crate) fn due(calendar: &Calendar, due: i64, now: i64, catch_up: CatchUp) ->
     };
     fires.dedup();
     let first = fires.first().copied().unwrap_or(now + 1);
-    let missed = std::iter::successors(Some(due), |last| calendar.after(*last))
-        .take_while(|at| *at < first)
-        .take(COUNTED)
-        .count();
     Due {
-        missed: (missed > 0).then_some((due, missed)),
+        missed: missed(calendar, due, first),
         next: calendar.after(now),
         fires,
     }
+}
+
+/// What is due at `now`, of which nothing fires.
+pub(crate) fn passed_over(calendar: &Calendar, due: i64, now: i64) -> Due {
+    let next = if due > now {
+        Some(due)
+    } else {
+        calendar.after(now)
+    };
+    Due {
+        fires: Vec::new(),
+        missed: missed(calendar, due, now + 1),
+        next,
+    }
+}
+
+/// The first of the times from `due` until another one, and how many there are.
+fn missed(calendar: &Calendar, due: i64, until: i64) -> Option<(i64, usize)> {
+    let count = std::iter::successors(Some(due), |last| calendar.after(*last))
+        .take_while(|at| *at < until)
+        .take(COUNTED)
+        .count();
+    (count > 0).then_some((due, count))
 }
 
 /// The times from the later of two to `now`. `due` itself is one.
@@ -148,6 +167,16 @@ mod tests {
         assert_eq!(both.fires, [DAY + MINUTE]);
         let both = due(&minutely, DAY, DAY + MINUTE, CatchUp::Last);
         assert_eq!(both.fires, [DAY, DAY + MINUTE]);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_counted_and_does_not_fire() {
+        let hourly = calendar("0 * * * *");
+        let over = passed_over(&hourly, DAY, DAY + 150 * MINUTE);
+        assert_eq!((over.fires, over.missed), (vec![], Some((DAY, 3))));
+        assert_eq!(over.next, Some(DAY + 180 * MINUTE));
+        let early = passed_over(&hourly, DAY, DAY - 1);
+        assert_eq!((early.missed, early.next), (None, Some(DAY)));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //!
 //! A trigger makes a run like any other: in the queue, with the tenant's actions, policy, limits and
 //! shares. `calendar` says when a schedule is due, `due` which of those times fire, `fire` writes fires and
-//! their runs in one transaction, and `scheduler` is the loop around them. `clock` sees clocks that step,
-//! `signature` checks who sends a webhook, and `stored` reads stored scripts.
+//! their runs in one transaction, and `scheduler` is the loop around them. `restored` keeps what a backup had
+//! still to fire from firing. `clock` sees clocks that step, `signature` checks who sends a webhook, and `stored` reads stored scripts.
 
 pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod due;
 pub(crate) mod fire;
 pub(crate) mod plan;
+pub(crate) mod restored;
 pub(crate) mod scheduler;
 pub(crate) mod signature;
 pub(crate) mod stored;

@@ -147,6 +147,10 @@ fn restored(seen: &Restored) -> Said {
         "restored: {} runs that had begun and {} that had not are parked, and go on when a person says so\n",
         seen.begun, seen.not_begun
     );
+    text += &format!(
+        "{} fires of schedules are missed, and {} deliveries to subscriptions are held until a person resumes those\n",
+        seen.missed, seen.held
+    );
     if let Some(path) = &seen.replaced {
         text += &format!("the store that was there is kept as {}\n", shown(path));
     }
@@ -160,6 +164,8 @@ fn restored(seen: &Restored) -> Said {
         "ok": true,
         "begun": seen.begun,
         "not_begun": seen.not_begun,
+        "missed": seen.missed,
+        "held": seen.held,
         "tokens": seen.tokens,
         "replaced": seen.replaced,
     });
