@@ -26,9 +26,11 @@ mod wasi_ctx;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::OnceCell;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, oneshot};
+use tokio::task::{JoinError, JoinHandle};
 
 use command::WasiCommand;
 use compiler::Compiler;
@@ -188,12 +190,9 @@ impl Wasm {
                 ended
             }
         };
-        // Runs in a task of its own, so that its computing time does not count for the script.
         let dirs = definition.grants.dirs.iter();
-        let task = Task {
-            handle: tokio::spawn(running),
-            folders: dirs.map(|dir| self.repo.join(&dir.path)).collect(),
-        };
+        let folders = dirs.map(|dir| self.repo.join(&dir.path)).collect();
+        let task = Task::start(running, folders);
         let ended = task.within(definition.timeout.duration()).await;
         let traces = Traces {
             stdout: stdout.take(),
@@ -250,18 +249,44 @@ impl ExecutorFactory for WasmFactory {
 
 /// A running instance. Dropping this ends it at the next tick.
 struct Task {
-    handle: JoinHandle<Ended>,
+    handle: JoinHandle<Option<Ended>>,
+    /// Its receiver notices that this is dropped.
+    _over: oneshot::Sender<()>,
     /// The folders that it can use.
     folders: Vec<PathBuf>,
 }
 
 impl Task {
+    /// Runs an instance on a thread of its own. Its computing time does not count for the script,
+    /// and an instruction that takes seconds, which no tick interrupts, holds up nothing else: the
+    /// threads that drive runs look at their limits and at signals.
+    fn start(running: impl Future<Output = Ended> + Send + 'static, folders: Vec<PathBuf>) -> Self {
+        let (over, is_over) = oneshot::channel::<()>();
+        let runtime = Handle::current();
+        let work = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = is_over => None,
+                    ended = running => Some(ended),
+                }
+            })
+        };
+        Self {
+            handle: tokio::task::spawn_blocking(work),
+            _over: over,
+            folders,
+        }
+    }
+
     /// None if it takes longer.
-    async fn within(
-        mut self,
-        time: std::time::Duration,
-    ) -> Option<Result<Ended, tokio::task::JoinError>> {
-        tokio::time::timeout(time, &mut self.handle).await.ok()
+    async fn within(mut self, time: Duration) -> Option<Result<Ended, JoinError>> {
+        match tokio::time::timeout(time, &mut self.handle).await {
+            // It ends without an answer only when this is dropped.
+            Ok(Ok(ended)) => ended.map(Ok),
+            Ok(Err(error)) => Some(Err(error)),
+            Err(_) => None,
+        }
     }
 }
 
@@ -270,6 +295,7 @@ impl Drop for Task {
         if self.handle.is_finished() {
             return;
         }
+        // One that has no thread yet is not begun.
         self.handle.abort();
         fifo_unblock::after(
             self.handle.abort_handle(),

@@ -5,6 +5,7 @@ mod files;
 mod folders;
 mod gate;
 mod http;
+mod long_instructions;
 mod network;
 mod server;
 mod trusted;
