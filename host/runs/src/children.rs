@@ -24,8 +24,15 @@ const RUNNING: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 A
 const END: &str =
     "UPDATE runs SET state = 5, ended = ?2, wake = NULL, epoch = epoch + 1 WHERE id = ?1";
 
+const FOLLOW: &str = "INSERT INTO followers (run, follower) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const FOLLOWS: &str = "SELECT 1 FROM followers WHERE run = ?1 AND follower = ?2";
+const FOLLOWERS: &str = "SELECT follower FROM followers WHERE run = ?1";
+const LETTER: &str = "SELECT n FROM inbox WHERE run = ?1 AND once = ?2";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 8] = [START, FAMILY, THERE, KEPT, PARENT, LEFT, RUNNING, END];
+pub(crate) const ALL: [&str; 12] = [
+    START, FAMILY, THERE, KEPT, PARENT, LEFT, RUNNING, END, FOLLOW, FOLLOWS, FOLLOWERS, LETTER,
+];
 
 /// How deep runs may start runs, and how many one family may have.
 const MAX_DEPTH: i64 = 8;
@@ -134,9 +141,43 @@ pub(crate) fn is_child(
 ) -> Result<bool, StoreError> {
     let values = [Value::from(child), Value::from(parent)];
     let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
+    if found.is_some()
+        || tx
+            .first(FOLLOWS, &values, |row| row.get::<i64>(0))?
+            .is_some()
+    {
+        return Ok(true);
+    }
     // One that was removed since has left its end with its parent.
-    let once = format!("child:{}", RunId::from_bytes(*child));
-    Ok(found.is_some() || inbox::is_there(tx, parent, &once)?)
+    inbox::is_there(tx, parent, &once(child))
+}
+
+/// A fork may wait for those of these runs that the run before it has started. They stay that run's.
+pub(crate) fn follow(
+    tx: &Tx<'_>,
+    parent: &[u8; 16],
+    fork: &[u8; 16],
+    runs: &[RunId],
+) -> Result<(), StoreError> {
+    for run in runs.iter().map(RunId::bytes) {
+        let (mine, letter) = (is_child(tx, parent, run)?, once(run));
+        if !mine || inbox::is_there(tx, fork, &letter)? {
+            continue;
+        }
+        let values = [Value::from(parent), Value::Text(&letter)];
+        match tx.first(LETTER, &values, |row| row.get::<i64>(0))? {
+            Some(number) => inbox::copy(tx, parent, fork, number as u64)?,
+            None => {
+                tx.execute(FOLLOW, &[Value::from(run), Value::from(fork)])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the letter with the end of a run is known by: it comes once.
+fn once(run: &[u8; 16]) -> String {
+    format!("child:{}", RunId::from_bytes(*run))
 }
 
 /// A run is over: its parent is told, and the runs that it has started are cancelled, unless they are to go on. Those
@@ -162,14 +203,15 @@ fn end_family(
     let parent = tx.first(PARENT, &[Value::from(run)], |row| {
         row.get::<Option<[u8; 16]>>(0)
     })?;
-    if let Some(parent) = parent.flatten() {
+    let followers = tx.query(FOLLOWERS, &[Value::from(run)], |row| row.get(0))?;
+    for told in parent.flatten().into_iter().chain(followers) {
         let id = RunId::from_bytes(*run).to_string();
-        let (letter, once) = (letter(state, ending), format!("child:{id}"));
+        let (letter, once) = (letter(state, ending), once(run));
         // A run that a limit has ended may go on, and end again: its first end is what counts. A parent that was removed
         // asks for nothing any more.
-        let is_kept = tx.first(KEPT, &[Value::from(&parent)], |row| row.get::<i64>(0))?;
-        if is_kept.is_some() && !inbox::is_there(tx, &parent, &once)? {
-            inbox::put(tx, &parent, 1, [&id, &letter, "kael"], Some(&once))?;
+        let is_kept = tx.first(KEPT, &[Value::from(&told)], |row| row.get::<i64>(0))?;
+        if is_kept.is_some() && !inbox::is_there(tx, &told, &once)? {
+            inbox::put(tx, &told, 1, [&id, &letter, "kael"], Some(&once))?;
         }
     }
     let running = tx.query(RUNNING, &[Value::from(run)], |row| row.get(0))?;

@@ -5,7 +5,7 @@ use kael_engine::run_info::RunId;
 use kael_store::StoreError;
 use thiserror::Error;
 
-use crate::Refusal;
+use crate::{NoFork, Refusal};
 
 /// Why something cannot be done with a run.
 #[derive(Debug, Error)]
@@ -81,6 +81,16 @@ pub enum RunsError {
         call: u64,
         /// Why.
         why: Refusal,
+    },
+    /// It cannot be forked at that entry.
+    #[error("run {id} cannot be forked at entry {at}: {why}")]
+    Fork {
+        /// The run.
+        id: RunId,
+        /// The entry.
+        at: u64,
+        /// Why.
+        why: NoFork,
     },
     /// A document is none.
     #[error("{0}")]

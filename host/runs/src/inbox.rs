@@ -16,8 +16,11 @@ const AFTER: &str = "SELECT n, kind, name, payload, sender FROM inbox WHERE run 
                      ORDER BY n LIMIT 1000";
 const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
 
+const COPY: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
+                    SELECT ?2, n, kind, name, payload, sender, once, at FROM inbox WHERE run = ?1 AND n = ?3";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 5] = [PUT, THERE, COUNT, AFTER, WAKE];
+pub(crate) const ALL: [&str; 6] = [PUT, THERE, COUNT, AFTER, WAKE, COPY];
 
 /// Signals that a run may get, bytes of all of them, of each, and of its name.
 const MAX_SIGNALS: i64 = 10_000;
@@ -126,6 +129,18 @@ pub(crate) fn is_there(tx: &Tx<'_>, run: &[u8; 16], once: &str) -> Result<bool, 
     let values = [Value::from(run), Value::Text(once)];
     let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
     Ok(found.is_some())
+}
+
+/// Gives another run the letter of that number, under the same number.
+pub(crate) fn copy(
+    tx: &Tx<'_>,
+    from: &[u8; 16],
+    to: &[u8; 16],
+    number: u64,
+) -> Result<(), StoreError> {
+    let number = Value::Int(number as i64);
+    tx.execute(COPY, &[Value::from(from), Value::from(to), number])?;
+    Ok(())
 }
 
 /// What has come after the letter of that number.

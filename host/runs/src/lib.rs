@@ -3,7 +3,7 @@
 //! [`Runs`] is the door. `begin` writes a run down before its script starts and gives the journal that the engine
 //! writes; `resume` gives everything that a run needs to go on in another process. The rest is for people: `list`,
 //! `show`, `signal`, `decide`, `resolve`, `cancel`, `remove`, `verify`, `export`. `waiting` are the runs that someone
-//! should `resume`.
+//! should `resume`, and `fork` makes a new run of the beginning of another.
 //!
 //! A run belongs to the process that holds its lock ([`kael_store::RunLock`]); the log itself is the fence: an entry
 //! that does not follow the last one is refused, so that a process that has lost a run cannot begin its next effect.
@@ -21,11 +21,13 @@ mod counts;
 mod error;
 pub mod export;
 mod family;
+mod fork;
 mod inbox;
 mod limits;
 mod load;
 mod look;
 mod mailbox;
+mod no_fork;
 mod refusal;
 mod resume;
 mod row;
@@ -45,6 +47,7 @@ pub use error::RunsError;
 pub use family::Family;
 pub use inbox::Signal;
 pub use look::{RunView, Verified};
+pub use no_fork::NoFork;
 pub use refusal::Refusal;
 pub use resume::{Replayable, Resumable, Script};
 pub use row::{RunRow, State};
@@ -158,6 +161,7 @@ mod tests {
             &bundle::ALL,
             &children::ALL,
             &conclude::ALL,
+            &fork::ALL,
             &inbox::ALL,
             &load::ALL,
             &resume::ALL,

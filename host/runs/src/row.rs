@@ -8,7 +8,8 @@ use kael_store::{Row, StoreError, Tx, Value};
 use crate::RunsError;
 
 const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
-                       created, started, ended, ending, usage, status, parent, tenant";
+                       created, started, ended, ending, usage, status, parent, tenant, \
+                       forked_from, forked_at";
 
 /// In which state a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +113,8 @@ pub struct RunRow {
     pub status: Option<String>,
     /// The run that has started it.
     pub parent: Option<RunId>,
+    /// The run of whose beginning it was made, and up to which entry.
+    pub forked: Option<(RunId, i64)>,
     pub(crate) tenant: i64,
 }
 
@@ -136,6 +139,10 @@ impl RunRow {
             status: row.get(15)?,
             parent: row.get::<Option<[u8; 16]>>(16)?.map(RunId::from_bytes),
             tenant: row.get(17)?,
+            forked: row
+                .get::<Option<[u8; 16]>>(18)?
+                .map(RunId::from_bytes)
+                .zip(row.get(19)?),
         })
     }
 

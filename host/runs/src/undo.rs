@@ -9,7 +9,8 @@ use crate::{Family, RunRow, Runs, RunsError, State, children, load, look, sink, 
 
 const STATE: &str = "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, wake = NULL, epoch = epoch + 1 \
                      WHERE id = ?1";
-const REMOVE: [&str; 6] = [
+const REMOVE: [&str; 7] = [
+    "DELETE FROM followers WHERE run = ?1 OR follower = ?1",
     "DELETE FROM decisions WHERE run = ?1",
     "DELETE FROM journal WHERE run = ?1",
     "DELETE FROM output WHERE run = ?1",
@@ -23,8 +24,9 @@ const BUNDLES: &str =
     "DELETE FROM bundles WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.bundle = bundles.digest)";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 9] = [
-    STATE, PART, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], BUNDLES,
+pub(crate) const ALL: [&str; 10] = [
+    STATE, PART, REMOVE[0], REMOVE[1], REMOVE[2], REMOVE[3], REMOVE[4], REMOVE[5], REMOVE[6],
+    BUNDLES,
 ];
 
 impl Runs {

@@ -3,6 +3,7 @@
 mod approvals;
 mod budgets;
 mod crash;
+mod fork;
 mod going_on;
 mod look;
 mod survives;

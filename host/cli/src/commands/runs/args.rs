@@ -191,6 +191,23 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new run of the beginning of another one.
+    ///
+    /// The new run has what the other one had done up to an entry of its journal, and goes on from there with runs resume: its
+    /// script sees the same answers up to that entry, and from there on it is a run of its own. It cannot be forked where an
+    /// effect had begun and had not ended.
+    #[command(after_help = "Example:\n  kael-host runs fork 0199c3f2 --at 12")]
+    Fork {
+        /// The run.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The number of the last entry that the new run has, as `runs show` tells it.
+        #[arg(long, value_name = "SEQ")]
+        at: u64,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the journal of a run, a line of JSON for each entry.
     #[command(after_help = "Example:\n  kael-host runs export 0199c3f2 > run.jsonl")]
     Export {

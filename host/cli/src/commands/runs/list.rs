@@ -63,6 +63,8 @@ pub(super) fn document(row: &RunRow, state: &str) -> Value {
         "reason": row.reason,
         "status": row.status,
         "parent": row.parent.map(|parent| parent.to_string()),
+        "forked_from": row.forked.map(|(run, _)| run.to_string()),
+        "forked_at": row.forked.map(|(_, at)| at),
         "script": row.name,
         "created": time(row.created),
         "ended": row.ended.map(time),

@@ -2,6 +2,7 @@
 
 mod approvals;
 pub(crate) mod args;
+mod fork;
 mod list;
 mod replay;
 mod resume;
@@ -97,6 +98,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             approvals::decide(runs, of, &decision.digest, yes, note, as_json)
         }
         RunsCommand::Rm { ids, force, .. } => remove(runs, ids, *force, as_json),
+        RunsCommand::Fork { id, at, .. } => fork::fork(runs, id, *at, as_json),
         RunsCommand::Export { id, .. } => export(runs, id),
         RunsCommand::Verify { id, .. } => verify(shared, runs, id, as_json),
     };
@@ -115,6 +117,7 @@ fn is_json(command: &RunsCommand) -> bool {
         | RunsCommand::Rm { json, .. }
         | RunsCommand::Replay { json, .. }
         | RunsCommand::Work { json, .. }
+        | RunsCommand::Fork { json, .. }
         | RunsCommand::Export { json, .. }
         | RunsCommand::Verify { json, .. } => *json,
         RunsCommand::Approve { decision } | RunsCommand::Deny { decision } => decision.json,
@@ -133,6 +136,10 @@ fn refused(shared: &Shared, error: &RunsError, as_json: bool) -> u8 {
         ),
         RunsError::Undecided { .. } => (
             Some("kael-host runs approvals prints the calls that wait"),
+            exit::USAGE,
+        ),
+        RunsError::Fork { .. } => (
+            Some("kael-host runs show prints the entries with their numbers"),
             exit::USAGE,
         ),
         RunsError::State { .. } | RunsError::Document(_) => (None, exit::USAGE),

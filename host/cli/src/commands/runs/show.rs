@@ -44,6 +44,9 @@ pub(super) fn show(runs: &Runs, id: &str, output: bool, as_json: bool) -> Result
     if let Some(parent) = &row.parent {
         text += &format!("\nparent   {parent}");
     }
+    if let Some((from, at)) = &row.forked {
+        text += &format!("\nforked   from {from} at entry {at}");
+    }
     text += &format!("\ncreated  {}\n", time(row.created));
     if let Some(ended) = row.ended {
         text += &format!("ended    {}\n", time(ended));
