@@ -65,6 +65,11 @@ pub(super) fn say(text: &str, code: u8) -> u8 {
     written(code, |out| out.write_all(text.as_bytes()))
 }
 
+/// Writes something long to stdout, and returns the exit code.
+pub(super) fn say_by(code: u8, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
+    written(code, write)
+}
+
 /// Writes piece by piece, for as long as the reader may take, and says with which exit code that
 /// ends.
 fn written(code: u8, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {

@@ -9,7 +9,7 @@ use crate::{RunsError, texts};
 const THERE: &str = "SELECT 1 FROM bundles WHERE digest = ?1 AND guest = ?2";
 const ADD: &str = "INSERT INTO bundles (digest, guest, origin, prepared, at) \
                    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-const GET: &str = "SELECT prepared FROM bundles WHERE digest = ?1 AND guest = ?2";
+const GET: &str = "SELECT prepared, origin FROM bundles WHERE digest = ?1 AND guest = ?2";
 
 #[cfg(test)]
 pub(crate) const ALL: [&str; 3] = [THERE, ADD, GET];
@@ -18,8 +18,8 @@ pub(crate) const ALL: [&str; 3] = [THERE, ADD, GET];
 #[derive(Debug)]
 pub struct StoredRepo {
     pub(crate) digest: [u8; 32],
-    bytes: Vec<u8>,
-    origin: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) origin: String,
 }
 
 impl StoredRepo {
@@ -65,10 +65,25 @@ pub(crate) fn get(
     digest: &[u8; 32],
     guest: &[u8; 32],
 ) -> Result<Option<RepoSnapshot>, RunsError> {
-    let values = [Value::from(digest), Value::from(guest)];
-    let found = tx.first(GET, &values, |row| row.get::<Vec<u8>>(0))?;
-    match found.filter(|bytes| texts::digest(bytes) == *digest) {
-        Some(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(document)?)),
+    match stored(tx, digest, guest)? {
+        Some(repo) => Ok(Some(serde_json::from_slice(&repo.bytes).map_err(document)?)),
         None => Ok(None),
     }
+}
+
+/// The same as the store has it.
+pub(crate) fn stored(
+    tx: &Tx<'_>,
+    digest: &[u8; 32],
+    guest: &[u8; 32],
+) -> Result<Option<StoredRepo>, RunsError> {
+    let values = [Value::from(digest), Value::from(guest)];
+    let found = tx.first(GET, &values, |row| {
+        Ok(StoredRepo {
+            digest: *digest,
+            bytes: row.get(0)?,
+            origin: row.get(1)?,
+        })
+    })?;
+    Ok(found.filter(|repo| texts::digest(&repo.bytes) == *digest))
 }

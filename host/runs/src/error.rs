@@ -92,6 +92,11 @@ pub enum RunsError {
         /// Why.
         why: NoFork,
     },
+    /// Another run has its id.
+    #[error(
+        "there is another run {0} here, or an older state of it: kael-host runs rm removes that one"
+    )]
+    OtherRun(RunId),
     /// A document is none.
     #[error("{0}")]
     Document(String),

@@ -6,6 +6,7 @@ use kael_engine::units::ByteSize;
 use kael_store::{StoreError, Tx, Value};
 use serde::de::IgnoredAny;
 
+use crate::archive::Letter as Kept;
 use crate::{RunRow, Runs, RunsError, State};
 
 const PUT: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
@@ -16,11 +17,15 @@ const AFTER: &str = "SELECT n, kind, name, payload, sender FROM inbox WHERE run 
                      ORDER BY n LIMIT 1000";
 const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
 
+const ALL_OF: &str =
+    "SELECT n, kind, name, payload, sender, once, at FROM inbox WHERE run = ?1 ORDER BY n";
+const PLACE: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const COPY: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once, at) \
                     SELECT ?2, n, kind, name, payload, sender, once, at FROM inbox WHERE run = ?1 AND n = ?3";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 6] = [PUT, THERE, COUNT, AFTER, WAKE, COPY];
+pub(crate) const ALL: [&str; 8] = [PUT, THERE, COUNT, AFTER, WAKE, ALL_OF, PLACE, COPY];
 
 /// Signals that a run may get, bytes of all of them, of each, and of its name.
 const MAX_SIGNALS: i64 = 10_000;
@@ -129,6 +134,44 @@ pub(crate) fn is_there(tx: &Tx<'_>, run: &[u8; 16], once: &str) -> Result<bool, 
     let values = [Value::from(run), Value::Text(once)];
     let found = tx.first(THERE, &values, |row| row.get::<i64>(0))?;
     Ok(found.is_some())
+}
+
+/// All that has come for a run.
+pub(crate) fn all(tx: &Tx<'_>, run: &[u8; 16]) -> Result<Vec<Kept>, StoreError> {
+    tx.query(ALL_OF, &[Value::from(run)], |row| {
+        Ok(Kept {
+            number: row.get(0)?,
+            what: row.get(1)?,
+            name: row.get(2)?,
+            payload: row.get(3)?,
+            sender: row.get(4)?,
+            once: row.get(5)?,
+            at: row.get(6)?,
+        })
+    })
+}
+
+/// Puts letters of a run that comes from elsewhere under the numbers that its journal has them by. What people have decided
+/// elsewhere is nothing here: no digest is on it.
+pub(crate) fn place(tx: &Tx<'_>, run: &[u8; 16], letters: &[Kept]) -> Result<(), StoreError> {
+    for letter in letters {
+        let name = match letter.what {
+            0 | 1 => &*letter.name,
+            _ => "",
+        };
+        let values = [
+            Value::from(run),
+            Value::Int(letter.number),
+            Value::Int(letter.what),
+            Value::Text(name),
+            Value::from(&letter.payload),
+            Value::from(&letter.sender),
+            Value::from(letter.once.as_deref()),
+            Value::Int(letter.at),
+        ];
+        tx.execute(PLACE, &values)?;
+    }
+    Ok(())
 }
 
 /// Gives another run the letter of that number, under the same number.

@@ -13,15 +13,18 @@
 //! [`server`] is what it needs inside its own transactions.
 
 mod approvals;
+pub mod archive;
 mod begin;
 mod bundle;
 mod children;
 mod conclude;
 mod counts;
+mod entry_document;
 mod error;
 pub mod export;
 mod family;
 mod fork;
+mod import;
 mod inbox;
 mod limits;
 mod load;
@@ -45,6 +48,7 @@ pub use conclude::Conclusion;
 pub use counts::StoredCounts;
 pub use error::RunsError;
 pub use family::Family;
+pub use import::Imported;
 pub use inbox::Signal;
 pub use look::{RunView, Verified};
 pub use no_fork::NoFork;
@@ -162,6 +166,7 @@ mod tests {
             &children::ALL,
             &conclude::ALL,
             &fork::ALL,
+            &import::ALL,
             &inbox::ALL,
             &load::ALL,
             &resume::ALL,

@@ -93,6 +93,13 @@ impl Runs {
                 why: "only a run that is not over, or that a limit has ended, can go on",
             });
         }
+        if row.is_imported {
+            return Err(RunsError::State {
+                id,
+                state: "imported".to_owned(),
+                why: "it can be looked at; runs import --trust FILE lets it go on, with the actions repo that the file brings",
+            });
+        }
         let (bytes, epoch) = (*id.bytes(), row.epoch);
         let died = i64::from(row.state == State::Running);
         let taken = self.store.write(move |tx| {

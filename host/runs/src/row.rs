@@ -9,7 +9,7 @@ use crate::RunsError;
 
 const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
                        created, started, ended, ending, usage, status, parent, tenant, \
-                       forked_from, forked_at";
+                       forked_from, forked_at, imported";
 
 /// In which state a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,11 @@ impl State {
     fn of(number: i64) -> Self {
         let found = Self::ALL.into_iter().find(|state| state.number() == number);
         found.unwrap_or(Self::Parked)
+    }
+
+    /// The state of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
     /// Whether nothing more happens in it, unless a person continues it.
@@ -115,6 +120,8 @@ pub struct RunRow {
     pub parent: Option<RunId>,
     /// The run of whose beginning it was made, and up to which entry.
     pub forked: Option<(RunId, i64)>,
+    /// Whether it came from a file that is not trusted: it does not go on here.
+    pub is_imported: bool,
     pub(crate) tenant: i64,
 }
 
@@ -143,6 +150,7 @@ impl RunRow {
                 .get::<Option<[u8; 16]>>(18)?
                 .map(RunId::from_bytes)
                 .zip(row.get(19)?),
+            is_imported: row.get::<i64>(20)? != 0,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Runs that are written down: what is in their journals, and how they go on after their process has died.
 
 mod approvals;
+mod archive;
 mod budgets;
 mod crash;
 mod fork;

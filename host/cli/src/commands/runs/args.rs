@@ -208,13 +208,32 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print the journal of a run, a line of JSON for each entry.
+    /// Print all of a run, in lines of JSON: its journal, a line for each entry, its script, its files, its actions repo and its
+    /// output.
     #[command(after_help = "Example:\n  kael-host runs export 0199c3f2 > run.jsonl")]
     Export {
         /// The run.
         #[arg(value_name = "ID")]
         id: String,
         /// Changes nothing: the journal is JSON in any case.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take in a run that runs export has printed, perhaps on another machine.
+    ///
+    /// The run can be looked at: runs show, replay, verify, fork. It brings the actions repo that it calls, which names
+    /// programs: it goes on here only if you trust the file as you trust an actions repo.
+    #[command(
+        after_help = "Examples:\n  kael-host runs import run.jsonl\n  kael-host runs import --trust run.jsonl"
+    )]
+    Import {
+        /// The file, or - for stdin.
+        #[arg(value_name = "FILE")]
+        file: OsString,
+        /// The run may go on here, with the actions repo of the file. It must not go on elsewhere, too.
+        #[arg(long)]
+        trust: bool,
+        /// Print one JSON document.
         #[arg(long)]
         json: bool,
     },

@@ -3,6 +3,7 @@
 mod approvals;
 pub(crate) mod args;
 mod fork;
+mod import;
 mod list;
 mod replay;
 mod resume;
@@ -15,14 +16,14 @@ use crate::args::Shared;
 use crate::durable::{problem, store_in};
 use crate::exit;
 use crate::report::{self, Problem};
-use crate::terminal::{say, say_json};
+use crate::terminal::{say, say_by, say_json};
 use kael_engine::environment::Environment;
 use kael_engine::journal::Verdict;
 use kael_engine::limits::Limits;
 use kael_engine::run_info::RunId;
 use kael_engine::runtime::RunReport;
 use kael_engine::sandbox::Output;
-use kael_runs::{Runs, RunsError, Signal, Verified, export};
+use kael_runs::{Runs, RunsError, Signal, Verified, archive};
 
 use args::{ResolveWord, Runs as Arguments, RunsCommand};
 
@@ -100,6 +101,9 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
         RunsCommand::Rm { ids, force, .. } => remove(runs, ids, *force, as_json),
         RunsCommand::Fork { id, at, .. } => fork::fork(runs, id, *at, as_json),
         RunsCommand::Export { id, .. } => export(runs, id),
+        RunsCommand::Import { file, trust, .. } => {
+            return import::import(shared, runs, file, *trust, as_json);
+        }
         RunsCommand::Verify { id, .. } => verify(shared, runs, id, as_json),
     };
     outcome.unwrap_or_else(|error| refused(shared, &error, as_json))
@@ -118,6 +122,7 @@ fn is_json(command: &RunsCommand) -> bool {
         | RunsCommand::Replay { json, .. }
         | RunsCommand::Work { json, .. }
         | RunsCommand::Fork { json, .. }
+        | RunsCommand::Import { json, .. }
         | RunsCommand::Export { json, .. }
         | RunsCommand::Verify { json, .. } => *json,
         RunsCommand::Approve { decision } | RunsCommand::Deny { decision } => decision.json,
@@ -142,7 +147,9 @@ fn refused(shared: &Shared, error: &RunsError, as_json: bool) -> u8 {
             Some("kael-host runs show prints the entries with their numbers"),
             exit::USAGE,
         ),
-        RunsError::State { .. } | RunsError::Document(_) => (None, exit::USAGE),
+        RunsError::OtherRun(_) | RunsError::State { .. } | RunsError::Document(_) => {
+            (None, exit::USAGE)
+        }
         RunsError::Busy(_) => (Some("wait until that process has ended"), exit::USAGE),
         RunsError::Broken { .. } => (
             Some("kael-host runs verify says where"),
@@ -222,8 +229,8 @@ fn remove(runs: &Runs, ids: &[String], force: bool, as_json: bool) -> Result<u8,
 }
 
 fn export(runs: &Runs, id: &str) -> Result<u8, RunsError> {
-    let view = runs.show(runs.find(id)?)?;
-    Ok(say(&export::lines(&view.row, &view.log?), exit::SUCCESS))
+    let run = runs.export(runs.find(id)?)?;
+    Ok(say_by(exit::SUCCESS, |out| archive::write(&run, out)))
 }
 
 fn verify(shared: &Shared, runs: &Runs, id: &str, as_json: bool) -> Result<u8, RunsError> {

@@ -1,0 +1,220 @@
+//! Takes runs out of the store as files, and takes files in as runs.
+
+use kael_engine::journal::Batch;
+use kael_engine::run_info::RunId;
+use kael_engine::text::unhex;
+use kael_store::{StoreError, Tx, Value};
+
+use crate::archive::{self, Archive, Head};
+use crate::begin::own_guest;
+use crate::stored_args::{StoredArgs, document};
+use crate::{RunRow, Runs, RunsError, State, StoredRepo, bundle, inbox, load, sink, texts};
+
+const INSERT: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
+                      takeovers, created, started, ended, ending, usage, imported) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, 0, ?11, ?12, ?13, ?14, ?15, ?16)";
+const TRUST: &str = "UPDATE runs SET imported = 0 WHERE id = ?1";
+
+#[cfg(test)]
+pub(crate) const ALL: [&str; 2] = [INSERT, TRUST];
+
+/// What became of a file with a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The run.
+    pub run: RunId,
+    /// Whether it was not here before.
+    pub is_new: bool,
+    /// Its state.
+    pub state: State,
+    /// The version of Kael that began it, if that one has another Lua runtime: then it cannot go on here.
+    pub other_guest: Option<String>,
+}
+
+impl Runs {
+    /// All of a run, as a file has it.
+    ///
+    /// # Errors
+    /// When there is no such run, its journal is damaged, or something of it is missing.
+    pub fn export(&self, id: RunId) -> Result<Archive, RunsError> {
+        self.store
+            .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|row| archived(tx, &row))))?
+    }
+
+    /// Takes a run in. It can be looked at; it may go on only when `may_go_on` says that the file is trusted, because it
+    /// brings the actions repo that the run calls. A run that is here already stays as it is.
+    ///
+    /// # Errors
+    /// When another run has its id, or the store cannot be written.
+    pub fn import(&self, archive: Archive, may_go_on: bool) -> Result<Imported, RunsError> {
+        let id = archive.run();
+        let begin = archive.log.begin();
+        let other_guest = (begin.guest != own_guest()).then(|| begin.version.clone());
+        let tenant = self.tenant;
+        let writing = self.store.write(move |tx| {
+            let there = match RunRow::get(tx, id) {
+                Ok(row) => Some(row.state),
+                Err(RunsError::Unknown(_)) => None,
+                Err(error) => return Ok(Err(error)),
+            };
+            let state = match there {
+                Some(state) => {
+                    if !load::rows(tx, id)?.starts_with(archive.log.rows()) {
+                        return Ok(Err(RunsError::OtherRun(id)));
+                    }
+                    state
+                }
+                None => put(tx, tenant, &archive)?,
+            };
+            if may_go_on {
+                tx.execute(TRUST, &[Value::from(id.bytes())])?;
+            }
+            Ok(Ok((there.is_none(), state)))
+        });
+        let (is_new, state) = writing.wait()??;
+        Ok(Imported {
+            run: id,
+            is_new,
+            state,
+            other_guest,
+        })
+    }
+}
+
+fn archived(tx: &Tx<'_>, row: &RunRow) -> Result<Archive, RunsError> {
+    let id = row.id;
+    let missing = |what| RunsError::Missing { id, what };
+    let log = load::log(tx, id)?;
+    let begin = log.begin();
+    let script = texts::get(tx, row.tenant, &begin.script)?.ok_or(missing("its script"))?;
+    let mut texts = vec![(begin.script, script)];
+    let args: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
+    for (_, digest) in &args.inputs {
+        let lost = || missing("a file of --input");
+        let digest = unhex(digest).ok_or_else(lost)?;
+        if texts.iter().all(|(other, _)| *other != digest) {
+            let text = texts::get(tx, row.tenant, &digest)?.ok_or_else(lost)?;
+            texts.push((digest, text));
+        }
+    }
+    let (mut origin, mut repo) = (None, None);
+    if begin.bundle != [0; 32] {
+        let stored = bundle::stored(tx, &begin.bundle, &begin.guest)?;
+        let stored = stored.ok_or(missing("its actions repo"))?;
+        (origin, repo) = (Some(stored.origin), Some(stored.bytes));
+    }
+    let head = Head {
+        format: archive::FORMAT,
+        kael: env!("CARGO_PKG_VERSION").to_owned(),
+        run: id.to_string(),
+        state: row.state.name().to_owned(),
+        reason: row.reason.clone(),
+        created: row.created,
+        started: row.started,
+        ended: row.ended,
+        ending: row.ending.clone(),
+        usage: row.usage.clone(),
+        status: row.status.clone(),
+        args: row.args.clone(),
+        limits: row.limits.clone(),
+        origin,
+    };
+    Ok(Archive {
+        run: id,
+        head,
+        letters: inbox::all(tx, id.bytes())?,
+        texts,
+        repo,
+        output: load::output(tx, id)?,
+        log,
+    })
+}
+
+/// Writes a run down that is not here. One that was not over is parked: nothing of it goes on by itself.
+fn put(tx: &Tx<'_>, tenant: i64, archive: &Archive) -> Result<State, StoreError> {
+    let (id, head, begin) = (archive.run.bytes(), &archive.head, archive.log.begin());
+    let (state, reason) = match State::named(&head.state) {
+        Some(state) if state.is_over() => (state, head.reason.as_deref()),
+        _ => (State::Parked, Some("imported")),
+    };
+    for (_, text) in &archive.texts {
+        texts::put(tx, tenant, id, text)?;
+    }
+    if let Some(bytes) = &archive.repo {
+        let repo = StoredRepo {
+            digest: begin.bundle,
+            bytes: bytes.clone(),
+            origin: head.origin.clone().unwrap_or_default(),
+        };
+        repo.put(tx, &begin.guest)?;
+    }
+    let values = [
+        Value::from(id),
+        Value::Int(tenant),
+        Value::Int(state.number()),
+        Value::from(reason),
+        Value::from(&begin.name),
+        Value::from(&begin.script),
+        Value::from(archive.repo.as_ref().map(|_| &begin.bundle)),
+        Value::from(&begin.guest),
+        Value::from(&head.args),
+        Value::from(&head.limits),
+        Value::Int(head.created),
+        Value::from(head.started),
+        Value::from(head.ended),
+        Value::from(head.ending.as_deref()),
+        Value::from(head.usage.as_deref()),
+        Value::Int(1),
+    ];
+    tx.change_one(INSERT, &values, "the run is there already")?;
+    let batch = Batch {
+        rows: archive.log.rows().to_vec(),
+        output: archive.output.clone(),
+        offset: 0,
+        status: head.status.clone(),
+    };
+    sink::append(tx, id, &batch)?;
+    inbox::place(tx, id, &archive.letters)?;
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::tests::archive;
+
+    #[test]
+    fn another_run_of_the_same_id_is_refused_and_the_same_run_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let imported = runs.import(archive(), false).expect("imported");
+        assert!(imported.is_new && imported.other_guest.is_some());
+        let shorter = || Archive {
+            log: archive().log.up_to(2),
+            ..archive()
+        };
+        for same in [archive(), shorter()] {
+            assert!(!runs.import(same, false).expect("the same").is_new);
+        }
+        let id = archive().run();
+        assert!(runs.show(id).expect("a run").row.is_imported);
+        assert_eq!(runs.output(id).expect("its output"), archive().output);
+        runs.remove(id, true).expect("removed");
+        // What is here has fewer entries, or others.
+        runs.import(shorter(), true).expect("imported");
+        assert!(!runs.show(id).expect("a run").row.is_imported);
+        let refused = runs.import(archive(), false);
+        assert!(matches!(refused, Err(RunsError::OtherRun(other)) if other == id));
+    }
+
+    #[test]
+    fn a_run_of_another_guest_is_kept_and_cannot_be_resumed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let id = runs.import(archive(), true).expect("imported").run;
+        let kept = runs.export(id).expect("exported");
+        assert_eq!(kept.log.entries(), archive().log.entries());
+        assert!(matches!(runs.resume(id), Err(RunsError::Guest { .. })));
+        assert!(matches!(runs.fork(id, 0), Err(RunsError::Guest { .. })));
+    }
+}
