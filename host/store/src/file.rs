@@ -28,6 +28,10 @@ pub enum Mode {
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// How often a lock that another process has is tried again, and the time between two tries.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Statements that a connection keeps compiled.
 const STATEMENTS: usize = 128;
 
@@ -74,11 +78,7 @@ impl Files {
         locks.push(".lock");
         let locks = PathBuf::from(locks);
         let whole = open_private(&locks).map_err(failed)?;
-        let operation = match mode {
-            Mode::Shared => FlockOperation::NonBlockingLockShared,
-            Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
-        };
-        flock(&whole, operation).map_err(|errno| match errno {
+        lock(&whole, mode).map_err(|errno| match errno {
             rustix::io::Errno::WOULDBLOCK => StoreError::InUse {
                 path: path.to_owned(),
             },
@@ -242,6 +242,24 @@ fn own_as(file: &Path, other: &Path) -> io::Result<()> {
         // Who may not give files away has made this one as it is to be.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         done => done,
+    }
+}
+
+/// Locks the whole. What a server has started holds its descriptors until it runs its own program, or has noticed that the
+/// server was killed: who comes next waits a little for that.
+fn lock(whole: &File, mode: Mode) -> Result<(), rustix::io::Errno> {
+    let (operation, mut tries) = match mode {
+        Mode::Shared => (FlockOperation::NonBlockingLockShared, 0),
+        Mode::Exclusive => (FlockOperation::NonBlockingLockExclusive, TRIES),
+    };
+    loop {
+        match flock(whole, operation) {
+            Err(rustix::io::Errno::WOULDBLOCK) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is left when the server dies, and how it ends when it is asked to.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use kael_tests::Kael;
 use serde_json::json;
 
@@ -137,6 +140,29 @@ fn asked_twice_the_server_stops_its_runs_at_once() {
         .post(&format!("/v1/runs/{run}/cancel"), &json!({}))
         .is(202);
     assert_eq!(server.ended(&run)["state"], "cancelled");
+}
+
+#[test]
+fn a_server_waits_a_moment_for_what_a_killed_one_has_started() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    server.kill();
+    // What the server had started may still have its descriptors.
+    let mut holds = Command::new("flock")
+        .arg(session.path().join("data/server/store/serve.db.lock"))
+        .args(["sh", "-c", "echo held; sleep 0.5"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("flock starts");
+    let mut line = String::new();
+    BufReader::new(holds.stdout.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("a line");
+    assert_eq!(line, "held\n");
+    let server = Server::restart(&session, &token);
+    server.get("/readyz").is(200);
+    holds.wait().expect("it ends");
 }
 
 #[test]

@@ -132,8 +132,10 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
-        let started: Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let started: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
+            stdout.read_to_string(&mut line).ok();
+            panic!("{error}: {line}")
+        });
         let address = started["address"].as_str().expect("an address").to_owned();
         Self {
             child,
