@@ -222,15 +222,16 @@ fn of_run<'a>(rules: &'a Rulebook, definition: &Definition) -> Vec<(usize, &'a B
 /// The budgets over windows of time that count the calls of an action, each count once.
 fn over_time<'a>(rules: &'a Rulebook, definition: &Definition) -> Vec<&'a Budget> {
     let places = rules.budgets_of(definition).iter();
-    let budgets = places.filter_map(|at| rules.budgets().get(*at));
-    let mut timed: Vec<&Budget> = budgets.filter(|budget| budget.per.is_some()).collect();
+    let budgets = places.filter_map(|at| Some((*at, rules.budgets().get(*at)?)));
+    let mut timed: Vec<(usize, &Budget)> =
+        budgets.filter(|(_, budget)| budget.per.is_some()).collect();
+    let waits = |budget: &Budget| budget.over == WhenSpent::Wait;
     if timed.len() > 1 {
         // Those that say the same share a count, and the smallest holds.
-        let waits = |budget: &Budget| budget.over == WhenSpent::Wait;
-        timed.sort_by_key(|budget| (budget.identity, budget.calls, waits(budget)));
-        timed.dedup_by_key(|budget| budget.identity);
+        timed.sort_by_key(|(_, budget)| (budget.identity, budget.calls, waits(budget)));
+        timed.dedup_by_key(|(_, budget)| budget.identity);
         // One that denies decides before one that waits.
-        timed.sort_by_key(|budget| (waits(budget), budget.source.line));
+        timed.sort_by_key(|(at, budget)| (waits(budget), *at));
     }
-    timed
+    timed.into_iter().map(|(_, budget)| budget).collect()
 }
