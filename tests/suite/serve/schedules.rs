@@ -125,6 +125,14 @@ fn a_schedule_says_when_it_fires_and_what_is_wrong_with_it() {
     assert_eq!(names(&rest.json()), [nightly]);
     assert!(rest.json()["next"].is_null(), "{}", rest.body);
     server.get("/v1/schedules?limit=0").is(400);
+    let page = enter(&server, &server.token);
+    let all = page.get("/schedules").is(200).body;
+    assert!(all.contains("missed") && !all.contains("cursor="), "{all}");
+    let first = page.get("/schedules?limit=1").is(200).body;
+    assert!(
+        first.contains("/schedules?cursor=far") && !first.contains("missed"),
+        "{first}"
+    );
 }
 
 #[test]
