@@ -15,7 +15,7 @@ use kael_engine::runtime::{Repo, RepoOptions, Runtime};
 use kael_engine::units::{ByteSize, TimeLimit};
 use kael_secrets::{Secrets, Store as SecretStore};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::keep::Keep;
@@ -173,6 +173,9 @@ pub(crate) fn ceiling() -> Limits {
     }
 }
 
+/// Bodies of a tenant's webhooks that are read at the same time.
+const MAX_READ: usize = 32;
+
 /// A tenant, ready for its runs.
 pub(crate) struct Tenant {
     pub(crate) id: i64,
@@ -195,6 +198,8 @@ pub(crate) struct Tenant {
     /// One loading at a time.
     loading: AsyncMutex<()>,
     checker: AsyncMutex<Option<Arc<Checker>>>,
+    /// Places for bodies of its webhooks, whose senders are not known yet.
+    pub(crate) reading: Semaphore,
 }
 
 type Loaded = Result<Option<Arc<Repo>>, String>;
@@ -260,6 +265,7 @@ impl Tenant {
             repo: Mutex::default(),
             loading: AsyncMutex::default(),
             checker: AsyncMutex::default(),
+            reading: Semaphore::new(MAX_READ),
         })
     }
 

@@ -254,6 +254,42 @@ fn a_delivery_has_bounds_and_the_quotas_of_its_tenant() {
 }
 
 #[test]
+fn who_sends_slowly_holds_up_no_other_tenant() {
+    let server = Server::owning(Kael::new());
+    let (path, secret) = hook(&server);
+    server.make_tenant("acme", &json!({}));
+    let acme = server.make_token("acme", "manager");
+    let ask = |method: &str, path: &str, body: &Value| server.ask(method, path, Some(&acme), body);
+    let script = json!({ "script": "return 1" });
+    ask("PUT", "/v1/scripts/take", &script).is(200);
+    let new = json!({ "name": "slow", "script": "take" });
+    let made = ask("POST", "/v1/hooks", &new).is(201).json();
+    let slow = format!("/v1/hooks/in/{}", made["id"].as_str().expect("an id"));
+    // More than are read at the same time, of which none comes whole.
+    let head = format!(
+        "POST {slow} HTTP/1.0\r\nHost: {}\r\nContent-Length: 5\r\n\r\nxx",
+        server.address
+    );
+    let streams: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).expect("a connection");
+            stream.write_all(head.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    // Before and after the server has looked at all of them.
+    for number in 0..50 {
+        send(&server, &path, &secret, &format!("d{number}"), "x").is(202);
+    }
+    // The first of the others waits still.
+    for mut stream in streams {
+        stream.set_nonblocking(true).expect("set");
+        let waits = stream.read(&mut [0; 1]).expect_err("no answer yet");
+        assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock, "{waits}");
+    }
+}
+
+#[test]
 fn what_is_signed_is_one_delivery_wherever_it_is_cut() {
     let server = Server::owning(Kael::new());
     let (path, secret) = hook(&server);

@@ -22,7 +22,8 @@ use crate::time;
 use crate::triggers;
 use crate::triggers::signature::Sent;
 
-/// Bodies that are read at the same time: of all webhooks, as nobody is known before a body was read.
+/// Bodies that are read at the same time: of all webhooks, as nobody is known before a body was read. Those of one tenant
+/// are bounded by itself, so that senders that send slowly hold up no other tenant's.
 static READING: Semaphore = Semaphore::const_new(256);
 /// Bytes of the id of a delivery, and of the name of its event.
 const MAX_HEADER: usize = 200;
@@ -84,6 +85,7 @@ async fn deliver(app: &Arc<App>, id: &str, request: Request) -> Result<String, P
     };
     let (parts, body) = request.into_parts();
     let body = {
+        let _of_tenant = tenant.reading.acquire().await;
         let _one = READING.acquire().await;
         extract::short(body).await?
     };
