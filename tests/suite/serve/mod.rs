@@ -27,6 +27,7 @@ mod secrets;
 mod subscriptions;
 mod tenants;
 mod traces;
+mod webhooks;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

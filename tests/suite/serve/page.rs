@@ -107,6 +107,7 @@ fn pages_show_what_there_is_and_nothing_is_markup() {
         &format!("/runs/{run}"),
         "/runs",
         "/catalog",
+        "/webhooks",
         "/tokens",
         "/tenants",
         "/audit",
@@ -207,13 +208,22 @@ fn a_viewer_finds_no_way_to_do_more() {
         !page.contains("New run") && !page.contains("/tokens") && !page.contains("/tenants"),
         "{page}"
     );
-    for path in ["/tokens", "/tenants", "/audit", "/runs/new"] {
+    for path in ["/tokens", "/tenants", "/audit", "/runs/new", "/webhooks"] {
         browser.get(path).is(403);
     }
     let csrf = browser.csrf();
     for (path, body) in [
         ("/runs/new", "script=print(1)"),
         ("/tokens", "name=x&role=viewer"),
+        ("/webhooks", "name=x&script=x"),
+        (
+            "/webhooks/subscriptions",
+            "name=x&url=https%3A%2F%2Fexample.org&run.finished=on",
+        ),
+        (
+            "/webhooks/0197a3c2-0000-7000-8000-000000000000/delete",
+            "a=b",
+        ),
         ("/tenants/choose", "tenant=default"),
     ] {
         assert_eq!(
@@ -246,6 +256,7 @@ fn pages_need_a_session_and_show_nothing_of_another_tenant() {
         "/runs",
         "/runs/new",
         "/catalog",
+        "/webhooks",
         "/tokens",
         "/audit",
         "/tenants",
@@ -256,6 +267,8 @@ fn pages_need_a_session_and_show_nothing_of_another_tenant() {
             "/runs/new",
             &cancel,
             "/tokens",
+            "/webhooks",
+            "/webhooks/subscriptions",
             "/tenants/choose",
             "/logout",
         ]

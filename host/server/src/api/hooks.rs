@@ -11,6 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::extract::{Body, Names};
+use super::nothing;
 use super::removal::Removal;
 use crate::app::App;
 use crate::auth::Scope;
@@ -192,10 +193,16 @@ pub(crate) async fn delete(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Response, Problem> {
+    remove(&app, &scope, &id).await?;
+    Ok(nothing())
+}
+
+/// Deletes a webhook.
+pub(crate) async fn remove(app: &App, scope: &Scope, id: &str) -> Result<(), Problem> {
     let removal = Removal {
         noun: "webhook",
         event: "hook.delete",
         delete: hooks::delete,
     };
-    removal.run(&app, &scope, &id).await
+    removal.run(app, scope, id).await
 }

@@ -1,10 +1,9 @@
 //! Deleting something that has an id, and writing down who did.
 
-use axum::response::Response;
 use kael_store::{StoreError, Tx};
 use serde_json::json;
 
-use super::{extract, nothing};
+use super::extract;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
@@ -22,7 +21,7 @@ pub(super) struct Removal {
 
 impl Removal {
     /// Deletes what an id names, for a manager of its tenant.
-    pub(super) async fn run(self, app: &App, scope: &Scope, id: &str) -> Result<Response, Problem> {
+    pub(super) async fn run(self, app: &App, scope: &Scope, id: &str) -> Result<(), Problem> {
         scope.needs(Role::Manager)?;
         let id = extract::id(self.noun, id)?;
         let (scoped, by) = (scope.scoped(), scope.caller.name.clone());
@@ -41,7 +40,7 @@ impl Removal {
             Ok(deleted)
         });
         match written.await? {
-            true => Ok(nothing()),
+            true => Ok(()),
             false => Err(Problem::not_found(self.noun, id)),
         }
     }

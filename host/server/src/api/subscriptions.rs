@@ -12,6 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::extract::{self, Body, Names};
+use super::nothing;
 use super::removal::Removal;
 use crate::app::App;
 use crate::auth::Scope;
@@ -116,6 +117,13 @@ pub(crate) async fn list(
     scope: Scope,
 ) -> Result<Json<Subscriptions>, Problem> {
     scope.needs(Role::Manager)?;
+    Ok(Json(Subscriptions {
+        subscriptions: all(&app, &scope).await?,
+    }))
+}
+
+/// The subscriptions of the tenant.
+pub(crate) async fn all(app: &App, scope: &Scope) -> Result<Vec<Subscription>, Problem> {
     let scoped = scope.scoped();
     let found = app.store.read(move |tx| {
         let rows = subscriptions::list(tx, scoped)?.into_iter();
@@ -125,9 +133,7 @@ pub(crate) async fn list(
         });
         shown.collect::<Result<Vec<_>, StoreError>>()
     });
-    Ok(Json(Subscriptions {
-        subscriptions: found.await?,
-    }))
+    Ok(found.await?)
 }
 
 /// Subscribe to events: each is sent to an address, signed, at least once.
@@ -148,6 +154,16 @@ pub(crate) async fn create(
     Body(new): Body<NewSubscription>,
 ) -> Result<Response, Problem> {
     scope.needs(Role::Manager)?;
+    let made = make(&app, &scope, new).await?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+/// Makes a subscription.
+pub(crate) async fn make(
+    app: &App,
+    scope: &Scope,
+    new: NewSubscription,
+) -> Result<MadeSubscription, Problem> {
     let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
     check_name("subscription", &new.name)?;
     address::read(&new.url, &app.config.deliver_to).map_err(invalid)?;
@@ -195,11 +211,10 @@ pub(crate) async fn create(
         Ok(Ok(()))
     });
     written.await??;
-    let made = MadeSubscription {
+    Ok(MadeSubscription {
         secret,
         subscription,
-    };
-    Ok((StatusCode::CREATED, Json(made)).into_response())
+    })
 }
 
 /// Send again what a subscription wants, after it was stopped or the server was restored from a backup.
@@ -217,7 +232,16 @@ pub(crate) async fn resume(
     Names(id): Names<String>,
 ) -> Result<Json<Subscription>, Problem> {
     scope.needs(Role::Manager)?;
-    let id = extract::id("subscription", &id)?;
+    Ok(Json(send_again(&app, &scope, &id).await?))
+}
+
+/// Lets a subscription send again.
+pub(crate) async fn send_again(
+    app: &App,
+    scope: &Scope,
+    id: &str,
+) -> Result<Subscription, Problem> {
+    let id = extract::id("subscription", id)?;
     let (scoped, by) = (scope.scoped(), scope.caller.name.clone());
     let written = app.store.write(move |tx| {
         if subscriptions::get(tx, scoped, &id)?.is_none() {
@@ -240,7 +264,7 @@ pub(crate) async fn resume(
         .await?
         .ok_or_else(|| Problem::not_found("subscription", id))?;
     app.deliveries.wake();
-    Ok(Json(resumed))
+    Ok(resumed)
 }
 
 /// Delete a subscription, with what it has not sent yet. Behind the answer nothing of it is sent.
@@ -255,14 +279,20 @@ pub(crate) async fn delete(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Response, Problem> {
+    remove(&app, &scope, &id).await?;
+    Ok(nothing())
+}
+
+/// Deletes a subscription, and waits until nothing of it is being sent.
+pub(crate) async fn remove(app: &App, scope: &Scope, id: &str) -> Result<(), Problem> {
     let removal = Removal {
         noun: "subscription",
         event: "subscription.delete",
         delete: subscriptions::delete,
     };
-    let removed = removal.run(&app, &scope, &id).await?;
+    removal.run(app, scope, id).await?;
     app.deliveries
-        .ended(&extract::id("subscription", &id)?)
+        .ended(&extract::id("subscription", id)?)
         .await;
-    Ok(removed)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements};
+use super::{Scoped, statements, tokens};
 use crate::id::Id;
 
 /// A webhook as the store has it.
@@ -15,7 +15,7 @@ pub(crate) struct HookRow {
     pub(crate) script: String,
     /// The key of signatures.
     pub(crate) secret: String,
-    /// Who made it: the token, and its name.
+    /// Who made it: the token, in the store the first one of its family, and its name.
     pub(crate) token: Id,
     pub(crate) submitter: String,
     pub(crate) created: i64,
@@ -33,13 +33,14 @@ statements! {
 
 /// Adds a webhook. False if the tenant has one of that name.
 pub(crate) fn insert(tx: &Tx<'_>, row: &HookRow) -> Result<bool, StoreError> {
+    let person = tokens::root(tx, &row.token)?;
     let values: [Value<'_>; 8] = [
         (&row.id).into(),
         row.tenant.into(),
         (&row.name).into(),
         (&row.script).into(),
         (&row.secret).into(),
-        (&row.token).into(),
+        (&person).into(),
         (&row.submitter).into(),
         row.created.into(),
     ];

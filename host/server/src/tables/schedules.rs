@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements};
+use super::{Scoped, statements, tokens};
 use crate::id::Id;
 
 /// A schedule as the store has it.
@@ -57,13 +57,14 @@ statements! {
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, row: &ScheduleRow) -> Result<(), StoreError> {
+    let person = tokens::root(tx, &row.token)?;
     let values: [Value<'_>; 13] = [
         (&row.id).into(),
         row.tenant.into(),
         (&row.name).into(),
         row.version.into(),
         (&row.settings).into(),
-        (&row.token).into(),
+        (&person).into(),
         (&row.submitter).into(),
         i64::from(row.paused).into(),
         row.due.into(),
@@ -77,11 +78,12 @@ pub(crate) fn insert(tx: &Tx<'_>, row: &ScheduleRow) -> Result<(), StoreError> {
 
 /// Writes what a person changed.
 pub(crate) fn update(tx: &Tx<'_>, row: &ScheduleRow) -> Result<(), StoreError> {
+    let person = tokens::root(tx, &row.token)?;
     let values: [Value<'_>; 9] = [
         (&row.id).into(),
         row.version.into(),
         (&row.settings).into(),
-        (&row.token).into(),
+        (&person).into(),
         (&row.submitter).into(),
         i64::from(row.paused).into(),
         row.due.into(),

@@ -9,11 +9,12 @@ use crate::problem::Problem;
 use crate::role::Role;
 
 /// The pages that the navigation lists: path, name, and the role that it needs.
-const PAGES: [(&str, &str, Role); 10] = [
+const PAGES: [(&str, &str, Role); 11] = [
     ("/runs", "Runs", Role::Viewer),
     ("/approvals", "Approvals", Role::Viewer),
     ("/scripts", "Scripts", Role::Viewer),
     ("/schedules", "Schedules", Role::Viewer),
+    ("/webhooks", "Webhooks", Role::Manager),
     ("/catalog", "Actions", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
     ("/secrets", "Secrets", Role::Manager),

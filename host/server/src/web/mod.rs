@@ -11,6 +11,7 @@ mod assets;
 mod audit;
 mod catalog;
 mod chart;
+mod hooks;
 mod layout;
 mod run;
 mod runs;
@@ -55,6 +56,13 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/schedules", get(schedules::show).post(schedules::put))
         .route("/schedules/{name}", get(schedules::detail))
         .route("/schedules/{name}/{what}", post(schedules::act))
+        .route("/webhooks", get(hooks::show).post(hooks::make_hook))
+        .route("/webhooks/{id}/delete", post(hooks::delete_hook))
+        .route("/webhooks/subscriptions", post(hooks::subscribe))
+        .route(
+            "/webhooks/subscriptions/{id}/{what}",
+            post(hooks::change_subscription),
+        )
         .route("/catalog", get(catalog::show))
         .route("/secrets", get(secrets::show).post(secrets::set))
         .route("/secrets/delete", post(secrets::delete))
