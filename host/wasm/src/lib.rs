@@ -173,7 +173,9 @@ impl Wasm {
             stderr: stderr.clone(),
         };
         let network = NetworkPolicy::new(&definition.grants.network, "the definition's `network`");
-        let wasi = wasi_ctx::make(definition, &self.environment, &self.repo, streams, &network)?;
+        let hidden = || self.sources.hidden();
+        let (environment, repo) = (&self.environment, &self.repo);
+        let wasi = wasi_ctx::make(definition, environment, repo, streams, &network, hidden)?;
         let allowed = Allowed {
             memory: definition.limits.memory.unwrap_or(DEFAULT_MEMORY),
             cpu: definition.limits.cpu,

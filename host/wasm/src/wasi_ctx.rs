@@ -26,12 +26,14 @@ pub(super) struct Streams {
 }
 
 /// Makes the context. Folders are opened here, so a later change of their paths has no effect.
+/// `hidden` says what is hidden from actions beside Kael's own.
 pub(super) fn make(
     definition: &Definition,
     environment: &Environment,
     repo: &std::path::Path,
     streams: Streams,
     network: &NetworkPolicy,
+    hidden: impl FnOnce() -> Vec<std::path::PathBuf>,
 ) -> Result<WasiP1Ctx, ActionError> {
     let mut wasi = WasiCtx::builder();
     let given = streams.given;
@@ -57,7 +59,10 @@ pub(super) fn make(
         };
         wasi.env(name, value);
     }
-    let places = Places::new(repo, environment);
+    let mut places = Places::new(repo, environment);
+    if !definition.grants.dirs.is_empty() {
+        places = places.hiding(hidden());
+    }
     for dir in &definition.grants.dirs {
         let perms = if dir.writable {
             FsPerms::ReadWrite
@@ -71,7 +76,7 @@ pub(super) fn make(
         };
         let purpose = match dir.writable {
             true => Use::Write,
-            false => Use::Read,
+            false => Use::Reads,
         };
         let opened = places
             .open(&dir.path.to_string_lossy(), purpose)

@@ -42,15 +42,38 @@ fn trusted_files_are_not_writable() {
     let session = reader("");
     fs::rename(session.path().join("data"), session.path().join("other")).expect("a name");
     symlink("other", session.path().join("data")).expect("a link");
-    let ran = session
-        .script("print(select(2, pcall(actions.t.m, { ['do'] = 'read', path = '/data/x' })))");
-    assert!(
-        ran.exits(0)
-            .stdout
-            .contains("leads through a symbolic link"),
-        "{}",
-        ran.stdout
-    );
+    session
+        .script("print(1)")
+        .exits(3)
+        .says("leads through a symbolic link");
+}
+
+#[test]
+fn nothing_of_kaels_and_no_home_folder_is_given_for_reading() {
+    let session = |path: &str| {
+        let fields = format!("dirs = {{ ['/d'] = {{ path = '{path}' }} }}");
+        let own = Kael::new()
+            .file("data/secrets/x", "")
+            .file("keys/key", "")
+            .file("home/x", "");
+        let at = own.path().display().to_string();
+        let own = own
+            .env("KAEL_SECRET_KEY_FILE", &format!("{at}/keys/key"))
+            .env("HOME", &format!("{at}/home"));
+        define(own, "m", &module(), &fields.replace("AT", &at))
+    };
+    for (path, why) in [
+        ("AT/data/secrets", "is where Kael keeps its own things"),
+        ("AT/data", "is where Kael keeps its own things"),
+        ("AT/keys", "is or holds what is hidden from actions"),
+        ("AT/home", "is a home folder or holds one"),
+        ("..", "is a home folder or holds one"),
+        ("/", "is a home folder or holds one"),
+        ("/proc", "belongs to the kernel"),
+    ] {
+        let ran = session(path).script("print(1)");
+        ran.exits(3).says("field 'dirs[\"/d\"]' `").says(why);
+    }
 }
 
 /// A small file that takes a compiler minutes and gigabytes: thousands of locals that live across

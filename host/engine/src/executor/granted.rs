@@ -39,9 +39,9 @@ pub struct Places {
 /// What an action does with what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It reads it, by a grant or by `dirs`.
+    /// It reads it, by a grant of the policy.
     Read,
-    /// It is one of the things that it reads alone, by `reads`.
+    /// It reads it, by `reads` or by `dirs` of its definition.
     Reads,
     /// It writes it.
     Write,
@@ -81,7 +81,7 @@ impl Places {
 
     /// The same with files and folders that are hidden from actions.
     #[must_use]
-    pub(crate) fn hiding(self, hidden: Vec<PathBuf>) -> Self {
+    pub fn hiding(self, hidden: Vec<PathBuf>) -> Self {
         // A link is followed by its name, too.
         let both = |path: PathBuf| [real(&path), path];
         Self {
@@ -327,7 +327,7 @@ mod tests {
                 );
             }
         }
-        // A grant and `dirs` are not judged for reading.
+        // What the policy grants for reading is not judged.
         assert_eq!(session.refused_for("AT/home", Use::Read), None);
     }
 

@@ -104,43 +104,47 @@ pub(crate) fn problems(
     problems
 }
 
-/// What is wrong with what the definitions of a repo name in `reads`.
+/// What is wrong with what the definitions of a repo give for reading.
 fn wrong_reads(
     catalog: &Catalog,
     repo: &Path,
     environment: &Environment,
     hidden: impl FnOnce() -> Vec<PathBuf>,
 ) -> Vec<DefinitionError> {
-    let named =
-        |definition: &Definition| definition.reads.as_ref().is_some_and(|all| !all.is_empty());
-    let mut naming = catalog
-        .iter()
-        .filter(|(_, definition)| named(definition))
-        .peekable();
+    let given = catalog.iter().flat_map(|(_, definition)| {
+        let given = for_reading(definition).into_iter();
+        given.map(move |(field, path)| (definition, field, path))
+    });
+    let given: Vec<_> = given.collect();
     // To say what is hidden takes a look at files of the operator's.
-    if naming.peek().is_none() {
+    if given.is_empty() {
         return Vec::new();
     }
     let places = Places::new(repo, environment).hiding(hidden());
     let mut problems = Vec::new();
-    for (_, definition) in naming {
-        for path in definition.reads.iter().flatten() {
-            let judged = match places.open(path, Use::Reads) {
-                Err(Refused::Missing) => places
-                    .path_of(path)
-                    .and_then(|path| places.judge_path(&real(&plain(&path)), Use::Reads)),
-                Err(Refused::For(why)) => Err(why),
-                Ok(_) => Ok(()),
-            };
-            if let Err(why) = judged {
-                problems.push(DefinitionError {
-                    location: definition.location.clone(),
-                    error: format!("field 'reads' `{path}` {why}"),
-                });
-            }
+    for (definition, field, path) in given {
+        let judged = match places.open(&path, Use::Reads) {
+            Err(Refused::Missing) => places
+                .path_of(&path)
+                .and_then(|path| places.judge_path(&real(&plain(&path)), Use::Reads)),
+            Err(Refused::For(why)) => Err(why),
+            Ok(_) => Ok(()),
+        };
+        if let Err(why) = judged {
+            problems.push(DefinitionError {
+                location: definition.location.clone(),
+                error: format!("{field} {why}"),
+            });
         }
     }
     problems
+}
+
+/// What a definition gives for reading alone: how errors name it, and its path.
+fn for_reading(definition: &Definition) -> Vec<(String, String)> {
+    let reads = definition.reads.iter().flatten();
+    let reads = reads.map(|path| (format!("field 'reads' `{path}`"), path.clone()));
+    reads.chain(dirs(definition, false)).collect()
 }
 
 /// What the definitions of a repo give for writing that holds one of these files: those of the policy, and the audit log.
@@ -191,12 +195,17 @@ pub(crate) fn holding(
 fn for_writing(definition: &Definition) -> Vec<(String, String)> {
     let writable = definition.writable.iter();
     let writable = writable.map(|path| (format!("field 'writable' `{path}`"), path.clone()));
-    let dirs = definition.grants.dirs.iter().filter(|dir| dir.writable);
-    let dirs = dirs.map(|dir| {
+    writable.chain(dirs(definition, true)).collect()
+}
+
+/// The folders of WebAssembly that are given for writing, or those for reading alone.
+fn dirs(definition: &Definition, writable: bool) -> impl Iterator<Item = (String, String)> {
+    let dirs = definition.grants.dirs.iter();
+    let dirs = dirs.filter(move |dir| dir.writable == writable);
+    dirs.map(|dir| {
         let path = dir.path.to_string_lossy().into_owned();
         (format!("field 'dirs[\"{}\"]' `{path}`", dir.seen_as), path)
-    });
-    writable.chain(dirs).collect()
+    })
 }
 
 /// The folders of a catalog's sources by their real paths, as far as they are on this machine.

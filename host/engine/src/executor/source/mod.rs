@@ -223,7 +223,8 @@ impl Sources {
     }
 
     /// What no process of an action sees.
-    pub(crate) fn hidden(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn hidden(&self) -> Vec<PathBuf> {
         self.seen().hidden.clone()
     }
 
