@@ -32,12 +32,20 @@ pub(crate) fn calls() -> u32 {
     NEXT_ID.get()
 }
 
+/// The number of the completion by which the host says that the run is looked at, and goes on no further.
+const LOOK: u32 = u32::MAX;
+
 fn enter(submit: &[Call], wait: bool) -> Vec<Completion> {
-    CANCEL.with_borrow_mut(|cancel| {
+    let completions = CANCEL.with_borrow_mut(|cancel| {
         let completions = transport::run_action(submit, cancel, wait);
         cancel.clear();
         completions
-    })
+    });
+    if completions.iter().any(|one| one.id == LOOK) {
+        #[cfg(target_arch = "wasm32")]
+        crate::running_thread::look();
+    }
+    completions
 }
 
 fn next_call(name: String, params: String) -> Call {

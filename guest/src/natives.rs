@@ -79,6 +79,14 @@ pub(crate) fn table(lua: &Lua) -> LuaResult<LuaTable> {
             )
         })?,
     )?;
+    natives.raw_set(
+        "on_look",
+        lua.create_function(|_lua, _look: LuaFunction| {
+            #[cfg(target_arch = "wasm32")]
+            crate::running_thread::on_look(_lua, &_look)?;
+            Ok(())
+        })?,
+    )?;
     natives.raw_set("calls", lua.create_function(|_, ()| Ok(gate::calls()))?)?;
     natives.raw_set(
         "cancel",

@@ -19,7 +19,7 @@ pub(crate) struct Vm {
 }
 
 /// The runtime's Lua files. Later files use earlier ones.
-const RUNTIME: [&str; 15] = [
+const RUNTIME: [&str; 16] = [
     include_str!("lua/sandbox.lua"),
     include_str!("lua/failure.lua"),
     include_str!("lua/secret.lua"),
@@ -34,6 +34,7 @@ const RUNTIME: [&str; 15] = [
     include_str!("lua/image.lua"),
     include_str!("lua/run.lua"),
     include_str!("lua/session.lua"),
+    include_str!("lua/look.lua"),
     include_str!("lua/rules.lua"),
 ];
 

@@ -59,3 +59,12 @@ function runs.start(options)
   if waits then return wait_child(id) end
   return id
 end
+
+-- Ends this run, and starts another one in its place: it has the labels of this one, and who waits for this one waits for
+-- that one.
+function runs.continue_as(options)
+  if type(options) ~= "table" then
+    fail("runs.continue_as: expected a table such as { script = text }, got " .. type(options))
+  end
+  answered("runs.continue_as", call("kael.continue", options))
+end

@@ -9,6 +9,8 @@ local getinfo, sethook, last_line = kael.debug.getinfo, kael.debug.sethook, kael
 
 kael.raw_traceback = kael.debug.traceback
 kael.getinfo, kael.sethook, kael.metatable = getinfo, sethook, kael.debug.getmetatable
+kael.getlocal, kael.setlocal = kael.debug.getlocal, kael.debug.setlocal
+kael.getupvalue, kael.setupvalue = kael.debug.getupvalue, kael.debug.setupvalue
 kael.debug = nil
 kael.load = load0
 

@@ -135,6 +135,9 @@ pub(super) struct Run {
     /// Write the run down, so that it goes on after a crash: kael-host runs lists it and resumes it.
     #[arg(long, conflicts_with_all = ["dry_run", "watch"])]
     pub(super) journal: bool,
+    /// Find the run by this later, with runs ls --label; for runs that are written down.
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(super) labels: Vec<String>,
     /// Run again when the script or a Lua file of the actions repo changes.
     #[arg(long)]
     pub(super) watch: bool,

@@ -45,6 +45,7 @@ pub(super) fn resumable(error: Problem, report: &RunReport) -> Problem {
 
 #[cfg(feature = "store")]
 mod with_store {
+    use std::collections::BTreeMap;
     use std::io;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
@@ -115,6 +116,7 @@ mod with_store {
             script: &Script,
             repo: Option<&Repo>,
             (config, bounds): (&Config, &Bounds),
+            labels: &BTreeMap<String, String>,
         ) -> Result<Durable, LoadError> {
             let info = RunInfo::new(options.tenant.clone());
             let rules = rules(config, bounds).map_err(|error| {
@@ -123,7 +125,8 @@ mod with_store {
             let failed = |error: RunsError| LoadError::Fault(with_causes(&error));
             let repo = repo.map(StoredRepo::of).transpose().map_err(failed)?;
             let repo = repo.map(Arc::new);
-            let begun = self.0.begin(&info, script, &options.limits, repo, rules);
+            let limits = &options.limits;
+            let begun = self.0.begin(&info, script, limits, repo, rules, labels);
             let begun = begun.map_err(failed)?;
             options.journal = Some(begun.journal.clone());
             options.run = Some(info);
@@ -152,6 +155,8 @@ mod with_store {
 
 #[cfg(not(feature = "store"))]
 mod without_store {
+    use std::collections::BTreeMap;
+
     use super::super::args::Bounds;
     use super::super::config::Config;
     use super::Problem;
@@ -185,6 +190,7 @@ mod without_store {
             _: &Script,
             _: Option<&Repo>,
             _: (&Config, &Bounds),
+            _: &BTreeMap<String, String>,
         ) -> Result<Durable, LoadError> {
             match *self {}
         }

@@ -12,6 +12,7 @@ mod durable;
 mod exit;
 mod failure_details;
 mod inputs;
+mod labels;
 mod page;
 mod patience;
 mod progress;

@@ -1,5 +1,6 @@
 //! Writes a run down before its script starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kael_engine::journal::{Begin, FORMAT, Journal};
@@ -16,8 +17,8 @@ use crate::stored_args::{StoredArgs, document};
 use crate::{Rules, Runs, RunsError, State, StoredRepo, texts};
 
 const INSERT: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, \
-                      takeovers, created, started) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, 0, ?10, ?10)";
+                      takeovers, created, started, labels) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, 0, ?10, ?10, ?11)";
 
 #[cfg(test)]
 pub(crate) const ALL: [&str; 1] = [INSERT];
@@ -43,6 +44,7 @@ impl Runs {
         limits: &Limits,
         repo: Option<Arc<StoredRepo>>,
         rules: Rules,
+        labels: &BTreeMap<String, String>,
     ) -> Result<Begun, RunsError> {
         let id = *info.id.bytes();
         let lock = self.lock(info.id)?;
@@ -71,6 +73,7 @@ impl Runs {
             rules,
         };
         let args = serde_json::to_string(&stored).map_err(document)?;
+        let labels = serde_json::to_string(labels).map_err(document)?;
         let limits = serde_json::to_string(&StoredLimits::from(limits)).map_err(document)?;
         let (source, inputs) = (script.source.clone(), script.inputs.clone());
         let name = script.name.clone();
@@ -94,6 +97,7 @@ impl Runs {
                 Value::from(&args),
                 Value::from(&limits),
                 Value::Int(tx.now()),
+                Value::from(&labels),
             ];
             tx.change_one(INSERT, &values, "the run is there already")
         });

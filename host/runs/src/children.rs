@@ -14,11 +14,17 @@ const START: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, 
                      takeovers, created, parent, root, depth, abandoned) \
                      SELECT ?2, tenant, 0, ?3, ?4, bundle, guest, ?5, limits, 0, ?6, 0, ?6, id, \
                      coalesce(root, id), depth + 1, ?7 FROM runs WHERE id = ?1";
+const CONTINUE: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, wake, \
+                        takeovers, created, parent, root, depth, abandoned, labels, continues, first) \
+                        SELECT ?2, tenant, 0, ?3, ?4, bundle, guest, ?5, limits, 0, ?6, 0, ?6, parent, \
+                        root, depth, abandoned, labels, id, coalesce(first, id) FROM runs WHERE id = ?1";
+const CONTINUES: &str = "SELECT 1 FROM runs WHERE id = ?1 AND continues = ?2";
+const CONTINUED: &str = "SELECT id FROM runs WHERE continues = ?1";
 const FAMILY: &str = "SELECT depth, (SELECT count(*) FROM runs AS others WHERE others.root = \
-                      coalesce(runs.root, runs.id)) FROM runs WHERE id = ?1";
+                      coalesce(runs.root, runs.id) AND others.continues IS NULL) FROM runs WHERE id = ?1";
 const THERE: &str = "SELECT 1 FROM runs WHERE id = ?1 AND parent = ?2";
 const KEPT: &str = "SELECT 1 FROM runs WHERE id = ?1";
-const PARENT: &str = "SELECT parent FROM runs WHERE id = ?1";
+const PARENT: &str = "SELECT parent, coalesce(first, id) FROM runs WHERE id = ?1";
 const LEFT: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state IN (0, 2, 6)";
 const RUNNING: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state = 1";
 const END: &str =
@@ -30,8 +36,9 @@ const FOLLOWERS: &str = "SELECT follower FROM followers WHERE run = ?1";
 const LETTER: &str = "SELECT n FROM inbox WHERE run = ?1 AND once = ?2";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 12] = [
-    START, FAMILY, THERE, KEPT, PARENT, LEFT, RUNNING, END, FOLLOW, FOLLOWS, FOLLOWERS, LETTER,
+pub(crate) const ALL: [&str; 15] = [
+    CONTINUE, CONTINUES, CONTINUED, START, FAMILY, THERE, KEPT, PARENT, LEFT, RUNNING, END, FOLLOW,
+    FOLLOWS, FOLLOWERS, LETTER,
 ];
 
 /// How deep runs may start runs, and how many one family may have.
@@ -59,9 +66,24 @@ pub(crate) fn start(
     parent: &[u8; 16],
     child: &NewChild,
 ) -> Result<Result<String, String>, RunsError> {
+    // Calls are counted from 1: a run is continued once.
     let bytes = id_of(parent, child.call);
     let id = RunId::from_bytes(bytes);
-    if is_child(tx, parent, &bytes)? {
+    let there = match child.continues {
+        true => tx
+            .first(
+                CONTINUES,
+                &[Value::from(&bytes), Value::from(parent)],
+                |row| row.get::<i64>(0),
+            )?
+            .is_some(),
+        false => is_child(tx, parent, &bytes)?,
+    };
+    if there {
+        return Ok(Ok(id.to_string()));
+    }
+    if child.continues {
+        write(tx, parent, &bytes, child)?;
         return Ok(Ok(id.to_string()));
     }
     let family = tx.first(FAMILY, &[Value::from(parent)], |row| {
@@ -76,13 +98,28 @@ pub(crate) fn start(
         let why = format!("a run and those that it starts have at most {MAX_FAMILY} runs");
         return Ok(Err(why));
     }
+    write(tx, parent, &bytes, child)?;
+    Ok(Ok(id.to_string()))
+}
+
+/// Writes a run down that another one starts, or that takes its place.
+fn write(
+    tx: &Tx<'_>,
+    parent: &[u8; 16],
+    bytes: &[u8; 16],
+    child: &NewChild,
+) -> Result<(), RunsError> {
     let row = RunRow::get(tx, RunId::from_bytes(*parent))?;
     let begin = load::begin(tx, row.id)?;
+    let name = match child.name.as_str() {
+        "" => begin.name.clone(),
+        name => name.to_owned(),
+    };
     let above: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
-    let script = texts::put(tx, row.tenant, &bytes, child.script.as_bytes())?;
+    let script = texts::put(tx, row.tenant, bytes, child.script.as_bytes())?;
     let mut inputs = Vec::new();
     for (name, text) in &child.inputs {
-        let digest = texts::put(tx, row.tenant, &bytes, text.as_bytes())?;
+        let digest = texts::put(tx, row.tenant, bytes, text.as_bytes())?;
         inputs.push((name.clone(), hex(&digest)));
     }
     let stored = StoredArgs {
@@ -94,23 +131,27 @@ pub(crate) fn start(
     let stored = serde_json::to_string(&stored).map_err(document)?;
     let values = [
         Value::from(parent),
-        Value::from(&bytes),
-        Value::from(&child.name),
+        Value::from(bytes),
+        Value::from(&name),
         Value::from(&script),
         Value::from(&stored),
         Value::Int(tx.now()),
         Value::Int(child.is_abandoned.into()),
     ];
-    tx.change_one(START, &values, "the run that starts another is gone")?;
+    let (sql, values) = match child.continues {
+        true => (CONTINUE, &values[..6]),
+        false => (START, &values[..]),
+    };
+    tx.change_one(sql, values, "the run that starts another is gone")?;
     let begin = Begin {
         script,
-        name: child.name.clone(),
+        name,
         args: child.args.clone(),
         want_result: true,
         ..begin
     };
-    first(tx, &bytes, begin)?;
-    Ok(Ok(id.to_string()))
+    first(tx, bytes, begin)?;
+    Ok(())
 }
 
 /// The first entry of a journal.
@@ -200,20 +241,7 @@ fn end_family(
     ending: &str,
     family: &mut Family,
 ) -> Result<(), StoreError> {
-    let parent = tx.first(PARENT, &[Value::from(run)], |row| {
-        row.get::<Option<[u8; 16]>>(0)
-    })?;
-    let followers = tx.query(FOLLOWERS, &[Value::from(run)], |row| row.get(0))?;
-    for told in parent.flatten().into_iter().chain(followers) {
-        let id = RunId::from_bytes(*run).to_string();
-        let (letter, once) = (letter(state, ending), once(run));
-        // A run that a limit has ended may go on, and end again: its first end is what counts. A parent that was removed
-        // asks for nothing any more.
-        let is_kept = tx.first(KEPT, &[Value::from(&told)], |row| row.get::<i64>(0))?;
-        if is_kept.is_some() && !inbox::is_there(tx, &told, &once)? {
-            inbox::put(tx, &told, 1, [&id, &letter, "kael"], Some(&once))?;
-        }
-    }
+    tell(tx, run, state, ending)?;
     let running = tx.query(RUNNING, &[Value::from(run)], |row| row.get(0))?;
     family
         .running
@@ -224,6 +252,38 @@ fn end_family(
         end_family(tx, &child, State::Cancelled, "{}", family)?;
     }
     Ok(())
+}
+
+/// Tells the end of a run to who waits for it, by the id of the first of the runs that have taken each other's place. A run
+/// in whose place another one has come has not ended for them.
+fn tell(tx: &Tx<'_>, run: &[u8; 16], state: State, ending: &str) -> Result<(), StoreError> {
+    if continued(tx, run)?.is_some() {
+        return Ok(());
+    }
+    let known = tx.first(PARENT, &[Value::from(run)], |row| {
+        Ok((row.get::<Option<[u8; 16]>>(0)?, row.get::<[u8; 16]>(1)?))
+    })?;
+    let Some((parent, first)) = known else {
+        return Ok(());
+    };
+    let followers = tx.query(FOLLOWERS, &[Value::from(&first)], |row| row.get(0))?;
+    for told in parent.into_iter().chain(followers) {
+        let id = RunId::from_bytes(first).to_string();
+        let (letter, once) = (letter(state, ending), once(&first));
+        // A run that a limit has ended may go on, and end again: its first end is what counts. A parent that was removed
+        // asks for nothing any more.
+        let is_kept = tx.first(KEPT, &[Value::from(&told)], |row| row.get::<i64>(0))?;
+        if is_kept.is_some() && !inbox::is_there(tx, &told, &once)? {
+            inbox::put(tx, &told, 1, [&id, &letter, "kael"], Some(&once))?;
+        }
+    }
+    Ok(())
+}
+
+/// The run that has taken the place of another.
+pub(crate) fn continued(tx: &Tx<'_>, run: &[u8; 16]) -> Result<Option<RunId>, StoreError> {
+    let next = tx.first(CONTINUED, &[Value::from(run)], |row| row.get(0))?;
+    Ok(next.map(RunId::from_bytes))
 }
 
 /// How a child ended, for its parent.

@@ -14,8 +14,8 @@ use kael_store::{StoreError, Value};
 use crate::{NoFork, Runs, RunsError, children, inbox};
 
 const RUN: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
-                   takeovers, created, forked_from, forked_at, imported) \
-                   SELECT ?2, tenant, 6, 'forked', name, script, bundle, guest, args, limits, 0, 0, ?3, id, ?4, imported \
+                   takeovers, created, forked_from, forked_at, imported, labels) \
+                   SELECT ?2, tenant, 6, 'forked', name, script, bundle, guest, args, limits, 0, 0, ?3, id, ?4, imported, labels \
                    FROM runs WHERE id = ?1";
 const TEXTS: &str = "INSERT INTO blob_refs (run, tenant, digest) SELECT ?2, tenant, digest FROM blob_refs WHERE run = ?1";
 const JOURNAL: &str = "INSERT INTO journal (run, seq, at, kind, body, chain, cpu_us) \

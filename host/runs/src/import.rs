@@ -11,8 +11,8 @@ use crate::stored_args::{StoredArgs, document};
 use crate::{RunRow, Runs, RunsError, State, StoredRepo, bundle, inbox, load, sink, texts};
 
 const INSERT: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
-                      takeovers, created, started, ended, ending, usage, imported) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, 0, ?11, ?12, ?13, ?14, ?15, ?16)";
+                      takeovers, created, started, ended, ending, usage, imported, labels) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1, 0, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const TRUST: &str = "UPDATE runs SET imported = 0 WHERE id = ?1";
 
 #[cfg(test)]
@@ -117,6 +117,7 @@ fn archived(tx: &Tx<'_>, row: &RunRow) -> Result<Archive, RunsError> {
         status: row.status.clone(),
         args: row.args.clone(),
         limits: row.limits.clone(),
+        labels: row.labels.clone(),
         origin,
     };
     Ok(Archive {
@@ -148,6 +149,7 @@ fn put(tx: &Tx<'_>, tenant: i64, archive: &Archive) -> Result<State, StoreError>
         };
         repo.put(tx, &begin.guest)?;
     }
+    let labels = serde_json::to_string(&head.labels).unwrap_or_default();
     let values = [
         Value::from(id),
         Value::Int(tenant),
@@ -165,6 +167,7 @@ fn put(tx: &Tx<'_>, tenant: i64, archive: &Archive) -> Result<State, StoreError>
         Value::from(head.ending.as_deref()),
         Value::from(head.usage.as_deref()),
         Value::Int(1),
+        Value::from(&labels),
     ];
     tx.change_one(INSERT, &values, "the run is there already")?;
     let batch = Batch {

@@ -4,7 +4,7 @@ use kael_engine::journal::{Broken, Entry, Log};
 use kael_engine::run_info::RunId;
 use kael_engine::text::hex;
 
-use crate::{RunRow, Runs, RunsError, load};
+use crate::{RunRow, Runs, RunsError, children, load};
 
 /// One run, with its journal as far as it can be read.
 pub struct RunView {
@@ -86,6 +86,16 @@ impl Runs {
                 is_held,
             }))
         })?
+    }
+
+    /// The run that has taken the place of another by `runs.continue_as`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn continued(&self, id: RunId) -> Result<Option<RunId>, RunsError> {
+        Ok(self
+            .store
+            .read_blocking(|tx| children::continued(tx, id.bytes()))?)
     }
 
     /// Whether a process has a run.

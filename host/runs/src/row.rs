@@ -1,5 +1,6 @@
 //! One run as the table has it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use kael_engine::run_info::RunId;
@@ -9,7 +10,7 @@ use crate::RunsError;
 
 const COLUMNS: &str = "id, state, reason, name, guest, args, limits, epoch, wake, takeovers, \
                        created, started, ended, ending, usage, status, parent, tenant, \
-                       forked_from, forked_at, imported";
+                       forked_from, forked_at, imported, labels, continues";
 
 /// In which state a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,10 @@ pub struct RunRow {
     pub parent: Option<RunId>,
     /// The run of whose beginning it was made, and up to which entry.
     pub forked: Option<(RunId, i64)>,
+    /// What it is found by.
+    pub labels: BTreeMap<String, String>,
+    /// The run in whose place it has come.
+    pub continues: Option<RunId>,
     /// Whether it came from a file that is not trusted: it does not go on here.
     pub is_imported: bool,
     pub(crate) tenant: i64,
@@ -151,6 +156,8 @@ impl RunRow {
                 .map(RunId::from_bytes)
                 .zip(row.get(19)?),
             is_imported: row.get::<i64>(20)? != 0,
+            labels: serde_json::from_str(&row.get::<String>(21)?).unwrap_or_default(),
+            continues: row.get::<Option<[u8; 16]>>(22)?.map(RunId::from_bytes),
         })
     }
 

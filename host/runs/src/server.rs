@@ -8,7 +8,7 @@ use crate::stored_args::StoredArgs;
 use crate::{Family, State, texts, undo};
 
 const NEXT: &str = "SELECT min(wake) FROM runs WHERE wake IS NOT NULL";
-const DUE: &str = "SELECT id, tenant, state, name, script, args, parent FROM runs \
+const DUE: &str = "SELECT id, tenant, state, name, script, args, parent, continues FROM runs \
                    WHERE wake IS NOT NULL AND wake <= ?1 ORDER BY wake LIMIT ?2";
 const AWAKE: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
 const PUT_OFF: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1";
@@ -33,8 +33,10 @@ pub struct Due {
 /// A run that another one has started, and that has not begun.
 #[derive(Debug)]
 pub struct Child {
-    /// The run that has started it.
+    /// The run that has started it, or in whose place it comes.
     pub parent: RunId,
+    /// Whether it comes in the place of that one.
+    pub continues: bool,
     /// How errors name its script.
     pub name: String,
     /// The digest of its script.
@@ -64,14 +66,18 @@ pub fn due(tx: &Tx<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
             row.get::<i64>(2)? == State::Queued.number(),
             (row.get::<String>(3)?, row.get::<[u8; 32]>(4)?),
             row.get::<String>(5)?,
-            row.get::<Option<[u8; 16]>>(6)?,
+            (
+                row.get::<Option<[u8; 16]>>(6)?,
+                row.get::<Option<[u8; 16]>>(7)?,
+            ),
         ))
     })?;
-    let due = rows
-        .into_iter()
-        .map(|(id, tenant, is_new, (name, script), args, parent)| {
+    let due = rows.into_iter().map(
+        |(id, tenant, is_new, (name, script), args, (parent, before))| {
+            let parent = before.or(parent);
             let child = parent.filter(|_| is_new).map(|parent| Child {
                 parent: RunId::from_bytes(parent),
+                continues: before.is_some(),
                 name,
                 script,
                 args: serde_json::from_str::<StoredArgs>(&args)
@@ -79,7 +85,8 @@ pub fn due(tx: &Tx<'_>, limit: i64) -> Result<Vec<Due>, StoreError> {
                     .args,
             });
             Due { id, tenant, child }
-        });
+        },
+    );
     Ok(due.collect())
 }
 

@@ -58,11 +58,13 @@ fn a_run_is_replayed_without_a_call_and_another_script_is_held_to_it() {
     let (id, _) = session.run();
     session.prints(&["runs", "replay", &id], &output);
     assert_eq!(session.notes().len(), 1);
-    // To an entry: the frames there.
+    // To an entry: the frames there, with the names of their variables.
     let (code, stdout, stderr) = session.kael(&["runs", "replay", &id, "--to", "3"]);
     assert_eq!(code, 0, "{stderr}");
     assert!(
-        stderr.contains("the journal ends here") && stderr.contains("script.lua:"),
+        stderr.contains("the journal ends here")
+            && stderr.contains("script.lua:2: in main chunk")
+            && stderr.contains("; locals t\n"),
         "{stdout}{stderr}"
     );
     std::fs::write(

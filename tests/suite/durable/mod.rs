@@ -3,12 +3,15 @@
 mod approvals;
 mod archive;
 mod budgets;
+mod continuing;
 mod crash;
 mod fork;
 mod going_on;
+mod inspect;
 mod look;
 mod survives;
 mod waiting;
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};

@@ -16,6 +16,7 @@ use crate::dry_run::{self, Calls};
 use crate::durable;
 use crate::exit;
 use crate::inputs;
+use crate::labels::labels;
 use crate::page::{Page, Told};
 use crate::patience;
 use crate::progress;
@@ -148,6 +149,18 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
     }
     // A dry run calls nothing, and a run that is watched is tried out.
     let journal = run.journal || config.journal() && !run.dry_run && !run.watch;
+    let labels = match labels(&run.labels) {
+        Ok(labels) if labels.is_empty() || journal => Ok(labels),
+        Ok(_) => Err("--label is for runs that are written down: add --journal".to_owned()),
+        Err(message) => Err(message),
+    };
+    let labels = match labels {
+        Ok(labels) => labels,
+        Err(message) => {
+            let error = Some(Problem::usage(message));
+            return context.finish(&limits, None, error, "", exit::USAGE);
+        }
+    };
     let store = match durable::store(journal, &settings.environment) {
         Ok(store) => store,
         Err(error) => return context.finish(&limits, None, Some(*error), "", exit::CONFIG),
@@ -179,6 +192,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
                 &script,
                 repo.as_deref(),
                 (&config, &run.bounds),
+                &labels,
             )?),
             None => None,
         };

@@ -37,6 +37,8 @@ pub struct Letter {
 pub struct NewChild {
     /// The number of the call that starts it: the same call starts the same run.
     pub call: u64,
+    /// Whether it takes the place of the run that starts it, which then ends.
+    pub continues: bool,
     /// How errors name its script.
     pub name: String,
     /// The script.

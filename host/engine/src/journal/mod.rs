@@ -15,6 +15,7 @@ mod chain;
 mod codec;
 mod crossing;
 mod entry;
+mod inspector;
 mod log;
 mod mailbox;
 mod post;
@@ -31,6 +32,7 @@ pub use entry::{
     Begin, Delivered, Delivery, End, EndKind, Entry, Failure, Intent, Outcome, Resolve, Verdict,
     Wait,
 };
+pub use inspector::{Input, Inspected, Inspecting, Inspector};
 pub use log::{Broken, Log, LogRow};
 pub use mailbox::{ApprovalRequest, Letter, LetterKind, Mailbox, Mailing, Needed, NewChild};
 pub(crate) use post::Post;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::chain::{Chain, ZERO};
 use super::crossing::{Crossing, Stretch};
 use super::entry::{Begin, Delivered, Delivery, End, Entry, Intent, Outcome, Wait};
+use super::inspector::Inspector;
 use super::log::{Log, LogRow};
 use super::mailbox::Mailbox;
 use super::post::Post;
@@ -41,6 +42,8 @@ pub struct Journal {
     pub(crate) goes_on: bool,
     /// What comes for the run.
     pub(crate) post: Option<Post>,
+    /// Who looks at the run where a journal that is looked at is left.
+    pub(crate) inspector: Option<Arc<dyn Inspector>>,
 }
 
 impl Journal {
@@ -55,6 +58,7 @@ impl Journal {
             until: None,
             goes_on: true,
             post: None,
+            inspector: None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Journal {
             until: None,
             goes_on: true,
             post: None,
+            inspector: None,
         }
     }
 
@@ -77,6 +82,13 @@ impl Journal {
     pub fn with_mailbox(self, mailbox: Arc<dyn Mailbox>) -> Self {
         let post = Some(Post::new(mailbox));
         Self { post, ..self }
+    }
+
+    /// The same for somebody who has Lua evaluated where the journal is left.
+    #[must_use]
+    pub fn with_inspector(self, inspector: Arc<dyn Inspector>) -> Self {
+        let inspector = Some(inspector);
+        Self { inspector, ..self }
     }
 
     /// The number of the last letter that the run has looked at. What comes later has not been seen by it.
@@ -95,6 +107,7 @@ impl Journal {
             until,
             goes_on: false,
             post: None,
+            inspector: None,
         }
     }
 }

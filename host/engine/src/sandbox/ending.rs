@@ -4,7 +4,7 @@ use wasmtime::{StoreContextMut, Trap, WasmCoreDump};
 
 use super::bindings::exports::kael::engine::runtime::{self, Stage};
 use super::state::{InstanceState, Stop, from_wit};
-use super::{Ending, ErrorStage, ScriptError, lua_backtrace, output};
+use super::{Ending, ErrorStage, ScriptError, Suspension, lua_backtrace, output};
 use crate::limits::LimitHit;
 use crate::units::ByteSize;
 
@@ -18,8 +18,12 @@ pub(super) fn stopped<T>(
     mut store: StoreContextMut<'_, InstanceState>,
     trap: &wasmtime::Error,
 ) -> Ending<T> {
+    let is_looked_at = matches!(
+        store.data().stop,
+        Some(Stop::Suspended(Suspension::LogEnds))
+    );
     let frames = match trap.downcast_ref::<WasmCoreDump>() {
-        Some(dump) => lua_backtrace::frames(dump, &mut store),
+        Some(dump) => lua_backtrace::frames(dump, &mut store, is_looked_at),
         None => Vec::new(),
     };
     let state = store.data();

@@ -13,6 +13,11 @@ const WALKED: usize = 200_000;
 const TOLD: usize = 20;
 /// Bytes of a chunk's name.
 const NAME: usize = 200;
+/// Local variables of a function that are looked at.
+const MOST_LOCALS: u32 = 10_000;
+/// Names of local variables that are told of a frame, and bytes of each.
+const LOCALS: usize = 20;
+const LOCAL: usize = 40;
 
 /// `CIST_C` of `callstatus`: the function is C's.
 const IS_C: u32 = 1 << 15;
@@ -21,8 +26,13 @@ const LUA_FUNCTION: u8 = 6 | 1 << 6;
 /// `ABSLINEINFO`.
 const ABSOLUTE: i8 = -0x80;
 
-/// The Lua frames, the innermost first, as a traceback shows them.
-pub(super) fn frames(dump: &WasmCoreDump, mut store: impl AsContextMut) -> Vec<String> {
+/// The Lua frames, the innermost first, as a traceback shows them; with the names of their local variables for somebody
+/// who looks at a run.
+pub(super) fn frames(
+    dump: &WasmCoreDump,
+    mut store: impl AsContextMut,
+    with_locals: bool,
+) -> Vec<String> {
     for instance in dump.instances() {
         let running = instance.get_global(&mut store, RUNNING);
         let memory = instance.get_memory(&mut store, "memory");
@@ -31,7 +41,7 @@ pub(super) fn frames(dump: &WasmCoreDump, mut store: impl AsContextMut) -> Vec<S
                 continue;
             };
             let bytes = Bytes(memory.data(&store));
-            return walk(&bytes, address.cast_unsigned()).unwrap_or_default();
+            return walk(&bytes, address.cast_unsigned(), with_locals).unwrap_or_default();
         }
     }
     Vec::new()
@@ -55,7 +65,7 @@ impl Bytes<'_> {
     }
 }
 
-fn walk(memory: &Bytes<'_>, running: u32) -> Option<Vec<String>> {
+fn walk(memory: &Bytes<'_>, running: u32, with_locals: bool) -> Option<Vec<String>> {
     let state = memory.word(running, 0)?;
     // lua_State.ci
     let mut call = memory.word(state, 16)?;
@@ -66,7 +76,7 @@ fn walk(memory: &Bytes<'_>, running: u32) -> Option<Vec<String>> {
         }
         // CallInfo.callstatus
         if memory.word(call, 32)? & IS_C == 0 {
-            frames.extend(frame(memory, call, innermost));
+            frames.extend(frame(memory, call, innermost, with_locals));
         }
         innermost = false;
         // CallInfo.previous
@@ -76,7 +86,7 @@ fn walk(memory: &Bytes<'_>, running: u32) -> Option<Vec<String>> {
 }
 
 /// One frame; none for the runtime's own functions.
-fn frame(memory: &Bytes<'_>, call: u32, computing: bool) -> Option<String> {
+fn frame(memory: &Bytes<'_>, call: u32, computing: bool, with_locals: bool) -> Option<String> {
     // CallInfo.func, a TValue: its value and its tag
     let value = memory.word(call, 0)?;
     if memory.byte(value, 8)? != LUA_FUNCTION {
@@ -100,25 +110,56 @@ fn frame(memory: &Bytes<'_>, call: u32, computing: bool) -> Option<String> {
         0 => "in main chunk".to_owned(),
         line => format!("in function <{name}:{line}>"),
     };
-    Some(match line {
+    let names = with_locals.then(|| locals(memory, proto, ahead.checked_sub(1)?));
+    let names = match names.flatten() {
+        Some(names) if !names.is_empty() => format!("; locals {}", names.join(", ")),
+        _ => String::new(),
+    };
+    let frame = match line {
         // A function that computes notes where it is only now and then.
         Some(line) if computing => {
             format!("{name}:{line}: {function} (the last line that is known)")
         }
         Some(line) => format!("{name}:{line}: {function}"),
         None => format!("{name}: {function}"),
-    })
+    };
+    Some(frame + &names)
 }
 
-/// What a traceback calls a chunk; none for the runtime's own.
-fn chunk(memory: &Bytes<'_>, string: u32) -> Option<String> {
+/// The names of the local variables of a function at an instruction, in the order in which they were declared.
+fn locals(memory: &Bytes<'_>, proto: u32, counter: u32) -> Option<Vec<String>> {
+    // Proto.sizelocvars, locvars: each a name, and the instructions from and to which it is one
+    let (count, variables) = (memory.word(proto, 32)?, memory.word(proto, 72)?);
+    let mut names = Vec::new();
+    for index in 0..count.min(MOST_LOCALS) {
+        let variable = variables.checked_add(index.checked_mul(12)?)?;
+        let (from, to) = (memory.word(variable, 4)?, memory.word(variable, 8)?);
+        if from > counter || names.len() == LOCALS {
+            break;
+        }
+        let name = memory.word(variable, 0)?;
+        let name = bytes_of(memory, name, LOCAL)?;
+        // Lua's own, such as the state of a loop, are in brackets.
+        if counter < to && !name.starts_with(b"(") {
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Some(names)
+}
+
+/// The first bytes of a string.
+fn bytes_of<'a>(memory: &'a Bytes<'_>, string: u32, most: usize) -> Option<&'a [u8]> {
     // TString.shrlen, which is negative for a long string; u.lnglen; contents
     let (start, length) = match memory.byte(string, 7)?.cast_signed() {
         short @ 0.. => (string.checked_add(16)?, u32::from(short.cast_unsigned())),
         _ => (memory.word(string, 16)?, memory.word(string, 12)?),
     };
-    let bytes = memory.at(start, (length as usize).min(NAME))?;
-    let text = String::from_utf8_lossy(bytes);
+    memory.at(start, (length as usize).min(most))
+}
+
+/// What a traceback calls a chunk; none for the runtime's own.
+fn chunk(memory: &Bytes<'_>, string: u32) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes_of(memory, string, NAME)?);
     match text.chars().next() {
         _ if text.starts_with("=[kael]") => None,
         Some('@' | '=') => Some(text[1..].to_owned()),

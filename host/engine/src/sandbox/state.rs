@@ -1,8 +1,10 @@
 //! What the host keeps for one instance.
 
 mod answer;
+mod continuing;
 mod failures;
 mod host_call;
+mod inspected;
 mod journaled;
 mod log;
 mod passed;

@@ -1,5 +1,7 @@
 //! The lines of a file with a run.
 
+use std::collections::BTreeMap;
+
 use kael_engine::journal::LogRow;
 use kael_engine::text::hex;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,7 @@ pub(crate) struct Head {
     pub(crate) status: Option<String>,
     pub(crate) args: String,
     pub(crate) limits: String,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Where the actions repo was.
     pub(crate) origin: Option<String>,
 }

@@ -98,6 +98,7 @@ pub(crate) fn archive() -> Archive {
             status: Some("half".to_owned()),
             args: serde_json::to_string(&args).expect("JSON"),
             limits: serde_json::to_string(&StoredLimits::from(&Limits::default())).expect("JSON"),
+            labels: [("team".to_owned(), "web".to_owned())].into(),
             origin: Some("/actions".to_owned()),
         },
         log: log(),

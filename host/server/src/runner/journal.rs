@@ -1,6 +1,7 @@
 //! The journal of a run that this server runs. Every run has one, so that it goes on when the server has died, and so
 //! that it takes no slot while it waits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kael_engine::journal::Journal;
@@ -66,7 +67,14 @@ pub(super) fn begin(
         Some(repo) => Some(app.runner.repos.stored(tenant.id, repo)?),
     };
     let runs = app.runs_of(tenant.id);
-    let begun = runs.begin(&info, &script, &limits, stored, Rules::default())?;
+    let begun = runs.begin(
+        &info,
+        &script,
+        &limits,
+        stored,
+        Rules::default(),
+        &BTreeMap::new(),
+    )?;
     Ok(Journaled {
         info,
         script,

@@ -27,6 +27,9 @@ pub(crate) enum RunsCommand {
         /// At most so many.
         #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
         count: u32,
+        /// Only runs with this label, KEY=VALUE; repeatable.
+        #[arg(long = "label", value_name = "KEY=VALUE")]
+        labels: Vec<String>,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
@@ -184,6 +187,9 @@ pub(crate) enum RunsCommand {
         /// Stop behind the entry of that number, and print the Lua frames there.
         #[arg(long, value_name = "SEQ")]
         to: Option<u64>,
+        /// Open the run there: evaluate Lua from stdin in the state that the run had, with its locals. Nothing is called.
+        #[arg(long, conflicts_with_all = ["script", "json"])]
+        repl: bool,
         /// Another script in place of the run's.
         #[arg(long, value_name = "FILE")]
         script: Option<OsString>,

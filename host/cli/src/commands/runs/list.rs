@@ -1,5 +1,6 @@
 //! `kael-host runs ls`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -10,8 +11,25 @@ use crate::terminal::{say, say_json};
 use kael_engine::run_info::timestamp;
 use kael_runs::{RunRow, Runs, RunsError, State};
 
-pub(super) fn list(runs: &Runs, count: u32, as_json: bool) -> Result<u8, RunsError> {
-    let rows = runs.list(count)?;
+pub(super) fn list(
+    runs: &Runs,
+    count: u32,
+    labels: &BTreeMap<String, String>,
+    as_json: bool,
+) -> Result<u8, RunsError> {
+    let rows = match labels.is_empty() {
+        true => runs.list(count)?,
+        false => {
+            let mut rows = runs.list(u32::MAX)?;
+            rows.retain(|row| {
+                labels
+                    .iter()
+                    .all(|(key, value)| row.labels.get(key) == Some(value))
+            });
+            rows.truncate(count as usize);
+            rows
+        }
+    };
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
         all.push((row, shown_state(runs, row)?));
@@ -22,6 +40,9 @@ pub(super) fn list(runs: &Runs, count: u32, as_json: bool) -> Result<u8, RunsErr
             .map(|(row, state)| document(row, state))
             .collect();
         return Ok(say_json(&json!({ "runs": all }), exit::SUCCESS));
+    }
+    if rows.is_empty() && !labels.is_empty() {
+        return Ok(say("no run has these labels\n", exit::SUCCESS));
     }
     if rows.is_empty() {
         return Ok(say(
@@ -66,6 +87,8 @@ pub(super) fn document(row: &RunRow, state: &str) -> Value {
         "forked_from": row.forked.map(|(run, _)| run.to_string()),
         "forked_at": row.forked.map(|(_, at)| at),
         "script": row.name,
+        "labels": row.labels,
+        "continues": row.continues.map(|run| run.to_string()),
         "created": time(row.created),
         "ended": row.ended.map(time),
         "takeovers": row.takeovers,

@@ -4,6 +4,7 @@ mod approvals;
 pub(crate) mod args;
 mod fork;
 mod import;
+mod inspect;
 mod list;
 mod replay;
 mod resume;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::args::Shared;
 use crate::durable::{problem, store_in};
 use crate::exit;
+use crate::labels;
 use crate::report::{self, Problem};
 use crate::terminal::{say, say_by, say_json};
 use kael_engine::environment::Environment;
@@ -36,7 +38,15 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
     };
     let runs = &store.0;
     let outcome = match command {
-        RunsCommand::Ls { count, .. } => list::list(runs, *count, as_json),
+        RunsCommand::Ls { count, labels, .. } => {
+            let labels = match labels::labels(labels) {
+                Ok(labels) => labels,
+                Err(message) => {
+                    return Problem::usage(message).report(shared, as_json, exit::USAGE);
+                }
+            };
+            list::list(runs, *count, &labels, as_json)
+        }
         RunsCommand::Show { id, output, .. } => show::show(runs, id, *output, as_json),
         RunsCommand::Resume { id, bounds, .. } => {
             return resume::resume(shared, &store, id, bounds, as_json, false, environment);
@@ -44,16 +54,19 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
         RunsCommand::Work { once, bounds, .. } => {
             return work::work(shared, &store, *once, bounds, as_json, &environment);
         }
-        RunsCommand::Replay { id, to, script, .. } => {
-            return replay::replay(
-                shared,
-                runs,
+        RunsCommand::Replay {
+            id,
+            to,
+            repl,
+            script,
+            ..
+        } => {
+            let at = replay::At {
                 id,
-                *to,
-                script.as_deref(),
-                as_json,
-                environment,
-            );
+                to: *to,
+                repl: *repl,
+            };
+            return replay::replay(shared, runs, at, script.as_deref(), as_json, environment);
         }
         RunsCommand::Cancel { id, .. } => cancel(runs, id, as_json),
         RunsCommand::Resolve {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
 
 use super::super::run::named;
+use super::inspect::StdinInspector;
 use super::{finish, refused};
 use crate::args::{Bounds, Shared};
 use crate::exit;
@@ -16,13 +17,25 @@ use kael_engine::environment::Environment;
 use kael_engine::journal::Journal;
 use kael_engine::runtime::LoadError;
 use kael_engine::sandbox::{Ending, Suspension};
+use kael_engine::units::TimeLimit;
 use kael_runs::Runs;
+
+/// As long as a limit may be.
+const FOR_EVER: TimeLimit = TimeLimit::from_secs(366 * 86_400);
+
+/// What is replayed.
+pub(super) struct At<'a> {
+    pub(super) id: &'a str,
+    /// The last entry.
+    pub(super) to: Option<u64>,
+    /// Whether the run is opened there.
+    pub(super) repl: bool,
+}
 
 pub(super) fn replay(
     shared: &Shared,
     runs: &Runs,
-    id: &str,
-    to: Option<u64>,
+    At { id, to, repl }: At<'_>,
     other: Option<&OsStr>,
     as_json: bool,
     environment: Environment,
@@ -51,7 +64,17 @@ pub(super) fn replay(
         let source = String::from_utf8_lossy(&replayable.script.source).into_owned();
         SourceMap::default().with(&replayable.script.name, &source)
     };
-    let limits = replayable.limits.clone();
+    let mut limits = replayable.limits.clone();
+    let inspector = repl.then(|| Arc::new(StdinInspector::new(shared.quiet)));
+    if repl {
+        // A person thinks as long as they like; each input may compute as long as the run.
+        limits.wall = FOR_EVER;
+    }
+    let journal = Journal::replay(replayable.log, to);
+    let journal = match &inspector {
+        Some(inspector) => journal.with_inspector(inspector.clone()),
+        None => journal,
+    };
     let cancel = OnceLock::new();
     let ran = block_run(&cancel, async {
         let runtime = settings.runtime(2)?;
@@ -60,12 +83,29 @@ pub(super) fn replay(
         let repo = repo.transpose()?.map(Arc::new);
         let mut options = settings.run_options(output.clone());
         options.limits = limits.clone();
-        options.journal = Some(Journal::replay(replayable.log, to));
+        options.journal = Some(journal);
         let handle = runtime.run(repo.as_ref(), replayable.script, options);
         cancel.set(handle.canceller()).ok();
         Ok::<_, LoadError>(handle.await)
     });
     let (report, error, code) = match ran {
+        Ok(Ended::Done(Ok(report))) if let Some(inspector) = &inspector => {
+            match (inspector.ended(), &report.ending) {
+                (Some(code), Ending::Suspended(Suspension::LogEnds, _) | Ending::Exited(_)) => {
+                    (Some(report), None, code)
+                }
+                (None, Ending::Done(_) | Ending::Exited(_)) => {
+                    let error = Problem::usage("the script ends before that".to_owned());
+                    let error = error.hinted("--to SEQ stops at an entry before its last call");
+                    (Some(report), Some(error), exit::USAGE)
+                }
+                (_, ending) => {
+                    let error = Problem::of_ending(ending).map(|error| error.quoting(texts));
+                    let code = exit::of_ending(ending);
+                    (Some(report), error, code)
+                }
+            }
+        }
         Ok(Ended::Done(Ok(report))) => {
             let code = match &report.ending {
                 // Where the journal ends, or where the user wanted to stop, nothing is wrong.

@@ -44,6 +44,20 @@ pub(super) fn show(runs: &Runs, id: &str, output: bool, as_json: bool) -> Result
     if let Some(parent) = &row.parent {
         text += &format!("\nparent   {parent}");
     }
+    if let Some(before) = &row.continues {
+        text += &format!("\nin place of {before}");
+    }
+    if let Some(next) = runs.continued(id)? {
+        text += &format!("\ncontinued as {next}");
+    }
+    if !row.labels.is_empty() {
+        let labels = row
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        let labels = labels.collect::<Vec<_>>().join(" ");
+        text += &format!("\nlabels   {}", escape_control(&labels));
+    }
     if let Some((from, at)) = &row.forked {
         text += &format!("\nforked   from {from} at entry {at}");
     }

@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::args::{Schedule as Arguments, ScheduleCommand, SetSchedule, Target};
-use super::{Context, code, ps, submit};
+use super::{Context, code, ps};
 use crate::args::Shared;
 use crate::exit;
+use crate::labels;
 use crate::report::Problem;
 use crate::sanitize::escape_control;
 use crate::terminal::{say, say_json};
@@ -70,7 +71,7 @@ fn put(context: &Context<'_>, set: &SetSchedule) -> Result<u8, u8> {
         zone: set.zone.clone(),
         script: set.script.clone(),
         args: set.args.clone(),
-        labels: submit::labels(&set.labels).map_err(usage)?,
+        labels: labels::labels(&set.labels).map_err(usage)?,
         read_only: set.read_only,
         overlap: word(&set.overlap).map_err(usage)?,
         catch_up: word(&set.catch_up).map_err(usage)?,

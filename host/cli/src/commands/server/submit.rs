@@ -1,6 +1,5 @@
 //! `kael-host submit`: gives a script to a server.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use kael_server::client::Submit;
@@ -10,6 +9,7 @@ use super::{Context, code, follow};
 use crate::args::Shared;
 use crate::commands::run::named;
 use crate::exit;
+use crate::labels;
 use crate::report::Problem;
 use crate::terminal::{say, say_json};
 use kael_engine::environment::Environment;
@@ -63,7 +63,7 @@ fn request(arguments: &Arguments) -> Result<Submit, String> {
         script,
         name: Some(name),
         args: args.collect::<Result<_, String>>()?,
-        labels: labels(&arguments.labels)?,
+        labels: labels::labels(&arguments.labels)?,
         priority: arguments.priority,
         start_at: arguments.start_at.clone(),
         read_only: arguments.read_only,
@@ -78,15 +78,4 @@ pub(super) fn text_of(script: &OsStr) -> Result<(String, String), String> {
         Ok(text) => Ok((name, text)),
         Err(_) => Err(format!("the script `{name}` is not UTF-8 text")),
     }
-}
-
-/// The labels of a command line.
-pub(super) fn labels(words: &[String]) -> Result<BTreeMap<String, String>, String> {
-    let pairs = words.iter().map(|label| {
-        let (key, value) = label
-            .split_once('=')
-            .ok_or_else(|| format!("--label `{label}` must be KEY=VALUE"))?;
-        Ok((key.to_owned(), value.to_owned()))
-    });
-    pairs.collect()
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::input::bytes_of;
 use super::super::output::Closed;
+use super::continuing::CONTINUE;
 use super::wire::to_wit;
 use super::{InstanceState, Outcome, Stop};
 use crate::failure::{ActionError, ErrorKind};
@@ -83,6 +84,7 @@ impl InstanceState {
             "kael.module" => Ok(Ok(self.module(&params))),
             "kael.log" => Ok(self.log(&params)),
             "kael.status" => Ok(self.status(&params)),
+            CONTINUE => Box::pin(self.continue_as(&params)).await,
             "kael.interrupted" => {
                 let interrupted = self.interrupted.as_ref().is_some_and(|now| *now.borrow());
                 Ok(Ok(interrupted.to_string()))

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::super::bindings::kael::engine::actions::{ActionError as WitError, Call, Completion};
 use super::super::suspension::{Doubt, Suspension};
+use super::continuing::CONTINUE;
 use super::passed::Pending;
 use super::wire::{error_of, failure_of, wit_of};
 use super::{InFlight, InstanceState, Outcome, Stop, wait_call};
 use crate::failure::{ActionError, ErrorKind};
 use crate::journal::{
-    Answered, CallLog, Crossing, Journal, Outcome as Recorded, Post, Recorder, Recovered, Replay,
-    Request, Verdict, Waiting, is_own, is_showing,
+    Answered, CallLog, Crossing, Inspector, Journal, Outcome as Recorded, Post, Recorder,
+    Recovered, Replay, Request, Verdict, Waiting, is_own, is_showing,
 };
+
+/// The number of the completion that tells the guest to open the run. The guest has the same.
+const LOOK: u32 = u32::MAX;
 
 /// The journal of a run, beside its instance.
 pub(in crate::sandbox) struct Journaled {
@@ -28,7 +32,10 @@ pub(in crate::sandbox) struct Journaled {
     /// What it waits for.
     pub(super) waiting: Waiting,
     /// What comes for it.
-    post: Option<Post>,
+    pub(super) post: Option<Post>,
+    /// Who looks at it where its journal is left, and whether it is there.
+    pub(super) inspector: Option<Arc<dyn Inspector>>,
+    is_there: bool,
     /// What has ended before this attempt, and the script has not got.
     pub(super) ready: VecDeque<Completion>,
 }
@@ -44,6 +51,8 @@ impl Journaled {
             open: BTreeMap::new(),
             waiting: Waiting::default(),
             post: journal.post,
+            inspector: journal.inspector,
+            is_there: false,
             recovered: BTreeMap::new(),
             ready: VecDeque::new(),
         }
@@ -76,6 +85,9 @@ impl InstanceState {
         cancel: Vec<u32>,
         wait: bool,
     ) -> wasmtime::Result<Vec<Completion>> {
+        if self.journal()?.is_there {
+            return self.inspected(submit).await;
+        }
         let journal = self.journal()?;
         let requests: Vec<Request<'_>> = submit
             .iter()
@@ -88,7 +100,7 @@ impl InstanceState {
         let crossing = Crossing::of(&requests, &cancel, wait, journal.open.is_empty());
         if let Some(replay) = &mut journal.replay {
             if journal.until.is_some_and(|until| replay.seq() > until) {
-                return Err(self.end(Stop::Suspended(Suspension::LogEnds)));
+                return self.arrived();
             }
             match replay.answer(&crossing) {
                 Err(divergence) => {
@@ -112,7 +124,9 @@ impl InstanceState {
                     return self.replayed(submit, &cancel, answers).await;
                 }
                 Ok(Answered::NotYet) if !journal.goes_on => {
-                    self.log_ends(&submit)?;
+                    if !self.log_ends(&submit)? {
+                        return self.arrived();
+                    }
                 }
                 Ok(Answered::NotYet) => self.go_on(&cancel)?,
             }
@@ -175,17 +189,33 @@ impl InstanceState {
         Ok(())
     }
 
-    /// A journal that is only looked at is at its end. What the run did next it may do if that changes nothing.
-    fn log_ends(&mut self, submit: &[Call]) -> wasmtime::Result<()> {
+    /// A journal that is only looked at is at its end. What the run did next it may do if that changes nothing: whether it
+    /// is so.
+    fn log_ends(&mut self, submit: &[Call]) -> wasmtime::Result<bool> {
         let harmless = |call: &Call| is_showing(&call.name) || call.name == "kael.exit";
         if !submit.is_empty() && submit.iter().all(harmless) {
-            return Ok(());
+            return Ok(true);
+        }
+        if submit.iter().any(|call| call.name == CONTINUE) {
+            // It ended there, and another run was begun in its place.
+            return Err(self.end(Stop::Exit(0)));
         }
         for call in submit.iter().filter(|call| !is_own(&call.name)) {
             // The limit on calls may be what ended it.
             self.count_call(&call.name)?;
         }
-        Err(self.end(Stop::Suspended(Suspension::LogEnds)))
+        Ok(false)
+    }
+
+    /// The run is where its journal is left: it stops there, or is opened to somebody who looks at it.
+    fn arrived(&mut self) -> wasmtime::Result<Vec<Completion>> {
+        let journal = self.journal()?;
+        if journal.inspector.is_none() {
+            return Err(self.end(Stop::Suspended(Suspension::LogEnds)));
+        }
+        journal.is_there = true;
+        let outcome = Ok("null".to_owned());
+        Ok(vec![Completion { id: LOOK, outcome }])
     }
 
     /// The journal is at its end, and the run goes on: what was in flight is so again.

@@ -188,8 +188,7 @@ async fn child(
 
 impl Asked {
     fn read(name: &str, params: &str, number: u64) -> Result<Self, String> {
-        let fields: Map<String, Value> =
-            serde_json::from_str(params).map_err(|_| "expected a table".to_owned())?;
+        let fields = fields(params)?;
         let seconds = |key: &str| match fields.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => {
@@ -216,10 +215,16 @@ impl Asked {
     }
 }
 
+/// The fields of what one of these names was given.
+pub(super) fn fields(params: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(params).map_err(|_| "expected a table".to_owned())
+}
+
 /// What `runs.start` was given.
-fn new_child(fields: Map<String, Value>, call: u64) -> Result<NewChild, String> {
+pub(super) fn new_child(fields: Map<String, Value>, call: u64) -> Result<NewChild, String> {
     let mut child = NewChild {
         call,
+        continues: false,
         name: format!("child {call}"),
         script: String::new(),
         args: Vec::new(),
@@ -316,7 +321,7 @@ pub(super) fn without_journal() -> ActionError {
     }
 }
 
-fn invalid(why: String) -> ActionError {
+pub(super) fn invalid(why: String) -> ActionError {
     ActionError::new(ErrorKind::InvalidParams, why)
 }
 
