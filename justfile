@@ -24,6 +24,10 @@ lint:
 fuzz seconds="600" *targets:
     .ci/fuzz {{seconds}} {{targets}}
 
+# runs that die at so many points: before and behind each write, and at each step of an effect
+crash points="10000":
+    KAEL_CRASH_POINTS={{points}} cargo test --locked --release -p kael-runs crash:: -- --nocapture
+
 # what Kael costs (`--short`, `--check`, rows)
 bench *options:
     tests/bench/run {{options}}

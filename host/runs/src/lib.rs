@@ -19,6 +19,8 @@ mod bundle;
 mod children;
 mod conclude;
 mod counts;
+#[cfg(test)]
+mod crash;
 mod entry_document;
 mod error;
 pub mod export;
@@ -62,8 +64,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kael_engine::run_info::RunId;
-use kael_store::{Mode, RunLock, Store};
+#[cfg(not(test))]
+use kael_store::Store;
+use kael_store::{Mode, RunLock};
 
+#[cfg(test)]
+use crash::FaultyStore as Store;
 use mailbox::StoreMailbox;
 use sink::{Create, StoreSink, Unwritten};
 

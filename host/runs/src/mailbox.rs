@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use kael_engine::journal::{ApprovalRequest, Letter, Mailbox, Mailing, NewChild};
 use kael_engine::run_info::RunId;
-use kael_store::Store;
 
-use crate::{approvals, children, inbox};
+use crate::{Store, approvals, children, inbox};
 
 /// What reaches one run.
 pub(crate) struct StoreMailbox {

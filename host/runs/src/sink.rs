@@ -4,7 +4,9 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kael_engine::journal::{Appending, Batch, Entry, Sink, SinkError};
-use kael_store::{Store, StoreError, Tx, Value};
+use kael_store::{StoreError, Tx, Value};
+
+use crate::Store;
 
 const HEAD: &str = "SELECT max(seq) FROM journal WHERE run = ?1";
 const APPEND: &str = "INSERT INTO journal (run, seq, at, kind, body, chain, cpu_us) \
