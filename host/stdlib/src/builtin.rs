@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
 use kael_engine::executor::granted::Places;
+use kael_engine::executor::source::Sources;
 use kael_engine::executor::{Execute, Execution, Invocation, Plan, Planning, RepoContext};
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::Grants;
@@ -21,7 +22,8 @@ use crate::values::Values;
 pub(crate) struct Builtin {
     environment: Environment,
     http: Http,
-    places: Arc<Places>,
+    root: PathBuf,
+    sources: Arc<Sources>,
     /// The program that opens databases.
     program: Option<PathBuf>,
 }
@@ -30,10 +32,16 @@ impl Builtin {
     pub(crate) fn new(repo: RepoContext) -> Self {
         Self {
             http: Http::new(&repo.environment),
-            places: fs::places(&repo.root, &repo.environment),
+            root: repo.root,
+            sources: repo.sources,
             program: repo.compiler,
             environment: repo.environment,
         }
+    }
+
+    /// Where paths of grants lead. Asked for each call, as what is hidden may change.
+    fn places(&self) -> Arc<Places> {
+        fs::places(&self.root, &self.environment, self.sources.hidden())
     }
 
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {
@@ -54,7 +62,7 @@ impl Builtin {
                     let values = Values::new(&self.environment, secrets, allowed);
                     self.http.send(request, grants, values).await
                 }
-                ("fs", action) => fs::run(action, &params, grants, self.places.clone()).await,
+                ("fs", action) => fs::run(action, &params, grants, self.places()).await,
                 ("crypto", action) => jwt::run(action, &params),
                 ("db", action) => {
                     let allowed = db::granted(action, &params, grants)?;
@@ -63,7 +71,15 @@ impl Builtin {
                         path: self.program.as_deref(),
                         data: &self.environment.data_folder(),
                     };
-                    db::run(action, &params, grants, &self.places, program, &mut values).await
+                    db::run(
+                        action,
+                        &params,
+                        grants,
+                        &self.places(),
+                        program,
+                        &mut values,
+                    )
+                    .await
                 }
                 ("env", _) => env::run(name(definition), &params, grants, &self.environment),
                 _ => Err(unknown(definition)),

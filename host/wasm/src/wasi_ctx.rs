@@ -76,7 +76,7 @@ pub(super) fn make(
         };
         let purpose = match dir.writable {
             true => Use::Write,
-            false => Use::Reads,
+            false => Use::Read,
         };
         let opened = places
             .open(&dir.path.to_string_lossy(), purpose)

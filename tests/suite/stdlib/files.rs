@@ -128,3 +128,32 @@ fn what_is_no_file_or_too_large_is_refused() {
         .script("fs.read('/x/y')")
         .says("which a grant names, is not there");
 }
+
+#[test]
+fn a_grant_opens_nothing_of_kaels_and_no_home_folder() {
+    let own = "is where Kael keeps its own things: name what the action needs, outside of it";
+    let home = "is a home folder or holds one: name what the action needs of it";
+    for (path, why) in [
+        ("HERE/data", own),
+        ("HERE/data/more", own),
+        ("HERE", own),
+        ("/", home),
+    ] {
+        for (grant, script) in [
+            (format!("fs: [{{ path: {path}, as: /x }}]"), "fs.list('/x')"),
+            (
+                format!("db: [{{ name: x, url: 'sqlite://{path}/x.db' }}]"),
+                "db.query(db.connect('x'), 'SELECT 1')",
+            ),
+        ] {
+            let kael = Kael::new().file("data/more/x.db", "");
+            let here = kael.path().canonicalize().expect("a path");
+            let policy = format!("version: 1\ndefault: allow\ngrants:\n  {grant}\n");
+            let policy = policy.replace("HERE", &here.display().to_string());
+            kael.file("p.yaml", policy)
+                .run_with(&["--policy", "p.yaml"])
+                .script(script)
+                .says(why);
+        }
+    }
+}

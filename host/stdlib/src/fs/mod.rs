@@ -7,7 +7,7 @@ mod long;
 mod place;
 mod work;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -98,12 +98,12 @@ fn failed(action: &str, path: &str, error: &std::io::Error) -> ActionError {
     )
 }
 
-/// Where relative paths of grants begin, and what no script may write.
-pub(crate) fn places(repo: &Path, environment: &Environment) -> Arc<Places> {
+/// Where relative paths of grants begin, and what no script may read or write: Kael's own, and what is hidden beside that.
+pub(crate) fn places(repo: &Path, environment: &Environment, hidden: Vec<PathBuf>) -> Arc<Places> {
     // Without a repo no path is relative to it, or lies in it.
     let repo = match repo.as_os_str().is_empty() {
         true => Path::new("/dev/null/no-actions-repo"),
         false => repo,
     };
-    Arc::new(Places::new(repo, environment))
+    Arc::new(Places::new(repo, environment).hiding(hidden))
 }

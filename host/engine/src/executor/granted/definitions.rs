@@ -123,10 +123,10 @@ fn wrong_reads(
     let places = Places::new(repo, environment).hiding(hidden());
     let mut problems = Vec::new();
     for (definition, field, path) in given {
-        let judged = match places.open(&path, Use::Reads) {
+        let judged = match places.open(&path, Use::Read) {
             Err(Refused::Missing) => places
                 .path_of(&path)
-                .and_then(|path| places.judge_path(&real(&plain(&path)), Use::Reads)),
+                .and_then(|path| places.judge_path(&real(&plain(&path)), Use::Read)),
             Err(Refused::For(why)) => Err(why),
             Ok(_) => Ok(()),
         };

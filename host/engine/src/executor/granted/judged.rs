@@ -18,9 +18,6 @@ impl Places {
     /// # Errors
     /// Why not: the end of a sentence that begins with the path.
     pub(super) fn judge(&self, opened: &Opened, purpose: Use) -> Result<(), String> {
-        if purpose == Use::Read {
-            return Ok(());
-        }
         let stat = rustix::fs::fstat(&opened.fd).map_err(|error| brief(&error.into()))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if !(kind.is_dir() || kind.is_file() || kind.is_char_device()) {
@@ -39,8 +36,7 @@ impl Places {
     /// Why not.
     pub(super) fn judge_path(&self, here: &Path, purpose: Use) -> Result<(), String> {
         match purpose {
-            Use::Read => Ok(()),
-            Use::Reads => self.judge_reading(here),
+            Use::Read => self.judge_reading(here),
             Use::Write => self.judge_writing(here),
         }
     }

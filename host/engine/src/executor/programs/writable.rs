@@ -27,7 +27,7 @@ pub(in crate::executor) fn opened(
 ) -> Result<Vec<Opened>, ActionError> {
     let field = match purpose {
         Use::Write => "writable",
-        Use::Read | Use::Reads => "reads",
+        Use::Read => "reads",
     };
     let open = |path: &String| {
         places.open(path, purpose).map_err(|refused| {

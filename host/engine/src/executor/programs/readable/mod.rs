@@ -38,7 +38,7 @@ pub(super) fn all(
     needed: &Needed<'_>,
 ) -> Result<Vec<Opened>, ActionError> {
     let location = definition.location.to_string();
-    let mut all = opened(reads, places, &location, Use::Reads)?;
+    let mut all = opened(reads, places, &location, Use::Read)?;
     let must_be_there = [needed.source].into_iter().chain(needed.packages);
     for path in must_be_there {
         let opened = Opened::new(path).map_err(|error| {
