@@ -318,3 +318,29 @@ fn a_dry_run_reports_a_beginning_and_how_much_is_missing() {
     assert_eq!(planned as u64 + left_out, 70);
     assert!((50..70).contains(&planned), "{planned}");
 }
+
+/// An action that nests folders in its `TMPDIR` as fast as it can. Removing them takes far longer than
+/// a command may take to end.
+fn nests_folders() -> Kael {
+    let code = "import os, sys\nos.chdir(os.environ['TMPDIR'])\nprint('nests', file=sys.stderr, flush=True)\n\
+                while True:\n  os.mkdir('d')\n  os.chdir('d')\n";
+    Kael::new()
+        .program("impl/nest.py", code)
+        .shell("a", "", "exec python3 \"$(dirname \"$0\")/nest.py\"")
+        .file("script.lua", "actions.t.a({})")
+}
+
+#[test]
+fn a_temporary_folder_that_takes_long_to_remove_holds_up_no_end() {
+    let session = nests_folders().run_with(&["--timeout", "5s"]);
+    let session = session.words(&["script.lua"]);
+    // The best of some tries: a machine that is busy may be late.
+    let took = (0..2).map(|_| {
+        let begun = Instant::now();
+        let mut host = session.start();
+        assert_eq!(ends(&mut host, Duration::from_secs(5)), 5);
+        begun.elapsed()
+    });
+    let soonest = took.min().expect("tries");
+    assert!(soonest < Duration::from_millis(6500), "{soonest:?}");
+}

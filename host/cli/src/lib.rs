@@ -38,11 +38,13 @@ use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use args::Args;
 use kael_engine::environment::Environment;
 use kael_engine::executor::programs::starter;
-use kael_engine::runtime::finish;
+use kael_engine::runtime::{finish, finish_at_once};
 use kael_wasm::WORD;
 
 /// How long the end may take to clean up behind itself: processes that are dying, containers.
 const CLEAN_UP: Duration = Duration::from_secs(3);
+/// How long it takes nearly always.
+const SOON: Duration = Duration::from_millis(50);
 
 /// Runs the program.
 #[must_use]
@@ -78,8 +80,18 @@ pub fn main() -> ExitCode {
     let code = commands::execute(args, environment);
     // What was said on the way is written, and what calls have left is cleaned up.
     stderr::last("");
-    finish(CLEAN_UP);
+    clean_up(code);
     code.into()
+}
+
+/// Cleans up what calls have left. A command that was ended, by a limit or a signal, takes no time
+/// for the folders of its actions, and a signal ends the wait of every other.
+fn clean_up(code: u8) {
+    if code == exit::LIMIT || code >= exit::SIGNAL {
+        finish_at_once(CLEAN_UP);
+    } else if !finish(SOON) {
+        runtime::until_a_signal(|| finish(CLEAN_UP));
+    }
 }
 
 fn log(args: &Args) {

@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::exit;
-use kael_engine::runtime::finish;
+use kael_engine::runtime::finish_at_once;
 use kael_engine::sandbox::Cancel;
 
 /// How long the end of a runtime waits for its threads. Those that wait end at once; one that
@@ -157,7 +157,7 @@ impl SignalGuard {
                 }
             });
             if let Some(number) = number {
-                finish(Duration::from_millis(100));
+                finish_at_once(Duration::from_millis(100));
                 std::process::exit(i32::from(exit::SIGNAL + number));
             }
         };

@@ -206,7 +206,8 @@ fn by_and_by(folder: Folder) {
 }
 
 /// Waits until every folder has been removed, or the time is over. What was made for a call that did not come is removed, too.
-pub(super) fn finish(within: Duration) {
+/// Whether nothing is left; the next host removes what is.
+pub(super) fn finish(within: Duration) -> bool {
     let deadline = Instant::now() + within;
     process::clear_ahead();
     host::clear_ahead();
@@ -214,6 +215,7 @@ pub(super) fn finish(within: Duration) {
         thread::sleep(Duration::from_micros(100));
     }
     host::finish(deadline.saturating_duration_since(Instant::now()));
+    REMOVING.load(Ordering::Acquire) == 0
 }
 
 #[cfg(test)]

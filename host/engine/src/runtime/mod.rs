@@ -138,7 +138,16 @@ impl Runtime {
 
 /// Waits for what abandoned runs still have to clean up, such as containers, and removes what was
 /// made for calls that did not come. It does so for all runtimes of the process, which is why it is
-/// no method of one: a program calls it before it exits.
-pub fn finish(within: Duration) {
-    programs::finish(within);
+/// no method of one: a program calls it before it exits. Returns whether nothing is left.
+pub fn finish(within: Duration) -> bool {
+    programs::finish(within, within)
+}
+
+/// How long the temporary folders of a run that is to end at once may take to be removed.
+const LATE_FOLDERS: Duration = Duration::from_millis(50);
+
+/// The same for a program that is to end at once, at a limit or on a signal: an action may have filled
+/// its temporary folder, so that removing it takes a minute. The next host removes what is left.
+pub fn finish_at_once(within: Duration) -> bool {
+    programs::finish(within, LATE_FOLDERS)
 }

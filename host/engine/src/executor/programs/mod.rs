@@ -223,11 +223,13 @@ pub fn find_engine(environment: &Environment, data: &Path) -> Result<PathBuf, Ac
     docker::Engine::find(environment, &path, data).map(|engine| engine.program().to_owned())
 }
 
-/// Waits for what abandoned calls still have to clean up.
-pub fn finish(within: Duration) {
+/// Waits for what abandoned calls still have to clean up; for their temporary folders no longer than
+/// `folders`. Whether nothing is left.
+pub fn finish(within: Duration, folders: Duration) -> bool {
     let deadline = Instant::now() + within;
     let left = || deadline.saturating_duration_since(Instant::now());
     process::finish(left());
     docker::finish(left());
-    temporary::finish(left());
+    let is_in_time = !left().is_zero();
+    temporary::finish(left().min(folders)) && is_in_time
 }
