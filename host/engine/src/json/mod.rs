@@ -8,6 +8,7 @@ mod last;
 mod misread;
 mod rounded;
 mod spawn;
+mod turns;
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -3,18 +3,17 @@
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
 
-use tokio::sync::Semaphore;
-
-use crate::permit;
+use super::turns::Turns;
+use crate::permit::{self, Permit};
 
 /// From this size on, a document is handled on a thread of its own.
 const LARGE: usize = 256 << 10;
 
-/// One permit per core. A document that waits for one is still text, which takes less memory than
-/// its values.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+/// One turn per core. A document that waits for one is still text, which takes less memory than its
+/// values.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Semaphore::new(processors)
+    Turns::new(processors)
 });
 
 /// Whether a document of this size is handled on a thread of its own.
@@ -37,9 +36,8 @@ pub async fn aside<T: Send + 'static>(
 
 /// The same for documents of any size.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    // Never closed. A caller that stops waiting does not stop the work, which keeps its turn until
-    // it ends.
-    let turn = TURNS.acquire().await.ok()?;
+    // A caller that stops waiting does not stop the work, which keeps its turn until it ends.
+    let turn = TURNS.take(Permit::current_run()).await;
     let working = permit::blocking(move || {
         let done = work();
         drop(turn);
