@@ -16,6 +16,7 @@ use crate::env;
 use crate::fs;
 use crate::http::{self, Http};
 use crate::jwt;
+use crate::refusal;
 use crate::values::Values;
 
 /// Runs the actions for the scripts of one repo.
@@ -56,14 +57,19 @@ impl Builtin {
         let running = async {
             match family(definition) {
                 ("http", method) => {
-                    let request = http::Request::parse(method, &params)?;
+                    let method = method.to_owned();
+                    let parse = move |text: &str| http::Request::parse(&method, text);
+                    let request = refusal::read(params, parse).await?;
                     let access = http::granted(&request.method, &request.target, grants)?;
                     let allowed = access.secrets(&request, grants)?;
                     let values = Values::new(&self.environment, secrets, allowed);
                     self.http.send(request, grants, values).await
                 }
-                ("fs", action) => fs::run(action, &params, grants, self.places()).await,
-                ("crypto", action) => jwt::run(action, &params),
+                ("fs", action) => fs::run(action, params, grants, self.places()).await,
+                ("crypto", action) => {
+                    let action = action.to_owned();
+                    refusal::read(params, move |text| jwt::run(&action, text)).await
+                }
                 ("db", action) => {
                     let allowed = db::granted(action, &params, grants)?;
                     let mut values = Values::new(&self.environment, secrets, allowed);
@@ -71,17 +77,9 @@ impl Builtin {
                         path: self.program.as_deref(),
                         data: &self.environment.data_folder(),
                     };
-                    db::run(
-                        action,
-                        &params,
-                        grants,
-                        &self.places(),
-                        program,
-                        &mut values,
-                    )
-                    .await
+                    db::run(action, params, grants, &self.places(), program, &mut values).await
                 }
-                ("env", _) => env::run(name(definition), &params, grants, &self.environment),
+                ("env", _) => env::run(name(definition), params, grants, &self.environment).await,
                 _ => Err(unknown(definition)),
             }
         };

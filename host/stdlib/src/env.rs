@@ -9,7 +9,7 @@ use kael_engine::failure::ActionError;
 use kael_engine::policy::Grants;
 use kael_engine::policy::grants::{EnvGrant, EnvValue};
 
-use crate::refusal::{not_granted, params};
+use crate::refusal::{self, not_granted, params};
 
 #[derive(Deserialize)]
 struct Get {
@@ -48,9 +48,9 @@ fn find<'a>(name: &str, grants: &'a Grants) -> Result<Vec<&'a EnvGrant>, ActionE
         })
 }
 
-pub(crate) fn run(
+pub(crate) async fn run(
     action: &str,
-    text: &str,
+    text: String,
     grants: &Grants,
     environment: &Environment,
 ) -> Result<Vec<u8>, ActionError> {
@@ -67,7 +67,7 @@ pub(crate) fn run(
         });
         return Ok(serde_json::Value::from_iter(list).to_string().into_bytes());
     }
-    let get: Get = params(text)?;
+    let get: Get = refusal::read(text, |text| params(text)).await?;
     find(&get.name, grants)?;
     let value = read(&get.name, grants, environment);
     Ok(json!(value).to_string().into_bytes())

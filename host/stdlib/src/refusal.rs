@@ -1,6 +1,7 @@
 //! The error of a call that no grant opens: it shows the grant that would.
 
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
+use kael_engine::json;
 
 /// Refuses a call. `what` is what was asked for, `grant` the entry of `grants` that would open it,
 /// and `file` the policy that has grants and not this one.
@@ -28,7 +29,39 @@ pub(crate) fn invalid(message: impl Into<String>) -> ActionError {
     ActionError::new(ErrorKind::InvalidParams, message)
 }
 
+/// Reads the parameters of a call. Long ones are read beside the threads that others need.
+pub(crate) async fn read<T: Send + 'static>(
+    text: String,
+    read: impl FnOnce(&str) -> Result<T, ActionError> + Send + 'static,
+) -> Result<T, ActionError> {
+    let done = json::aside(text.len(), move || read(&text)).await;
+    done.unwrap_or_else(|| Err(interrupted()))
+}
+
+/// What only the end of the host can bring about.
+pub(crate) fn interrupted() -> ActionError {
+    ActionError::new(ErrorKind::Unavailable, "the host was interrupted")
+}
+
 /// The parameters of an action as its part takes them.
 pub(crate) fn params<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, ActionError> {
     serde_json::from_str(text).map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn long_parameters_are_read_on_another_thread() {
+        let own = thread::current().id();
+        for (size, is_own) in [(10, true), (1 << 20, false)] {
+            let text = "x".repeat(size);
+            let of = read(text, |text| Ok((text.len(), thread::current().id()))).await;
+            let (length, id) = of.expect("it is read");
+            assert_eq!((length, id == own), (size, is_own));
+        }
+    }
 }

@@ -19,7 +19,7 @@ use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::Grants;
 use kael_engine::policy::grants::DbGrant;
 
-use crate::refusal::{invalid, not_granted, params};
+use crate::refusal::{invalid, not_granted, params, read};
 use crate::values::Values;
 pub(crate) use process::Program;
 pub use process::WORD;
@@ -87,13 +87,13 @@ pub(crate) fn granted(
 /// Does what an action is for.
 pub(crate) async fn run(
     action: &str,
-    text: &str,
+    text: String,
     grants: &Grants,
     places: &Places,
     program: Program<'_>,
     values: &mut Values<'_>,
 ) -> Result<Vec<u8>, ActionError> {
-    let asked: Params = params(text)?;
+    let asked: Params = read(text, |text| params(text)).await?;
     let reads = action == "query";
     let found = find(&asked.db, !reads, grants)?;
     let Some(grant) = found.first() else {

@@ -9,13 +9,14 @@ use kael_engine::executor::granted::{Places, Refused, Use};
 use kael_engine::executor::process::{self, Ending, Finished, Isolation, Opened, ProcessCommand};
 use kael_engine::executor::temporary::Temporary;
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::json;
 use kael_engine::limits::ProcessLimits;
 use kael_engine::units::{ByteSize, TimeLimit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Statement;
-use crate::refusal::invalid;
+use crate::refusal::{interrupted, invalid};
 
 /// The hidden subcommand that does it.
 pub const WORD: &str = "__sqlite";
@@ -79,7 +80,10 @@ pub(super) async fn run(
         return Err(ActionError::unavailable(message, Some(hint.to_owned())));
     };
     let within = Duration::from_secs_f64(time);
-    let stdin = serde_json::to_vec(&work).map_err(|error| invalid(error.to_string()))?;
+    let reads = work.reads;
+    let encoded = json::beside(move || serde_json::to_vec(&work)).await;
+    let encoded = encoded.ok_or_else(interrupted)?;
+    let stdin = encoded.map_err(|error| invalid(error.to_string()))?;
     let room = process::room(within).await.map_err(starting)?;
     let mut temporary = Temporary::new(program.data)?;
     let command = ProcessCommand {
@@ -94,7 +98,7 @@ pub(super) async fn run(
         stderr_tail: 4 << 10,
         isolation: Isolation::Strongest,
         // One that only reads changes nothing beside the file either.
-        writable: Some(if work.reads { Vec::new() } else { vec![folder] }),
+        writable: Some(if reads { Vec::new() } else { vec![folder] }),
         readable: None,
         hidden: Vec::new(),
         temporary: Some(temporary.opened()?),
@@ -108,7 +112,9 @@ pub(super) async fn run(
     };
     let mut finished = process::run(command, |_| ()).await.map_err(starting)?;
     temporary.remove_after(std::mem::take(&mut finished.leftover));
-    read(&finished, time)
+    let size = finished.stdout.len();
+    let answer = json::aside(size, move || read(&finished, time)).await;
+    answer.unwrap_or_else(|| Err(interrupted()))
 }
 
 /// The folder of a file, which lies where scripts may be let in, and its real path.

@@ -17,7 +17,7 @@ use kael_engine::executor::granted::Places;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::Grants;
 
-use crate::refusal::params;
+use crate::refusal::{params, read};
 use crate::running::Running;
 use place::{Place, find, plain};
 
@@ -54,11 +54,11 @@ pub(crate) fn granted(action: &str, text: &str, grants: &Grants) -> Result<(), A
 /// Does what an action is for.
 pub(crate) async fn run(
     action: &str,
-    text: &str,
+    text: String,
     grants: &Grants,
     places: Arc<Places>,
 ) -> Result<Vec<u8>, ActionError> {
-    let params: Params = params(text)?;
+    let params: Params = read(text, |text| params(text)).await?;
     let first = writes(action) && action != "copy";
     let path = plain(&params.path)?;
     let from = Place::of(&path, first, grants)?;

@@ -1,5 +1,6 @@
 //! An answer, as scripts get it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,10 +46,15 @@ impl Answer {
         Some(Duration::from_secs(seconds))
     }
 
-    /// Puts a mask wherever the answer holds a value.
-    pub(super) fn replace(&mut self, value: &str, mask: &str) {
-        self.masks.push((value.to_owned(), mask.to_owned()));
-        self.body = replaced(&self.body, value.as_bytes(), mask.as_bytes());
+    /// Has a mask put wherever the answer holds a value. `taken` has each value after its mask.
+    pub(super) fn mask<'a>(&mut self, taken: impl Iterator<Item = (&'a str, &'a str)>) {
+        let masks = taken.map(|(mask, value)| (value.to_owned(), mask.to_owned()));
+        self.masks = masks.collect();
+    }
+
+    /// The bytes of its body.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
     }
 
     fn masked(&self, bytes: &[u8]) -> String {
@@ -89,9 +95,13 @@ impl Answer {
         if !repeated.is_empty() {
             answer.insert("repeated".to_owned(), repeated.into());
         }
-        match std::str::from_utf8(&self.body) {
+        let hide = |body: Cow<'_, [u8]>, (value, mask): &(String, String)| {
+            Cow::Owned(replaced(&body, value.as_bytes(), mask.as_bytes()))
+        };
+        let body = self.masks.iter().fold(Cow::Borrowed(&self.body[..]), hide);
+        match std::str::from_utf8(&body) {
             Ok(text) => answer.insert("body".to_owned(), text.into()),
-            Err(_) => answer.insert("bytes".to_owned(), wire::chars(&self.body).into()),
+            Err(_) => answer.insert("bytes".to_owned(), wire::chars(&body).into()),
         };
         Value::Object(answer).to_string().into_bytes()
     }

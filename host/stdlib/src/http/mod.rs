@@ -17,9 +17,11 @@ use std::time::Duration;
 
 use kael_engine::environment::Environment;
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::json;
 use kael_engine::policy::Grants;
 use kael_net::Trust;
 
+use crate::refusal::interrupted;
 use crate::values::Values;
 
 pub(crate) use access::granted;
@@ -74,10 +76,10 @@ impl Http {
         loop {
             let outcome = self.follow(request.clone(), grants, &mut values).await;
             let pause = match &outcome {
-                _ if left == 0 => return outcome.map(|answer| answer.json()),
+                _ if left == 0 => return written(outcome?).await,
                 Ok(answer) if answer.is_passing() => answer.retry_after(),
                 Err(error) if error.kind == ErrorKind::Unavailable => None,
-                _ => return outcome.map(|answer| answer.json()),
+                _ => return written(outcome?).await,
             };
             left -= 1;
             tokio::time::sleep(pause.unwrap_or(wait).min(LONGEST_WAIT)).await;
@@ -109,10 +111,14 @@ impl Http {
                 request = next;
                 continue;
             }
-            for (mask, value) in values.taken() {
-                answer.replace(value, mask);
-            }
+            answer.mask(values.taken());
             return Ok(answer);
         }
     }
+}
+
+/// What a script gets of an answer.
+async fn written(answer: answer::Answer) -> Result<Vec<u8>, ActionError> {
+    let written = json::aside(answer.len(), move || answer.json()).await;
+    written.ok_or_else(interrupted)
 }
