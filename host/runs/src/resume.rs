@@ -18,8 +18,10 @@ use crate::{Begun, Rules, RunRow, Runs, RunsError, State, bundle, load, texts};
 const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
                     takeovers = takeovers + ?4 WHERE id = ?1 AND epoch = ?2";
 
+const LIMITS: &str = "UPDATE runs SET limits = ?2 WHERE id = ?1";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 1] = [TAKE];
+pub(crate) const ALL: [&str; 2] = [TAKE, LIMITS];
 
 /// A script as a run has it.
 pub type Script = sandbox::Script;
@@ -93,6 +95,13 @@ impl Runs {
                 why: "only a run that is not over, or that a limit has ended, can go on",
             });
         }
+        if limited && by_memory(&row) {
+            return Err(RunsError::State {
+                id,
+                state: row.state.name().to_owned(),
+                why: "the limit on memory has ended it, and a run keeps the memory that it began with",
+            });
+        }
         if row.is_imported {
             return Err(RunsError::State {
                 id,
@@ -138,6 +147,19 @@ impl Runs {
         })
     }
 
+    /// From now on a run has these limits: it goes on with them, and is replayed with them.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn keep_limits(&self, id: RunId, limits: &Limits) -> Result<(), RunsError> {
+        let limits = serde_json::to_string(&StoredLimits::from(limits)).map_err(document)?;
+        let written = self.store.write(move |tx| {
+            let values = [Value::from(id.bytes()), Value::from(&limits)];
+            tx.change_one(LIMITS, &values, "the run is gone")
+        });
+        Ok(written.wait()?)
+    }
+
     /// Everything to look at a run again.
     ///
     /// # Errors
@@ -146,6 +168,13 @@ impl Runs {
         self.store
             .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|row| replayable(tx, &row))))?
     }
+}
+
+/// Whether the limit on memory has ended a run. It is the one limit that a script can tell, and so the one that stays.
+fn by_memory(row: &RunRow) -> bool {
+    let ending = row.ending.as_deref().unwrap_or("null");
+    let ending: serde_json::Value = serde_json::from_str(ending).unwrap_or_default();
+    ending["limit"] == "memory"
 }
 
 fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {

@@ -20,6 +20,57 @@ fn a_run_that_reached_a_limit_goes_on_with_a_higher_one() {
 }
 
 #[test]
+fn any_limit_but_memory_can_be_raised() {
+    for (limit, script, higher, rest, all) in [
+        (
+            ["--timeout", "1s"],
+            "print(actions.t.note({}).n) sleep(3) print('late')",
+            ["--timeout", "1m"],
+            "late\n",
+            "1\nlate\n".to_owned(),
+        ),
+        (
+            ["--max-cpu", "0.05"],
+            "print(actions.t.note({}).n) local n = 0 for i = 1, 100000000 do n = n + 1 end print(n)",
+            ["--max-cpu", "5m"],
+            "100000000\n",
+            "1\n100000000\n".to_owned(),
+        ),
+        (
+            ["--max-output", "500B"],
+            "for i = 1, 6 do print(('x'):rep(99)) end print(actions.t.note({}).n)",
+            ["--max-output", "1MiB"],
+            "",
+            format!("{}1\n", format!("{}\n", "x".repeat(99)).repeat(6)),
+        ),
+    ] {
+        let session = Session::new("effects = 'idempotent'", script);
+        let words = ["run", "--journal", limit[0], limit[1], "script.lua"];
+        let (code, _, stderr) = session.kael(&words);
+        assert_eq!(code, 5, "{limit:?}: {stderr}");
+        let (id, state) = session.run();
+        assert_eq!(state, "failed");
+        let (code, stdout, stderr) = session.kael(&["runs", "resume", &id, higher[0], higher[1]]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{limit:?}");
+        assert!(stdout.ends_with(rest), "{limit:?}: {stdout}");
+        session.prints(&["runs", "show", &id, "--output"], &all);
+        session.prints(&["runs", "replay", &id], &all);
+        assert_eq!(session.notes().len(), 1);
+    }
+    // A script can tell how much memory it has.
+    let script = "local t = {} while true do t[#t + 1] = ('x'):rep(1 << 20) .. #t end";
+    let session = Session::new("", script);
+    let words = ["run", "--journal", "--max-memory", "64MiB", "script.lua"];
+    assert_eq!(session.kael(&words).0, 5);
+    let (id, _) = session.run();
+    let (code, _, stderr) = session.kael(&["runs", "resume", &id]);
+    assert!(
+        code == 2 && stderr.contains("a run keeps the memory that it began with"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn a_process_that_has_a_run_keeps_it() {
     let session = Session::new("effects = 'idempotent'", TWO);
     let mut host = session.start();

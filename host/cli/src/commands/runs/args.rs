@@ -50,7 +50,7 @@ pub(crate) enum RunsCommand {
     /// Go on with a run where its journal ends.
     ///
     /// The script, the actions repo and the files of --input are those with which the run began. The limits are, too,
-    /// unless an option says otherwise; the memory stays as it is.
+    /// unless an option says otherwise, which the run then keeps; the memory stays as it is.
     #[command(after_help = "Example:\n  kael-host runs resume 0199c3f2 --max-calls 200000")]
     Resume {
         /// The run.

@@ -62,7 +62,13 @@ pub(super) fn resume(
         Ok(taken) => taken,
         Err(error) => return refused(shared, &error, as_json),
     };
+    let before = limits.clone();
     let limits = changed(limits, bounds);
+    if limits != before
+        && let Err(error) = store.0.keep_limits(id, &limits)
+    {
+        return refused(shared, &error, as_json);
+    }
     let output = progress::script_output(as_json || quietly);
     let texts = {
         let source = String::from_utf8_lossy(&script.source).into_owned();
