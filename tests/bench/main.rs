@@ -12,6 +12,7 @@
 
 mod actions;
 mod document;
+mod durable;
 mod gate;
 mod hosted;
 mod lua;
@@ -96,11 +97,12 @@ fn main() -> Result<ExitCode> {
     };
     // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
-    let parts: [(&str, Part); 9] = [
+    let parts: [(&str, Part); 10] = [
         ("many: ", many::rows),
         ("start: ", start::rows),
         ("gate: ", gate::rows),
         ("policy: ", policy::rows),
+        ("durable: ", durable::rows),
         ("mcp: ", mcp::rows),
         ("rules: ", rules::rows),
         ("json: ", document::rows),

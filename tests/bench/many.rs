@@ -15,7 +15,7 @@ const NAP: Duration = Duration::from_millis(200);
 const MEMORY: f64 = 1.0;
 
 /// The memory of this process now, in MiB.
-fn resident() -> Result<f64> {
+pub(crate) fn resident() -> Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: f64 = line
