@@ -53,10 +53,6 @@ impl Faults {
 }
 
 /// A store whose writes are points: before each, and behind it.
-#[expect(
-    unreachable_pub,
-    reason = "it stands for the store, which a public function takes"
-)]
 #[derive(Clone)]
 pub struct FaultyStore {
     store: Store,
