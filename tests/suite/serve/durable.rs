@@ -283,3 +283,29 @@ fn a_sleep_outlives_the_server() {
     assert_eq!(server.ended(&run)["state"], "succeeded");
     assert_eq!(server.output(&run), "1\n2\n");
 }
+
+#[test]
+fn a_run_that_takes_the_place_of_another_runs_and_is_waited_for() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let server = Server::start(&noting.kael);
+    let script = "print(runs.start { script = \"runs.continue_as { script = 'return 7' }\", wait = true })\n\
+                  runs.continue_as { script = 'print(actions.t.note({}).n)' }";
+    let run = server.submit(script);
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    assert_eq!(server.output(&run), "7\n");
+    let late = Instant::now() + PATIENCE;
+    let runs = loop {
+        let listed = server.get("/v1/runs").json();
+        let runs = listed["runs"].as_array().expect("a list").clone();
+        if runs.len() == 4 && runs.iter().all(|run| run["state"] == "succeeded") {
+            break runs;
+        }
+        assert!(Instant::now() < late, "{listed}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(noting.notes().len(), 1);
+    // The child and the one in its place are the run's; what takes the place of the run is nobody's.
+    let children = runs.iter().filter(|one| one["parent"] == run.as_str());
+    assert_eq!(children.count(), 2, "{runs:?}");
+}
