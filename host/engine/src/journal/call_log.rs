@@ -42,6 +42,12 @@ impl CallLog {
         }
     }
 
+    /// The store did not take what the call asks of it. This waits until the run is ended for it: it goes on later.
+    pub(crate) async fn stop<T>(&self, why: String) -> T {
+        self.recorder.fail(why);
+        std::future::pending().await
+    }
+
     /// Says how the call ended.
     pub(crate) fn outcome(&self, outcome: Outcome, duration: Duration, is_effect: bool) {
         self.recorder.outcome(self.id, outcome, duration, is_effect);

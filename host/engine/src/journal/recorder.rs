@@ -350,6 +350,11 @@ impl Recorder {
         self.barrier().await
     }
 
+    /// The store took something else of the run no more: the run stops, as where its journal cannot be written.
+    pub(crate) fn fail(&self, why: String) {
+        self.failed.send_replace(Some(SinkError::Failed(why)));
+    }
+
     /// Waits until the journal cannot be written.
     pub(crate) async fn failure(&self) -> SinkError {
         let mut failed = self.failed.subscribe();

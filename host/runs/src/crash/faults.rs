@@ -14,6 +14,8 @@ pub(crate) struct Faults(Arc<Inner>);
 
 struct Inner {
     at: u64,
+    /// Instead of dying: the disk is full at that write, and has room again behind it.
+    is_full: bool,
     passed: AtomicU64,
     dead: watch::Sender<bool>,
 }
@@ -21,8 +23,18 @@ struct Inner {
 impl Faults {
     /// Dies at that point, counted from 1.
     pub(super) fn at(at: u64) -> Self {
+        Self::new(at, false)
+    }
+
+    /// Lives, and finds the disk full at that write, counted from 1.
+    pub(super) fn full_at(at: u64) -> Self {
+        Self::new(at, true)
+    }
+
+    fn new(at: u64, is_full: bool) -> Self {
         Self(Arc::new(Inner {
             at,
+            is_full,
             passed: AtomicU64::new(0),
             dead: watch::Sender::new(false),
         }))
@@ -31,10 +43,36 @@ impl Faults {
     /// Passes a point. Whether the process lives.
     pub(super) fn pass(&self) -> bool {
         let passed = self.0.passed.fetch_add(1, Ordering::SeqCst) + 1;
-        if passed == self.0.at {
+        if passed == self.0.at && !self.0.is_full {
             self.0.dead.send_replace(true);
         }
         !self.is_dead()
+    }
+
+    /// Begins a write. Where that cannot be, why.
+    fn begin_write(&self) -> Result<(), StoreError> {
+        if self.0.is_full {
+            let passed = self.0.passed.fetch_add(1, Ordering::SeqCst) + 1;
+            return match passed == self.0.at {
+                true => Err(StoreError::Full),
+                false => Ok(()),
+            };
+        }
+        match self.pass() {
+            true => Ok(()),
+            false => Err(StoreError::Closed),
+        }
+    }
+
+    /// Ends a write. A process that dies here leaves what it has written, and hears nothing of it.
+    fn end_write(&self) {
+        if !self.0.is_full {
+            self.pass();
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.is_full
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -81,13 +119,13 @@ impl FaultyStore {
     ) -> Pending<T> {
         let faults = self.faults.clone();
         self.store.write(move |tx| {
-            let lives = || faults.as_ref().is_none_or(Faults::pass);
-            if !lives() {
-                return Err(StoreError::Closed);
+            if let Some(faults) = &faults {
+                faults.begin_write()?;
             }
             let done = work(tx)?;
-            // It dies behind the commit: what was written stays, and nobody hears of it.
-            lives();
+            if let Some(faults) = &faults {
+                faults.end_write();
+            }
             Ok(done)
         })
     }

@@ -61,7 +61,10 @@ impl Bench {
 
     /// The store of a life that ends at that point.
     fn life(&self, at: u64) -> (Runs, Faults) {
-        let faults = Faults::at(at);
+        self.life_of(Faults::at(at))
+    }
+
+    fn life_of(&self, faults: Faults) -> (Runs, Faults) {
         self.world.begin(&faults);
         let mut runs = self.runs.clone();
         runs.store = runs.store.with(faults.clone());
@@ -97,7 +100,11 @@ impl Bench {
 
     /// Begins a run of a script whose first life ends at that point. Whether it got to its end.
     async fn begin(&self, id: RunId, source: &str, at: u64) -> (bool, u64) {
-        let (runs, faults) = self.life(at);
+        self.begin_with(id, source, Faults::at(at)).await
+    }
+
+    async fn begin_with(&self, id: RunId, source: &str, faults: Faults) -> (bool, u64) {
+        let (runs, faults) = self.life_of(faults);
         let info = RunInfo::with_id(id, Tenant::default());
         let script = Script {
             want_result: true,
@@ -130,7 +137,8 @@ impl Bench {
             let view = self.runs.show(id).expect("a run");
             match (view.row.state, view.row.reason.as_deref()) {
                 (State::Parked, Some("in_doubt")) => self.settle(id, &view.row.ending),
-                (State::Running, _) => {}
+                // It died, or could not write its journal.
+                (State::Running, _) | (State::Parked, Some("journal")) => {}
                 (state, _) if state.is_over() => {}
                 (state, reason) => panic!("{state} {reason:?} {:?}", view.row.ending),
             }
@@ -237,5 +245,71 @@ async fn a_signal_that_was_acknowledged_is_there_in_the_next_life() {
         let output = bench.runs.output(id).expect("its output");
         assert_eq!(String::from_utf8_lossy(&output), "1\n7\n2\n", "{at}");
         bench.world.check(id, source);
+    }
+}
+
+/// A run is parked, and nothing of it is lost, when its script does something else than its journal says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_diverges_parks_its_run_with_both_texts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = Bench::new(folder.path()).await;
+    let source = "actions.t.once({ n = 1 }) print(actions.t.once({ n = 2 }).n)";
+    let id = RunInfo::new(Tenant::default()).id;
+    let (ended, _) = bench.begin(id, source, 9).await;
+    assert!(!ended);
+    let (runs, faults) = bench.life(u64::MAX);
+    let taken = tokio::task::block_in_place(|| runs.resume(id)).expect("it is free");
+    let other = Script {
+        source: b"actions.t.again({ n = 1 })".to_vec(),
+        ..taken.script
+    };
+    bench
+        .live(&runs, &faults, (taken.info, other, taken.begun))
+        .await;
+    let row = bench.runs.show(id).expect("a run").row;
+    assert_eq!(
+        (row.state, row.reason.as_deref()),
+        (State::Parked, Some("diverged"))
+    );
+    let ending = row.ending.unwrap_or_default();
+    assert!(
+        ending.contains("has t.once, and it asks for t.again"),
+        "{ending}"
+    );
+    // With its own script it goes on.
+    bench.finish(id, std::iter::empty()).await;
+    let output = bench.runs.output(id).expect("its output");
+    assert_eq!(String::from_utf8_lossy(&output), "2\n");
+    bench.world.check(id, source);
+}
+
+/// A run that cannot write its journal stops before its next effect, and goes on when there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_disk_is_full_at_any_write_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = Bench::new(folder.path()).await;
+    for seed in 1..=4 {
+        let source = scripts::script(seed);
+        let id = RunInfo::new(Tenant::default()).id;
+        let (ended, writes) = bench
+            .begin_with(id, &source, Faults::full_at(u64::MAX))
+            .await;
+        assert!(ended, "seed {seed}: {source}");
+        let output = bench.runs.output(id).expect("its output");
+        for at in 1..=writes {
+            let id = RunInfo::new(Tenant::default()).id;
+            let what = format!("seed {seed}, write {at} of {writes}:\n{source}");
+            bench.begin_with(id, &source, Faults::full_at(at)).await;
+            if !is_kept(&bench.runs, id) {
+                // Not even its beginning was written: nothing had happened.
+                assert!(bench.world.is_untouched(id), "{what}");
+                continue;
+            }
+            bench.finish(id, std::iter::empty()).await;
+            assert_eq!(bench.runs.output(id).expect("its output"), output, "{what}");
+            let verified = bench.runs.verify(id).expect("a run");
+            assert!(matches!(verified, Verified::Whole(..)), "{what}");
+            bench.world.check(id, &what);
+        }
     }
 }

@@ -89,7 +89,8 @@ impl Execute for World {
             let name = invocation.definition.names[0].to_string();
             let has_effects = name != "t.none";
             // A process that is dead does nothing more, and is soon gone.
-            let lives = || !has_effects || faults.as_ref().is_none_or(Faults::pass);
+            let faults = faults.filter(|faults| has_effects && !faults.is_full());
+            let lives = || faults.as_ref().is_none_or(Faults::pass);
             if !lives() {
                 std::future::pending::<()>().await;
             }

@@ -53,7 +53,11 @@ impl InstanceState {
         match post.mailbox().start(next).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(why)) => Err(ActionError::new(ErrorKind::Denied, why)),
-            Err(why) => Err(ActionError::new(ErrorKind::Unavailable, why)),
+            Err(why) => {
+                // It goes on when the store takes it.
+                recorder.fail(why);
+                std::future::pending().await
+            }
         }
     }
 }

@@ -141,7 +141,7 @@ impl WaitCall {
                 match post.mailbox().start(*child).await {
                     Ok(Ok(id)) => Ok(Value::from(id).to_string()),
                     Ok(Err(why)) => Err(ActionError::new(ErrorKind::Denied, why)),
-                    Err(why) => Err(ActionError::new(ErrorKind::Unavailable, why)),
+                    Err(why) => log.stop(why).await,
                 }
             }
         }
