@@ -419,19 +419,36 @@ fn where_descriptors_are_few_calls_wait_for_one_another() {
 
 #[test]
 fn limits_that_are_too_small_to_begin_are_no_bug() {
-    let run = |limit: &str| {
+    let command = |limit: &str, words: &str| {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut command, host) = as_another(folder.path());
         let host = host.display().to_string();
-        let inside = format!("ulimit {limit}; exec '{host}' run -e 'print(1)'");
+        let inside = format!("ulimit {limit}; exec '{host}' {words}");
         let output = command
             .args(["bash", "-c", &inside])
             .output()
             .expect("it starts");
         Ran::new(output, folder)
     };
-    for limit in ["-u 1", "-u 2", "-u 3", "-u 4", "-n 8", "-n 20", "-v 800000"] {
-        let ran = run(limit);
+    let run = |limit: &str| command(limit, "run -e 'print(1)'");
+    let all = [
+        "-u 1",
+        "-u 2",
+        "-u 3",
+        "-u 4",
+        "-n 8",
+        "-n 12",
+        "-n 20",
+        "-v 100000",
+        "-v 800000",
+    ];
+    let others = [
+        command("-n 12", "run --journal -e 'print(1)'"),
+        command("-v 100000", "run --journal -e 'print(1)'"),
+        command("-v 800000", "serve --listen 127.0.0.1:0"),
+        command("-n 20", "serve --listen 127.0.0.1:0"),
+    ];
+    for ran in all.map(run).into_iter().chain(others) {
         ran.exits(3)
             .says("hint: raise the limits of the process: ulimit -u (threads), -n (open files), -v (addresses)");
         assert!(

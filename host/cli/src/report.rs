@@ -108,7 +108,7 @@ impl Problem {
     }
 
     /// The process may have too little of something.
-    fn short(message: String) -> Self {
+    pub(super) fn short(message: String) -> Self {
         let hint =
             "raise the limits of the process: ulimit -u (threads), -n (open files), -v (addresses)";
         Self {

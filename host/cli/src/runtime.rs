@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,11 +21,14 @@ use kael_engine::sandbox::Cancel;
 /// computes or waits for a file goes on until the process ends.
 const SHUTDOWN: Duration = Duration::from_millis(50);
 
-/// Threads that every command starts, and those that end on a signal and move the limits on time
-/// on.
+/// Threads that every command starts, those that end on a signal and move the limits on time on, and
+/// some more, because what is loaded meanwhile takes addresses, too.
 const THREADS: usize = 6;
+const MORE_THREADS: usize = 8;
 /// A user who may have more of them than this has enough, unless something else is wrong.
 const MIN_USES: u64 = 4096;
+/// With as many addresses no thread fails for want of them. The sandbox itself reserves more.
+const MIN_ADDRESSES: u64 = 4 << 30;
 
 /// How it ended.
 pub(super) enum Driven<T> {
@@ -85,6 +89,7 @@ pub(super) fn block_run<T>(
 
 /// What waits and computes for one command.
 pub(super) fn runtime() -> io::Result<Runtime> {
+    enough_descriptors()?;
     enough_threads()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -92,12 +97,28 @@ pub(super) fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
+/// Descriptors that a command needs, as the sandbox does. With fewer of them the runtime panics when
+/// it begins to listen for signals.
+const DESCRIPTORS: u64 = 32;
+
+fn enough_descriptors() -> io::Result<()> {
+    match getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < DESCRIPTORS => {
+            let error = io::Error::from(Errno::MFILE);
+            let needed = format!("{allowed} open files are allowed, and it needs {DESCRIPTORS}");
+            Err(io::Error::new(error.kind(), format!("{needed}: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where a thread cannot be started, the runtime panics; so this is tried before where the user may
-/// have few of them.
+/// have few of them, or the process few addresses for their stacks.
 fn enough_threads() -> io::Result<()> {
-    match getrlimit(Resource::Nproc).current {
-        Some(allowed) if allowed < MIN_USES => {}
-        _ => return Ok(()),
+    let few =
+        |resource, least| matches!(getrlimit(resource).current, Some(allowed) if allowed < least);
+    if !few(Resource::Nproc, MIN_USES) && !few(Resource::As, MIN_ADDRESSES) {
+        return Ok(());
     }
     let gate = Arc::new(Mutex::new(()));
     let closed = gate.lock();
@@ -105,7 +126,11 @@ fn enough_threads() -> io::Result<()> {
         let gate = gate.clone();
         thread::Builder::new().spawn(move || drop(gate.lock()))
     };
-    let started: io::Result<Vec<_>> = (0..THREADS).map(start).collect();
+    let count = match few(Resource::As, MIN_ADDRESSES) {
+        true => THREADS + MORE_THREADS,
+        false => THREADS,
+    };
+    let started: io::Result<Vec<_>> = (0..count).map(start).collect();
     drop(closed);
     for thread in started? {
         thread.join().ok();

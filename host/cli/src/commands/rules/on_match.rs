@@ -14,6 +14,7 @@ use crate::approver;
 use crate::args::{Bounds, Shared};
 use crate::exit;
 use crate::report::Problem;
+use crate::runtime;
 use crate::sanitize::escape_control;
 use crate::settings::{self, Settings};
 use crate::settings_text;
@@ -70,10 +71,7 @@ impl Caller {
             .hinted("use --actions DIR, KAEL_ACTIONS, or `actions_path` in the configuration");
             return Err(problem.report(shared, false, exit::USAGE));
         };
-        let tasks = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
+        let tasks = runtime::runtime()
             .map_err(|error| Problem::no_threads(&error).report(shared, false, exit::CONFIG))?;
         let loaded = tasks.block_on(async {
             let runtime = settings.runtime(2)?;

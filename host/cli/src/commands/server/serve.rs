@@ -19,6 +19,7 @@ use crate::settings_text;
 use crate::terminal::{say, say_json_line};
 use kael_engine::environment::Environment;
 use kael_engine::executor::programs::Settings;
+use kael_engine::sandbox::EngineError;
 
 pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environment) -> u8 {
     let fail = |problem: Problem, code: u8| problem.report(shared, arguments.json, code);
@@ -60,6 +61,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
         Err(error) => {
             let code = match &error {
                 ServeError::Load(error) => exit::of_load_error(error),
+                ServeError::Engine(EngineError::Short(_)) => exit::CONFIG,
                 ServeError::Engine(_) | ServeError::System(_) | ServeError::Operator(_) => {
                     exit::BUG
                 }
@@ -148,6 +150,7 @@ fn of_serve_error(error: &ServeError) -> Problem {
             return Problem::of_load_error(error)
                 .unwrap_or_else(|| Problem::usage(error.to_string()));
         }
+        ServeError::Engine(EngineError::Short(_)) => Problem::short(error.to_string()),
         error => Problem::usage(with_causes(error)),
     };
     match error {
