@@ -37,6 +37,8 @@ pub struct Schema {
     depends: bool,
     /// Whether it asks for integers anywhere.
     integers: bool,
+    /// Whether texts are held against patterns.
+    patterns: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -72,6 +74,7 @@ impl Schema {
             .any(|keyword| text.contains(keyword));
         Ok(Self {
             integers: integers::are_named(&document),
+            patterns: text.contains("\"pattern"),
             size: text.len(),
             document,
             validator,
@@ -84,6 +87,11 @@ impl Schema {
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// Whether it holds texts against patterns.
+    pub(crate) fn has_patterns(&self) -> bool {
+        self.patterns
     }
 
     /// A value that it would take, as far as that is simple.

@@ -111,9 +111,19 @@ pub(super) fn takes_long_if(costly: bool, size: usize) -> bool {
     json::is_large(size) || costly && size >= LARGE
 }
 
+/// Texts from this size on are held against patterns beside those threads. A pattern that repeats
+/// much takes a microsecond and more for each byte of a text that was made for it.
+const MATCHED: usize = 256;
+
 /// Whether a document takes long enough for others to have the thread meanwhile.
 pub(super) fn takes_long(schema: Option<&Schema>, size: usize) -> bool {
-    takes_long_if(schema.is_some(), size)
+    let matches = schema.is_some_and(Schema::has_patterns) && size >= MATCHED;
+    matches || takes_long_if(schema.is_some(), size)
+}
+
+/// Whether a document of this size waits for its turn: small ones take no memory to speak of.
+pub(super) fn takes_turns(size: usize) -> bool {
+    size >= LARGE
 }
 
 /// Adds what helps where a check was given up.

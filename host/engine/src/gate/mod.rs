@@ -49,6 +49,7 @@ use crate::failure::{ActionError, ErrorKind};
 use crate::journal::{CallLog, Intent};
 use crate::json;
 use crate::names::printable;
+use crate::permit;
 use crate::policy::{Decision as PolicyDecision, Verdict};
 use crate::run_info::{RunInfo, Tenant};
 use crate::secrets::{RunSecrets, SecretSource};
@@ -250,11 +251,12 @@ impl Dispatcher {
             let params = documents::merged(definition, params)?;
             Ok((digest_of(&params), params))
         };
+        let params_size = params.len();
         let (made, params) =
-            if documents::takes_long(definition.contract.params.as_deref(), params.len()) {
+            if documents::takes_long(definition.contract.params.as_deref(), params_size) {
                 let definition = definition.clone();
                 let merging = move || merged(&definition, params);
-                Box::pin(aside(merging)).await?
+                Box::pin(aside(params_size, merging)).await?
             } else {
                 merged(definition, params)?
             };
@@ -409,7 +411,8 @@ impl Dispatcher {
         definition: &Arc<Definition>,
         params: String,
     ) -> Result<(Vec<String>, String), ActionError> {
-        if !json::is_large(params.len()) {
+        let size = params.len();
+        if !json::is_large(size) {
             let grants = self.policy.grants();
             let granted = self.executor.granted(definition, &params, grants)?;
             return Ok((granted, params));
@@ -420,7 +423,7 @@ impl Dispatcher {
             let granted = executor.granted(&definition, &params, policy.grants())?;
             Ok((granted, params))
         };
-        Box::pin(aside(looking)).await
+        Box::pin(aside(size, looking)).await
     }
 
     /// What the policy says of a call with these merged parameters.
@@ -429,8 +432,8 @@ impl Dispatcher {
         definition: &Arc<Definition>,
         params: String,
     ) -> Result<(Option<PolicyDecision>, String), ActionError> {
-        let costly = self.policy.is_costly(definition);
-        if self.policy.rulebook.is_none() || !documents::takes_long_if(costly, params.len()) {
+        let (costly, size) = (self.policy.is_costly(definition), params.len());
+        if self.policy.rulebook.is_none() || !documents::takes_long_if(costly, size) {
             let tenant = self.run.tenant.as_str();
             return Ok((self.policy.answer(definition, &params, tenant), params));
         }
@@ -439,7 +442,7 @@ impl Dispatcher {
             let decision = policy.answer(&definition, &params, run.tenant.as_str());
             Ok((decision, params))
         };
-        Box::pin(aside(deciding)).await
+        Box::pin(aside(size, deciding)).await
     }
 }
 
@@ -453,9 +456,13 @@ pub fn merged(definition: &Definition, params: String) -> Result<String, ActionE
 
 /// Merges or checks a document, and lets others have the thread when that takes long.
 async fn aside<T: Send + 'static>(
+    size: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
-    let done = json::beside(work).await;
+    let done = match documents::takes_turns(size) {
+        true => json::beside(work).await,
+        false => permit::blocking(work).await.ok(),
+    };
     done.unwrap_or_else(|| Err(interrupted()))
 }
 

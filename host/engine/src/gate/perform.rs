@@ -253,9 +253,9 @@ impl Dispatcher {
         if !documents::takes_long(definition.contract.returns.as_deref(), stdout.len()) {
             return documents::bound(definition.contract.returns.as_deref(), stdout);
         }
-        let definition = definition.clone();
+        let (definition, size) = (definition.clone(), stdout.len());
         let checking = move || documents::bound(definition.contract.returns.as_deref(), stdout);
-        Box::pin(aside(checking)).await
+        Box::pin(aside(size, checking)).await
     }
 }
 
