@@ -1,9 +1,9 @@
 -- Opens a run that is looked at, in the state in which its journal leaves it: evaluates what the host gives, with the
 -- locals of the frames that are running there. The run never goes on from here.
 local kael = ...
-local next, call, load, inspect, emit, report, reported, pcall, xpcall, pack, setmetatable, running, find, sub, rep, concat =
-  next, kael.call, kael.load, inspect, kael.print, kael.report, kael.reported, pcall, xpcall, table.pack, setmetatable,
-  coroutine.running, string.find, string.sub, string.rep, table.concat
+local next, call, load, report, reported, pcall, xpcall, pack, setmetatable, running, sub =
+  next, kael.call, kael.load, kael.report, kael.reported, pcall, xpcall, table.pack, setmetatable, coroutine.running, string.sub
+local read_input, show = kael.read_input, kael.show_values
 local getinfo, getlocal, setlocal, getupvalue, setupvalue =
   kael.getinfo, kael.getlocal, kael.setlocal, kael.getupvalue, kael.setupvalue
 local globals = _G
@@ -66,35 +66,18 @@ local function scope(co, found)
   })
 end
 
-local function parsed(source, env)
-  local _, main, wrong = pcall(load, source, "@repl", "t", env)
-  return main, wrong
-end
--- The function of a chunk. Or nothing, the error, and whether more input could complete it.
-local function compiled(source, line, env)
-  local above = rep("\n", line - 1)
-  local main, as_expression = parsed(above .. "return " .. source .. "\n", env)
-  if main then return main end
-  local as_statements
-  main, as_statements = parsed(above .. source .. "\n", env)
-  if main then return main end
-  return nil, as_statements, find(as_expression, "<eof>$") or find(as_statements, "<eof>$")
-end
-
-local function show(values)
-  local parts = {}
-  for i = 2, values.n do parts[i] = inspect(values[i]) end
-  emit(concat(parts, "\t", 2, values.n) .. "\n")
-end
-
 kael.on_look(function()
   local co = running()
   local env = scope(co, variables(co))
+  local function read(text)
+    local _, main, wrong = pcall(load, text, "@repl", "t", env)
+    return main, wrong
+  end
   local request = { state = "begin" }
   while true do
     local ok, given = call("kael.look", request)
     if not ok then return end
-    local main, wrong, more = compiled(given.source, given.line, env)
+    local main, wrong, more = read_input(given.source, given.line, read)
     if more then
       request = { state = "incomplete" }
     elseif not main then

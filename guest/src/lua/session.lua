@@ -38,24 +38,33 @@ function kael.open_session(repo, can_be_interrupted)
 end
 
 local function cut_short(err) return find(err, "<eof>$") ~= nil end
--- The function of a chunk. Or nothing, the error, and whether more input could complete the chunk.
-local function compiled(chunk)
-  if chunk.use_as == "file" then return compile(chunk.source, chunk.name) end
-  local above, name = rep("\n", chunk.line - 1), "@" .. chunk.name
-  local source = chunk.source .. "\n" -- ends a string that has no end: another line would not
-  local main, as_expression = parse(above .. "return " .. source, name)
+-- Reads an input that begins at a line as an expression, or else as statements: its function. Or nothing, the error, and
+-- whether more input could complete it. `read` makes a function of a text.
+function kael.read_input(source, line, read)
+  local above = rep("\n", line - 1)
+  source = source .. "\n" -- ends a string that has no end: another line would not
+  local main, as_expression = read(above .. "return " .. source)
   if main then return main end
   local as_statements
-  main, as_statements = parse(above .. source, name)
+  main, as_statements = read(above .. source)
   if main then return main end
   return nil, as_statements, cut_short(as_expression) or cut_short(as_statements)
 end
+local read_input = kael.read_input
 
-local function show(values)
+local function compiled(chunk)
+  if chunk.use_as == "file" then return compile(chunk.source, chunk.name) end
+  local name = "@" .. chunk.name
+  return read_input(chunk.source, chunk.line, function(text) return parse(text, name) end)
+end
+
+-- Prints what an input has returned, but for the first value.
+function kael.show_values(values)
   local parts = {}
   for i = 2, values.n do parts[i] = inspect(values[i]) end
   emit(concat(parts, "\t", 2, values.n) .. "\n")
 end
+local show = kael.show_values
 
 function kael.evaluate(chunk)
   local main, wrong, incomplete = compiled(chunk)

@@ -180,7 +180,7 @@ fn a_run_that_was_imported_goes_on_only_when_the_file_is_trusted() {
     );
 }
 
-/// A decision that a file brings is nobody's here.
+/// A decision of an imported file approves nothing.
 #[test]
 fn no_approval_is_imported() {
     let script = "actions.t.note({ mode = 'big' })";

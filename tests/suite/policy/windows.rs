@@ -68,7 +68,7 @@ fn runs_one_after_the_other_share_a_budget() {
 fn budgets_that_say_the_same_share_their_count_and_the_smallest_holds() {
     let session = budgeted(&format!("calls: 3, per: {LONG}"));
     assert_eq!(printed(run(&session, &[], "2")), "2\tnil\tnil\n");
-    // A team that adds one gives nobody the operator's anew.
+    // A team that repeats the operator's budget begins no new count.
     let team = |calls| {
         let budget = format!("- {{ per: {LONG}, actions: t.look, calls: {calls} }}\n");
         format!("version: 1\ndefault: allow\nbudgets:\n{budget}{budget}")

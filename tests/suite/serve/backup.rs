@@ -165,7 +165,7 @@ fn what_a_backup_had_to_send_is_held_and_a_webhook_of_it_makes_no_second_run() {
     );
     let again = send(&server, &path, &secret, "d-1", "x").is(202).json();
     assert_eq!(again["run"], taken["run"]);
-    // What happens now is told, and what was to be told before is not.
+    // New events are sent, and the deliveries of the backup are not.
     let run = server.submit("print(2)");
     assert_eq!(run_of(&receive(&listener, "204 No Content")), run);
     let id = made["id"].as_str().expect("an id");

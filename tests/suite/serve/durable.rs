@@ -305,7 +305,7 @@ fn a_run_that_takes_the_place_of_another_runs_and_is_waited_for() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(noting.notes().len(), 1);
-    // The child and the one in its place are the run's; what takes the place of the run is nobody's.
+    // The child and its continuation have the run as their parent; the continuation of the run has none.
     let children = runs.iter().filter(|one| one["parent"] == run.as_str());
     assert_eq!(children.count(), 2, "{runs:?}");
 }

@@ -1,4 +1,4 @@
-//! The page of webhooks: what comes in, and who is told.
+//! The page of webhooks: those that come in, and subscriptions to those that go out.
 
 use std::net::TcpListener;
 
@@ -17,7 +17,7 @@ fn webhooks_from_the_page() {
     let session = enter(&server, &server.token);
     let csrf = session.csrf();
     let page = session.get("/webhooks").is(200).body;
-    assert!(page.contains("Nothing comes in") && page.contains("Nobody is told"));
+    assert!(page.contains("No webhooks") && page.contains("No subscriptions"));
     // One that comes in: its key is shown once.
     let made = session
         .send(
@@ -88,5 +88,5 @@ fn webhooks_from_the_page() {
         assert_eq!(session.send(&path, &format!("csrf={csrf}")).status, 404);
     }
     let page = session.get("/webhooks").is(200).body;
-    assert!(page.contains("Nothing comes in") && page.contains("Nobody is told"));
+    assert!(page.contains("No webhooks") && page.contains("No subscriptions"));
 }

@@ -269,7 +269,7 @@ mod tests {
             "- { actions: a, calls: 1, per: 1h }\n- { actions: a, calls: 2, per: 1h }\n\
              - { actions: a, calls: 1, per: 2h }\n- { actions: a, calls: 1, per: 1h, of: run }\n",
         );
-        // Whoever adds one that says the same leaves the count of the other as it is.
+        // The first two differ in `calls` alone, and share one count.
         assert_eq!(all[0].identity, all[1].identity);
         let mut identities: Vec<_> = all.iter().map(|budget| budget.identity).collect();
         identities.sort_unstable();

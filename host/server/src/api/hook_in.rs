@@ -22,8 +22,8 @@ use crate::time;
 use crate::triggers;
 use crate::triggers::signature::Sent;
 
-/// Bodies that are read at the same time: of all webhooks, as nobody is known before a body was read. Those of one tenant
-/// are bounded by itself, so that senders that send slowly hold up no other tenant's.
+/// Bodies of webhooks that are read at the same time, of all tenants. A sender is not known before its body has been read.
+/// Each tenant has a smaller bound of its own, so that its slow senders do not hold up other tenants.
 static READING: Semaphore = Semaphore::const_new(256);
 /// Bytes of the id of a delivery, and of the name of its event.
 const MAX_HEADER: usize = 200;

@@ -121,7 +121,7 @@ async fn page(visitor: &Visitor, sent: &Sent, told: &Told<'_>) -> Page {
     let hooks = hooks::all(&visitor.app, &visitor.scope).await?;
     let subscriptions = subscriptions::all(&visitor.app, &visitor.scope).await?;
     let body = html! {
-        div class="head" { h1 { "Webhooks" } span class="soft" { "what runs scripts from elsewhere, and who is told of runs" } }
+        div class="head" { h1 { "Webhooks" } span class="soft" { "requests that start scripts, and events that are sent out" } }
         (note(told))
         h2 { "In" small { (hooks.len()) } }
         form method="post" action="/webhooks" class="card pad row" {
@@ -179,7 +179,7 @@ fn note(told: &Told<'_>) -> Markup {
 fn coming_in(visitor: &Visitor, hooks: &[Hook]) -> Markup {
     html! {
         @if hooks.is_empty() {
-            div class="card empty" { strong { "Nothing comes in" } "A webhook runs a stored script with what is sent to it" }
+            div class="card empty" { strong { "No webhooks" } "A webhook runs a stored script with each request that it gets" }
         } @else {
             div class="card scroll" { table {
                 thead { tr { th { "Name" } th { "Script" } th class="wide" { "Address" } th { "Last used" } th {} } }
@@ -198,7 +198,7 @@ fn coming_in(visitor: &Visitor, hooks: &[Hook]) -> Markup {
 fn going_out(visitor: &Visitor, subscriptions: &[Subscription]) -> Markup {
     html! {
         @if subscriptions.is_empty() {
-            div class="card empty" { strong { "Nobody is told" } "A subscription sends what happens to an address, signed" }
+            div class="card empty" { strong { "No subscriptions" } "A subscription sends events to an address, signed" }
         } @else {
             div class="card scroll" { table {
                 thead { tr { th { "Name" } th class="wide" { "Address" } th class="wide" { "Of" } th { "Last try" } th {} } }

@@ -43,7 +43,7 @@ impl InstanceState {
             Some((journal.inspector.clone()?, recorder))
         });
         let Some((inspector, recorder)) = inspector else {
-            return Err(self.end(Stop::Fault("nobody looks at the run")));
+            return Err(self.end(Stop::Fault("the run is not being inspected")));
         };
         recorder.barrier().await.ok();
         let Ok(last) = serde_json::from_str::<Inspected>(params) else {
