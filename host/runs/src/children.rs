@@ -1,12 +1,13 @@
 //! Runs that a script starts: each is a run like others, with the rules, the repo and the limits of its parent.
 
-use kael_engine::journal::{Batch, Begin, Chain, Entry, LogRow, NewChild, ZERO};
+use kael_engine::journal::{Begin, Entry, NewChild};
 use kael_engine::run_info::RunId;
 use kael_engine::text::hex;
 use kael_store::{StoreError, Tx, Value};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::load::Head;
 use crate::stored_args::{StoredArgs, document};
 use crate::{Family, RunRow, RunsError, State, inbox, load, sink, texts};
 
@@ -17,12 +18,13 @@ const START: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, 
 const CONTINUE: &str = "INSERT INTO runs (id, tenant, state, name, script, bundle, guest, args, limits, epoch, wake, \
                         takeovers, created, parent, root, depth, abandoned, labels, continues, first) \
                         SELECT ?2, tenant, 0, ?3, ?4, bundle, guest, ?5, limits, 0, ?6, 0, ?6, parent, \
-                        root, depth, abandoned, labels, id, coalesce(first, id) FROM runs WHERE id = ?1";
+                        coalesce(root, id), depth, abandoned, labels, id, coalesce(first, id) FROM runs WHERE id = ?1";
 const CONTINUES: &str = "SELECT 1 FROM runs WHERE id = ?1 AND continues = ?2";
 const CONTINUED: &str = "SELECT id FROM runs WHERE continues = ?1";
 const FAMILY: &str = "SELECT depth, (SELECT count(*) FROM runs AS others WHERE others.root = \
                       coalesce(runs.root, runs.id) AND others.continues IS NULL) FROM runs WHERE id = ?1";
-const THERE: &str = "SELECT 1 FROM runs WHERE id = ?1 AND parent = ?2";
+// The first of runs that took each other's place may be removed while the last one goes on.
+const THERE: &str = "SELECT 1 FROM runs WHERE parent = ?2 AND (id = ?1 OR first = ?1)";
 const KEPT: &str = "SELECT 1 FROM runs WHERE id = ?1";
 const PARENT: &str = "SELECT parent, coalesce(first, id) FROM runs WHERE id = ?1";
 const LEFT: &str = "SELECT id FROM runs WHERE parent = ?1 AND abandoned = 0 AND state IN (0, 2, 6)";
@@ -150,28 +152,9 @@ fn write(
         want_result: true,
         ..begin
     };
-    first(tx, bytes, begin)?;
-    Ok(())
-}
-
-/// The first entry of a journal.
-fn first(tx: &Tx<'_>, run: &[u8; 16], begin: Begin) -> Result<(), StoreError> {
     let entry = Entry::Begin(Box::new(begin));
-    let (body, at) = (entry.encode(), tx.now() as u64);
-    let mut chain = Chain::after(&ZERO);
-    chain.add(0, at, entry.kind(), &body);
-    let row = LogRow {
-        seq: 0,
-        at,
-        kind: entry.kind(),
-        body,
-        commit: Some((chain.end(0), 0)),
-    };
-    let batch = Batch {
-        rows: vec![row],
-        ..Batch::default()
-    };
-    sink::append(tx, run, &batch)
+    let id = RunId::from_bytes(*bytes);
+    Ok(sink::add(tx, id, &Head::beginning(), &entry)?)
 }
 
 /// Whether a run was started by that other one.

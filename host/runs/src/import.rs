@@ -8,7 +8,7 @@ use kael_store::{StoreError, Tx, Value};
 use crate::archive::{self, Archive, Head};
 use crate::begin::own_guest;
 use crate::stored_args::{StoredArgs, document};
-use crate::{RunRow, Runs, RunsError, State, StoredRepo, bundle, inbox, load, sink, texts};
+use crate::{RunRow, Runs, RunsError, State, StoredRepo, bundle, inbox, load, sink, texts, undo};
 
 const INSERT: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
                       takeovers, created, started, ended, ending, usage, imported, labels) \
@@ -42,7 +42,8 @@ impl Runs {
     }
 
     /// Takes a run in. It can be looked at; it may go on only when `may_go_on` says that the file is trusted, because it
-    /// brings the actions repo that the run calls. A run that is here already stays as it is.
+    /// brings the actions repo that the run calls. A run that is here already stays as it is, unless it came from a file
+    /// that was not trusted and this one is.
     ///
     /// # Errors
     /// When another run has its id, or the store cannot be written.
@@ -53,23 +54,28 @@ impl Runs {
         let tenant = self.tenant;
         let writing = self.store.write(move |tx| {
             let there = match RunRow::get(tx, id) {
-                Ok(row) => Some(row.state),
+                Ok(row) => Some(row),
                 Err(RunsError::Unknown(_)) => None,
                 Err(error) => return Ok(Err(error)),
             };
+            let is_new = there.is_none();
             let state = match there {
-                Some(state) => {
-                    if !load::rows(tx, id)?.starts_with(archive.log.rows()) {
-                        return Ok(Err(RunsError::OtherRun(id)));
-                    }
-                    state
-                }
                 None => put(tx, tenant, &archive)?,
+                Some(_) if !load::rows(tx, id)?.starts_with(archive.log.rows()) => {
+                    return Ok(Err(RunsError::OtherRun(id)));
+                }
+                // What is here came from another file, which may say other things of the run than this one, whose
+                // journal begins alike.
+                Some(row) if row.is_imported && may_go_on => {
+                    undo::remove_rows(tx, tenant, id)?;
+                    put(tx, tenant, &archive)?
+                }
+                Some(row) => row.state,
             };
             if may_go_on {
                 tx.execute(TRUST, &[Value::from(id.bytes())])?;
             }
-            Ok(Ok((there.is_none(), state)))
+            Ok(Ok((is_new, state)))
         });
         let (is_new, state) = writing.wait()??;
         Ok(Imported {
@@ -208,6 +214,22 @@ mod tests {
         assert!(!runs.show(id).expect("a run").row.is_imported);
         let refused = runs.import(archive(), false);
         assert!(matches!(refused, Err(RunsError::OtherRun(other)) if other == id));
+    }
+
+    #[test]
+    fn what_is_trusted_is_what_the_trusted_file_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let id = archive().run();
+        let mut hostile = archive();
+        hostile.head.limits = "{\"calls\":9}".to_owned();
+        hostile.output = b"forged".to_vec();
+        runs.import(hostile, false).expect("imported");
+        runs.import(archive(), true).expect("imported");
+        let row = runs.show(id).expect("a run").row;
+        assert!(!row.is_imported);
+        assert_eq!(row.limits, archive().head.limits);
+        assert_eq!(runs.output(id).expect("its output"), archive().output);
     }
 
     #[test]

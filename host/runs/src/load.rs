@@ -1,6 +1,6 @@
 //! Reads journals and outputs back.
 
-use kael_engine::journal::{Begin, Entry, Log, LogRow};
+use kael_engine::journal::{Begin, Entry, Log, LogRow, ZERO};
 use kael_engine::run_info::RunId;
 use kael_store::{Row, StoreError, Tx, Value};
 
@@ -48,6 +48,17 @@ pub(crate) struct Head {
     pub(crate) next: u64,
     pub(crate) chain: [u8; 32],
     pub(crate) cpu_us: u64,
+}
+
+impl Head {
+    /// That of a journal without entries.
+    pub(crate) fn beginning() -> Self {
+        Self {
+            next: 0,
+            chain: ZERO,
+            cpu_us: 0,
+        }
+    }
 }
 
 /// How many rows of a journal, from a number on and at most `count`, have that many bytes together: one at least, if there is one.

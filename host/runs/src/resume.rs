@@ -58,9 +58,10 @@ impl Runs {
     /// What a run was held to when it began.
     ///
     /// # Errors
-    /// When there is no such run.
+    /// When there is no such run, or it comes from a file that is not trusted: its rules name files.
     pub fn rules(&self, id: RunId) -> Result<Rules, RunsError> {
         let row = self.store.read_blocking(|tx| Ok(RunRow::get(tx, id)))??;
+        is_trusted(&row)?;
         let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
         Ok(stored.rules)
     }
@@ -102,13 +103,7 @@ impl Runs {
                 why: "the limit on memory has ended it, and a run keeps the memory that it began with",
             });
         }
-        if row.is_imported {
-            return Err(RunsError::State {
-                id,
-                state: "imported".to_owned(),
-                why: "it can be looked at; runs import --trust FILE lets it go on, with the actions repo that the file brings",
-            });
-        }
+        is_trusted(&row)?;
         let (bytes, epoch) = (*id.bytes(), row.epoch);
         let died = i64::from(row.state == State::Running);
         let taken = self.store.write(move |tx| {
@@ -168,6 +163,18 @@ impl Runs {
         self.store
             .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|row| replayable(tx, &row))))?
     }
+}
+
+/// Refuses a run that comes from a file that is not trusted.
+fn is_trusted(row: &RunRow) -> Result<(), RunsError> {
+    if !row.is_imported {
+        return Ok(());
+    }
+    Err(RunsError::State {
+        id: row.id,
+        state: "imported".to_owned(),
+        why: "it can be looked at; runs import --trust FILE lets it go on, with the actions repo that the file brings",
+    })
 }
 
 /// Whether the limit on memory has ended a run. It is the one limit that a script can tell, and so the one that stays.

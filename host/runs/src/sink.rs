@@ -3,10 +3,12 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kael_engine::journal::{Appending, Batch, Entry, Sink, SinkError};
+use kael_engine::journal::{Appending, Batch, Chain, Entry, LogRow, Sink, SinkError};
+use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
 use crate::Store;
+use crate::load::Head;
 
 const HEAD: &str = "SELECT max(seq) FROM journal WHERE run = ?1";
 const APPEND: &str = "INSERT INTO journal (run, seq, at, kind, body, chain, cpu_us) \
@@ -153,4 +155,23 @@ pub(crate) fn append(tx: &Tx<'_>, run: &[u8; 16], batch: &Batch) -> Result<(), S
         offset += piece.len() as u64;
     }
     Ok(())
+}
+
+/// Adds one entry behind the last one of a journal.
+pub(crate) fn add(tx: &Tx<'_>, id: RunId, head: &Head, entry: &Entry) -> Result<(), StoreError> {
+    let (at, body) = (tx.now() as u64, entry.encode());
+    let mut chain = Chain::after(&head.chain);
+    chain.add(head.next, at, entry.kind(), &body);
+    let row = LogRow {
+        seq: head.next,
+        at,
+        kind: entry.kind(),
+        body,
+        commit: Some((chain.end(head.cpu_us), head.cpu_us)),
+    };
+    let batch = Batch {
+        rows: vec![row],
+        ..Batch::default()
+    };
+    append(tx, id.bytes(), &batch)
 }

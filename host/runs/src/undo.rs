@@ -1,16 +1,17 @@
 //! What a person decides about a run: settles a doubt, cancels it, removes it.
 
-use kael_engine::journal::{Batch, Chain, Entry, Log, LogRow, Resolve, Verdict};
+use kael_engine::journal::{Entry, Log, Resolve, Verdict};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
-use crate::load::Head;
 use crate::{Family, RunRow, Runs, RunsError, State, children, load, look, sink, texts};
 
 const STATE: &str = "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, wake = NULL, epoch = epoch + 1 \
                      WHERE id = ?1";
 const REMOVE: [&str; 7] = [
-    "DELETE FROM followers WHERE run = ?1 OR follower = ?1",
+    // Forks that wait for the first of runs that took each other's place wait for the last.
+    "DELETE FROM followers WHERE follower = ?1 OR run = ?1 \
+     AND NOT EXISTS (SELECT 1 FROM runs WHERE first = ?1 AND state IN (0, 1, 2, 6))",
     "DELETE FROM decisions WHERE run = ?1",
     "DELETE FROM journal WHERE run = ?1",
     "DELETE FROM output WHERE run = ?1",
@@ -142,7 +143,7 @@ impl Settlement {
             let why = "the run has gone on since".to_owned();
             return Err(StoreError::Conflict(why));
         };
-        add(tx, self.run, &head, &self.entry)?;
+        sink::add(tx, self.run, &head, &self.entry)?;
         set(tx, self.run, State::Parked, Some("settled"))
     }
 }
@@ -151,7 +152,7 @@ impl Settlement {
 pub(crate) fn cancel(tx: &Tx<'_>, id: RunId, by: String) -> Result<Family, StoreError> {
     // A damaged journal is no reason to keep a run.
     if let Some(head) = load::head(tx, id)? {
-        add(tx, id, &head, &Entry::Cancel { by })?;
+        sink::add(tx, id, &head, &Entry::Cancel { by })?;
     }
     set(tx, id, State::Cancelled, None)?;
     children::over(tx, id.bytes(), State::Cancelled, "{}")
@@ -175,25 +176,6 @@ pub(crate) fn remove_rows(tx: &Tx<'_>, tenant: i64, id: RunId) -> Result<(), Sto
         tx.execute(sql, &[Value::from(id.bytes())])?;
     }
     texts::forget(tx, tenant, id.bytes())
-}
-
-/// Adds one entry behind the last one of a journal.
-fn add(tx: &Tx<'_>, id: RunId, head: &Head, entry: &Entry) -> Result<(), StoreError> {
-    let (at, body) = (tx.now() as u64, entry.encode());
-    let mut chain = Chain::after(&head.chain);
-    chain.add(head.next, at, entry.kind(), &body);
-    let row = LogRow {
-        seq: head.next,
-        at,
-        kind: entry.kind(),
-        body,
-        commit: Some((chain.end(head.cpu_us), head.cpu_us)),
-    };
-    let batch = Batch {
-        rows: vec![row],
-        ..Batch::default()
-    };
-    sink::append(tx, id.bytes(), &batch)
 }
 
 fn set(tx: &Tx<'_>, id: RunId, state: State, reason: Option<&str>) -> Result<(), StoreError> {

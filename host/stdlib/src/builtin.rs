@@ -1,7 +1,7 @@
 //! Runs the actions of the standard library: finds the part that does a call, within its time.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
@@ -25,6 +25,7 @@ pub(crate) struct Builtin {
     http: Http,
     root: PathBuf,
     sources: Arc<Sources>,
+    places: OnceLock<Arc<Places>>,
     /// The program that opens databases.
     program: Option<PathBuf>,
 }
@@ -35,14 +36,16 @@ impl Builtin {
             http: Http::new(&repo.environment),
             root: repo.root,
             sources: repo.sources,
+            places: OnceLock::new(),
             program: repo.compiler,
             environment: repo.environment,
         }
     }
 
-    /// Where paths of grants lead. Asked for each call, as what is hidden may change.
+    /// Where paths of grants lead. Found out at the first call that needs it.
     fn places(&self) -> Arc<Places> {
-        fs::places(&self.root, &self.environment, self.sources.hidden())
+        let places = || fs::places(&self.root, &self.environment, self.sources.hidden());
+        self.places.get_or_init(places).clone()
     }
 
     async fn run(&self, invocation: Invocation<'_>) -> Result<Vec<u8>, ActionError> {

@@ -2,6 +2,7 @@
 
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::json;
+use kael_engine::policy::grants::RULE;
 
 /// Refuses a call. `what` is what was asked for, `grant` the entry of `grants` that would open it,
 /// and `file` the policy that has grants and not this one.
@@ -13,7 +14,7 @@ pub(crate) fn not_granted(what: &str, grant: &str, file: Option<&str>) -> Action
     let place = file.unwrap_or("policy.yaml");
     ActionError {
         detail: Some(Box::new(Detail {
-            rule: Some("grants".to_owned()),
+            rule: Some(RULE.to_owned()),
             file: file.map(str::to_owned),
             hint: Some(format!(
                 "{place} could open it with `grants: {{ {grant} }}`"

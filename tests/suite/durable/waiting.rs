@@ -172,7 +172,8 @@ fn parent(runs: &[Value]) -> String {
 
 #[test]
 fn no_budget_is_had_anew_by_starting_runs() {
-    let script = "print(select(2, pcall(runs.start, { script = 'return 1' })))";
+    let script = "print(select(2, pcall(runs.start, { script = 'return 1' })))
+                  print(select(2, pcall(runs.continue_as, { script = 'return 1' })))";
     let policy = "version: 1\ndefault: allow\nbudgets: [{ actions: t.note, calls: 1, per: run }]\n";
     let session = Session::new("", script);
     let kael = session.kael.file("p.yaml", policy);
@@ -180,7 +181,8 @@ fn no_budget_is_had_anew_by_starting_runs() {
     let (code, stdout, stderr) =
         session.kael(&["run", "--journal", "--policy", "p.yaml", "script.lua"]);
     assert_eq!(code, 0, "{stderr}");
-    let why = "runs.start failed: denied by p.yaml:3 (budget of 1 calls of t.note): a run that this one starts would have the budget anew\n";
-    assert_eq!(stdout, why);
+    let why = "denied by p.yaml:3 (budget of 1 calls of t.note): a run that this one starts would have the budget anew";
+    let both = format!("runs.start failed: {why}\nruns.continue_as failed: {why}\n");
+    assert_eq!(stdout, both);
     session.runs(1);
 }

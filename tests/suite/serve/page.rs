@@ -224,6 +224,14 @@ fn a_viewer_finds_no_way_to_do_more() {
             "/webhooks/0197a3c2-0000-7000-8000-000000000000/delete",
             "a=b",
         ),
+        (
+            "/webhooks/subscriptions/0197a3c2-0000-7000-8000-000000000000/resume",
+            "a=b",
+        ),
+        (
+            "/webhooks/subscriptions/0197a3c2-0000-7000-8000-000000000000/delete",
+            "a=b",
+        ),
         ("/tenants/choose", "tenant=default"),
     ] {
         assert_eq!(

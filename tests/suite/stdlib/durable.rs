@@ -64,6 +64,30 @@ fn a_replay_sends_and_writes_nothing_again() {
 }
 
 #[test]
+fn a_request_counts_in_a_budget_although_its_redirect_is_not_granted() {
+    let server = Server::start(|_| answer(307, "Location: http://other.example/\r\n", ""));
+    let session = session(
+        server.port,
+        "for i = 1, 3 do print(i, pcall(http.post, 'URL/', 'x')) end",
+    );
+    let policy = std::fs::read_to_string(session.path().join("p.yaml")).expect("a file");
+    let budget = "budgets: [{ actions: kael.http.post, calls: 2, per: run }]\n";
+    std::fs::write(session.path().join("p.yaml"), policy + budget).expect("a file");
+    let words = ["run", "--journal", "--max-calls", "1", "script.lua"];
+    let (code, _, stderr) = kael(&session, &words);
+    assert_eq!(code, 5, "{stderr}");
+    let id = id(&session);
+    let (code, output, stderr) = kael(&session, &["runs", "resume", &id, "--max-calls", "9"]);
+    assert_eq!(code, 0, "{stderr}");
+    // The first request was sent before the run went on, so one more is.
+    assert_eq!(server.got().len(), 2, "{output}");
+    assert!(
+        output.contains("the budget of the run is spent"),
+        "{output}"
+    );
+}
+
+#[test]
 fn a_request_that_must_not_repeat_is_in_doubt() {
     let asked = Arc::new(AtomicU32::new(0));
     let seen = asked.clone();

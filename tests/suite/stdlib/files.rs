@@ -131,26 +131,61 @@ fn what_is_no_file_or_too_large_is_refused() {
 
 #[test]
 fn a_grant_opens_nothing_of_kaels_and_no_home_folder() {
-    let own = "is where Kael keeps its own things: name what the action needs, outside of it";
+    let own = "is where Kael keeps its own things";
+    let hidden = "is or holds what is hidden from actions, such as secrets";
+    let config = "is where Kael's configuration is";
     let home = "is a home folder or holds one: name what the action needs of it";
-    for (path, why) in [
+    let places = [
         ("HERE/data", own),
         ("HERE/data/more", own),
-        ("HERE", own),
-        ("/", home),
-    ] {
+        ("HERE/config/kael", config),
+        ("HERE/keys", hidden),
+        ("HERE/lists", hidden),
+    ];
+    let only_read = [("/", home), ("HERE/home", home), ("HERE", home)];
+    let only_written = [("HERE", own)];
+    let both = places.iter().chain(&only_written);
+    let both = both.map(|place| (place, "read-write"));
+    let read = places.iter().chain(&only_read).map(|place| (place, "read"));
+    for ((path, why), mode) in both.chain(read) {
+        let (fs, db) = match mode {
+            "read" => ("fs.list('/x')", "db.query(db.connect('x'), 'SELECT 1')"),
+            _ => (
+                "fs.write('/x/y', '')",
+                "db.execute(db.connect('x'), 'CREATE TABLE t (a)')",
+            ),
+        };
         for (grant, script) in [
-            (format!("fs: [{{ path: {path}, as: /x }}]"), "fs.list('/x')"),
             (
-                format!("db: [{{ name: x, url: 'sqlite://{path}/x.db' }}]"),
-                "db.query(db.connect('x'), 'SELECT 1')",
+                format!("fs: [{{ path: {path}, as: /x, mode: {mode} }}]"),
+                fs,
+            ),
+            (
+                format!(
+                    "db: [{{ name: x, url: 'sqlite://{path}/x.db', mode: {} }}]",
+                    mode.replace("read", "read-only")
+                        .replace("-only-write", "-write")
+                ),
+                db,
             ),
         ] {
-            let kael = Kael::new().file("data/more/x.db", "");
+            let kael = Kael::new()
+                .file("data/more/x.db", "")
+                .file("config/kael/x", "")
+                .file("home/x", "")
+                .file("keys/key", "")
+                .file("lists/secrets.yaml", "version: 1\nsecrets: {}\n");
             let here = kael.path().canonicalize().expect("a path");
+            let at = |name: &str| here.join(name).display().to_string();
             let policy = format!("version: 1\ndefault: allow\ngrants:\n  {grant}\n");
             let policy = policy.replace("HERE", &here.display().to_string());
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(at("lists/secrets.yaml"), private).expect("a mode");
             kael.file("p.yaml", policy)
+                .env("HOME", &at("home"))
+                .env("XDG_CONFIG_HOME", &at("config"))
+                .env("KAEL_SECRETS", &at("lists/secrets.yaml"))
+                .env("KAEL_SECRET_KEY_FILE", &at("keys/key"))
                 .run_with(&["--policy", "p.yaml"])
                 .script(script)
                 .says(why);

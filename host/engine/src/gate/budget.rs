@@ -11,7 +11,7 @@ use super::counter::{Count, Counted};
 use super::{Dispatcher, denied, documents};
 use crate::catalog::{Definition, Executor};
 use crate::failure::{ActionError, ErrorKind};
-use crate::policy::{Budget, CountedFor, Rulebook, Source, WhenSpent};
+use crate::policy::{Budget, CountedFor, Rulebook, Source, WhenSpent, grants};
 use crate::run_info;
 
 /// How long a call waits at least before it is counted again: the clocks of two machines may differ.
@@ -62,8 +62,9 @@ impl OfRun {
 }
 
 impl Dispatcher {
-    /// Whether the run may start others. Each would have the budgets of a run anew, so none may where the policy has one.
-    pub(crate) fn may_start_runs(&self) -> Result<(), ActionError> {
+    /// Whether the run may start others, by what a script calls `what`. Each would have the budgets of a run anew, so none
+    /// may where the policy has one.
+    pub(crate) fn may_start_runs(&self, what: &str) -> Result<(), ActionError> {
         let rules = self.policy.rulebook.as_ref();
         let budgets = rules.map_or(&[][..], |rules| rules.budgets());
         let Some(budget) = budgets.iter().find(|budget| budget.of == CountedFor::Run) else {
@@ -71,7 +72,7 @@ impl Dispatcher {
         };
         let why = "a run that this one starts would have the budget anew";
         let hint = "call the actions in this run";
-        Err(denied::by("runs.start", &budget.source, Some((why, hint))))
+        Err(denied::by(what, &budget.source, Some((why, hint))))
     }
 
     /// Counts a call that is about to be made, in every budget that is for its action.
@@ -97,6 +98,13 @@ impl Dispatcher {
         spent
     }
 
+    /// Takes back the count of a call that was refused behind it, in the budgets of the run: nothing was called.
+    pub(super) fn unspend(&self, definition: &Definition) {
+        if let Some(rules) = &self.policy.rulebook {
+            self.spent.give_back(&of_run(rules, definition));
+        }
+    }
+
     /// Counts a call of this run that was made before and is not made again: its journal has the answer. Nothing is
     /// denied by this, and what was refused before it was counted is not counted now. Windows of time have it already.
     pub(crate) fn passed(&self, name: &str, params: &str, failed: Option<&ActionError>) {
@@ -111,7 +119,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a call with this error was refused before it was counted. What is in doubt was not.
+    /// Whether a call with this error was refused before it was counted. What is in doubt was not: an action of the host
+    /// may be denied by a grant behind its effect, at a redirect.
     fn was_refused(&self, definition: &Definition, params: &str, error: &ActionError) -> bool {
         let rule = error
             .detail
@@ -119,7 +128,7 @@ impl Dispatcher {
             .and_then(|detail| detail.rule.as_ref());
         match error.kind {
             ErrorKind::UnknownAction => true,
-            ErrorKind::Denied if rule.is_some() => true,
+            ErrorKind::Denied if rule.is_some_and(|rule| rule != grants::RULE) => true,
             ErrorKind::InvalidParams | ErrorKind::Denied => {
                 let grants = self.policy.grants();
                 let is_builtin = definition.executor == Executor::Builtin;

@@ -272,17 +272,25 @@ impl Dispatcher {
                     .await?
             }
         };
-        if let Some(hook) = &self.hook {
-            let request = CallRequest {
-                run: &self.run,
-                call,
-                action: name,
-                params: &params,
-                definition,
-            };
-            Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await?;
+        let allowed = match &self.hook {
+            None => Ok(()),
+            Some(hook) => {
+                let request = CallRequest {
+                    run: &self.run,
+                    call,
+                    action: name,
+                    params: &params,
+                    definition,
+                };
+                Box::pin(hook::ask(&**hook, request, &mut noted.decision)).await
+            }
+        };
+        let allowed =
+            allowed.and_then(|()| self.check_secrets(definition, name, &params, granted, noted));
+        if let Err(error) = allowed {
+            self.unspend(definition);
+            return Err(error);
         }
-        self.check_secrets(definition, name, &params, granted, noted)?;
         if let Some(dry_run) = &self.dry_run {
             return Box::pin(self.answer_dry(dry_run, definition, name, call, params)).await;
         }

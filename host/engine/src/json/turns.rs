@@ -78,9 +78,8 @@ impl Waiting {
             runs.len() - 1
         });
         let (sender, receiver) = oneshot::channel();
-        let calls = &mut runs[at].calls;
-        calls.retain(|call| !call.is_closed());
-        calls.push_back(sender);
+        // Those that have stopped waiting are passed over when it is their turn.
+        runs[at].calls.push_back(sender);
         receiver
     }
 

@@ -1,7 +1,6 @@
 //! Cancelling a run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as AppState;
@@ -18,13 +17,9 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::runner::family::FamilyEvents;
+use crate::runner::family;
 use crate::tables::audit;
 use crate::tables::runs::RunRow;
-
-/// How often a run that is between two states is tried again, and how long after.
-const TRIES: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a run is cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -76,30 +71,16 @@ pub(crate) async fn cancel_run(
         return Err(Problem::new(Kind::WrongState, detail));
     }
     let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
-    let mut detail = Some(json!({ "reason": reason }));
-    // Between two tries the claim loop may enter the run, or what ran it may have written that it waits.
-    for _ in 0..TRIES {
-        let (of_write, who) = (app.clone(), who.clone());
-        let to_audit = detail.take();
-        let written = app.store.write(move |tx| {
-            if let Some(detail) = &to_audit {
-                let object = id.to_string();
-                audit::add(tx, Some(tenant), &who, "run.cancel", &object, detail)?;
-            }
-            FamilyEvents::cancel(tx, &of_write, &id, &who)
-        });
-        if let Some(ended) = written.await? {
-            ended.tell(app);
-            break;
-        }
-        if app.runner.cancel(&id, &scope.caller.name) {
-            break;
-        }
-        let now = find(app, scope, &id.to_string()).await?;
-        if now.state.is_over() {
-            return Ok(now);
-        }
-        tokio::time::sleep(PAUSE).await;
+    let by = who.clone();
+    let detail = json!({ "reason": reason });
+    let noted = app.store.write(move |tx| {
+        let object = id.to_string();
+        audit::add(tx, Some(tenant), &who, "run.cancel", &object, &detail)
+    });
+    noted.await?;
+    if !family::cancel(app, id, &by).await? {
+        let detail = "the run cannot be cancelled just now: the server is too busy";
+        return Err(Problem::new(Kind::Unavailable, detail));
     }
     find(app, scope, &id.to_string()).await
 }

@@ -133,13 +133,13 @@ pub(crate) async fn create(
     scope: Scope,
     Body(new): Body<NewHook>,
 ) -> Result<Response, Problem> {
-    scope.needs(Role::Manager)?;
     let made = make(&app, &scope, new).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 /// Makes a webhook.
 pub(crate) async fn make(app: &App, scope: &Scope, new: NewHook) -> Result<MadeHook, Problem> {
+    scope.needs(Role::Manager)?;
     check_name("webhook", &new.name)?;
     let script = Reference::parse(&new.script).ok_or_else(|| stored::missing(&new.script))?;
     let secret = secret::new(SECRET)?;

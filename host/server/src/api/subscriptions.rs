@@ -153,7 +153,6 @@ pub(crate) async fn create(
     scope: Scope,
     Body(new): Body<NewSubscription>,
 ) -> Result<Response, Problem> {
-    scope.needs(Role::Manager)?;
     let made = make(&app, &scope, new).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
@@ -164,6 +163,7 @@ pub(crate) async fn make(
     scope: &Scope,
     new: NewSubscription,
 ) -> Result<MadeSubscription, Problem> {
+    scope.needs(Role::Manager)?;
     let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
     check_name("subscription", &new.name)?;
     address::read(&new.url, &app.config.deliver_to).map_err(invalid)?;
@@ -231,7 +231,6 @@ pub(crate) async fn resume(
     scope: Scope,
     Names(id): Names<String>,
 ) -> Result<Json<Subscription>, Problem> {
-    scope.needs(Role::Manager)?;
     Ok(Json(send_again(&app, &scope, &id).await?))
 }
 
@@ -241,6 +240,7 @@ pub(crate) async fn send_again(
     scope: &Scope,
     id: &str,
 ) -> Result<Subscription, Problem> {
+    scope.needs(Role::Manager)?;
     let id = extract::id("subscription", id)?;
     let (scoped, by) = (scope.scoped(), scope.caller.name.clone());
     let written = app.store.write(move |tx| {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use kael_engine::journal::Verdict;
 use kael_engine::run_info::RunId;
 use kael_runs::{Settlement, Signal};
+use kael_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -183,9 +184,14 @@ async fn queue(
         }
         Ok(event)
     });
-    let Some(event) = queued.await? else {
-        let detail = "the run is not parked any more: another person has let it go on";
-        return Err(Problem::new(Kind::WrongState, detail));
+    let event = match queued.await {
+        Ok(Some(event)) => event,
+        // It went on, and was parked anew, since the doubt was looked at.
+        Ok(None) | Err(StoreError::Conflict(_)) => {
+            let detail = "the run is not parked any more: another person has let it go on";
+            return Err(Problem::new(Kind::WrongState, detail));
+        }
+        Err(error) => return Err(error.into()),
     };
     app.runner.fair().add_queued(tenant, 1);
     app.runner.lives.publish(&id, event);

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use super::flights::{Flight, OF_RECEIVER};
 use super::{address, pause, send};
 use crate::app::App;
-use crate::tables::audit;
 use crate::tables::subscriptions::{self, DueRow};
+use crate::tables::{audit, tenants};
 use crate::time;
 
 /// Deliveries of one look, and those of one subscription among them.
@@ -89,9 +89,12 @@ async fn try_once(
     due: &DueRow,
     flight: &Flight,
 ) -> Result<(), StoreError> {
-    let (id, of) = (due.id, due.subscription);
+    let (id, of, tenant) = (due.id, due.subscription, due.tenant);
     // Behind the taking of the place: what is stopped from now on ends this try.
     let found = app.store.read(move |tx| {
+        if !tenants::is_enabled(tx, tenant)? {
+            return Ok(None);
+        }
         let subscription = subscriptions::any(tx, &of)?.filter(|row| row.stopped.is_none());
         Ok(subscription.zip(subscriptions::delivery(tx, &id)?))
     });

@@ -51,12 +51,11 @@ pub(crate) async fn claim_runs(app: Arc<App>) {
         }
         tokio::select! {
             () = app.runner.wake.notified() => {}
-            () = tokio::time::sleep(SLEEP) => {
-                if counted.elapsed() > COUNT {
-                    counted = Instant::now();
-                    count(&app).await;
-                }
-            }
+            () = tokio::time::sleep(SLEEP) => {}
+        }
+        if counted.elapsed() > COUNT {
+            counted = Instant::now();
+            count(&app).await;
         }
     }
 }

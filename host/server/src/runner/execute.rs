@@ -13,12 +13,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::claimed::Claimed;
 use super::ending::{self, Outcome};
-use super::family::FamilyEvents;
+use super::family::{self, FamilyEvents};
 use super::journal::{self, Journaled};
 use super::recording::Recording;
 use crate::app::App;
 use crate::event::Event;
-use crate::id::Id;
 use crate::otlp;
 use crate::tables::runs::State;
 use crate::tables::traces;
@@ -81,21 +80,11 @@ pub(super) async fn execute(app: Arc<App>, claimed: Claimed) {
     }
     live.publish(events);
     family.tell(&app);
-    if let (false, Some(by)) = (done.outcome.is_end(), entry.and_then(|entry| entry.by)) {
-        cancel(&app, run, by).await;
-    }
-}
-
-/// Cancels a run that has stopped by itself while it was being cancelled.
-async fn cancel(app: &Arc<App>, run: Id, by: String) {
-    let of_write = app.clone();
-    let written = app
-        .store
-        .write(move |tx| FamilyEvents::cancel(tx, &of_write, &run, &by));
-    match written.await {
-        Ok(Some(family)) => family.tell(app),
-        Ok(None) => {}
-        Err(error) => tracing::error!("run {run} is not cancelled: {error}"),
+    // It has stopped by itself while it was being cancelled.
+    if let (false, Some(by)) = (done.outcome.is_end(), entry.and_then(|entry| entry.by))
+        && let Err(error) = family::cancel(&app, run, &by).await
+    {
+        tracing::error!("run {run} is not cancelled: {error}");
     }
 }
 

@@ -1,7 +1,8 @@
-//! Ends runs that nothing runs as cancelled: at the word of a person, or because the run that has started them is over.
+//! Cancels runs: at the word of a person, or because the run that has started them is over.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kael_engine::run_info::RunId;
 use kael_runs::{Family, server};
@@ -13,6 +14,35 @@ use crate::event::{Event, Kind};
 use crate::id::Id;
 use crate::tables::runs::{self, Ended, RunRow, State};
 use crate::tables::{events, queue};
+
+/// How often a run that is between two states is tried again, and how long after.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Cancels a run, in whatever state it is, and those that it has started. Between two tries the claim loop may enter it, or
+/// what ran it may have written that it waits. False if it is in none of these states for a second.
+pub(crate) async fn cancel(app: &Arc<App>, run: Id, by: &str) -> Result<bool, StoreError> {
+    for _ in 0..TRIES {
+        if app.runner.cancel(&run, by) {
+            return Ok(true);
+        }
+        let (of_write, who) = (app.clone(), by.to_owned());
+        let written = app.store.write(move |tx| {
+            let ended = FamilyEvents::cancel(tx, &of_write, &run, &who)?;
+            let is_over = runs::any(tx, &run)?.is_none_or(|row| row.state.is_over());
+            Ok((ended, is_over))
+        });
+        let (ended, is_over) = written.await?;
+        if let Some(ended) = ended {
+            ended.tell(app);
+        }
+        if is_over {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(false)
+}
 
 /// The ends of runs that nothing ran, and the runs that are to be cancelled.
 #[derive(Default)]
@@ -40,7 +70,7 @@ impl FamilyEvents {
     }
 
     /// Ends a run that waits, is parked or is queued, and those that it has started. None if it runs or is over.
-    pub(crate) fn cancel(
+    fn cancel(
         tx: &Tx<'_>,
         app: &Arc<App>,
         run: &Id,
@@ -119,7 +149,17 @@ impl FamilyEvents {
             app.runner.lives.publish(&row.id, event);
         }
         for run in self.running {
-            app.runner.cancel(&run, &self.by);
+            if app.runner.cancel(&run, &self.by) {
+                continue;
+            }
+            let (app, by) = (app.clone(), self.by.clone());
+            tokio::spawn(async move {
+                match cancel(&app, run, &by).await {
+                    Ok(true) => {}
+                    Ok(false) => tracing::error!("run {run} is not cancelled, as {by} asks for"),
+                    Err(error) => tracing::error!("run {run} is not cancelled: {error}"),
+                }
+            });
         }
         app.runner.wake.notify_one();
         app.runner.ended.notify_waiters();

@@ -87,6 +87,8 @@ fn take(
     *left -= 1;
     server::awake(tx, due.id)?;
     let Some(parent) = runs::any(tx, &Id::of(*child.parent.bytes()))? else {
+        // The run that it takes the place of was removed meanwhile: who waits for it hears of its end.
+        server::cancel(tx, due.id, "kael")?;
         return Ok(None);
     };
     let event = begin(tx, due.id, child, parent)?;

@@ -173,14 +173,16 @@ pub(crate) fn resume(tx: &Tx<'_>, id: &Id) -> Result<(), StoreError> {
 
 /// What is still to be sent of a subscription.
 pub(crate) fn pending(tx: &Tx<'_>, id: &Id) -> Result<Pending, StoreError> {
-    let count = |held: i64| -> Result<i64, StoreError> {
-        let count = tx.first(COUNT, &[id.into(), held.into()], |row| row.get(0))?;
-        Ok(count.unwrap_or(0))
-    };
     Ok(Pending {
-        waiting: count(0)?,
-        held: count(1)?,
+        waiting: count(tx, id, false)?,
+        held: count(tx, id, true)?,
     })
+}
+
+fn count(tx: &Tx<'_>, id: &Id, held: bool) -> Result<i64, StoreError> {
+    let values = [id.into(), i64::from(held).into()];
+    let count = tx.first(COUNT, &values, |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
 }
 
 /// The tenant of a run, if anybody there wants to hear of anything.
@@ -211,7 +213,7 @@ pub(crate) fn announce(
     }
     let data = data();
     for subscription in &wanted {
-        if pending(tx, subscription)?.waiting >= MAX_WAITING {
+        if count(tx, subscription, false)? >= MAX_WAITING {
             tracing::warn!(
                 "the subscription {subscription} has {MAX_WAITING} deliveries that wait: no more is told"
             );

@@ -195,6 +195,8 @@ async fn cancel(app: &Arc<App>, row: &ScheduleRow, run: &Id, was_told: bool) -> 
     let found = app.store.read(move |tx| runs::get(tx, scoped, &id)).await;
     let cancelled = match found {
         Ok(Some(found)) if was_told && found.state == State::Running => Ok(()),
+        // Only a person knows whether that one goes on.
+        Ok(Some(found)) if found.state == State::Parked => return false,
         Ok(Some(found)) if !found.state.is_over() => {
             let reason = Some("the next fire of its schedule came".to_owned());
             cancel_run(app, &scope, found, reason).await.map(|_| ())

@@ -1,5 +1,7 @@
 //! Webhooks: those that come in and run a stored script, and those that go out, which subscriptions send.
 
+use std::collections::BTreeMap;
+
 use axum::Form;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -23,25 +25,14 @@ pub(super) struct Sent {
     name: String,
     script: String,
     url: String,
-    #[serde(rename = "run.finished")]
-    finished: Option<String>,
-    #[serde(rename = "run.parked")]
-    parked: Option<String>,
-    #[serde(rename = "run.waiting")]
-    waiting: Option<String>,
-    #[serde(rename = "schedule.missed")]
-    missed: Option<String>,
+    /// The events that are chosen, each by its name.
+    #[serde(flatten)]
+    chosen: BTreeMap<String, String>,
 }
 
 impl Sent {
     fn wants(&self, event: &str) -> bool {
-        let sent = match event {
-            "run.finished" => &self.finished,
-            "run.parked" => &self.parked,
-            "run.waiting" => &self.waiting,
-            _ => &self.missed,
-        };
-        sent.is_some()
+        self.chosen.contains_key(event)
     }
 }
 

@@ -93,6 +93,7 @@ pub(crate) async fn run(
     program: Program<'_>,
     values: &mut Values<'_>,
 ) -> Result<Vec<u8>, ActionError> {
+    let size = text.len();
     let asked: Params = read(text, |text| params(text)).await?;
     let reads = action == "query";
     let found = find(&asked.db, !reads, grants)?;
@@ -137,5 +138,5 @@ pub(crate) async fn run(
         );
         ActionError::unavailable(message, None)
     })?;
-    process::run(program, file, places, work, time).await
+    process::run(program, file, places, (work, size), time).await
 }

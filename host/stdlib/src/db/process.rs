@@ -61,12 +61,12 @@ pub(super) fn file_of(url: &str) -> Option<&str> {
     is_file.then_some(path)
 }
 
-/// Does the work of a call on a file. Dropping the future ends the process.
+/// Does the work of a call, whose parameters have that size, on a file. Dropping the future ends the process.
 pub(super) async fn run(
     program: Program<'_>,
     file: &str,
     places: &Places,
-    mut work: Work,
+    (mut work, size): (Work, usize),
     time: f64,
 ) -> Result<Vec<u8>, ActionError> {
     let (folder, path) = real(file, places, work.reads)?;
@@ -81,7 +81,7 @@ pub(super) async fn run(
     };
     let within = Duration::from_secs_f64(time);
     let reads = work.reads;
-    let encoded = json::beside(move || serde_json::to_vec(&work)).await;
+    let encoded = json::aside(size, move || serde_json::to_vec(&work)).await;
     let encoded = encoded.ok_or_else(interrupted)?;
     let stdin = encoded.map_err(|error| invalid(error.to_string()))?;
     let room = process::room(within).await.map_err(starting)?;

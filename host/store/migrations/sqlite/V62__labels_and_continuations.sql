@@ -4,3 +4,4 @@ ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE runs ADD COLUMN continues BLOB;
 ALTER TABLE runs ADD COLUMN first BLOB;
 CREATE INDEX runs_by_continues ON runs (continues) WHERE continues IS NOT NULL;
+CREATE INDEX runs_by_first ON runs (first) WHERE first IS NOT NULL;

@@ -74,10 +74,10 @@ pub(super) fn show(runs: &Runs, id: &str, output: bool, as_json: bool) -> Result
         let doubt = &ending["doubt"];
         text += &format!(
             "doubt    call {} of {} with {}, key {}\n",
-            doubt["call"],
+            escape_control(&doubt["call"].to_string()),
             escape_control(doubt["action"].as_str().unwrap_or_default()),
             escape_control(doubt["params"].as_str().unwrap_or_default()),
-            doubt["key"].as_str().unwrap_or_default(),
+            escape_control(doubt["key"].as_str().unwrap_or_default()),
         );
     }
     match &view.log {

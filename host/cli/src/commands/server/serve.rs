@@ -46,12 +46,13 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     };
     let handle = runs.handle().clone();
     let tell = |started: Started| _ = told(arguments, &started);
-    let mut interrupts = None;
+    // From here on, so that a signal that comes while the server starts ends it in order.
+    let mut interrupts = {
+        let _in = runtime.enter();
+        Interrupts::listen()
+    };
     let stop = async || {
-        interrupts
-            .get_or_insert_with(Interrupts::listen)
-            .next()
-            .await;
+        interrupts.next().await;
     };
     let served = runtime.block_on(kael_server::serve(options, handle, tell, stop));
     runs.shutdown_timeout(Duration::from_millis(500));

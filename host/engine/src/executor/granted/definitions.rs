@@ -24,6 +24,14 @@ pub(crate) fn problems(
     hidden: impl FnOnce() -> Vec<PathBuf>,
 ) -> Vec<DefinitionError> {
     let places = Places::new(repo, environment);
+    let gives =
+        |definition: &Definition| definition.reads.is_some() || !definition.grants.dirs.is_empty();
+    // To say what is hidden takes a look at files of the operator's. What is hidden in a `writable` folder, a native action
+    // does not see.
+    let judging = match catalog.iter().any(|(_, definition)| gives(definition)) {
+        true => Places::new(repo, environment).hiding(hidden()),
+        false => Places::new(repo, environment),
+    };
     let mut problems = Vec::new();
     let mut wrong = |definition: &Definition, error: String| {
         let location = definition.location.clone();
@@ -31,7 +39,9 @@ pub(crate) fn problems(
     };
     let mut given: Vec<Given<'_>> = Vec::new();
     for (_, definition) in catalog.iter() {
-        for (field, path) in for_writing(definition) {
+        let writable = writable(definition).map(|given| (given, &places));
+        let dirs = dirs(definition, true).map(|given| (given, &judging));
+        for ((field, path), places) in writable.chain(dirs) {
             let path = match places.open(&path, Use::Write) {
                 Ok(opened) => opened.path,
                 Err(Refused::For(why)) => {
@@ -50,11 +60,9 @@ pub(crate) fn problems(
             });
         }
     }
-    problems.extend(wrong_reads(catalog, repo, environment, hidden));
-    let mut wrong = |definition: &Definition, error: String| {
-        let location = definition.location.clone();
-        problems.push(DefinitionError { location, error });
-    };
+    for (definition, error) in wrong_reads(catalog, &judging) {
+        wrong(definition, error);
+    }
     // What holds others comes right before them.
     given.sort_by(|a, b| a.path.cmp(&b.path));
     let mut outer: Option<&Given<'_>> = None;
@@ -105,24 +113,12 @@ pub(crate) fn problems(
 }
 
 /// What is wrong with what the definitions of a repo give for reading.
-fn wrong_reads(
-    catalog: &Catalog,
-    repo: &Path,
-    environment: &Environment,
-    hidden: impl FnOnce() -> Vec<PathBuf>,
-) -> Vec<DefinitionError> {
+fn wrong_reads<'a>(catalog: &'a Catalog, places: &Places) -> Vec<(&'a Definition, String)> {
     let given = catalog.iter().flat_map(|(_, definition)| {
         let given = for_reading(definition).into_iter();
         given.map(move |(field, path)| (definition, field, path))
     });
-    let given: Vec<_> = given.collect();
-    // To say what is hidden takes a look at files of the operator's.
-    if given.is_empty() {
-        return Vec::new();
-    }
-    let places = Places::new(repo, environment).hiding(hidden());
-    let mut problems = Vec::new();
-    for (definition, field, path) in given {
+    let wrong = given.filter_map(|(definition, field, path)| {
         let judged = match places.open(&path, Use::Read) {
             Err(Refused::Missing) => places
                 .path_of(&path)
@@ -130,14 +126,10 @@ fn wrong_reads(
             Err(Refused::For(why)) => Err(why),
             Ok(_) => Ok(()),
         };
-        if let Err(why) = judged {
-            problems.push(DefinitionError {
-                location: definition.location.clone(),
-                error: format!("{field} {why}"),
-            });
-        }
-    }
-    problems
+        let why = judged.err()?;
+        Some((definition, format!("{field} {why}")))
+    });
+    wrong.collect()
 }
 
 /// What a definition gives for reading alone: how errors name it, and its path.
@@ -193,9 +185,13 @@ pub(crate) fn holding(
 
 /// What a definition gives for writing: how errors name it, and its path.
 fn for_writing(definition: &Definition) -> Vec<(String, String)> {
+    writable(definition).chain(dirs(definition, true)).collect()
+}
+
+/// What a native action may write.
+fn writable(definition: &Definition) -> impl Iterator<Item = (String, String)> {
     let writable = definition.writable.iter();
-    let writable = writable.map(|path| (format!("field 'writable' `{path}`"), path.clone()));
-    writable.chain(dirs(definition, true)).collect()
+    writable.map(|path| (format!("field 'writable' `{path}`"), path.clone()))
 }
 
 /// The folders of WebAssembly that are given for writing, or those for reading alone.

@@ -50,7 +50,7 @@ impl Places {
                 "lies in the actions repo, where actions write below `{STATE}/` only"
             ));
         }
-        if let Some(what) = self.of_kael(here) {
+        if let Some(what) = self.of_kael(here).or_else(|| self.of_hidden(here)) {
             return Err(what.to_owned());
         }
         match is_the_kernels(here) {
@@ -64,18 +64,19 @@ impl Places {
             let why = "is a home folder or holds one: name what the action needs of it";
             return Err(why.to_owned());
         }
-        let hides = |hidden: &PathBuf| meets(hidden, here);
-        let what = self.of_kael(here).or_else(|| {
-            let hides = self.hidden.iter().any(hides);
-            hides.then_some("is or holds what is hidden from actions, such as secrets")
-        });
-        if let Some(what) = what {
+        if let Some(what) = self.of_kael(here).or_else(|| self.of_hidden(here)) {
             return Err(format!("{what}: name what the action needs, outside of it"));
         }
         match is_the_kernels(here) {
             true => Err("belongs to the kernel: name nothing there".to_owned()),
             false => Ok(()),
         }
+    }
+
+    fn of_hidden(&self, here: &Path) -> Option<&'static str> {
+        let mut hidden = self.hidden.iter();
+        let meets = hidden.any(|hidden| meets(hidden, here));
+        meets.then_some("is or holds what is hidden from actions, such as secrets")
     }
 
     /// What of Kael's own a path is, holds or lies in.

@@ -23,6 +23,9 @@ use super::Mistake;
 use super::document::{Kind, Node};
 use super::reader::Table;
 
+/// The rule of a call that no grant opens, as its error names it.
+pub const RULE: &str = "grants";
+
 /// Grants of one kind in one file.
 const MAX_GRANTS: usize = 200;
 

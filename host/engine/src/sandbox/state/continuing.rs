@@ -36,7 +36,7 @@ impl InstanceState {
             next.name.clear();
         }
         if let Some(dispatcher) = &self.dispatcher {
-            dispatcher.may_start_runs()?;
+            dispatcher.may_start_runs(SHOWN)?;
         }
         let journal = self.journal.as_ref();
         let with_post = journal.and_then(|journal| {

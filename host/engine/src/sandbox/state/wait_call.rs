@@ -64,7 +64,7 @@ impl WaitCall {
     /// Refuses what the policy of the run does not allow.
     pub(super) fn authorize(&mut self, dispatcher: &Dispatcher) {
         if matches!(self.asked, Ok(Asked::Start(_)))
-            && let Err(error) = dispatcher.may_start_runs()
+            && let Err(error) = dispatcher.may_start_runs("runs.start")
         {
             self.asked = Err(error);
         }
