@@ -3,7 +3,7 @@
 use std::fs;
 
 use kael_tests::{Kael, Need, Ran, gone, needs, peers};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A server in Python that does what the file `mode` beside it says.
 const SERVER: &str = r#"#!/usr/bin/env python3
@@ -64,6 +64,19 @@ for line in sys.stdin:
             say({"jsonrpc": "2.0", "id": 900, "method": "sampling/createMessage", "params": {"messages": [{"role": "user", "content": {"type": "text", "text": "hi"}}], "maxTokens": 10}})
             answer = json.loads(sys.stdin.readline())
             result["structuredContent"] = {"error": answer.get("error", {}).get("code"), "result": answer.get("result")}
+        if mode == "file":
+            folder = pathlib.Path(os.environ["TMPDIR"])
+            if given["text"] == "list":
+                result["structuredContent"] = {"left": sorted(os.listdir(folder))}
+            elif given["text"].startswith("{"):
+                (folder / "big.json").write_text(given["text"])
+                result["content"] = [{"type": "text", "text": json.dumps({"_file": "big.json"})}]
+            else:
+                if given["text"] == "link":
+                    (folder / "link").symlink_to("/etc/hostname")
+                if given["text"] == "fifo":
+                    os.mkfifo(folder / "fifo")
+                result["structuredContent"] = {"_file": given["text"]}
         if mode == "writes":
             try:
                 pathlib.Path(given["text"]).write_text("x")
@@ -294,6 +307,25 @@ fn a_server_writes_no_more_than_a_native_action() {
     let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
     assert_eq!(report["result"]["written"], false, "{report}");
     assert!(!ran.path().join("outside").exists());
+}
+
+#[test]
+fn a_large_result_may_be_left_in_a_file_of_the_servers_tmpdir() {
+    let (report, _) = run(
+        "file",
+        r#"
+        local big = '{"rows": [1, 2, "' .. ("x"):rep(3 << 20) .. '"]}'
+        local all = actions.peer.echo({ text = big })
+        local left = actions.peer.echo({ text = "list" }).left
+        local wrong = {}
+        for _, name in ipairs({ "absent", "link", "fifo", "../x", "/etc/hostname" }) do
+          wrong[#wrong + 1] = select(2, pcall(actions.peer.echo, { text = name })).kind
+        end
+        return { #all.rows[3], #left, wrong }
+        "#,
+    );
+    let wrong = vec!["bad_output"; 5];
+    assert_eq!(report["result"], json!([3 << 20, 0, wrong]), "{report}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod prewarm;
 pub mod process;
 pub mod programs;
 mod removal;
-mod result_file;
+pub mod result_file;
 pub mod source;
 mod starting;
 pub mod temporary;

@@ -4,6 +4,7 @@
 
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::temporary::Temporary;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -24,26 +25,41 @@ pub(super) async fn follow(stdout: Vec<u8>, temporary: Temporary) -> Result<Vec<
     let Some(path) = named(&stdout) else {
         return Ok(stdout);
     };
+    let reading =
+        permit::blocking(move || read(&temporary, &path).map_err(|error| wrong(&path, &error)));
+    let read = reading.await;
+    read.unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
+}
+
+/// The same for a program that serves many calls: the file is removed, and the folder stays.
+///
+/// The program may write meanwhile. What is read is the file that the name meant when it was opened.
+///
+/// # Errors
+/// Of the kind `bad_output`, when no such file is there or it holds no JSON; `unavailable`, when the host ends.
+pub async fn take(stdout: Vec<u8>, folder: Arc<Temporary>) -> Result<Vec<u8>, ActionError> {
+    let Some(path) = named(&stdout) else {
+        return Ok(stdout);
+    };
     let reading = permit::blocking(move || {
-        read(&temporary, &path)
-            .map_err(|error| bad(format!("_file `{}` {error}", path.escape_debug())))
+        let read = read(&folder, &path);
+        remove(&folder, &path);
+        read.map_err(|error| wrong(&path, &error))
     });
     let read = reading.await;
     read.unwrap_or_else(|error| Err(ActionError::unavailable(error.to_string(), None)))
 }
 
-/// For executors whose files are not here.
-pub(super) fn refuse(stdout: &[u8]) -> Result<(), ActionError> {
-    match named(stdout) {
-        None => Ok(()),
-        Some(path) => Err(bad(format!(
-            "_file `{}` is gone with its container: print the result, or use executor = \"native\"",
-            path.escape_debug()
-        ))),
-    }
+/// For executors whose files are not here. `reason` goes on behind the name of the file.
+///
+/// # Errors
+/// Of the kind `bad_output`, when a file is named.
+pub fn refuse(stdout: &[u8], reason: &str) -> Result<(), ActionError> {
+    named(stdout).map_or(Ok(()), |path| Err(wrong(&path, reason)))
 }
 
-fn bad(message: String) -> ActionError {
+fn wrong(path: &str, reason: &str) -> ActionError {
+    let message = format!("_file `{}` {reason}", path.escape_debug());
     ActionError::new(ErrorKind::BadOutput, message)
 }
 
@@ -62,18 +78,28 @@ fn named(stdout: &[u8]) -> Option<String> {
     }
 }
 
+/// The path below the folder.
+fn below<'a>(temporary: &Temporary, path: &'a str) -> Option<&'a Path> {
+    match Path::new(path) {
+        path if path.is_absolute() => path.strip_prefix(temporary.path()).ok(),
+        path => Some(path),
+    }
+}
+
+/// Removes a file that was read, if it can be: the folder goes with its program at the latest.
+fn remove(temporary: &Temporary, path: &str) {
+    if let (Some(path), Ok(folder)) = (below(temporary, path), temporary.folder()) {
+        let _ = Dir::from_std_file(folder.into()).remove_file(path);
+    }
+}
+
 fn read(temporary: &Temporary, path: &str) -> Result<Vec<u8>, String> {
     let words = |error: io::Error| {
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         format!("cannot be read: {}", text.to_lowercase())
     };
-    let relative = match Path::new(path) {
-        path if path.is_absolute() => path
-            .strip_prefix(temporary.path())
-            .map_err(|_| "is not in the TMPDIR of the call".to_owned())?,
-        path => path,
-    };
+    let relative = below(temporary, path).ok_or("is not in the TMPDIR of the call")?;
     let folder = Dir::from_std_file(temporary.folder().map_err(words)?.into());
     let mut options = OpenOptions::new();
     // A pipe that nobody writes to must not be waited for.

@@ -81,6 +81,9 @@ impl Place {
     }
 }
 
+/// The process of a server, and its `TMPDIR`.
+type Kept = (ResidentGuard, Arc<Temporary>);
+
 /// A session with a server.
 pub(super) struct Connection {
     session: RunningService<RoleClient, Peer>,
@@ -91,7 +94,7 @@ pub(super) struct Connection {
     /// Calls that were given up since the last answer.
     given_up: AtomicU32,
     /// Of a server that was started here.
-    _process: Option<(ResidentGuard, Temporary)>,
+    process: Option<Kept>,
 }
 
 /// An error of the protocol, or of the lock.
@@ -136,7 +139,7 @@ impl Connection {
         let started = beside.start(repo, within).await?;
         let process = started.process;
         let transport = Guarded::new(process.stdout, process.stdin);
-        let kept = Some((process.guard, started.temporary));
+        let kept = Some((process.guard, Arc::new(started.temporary)));
         Self::begin(transport, kept).await.map_err(|(why, kept)| {
             let message = format!("the server {} {why}", beside.command.join(" "));
             let mut error = ActionError::unavailable(message, None);
@@ -153,8 +156,8 @@ impl Connection {
     /// Begins a session. Its error is what the server did, and what keeps its process.
     async fn begin<T, E, A>(
         transport: T,
-        kept: Option<(ResidentGuard, Temporary)>,
-    ) -> Result<Self, (String, Option<(ResidentGuard, Temporary)>)>
+        kept: Option<Kept>,
+    ) -> Result<Self, (String, Option<Kept>)>
     where
         T: IntoTransport<RoleClient, E, A>,
         E: std::error::Error + Send + Sync + 'static,
@@ -180,7 +183,7 @@ impl Connection {
             changed,
             used: Mutex::new(Instant::now()),
             given_up: AtomicU32::new(0),
-            _process: kept,
+            process: kept,
         };
         match connection.tools().await {
             Ok(tools) => {
@@ -189,12 +192,14 @@ impl Connection {
             }
             Err(error) => {
                 let why = words(&error.to_string());
-                Err((
-                    format!("did not list its tools: {why}"),
-                    connection._process,
-                ))
+                Err((format!("did not list its tools: {why}"), connection.process))
             }
         }
+    }
+
+    /// The `TMPDIR` of a server that was started here.
+    pub(super) fn folder(&self) -> Option<Arc<Temporary>> {
+        self.process.as_ref().map(|(_, folder)| folder.clone())
     }
 
     /// All tools, as the server describes them now.

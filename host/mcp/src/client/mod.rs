@@ -19,6 +19,7 @@ use std::time::Duration;
 use kael_engine::catalog::{Definition, Executor, McpServer, McpTool};
 use kael_engine::executor::{
     Beside, Execute, Execution, ExecutorFactory, Invocation, Plan, Planning, RepoContext,
+    result_file,
 };
 use kael_engine::failure::{ActionError, ErrorKind};
 
@@ -171,9 +172,13 @@ impl Servers {
             let tenant = invocation.call.run.tenant.as_str();
             let connection = self.connection(&place, tenant, within).await?;
             let called = connection.call(&tool, &invocation.params).await;
-            match called {
-                Ok(result) => outcome::read(result),
-                Err(error) => Err(Connection::explained(error)),
+            let result = outcome::read(called.map_err(Connection::explained)?)?;
+            match connection.folder() {
+                Some(folder) => result_file::take(result, folder).await,
+                None => {
+                    result_file::refuse(&result, "is not on this machine")?;
+                    Ok(result)
+                }
             }
         };
         tokio::time::timeout(within, calling)

@@ -109,7 +109,10 @@ impl Programs {
         }
         let printed = outcome?;
         if definition.adapter.output == Output::Json {
-            result_file::refuse(&printed.stdout)?;
+            result_file::refuse(
+                &printed.stdout,
+                "is gone with its container: print the result, or use executor = \"native\"",
+            )?;
         }
         Ok(printed)
     }
