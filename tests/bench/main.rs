@@ -17,6 +17,7 @@ mod gate;
 mod hosted;
 mod lua;
 mod many;
+mod matches;
 mod mcp;
 mod measure;
 mod policy;
@@ -97,7 +98,7 @@ fn main() -> Result<ExitCode> {
     };
     // The memory of a run is measured first, before other parts use memory.
     type Part = fn(Effort) -> Result<Vec<Row>>;
-    let parts: [(&str, Part); 10] = [
+    let parts: [(&str, Part); 11] = [
         ("many: ", many::rows),
         ("start: ", start::rows),
         ("gate: ", gate::rows),
@@ -105,6 +106,7 @@ fn main() -> Result<ExitCode> {
         ("durable: ", durable::rows),
         ("mcp: ", mcp::rows),
         ("rules: ", rules::rows),
+        ("matches: ", matches::rows),
         ("json: ", document::rows),
         ("envyr: ", actions::rows),
         ("size: ", size::rows),

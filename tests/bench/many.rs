@@ -16,11 +16,15 @@ const MEMORY: f64 = 1.0;
 
 /// The memory of this process now, in MiB.
 pub(crate) fn resident() -> Result<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident_of(&fs::read_to_string("/proc/self/status")?)
+}
+
+/// The memory of a process, whose `/proc/…/status` this is, in MiB.
+pub(crate) fn resident_of(status: &str) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: f64 = line
         .and_then(|line| line.trim().strip_suffix(" kB"))
-        .ok_or("no VmRSS in /proc/self/status")?
+        .ok_or("no VmRSS in its status")?
         .parse()?;
     Ok(kib / 1024.0)
 }
