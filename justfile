@@ -28,6 +28,10 @@ fuzz seconds="600" *targets:
 crash points="10000":
     KAEL_CRASH_POINTS={{points}} cargo test --locked --release -p kael-runs crash:: -- --nocapture
 
+# a server and rules that work for long: so many seconds, so many events
+soak seconds="7200" events="10000000":
+    KAEL_SOAK_SECONDS={{seconds}} KAEL_SOAK_EVENTS={{events}} cargo test --locked --release -p kael-tests --test suite soak:: -- --nocapture
+
 # what Kael costs (`--short`, `--check`, rows)
 bench *options:
     tests/bench/run {{options}}

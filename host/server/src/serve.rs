@@ -32,7 +32,7 @@ use crate::problem::Problem;
 use crate::retention;
 use crate::roles::Roles;
 use crate::router;
-use crate::runner::{Runner, claim, recover};
+use crate::runner::{Runner, claim, family, recover};
 use crate::tables::{tenants, tokens};
 use crate::tenant::{TENANTS, TenantSettings};
 use crate::triggers::scheduler;
@@ -150,6 +150,9 @@ pub async fn serve(
         app.runner
             .fair()
             .add_queued(*tenant, u64::try_from(*count).unwrap_or(0));
+    }
+    for (run, by) in &recovered.cancelled {
+        family::cancel(&app, *run, by).await?;
     }
     let operator = |problem: Problem| ServeError::Operator(problem.detail);
     let known = app.store.read(|tx| tokens::list(tx, None)).await?;

@@ -5,6 +5,7 @@ mod hostile;
 mod import;
 mod on_match;
 mod packages;
+mod soak;
 mod streams;
 mod wasm;
 

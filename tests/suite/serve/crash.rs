@@ -69,6 +69,30 @@ fn a_run_with_which_the_server_always_dies_is_parked() {
 }
 
 #[test]
+fn a_run_that_was_cancelled_stays_so_when_the_server_is_killed() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let token = server.token.clone();
+    let script = "local ended <close> = setmetatable({}, { __close = function() sleep(0.2) end }) wait_for('never')";
+    let runs: Vec<_> = (0..10).map(|_| server.submit(script)).collect();
+    for run in &runs {
+        while server.get(&format!("/v1/runs/{run}")).json()["state"] == "queued" {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+    for run in &runs {
+        let path = format!("/v1/runs/{run}/cancel");
+        server.post(&path, &json!({})).is(202);
+    }
+    server.kill();
+    let server = Server::restart(&session, &token);
+    for run in &runs {
+        let ended = server.ended(run);
+        assert_eq!(ended["state"], "cancelled", "{ended}");
+    }
+}
+
+#[test]
 fn a_server_that_is_asked_to_end_lets_its_runs_end() {
     let session = Kael::new().shell("wait", "", "sleep 1; echo 1");
     let server = Server::start(&session);

@@ -24,6 +24,7 @@ mod runs;
 mod schedules;
 mod scripts;
 mod secrets;
+mod soak;
 mod subscriptions;
 mod tenants;
 mod traces;

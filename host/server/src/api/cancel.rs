@@ -18,8 +18,8 @@ use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::runner::family;
-use crate::tables::audit;
 use crate::tables::runs::RunRow;
+use crate::tables::{audit, runs};
 
 /// How a run is cancelled.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -75,6 +75,7 @@ pub(crate) async fn cancel_run(
     let detail = json!({ "reason": reason });
     let noted = app.store.write(move |tx| {
         let object = id.to_string();
+        runs::cancelled_by(tx, &id, &who)?;
         audit::add(tx, Some(tenant), &who, "run.cancel", &object, &detail)
     });
     noted.await?;

@@ -101,7 +101,10 @@ impl FamilyEvents {
         while let Some(id) = next.pop_front() {
             let run = Id::of(*id.bytes());
             match runs::any(tx, &run)? {
-                Some(row) if row.state == State::Running => self.running.push(run),
+                Some(row) if row.state == State::Running => {
+                    runs::cancelled_by(tx, &run, &self.by)?;
+                    self.running.push(run);
+                }
                 Some(row) if row.state.is_over() => {}
                 Some(row) => {
                     let message = format!("{} is over, which had started this run", self.by);

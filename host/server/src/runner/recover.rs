@@ -6,6 +6,7 @@ use kael_store::{Store, StoreError, Tx};
 
 use super::ending::{self, Outcome};
 use super::wake;
+use crate::id::Id;
 use crate::tables::runs::{RunRow, State};
 use crate::tables::{queue, runs};
 
@@ -19,6 +20,8 @@ pub(crate) struct Recovered {
     pub(crate) queued: Vec<(i64, i64)>,
     /// Runs that were running, and go on.
     pub(crate) resumed: usize,
+    /// Runs that were cancelled when the server ended and had not ended yet, and by whom.
+    pub(crate) cancelled: Vec<(Id, String)>,
 }
 
 /// Queues the runs that were running when the server ended: they go on where their journals end. Those in the queue keep
@@ -37,6 +40,7 @@ pub(crate) async fn recover(store: &Store) -> Result<Recovered, StoreError> {
         runs::drop_keys(tx)?;
         Ok(Recovered {
             queued: queue::counts(tx)?,
+            cancelled: runs::to_cancel(tx)?,
             resumed,
         })
     });

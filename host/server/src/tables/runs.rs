@@ -178,6 +178,8 @@ statements! {
     AGAIN = "UPDATE srv_runs SET state = 0, reason = NULL, error = NULL WHERE id = ?1 AND state = ?2";
     EXTEND = "UPDATE srv_runs SET deadline = ?2 WHERE id = ?1 AND started IS NULL AND deadline < ?2";
     RESTARTED = "UPDATE srv_runs SET restarts = ?2, turns = ?3 WHERE id = ?1";
+    CANCELLED_BY = "UPDATE srv_runs SET cancelled_by = coalesce(cancelled_by, ?2) WHERE id = ?1 AND state IN (0, 1, 5, 6)";
+    TO_CANCEL = "SELECT id, cancelled_by FROM srv_runs WHERE state IN (0, 1, 5, 6) AND cancelled_by IS NOT NULL";
     END = "UPDATE srv_runs SET state = ?2, reason = ?3, ended = ?4, exit_code = ?5, error = ?6, usage = ?7 \
            WHERE id = ?1 AND state IN (0, 1, 5, 6)";
     ADD_RESULT = "INSERT INTO srv_results (run, result) VALUES (?1, ?2) ON CONFLICT (run) DO NOTHING";
@@ -302,6 +304,17 @@ pub(crate) fn extend(tx: &Tx<'_>, id: &Id, deadline: i64) -> Result<(), StoreErr
 pub(crate) fn restarted(tx: &Tx<'_>, id: &Id, restarts: i64, turns: i64) -> Result<(), StoreError> {
     tx.execute(RESTARTED, &[id.into(), restarts.into(), turns.into()])
         .map(|_| ())
+}
+
+/// Somebody has cancelled the run: it does not go on, whatever becomes of this server before it ends.
+pub(crate) fn cancelled_by(tx: &Tx<'_>, id: &Id, who: &str) -> Result<(), StoreError> {
+    tx.execute(CANCELLED_BY, &[id.into(), who.into()])
+        .map(|_| ())
+}
+
+/// The runs that somebody has cancelled and that are not over, and who it was.
+pub(crate) fn to_cancel(tx: &Tx<'_>) -> Result<Vec<(Id, String)>, StoreError> {
+    tx.query(TO_CANCEL, &[], |row| Ok((Id::of(row.get(0)?), row.get(1)?)))
 }
 
 /// The run is over. False if it was over before.
