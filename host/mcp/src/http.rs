@@ -4,6 +4,8 @@
 //! it comes here, and nothing is kept between requests. A run goes on when its client has gone;
 //! `result` follows it.
 
+mod approval;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use serde_json::json;
 use kael_authoring::lint::Checker;
 use kael_engine::names::{did_you_mean, nearest, printable};
 
+pub use self::approval::{Approval, Seal};
 pub use crate::server::actions::Actions;
 pub use crate::server::arguments::Run;
 pub use crate::server::report::Outcome;
@@ -45,8 +48,19 @@ const MAX_RESOURCE: usize = 1 << 20;
 pub enum Standing {
     /// It has ended.
     Ended(Box<Outcome>),
-    /// It waits for its turn, runs, or waits for a person: the word for that.
+    /// It waits for its turn, runs, or waits for a time or a signal: the word for that.
     GoesOn(&'static str),
+    /// It waits for people to decide on these calls, of which there is at least one.
+    Asks(Vec<Approval>),
+}
+
+/// How long to look at a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The longest time.
+    pub time: Duration,
+    /// Whether to wait for people, too, and not to come back as soon as they are asked.
+    pub for_people: bool,
 }
 
 /// What may be done for the sender of one request. An error is a message for the model.
@@ -57,17 +71,22 @@ pub trait Runs: Clone + Send + Sync + 'static {
     fn checker(&self) -> impl Future<Output = Result<Arc<Checker>, String>> + Send;
     /// Takes a run, and gives its id. The script has been checked.
     fn submit(&self, asked: Run) -> impl Future<Output = Result<String, String>> + Send;
-    /// Looks at a run, once it has ended or the time is over.
+    /// Looks at a run, once it has ended, people are asked, or the time is over.
     fn find(
         &self,
         run: &str,
-        wait: Duration,
+        patience: Patience,
     ) -> impl Future<Output = Result<Standing, String>> + Send;
+    /// Who sends the request: what was sealed for one is nothing in the hands of another.
+    fn principal(&self) -> String;
+    /// The address of the page on which people decide.
+    fn page(&self) -> String;
 }
 
 /// Serves one request.
 pub async fn respond<B>(
     runs: impl Runs,
+    seal: Arc<Seal>,
     request: Request<B>,
 ) -> Response<BoxBody<Bytes, std::convert::Infallible>>
 where
@@ -81,7 +100,7 @@ where
         // The caller has checked where the request comes from.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(MAX_MESSAGE);
-    let server = Stateless(runs);
+    let server = Stateless { runs, seal };
     let service = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
@@ -92,7 +111,10 @@ where
 
 /// The server of one request.
 #[derive(Clone)]
-struct Stateless<R>(R);
+struct Stateless<R> {
+    runs: R,
+    seal: Arc<Seal>,
+}
 
 /// The answer to a request that could not be done.
 fn or_mistake(done: Result<CallToolResult, String>) -> CallToolResponse {
@@ -100,47 +122,96 @@ fn or_mistake(done: Result<CallToolResult, String>) -> CallToolResponse {
 }
 
 impl<R: Runs> Stateless<R> {
-    async fn run(&self, given: Option<JsonObject>) -> Result<CallToolResult, String> {
+    /// Begins a run. The answer, or its id.
+    async fn begin(
+        &self,
+        given: Option<JsonObject>,
+    ) -> Result<Result<String, CallToolResult>, String> {
         let names = ["code", "args", "read_only", "timeout"];
         let asked: Run = arguments::read(given, &names)?;
         arguments::bounded(&asked.code, &asked.args)?;
-        let checker = self.0.checker().await?;
+        let checker = self.runs.checker().await?;
         match code::problems(&checker, &asked.code).await {
             Ok(None) => {}
-            Ok(Some(problems)) => return Ok(code::answer(problems, true)),
-            Err(refused) => return Ok(*refused),
+            Ok(Some(problems)) => return Ok(Err(code::answer(problems, true))),
+            Err(refused) => return Ok(Err(*refused)),
         }
-        let id = self.0.submit(asked).await?;
-        self.told(&id, RUN_WAIT).await
+        self.runs.submit(asked).await.map(Ok)
     }
 
-    async fn result(&self, given: Option<JsonObject>) -> Result<CallToolResult, String> {
-        let names = ["run", "wait", "part", "from"];
-        let asked: arguments::JobResult = arguments::read(given, &names)?;
-        let wait = asked.wait.unwrap_or(0.0).clamp(0.0, MAX_WAIT);
-        let wait = Duration::try_from_secs_f64(wait).unwrap_or_default();
-        if let Some(part) = asked.part
-            && let Standing::Ended(outcome) = self.0.find(&asked.run, wait).await?
+    async fn run(
+        &self,
+        given: Option<JsonObject>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let id = match self.begin(given).await {
+            Ok(Ok(id)) => id,
+            Ok(Err(answer)) => return Ok(answer.into()),
+            Err(wrong) => return Ok(code::mistake(wrong).into()),
+        };
+        let patience = Patience {
+            time: RUN_WAIT,
+            for_people: false,
+        };
+        let standing = self.runs.find(&id, patience).await;
+        if let Ok(Standing::Asks(all)) = &standing
+            && let Some(first) = all.first()
         {
-            return Ok(code::part(&outcome, part, asked.from));
+            let (principal, page) = (self.runs.principal(), self.runs.page());
+            let asks = self.seal.asks(context, &principal, &id, (first, &page))?;
+            if let Some(asks) = asks {
+                return Ok(asks);
+            }
         }
-        self.told(&asked.run, wait).await
+        Ok(self.told(&id, standing))
     }
 
-    async fn told(&self, id: &str, wait: Duration) -> Result<CallToolResult, String> {
-        Ok(match self.0.find(id, wait).await? {
-            Standing::Ended(outcome) => {
+    /// A client has come back for its run.
+    async fn resumed(&self, state: &str) -> Result<CallToolResponse, ErrorData> {
+        let id = self.seal.opened(state, &self.runs.principal())?;
+        let patience = Patience {
+            time: RUN_WAIT,
+            for_people: true,
+        };
+        Ok(self.told(&id, self.runs.find(&id, patience).await))
+    }
+
+    async fn result(&self, given: Option<JsonObject>) -> CallToolResponse {
+        let names = ["run", "wait", "part", "from"];
+        let asked: arguments::JobResult = match arguments::read(given, &names) {
+            Ok(asked) => asked,
+            Err(wrong) => return code::mistake(wrong).into(),
+        };
+        let wait = asked.wait.unwrap_or(0.0).clamp(0.0, MAX_WAIT);
+        let patience = Patience {
+            time: Duration::try_from_secs_f64(wait).unwrap_or_default(),
+            for_people: true,
+        };
+        let standing = self.runs.find(&asked.run, patience).await;
+        match (asked.part, standing) {
+            (Some(part), Ok(Standing::Ended(outcome))) => {
+                code::part(&outcome, part, asked.from).into()
+            }
+            (_, standing) => self.told(&asked.run, standing),
+        }
+    }
+
+    fn told(&self, id: &str, standing: Result<Standing, String>) -> CallToolResponse {
+        match standing {
+            Ok(Standing::Ended(outcome)) => {
                 let document = outcome.told(id);
                 let more = code::links(&document);
                 let mut result = code::answer(document, outcome.is_error);
                 result.content.extend(more);
-                result
+                result.into()
             }
-            Standing::GoesOn(status) => {
+            Ok(Standing::GoesOn(status)) => {
                 let hint = "ask again with `result`";
-                code::answer(json!({ "status": status, "run": id, "hint": hint }), false)
+                code::answer(json!({ "status": status, "run": id, "hint": hint }), false).into()
             }
-        })
+            Ok(Standing::Asks(all)) => approval::waiting(id, &all, &self.runs.page()),
+            Err(wrong) => code::mistake(wrong).into(),
+        }
     }
 }
 
@@ -167,21 +238,24 @@ impl<R: Runs> ServerHandler for Stateless<R> {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(state) = &request.request_state {
+            return self.resumed(state).await;
+        }
         let given = request.arguments;
         Ok(match request.name.as_ref() {
-            "run" => or_mistake(self.run(given).await),
-            "result" => or_mistake(self.result(given).await),
-            "check" => match self.0.checker().await {
+            "run" => return self.run(given, &context).await,
+            "result" => self.result(given).await,
+            "check" => match self.runs.checker().await {
                 Ok(checker) => {
                     let checked = code::checked(&checker, given).await;
                     checked.unwrap_or_else(|wrong| *wrong).into()
                 }
                 Err(wrong) => code::mistake(wrong).into(),
             },
-            "search" => or_mistake(self.0.actions().await.map(|all| all.searched(given))),
-            "describe" => or_mistake(self.0.actions().await.map(|all| all.told(given))),
+            "search" => or_mistake(self.runs.actions().await.map(|all| all.searched(given))),
+            "describe" => or_mistake(self.runs.actions().await.map(|all| all.told(given))),
             name => {
                 let tools = tools::list();
                 let names = tools.iter().map(|tool| tool.name.as_ref());
@@ -210,7 +284,11 @@ impl<R: Runs> ServerHandler for Stateless<R> {
             "result" => Part::Result,
             _ => return Err(unknown()),
         };
-        let Ok(Standing::Ended(outcome)) = self.0.find(id, Duration::ZERO).await else {
+        let at_once = Patience {
+            time: Duration::ZERO,
+            for_people: true,
+        };
+        let Ok(Standing::Ended(outcome)) = self.runs.find(id, at_once).await else {
             return Err(unknown());
         };
         let text = outcome.part(part);

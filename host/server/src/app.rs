@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(crate) tenants: Tenants,
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,
+    /// Seals what clients of MCP bring back.
+    pub(crate) mcp: Arc<kael_mcp::http::Seal>,
     /// Scripts that need not be compiled again to know that they are Lua.
     pub(crate) compiled: Compiled,
     pub(crate) environment: Environment,

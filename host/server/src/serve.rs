@@ -279,6 +279,7 @@ async fn open(
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),
         compiled: Compiled::default(),
+        mcp: Arc::default(),
         roles: Roles::of_document(&api::openapi()),
         environment: options.environment.clone(),
         walls: Arc::new(Walls::of_machine(options.programs.confinement).await),

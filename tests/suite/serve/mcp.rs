@@ -267,3 +267,106 @@ fn an_mcp_server_that_is_started_is_kept_for_its_tenant() {
         }
     }
 }
+
+/// A message of a client of 2026 that can show a person an address, with its headers.
+fn of_2026(server: &Server, token: &str, params: &Value) -> Value {
+    let mut params = params.clone();
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "url": {} } },
+    });
+    let name = params["name"].as_str().expect("a name").to_owned();
+    let headers = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", name.as_str()),
+    ];
+    let message = request("tools/call", &params);
+    send(server, Some(token), &headers, &message).json()
+}
+
+#[test]
+fn a_call_that_people_approve_sends_the_client_to_the_page() {
+    let policy = "version: 1\ndefault: allow\nrules: [{ approve: t.note, reason: it costs }]\n";
+    let noting = super::noting::Noting::new("effects = 'once'");
+    let kael = noting.kael.file("actions/policy.yaml", policy);
+    let server = Server::start(&kael);
+    let operator = server.token.clone();
+    let mcp = server.make_token("default", "submitter");
+    let stranger = server.make_token("default", "submitter");
+    let code = json!({ "code": "return actions.t.note({ mode = 'big' }).n" });
+    let decide = |run: &str| {
+        let one = server.asked();
+        assert_eq!(one["run"], run, "{one}");
+        let path = format!("/v1/runs/{run}/calls/1/decision");
+        let body = json!({ "digest": one["digest"], "approve": true });
+        server.ask("POST", &path, Some(&operator), &body).is(200);
+    };
+
+    // A client that cannot show an address is told who decides, and where.
+    let told = call(&server, &mcp, "run", &code);
+    assert_eq!(told["status"], "waiting", "{told}");
+    let one = &told["approvals"][0];
+    assert_eq!(
+        (&one["action"], &one["params"]["mode"]),
+        (&json!("t.note"), &json!("big")),
+        "{told}"
+    );
+    let hint = told["hint"].as_str().expect("a hint");
+    assert!(hint.contains("/approvals"), "{hint}");
+    let run = told["run"].as_str().expect("an id");
+    decide(run);
+    let ask = json!({ "run": run, "wait": 25 });
+    assert_eq!(call(&server, &mcp, "result", &ask)["result"], 1);
+
+    // One that can comes back with what was sealed, and the run goes on when people have decided.
+    let answer = of_2026(&server, &mcp, &json!({ "name": "run", "arguments": code }));
+    let result = &answer["result"];
+    assert_eq!(result["resultType"], "input_required", "{answer}");
+    let shown = &result["inputRequests"]["approval"]["params"];
+    let url = shown["url"].as_str().expect("an address");
+    assert_eq!(url, format!("http://{}/approvals", server.address));
+    assert!(
+        shown["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("it costs")),
+        "{shown}"
+    );
+    let accepted = json!({ "approval": { "action": "accept", "content": { "approve": true } } });
+    let back = |token: &str, state: &Value| {
+        let params = json!({
+            "name": "run", "arguments": code, "requestState": state, "inputResponses": accepted,
+        });
+        of_2026(&server, token, &params)
+    };
+    // It is nobody else's, and what was changed on the way is nothing.
+    let state = &result["requestState"];
+    let stolen = back(&stranger, state);
+    assert!(stolen["error"].is_object(), "{stolen}");
+    let forged = state.as_str().expect("a state").to_owned() + "A";
+    assert!(back(&mcp, &json!(forged))["error"].is_object());
+    let run = server.asked()["run"].as_str().expect("an id").to_owned();
+    let answer = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| back(&mcp, state));
+        // What the client says of the form decides nothing.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!waits.is_finished());
+        decide(&run);
+        waits.join().expect("an answer")
+    });
+    let told = &answer["result"]["structuredContent"];
+    assert_eq!(
+        (&told["status"], &told["run"]),
+        (&json!("done"), &json!(run)),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_run_that_waits_for_a_time_is_waited_for() {
+    let (server, acme, _) = server();
+    let code = json!({ "code": "sleep(1.5) return 1" });
+    let told = call(&server, &acme, "run", &code);
+    assert_eq!(told["result"], 1, "{told}");
+}

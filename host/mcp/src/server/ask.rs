@@ -18,7 +18,7 @@ const MAX_SHOWN: usize = 16 << 10;
 
 /// How a client can ask the person in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// It repeats its request with the answer.
     Repeat(Shape),
     /// It answers a request of the server's.
@@ -29,7 +29,7 @@ pub(super) enum Way {
 
 /// What the person is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// The address of the page.
     Url,
     /// A form of the client's own.
@@ -45,7 +45,7 @@ pub(super) struct Resumed {
 
 impl Way {
     /// What the client of a request can do, and the person who started the server wants.
-    pub(super) fn of(context: &RequestContext<RoleServer>, wanted: Approvals) -> Self {
+    pub(crate) fn of(context: &RequestContext<RoleServer>, wanted: Approvals) -> Self {
         let capabilities = context.client_capabilities().unwrap_or_default();
         let Some(can) = capabilities.elicitation else {
             return Self::None;

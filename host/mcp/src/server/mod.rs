@@ -2,7 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod arguments;
-mod ask;
+pub(crate) mod ask;
 pub(crate) mod code;
 mod direct;
 mod follow;
@@ -109,6 +109,14 @@ struct Inner {
     seal: RequestStateCodec,
 }
 
+/// Seals with a key that nobody else has.
+pub(crate) fn seal() -> RequestStateCodec {
+    let mut key = vec![0; 32];
+    key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    RequestStateCodec::try_new(key).expect("the key is as long as it must be")
+}
+
 impl Server {
     /// Looks at the repo once.
     ///
@@ -124,11 +132,6 @@ impl Server {
             .as_deref()
             .map_or(&empty, |repo| &*repo.catalog);
         let direct = direct::Names::new(catalog, actions.callable());
-        let mut key = vec![0; 32];
-        key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        let seal = RequestStateCodec::try_new(key);
-        let seal = seal.map_err(|error| LoadError::Fault(error.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 actions,
@@ -137,7 +140,7 @@ impl Server {
                 jobs: Arc::default(),
                 at_work: Semaphore::new(transport::MAX_OPEN),
                 page: page::Page::default(),
-                seal,
+                seal: seal(),
                 options,
             }),
         })

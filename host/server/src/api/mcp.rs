@@ -4,20 +4,20 @@
 //! Nothing is kept between requests but the runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State as AppState};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use kael_authoring::lint::Checker;
-use kael_mcp::http::{Actions, Outcome, Run, Runs, Standing, respond};
+use kael_mcp::http::{Actions, Approval, Outcome, Patience, Run, Runs, Standing, respond};
 use serde_json::{Value, json};
 
 use super::calls::calls_of;
 use super::submit::{self, repo_broken};
 use super::types::Submit;
-use super::{method, runs};
+use super::{approvals, method, runs};
 use crate::app::App;
 use crate::auth::{Scope, unauthenticated};
 use crate::origin;
@@ -49,8 +49,9 @@ pub(crate) async fn serve(
         let detail = "the request comes from a page of another site";
         return Problem::new(Kind::Forbidden, detail).into_response();
     }
+    let seal = app.mcp.clone();
     let sender = Sender { app, scope };
-    respond(sender, request).await.map(Body::new)
+    respond(sender, seal, request).await.map(Body::new)
 }
 
 /// Who sends a request, and for which tenant.
@@ -58,6 +59,10 @@ pub(crate) async fn serve(
 struct Sender {
     app: Arc<App>,
     scope: Scope,
+}
+
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
 }
 
 fn told(problem: Problem) -> String {
@@ -105,20 +110,59 @@ impl Runs for Sender {
         Ok(run.id.to_string())
     }
 
-    async fn find(&self, run: &str, wait: Duration) -> Result<Standing, String> {
-        self.found(run, wait).await.map_err(told)
+    async fn find(&self, run: &str, patience: Patience) -> Result<Standing, String> {
+        self.found(run, patience).await.map_err(told)
+    }
+
+    fn principal(&self) -> String {
+        format!("{} {}", self.scope.caller.token, self.scope.tenant.id)
+    }
+
+    fn page(&self) -> String {
+        format!("{}/approvals", self.app.address())
     }
 }
 
 impl Sender {
-    async fn found(&self, id: &str, wait: Duration) -> Result<Standing, Problem> {
+    async fn found(&self, id: &str, patience: Patience) -> Result<Standing, Problem> {
         let (app, scope) = (&self.app, &self.scope);
-        let run = runs::find(app, scope, id).await?;
-        let run = runs::until_over(app, scope, run, wait).await?;
-        Ok(match run.state {
-            State::Queued | State::Running => Standing::GoesOn(run.state.name()),
-            _ => Standing::Ended(Box::new(self.outcome(run).await?)),
-        })
+        let end = Instant::now() + patience.time;
+        let mut run = runs::find(app, scope, id).await?;
+        loop {
+            let stops = |state: State| {
+                let waits = state == State::Waiting && !patience.for_people;
+                state.is_over() || state == State::Parked || waits
+            };
+            run = runs::until(app, scope, run, left(end), stops).await?;
+            match run.state {
+                State::Queued | State::Running => return Ok(Standing::GoesOn(run.state.name())),
+                State::Waiting => {
+                    let asked = self.asked(&run).await?;
+                    if !asked.is_empty() {
+                        return Ok(Standing::Asks(asked));
+                    }
+                    // It waits for a time or a signal.
+                    let goes_on = |state: State| state != State::Waiting;
+                    run = runs::until(app, scope, run, left(end), goes_on).await?;
+                    if run.state == State::Waiting {
+                        return Ok(Standing::GoesOn(run.state.name()));
+                    }
+                }
+                _ => return Ok(Standing::Ended(Box::new(self.outcome(run).await?))),
+            }
+        }
+    }
+
+    /// The calls of a run that wait for people.
+    async fn asked(&self, run: &RunRow) -> Result<Vec<Approval>, Problem> {
+        let open = approvals::open(&self.app, &self.scope, Some(run.id)).await?;
+        let asked = open.into_iter().map(|one| Approval {
+            call: one.call,
+            action: one.action,
+            params: one.params.to_string(),
+            rules: one.rules,
+        });
+        Ok(asked.collect())
     }
 
     async fn outcome(&self, run: RunRow) -> Result<Outcome, Problem> {

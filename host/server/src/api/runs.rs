@@ -159,7 +159,18 @@ pub(crate) async fn until_over(
     run: RunRow,
     wait: Duration,
 ) -> Result<RunRow, Problem> {
-    if run.state.is_over() || wait.is_zero() {
+    until(app, scope, run, wait, State::is_over).await
+}
+
+/// Waits until a run is in a state of a kind, or the time is over.
+pub(crate) async fn until(
+    app: &App,
+    scope: &Scope,
+    run: RunRow,
+    wait: Duration,
+    is_so: impl Fn(State) -> bool + Send,
+) -> Result<RunRow, Problem> {
+    if is_so(run.state) || wait.is_zero() {
         return Ok(run);
     }
     let until = Instant::now() + wait;
@@ -169,7 +180,7 @@ pub(crate) async fn until_over(
     loop {
         // Looks behind the subscription, so that no end is missed.
         let run = find(app, scope, &id).await?;
-        if run.state.is_over() {
+        if is_so(run.state) {
             return Ok(run);
         }
         let ends = app.ends();
