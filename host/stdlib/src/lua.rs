@@ -84,6 +84,10 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/crd.lua"),
     },
     Module {
+        name: "assay.crossplane",
+        source: include_str!("modules/crossplane.lua"),
+    },
+    Module {
         name: "assay.dex",
         source: include_str!("modules/dex.lua"),
     },
@@ -96,12 +100,20 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/flux.lua"),
     },
     Module {
+        name: "assay.gcal",
+        source: include_str!("modules/gcal.lua"),
+    },
+    Module {
         name: "assay.github",
         source: include_str!("modules/github.lua"),
     },
     Module {
         name: "assay.gitlab",
         source: include_str!("modules/gitlab.lua"),
+    },
+    Module {
+        name: "assay.gmail",
+        source: include_str!("modules/gmail.lua"),
     },
     Module {
         name: "assay.grafana",
@@ -120,8 +132,16 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/k8s.lua"),
     },
     Module {
+        name: "assay.kargo",
+        source: include_str!("modules/kargo.lua"),
+    },
+    Module {
         name: "assay.loki",
         source: include_str!("modules/loki.lua"),
+    },
+    Module {
+        name: "assay.oauth2",
+        source: include_str!("modules/oauth2.lua"),
     },
     Module {
         name: "assay.openbao",
@@ -130,6 +150,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "assay.prometheus",
         source: include_str!("modules/prometheus.lua"),
+    },
+    Module {
+        name: "assay.temporal",
+        source: include_str!("modules/temporal.lua"),
     },
     Module {
         name: "assay.traefik",

@@ -97,7 +97,9 @@ pub(super) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<
     [head.as_bytes(), body].concat()
 }
 
-/// A line of a table: `METHOD TARGET [header: value] BODY -> STATUS BODY`.
+/// A line of a table: `METHOD TARGET [header: value] BODY -> STATUS [header: value] BODY`.
+///
+/// A body is compared as JSON, or as text where it is none. In an answer `{url}` is the server's.
 #[derive(Debug)]
 pub(super) struct Route {
     line: String,
@@ -108,6 +110,18 @@ pub(super) struct Route {
     body: Option<String>,
     status: u16,
     answer: String,
+    answer_header: Option<(String, String)>,
+}
+
+/// `[name: value] rest`, as a header and the rest; a list of JSON is no header.
+fn header(text: &str) -> (Option<(String, String)>, &str) {
+    let split = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match split.and_then(|(header, rest)| Some((header.split_once(": ")?, rest))) {
+        Some(((name, value), rest)) if !name.starts_with(['{', '"']) => {
+            (Some((name.to_owned(), value.to_owned())), rest.trim())
+        }
+        _ => (None, text),
+    }
 }
 
 /// The routes in the lines of a text that begin with `--> `.
@@ -117,14 +131,9 @@ pub(super) fn routes(text: &str) -> Vec<Route> {
         let (request, answered) = line.split_once(" -> ").expect("an answer");
         let (method, rest) = request.split_once(' ').expect("a target");
         let (target, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        let (header, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((header, rest)) if header.contains(": ") && !header.starts_with('{') => {
-                let (name, value) = header.split_once(": ").expect("a header");
-                (Some((name.to_owned(), value.to_owned())), rest.trim())
-            }
-            _ => (None, rest),
-        };
+        let (header, rest) = self::header(rest);
         let (status, body) = answered.split_once(' ').unwrap_or((answered, ""));
+        let (answer_header, body) = self::header(body);
         Route {
             line: line.to_owned(),
             method: method.to_owned(),
@@ -133,6 +142,7 @@ pub(super) fn routes(text: &str) -> Vec<Route> {
             body: (!rest.is_empty()).then(|| rest.to_owned()),
             status: status.parse().expect("a status"),
             answer: body.to_owned(),
+            answer_header,
         }
     };
     lines.map(route).collect()
@@ -147,10 +157,12 @@ impl Route {
         let by_body = match self.body.as_deref() {
             None => got.body.is_empty(),
             Some("*") => true,
-            Some(body) => {
-                let wanted: Value = serde_json::from_str(body).expect("JSON");
-                serde_json::from_slice::<Value>(&got.body).is_ok_and(|found| found == wanted)
-            }
+            Some(body) => match serde_json::from_str::<Value>(body) {
+                Ok(wanted) => {
+                    serde_json::from_slice::<Value>(&got.body).is_ok_and(|found| found == wanted)
+                }
+                Err(_) => got.body == body.as_bytes(),
+            },
         };
         self.method == got.method && self.target == got.target && by_header && by_body
     }
@@ -162,7 +174,14 @@ pub(super) fn table(routes: Vec<Route>) -> (Server, impl Fn() -> Vec<String>) {
     let known = routes.clone();
     let server = Server::start(
         move |got| match known.iter().find(|route| route.fits(got)) {
-            Some(route) => answer(route.status, "", &route.answer),
+            Some(route) => {
+                let host = got.headers.get("host").map_or("", String::as_str);
+                let filled = |text: &str| text.replace("{url}", &format!("http://{host}"));
+                let header = route.answer_header.as_ref();
+                let header = header.map(|(name, value)| format!("{name}: {}\r\n", filled(value)));
+                let header = header.unwrap_or_default();
+                answer(route.status, &header, filled(&route.answer))
+            }
             None => {
                 let body = String::from_utf8_lossy(&got.body);
                 let said = format!("no route for {} {} {body}", got.method, got.target);

@@ -48,12 +48,17 @@ function client.new(name, url, opts, auth)
   end
   for key, value in pairs(opts.headers or {}) do headers[key] = value end
 
-  local s = {}
+  local s, begun = {}, false
   --- Sends a request; `how` has `query`, `body`, `headers`, `ok` (statuses beside 2xx), `none` (the status that means nil).
+  -- `s.renew(again)`, where there is one, gives headers before the first request, and again when they were refused by 401.
   function s.answer(method, path, how)
     how = how or {}
     local all = {}
     if how.auth ~= false then
+      if s.renew and not begun then
+        begun = true
+        for key, value in pairs(s.renew(false)) do headers[key] = value end
+      end
       for key, value in pairs(headers) do all[key] = value end
     end
     for key, value in pairs(how.headers or {}) do all[key] = value end
@@ -70,6 +75,13 @@ function client.new(name, url, opts, auth)
     end
     local status = answer.status
     if status >= 200 and status < 300 then return answer end
+    if status == 401 and s.renew and not how.renewed then
+      -- Once, with the headers of a new token.
+      for key, value in pairs(s.renew(true)) do headers[key] = value end
+      local again = { renewed = true }
+      for key, value in pairs(how) do again[key] = value end
+      return s.answer(method, path, again)
+    end
     for _, also in ipairs(how.ok or {}) do
       if status == also then return answer end
     end
@@ -108,9 +120,10 @@ function client.new(name, url, opts, auth)
   return c, s
 end
 
---- A part of a client, `c.alerts`. With `flat`, `c:alerts(...)` is the same as that method of it.
+--- A part of a client, `c.alerts`. `c:alerts(...)` is its method `flat`, or else `list`, where it has one.
 function client.part(methods, flat)
   local part = {}
+  flat = flat or methods.list and "list"
   for name, method in pairs(methods) do
     part[name] = function(_, ...) return method(...) end
   end
@@ -142,13 +155,14 @@ function client.functions(module, names)
   end
 end
 
---- Asks until the answer is true: the answer, or an error after so many seconds.
+--- Asks until the answer is true: the answer, or an error after so many seconds. A second value says why waiting is in vain.
 function client.wait(name, what, seconds, interval, ask)
   local deadline = time() + seconds
   local last
   while true do
-    local ok, value = pcall(ask)
+    local ok, value, vain = pcall(ask)
     if ok and value then return value end
+    if ok and vain then error(name .. ": " .. vain, 0) end
     if not ok then
       -- What was refused or is wrong does not change by waiting.
       local kind = type(value) == "table" and value.kind

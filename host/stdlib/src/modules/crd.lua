@@ -38,19 +38,27 @@ function crd.kind(s, group, versions, plural)
       end
     end
   end
-  return {
-    get = function(ns, name) return get(ns, name) end,
-    list = function(ns, query) return get(ns, nil, query) or { items = {} } end,
-    create = function(ns, body) return s.post(path(known or versions[1], ns), { body = body }) end,
-    items = function(ns, query)
-      local found, continue = {}, nil
+  -- Every object, page by page.
+  local function all(ns, query)
+    return coroutine.wrap(function()
+      local continue
       repeat
         local q = { limit = 500, continue = continue }
         for key, value in pairs(query or {}) do q[key] = value end
         local page = get(ns, nil, q) or {}
-        for _, item in ipairs(page.items or {}) do found[#found + 1] = item end
+        for _, item in ipairs(page.items or {}) do coroutine.yield(item) end
         continue = page.metadata and page.metadata.continue
       until not continue or continue == ""
+    end)
+  end
+  return {
+    all = all,
+    get = function(ns, name) return get(ns, name) end,
+    list = function(ns, query) return get(ns, nil, query) or { items = {} } end,
+    create = function(ns, body) return s.post(path(known or versions[1], ns), { body = body }) end,
+    items = function(ns, query)
+      local found = {}
+      for item in all(ns, query) do found[#found + 1] = item end
       return found
     end,
   }

@@ -58,6 +58,7 @@ function M.client(url, token, opts)
     is_secret_synced = { "external_secrets", "is_synced" }, wait_secret_synced = { "external_secrets", "wait_synced" },
     secret_store = { "secret_stores", "get" }, secret_store_status = { "secret_stores", "status" },
     is_store_ready = { "secret_stores", "is_ready" }, cluster_secret_store = { "cluster_secret_stores", "get" },
+    cluster_external_secret = { "cluster_external_secrets", "get" },
     is_cluster_store_ready = { "cluster_secret_stores", "is_ready" }, all_secrets_synced = { "external_secrets", "all_synced" },
     all_stores_ready = { "secret_stores", "all_ready" },
   })

@@ -12,6 +12,16 @@
 local service = require("assay.client")
 local M = {}
 
+local FLAT <const> = {
+  overview = { "info", "overview" }, version = { "info", "version" }, rawdata = { "info", "rawdata" },
+  entrypoints = { "entrypoints", "list" }, entrypoint = { "entrypoints", "get" },
+  http_routers = { "routers", "list" }, http_router = { "routers", "get" }, http_services = { "services", "list" },
+  http_service = { "services", "get" }, http_middlewares = { "middlewares", "list" }, http_middleware = { "middlewares", "get" },
+  tcp_routers = { "tcp", "routers" }, tcp_services = { "tcp", "services" }, is_router_enabled = { "routers", "is_enabled" },
+  router_has_tls = { "routers", "has_tls" }, service_server_count = { "services", "server_count" },
+  healthy_routers = { "routers", "healthy" },
+}
+
 function M.client(url, opts)
   local c, s = service.new("traefik", url, opts)
   local function listed(...)
@@ -52,15 +62,10 @@ function M.client(url, opts)
     routers = function() return s.get("/api/tcp/routers") end,
     services = function() return s.get("/api/tcp/services") end,
   }
-  service.flat(c, {
-    overview = { "info", "overview" }, version = { "info", "version" }, rawdata = { "info", "rawdata" },
-    entrypoint = { "entrypoints", "get" }, http_routers = { "routers", "list" }, http_router = { "routers", "get" },
-    http_services = { "services", "list" }, http_service = { "services", "get" }, http_middlewares = { "middlewares", "list" },
-    http_middleware = { "middlewares", "get" }, tcp_routers = { "tcp", "routers" }, tcp_services = { "tcp", "services" },
-    is_router_enabled = { "routers", "is_enabled" }, router_has_tls = { "routers", "has_tls" },
-    service_server_count = { "services", "server_count" }, healthy_routers = { "routers", "healthy" },
-  })
+  service.flat(c, FLAT)
   return c
 end
+
+service.functions(M, FLAT)
 
 return M
