@@ -6,6 +6,7 @@ mod lacking;
 mod needs;
 mod program;
 mod ran;
+mod servers;
 mod terminal;
 
 use std::fs;
@@ -20,6 +21,7 @@ pub use browsed::browsed;
 pub use needs::{Need, browser, is_required, needs, needs_any, peers};
 pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;
+pub use servers::Server;
 pub use terminal::Terminal;
 
 /// A folder of files, and a command line to run in it.

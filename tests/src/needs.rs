@@ -28,11 +28,15 @@ pub enum Need {
     Chromium,
     /// Node and npm, and the packages of tests/peers.
     Npm,
-    /// promtool, which Debian's package `prometheus` has.
+    /// promtool and Prometheus, which Debian's package `prometheus` has.
     Promtool,
+    /// Alertmanager, Debian's package `prometheus-alertmanager`.
+    Alertmanager,
+    /// The servers of tests/servers/requirements.txt, which pip installs.
+    Servers,
 }
 
-const ALL: [Need; 8] = [
+const ALL: [Need; 10] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -41,6 +45,8 @@ const ALL: [Need; 8] = [
     Need::Chromium,
     Need::Npm,
     Need::Promtool,
+    Need::Alertmanager,
+    Need::Servers,
 ];
 
 impl Need {
@@ -56,6 +62,8 @@ impl Need {
             Self::Chromium => "chromium",
             Self::Npm => "npm",
             Self::Promtool => "promtool",
+            Self::Alertmanager => "alertmanager",
+            Self::Servers => "servers",
         }
     }
 
@@ -74,6 +82,8 @@ impl Need {
             Self::Chromium => browser().is_some(),
             Self::Npm => peers().is_some(),
             Self::Promtool => on_path(&["promtool"]).is_some(),
+            Self::Alertmanager => on_path(&["prometheus-alertmanager"]).is_some(),
+            Self::Servers => crate::servers::folder().is_some(),
         }
     }
 }

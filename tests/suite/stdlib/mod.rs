@@ -12,6 +12,7 @@ mod modules;
 mod pure;
 mod secrets;
 mod server;
+mod services;
 mod ssrf;
 
 use kael_tests::Kael;
