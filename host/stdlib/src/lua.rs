@@ -92,6 +92,10 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/dex.lua"),
     },
     Module {
+        name: "assay.email_triage",
+        source: include_str!("modules/email_triage.lua"),
+    },
+    Module {
         name: "assay.eso",
         source: include_str!("modules/eso.lua"),
     },
@@ -148,6 +152,34 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/openbao.lua"),
     },
     Module {
+        name: "assay.openclaw",
+        source: include_str!("modules/openclaw.lua"),
+    },
+    Module {
+        name: "assay.ory",
+        source: include_str!("modules/ory.lua"),
+    },
+    Module {
+        name: "assay.ory.hydra",
+        source: include_str!("modules/ory/hydra.lua"),
+    },
+    Module {
+        name: "assay.ory.keto",
+        source: include_str!("modules/ory/keto.lua"),
+    },
+    Module {
+        name: "assay.ory.kratos",
+        source: include_str!("modules/ory/kratos.lua"),
+    },
+    Module {
+        name: "assay.ory.rbac",
+        source: include_str!("modules/ory/rbac.lua"),
+    },
+    Module {
+        name: "assay.postgres",
+        source: include_str!("modules/postgres.lua"),
+    },
+    Module {
         name: "assay.prometheus",
         source: include_str!("modules/prometheus.lua"),
     },
@@ -170,6 +202,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "assay.velero",
         source: include_str!("modules/velero.lua"),
+    },
+    Module {
+        name: "assay.zitadel",
+        source: include_str!("modules/zitadel.lua"),
     },
 ];
 

@@ -8,6 +8,7 @@ mod durable;
 mod files;
 mod grants;
 mod http;
+mod module_effects;
 mod modules;
 mod pure;
 mod secrets;

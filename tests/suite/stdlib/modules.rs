@@ -3,7 +3,7 @@
 
 use kael_tests::{Kael, project};
 
-use super::server::{Server, answer, routes, table};
+use super::server::{routes, table};
 use super::with_port;
 
 #[test]
@@ -31,57 +31,6 @@ fn the_flat_names_of_the_first_generations_are_there() {
     let file = project("tests/fixtures/assay-names/flat.lua");
     let script = std::fs::read_to_string(file).expect("text");
     Kael::new().script(&script).prints("\n");
-}
-
-/// A token in a file is renewed once when it is refused, and written back.
-#[test]
-fn a_token_is_read_from_a_file_renewed_and_saved() {
-    let server = Server::start(|got| {
-        let bearer = got.headers.get("authorization").map(String::as_str);
-        let form = String::from_utf8_lossy(&got.body);
-        match (got.target.as_str(), bearer) {
-            ("/token", _) if form.contains("refresh_token=r%2B1") => {
-                answer(200, "", r#"{"access_token":"new","token_type":"Bearer"}"#)
-            }
-            ("/labels", Some("Bearer new")) => answer(200, "", r#"{"labels":[{"id":"INBOX"}]}"#),
-            _ => answer(401, "", r#"{"error":{"message":"expired"}}"#),
-        }
-    });
-    let session = Kael::new();
-    let home = session.path().display().to_string();
-    let policy = format!(
-        "version: 1\ndefault: allow\ngrants:\n  http: [{{ to: \"127.0.0.1:{}\" }}]\n  env: [HOME]\n  \
-         fs: [{{ path: {home}/.config/gog, mode: read-write }}]\n",
-        server.port
-    );
-    let script = "
-        local opts = { token_url = arg[1] .. '/token', api_base = arg[1] }
-        print(require('assay.gmail').client(opts).labels:list()[1].id)
-        print(json.parse(fs.read(env.get('HOME') .. '/.config/gog/token.json')).access_token)
-        print(require('assay.gmail').client(opts).labels:list()[1].id)
-        local wrong = select(2, pcall(require('assay.oauth2').from_file, '~/.config/gog/none.json'))
-        print(wrong.action, wrong.kind)";
-    let client = r#"{"installed":{"client_id":"i","client_secret":"s"}}"#;
-    let ran = session
-        .file("p.yaml", policy)
-        .file(".config/gog/credentials.json", client)
-        .file(
-            ".config/gog/token.json",
-            r#"{"access_token":"old","refresh_token":"r+1"}"#,
-        )
-        .file("script.lua", script)
-        .run_with(&["--policy", "p.yaml"])
-        .env("HOME", &home)
-        .words(&["script.lua", &format!("http://127.0.0.1:{}", server.port)])
-        .ends();
-    ran.prints("INBOX\nnew\nINBOX\nkael.fs.read\tfailed\n");
-    // The second client finds the new token in the file.
-    let renewals = server
-        .got()
-        .iter()
-        .filter(|got| got.target == "/token")
-        .count();
-    assert_eq!(renewals, 1);
 }
 
 #[test]

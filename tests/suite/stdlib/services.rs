@@ -124,3 +124,14 @@ fn temporal_answers_its_module() {
     let server = Server::start(&program, &words, &[], "/api/v1/namespaces/default");
     speaks("temporal", &server);
 }
+
+#[test]
+fn a_provider_of_openid_connect_answers_its_modules() {
+    if !needs(&[Need::Servers]) {
+        return;
+    }
+    let program = Server::program("oidc-provider-mock");
+    let ready = "/.well-known/openid-configuration";
+    let server = Server::start(&program, &["-p", "{port}"], &[], ready);
+    speaks("oidc", &server);
+}

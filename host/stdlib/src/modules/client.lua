@@ -104,13 +104,16 @@ function client.new(name, url, opts, auth)
   function s.all(path, how, field)
     return coroutine.wrap(function()
       local next_path, first = path, how
+      local origin = c.url:match("^https?://[^/]+")
       while next_path do
         local list, answer = s.get(next_path, first)
         for _, element in ipairs(field and list[field] or list or {}) do coroutine.yield(element) end
         local link = answer and answer.headers.link or ""
         next_path = link:match('<([^>]+)>%s*;%s*rel="?next"?')
+        -- A link may be without its server.
+        if next_path and next_path:find("^/[^/]") then next_path = origin .. next_path end
         -- Pages lie on the service's own server; another one would get the token.
-        if next_path and next_path:sub(1, #c.url) ~= c.url then
+        if next_path and next_path:match("^https?://[^/]+") ~= origin then
           error(name .. ": the next page lies on another server: " .. next_path, 0)
         end
         first = how and { headers = how.headers }

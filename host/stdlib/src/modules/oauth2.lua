@@ -4,7 +4,7 @@
 --- @keywords oauth2, oauth, tokens, refresh, google, authorization
 --- @env HOME
 --- @quickref M.from_file(credentials?, token?, opts?) -> auth | paths of the files; opts.token_url
---- @quickref M.new(opts) -> auth | client_id, client_secret, refresh_token, access_token, token_url, scope
+--- @quickref M.new(opts) -> auth | client_id, client_secret, refresh_token, access_token, token_url, scope; basic = true for servers that want it
 --- @quickref auth:access_token() -> string | as it is now; asks for one where there is none
 --- @quickref auth:refresh() -> token | asks for a new one
 --- @quickref auth:headers() -> headers | Authorization
@@ -34,7 +34,12 @@ auth.__name = "oauth2.auth"
 
 --- Asks the server for a token: by the refresh token, or else by the client's own credentials.
 function auth:refresh()
-  local form = { client_id = self.client_id, client_secret = self.client_secret }
+  local form, headers = {}, { Accept = "application/json" }
+  if self.basic then
+    headers.Authorization = "Basic " .. base64.encode(http.escape(self.client_id) .. ":" .. http.escape(self.client_secret or ""))
+  else
+    form.client_id, form.client_secret = self.client_id, self.client_secret
+  end
   if self.token.refresh_token then
     form.grant_type, form.refresh_token = "refresh_token", self.token.refresh_token
   else
@@ -42,7 +47,7 @@ function auth:refresh()
   end
   local origin, path = self.token_url:match("^(https?://[^/]+)(.*)$")
   if not origin then error("oauth2: token_url must begin with http:// or https://, got " .. tostring(self.token_url), 0) end
-  local _, s = service.new("oauth2", origin, { headers = { Accept = "application/json" } })
+  local _, s = service.new("oauth2", origin, { headers = headers })
   local answer = s.post(path, { form = form })
   if type(answer) ~= "table" or type(answer.access_token) ~= "string" then
     error("oauth2: POST " .. path .. ": 200: the answer has no access_token", 0)
@@ -83,7 +88,7 @@ end
 
 function M.new(opts)
   if type(opts) ~= "table" or type(opts.client_id) ~= "string" then error("oauth2.new: `client_id` is missing", 2) end
-  return setmetatable({ client_id = opts.client_id, client_secret = opts.client_secret, token_url = opts.token_url or GOOGLE, scope = opts.scope,
+  return setmetatable({ client_id = opts.client_id, client_secret = opts.client_secret, token_url = opts.token_url or GOOGLE, scope = opts.scope, basic = opts.basic,
     token = { access_token = opts.access_token, refresh_token = opts.refresh_token } }, auth)
 end
 
