@@ -17,6 +17,8 @@ use crate::commands::policy::args::Policy;
 use crate::commands::runs::args::Runs;
 #[cfg(feature = "serve")]
 use crate::commands::server::args::ServerCommand;
+#[cfg(feature = "stdlib")]
+use crate::for_assay::ForAssay;
 use kael_engine::executor::programs::Runner;
 
 /// Runs Lua scripts that you did not write.
@@ -77,6 +79,8 @@ pub(super) enum CliCommand {
     Audit(Audit),
     #[cfg(feature = "stdlib")]
     Modules(Modules),
+    #[cfg(feature = "stdlib")]
+    Assay(Box<Assay>),
     Secrets(Secrets),
     Cache(Cache),
     #[cfg(feature = "rules")]
@@ -147,6 +151,10 @@ pub(super) struct Run {
     pub(super) trace: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bounds: Bounds,
+    /// What `kael-host assay` does otherwise.
+    #[cfg(feature = "stdlib")]
+    #[arg(skip)]
+    pub(super) assay: Option<ForAssay>,
 }
 
 /// Evaluate Lua line by line, in the sandbox that scripts run in.
@@ -406,6 +414,47 @@ pub(super) struct Modules {
     /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Run a script or checks that were written for Assay.
+///
+/// The exit code is 0, or 1 for everything that went wrong. Before the run, notes name the globals
+/// of Assay that no policy opens, or that are not there. The variables ASSAY_MODE, ASSAY_READONLY,
+/// ASSAY_BLOCK_GLOBALS and ASSAY_MODULES_PATH mean what they mean to Assay.
+#[cfg(feature = "stdlib")]
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "kael-host assay [OPTIONS] FILE [ARGS]...")]
+#[command(
+    after_help = "Examples:\n  kael-host assay --policy policy.yaml deploy.lua\n  kael-host assay --policy policy.yaml checks.yaml\n  \
+kael-host assay --mode tool report.lua"
+)]
+pub(super) struct Assay {
+    /// The script (.lua) or the checks (.yaml), and the script's arguments.
+    #[arg(
+        value_name = "FILE",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(super) words: Vec<OsString>,
+    /// `tool` prints one JSON document and ends with 0, whatever happened [env: ASSAY_MODE].
+    #[arg(long, value_name = "MODE")]
+    pub(super) mode: Option<AssayMode>,
+    /// Print one JSON report after the run, as `run --json` does.
+    #[arg(long, conflicts_with = "mode")]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) bounds: Bounds,
+}
+
+/// The modes of Assay.
+#[cfg(feature = "stdlib")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum AssayMode {
+    /// Prints what the script prints.
+    Script,
+    /// One JSON document: ok, status, output or error.
+    Tool,
 }
 
 #[cfg(feature = "stdlib")]

@@ -11,6 +11,8 @@ mod dry_run;
 mod durable;
 mod exit;
 mod failure_details;
+#[cfg(feature = "stdlib")]
+mod for_assay;
 mod inputs;
 mod labels;
 mod page;

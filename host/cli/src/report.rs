@@ -408,6 +408,14 @@ pub(super) struct Document<'a> {
     usage: Option<Value>,
 }
 
+#[cfg(feature = "stdlib")]
+impl Document<'_> {
+    /// The document of Assay's tool mode.
+    pub(super) fn for_assay(&self, code: u8) -> Value {
+        crate::for_assay::envelope(code, self.result, self.error.as_ref(), self.run.as_deref())
+    }
+}
+
 /// The calls of a run: up to 100,000, so that none of them is made a tree.
 struct Calls<'a>(&'a [Record]);
 

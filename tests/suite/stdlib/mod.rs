@@ -1,6 +1,7 @@
 //! The standard library, as scripts use it: what a policy opens, what it never does, and the clients
 //! of services.
 
+mod assay;
 mod checks;
 mod crypto;
 mod db;

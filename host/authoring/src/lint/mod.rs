@@ -62,6 +62,32 @@ pub struct ScriptCheck {
     pub unread: Option<&'static str>,
 }
 
+/// The globals that a script reads and does not set, each with the line of the first time; none for
+/// a script that cannot be read.
+#[must_use]
+pub fn globals_read(source: &str) -> Vec<(String, usize)> {
+    if source.len() > MAX_READ {
+        return Vec::new();
+    }
+    // On a thread of its own, whose stack the parser's recursion may use up.
+    let text = source.to_owned();
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let facts = thread.spawn(move || parser::facts(&text).ok());
+    let facts = facts.ok().and_then(|thread| thread.join().ok()).flatten();
+    let Some(facts) = facts else {
+        return Vec::new();
+    };
+    let index = LineIndex::new(source);
+    let mut seen = BTreeSet::new();
+    let reads = facts
+        .reads
+        .iter()
+        .filter(|read| !facts.set.contains(&read.name) && seen.insert(read.name.as_str()));
+    reads
+        .map(|read| (read.name.clone(), index.line_of(source, read.at).0 + 1))
+        .collect()
+}
+
 /// A mistake and its position in bytes.
 struct Found {
     at: usize,

@@ -1,6 +1,8 @@
 //! The commands of the program, one file each.
 
 pub(crate) mod actions;
+#[cfg(feature = "stdlib")]
+mod assay;
 mod audit;
 mod cache;
 mod check;
@@ -51,6 +53,8 @@ pub(crate) fn execute(args: Args, environment: Environment) -> u8 {
         CliCommand::Audit(command) => audit::run(&args.shared, &command),
         #[cfg(feature = "stdlib")]
         CliCommand::Modules(command) => modules::run(&args.shared, &command),
+        #[cfg(feature = "stdlib")]
+        CliCommand::Assay(assay) => assay::run(&args.shared, &assay, environment),
         CliCommand::Secrets(command) => secrets::run(&args.shared, &command, &environment),
         CliCommand::Policy(command) => policy::run(&args.shared, &command, &environment),
         CliCommand::Cache(cache) => cache::run(&args.shared, &cache, &environment),

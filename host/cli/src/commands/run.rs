@@ -15,6 +15,8 @@ use crate::config::Key;
 use crate::dry_run::{self, Calls};
 use crate::durable;
 use crate::exit;
+#[cfg(feature = "stdlib")]
+use crate::for_assay;
 use crate::inputs;
 use crate::labels::labels;
 use crate::page::{Page, Told};
@@ -25,13 +27,21 @@ use crate::runtime::{Ended, block_run, until_a_signal};
 use crate::sanitize::escape_control;
 use crate::settings;
 use crate::snippet::SourceMap;
+#[cfg(feature = "stdlib")]
+use crate::stderr;
 use crate::terminal::say_json;
 use crate::trace::Trace;
 use crate::watch;
 use kael_engine::activity::{ActivityLog, Retention};
+#[cfg(feature = "stdlib")]
+use kael_engine::catalog::Catalog;
 use kael_engine::environment::Environment;
+#[cfg(feature = "stdlib")]
+use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
 use kael_engine::runtime::{LoadError, RunReport};
+#[cfg(feature = "stdlib")]
+use kael_engine::sandbox::Ending;
 use kael_engine::sandbox::{Input, Script, Shown};
 use kael_engine::units::ByteSize;
 
@@ -165,7 +175,7 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         Ok(store) => store,
         Err(error) => return context.finish(&limits, None, Some(*error), "", exit::CONFIG),
     };
-    let output = progress::script_output(run.json);
+    let output = progress::script_output(run.json || is_for_tools(run));
     let name = script.name.clone();
     let source = String::from_utf8_lossy(&script.source).into_owned();
     let texts = || {
@@ -185,6 +195,19 @@ fn run_once(shared: &Shared, run: &Run, environment: Environment) -> u8 {
         // One instance for the repo, then one for the script.
         let runtime = settings.runtime(2)?;
         let repo = settings.repo(&runtime, &output).await?;
+        #[cfg(feature = "stdlib")]
+        if run.assay.is_some() && !shared.quiet && !checks::is_one(Path::new(&name)) {
+            let policy = match &repo {
+                Some(repo) => repo.policy(&settings.policy).ok(),
+                None => Some(settings.policy.without_repo(&Catalog::default())),
+            };
+            let grants = policy.as_ref().map(Policy::grants);
+            for note in grants.map_or(Vec::new(), |grants| {
+                for_assay::notes(&name, &source, grants)
+            }) {
+                watch::tell(&escape_control(&note));
+            }
+        }
         let mut options = settings.run_options(output.clone());
         let durable = match &store {
             Some(store) => Some(store.begin(
@@ -308,6 +331,23 @@ impl RunContext<'_> {
             }
             _ => (error, code),
         };
+        #[cfg(feature = "stdlib")]
+        let code = match &self.run.assay {
+            None => code,
+            Some(assay) => {
+                let exited = match report.map(|report| &report.ending) {
+                    Some(Ending::Exited(code)) => Some(*code),
+                    _ => None,
+                };
+                let mapped = assay.code(code, exited);
+                if assay.tool {
+                    let document = report::json(report, error.as_ref(), output, limits, code);
+                    stderr::write(output.as_bytes());
+                    return say_json(&document.for_assay(code), mapped);
+                }
+                mapped
+            }
+        };
         if self.run.json {
             let mut document = report::json(report, error.as_ref(), output, limits, code);
             if self.run.dry_run {
@@ -322,6 +362,14 @@ impl RunContext<'_> {
         }
         code
     }
+}
+
+/// Whether stdout gets the document of Assay's tool mode.
+fn is_for_tools(run: &Run) -> bool {
+    #[cfg(feature = "stdlib")]
+    return run.assay.as_ref().is_some_and(|assay| assay.tool);
+    #[cfg(not(feature = "stdlib"))]
+    return false;
 }
 
 /// The script that was named, read.
@@ -357,6 +405,14 @@ fn script(run: &Run) -> Result<Script, String> {
         }
         _ => source,
     };
+    #[cfg(feature = "stdlib")]
+    let source = match &run.assay {
+        Some(assay) => {
+            inputs.extend(assay.inputs.iter().cloned());
+            assay.prepared(source)
+        }
+        None => source,
+    };
     let args = words.map(argument).collect::<Result<_, _>>()?;
     let from_stdin = run.code.is_none() && run.words.first().is_some_and(|word| word == "-");
     Ok(Script {
@@ -369,7 +425,7 @@ fn script(run: &Run) -> Result<Script, String> {
         } else {
             Input::stdin()
         },
-        want_result: run.json,
+        want_result: run.json || is_for_tools(run),
     })
 }
 
