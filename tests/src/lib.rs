@@ -18,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 pub use browsed::browsed;
-pub use needs::{Need, browser, is_required, needs, needs_any, peers};
+pub use needs::{Need, browser, is_required, needs, needs_any, peers, postgres_programs};
 pub use program::{Program, emmylua_check, runner, workspace};
 pub use ran::Ran;
 pub use servers::Server;

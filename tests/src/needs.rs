@@ -34,9 +34,13 @@ pub enum Need {
     Alertmanager,
     /// The servers of tests/servers/requirements.txt, which pip installs.
     Servers,
+    /// A server of PostgreSQL.
+    Postgres,
+    /// A server of MariaDB.
+    Mariadb,
 }
 
-const ALL: [Need; 10] = [
+const ALL: [Need; 12] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -47,6 +51,8 @@ const ALL: [Need; 10] = [
     Need::Promtool,
     Need::Alertmanager,
     Need::Servers,
+    Need::Postgres,
+    Need::Mariadb,
 ];
 
 impl Need {
@@ -64,6 +70,8 @@ impl Need {
             Self::Promtool => "promtool",
             Self::Alertmanager => "alertmanager",
             Self::Servers => "servers",
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
         }
     }
 
@@ -84,6 +92,8 @@ impl Need {
             Self::Promtool => on_path(&["promtool"]).is_some(),
             Self::Alertmanager => on_path(&["prometheus-alertmanager"]).is_some(),
             Self::Servers => crate::servers::folder().is_some(),
+            Self::Postgres => postgres_programs().is_some(),
+            Self::Mariadb => on_path(&["mariadb-install-db"]).is_some(),
         }
     }
 }
@@ -227,4 +237,14 @@ fn install() -> Option<PathBuf> {
         fs::write(done, "").ok()?;
     }
     Some(folder)
+}
+
+/// The folder with the programs of PostgreSQL: Debian keeps them off the path, a folder for each version.
+#[must_use]
+pub fn postgres_programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    folders.retain(|folder| folder.join("initdb").exists());
+    folders.sort();
+    folders.pop()
 }

@@ -3,11 +3,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::error::ConnectError;
 use crate::network_policy::{NetworkPolicy, address};
 use crate::target::Target;
-use crate::trust::Trust;
+use crate::trust::{Known, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
@@ -29,6 +30,46 @@ pub async fn open(
     network: &NetworkPolicy,
     trust: &Trust,
 ) -> Result<Box<dyn Stream>, ConnectError> {
+    let stream = plain(target, name, network).await?;
+    if target.tls {
+        let known = known(network, trust).await?;
+        secure(target, stream, network, known, known.config.clone()).await
+    } else {
+        Ok(Box::new(stream))
+    }
+}
+
+/// Connects to a target without encryption, if the policy allows its name: for protocols that begin
+/// in the clear, and that `encrypt` goes on with.
+///
+/// # Errors
+/// Why there is no connection.
+pub async fn tcp(target: &Target, network: &NetworkPolicy) -> Result<TcpStream, ConnectError> {
+    let name = network.may_request(&target.host, target.port);
+    plain(target, &name.ok_or(ConnectError::Prohibited)?, network).await
+}
+
+/// Encrypts a connection to a target, whose protocol is named in no handshake.
+///
+/// # Errors
+/// When the server is not who it should be, or speaks no TLS.
+pub async fn encrypt(
+    target: &Target,
+    stream: TcpStream,
+    network: &NetworkPolicy,
+    trust: &Trust,
+) -> Result<Box<dyn Stream>, ConnectError> {
+    let known = known(network, trust).await?;
+    let mut config = rustls::ClientConfig::clone(&known.config);
+    config.alpn_protocols.clear();
+    secure(target, stream, network, known, Arc::new(config)).await
+}
+
+async fn plain(
+    target: &Target,
+    name: &str,
+    network: &NetworkPolicy,
+) -> Result<TcpStream, ConnectError> {
     let answers = match address(&target.host) {
         Some(ip) => vec![ip],
         None => look_up(target).await?,
@@ -36,11 +77,14 @@ pub async fn open(
     let stream = connect(&permitted(answers, name, target.port, network)?).await?;
     // A request is written in a few pieces that must not wait for each other.
     stream.set_nodelay(true).ok();
-    if target.tls {
-        secure(target, stream, network, trust).await
-    } else {
-        Ok(Box::new(stream))
-    }
+    Ok(stream)
+}
+
+async fn known<'a>(network: &NetworkPolicy, trust: &'a Trust) -> Result<&'a Known, ConnectError> {
+    trust.known().await.map_err(|error| {
+        network.advise(error);
+        ConnectError::Certificate
+    })
 }
 
 async fn look_up(target: &Target) -> Result<Vec<IpAddr>, ConnectError> {
@@ -102,16 +146,13 @@ async fn secure(
     target: &Target,
     stream: TcpStream,
     network: &NetworkPolicy,
-    trust: &Trust,
+    known: &Known,
+    config: Arc<rustls::ClientConfig>,
 ) -> Result<Box<dyn Stream>, ConnectError> {
     let host = target.host.trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
     let server = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::InvalidUri)?;
-    let known = trust.known().await.map_err(|error| {
-        network.advise(error);
-        ConnectError::Certificate
-    })?;
-    let connector = TlsConnector::from(known.config.clone());
+    let connector = TlsConnector::from(config);
     match connector.connect(server, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {

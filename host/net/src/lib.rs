@@ -12,7 +12,7 @@ mod network_policy;
 mod target;
 mod trust;
 
-pub use connect::{Stream, open};
+pub use connect::{Stream, encrypt, open, tcp};
 pub use error::ConnectError;
 pub use http::{HeadBounds, connect as connect_http};
 pub use network_policy::{NetworkPolicy, address};

@@ -23,6 +23,7 @@ use crate::values::Values;
 pub(crate) struct Builtin {
     environment: Environment,
     http: Http,
+    databases: db::Servers,
     root: PathBuf,
     sources: Arc<Sources>,
     places: OnceLock<Arc<Places>>,
@@ -34,6 +35,7 @@ impl Builtin {
     pub(crate) fn new(repo: RepoContext) -> Self {
         Self {
             http: Http::new(&repo.environment),
+            databases: db::Servers::new(&repo.environment),
             root: repo.root,
             sources: repo.sources,
             places: OnceLock::new(),
@@ -80,7 +82,8 @@ impl Builtin {
                         path: self.program.as_deref(),
                         data: &self.environment.data_folder(),
                     };
-                    db::run(action, params, grants, &self.places(), program, &mut values).await
+                    let means = (program, &self.databases);
+                    db::run(action, params, grants, &self.places(), means, &mut values).await
                 }
                 ("env", _) => env::run(name(definition), params, grants, &self.environment).await,
                 _ => Err(unknown(definition)),

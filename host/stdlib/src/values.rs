@@ -92,6 +92,11 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Hides a part of a value, such as the password in a URL, wherever it comes back.
+    pub(crate) fn hide(&self, shown: &str, value: &str) -> Result<(), ActionError> {
+        self.secrets.hide(shown, value).map_err(missing)
+    }
+
     /// The values that were taken, each after what stands in its place.
     pub(crate) fn taken(&self) -> impl Iterator<Item = (&str, &str)> {
         let taken = self.taken.iter();

@@ -4,17 +4,21 @@
 mod assay;
 mod checks;
 mod crypto;
+mod database;
 mod db;
 mod durable;
 mod files;
 mod grants;
 mod http;
 mod module_effects;
+mod mariadb;
 mod modules;
+mod postgres;
 mod pure;
 mod secrets;
 mod server;
 mod services;
+mod servers_that_lie;
 mod ssrf;
 
 use kael_tests::Kael;

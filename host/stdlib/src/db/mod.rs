@@ -1,11 +1,13 @@
 //! `kael.db.*`: the databases that a policy opens, by the names that it gives them.
 //!
-//! A script never sees where a database is. `process` starts a child process for each call, so that
-//! nothing of a call is left for the next; in it `sqlite` opens the file, `guard` keeps statements in
-//! it, and `value` is how values cross.
+//! A script never sees where a database is. `server` speaks to one of PostgreSQL or MySQL. For a file
+//! of SQLite `process` starts a child process for each call, so that nothing of a call is left for
+//! the next; in it `sqlite` opens the file, `guard` keeps statements in it, and `value` is how values
+//! cross.
 
 mod guard;
 mod process;
+mod server;
 mod sqlite;
 mod value;
 
@@ -24,6 +26,7 @@ use crate::values::Values;
 pub(crate) use process::Program;
 pub use process::WORD;
 use process::Work;
+pub(crate) use server::Servers;
 pub use sqlite::sqlite_stdin;
 
 /// Seconds that a call takes, unless it says otherwise; and the most.
@@ -90,7 +93,7 @@ pub(crate) async fn run(
     text: String,
     grants: &Grants,
     places: &Places,
-    program: Program<'_>,
+    (program, servers): (Program<'_>, &Servers),
     values: &mut Values<'_>,
 ) -> Result<Vec<u8>, ActionError> {
     let size = text.len();
@@ -124,16 +127,30 @@ pub(crate) async fn run(
         (true, "transaction") if !statements.is_empty() => {}
         _ => return Err(invalid("a statement is missing")),
     }
+    let max_rows = max_rows.unwrap_or(0) as usize;
+    let url = values.expand(&grant.url).await?;
+    if server::is_server(&url) {
+        if let Some(password) = server::password(&url) {
+            values.hide(&format!("password of {}", grant.name), &password)?;
+        }
+        let call = server::Call {
+            action,
+            grants: &found,
+            statements: &statements,
+            max_rows,
+            time,
+        };
+        return servers.run(&url, call).await;
+    }
     let work = Work {
         path: PathBuf::new(),
         reads,
         statements,
-        max_rows: max_rows.unwrap_or(0) as usize,
+        max_rows,
     };
-    let url = values.expand(&grant.url).await?;
     let file = process::file_of(&url).ok_or_else(|| {
         let message = format!(
-            "the database `{}` has no URL such as sqlite:data/name.db",
+            "the database `{}` has no URL such as sqlite:data/name.db or postgres://user:password@host/name",
             grant.name
         );
         ActionError::unavailable(message, None)

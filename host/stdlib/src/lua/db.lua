@@ -39,29 +39,46 @@ local function values(what, list)
   return made
 end
 
--- The rows that a statement reads: tables by the names of columns. NULL is nil.
-function db.query(connection, sql, params, opts)
-  check("query", connection, sql)
-  local answer = act("kael.db.query", { db = connection.name, sql = sql, params = values("query", params), timeout = opts and opts.timeout })
+-- Bytes, a document of JSON, and a list, in which NULL stays what it is, are tables on their way.
+local function read(value)
+  if type(value) ~= "table" then return value end
+  if value.bytes then return as_bytes(value.bytes) end
+  if not value.list then return value.json end
+  local list = {}
+  for at, one in ipairs(value.list) do list[at] = read(one) end
+  return list
+end
+local function rows_of(answer)
   local rows = {}
   for at, row in ipairs(answer.rows) do
     local made = {}
     for column, name in ipairs(answer.columns) do
-      local value = row[column]
-      if type(value) == "table" then value = as_bytes(value.bytes) end
+      local value = read(row[column])
       if value ~= kael.null then made[name] = value end
     end
     rows[at] = made
   end
   return rows
 end
+-- Of a statement with RETURNING the rows are there, too.
+local function done(one)
+  if one.rows then one.rows, one.columns = rows_of(one), nil end
+  if one.last_insert_id == kael.null then one.last_insert_id = nil end
+  return one
+end
+
+-- The rows that a statement reads: tables by the names of columns. NULL is nil.
+function db.query(connection, sql, params, opts)
+  check("query", connection, sql)
+  return rows_of(act("kael.db.query", { db = connection.name, sql = sql, params = values("query", params), timeout = opts and opts.timeout }))
+end
 -- The first row, or nil.
 function db.one(connection, sql, params, opts) return db.query(connection, sql, params, opts)[1] end
 
--- Runs a statement that changes something: { rows_affected, last_insert_id }.
+-- Runs a statement that changes something: { rows_affected, last_insert_id, rows }.
 function db.execute(connection, sql, params, opts)
   check("execute", connection, sql)
-  return act("kael.db.execute", { db = connection.name, sql = sql, params = values("execute", params), timeout = opts and opts.timeout })[1]
+  return done(act("kael.db.execute", { db = connection.name, sql = sql, params = values("execute", params), timeout = opts and opts.timeout })[1])
 end
 -- Runs statements, each { sql, params } or a text, in one transaction. Returns what db.execute would of each.
 function db.transaction(connection, statements, opts)
@@ -73,7 +90,9 @@ function db.transaction(connection, statements, opts)
     check("transaction", connection, type(statement) == "table" and statement[1] or statement)
     made[at] = { sql = statement[1], params = values("transaction", statement[2]) }
   end
-  return act("kael.db.transaction", { db = connection.name, statements = made, timeout = opts and opts.timeout })
+  local all = act("kael.db.transaction", { db = connection.name, statements = made, timeout = opts and opts.timeout })
+  for _, one in ipairs(all) do done(one) end
+  return all
 end
 -- Nothing is open between two calls; scripts for Assay close what they have connected to.
 function db.close() end

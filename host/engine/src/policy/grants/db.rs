@@ -4,6 +4,7 @@ use super::super::Mistake;
 use super::super::document::{Kind, Node};
 use super::super::reader::Table;
 use super::template::Template;
+use crate::catalog::{Destination, DestinationError};
 
 /// A database that a script may use by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct DbGrant {
     pub name: String,
     /// Where it is, with the password: scripts never see it.
     pub url: Template,
+    /// Addresses that a name in it may have beside those that every such name may: ranges of a
+    /// local network, say.
+    pub to: Vec<Destination>,
     /// Whether the server is told to refuse writes.
     pub read_only: bool,
     /// The most rows of one answer.
@@ -27,7 +31,7 @@ impl DbGrant {
     pub(super) fn read(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Self> {
         let table = Table::new(
             node,
-            &["name", "url", "mode", "max_rows"],
+            &["name", "url", "to", "mode", "max_rows"],
             "a grant of `db`",
             mistakes,
         )?;
@@ -49,8 +53,18 @@ impl DbGrant {
                 None
             }
         };
+        let mut to = Vec::new();
+        for (text, line) in table.texts("to", mistakes) {
+            match text.parse() {
+                Ok(destination) => to.push(destination),
+                Err(error) => {
+                    mistakes.push(Mistake::new(line, DestinationError::to_string(&error)))
+                }
+            }
+        }
         Some(Self {
             line: node.line,
+            to,
             name: name?.to_owned(),
             url: url?,
             read_only,
