@@ -56,11 +56,16 @@ impl Builtin {
             params,
             grants,
             secrets,
+            call,
             ..
         } = invocation;
+        let run = call.run.id.to_string();
         let within = definition.timeout.duration();
         let running = async {
             match family(definition) {
+                ("http", action) if http::is_of_stream(action) => {
+                    self.http.stream(action, &params, &run).await
+                }
                 ("http", method) => {
                     let method = method.to_owned();
                     let parse = move |text: &str| http::Request::parse(&method, text);
@@ -68,7 +73,12 @@ impl Builtin {
                     let access = http::granted(&request.method, &request.target, grants)?;
                     let allowed = access.secrets(&request, grants)?;
                     let values = Values::new(&self.environment, secrets, allowed);
-                    self.http.send(request, grants, values).await
+                    let begin = |path: &str| fs::Incoming::begin(path, grants, self.places());
+                    let aim = match request.path.is_some() {
+                        true => http::Aim::File(&begin),
+                        false => http::Aim::Script(&run),
+                    };
+                    self.http.send(request, grants, values, aim).await
                 }
                 ("fs", action) => fs::run(action, params, grants, self.places()).await,
                 ("crypto", action) => {
@@ -105,8 +115,13 @@ impl Builtin {
         grants: &Grants,
     ) -> Result<Vec<String>, ActionError> {
         match family(definition) {
+            // What it names was opened under the same grants.
+            ("http", action) if http::is_of_stream(action) => {}
             ("http", method) => {
                 let request = http::Request::parse(method, params)?;
+                if let Some(path) = &request.path {
+                    fs::may_write(path, grants)?;
+                }
                 let access = http::granted(&request.method, &request.target, grants)?;
                 return access.secrets(&request, grants);
             }
@@ -156,8 +171,10 @@ impl Execute for Builtin {
 
     fn plan<'a>(&'a self, invocation: Invocation<'a>) -> Planning<'a> {
         let planned = match family(invocation.definition) {
-            ("http", method) => http::Request::parse(method, &invocation.params)
-                .map(|request| format!("{} {}", request.method, request.target.url)),
+            ("http", method) if !http::is_of_stream(method) => {
+                http::Request::parse(method, &invocation.params)
+                    .map(|request| format!("{} {}", request.method, request.target.url))
+            }
             _ => Ok(name(invocation.definition).to_owned()),
         };
         Box::pin(std::future::ready(planned.map(|note| Plan {

@@ -21,6 +21,7 @@ macro_rules! http {
     "timeout": { "type": "number", "description": "seconds, at most 600; 30 without it" },
     "redirects": { "type": "integer", "minimum": 0, "maximum": 20, "description": "10 without it" },
     "max_bytes": { "type": "integer", "minimum": 0, "description": "of the body; 16 MiB without it" },
+    "events": { "type": "boolean", "description": "gives a handle for kael.http.read, should the answer have events" },
     "retries": { "type": "integer", "minimum": 0, "maximum": 5 } } } }"##
         )
     };
@@ -77,6 +78,25 @@ pub(crate) const ACTIONS: &[BuiltinAction] = &[
     BuiltinAction {
         name: "kael.http.delete",
         fields: http!("Sends a DELETE request.", "idempotent"),
+    },
+    BuiltinAction {
+        name: "kael.http.download",
+        fields: r#"{ "description": "Writes the answer to a GET request to a file.", "effects": "idempotent", "timeout": "10m", "example": { "status": 200, "bytes": 0 },
+  "params": { "type": "object", "required": ["url", "path"], "additionalProperties": false, "properties": {
+    "url": { "type": "string" }, "path": { "type": "string", "description": "absolute, below the folder that a grant names" },
+    "headers": { "type": "object" }, "basic": { "type": "object" }, "timeout": { "type": "number", "description": "seconds, at most 600; 600 without it" },
+    "redirects": { "type": "integer", "minimum": 0, "maximum": 20 }, "max_bytes": { "type": "integer", "minimum": 0, "description": "1 GiB without it, at most 4 GiB" },
+    "retries": { "type": "integer", "minimum": 0, "maximum": 5 } } } }"#,
+    },
+    BuiltinAction {
+        name: "kael.http.read",
+        fields: r#"{ "description": "The next events of an answer that is open.", "effects": "none", "timeout": "2m", "example": { "events": [], "done": true, "quiet": true },
+  "params": { "stream": "string", "wait": "number?" } }"#,
+    },
+    BuiltinAction {
+        name: "kael.http.close",
+        fields: r#"{ "description": "Closes an answer that is open.", "effects": "none", "timeout": "10s", "example": null,
+  "params": { "stream": "string" } }"#,
     },
     BuiltinAction {
         name: "kael.fs.read",

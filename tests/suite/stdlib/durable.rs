@@ -64,6 +64,32 @@ fn a_replay_sends_and_writes_nothing_again() {
 }
 
 #[test]
+fn events_are_replayed_without_their_server() {
+    let server = Server::start(|_| {
+        let kind = "Content-Type: text/event-stream\r\n";
+        answer(200, kind, "data: one\n\ndata: two\n\n")
+    });
+    let session = session(
+        server.port,
+        "http.get('URL/', { on_event = function(event) print(event.data) end })
+         print(http.download('URL/', '/data/kept'), fs.read('/data/kept'):sub(1, 9))",
+    );
+    let (code, output, stderr) = kael(&session, &["run", "--journal", "script.lua"]);
+    assert_eq!(
+        (code, output.as_str()),
+        (0, "one\ntwo\n22\tdata: one\n"),
+        "{stderr}"
+    );
+    let id = id(&session);
+    std::fs::write(session.path().join("files/kept"), "changed").expect("a file");
+    let (code, again, stderr) = kael(&session, &["runs", "replay", &id]);
+    assert_eq!((code, again), (0, output), "{stderr}");
+    assert_eq!(server.got().len(), 2);
+    let file = std::fs::read_to_string(session.path().join("files/kept"));
+    assert_eq!(file.expect("a file"), "changed");
+}
+
+#[test]
 fn a_request_counts_in_a_budget_although_its_redirect_is_not_granted() {
     let server = Server::start(|_| answer(307, "Location: http://other.example/\r\n", ""));
     let session = session(

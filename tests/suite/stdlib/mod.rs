@@ -20,6 +20,7 @@ mod server;
 mod services;
 mod servers_that_lie;
 mod ssrf;
+mod stream;
 
 use kael_tests::Kael;
 

@@ -1,8 +1,9 @@
 //! `kael.fs.*`: files below the folders that a policy opens.
 //!
 //! `place` finds the folder of a path among the grants, and opens it. `work` does what an action is
-//! for; `long` what takes a while, and ends when its call does.
+//! for; `long` what takes a while, and ends when its call does. `incoming` writes what a request gives.
 
+mod incoming;
 mod long;
 mod place;
 mod work;
@@ -19,6 +20,7 @@ use kael_engine::policy::Grants;
 
 use crate::refusal::{params, read};
 use crate::running::Running;
+pub(crate) use incoming::Incoming;
 use place::{Place, find, plain};
 
 /// The parameters of every action; each uses some.
@@ -49,6 +51,11 @@ pub(crate) fn granted(action: &str, text: &str, grants: &Grants) -> Result<(), A
         find(&plain(to)?, true, grants)?;
     }
     Ok(())
+}
+
+/// Checks that the policy lets a script write a path.
+pub(crate) fn may_write(path: &str, grants: &Grants) -> Result<(), ActionError> {
+    find(&plain(path)?, true, grants).map(drop)
 }
 
 /// Does what an action is for.

@@ -16,6 +16,8 @@ pub(super) struct Answer {
     headers: HeaderMap,
     body: Vec<u8>,
     url: String,
+    /// By what the rest of it is read.
+    stream: Option<String>,
     /// What stands in place of a value wherever the answer holds it.
     masks: Vec<(String, String)>,
 }
@@ -27,12 +29,21 @@ impl Answer {
             headers: head.headers,
             body,
             url,
+            stream: None,
             masks: Vec::new(),
         }
     }
 
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// An answer whose events are read by a handle, and which has no body.
+    pub(super) fn with_stream(self, handle: String) -> Self {
+        Self {
+            stream: Some(handle),
+            ..self
+        }
     }
 
     /// Whether the server says that it may answer otherwise soon.
@@ -94,6 +105,10 @@ impl Answer {
             .collect();
         if !repeated.is_empty() {
             answer.insert("repeated".to_owned(), repeated.into());
+        }
+        if let Some(handle) = &self.stream {
+            answer.insert("stream".to_owned(), handle.as_str().into());
+            return Value::Object(answer).to_string().into_bytes();
         }
         let hide = |body: Cow<'_, [u8]>, (value, mask): &(String, String)| {
             Cow::Owned(replaced(&body, value.as_bytes(), mask.as_bytes()))

@@ -4,7 +4,10 @@ use std::error::Error as _;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT,
+};
+use hyper::http::response::Parts;
 use hyper::{Response, Uri};
 
 use kael_engine::failure::{ActionError, ErrorKind};
@@ -43,6 +46,15 @@ impl Failure {
     }
 }
 
+/// An answer whose head was read.
+pub(super) struct Opened {
+    head: Parts,
+    body: Incoming,
+    /// What its connection is for.
+    key: String,
+    connection: Connection,
+}
+
 /// Sends a request to an open server, over a connection that waits or a new one.
 pub(super) async fn send(
     pool: &Pool,
@@ -50,7 +62,7 @@ pub(super) async fn send(
     request: &Request,
     access: &Access<'_>,
     headers: HeaderMap,
-) -> Result<Answer, Failure> {
+) -> Result<Opened, Failure> {
     let target = &request.target;
     let key = format!(
         "{} {} {}",
@@ -61,7 +73,7 @@ pub(super) async fn send(
     let made = message(request, headers)?;
     if let Some(mut connection) = pool.take(&key) {
         match connection.send_request(made.clone()).await {
-            Ok(answer) => return finish(pool, key, connection, request, answer).await,
+            Ok(answer) => return Ok(Opened::new(key, connection, answer)),
             // The server had closed it: nothing of the request arrived, or sending it again is the
             // same request.
             Err(error) if error.is_canceled() || request.method.is_idempotent() => {}
@@ -74,7 +86,7 @@ pub(super) async fn send(
         .map_err(|error| Failure::Connect(error, network.advice()))?;
     let answer = connection.send_request(made).await;
     let answer = answer.map_err(|error| Failure::Answer(told(&error)))?;
-    finish(pool, key, connection, request, answer).await
+    Ok(Opened::new(key, connection, answer))
 }
 
 fn message(
@@ -103,30 +115,66 @@ fn message(
     Ok(made)
 }
 
-async fn finish(
-    pool: &Pool,
-    key: String,
-    connection: Connection,
-    request: &Request,
-    response: Response<Incoming>,
-) -> Result<Answer, Failure> {
-    let (head, mut body) = response.into_parts();
-    let mut read = Vec::new();
+impl Opened {
+    fn new(key: String, connection: Connection, response: Response<Incoming>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            head,
+            body,
+            key,
+            connection,
+        }
+    }
+
+    /// Whether events follow, which may come for as long as the server likes.
+    pub(super) fn has_events(&self) -> bool {
+        let kind = self.head.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        self.head.status.is_success() && kind.eq_ignore_ascii_case("text/event-stream")
+    }
+
+    /// Whether the server has done what was asked for.
+    pub(super) fn is_success(&self) -> bool {
+        self.head.status.is_success()
+    }
+
+    /// Its parts, with an answer that has no body.
+    pub(super) fn apart(self, request: &Request) -> (Answer, Incoming, Connection) {
+        let answer = Answer::new(self.head, Vec::new(), request.target.whole());
+        (answer, self.body, self.connection)
+    }
+
+    /// Reads it to its end. The connection waits for another request then.
+    pub(super) async fn read(mut self, pool: &Pool, request: &Request) -> Result<Answer, Failure> {
+        let mut read = Vec::new();
+        while let Some(data) = next(&mut self.body).await? {
+            if (read.len() + data.len()) as u64 > request.max_bytes {
+                return Err(too_large(request));
+            }
+            read.extend_from_slice(&data);
+        }
+        pool.keep(self.key, self.connection);
+        Ok(Answer::new(self.head, read, request.target.whole()))
+    }
+}
+
+/// The next bytes of a body.
+pub(super) async fn next(body: &mut Incoming) -> Result<Option<bytes::Bytes>, Failure> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::Answer(told(&error)))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if (read.len() + data.len()) as u64 > request.max_bytes {
-            let most = ByteSize::new(request.max_bytes);
-            return Err(Failure::Answer(format!(
-                "the answer has more than {most} (`max_bytes` sets the limit)"
-            )));
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
-        read.extend_from_slice(&data);
     }
-    pool.keep(key, connection);
-    Ok(Answer::new(head, read, request.target.whole()))
+    Ok(None)
+}
+
+pub(super) fn too_large(request: &Request) -> Failure {
+    let most = ByteSize::new(request.max_bytes);
+    Failure::Answer(format!(
+        "the answer has more than {most} (`max_bytes` sets the limit)"
+    ))
 }
 
 fn told(error: &hyper::Error) -> String {

@@ -3,16 +3,20 @@
 //! `request` reads what a script asks for, and `target` where that goes. `access` finds the grants
 //! and makes the headers that go there. `client` sends a request over a connection of `pool`, made
 //! by `kael-net`, which looks the name up once and connects to an address that passed. `redirect`
-//! makes the next request, which passes all of this again. `answer` is what the script gets.
+//! makes the next request, which passes all of this again. `answer` is what the script gets. An
+//! answer with events stays open in `streams`, and `events` reads them.
 
 mod access;
 mod answer;
 mod client;
+mod events;
 mod pool;
 mod redirect;
 mod request;
+mod streams;
 mod target;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
@@ -21,6 +25,7 @@ use kael_engine::json;
 use kael_engine::policy::Grants;
 use kael_net::Trust;
 
+use crate::fs::Incoming;
 use crate::refusal::interrupted;
 use crate::values::Values;
 
@@ -29,11 +34,36 @@ pub(crate) use request::Request;
 
 use client::Failure;
 use pool::Pool;
+use streams::Streams;
+
+/// Whether an action is about an answer that is open, and names no server.
+pub(crate) fn is_of_stream(action: &str) -> bool {
+    matches!(action, "read" | "close")
+}
+
+/// Begins the file at a path.
+type Begin<'a> = dyn Fn(&str) -> Result<Incoming, ActionError> + Send + Sync + 'a;
+
+/// Whom an answer is for.
+pub(crate) enum Aim<'a> {
+    /// The script of a run.
+    Script(&'a str),
+    /// A file.
+    File(&'a Begin<'a>),
+}
+
+/// What a request has led to.
+enum Got {
+    Answer(answer::Answer),
+    /// The rest of it is read by a handle, or goes to a file.
+    Open(Box<(Request, client::Opened)>),
+}
 
 /// Sends requests for the scripts of one repo.
 pub(crate) struct Http {
     trust: Trust,
     pool: Pool,
+    streams: Arc<Streams>,
 }
 
 /// The longest wait before a request is tried again.
@@ -44,7 +74,18 @@ impl Http {
         Self {
             trust: Trust::new(environment),
             pool: Pool::default(),
+            streams: Arc::default(),
         }
+    }
+
+    /// Does `kael.http.read` or `kael.http.close` for a run.
+    pub(crate) async fn stream(
+        &self,
+        action: &str,
+        text: &str,
+        run: &str,
+    ) -> Result<Vec<u8>, ActionError> {
+        self.streams.run(action, text, run).await
     }
 
     /// Sends a request, follows where it leads, and tries it again as often as it says.
@@ -53,9 +94,10 @@ impl Http {
         request: Request,
         grants: &Grants,
         values: Values<'_>,
+        aim: Aim<'_>,
     ) -> Result<Vec<u8>, ActionError> {
         let time = request.timeout;
-        let sending = self.attempts(request, grants, values);
+        let sending = self.attempts(request, grants, values, aim);
         match tokio::time::timeout(time, sending).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -70,16 +112,25 @@ impl Http {
         request: Request,
         grants: &Grants,
         mut values: Values<'_>,
+        aim: Aim<'_>,
     ) -> Result<Vec<u8>, ActionError> {
         let mut left = request.retries;
         let mut wait = Duration::from_millis(200);
         loop {
             let outcome = self.follow(request.clone(), grants, &mut values).await;
             let pause = match &outcome {
-                _ if left == 0 => return written(outcome?).await,
-                Ok(answer) if answer.is_passing() => answer.retry_after(),
-                Err(error) if error.kind == ErrorKind::Unavailable => None,
-                _ => return written(outcome?).await,
+                Ok(Got::Answer(answer)) if left > 0 && answer.is_passing() => answer.retry_after(),
+                Err(error) if left > 0 && error.kind == ErrorKind::Unavailable => None,
+                _ => {
+                    let answer = match outcome? {
+                        Got::Answer(answer) => answer,
+                        Got::Open(open) => match &aim {
+                            Aim::Script(run) => self.opened(*open, &values, run)?,
+                            Aim::File(file) => return saved(*open, file).await,
+                        },
+                    };
+                    return written(answer).await;
+                }
             };
             left -= 1;
             tokio::time::sleep(pause.unwrap_or(wait).min(LONGEST_WAIT)).await;
@@ -93,13 +144,19 @@ impl Http {
         mut request: Request,
         grants: &Grants,
         values: &mut Values<'_>,
-    ) -> Result<answer::Answer, ActionError> {
+    ) -> Result<Got, ActionError> {
         let mut left = request.redirects;
         loop {
             let access = granted(&request.method, &request.target, grants)?;
             let headers = access.headers(&request, grants, values).await?;
             let sent = client::send(&self.pool, &self.trust, &request, &access, headers).await;
-            let mut answer = sent.map_err(Failure::error)?;
+            let opened = sent.map_err(Failure::error)?;
+            let is_file = request.path.is_some() && opened.is_success();
+            if is_file || (request.events && opened.has_events()) {
+                return Ok(Got::Open(Box::new((request, opened))));
+            }
+            let read = opened.read(&self.pool, &request).await;
+            let mut answer = read.map_err(Failure::error)?;
             if request.follow
                 && let Some(next) = redirect::next(&request, &answer)?
             {
@@ -112,9 +169,46 @@ impl Http {
                 continue;
             }
             answer.mask(values.taken());
-            return Ok(answer);
+            return Ok(Got::Answer(answer));
         }
     }
+
+    /// Keeps an answer with events, for the script to read them.
+    fn opened(
+        &self,
+        (request, opened): (Request, client::Opened),
+        values: &Values<'_>,
+        run: &str,
+    ) -> Result<answer::Answer, ActionError> {
+        let (mut answer, body, connection) = opened.apart(&request);
+        answer.mask(values.taken());
+        let handle = self.streams.keep(run, body, connection)?;
+        Ok(answer.with_stream(handle))
+    }
+}
+
+/// Writes the body of an answer to its file. Nothing is left of one that breaks off.
+async fn saved(
+    (request, opened): (Request, client::Opened),
+    begin: &Begin<'_>,
+) -> Result<Vec<u8>, ActionError> {
+    let (answer, mut body, _connection) = opened.apart(&request);
+    let file = begin(request.path.as_deref().unwrap_or_default())?;
+    let mut size = 0;
+    while let Some(data) = client::next(&mut body).await.map_err(Failure::error)? {
+        size += data.len() as u64;
+        if size > request.max_bytes {
+            return Err(client::too_large(&request).error());
+        }
+        if !file.push(data).await {
+            break;
+        }
+    }
+    let size = file.end().await?;
+    let status = answer.status;
+    Ok(serde_json::json!({ "status": status, "bytes": size })
+        .to_string()
+        .into_bytes())
 }
 
 /// What a script gets of an answer.

@@ -17,6 +17,11 @@ use crate::wire;
 /// Bytes of an answer's body, unless a request says otherwise; and the most.
 const DEFAULT_BODY: u64 = 16 << 20;
 const MAX_BODY: u64 = 48 << 20;
+/// Bytes of a file that is downloaded.
+const DEFAULT_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 4 << 30;
+/// The action whose answer becomes a file.
+pub(super) const DOWNLOAD: &str = "download";
 /// Headers of a request.
 const MAX_HEADERS: usize = 100;
 
@@ -47,6 +52,10 @@ pub(crate) struct Request {
     pub(super) redirects: u32,
     pub(super) max_bytes: u64,
     pub(super) retries: u32,
+    /// Whether events are wanted one after the other, should the answer have such.
+    pub(super) events: bool,
+    /// The file that the body is written to.
+    pub(crate) path: Option<String>,
 }
 
 /// A user and a password for the header `Authorization`.
@@ -76,21 +85,31 @@ struct Params {
     redirects: Option<u32>,
     max_bytes: Option<u64>,
     retries: Option<u32>,
+    events: Option<bool>,
+    path: Option<String>,
 }
 
 impl Request {
-    /// Reads the parameters of `kael.http.METHOD`.
+    /// Reads the parameters of `kael.http.METHOD`, or of `kael.http.download`.
     pub(crate) fn parse(method: &str, text: &str) -> Result<Self, ActionError> {
         let params: Params = params(text)?;
+        let is_download = method == DOWNLOAD;
+        let (method, default_time, default_bytes, max_bytes) = match method {
+            DOWNLOAD => ("get", 600.0, DEFAULT_FILE, MAX_FILE),
+            method => (method, 30.0, DEFAULT_BODY, MAX_BODY),
+        };
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
             .map_err(|_| invalid("no such method"))?;
+        if is_download != params.path.is_some() {
+            return Err(invalid("a download, and no other request, has a `path`"));
+        }
         let body = match (params.body, params.bytes) {
             (Some(_), Some(_)) => return Err(invalid("either `body` or `bytes` can be given")),
             (Some(text), None) => Bytes::from(text),
             (None, Some(text)) => Bytes::from(bytes_of(&text)?),
             (None, None) => Bytes::new(),
         };
-        let seconds = params.timeout.unwrap_or(30.0);
+        let seconds = params.timeout.unwrap_or(default_time);
         let timeout = Duration::try_from_secs_f64(seconds)
             .ok()
             .filter(|time| !time.is_zero() && *time <= Duration::from_secs(600))
@@ -104,11 +123,13 @@ impl Request {
             timeout,
             follow: redirects > 0,
             redirects: redirects.min(20),
-            max_bytes: params.max_bytes.unwrap_or(DEFAULT_BODY).min(MAX_BODY),
+            max_bytes: params.max_bytes.unwrap_or(default_bytes).min(max_bytes),
             retries: match method.is_idempotent() {
                 true => params.retries.unwrap_or(0).min(5),
                 false => 0,
             },
+            events: params.events.unwrap_or(false),
+            path: params.path,
             method,
         })
     }

@@ -45,7 +45,7 @@ local function multipart(parts)
 end
 
 local OPTIONS = { "headers", "body", "json", "form", "multipart", "query", "timeout", "redirects", "follow_redirects", "max_bytes",
-  "retries", "auth" }
+  "retries", "auth", "on_event", "idle_timeout" }
 local known = {}
 for _, name in ipairs(OPTIONS) do known[name] = true end
 
@@ -71,7 +71,26 @@ answer_mt.__index = {
   end,
 }
 
-local function request(what, method, url, body, opts, level)
+-- Gives the events of an answer to a function, until that returns "close" or the server ends.
+local function follow(what, answer, on_event, idle)
+  local stream, quiet = answer.stream, 0
+  local closing <close> = setmetatable({}, { __close = function()
+    if stream then act("kael.http.close", { stream = stream }) end
+  end })
+  while true do
+    local wait = math.min(idle - quiet, 30)
+    local got = act("kael.http.read", { stream = stream, wait = wait })
+    if got.done then stream = nil end
+    for _, event in ipairs(got.events) do
+      if on_event(event) == "close" then return end
+    end
+    if got.done then return end
+    quiet = got.quiet and quiet + wait or 0
+    if quiet >= idle then error(what .. ": the server has sent nothing for " .. idle .. " s (`idle_timeout`)", 3) end
+  end
+end
+
+local function request(what, method, url, body, opts, level, path)
   if type(url) ~= "string" then error(what .. ": the URL must be a string, got " .. type(url), level) end
   if opts ~= nil and type(opts) ~= "table" then
     error(what .. ": the options must be a table such as { headers = {} }, got " .. type(opts), level)
@@ -92,7 +111,8 @@ local function request(what, method, url, body, opts, level)
     if type(value) == "number" then value = tostring(value) end
     headers[tostring(name)] = value
   end
-  local params = { url = url, headers = next(headers) and headers or nil, timeout = opts.timeout, redirects = opts.redirects,
+  if path ~= nil and type(path) ~= "string" then error(what .. ": the path of a file must be a string, got " .. type(path), level) end
+  local params = { url = url, path = path, headers = next(headers) and headers or nil, timeout = opts.timeout, redirects = opts.redirects,
     max_bytes = opts.max_bytes, retries = opts.retries }
   if opts.follow_redirects == false then params.redirects = 0 end
   if opts.query ~= nil then
@@ -133,7 +153,22 @@ local function request(what, method, url, body, opts, level)
       params.basic = { username = auth.username, password = auth.password or "" }
     end
   end
+  if opts.on_event ~= nil then
+    if type(opts.on_event) ~= "function" then error(what .. ": `on_event` must be a function, got " .. type(opts.on_event), level) end
+    params.events = true
+    if not has_header(headers, "accept") then
+      headers.Accept = "text/event-stream"
+      params.headers = headers
+    end
+  end
+  local idle = opts.idle_timeout or 300
+  if type(idle) ~= "number" or not (idle > 0) then error(what .. ": `idle_timeout` must be a number of seconds", level) end
   local answer = act("kael.http." .. method, params)
+  if answer.stream then
+    follow(what, answer, opts.on_event, idle)
+    answer.stream = nil
+  end
+  if path then return answer end
   if answer.bytes then answer.body, answer.bytes = as_bytes(answer.bytes), nil end
   return setmetatable(answer, answer_mt)
 end
@@ -143,6 +178,19 @@ for _, method in ipairs { "get", "delete", "head", "options" } do
 end
 for _, method in ipairs { "post", "put", "patch" } do
   http[method] = function(url, body, opts) return request("http." .. method, method, url, body, opts, 2) end
+end
+
+-- Writes the answer to a file. Returns its size; a status that is no success is an error, and leaves nothing.
+function http.download(url, path, opts)
+  if path == nil then fail("http.download: expected the path of a file, got nil") end
+  if type(opts) == "table" and opts.max_size then
+    local renamed = {}
+    for name, value in next, opts do renamed[name == "max_size" and "max_bytes" or name] = value end
+    opts = renamed
+  end
+  local answer = request("http.download", "download", url, nil, opts, 2, path)
+  if math.type(answer.bytes) ~= "integer" then error("http.download: GET " .. url .. ": status " .. answer.status, 2) end
+  return answer.bytes
 end
 
 -- A client whose requests have these options unless they have their own.

@@ -1,0 +1,172 @@
+//! Answers that go on: a script reads the events of one by its handle, call after call, and each
+//! call is recorded.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use kael_engine::failure::{ActionError, ErrorKind};
+
+use super::client::{Failure, next};
+use super::events::Events;
+use super::pool::Connection;
+use crate::refusal::params;
+
+/// Answers of one run that are open, and of all.
+const MAX_OF_RUN: usize = 16;
+const MAX: usize = 256;
+/// How long one is kept that nobody reads.
+const IDLE: Duration = Duration::from_secs(120);
+/// How long a call waits for an event, unless it says otherwise; and at most.
+const WAIT: f64 = 30.0;
+const MAX_WAIT: f64 = 60.0;
+/// The bytes after which a call reads no further, whether they are an event or not.
+const MAX_BYTES: usize = 1 << 20;
+
+/// The parameters of `kael.http.read` and `kael.http.close`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    stream: String,
+    wait: Option<f64>,
+}
+
+/// An answer that goes on.
+struct Stream {
+    run: String,
+    body: Incoming,
+    /// It ends with its connection.
+    _connection: Connection,
+    events: Events,
+    since: Instant,
+}
+
+/// Those of the scripts of one repo, by their handles.
+#[derive(Default)]
+pub(super) struct Streams {
+    open: Mutex<HashMap<String, Stream>>,
+    count: AtomicU64,
+    is_watched: AtomicBool,
+}
+
+impl Streams {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<String, Stream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps an answer for a run. Returns its handle.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        run: &str,
+        body: Incoming,
+        connection: Connection,
+    ) -> Result<String, ActionError> {
+        let mut open = self.locked();
+        let own = open.values().filter(|stream| stream.run == run).count();
+        if own >= MAX_OF_RUN || open.len() >= MAX {
+            let message = format!("a run has at most {MAX_OF_RUN} streams that are open");
+            return Err(ActionError::unavailable(
+                message,
+                Some("close one first".to_owned()),
+            ));
+        }
+        let handle = format!("{run}-{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let stream = Stream {
+            run: run.to_owned(),
+            body,
+            _connection: connection,
+            events: Events::default(),
+            since: Instant::now(),
+        };
+        open.insert(handle.clone(), stream);
+        drop(open);
+        self.watch();
+        Ok(handle)
+    }
+
+    /// Closes streams that nobody has read for a while, from now on.
+    fn watch(self: &Arc<Self>) {
+        if self.is_watched.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let own = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(streams) = own.upgrade() {
+                streams
+                    .locked()
+                    .retain(|_, stream| stream.since.elapsed() < IDLE);
+                drop(streams);
+                tokio::time::sleep(IDLE / 4).await;
+            }
+        });
+    }
+
+    /// Does `kael.http.read` or `kael.http.close` for a run.
+    pub(super) async fn run(
+        &self,
+        action: &str,
+        text: &str,
+        run: &str,
+    ) -> Result<Vec<u8>, ActionError> {
+        let asked: Params = params(text)?;
+        let stream = {
+            let mut open = self.locked();
+            match open.get(&asked.stream) {
+                Some(stream) if stream.run == run => open.remove(&asked.stream),
+                _ => None,
+            }
+        };
+        if action == "close" {
+            return Ok(b"null".to_vec());
+        }
+        let Some(mut stream) = stream else {
+            let message =
+                "the stream is not open: it has ended, or its run was interrupted".to_owned();
+            let hint = "send the request again, with the header `Last-Event-ID`".to_owned();
+            return Err(ActionError::unavailable(message, Some(hint)));
+        };
+        let wait = asked.wait.unwrap_or(WAIT);
+        if !(wait > 0.0 && wait <= MAX_WAIT) {
+            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
+            return Err(ActionError::new(ErrorKind::InvalidParams, message));
+        }
+        let mut got = Got::default();
+        // A stream that this does not put back is closed.
+        let read = tokio::time::timeout(Duration::from_secs_f64(wait), got.read(&mut stream));
+        let is_over = read.await.unwrap_or(Ok(false))?;
+        if !is_over {
+            stream.since = Instant::now();
+            self.locked().insert(asked.stream, stream);
+        }
+        let answer = json!({ "events": got.events, "done": is_over, "quiet": got.bytes == 0 });
+        Ok(answer.to_string().into_bytes())
+    }
+}
+
+/// What one call reads.
+#[derive(Default)]
+struct Got {
+    events: Vec<Value>,
+    bytes: usize,
+}
+
+impl Got {
+    /// Reads until there is an event. Returns whether the answer is over.
+    async fn read(&mut self, stream: &mut Stream) -> Result<bool, ActionError> {
+        loop {
+            let Some(data) = next(&mut stream.body).await.map_err(Failure::error)? else {
+                return Ok(true);
+            };
+            self.bytes += data.len();
+            stream.events.push(&data, &mut self.events)?;
+            if !self.events.is_empty() || self.bytes > MAX_BYTES {
+                return Ok(false);
+            }
+        }
+    }
+}
