@@ -1,29 +1,54 @@
 //! The environment variables that Kael was started with, read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// A snapshot of the process environment. Actions see only the variables that Kael picks by name.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    /// Those that no grant of a policy gives away.
+    kept: BTreeSet<OsString>,
+}
 
 impl Environment {
     /// Keeps the variables. An empty variable counts as not set.
     #[must_use]
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(
-            variables
+        Self {
+            variables: variables
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
                 .collect(),
-        )
+            kept: BTreeSet::new(),
+        }
+    }
+
+    /// The same with variables that no grant of a policy gives to scripts or puts into requests.
+    #[must_use]
+    pub fn keeping(self, names: impl IntoIterator<Item = OsString>) -> Self {
+        Self {
+            kept: names.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// The value of a variable that a grant of a policy names.
+    #[must_use]
+    pub fn granted(&self, name: &str) -> Option<&OsStr> {
+        match self.kept.contains(OsStr::new(name)) {
+            true => None,
+            false => self.get(name),
+        }
     }
 
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
     }
 
     /// The value of a variable as a path.
@@ -38,7 +63,7 @@ impl Environment {
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a OsStr, &'a OsStr)> {
         let starts = move |name: &OsStr| name.as_encoded_bytes().starts_with(prefix.as_bytes());
-        self.0
+        self.variables
             .iter()
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
             .filter(move |(name, _)| starts(name))

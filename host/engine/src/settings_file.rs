@@ -128,6 +128,11 @@ impl<'a> Table<'a> {
             .push((self.line, format!("{} {why}", self.name)));
     }
 
+    /// Notes what is wrong at a line.
+    pub fn wrong_at(&mut self, line: u32, why: &str) {
+        self.errors.push((line, why.to_owned()));
+    }
+
     /// The text of a key.
     pub fn text(&mut self, key: &str) -> Option<&'a str> {
         let node = self.get(key)?;

@@ -29,6 +29,7 @@ mod keep;
 mod listen;
 pub mod maintenance;
 mod metrics;
+mod opened;
 mod origin;
 mod otlp;
 mod peers;

@@ -27,6 +27,7 @@ use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::opened;
 use crate::otlp::{Collector, Exporter};
 use crate::problem::Problem;
 use crate::retention;
@@ -246,6 +247,8 @@ async fn open(
         .programs(options.programs.clone())
         .executor(Arc::new(kael_wasm::WasmFactory::new()))
         .executor(Arc::new(kael_mcp::client::McpFactory))
+        .executor(Arc::new(kael_stdlib::StdlibFactory))
+        .library(kael_stdlib::library())
         .build()?;
     engine.require_confinement().await?;
     let scheme = if config.tls.is_some() {
@@ -320,6 +323,7 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
         app.put_tenant(&row).map_err(wrong)?;
     }
     let all = app.tenants.all();
+    opened::refuse(app, &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
     for tenant in all.iter().filter(|tenant| !tenant.is_disabled()) {
         // A repo that is wrong is told at once, and not at the first run.
         let loaded = tenant.repo(&app.engine).await;

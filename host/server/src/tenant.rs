@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kael_authoring::lint::Checker;
 use kael_engine::environment::Environment;
+use kael_engine::executor::Execute;
 use kael_engine::gate::Policy;
 use kael_engine::limits::Limits;
-use kael_engine::policy::PolicyFile;
+use kael_engine::policy::grants::FileGrants;
+use kael_engine::policy::{Grants, PolicyFile};
 use kael_engine::run_info::Tenant as EngineTenant;
 use kael_engine::runtime::{Repo, RepoOptions, Runtime};
 use kael_engine::units::{ByteSize, TimeLimit};
@@ -19,6 +21,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::keep::Keep;
+use crate::opened;
 use crate::tables::tenants::TenantRow;
 use crate::walls::Walls;
 
@@ -60,6 +63,10 @@ pub struct TenantSettings {
     /// A list of secrets with where each comes from, beside those that the tenant keeps itself.
     #[schema(value_type = Option<String>)]
     pub secrets: Option<PathBuf>,
+    /// What is open to the standard library in its scripts, as in a policy file: `http`, `fs`, `db`, `env`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub grants: Option<serde_json::Value>,
 }
 
 impl TenantSettings {
@@ -86,6 +93,7 @@ impl Default for TenantSettings {
             limits: RunLimits::default(),
             env: BTreeMap::new(),
             secrets: None,
+            grants: None,
         }
     }
 }
@@ -187,9 +195,13 @@ pub(crate) struct Tenant {
     disabled: bool,
     limits: Limits,
     policies: Vec<Arc<PolicyFile>>,
+    /// What the operator's settings open to the standard library; none where a policy file says that.
+    opened: Option<Arc<Grants>>,
     /// What no action is given for writing: the server's own folder, and the policies.
     guarded: Vec<PathBuf>,
     environment: Environment,
+    /// Runs the standard library where it has no repo.
+    without_repo: OnceLock<Arc<dyn Execute>>,
     secrets: Arc<Secrets>,
     /// What is between it and the other tenants.
     walls: Arc<Walls>,
@@ -239,6 +251,7 @@ impl Tenant {
             file.map(Arc::new).map_err(|error| error.to_string())
         });
         let policies = policies.collect::<Result<Vec<_>, String>>()?;
+        let opened = opened::of(&settings, &row.name, &policies)?;
         EngineTenant::new(&row.name).map_err(|error| error.to_string())?;
         let environment = environment(&settings, server, &data.join(TENANTS).join(&row.name));
         Ok(Self {
@@ -261,6 +274,8 @@ impl Tenant {
             disabled: row.disabled,
             limits,
             policies,
+            opened,
+            without_repo: OnceLock::new(),
             walls: Arc::default(),
             repo: Mutex::default(),
             loading: AsyncMutex::default(),
@@ -301,10 +316,24 @@ impl Tenant {
     pub(crate) fn policy(&self, read_only: bool) -> Policy {
         Policy {
             files: self.policies.clone(),
+            opened: self.opened.clone(),
             read_only,
             guarded: self.guarded.clone(),
             ..Policy::default()
         }
+    }
+
+    /// All that the operator opens to the standard library.
+    pub(crate) fn granted(&self) -> impl Iterator<Item = &FileGrants> {
+        let own = self.opened.iter().flat_map(|opened| opened.files());
+        let of_files = self.policies.iter().filter_map(|file| file.grants());
+        own.chain(of_files).map(|grants| &**grants)
+    }
+
+    /// What runs the standard library for its runs without a repo: its connections are its own.
+    pub(crate) fn without_repo(&self, engine: &Runtime) -> Arc<dyn Execute> {
+        let make = || engine.without_repo(self.environment.clone());
+        self.without_repo.get_or_init(make).clone()
     }
 
     /// The actions repo; none if it has no folder.
@@ -443,8 +472,17 @@ fn environment(
     // Where they are, the list of the tenant's secrets is hidden.
     let list = settings.secrets.as_ref();
     let list = list.map(|path| (OsString::from(kael_secrets::LIST), path.clone().into()));
+    // What is the server's, and not the tenant's, no grant gives to a script.
+    let is_own = |name: &OsString| {
+        let mut own = settings.env.keys();
+        own.any(|own| OsString::from(own) == *name)
+    };
+    let servers = ["PATH", "LANG", "TZ"].map(OsString::from);
+    let servers = servers.into_iter().filter(|name| !is_own(name));
+    let servers = servers
+        .chain(["KAEL_DATA", "HOME", "XDG_CONFIG_HOME", kael_secrets::LIST].map(OsString::from));
     // Later ones win: a tenant may set its own PATH, but not where its data is.
-    Environment::new(usual.chain(own).chain(places).chain(list))
+    Environment::new(usual.chain(own).chain(places).chain(list)).keeping(servers)
 }
 
 #[cfg(test)]

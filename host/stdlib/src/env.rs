@@ -80,7 +80,7 @@ fn read(name: &str, grants: &Grants, environment: &Environment) -> Option<String
     let EnvValue::Variable(variable) = &found.first()?.value else {
         return Some(stand_in(name));
     };
-    let value = environment.get(variable)?.to_str()?;
+    let value = environment.granted(variable)?.to_str()?;
     match found.iter().any(|grant| grant.to.is_some()) {
         true => Some(stand_in(name)),
         false => Some(value.to_owned()),

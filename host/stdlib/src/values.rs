@@ -59,7 +59,8 @@ impl<'a> Values<'a> {
     }
 
     fn variable(&mut self, name: &str, shown: &str) -> Result<String, ActionError> {
-        let value = self.environment.get(name).and_then(|value| value.to_str());
+        let value = self.environment.granted(name);
+        let value = value.and_then(|value| value.to_str());
         let Some(value) = value else {
             let message = format!("the variable `{name}`, which a grant names, is not set");
             return Err(ActionError::unavailable(message, None));

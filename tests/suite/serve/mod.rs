@@ -11,6 +11,7 @@ mod doctor;
 mod durable;
 mod events;
 mod functions;
+mod grants;
 mod hooks;
 mod house;
 mod mcp;

@@ -16,9 +16,9 @@ mod modules;
 mod postgres;
 mod pure;
 mod secrets;
-mod server;
 mod services;
 mod servers_that_lie;
+pub(crate) mod server;
 mod ssrf;
 mod stream;
 

@@ -11,26 +11,26 @@ use serde_json::Value;
 
 /// A request as it came.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Got {
-    pub(super) method: String,
+pub(crate) struct Got {
+    pub(crate) method: String,
     /// The path and the query.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// By their names in lower case.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 type Answer = dyn Fn(&Got) -> Vec<u8> + Send + Sync;
 
 /// A server on a port of its own, until the test ends.
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Server {
     /// Answers each request with the bytes that `answer` makes, and closes the connection.
-    pub(super) fn start(answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// Every request so far.
-    pub(super) fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().expect("no panic").clone()
     }
 }
@@ -88,7 +88,7 @@ fn read(reader: &mut impl std::io::BufRead) -> Option<Got> {
 }
 
 /// An answer with a body and further headers, each ended by a line break.
-pub(super) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!(
         "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
@@ -101,7 +101,7 @@ pub(super) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<
 ///
 /// A body is compared as JSON, or as text where it is none. In an answer `{url}` is the server's.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(crate) struct Route {
     line: String,
     method: String,
     target: String,
@@ -125,7 +125,7 @@ fn header(text: &str) -> (Option<(String, String)>, &str) {
 }
 
 /// The routes in the lines of a text that begin with `--> `.
-pub(super) fn routes(text: &str) -> Vec<Route> {
+pub(crate) fn routes(text: &str) -> Vec<Route> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("--> "));
     let route = |line: &str| {
         let (request, answered) = line.split_once(" -> ").expect("an answer");
@@ -169,7 +169,7 @@ impl Route {
 }
 
 /// A server that knows these routes, and which of them were asked for.
-pub(super) fn table(routes: Vec<Route>) -> (Server, impl Fn() -> Vec<String>) {
+pub(crate) fn table(routes: Vec<Route>) -> (Server, impl Fn() -> Vec<String>) {
     let routes = Arc::new(routes);
     let known = routes.clone();
     let server = Server::start(

@@ -146,7 +146,8 @@ fn brief(error: &io::Error) -> String {
 }
 
 /// A path by its real parts, as far as there is something.
-fn real(path: &Path) -> PathBuf {
+#[must_use]
+pub fn real(path: &Path) -> PathBuf {
     let mut missing = Vec::new();
     let mut there = path;
     loop {

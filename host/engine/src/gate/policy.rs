@@ -20,6 +20,9 @@ pub struct Policy {
     pub deny: Vec<Pattern>,
     /// The operator's files.
     pub files: Vec<Arc<PolicyFile>>,
+    /// What the operator opens to actions of the host, in none of the files. A call needs it as it needs the grants of each
+    /// file that has some.
+    pub opened: Option<Arc<Grants>>,
     /// Whether only actions without effects may be called.
     pub read_only: bool,
     /// Asks a person where a rule says `approve`; without one such a call is denied.
@@ -75,8 +78,9 @@ impl Policy {
         files.extend(self.files.iter().map(|file| (**file).clone()));
         let rulebook = match files.is_empty() && !self.read_only {
             true => None,
-            false => Some(Arc::new(Rulebook::compile(
+            false => Some(Arc::new(Rulebook::compile_opened(
                 &files,
+                self.opened.as_deref(),
                 catalog,
                 self.read_only,
             )?)),
@@ -97,13 +101,14 @@ impl Policy {
         }
     }
 
-    /// What the files open to actions of the host.
+    /// What is open to actions of the host.
     #[must_use]
     pub fn grants(&self) -> &Grants {
         static NONE: Grants = Grants::none();
+        let opened = || self.opened.as_deref().unwrap_or(&NONE);
         self.rulebook
             .as_ref()
-            .map_or(&NONE, |rulebook| rulebook.grants())
+            .map_or_else(opened, |rulebook| rulebook.grants())
     }
 
     /// The same for runs without a repo: rules for actions that are not there mean nothing.
@@ -111,8 +116,10 @@ impl Policy {
     pub fn without_repo(&self, catalog: &Catalog) -> Self {
         let files: Vec<PolicyFile> = self.files.iter().map(|file| (**file).clone()).collect();
         Self {
-            rulebook: (!files.is_empty() || self.read_only)
-                .then(|| Arc::new(Rulebook::lenient(&files, catalog, self.read_only))),
+            rulebook: (!files.is_empty() || self.read_only).then(|| {
+                let opened = self.opened.as_deref();
+                Arc::new(Rulebook::lenient(&files, opened, catalog, self.read_only))
+            }),
             ..self.clone()
         }
     }

@@ -55,6 +55,19 @@ impl Rulebook {
         catalog: &Catalog,
         read_only: bool,
     ) -> Result<Self, PolicyError> {
+        Self::compile_opened(files, None, catalog, read_only)
+    }
+
+    /// The same with grants that are in none of the files, and are held to as theirs are.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn compile_opened(
+        files: &[PolicyFile],
+        opened: Option<&Grants>,
+        catalog: &Catalog,
+        read_only: bool,
+    ) -> Result<Self, PolicyError> {
         let brought = catalog.library().map(|library| library.names());
         let names: Vec<&str> = catalog
             .iter()
@@ -76,12 +89,17 @@ impl Rulebook {
         if !error.problems.is_empty() {
             return Err(error);
         }
-        Ok(Self::lenient(files, catalog, read_only))
+        Ok(Self::lenient(files, opened, catalog, read_only))
     }
 
     /// The same, whether or not every pattern matches an action of the catalog.
     #[must_use]
-    pub fn lenient(files: &[PolicyFile], catalog: &Catalog, read_only: bool) -> Self {
+    pub fn lenient(
+        files: &[PolicyFile],
+        opened: Option<&Grants>,
+        catalog: &Catalog,
+        read_only: bool,
+    ) -> Self {
         let typed = read_only.then(|| {
             let none = PolicyFile {
                 name: String::new(),
@@ -100,7 +118,12 @@ impl Rulebook {
         let shared: Vec<Shared> = typed.into_iter().chain(shared).collect();
         let of = |file: &PolicyFile| Budget::of(&file.name, &file.budgets).collect::<Vec<_>>();
         let budgets: Vec<Budget> = files.iter().flat_map(of).collect();
-        let grants = Grants::of(files.iter().filter_map(|file| file.grants.clone()));
+        let granting = files.iter().filter_map(|file| file.grants.as_ref());
+        let grants = Grants::of(
+            granting
+                .chain(opened.into_iter().flat_map(Grants::files))
+                .cloned(),
+        );
         // Without a grant none of the host's actions can be called, whatever the rules say, but those that open nothing.
         let needed = |name: &&str| !grants.is_empty() || name.starts_with(UNGRANTED);
         let library = catalog.library().into_iter();

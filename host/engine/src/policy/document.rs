@@ -4,6 +4,7 @@
 //! tree, and a reader sees in one place what a value is.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::Value;
 
 use super::{Mistake, shown};
 
@@ -34,6 +35,31 @@ pub enum Kind {
     List(Vec<Node>),
     /// Keys with their lines, in their order, each once.
     Table(Vec<(String, u32, Node)>),
+}
+
+impl Node {
+    /// The same as JSON, which reads to an equal node but for its lines.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match &self.kind {
+            Kind::Nothing => Value::Null,
+            // A number or a word of JSON stays one without quotes.
+            Kind::Word(word) => match serde_json::from_str::<Value>(word) {
+                Ok(value) if value.to_string() == *word => value,
+                _ => Value::String(word.clone()),
+            },
+            Kind::Text(text) => Value::String(text.clone()),
+            Kind::List(elements) => elements.iter().map(Self::json).collect(),
+            Kind::Table(entries) => {
+                let entries = entries.iter();
+                Value::Object(
+                    entries
+                        .map(|(key, _, node)| (key.clone(), node.json()))
+                        .collect(),
+                )
+            }
+        }
+    }
 }
 
 impl Kind {

@@ -70,6 +70,12 @@ impl PolicyFile {
         }
     }
 
+    /// What it opens to actions of the host; none where it does not say.
+    #[must_use]
+    pub fn grants(&self) -> Option<&Arc<FileGrants>> {
+        self.grants.as_ref()
+    }
+
     /// How many rules it has.
     #[must_use]
     pub fn len(&self) -> usize {

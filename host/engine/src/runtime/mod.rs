@@ -98,7 +98,11 @@ impl Runtime {
     ) -> Dispatcher {
         let (catalog, executor) = match repo {
             Some(repo) => (repo.catalog.clone(), repo.executor()),
-            None => (self.inner.no_repo.clone(), self.no_actions()),
+            None => {
+                let own = options.without_repo.clone();
+                let executor = own.unwrap_or_else(|| self.no_actions());
+                (self.inner.no_repo.clone(), executor)
+            }
         };
         let cache = repo.map(|repo| repo.cache.used_as(options.cache));
         let policy = match repo {
@@ -123,15 +127,20 @@ impl Runtime {
             )
     }
 
+    /// What runs the host's own actions for runs without a repo that have an environment of their own, such as those of a
+    /// tenant: for [`RunOptions::without_repo`](run::RunOptions). Connections and the like are of this one alone.
+    #[must_use]
+    pub fn without_repo(&self, environment: Environment) -> Arc<dyn Execute> {
+        Arc::new(Executors::new(
+            self.inner.programs.clone(),
+            environment,
+            PathBuf::new(),
+            &self.inner.executors,
+        ))
+    }
+
     fn no_actions(&self) -> Arc<dyn Execute> {
-        let make = || -> Arc<dyn Execute> {
-            Arc::new(Executors::new(
-                self.inner.programs.clone(),
-                self.inner.environment.clone(),
-                PathBuf::new(),
-                &self.inner.executors,
-            ))
-        };
+        let make = || self.without_repo(self.inner.environment.clone());
         self.inner.no_actions.get_or_init(make).clone()
     }
 }

@@ -12,7 +12,7 @@ use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::{Cache, Policy};
 use crate::json;
 use crate::limits::Limits;
-use crate::policy::{PolicyError, PolicyFile, Rulebook};
+use crate::policy::{Grants, PolicyError, PolicyFile, Rulebook};
 use crate::repo::Bundle;
 use crate::sandbox::{Ending, InstanceOptions, Output, PreparedRepo};
 
@@ -53,6 +53,7 @@ pub struct Repo {
 /// Policy files, compiled for the repo's catalog together with its own.
 struct Rules {
     files: Vec<Arc<PolicyFile>>,
+    opened: Option<Arc<Grants>>,
     read_only: bool,
     guarded: Vec<PathBuf>,
     rulebook: Option<Arc<Rulebook>>,
@@ -61,6 +62,7 @@ struct Rules {
 impl Rules {
     fn are_of(&self, policy: &Policy) -> bool {
         self.read_only == policy.read_only
+            && self.opened.as_ref().map(Arc::as_ptr) == policy.opened.as_ref().map(Arc::as_ptr)
             && self.guarded == policy.guarded
             && self.files.len() == policy.files.len()
             && self
@@ -116,6 +118,7 @@ impl Repo {
         }
         *rules = Some(Rules {
             files: policy.files.clone(),
+            opened: policy.opened.clone(),
             read_only: policy.read_only,
             guarded: policy.guarded.clone(),
             rulebook: compiled.rulebook.clone(),

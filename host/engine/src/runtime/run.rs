@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use super::{Repo, Runtime};
 use crate::activity::SpanKind;
+use crate::executor::Execute;
 use crate::gate::{CacheUse, DryRun, Observer, Policy, PolicyHook, Recorder};
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub secrets: Option<Arc<dyn SecretSource>>,
     /// Follows its calls while they happen.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Runs the host's own actions where there is no repo: [`Runtime::without_repo`] makes it. The runtime's own without it.
+    pub without_repo: Option<Arc<dyn Execute>>,
     /// Where its output goes; in memory, unless this says otherwise.
     pub output: Output,
     /// How results that may be used again are used.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::extract::{Body, Names};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::opened;
 use crate::problem::{Kind, Problem};
 use crate::tables::{audit, retention, tenants};
 use crate::tenant::{Tenant, TenantSettings};
@@ -232,9 +233,16 @@ pub(crate) async fn put_tenant(
         created: 0,
         disabled,
     };
-    Tenant::new(&draft, &app.environment, &app.data()).map_err(invalid)?;
+    let drafted = Tenant::new(&draft, &app.environment, &app.data()).map_err(invalid)?;
+    let all = app.tenants.all();
+    let mut would_be = all.clone();
+    would_be.retain(|other| other.name != name);
+    would_be.push(Arc::new(drafted));
+    opened::refuse(app, &would_be).map_err(|(of, why)| match of == name {
+        true => invalid(why),
+        false => invalid(format!("the tenant `{of}`: {why}")),
+    })?;
     if !disabled {
-        let all = app.tenants.all();
         let others = all
             .iter()
             .filter(|other| other.name != name && !other.is_disabled());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kael_engine::catalog::Destination;
 use kael_engine::policy::Node;
+use kael_engine::policy::grants::FileGrants;
 pub use kael_engine::settings_file::SettingsError as ConfigError;
 use kael_engine::settings_file::{Errors, Table, read_settings};
 use kael_engine::units::{ByteSize, Count, TimeLimit};
@@ -197,6 +198,7 @@ const TENANT_KEYS: &[&str] = &[
     "limits",
     "env",
     "secrets",
+    "grants",
 ];
 
 fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
@@ -231,6 +233,13 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
     }
     settings.env = table.map("env");
     settings.secrets = table.path("secrets", folder);
+    settings.grants = table.get("grants").map(|node| {
+        let read = FileGrants::of(node, "`grants`");
+        for mistake in read.err().into_iter().flatten() {
+            table.wrong_at(mistake.line, &mistake.message);
+        }
+        node.json()
+    });
     const LIMITS: &[&str] = &["memory", "cpu", "timeout", "output", "calls", "parallel"];
     if let Some(mut limits) = table.table("limits", LIMITS) {
         let text = |limits: &mut Table<'_>, key| limits.text(key).map(str::to_owned);
@@ -339,6 +348,10 @@ mod tests {
             (
                 "tenants: 5",
                 "serve.yaml:1: `tenants` must be a list of tables, got a word",
+            ),
+            (
+                "tenants:\n  - name: a\n    grants:\n      htp: []\n      fs: [{ as: /data }]",
+                "serve.yaml:4: unknown key `htp` (did you mean `http`?)\nserve.yaml:5: a grant of `fs` needs `path`",
             ),
             (
                 "public_url: kael.example",

@@ -180,6 +180,10 @@ async fn perform(
             (Some(exporter), Some(trace)) => otlp::observer(exporter, observer, trace),
             _ => observer,
         }),
+        without_repo: match journaled.repo {
+            Some(_) => None,
+            None => Some(tenant.without_repo(&app.engine)),
+        },
         ..RunOptions::default()
     };
     let Journaled {

@@ -19,9 +19,9 @@ pub use http::HttpGrant;
 pub use template::{Part, Template};
 pub use url::{Scheme, UrlPattern};
 
-use super::Mistake;
-use super::document::{Kind, Node};
+use super::document::{self, Kind, Node};
 use super::reader::Table;
+use super::{Mistake, PolicyError, error_of};
 
 /// The rule of a call that no grant opens, as its error names it.
 pub const RULE: &str = "grants";
@@ -105,6 +105,29 @@ impl Grants {
 }
 
 impl FileGrants {
+    /// Reads grants that stand in another file than a policy, which messages call `name`.
+    ///
+    /// # Errors
+    /// All that is wrong with them, each with its line.
+    pub fn of(node: &Node, name: &str) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let grants = Self::read(node, name, &mut mistakes);
+        match mistakes.is_empty() {
+            true => Ok(grants),
+            false => Err(mistakes),
+        }
+    }
+
+    /// Reads a text of nothing but grants, which messages call `name`.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        let node = document::parse(text).map_err(|mistake| vec![mistake]);
+        let grants = node.and_then(|node| Self::of(&node, name));
+        grants.map_err(|mistakes| error_of(name, text, mistakes))
+    }
+
     /// Reads the section of a file.
     pub(super) fn read(node: &Node, file: &str, mistakes: &mut Vec<Mistake>) -> Self {
         let mut grants = Self {
