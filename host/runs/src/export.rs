@@ -47,6 +47,14 @@ pub fn page(
     }
 }
 
+/// How many entries the journal of a run has, and how many bytes they have together.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn size(tx: &Tx<'_>, id: RunId) -> Result<(u64, u64), StoreError> {
+    load::size(tx, id)
+}
+
 /// The document of an entry with where it stands.
 fn with_place(mut document: Value, stored: &LogRow, id: RunId) -> Value {
     document["seq"] = stored.seq.into();

@@ -16,10 +16,12 @@ const SIZES: &str = "SELECT seq, octet_length(body) FROM journal WHERE run = ?1 
 const SHOWN: &str = "SELECT off, bytes FROM output WHERE run = ?1 ORDER BY off DESC LIMIT 1";
 const OUTPUT: &str = "SELECT bytes FROM output WHERE run = ?1 ORDER BY off";
 
+const SIZE: &str =
+    "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM journal WHERE run = ?1";
 const FIRST: &str = "SELECT kind, body FROM journal WHERE run = ?1 AND seq = 0";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 7] = [ROWS, ROWS_FROM, HEAD, SIZES, SHOWN, OUTPUT, FIRST];
+pub(crate) const ALL: [&str; 8] = [ROWS, ROWS_FROM, HEAD, SIZES, SHOWN, OUTPUT, SIZE, FIRST];
 
 /// The rows of a journal as they are.
 pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
@@ -59,6 +61,14 @@ impl Head {
             cpu_us: 0,
         }
     }
+}
+
+/// How many entries a journal has, and how many bytes they have together.
+pub(crate) fn size(tx: &Tx<'_>, id: RunId) -> Result<(u64, u64), StoreError> {
+    let size = tx.first(SIZE, &[Value::from(id.bytes())], |row| {
+        Ok((row.get::<i64>(0)? as u64, row.get::<i64>(1)? as u64))
+    })?;
+    Ok(size.unwrap_or_default())
 }
 
 /// How many rows of a journal, from a number on and at most `count`, have that many bytes together: one at least, if there is one.

@@ -15,6 +15,7 @@ use crate::auth::Authority;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::flights::Flights;
+use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::otlp::Exporter;
 use crate::roles::Roles;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) schedules: Notify,
     /// What is being sent to subscriptions.
     pub(crate) deliveries: Arc<Flights>,
+    /// Bounds replays and dry runs, which have no place in the queue.
+    pub(crate) looks: Looks,
     pub(crate) tenants: Tenants,
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,

@@ -27,6 +27,7 @@ mod event;
 mod id;
 mod keep;
 mod listen;
+mod looks;
 pub mod maintenance;
 mod metrics;
 mod opened;

@@ -68,6 +68,7 @@ pub(crate) enum Kind {
     Timeout,
     RunFailed,
     RunGoesOn,
+    TooLong,
 }
 
 impl Kind {
@@ -185,6 +186,11 @@ impl Kind {
                 StatusCode::GATEWAY_TIMEOUT,
                 "run_goes_on",
                 "The run has not ended in time",
+            ),
+            Self::TooLong => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_long",
+                "This takes longer than it may",
             ),
         }
     }

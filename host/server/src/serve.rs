@@ -26,6 +26,7 @@ use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
+use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::opened;
 use crate::otlp::{Collector, Exporter};
@@ -278,6 +279,7 @@ async fn open(
         runner: Runner::new(config.slots),
         schedules: Notify::new(),
         deliveries: Arc::default(),
+        looks: Looks::default(),
         tenants: Tenants::default(),
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),

@@ -14,6 +14,7 @@ mod functions;
 mod grants;
 mod hooks;
 mod house;
+mod looks;
 mod mcp;
 mod noting;
 mod operate;

@@ -13,7 +13,7 @@ mod parser;
 mod requires;
 mod syntax_facts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -169,6 +169,12 @@ impl Checker {
             runtime: runtime.clone(),
             limits: limits.clone(),
         })
+    }
+
+    /// Every global of a script, with its fields if it is a plain table.
+    #[must_use]
+    pub fn globals(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.judge.outline.globals
     }
 
     /// Checks one script.

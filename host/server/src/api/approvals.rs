@@ -235,7 +235,7 @@ pub(crate) async fn decide_call(
 }
 
 /// Does something with the journals that waits for the store.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
@@ -245,7 +245,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// What cannot be done with a run.
-pub(super) fn of_runs_error(error: &RunsError) -> Problem {
+pub(crate) fn of_runs_error(error: &RunsError) -> Problem {
     let kind = match error {
         RunsError::Unknown(_) | RunsError::NoDoubt { .. } => Kind::NotFound,
         RunsError::Document(_) => Kind::Invalid,

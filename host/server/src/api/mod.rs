@@ -11,13 +11,16 @@ pub(crate) mod calls;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod conditions;
+pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod functions;
+pub(crate) mod globals;
 pub(crate) mod health;
 pub(crate) mod hook_in;
 pub(crate) mod hooks;
 pub(crate) mod mcp;
+pub(crate) mod moment;
 mod removal;
 pub(crate) mod run_row;
 pub(crate) mod runs;
@@ -78,6 +81,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(submit::submit, runs::list))
         .routes(routes!(check::check))
+        .routes(routes!(dry_run::dry_run))
         .routes(routes!(runs::get))
         .routes(routes!(runs::result))
         .routes(routes!(runs::output))
@@ -89,11 +93,13 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(waits::resume))
         .routes(routes!(waits::resolve))
         .routes(routes!(waits::journal))
+        .routes(routes!(moment::at))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::decide))
         .routes(routes!(actions::list))
         .routes(routes!(actions::get))
         .routes(routes!(actions::refresh))
+        .routes(routes!(globals::list))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(tokens::list, tokens::create))

@@ -125,13 +125,12 @@ pub(super) fn digest_of(body: &Submit) -> [u8; 32] {
     Sha256::digest(&text).into()
 }
 
-/// Checks a request, and makes the run that it asks for.
-pub(crate) async fn new_run(
+/// The name and the text of the script that a request brings or names.
+pub(super) async fn named_text(
     app: &App,
     scope: &Scope,
-    mut body: Submit,
-    origin: &str,
-) -> Result<NewRun, Problem> {
+    body: &mut Submit,
+) -> Result<(String, Vec<u8>), Problem> {
     let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
     let (name, source) = match (body.script.take(), &body.name) {
         (Some(script), name) => {
@@ -154,6 +153,18 @@ pub(crate) async fn new_run(
     if source.len() > MAX_SCRIPT {
         return Err(too_large(source.len()));
     }
+    Ok((name, source))
+}
+
+/// Checks a request, and makes the run that it asks for.
+pub(crate) async fn new_run(
+    app: &App,
+    scope: &Scope,
+    mut body: Submit,
+    origin: &str,
+) -> Result<NewRun, Problem> {
+    let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
+    let (name, source) = named_text(app, scope, &mut body).await?;
     check_fields(&scope.tenant, &body)?;
     let time = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
