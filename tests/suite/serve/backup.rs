@@ -180,6 +180,43 @@ fn what_a_backup_had_to_send_is_held_and_a_webhook_of_it_makes_no_second_run() {
 }
 
 #[test]
+fn the_page_sends_what_a_backup_had_to_send() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let session = Kael::new().shell("ok", "", "echo 1");
+    let (server, url) = sending_to(&session, &listener);
+    let token = server.token.clone();
+    let new = json!({ "name": "chat", "url": url, "events": ["run.finished"] });
+    let made = server.post("/v1/subscriptions", &new).is(201).json();
+    let run = server.submit("print(1)");
+    let first = receive(&listener, "500 Internal Server Error");
+    assert_eq!(run_of(&first), run);
+    assert_eq!(db(&session, &["backup", "copy.db"]).0, 0);
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(db(&session, &["restore", "copy.db"]).0, 0);
+    let server = Server::restart_with(&session, &token, CONFIG);
+    let browser = super::page::enter(&server, &token);
+    let page = browser.get("/webhooks").is(200).body;
+    assert!(
+        page.contains("1 of a backup are held") && page.contains("aria-label=\"Resume chat\""),
+        "{page}"
+    );
+    let path = format!(
+        "/webhooks/subscriptions/{}/resume",
+        made["id"].as_str().expect("an id")
+    );
+    assert_eq!(browser.send(&path, "csrf=wrong").status, 403);
+    let sent = browser.send(&path, &format!("csrf={}", browser.csrf()));
+    assert_eq!(sent.header("location"), Some("/webhooks"), "{sent:?}");
+    let released = receive(&listener, "204 No Content");
+    assert_eq!(
+        (run_of(&released), released.header("kael-delivery")),
+        (run, first.header("kael-delivery"))
+    );
+    let page = browser.get("/webhooks").is(200).body;
+    assert!(!page.contains("Resume chat"), "{page}");
+}
+
+#[test]
 fn tokens_of_a_backup_can_be_taken_away() {
     let session = session();
     let server = Server::start_with(&session, CONFIG);

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::Form;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::access::{Csrf, Page, Visitor};
-use super::layout::{self, time};
+use super::layout::{self, button, status_of, time};
 use crate::api::hooks::{self, Hook, MadeHook, NewHook};
 use crate::api::subscriptions::{self, MadeSubscription, NewSubscription, Subscription};
 use crate::deliveries::EVENTS;
@@ -136,12 +135,12 @@ async fn page(visitor: &Visitor, sent: &Sent, told: &Told<'_>) -> Page {
         }
         (going_out(visitor, &subscriptions))
     };
-    let status = match told {
-        Told::Refused(problem) => StatusCode::from_u16(problem.status).ok(),
+    let problem = match told {
+        Told::Refused(problem) => Some(*problem),
         _ => None,
     };
     let page = layout::page(visitor, "/webhooks", "Webhooks", &body);
-    Ok((status.unwrap_or(StatusCode::OK), page).into_response())
+    Ok((status_of(problem), page).into_response())
 }
 
 fn note(told: &Told<'_>) -> Markup {
@@ -150,18 +149,14 @@ fn note(told: &Told<'_>) -> Markup {
             Told::Nothing => {}
             Told::Refused(problem) => { (layout::refusal(Some(problem))) }
             Told::Hook(made) => {
-                div class="note" role="status" {
-                    strong { "The key of “" (made.hook.name) "” is shown once:" }
-                    pre tabindex="0" { (made.secret) }
+                (layout::shown_once(&format!("The key of “{}”", made.hook.name), &made.secret, &html! {
                     "Send to " span class="mono" { (made.hook.url) }
-                }
+                }))
             }
             Told::Subscription(made) => {
-                div class="note" role="status" {
-                    strong { "The key of “" (made.subscription.name) "” is shown once:" }
-                    pre tabindex="0" { (made.secret) }
+                (layout::shown_once(&format!("The key of “{}”", made.subscription.name), &made.secret, &html! {
                     "The receiver checks signatures with it."
-                }
+                }))
             }
         }
     }
@@ -176,7 +171,7 @@ fn coming_in(visitor: &Visitor, hooks: &[Hook]) -> Markup {
                 thead { tr { th { "Name" } th { "Script" } th class="wide" { "Address" } th { "Last used" } th {} } }
                 tbody { @for hook in hooks { tr {
                     td { span class="name" { (hook.name) } div class="sub" { "by " (hook.by) } }
-                    td { a class="mono" href={ "/scripts/" (hook.script.split('@').next().unwrap_or_default()) } { (hook.script) } }
+                    td { (layout::script_link(&hook.script)) }
                     td class="wide mono" { (hook.url) }
                     td class="soft" { @match &hook.last_used { Some(at) => { (time(at)) }, None => { "never" } } }
                     td class="num" { (button(visitor, &format!("/webhooks/{}/delete", hook.id), "danger", "Delete", &hook.name)) }
@@ -214,15 +209,6 @@ fn going_out(visitor: &Visitor, subscriptions: &[Subscription]) -> Markup {
                     }
                 } } }
             } }
-        }
-    }
-}
-
-fn button(visitor: &Visitor, to: &str, class: &str, what: &str, of: &str) -> Markup {
-    html! {
-        form method="post" action=(to) {
-            input type="hidden" name="csrf" value=(visitor.csrf());
-            button class=(class) aria-label={ (what) " " (of) } { (what) }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the pages of those who have signed in have around them.
 
+use axum::http::StatusCode;
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
@@ -83,10 +84,11 @@ pub(super) fn badge(state: &str, reason: Option<&str>) -> Markup {
     }
 }
 
-/// A time, with the whole of it for those who point at it.
+/// A time, with the whole of it for those who point at it. It breaks between its day and its hour alone.
 pub(super) fn time(text: &str) -> Markup {
-    let shown = text.get(..19).unwrap_or(text).replace('T', " ");
-    html! { time datetime=(text) title=(text) { (shown) } }
+    let shown = text.get(..19).unwrap_or(text);
+    let (day, hour) = shown.split_once('T').unwrap_or((shown, ""));
+    html! { time datetime=(text) title=(text) { span { (day) } " " span { (hour) } } }
 }
 
 /// A length of time as people say it.
@@ -121,6 +123,46 @@ pub(super) fn refusal(problem: Option<&Problem>) -> Markup {
             div class="note bad" role="alert" { (problem.detail) @if let Some(hint) = &problem.hint { " — " (hint) } }
         }
     }
+}
+
+/// The status of a page with what a form could not do.
+pub(super) fn status_of(problem: Option<&Problem>) -> StatusCode {
+    let status = problem.and_then(|problem| StatusCode::from_u16(problem.status).ok());
+    status.unwrap_or(StatusCode::OK)
+}
+
+/// A button that sends a form of its own. `of` is what it is about, for those who do not see its place.
+pub(super) fn button(visitor: &Visitor, to: &str, class: &str, what: &str, of: &str) -> Markup {
+    html! {
+        form method="post" action=(to) {
+            input type="hidden" name="csrf" value=(visitor.csrf());
+            button class=(class) aria-label={ (what) " " (of) } { (what) }
+        }
+    }
+}
+
+/// A secret, which is shown once, and what is said of it.
+pub(super) fn shown_once(what: &str, secret: &str, more: &Markup) -> Markup {
+    html! {
+        div class="note" role="status" {
+            strong { (what) " is shown once:" }
+            pre tabindex="0" { (secret) }
+            (more)
+        }
+    }
+}
+
+/// A link to a stored script, which is named `NAME` or `NAME@VERSION`.
+pub(super) fn script_link(reference: &str) -> Markup {
+    let (name, version) = match reference.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (reference, None),
+    };
+    let to = match version {
+        Some(version) => address(&format!("/scripts/{name}"), &[("version", Some(version))]),
+        None => format!("/scripts/{name}"),
+    };
+    html! { a class="mono" href=(to) { (reference) } }
 }
 
 fn quoted(text: &str) -> String {

@@ -2,7 +2,6 @@
 
 use axum::Form;
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -88,7 +87,7 @@ async fn list(
                 tbody { @for schedule in &schedules { tr {
                     td { a class="name" href={ "/schedules/" (schedule.name) } { (schedule.name) } }
                     td { span class="mono" { (schedule.plan.cron) } div class="sub" { (schedule.plan.zone) } }
-                    td { (script(&schedule.plan)) }
+                    td { (layout::script_link(&schedule.plan.script)) }
                     td class="soft" { (next(schedule)) }
                     td class="wide soft" {
                         @match &schedule.last_fire { Some(at) => { (time(at)) }, None => { "never" } }
@@ -106,9 +105,8 @@ async fn list(
             (form(visitor, sent))
         }
     };
-    let status = problem.and_then(|problem| StatusCode::from_u16(problem.status).ok());
     let page = layout::page(visitor, "/schedules", "Schedules", &body);
-    Ok((status.unwrap_or(StatusCode::OK), page).into_response())
+    Ok((layout::status_of(problem), page).into_response())
 }
 
 fn next(schedule: &Schedule) -> Markup {
@@ -117,12 +115,6 @@ fn next(schedule: &Schedule) -> Markup {
         @else if let Some(next) = schedule.next.first() { (time(next)) }
         @else { "–" }
     }
-}
-
-/// A link to the script of a schedule.
-fn script(plan: &Plan) -> Markup {
-    let name = plan.script.split('@').next().unwrap_or(&plan.script);
-    html! { a class="mono" href={ "/scripts/" (name) } { (plan.script) } }
 }
 
 fn form(visitor: &Visitor, sent: &Sent) -> Markup {
@@ -181,7 +173,7 @@ pub(super) async fn detail(visitor: Visitor, Path(name): Path<String>) -> Page {
             }
         }
         div class="card pad" {
-            p { "Runs " (script(plan)) @for arg in &plan.args { " " span class="label" { (arg) } } ". "
+            p { "Runs " (layout::script_link(&plan.script)) @for arg in &plan.args { " " span class="label" { (arg) } } ". "
                 a href=(layout::address("/runs", &[("origin", Some(&origin))])) { "Its runs" } }
         }
         h2 { "Next" }

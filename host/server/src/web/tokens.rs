@@ -3,7 +3,7 @@
 use axum::Form;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect};
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 
 use super::access::{Csrf, Page, Visitor};
@@ -52,7 +52,7 @@ async fn page(visitor: &Visitor, made: Option<&MadeToken>) -> Page {
     let tokens = all(&visitor.app, &visitor.scope).await?;
     let body = html! {
         div class="head" { h1 { "Tokens" } span class="soft" { "who may do what in " (visitor.scope.tenant.name) } }
-        @if let Some(made) = made { (secret(made)) }
+        @if let Some(made) = made { (layout::shown_once(&format!("The token “{}”", made.token.name), &made.secret, &html! {})) }
         form method="post" action="/tokens" class="card pad row" {
             input type="hidden" name="csrf" value=(visitor.csrf());
             div class="field" { label for="name" { "Name" } input id="name" name="name" required maxlength="100" placeholder="ci"; }
@@ -81,23 +81,9 @@ async fn page(visitor: &Visitor, made: Option<&MadeToken>) -> Page {
                 td class="wide soft" { (token.created_by) }
                 td class="wide soft" { @match &token.last_used { Some(used) => { (time(used)) }, None => { "never" } } }
                 td class="soft" { @match &token.expires { Some(end) => { (time(end)) }, None => { "no end" } } }
-                td class="num" {
-                    form method="post" action={ "/tokens/" (token.id) "/delete" } {
-                        input type="hidden" name="csrf" value=(visitor.csrf());
-                        button class="danger" aria-label={ "Take away " (token.name) } { "Take away" }
-                    }
-                }
+                td class="num" { (layout::button(visitor, &format!("/tokens/{}/delete", token.id), "danger", "Take away", &token.name)) }
             } } }
         } }
     };
     Ok(layout::page(visitor, "/tokens", "Tokens", &body).into_response())
-}
-
-fn secret(made: &MadeToken) -> Markup {
-    html! {
-        div class="note" role="status" {
-            strong { "The token “" (made.token.name) "” is shown once:" }
-            pre tabindex="0" { (made.secret) }
-        }
-    }
 }
