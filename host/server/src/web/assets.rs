@@ -1,4 +1,4 @@
-//! The style sheet, the script and the icon of the pages, which are in the program.
+//! The style sheet, the scripts and the icon of the pages, which are in the program.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,18 @@ pub(super) async fn style() -> Response {
 
 pub(super) async fn script() -> Response {
     file(include_str!("page.js"), "text/javascript; charset=utf-8")
+}
+
+/// The editor, which host/server/editor builds.
+pub(super) async fn editor() -> Response {
+    file(include_str!("editor.js"), "text/javascript; charset=utf-8")
+}
+
+pub(super) async fn licenses() -> Response {
+    file(
+        include_str!("editor.licenses.txt"),
+        "text/plain; charset=utf-8",
+    )
 }
 
 pub(super) async fn icon() -> Response {

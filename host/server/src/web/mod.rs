@@ -11,6 +11,7 @@ mod assets;
 mod audit;
 mod catalog;
 mod chart;
+mod editor;
 mod hooks;
 mod layout;
 mod run;
@@ -37,6 +38,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/assets/style.css", get(assets::style))
         .route("/assets/page.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
+        .route("/assets/editor.js", get(assets::editor))
+        .route("/assets/editor.licenses.txt", get(assets::licenses))
         .route("/login", get(sign_in::show).post(sign_in::enter))
         .route("/logout", post(sign_in::leave))
         .route("/runs", get(runs::show))

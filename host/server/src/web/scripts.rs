@@ -2,13 +2,13 @@
 
 use axum::Form;
 use axum::extract::{Path, Query};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 
 use super::access::{Csrf, Page, Visitor};
-use super::layout::{self, time};
+use super::editor;
+use super::layout::{self, status_of, time};
 use crate::api::conditions::Expected;
 use crate::api::scripts::{StoredScript, VersionParams, all, one, remove, store};
 use crate::api::submit::{new_run, put};
@@ -93,29 +93,14 @@ async fn list(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Page
             form method="post" action="/scripts" class="card pad" {
                 input type="hidden" name="csrf" value=(visitor.csrf());
                 div class="field" { label for="name" { "Name" } input id="name" name="name" required maxlength="100" value=(sent.name) placeholder="nightly"; }
-                (editor(visitor, &sent.script))
-                div class="row" { span class="grow" {} button class="main" { "Store" } }
+                (editor::field(visitor, &sent.script))
+                div class="row" { span class="grow" {} (editor::buttons()) button class="main" data-store title="Ctrl+S" { "Store" } }
             }
+            (editor::beside())
         }
     };
     let status = status_of(problem);
     Ok((status, layout::page(visitor, "/scripts", "Scripts", &body)).into_response())
-}
-
-fn status_of(problem: Option<&Problem>) -> StatusCode {
-    let status = problem.and_then(|problem| StatusCode::from_u16(problem.status).ok());
-    status.unwrap_or(StatusCode::OK)
-}
-
-/// A field for the text of a script, which is checked while it is typed.
-fn editor(visitor: &Visitor, text: &str) -> Markup {
-    html! {
-        div class="field" {
-            label for="script" { "Script" }
-            textarea id="script" name="script" spellcheck="false" autocapitalize="off" data-csrf=(visitor.csrf()) { (text) }
-        }
-        ul class="problems" id="problems" aria-live="polite" {}
-    }
 }
 
 pub(super) async fn detail(
@@ -192,12 +177,13 @@ fn page(
     let body = html! {
         div class="head" {
             h1 { (shown.name) }
-            span class="soft" { "version " (shown.version) " by " (shown.by) ", " (time(&shown.at)) }
+            span class="soft" { "version " span data-shown-version { (shown.version) } " by " (shown.by) ", " (time(&shown.at)) }
+            span class="badge queued" id="unstored" hidden { "not stored" }
             span class="grow" {}
             a class="button" href=(layout::address("/runs", &[("name", Some(&shown.name))])) { "Its runs" }
         }
         @if role >= Role::Submitter {
-            form method="post" action={ (at) "/run" } class="card pad row" {
+            form method="post" action={ (at) "/run" } class="card pad row" data-plain[role >= Role::Manager] {
                 input type="hidden" name="csrf" value=(visitor.csrf());
                 @if shown.version != newest { input type="hidden" name="version" value=(shown.version); }
                 div class="field" { label for="args" { "Arguments" } input id="args" name="args" placeholder="--since 7d"; }
@@ -206,12 +192,18 @@ fn page(
         }
         (layout::refusal(problem))
         @if role >= Role::Manager {
-            form method="post" action=(at) class="card pad" {
+            form method="post" action=(at) class="card pad" data-name=(shown.name) data-shown=(shown.version) data-changed[sent.is_some()] {
                 input type="hidden" name="csrf" value=(visitor.csrf());
                 input type="hidden" name="version" value=(sent.and_then(|sent| sent.version).unwrap_or(newest));
-                (editor(visitor, sent.map_or(&script.script, |sent| &sent.script)))
-                div class="row" { span class="grow" {} button class="main" { "Store as version " (newest + 1) } }
+                (editor::field(visitor, sent.map_or(&script.script, |sent| &sent.script)))
+                div class="row" {
+                    div class="field" data-with-editor hidden { label for="try-args" { "Arguments" } input id="try-args" name="args" placeholder="--since 7d"; }
+                    span class="grow" {}
+                    (editor::buttons())
+                    button class="main" data-store title="Ctrl+S" { "Store as version " (newest + 1) }
+                }
             }
+            (editor::beside())
         } @else {
             div class="card" { pre class="code" tabindex="0" aria-label="Script" { (script.script) } }
         }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::access::{Page, Visitor};
+use super::editor;
 use super::layout;
 use crate::api::submit::{new_run, put};
 use crate::api::types::Submit;
@@ -59,14 +60,13 @@ pub(super) async fn send(visitor: Visitor, Form(sent): Form<Sent>) -> Page {
     match made {
         Ok((run, _)) => Ok(Redirect::to(&format!("/runs/{}", run.id)).into_response()),
         Err(problem) => {
-            let status = axum::http::StatusCode::from_u16(problem.status).unwrap_or_default();
             let page = layout::page(
                 &visitor,
                 "/runs",
                 "New run",
                 &form(&visitor, &sent, Some(&problem)),
             );
-            Ok((status, page).into_response())
+            Ok((layout::status_of(Some(&problem)), page).into_response())
         }
     }
 }
@@ -77,19 +77,17 @@ fn form(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Markup {
         (layout::refusal(problem))
         form method="post" action="/runs/new" class="card pad" {
             input type="hidden" name="csrf" value=(visitor.csrf());
-            div class="field" {
-                label for="script" { "Script" }
-                textarea id="script" name="script" spellcheck="false" autocapitalize="off" data-csrf=(visitor.csrf()) { (sent.script) }
-            }
-            ul class="problems" id="problems" aria-live="polite" {}
+            (editor::field(visitor, &sent.script))
             div class="row" {
                 div class="field" { label for="name" { "Name" } input id="name" name="name" value=(sent.name); }
                 div class="field" { label for="args" { "Arguments" } input id="args" name="args" value=(sent.args) placeholder="--since 7d"; }
                 div class="field" { label for="labels" { "Labels" } input id="labels" name="labels" value=(sent.labels) placeholder="team=web"; }
                 label { input type="checkbox" name="read_only" checked[sent.read_only.is_some()]; " Read only" }
                 span class="grow" {}
-                button class="main" title="Ctrl+Enter" { "Run" }
+                button type="button" data-dry-run hidden title="Ctrl+Shift+Enter" { "Dry run" }
+                button class="main" data-run-text title="Ctrl+Enter" { "Run" }
             }
         }
+        (editor::beside())
     }
 }

@@ -1,0 +1,323 @@
+//! The editor of the pages with a script, in a real browser and by keyboard.
+
+use std::process::Command;
+
+use kael_tests::{Kael, Need, needs, project};
+use serde_json::json;
+
+use super::Server;
+use super::browser::{Browser, WIDTHS};
+
+/// The part of the editor that has the text.
+const CONTENT: &str = "document.querySelector('.editor').shadowRoot.querySelector('.cm-content')";
+
+fn start() -> Server {
+    let kael = Kael::new().shell(
+        "ok",
+        "description = 'Says ok to an app.', params = { app = 'string', force = 'boolean?' }, example = { up = true }",
+        "echo '{\"up\":true}'",
+    );
+    Server::owning(kael)
+}
+
+impl Browser {
+    /// Waits for the editor, and takes the focus there.
+    fn edit(&mut self) {
+        self.until("document.documentElement.dataset.editor === 'ready'");
+        self.eval(&format!("{CONTENT}.focus()"));
+    }
+
+    /// Has this text in the editor instead of what is there.
+    fn write(&mut self, text: &str) {
+        self.press("a", "Control");
+        self.types(text);
+    }
+
+    /// What the part that shows a trial says, once it is in a state.
+    fn trial(&mut self, state: &str) -> String {
+        self.until(&format!(
+            "document.getElementById('trial').dataset.state === '{state}'"
+        ));
+        let text = self.eval("document.getElementById('trial').innerText");
+        text.as_str().expect("a text").to_owned()
+    }
+}
+
+#[test]
+fn a_script_is_checked_run_and_stored_by_keyboard() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    server.store("nightly", "print('one')\n");
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for (width, is_dark) in [(1280, false), (390, true)] {
+        browser.look(width, is_dark);
+        browser.open(&format!("http://{}/scripts/nightly", server.address));
+        browser.edit();
+        assert_eq!(browser.overflow(), 0, "{width}");
+        assert_eq!(
+            browser.eval("getComputedStyle(document.getElementById('script')).display"),
+            "none"
+        );
+        // What is wrong, at its place, while it is typed.
+        browser.write("local a = 1\nprnt(a)");
+        browser.until("document.getElementById('problems').innerText.includes('line 2')");
+        browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-lintRange-error')?.textContent === 'prnt'");
+        browser.picture(&format!("editor-problem-{width}"));
+        // The text as it is runs, and its output comes into the same page.
+        browser.write(
+            "for i = 1, 3 do print('line ' .. i) end\nprint(actions.t.ok({ app = 'web' }).up)",
+        );
+        browser.press("Enter", "Control");
+        let shown = browser.trial("succeeded");
+        assert!(
+            shown.contains("line 3\ntrue") && shown.contains("t.ok"),
+            "{shown}"
+        );
+        assert_eq!(browser.eval("location.pathname"), "/scripts/nightly");
+        browser.picture(&format!("editor-run-{width}"));
+        assert_eq!(browser.overflow(), 0, "{width}");
+        browser.press("Enter", "Control+Shift");
+        browser.until("document.getElementById('trial').innerText.includes('dry run succeeded')");
+        let dry = browser.eval("document.getElementById('trial').innerText");
+        let dry = dry.as_str().expect("a text");
+        assert!(
+            dry.contains("{\"app\":\"web\"") && dry.contains("example"),
+            "{dry}"
+        );
+        browser.picture(&format!("editor-dry-{width}"));
+        // An error is marked at its line.
+        browser.write("print('x')\nerror('no luck')");
+        browser.press("Enter", "Control");
+        let failed = browser.trial("failed");
+        assert!(failed.contains("no luck"), "{failed}");
+        browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-lintRange-error')?.textContent.includes('no luck')");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+    // Nothing of it was stored.
+    assert_eq!(
+        server.get("/v1/scripts/nightly").is(200).json()["version"],
+        1
+    );
+}
+
+#[test]
+fn a_version_is_stored_and_no_version_of_another_person_is_lost() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    server.store("nightly", "print('one')\n");
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.open(&format!("http://{}/scripts/nightly", server.address));
+    browser.edit();
+    browser.write("print('two')");
+    browser.until("!document.getElementById('unstored').hidden");
+    browser.press("s", "Control");
+    browser.until("document.getElementById('said').innerText === 'Stored as version 2.'");
+    let stored = server.get("/v1/scripts/nightly").is(200).json();
+    assert_eq!(
+        (&stored["version"], &stored["script"]),
+        (&json!(2), &json!("print('two')"))
+    );
+    assert_eq!(
+        browser.eval("document.getElementById('unstored').hidden"),
+        true
+    );
+    assert_eq!(browser.complaints, [""; 0]);
+    // Another person stores a version meanwhile.
+    server.store("nightly", "print('theirs')");
+    browser.edit();
+    browser.write("print('mine')");
+    browser.press("s", "Control");
+    browser.until("document.getElementById('said').innerText.includes('has stored version 3 since you began with version 2')");
+    browser.picture("editor-conflict");
+    assert_eq!(
+        server.get("/v1/scripts/nightly").is(200).json()["script"],
+        "print('theirs')"
+    );
+    // The focus is on the button that stores all the same.
+    browser.press("Enter", "");
+    browser.until("document.getElementById('said').innerText === 'Stored as version 4.'");
+    assert_eq!(
+        server.get("/v1/scripts/nightly").is(200).json()["script"],
+        "print('mine')"
+    );
+    // What is no Lua is not stored.
+    browser.edit();
+    browser.write("x = =");
+    browser.press("s", "Control");
+    browser.until("document.getElementById('said').className.includes('bad')");
+    assert_eq!(
+        server.get("/v1/scripts/nightly").is(200).json()["version"],
+        4
+    );
+    let network = |complaint: &String| {
+        complaint.contains("status of 412") || complaint.contains("status of 422")
+    };
+    assert!(
+        browser.complaints.iter().all(network),
+        "{:?}",
+        browser.complaints
+    );
+    // A new one.
+    browser.complaints.clear();
+    // Who leaves a text that is not stored is asked.
+    assert_eq!(browser.asked_to_stay, 0);
+    browser.open(&format!("http://{}/scripts", server.address));
+    assert_eq!(browser.asked_to_stay, 1);
+    browser.edit();
+    browser.eval("document.getElementById('name').focus()");
+    browser.types("fresh");
+    browser.press("s", "Control");
+    browser.until("location.pathname === '/scripts/fresh'");
+    assert_eq!(server.get("/v1/scripts/fresh").is(200).json()["version"], 1);
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn names_are_completed_and_the_keyboard_gets_out_again() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for width in WIDTHS {
+        browser.look(width, width == 390);
+        browser.open(&format!("http://{}/runs/new", server.address));
+        browser.edit();
+        let options = "[...document.querySelector('.editor').shadowRoot.querySelectorAll('.cm-tooltip-autocomplete li')].map((one) => one.innerText).join('\\n')";
+        let doc = format!("{CONTENT}.innerText");
+        browser.write("local done = actions.t.");
+        browser.until(&format!("{options}.includes('t.ok')"));
+        // What it does stands beside it.
+        browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-completionInfo')?.innerText.includes('Says ok to an app.')");
+        browser.picture(&format!("editor-complete-{width}"));
+        assert_eq!(browser.overflow(), 0, "{width}");
+        browser.until(
+            "document.querySelector('.editor').shadowRoot.querySelector('li[aria-selected=true]')",
+        );
+        // The list takes no key in its first moment, in which one may be typed for the text.
+        browser.eval("new Promise((then) => setTimeout(then, 300))");
+        browser.press("Enter", "");
+        browser.until(&format!("{doc}.includes('actions.t.ok({{ app = app }})')"));
+        // A parameter that is not written yet.
+        browser.write("actions.t.ok({ app = 'a', fo");
+        browser.until(&format!("{options}.includes('force')"));
+        assert_eq!(browser.eval(&format!("{options}.includes('app')")), false);
+        // A global with what it is.
+        browser.write("json.en");
+        browser.until(&format!("{options}.includes('json.encode(value)')"));
+        browser.press("Escape", "");
+        browser.until(&format!("{options} === ''"));
+        // Tab indents, and leaves behind Escape.
+        browser.press("Tab", "");
+        assert_eq!(browser.eval("document.activeElement.className"), "editor");
+        browser.press("Escape", "");
+        browser.press("Tab", "");
+        assert_ne!(browser.eval("document.activeElement.className"), "editor");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn without_javascript_the_field_does_the_same() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    server.store("nightly", "print('one')\n");
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.call(
+        "Emulation.setScriptExecutionDisabled",
+        json!({ "value": true }),
+    );
+    browser.look(390, false);
+    browser.open(&format!("http://{}/scripts/nightly", server.address));
+    assert_ne!(
+        browser.eval("getComputedStyle(document.getElementById('script')).display"),
+        "none"
+    );
+    assert_eq!(
+        browser.eval("document.querySelectorAll('.editor').length"),
+        0
+    );
+    assert_eq!(
+        browser.eval("document.querySelector('[data-run-text]').checkVisibility()"),
+        false
+    );
+    assert_eq!(browser.overflow(), 0);
+    browser.eval("document.getElementById('script').focus()");
+    browser.press("a", "Control");
+    browser.eval("document.getElementById('script').select()");
+    browser.types("print('by hand')");
+    browser.press("Tab", "");
+    browser.press("Enter", "");
+    browser.until("document.body.innerText.includes('version 2 by')");
+    let stored = server.get("/v1/scripts/nightly").is(200).json();
+    assert_eq!(stored["script"], "print('by hand')");
+}
+
+#[test]
+fn only_pages_with_a_script_load_the_editor() {
+    let server = start();
+    server.store("nightly", "print('one')\n");
+    let page = super::page::enter(&server, &server.token);
+    for (path, loads) in [
+        ("/scripts/nightly", true),
+        ("/scripts", true),
+        ("/runs/new", true),
+        ("/runs", false),
+        ("/approvals", false),
+        ("/schedules", false),
+        ("/catalog", false),
+    ] {
+        let body = page.get(path).is(200).body;
+        assert_eq!(body.contains("/assets/editor.js"), loads, "{path}");
+    }
+    let licences = server
+        .send("GET", "/assets/editor.licenses.txt", &[], "")
+        .is(200)
+        .body;
+    for package in ["@codemirror/view", "@lezer/common", "style-mod", "MIT"] {
+        assert!(licences.contains(package), "{package}");
+    }
+}
+
+#[test]
+fn the_editor_is_what_its_source_makes() {
+    if !needs(&[Need::Npm]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let source = folder.path().join("editor");
+    for folder in [&out, &source] {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    for file in std::fs::read_dir(project("host/server/editor")).expect("a folder") {
+        let file = file.expect("a file");
+        if file.file_type().expect("a kind").is_file() {
+            std::fs::copy(file.path(), source.join(file.file_name())).expect("a copy");
+        }
+    }
+    let built = Command::new("sh")
+        .arg(source.join("build.sh"))
+        .arg(&out)
+        .output();
+    let built = built.expect("it runs");
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    for name in ["editor.js", "editor.licenses.txt"] {
+        let fresh = std::fs::read(out.join(name)).expect("a file");
+        let kept = std::fs::read(project("host/server/src/web").join(name)).expect("a file");
+        assert!(
+            fresh == kept,
+            "host/server/src/web/{name} is not what host/server/editor/build.sh makes"
+        );
+    }
+}
