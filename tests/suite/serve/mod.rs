@@ -31,6 +31,7 @@ mod secrets;
 mod soak;
 mod subscriptions;
 mod tenants;
+mod tour;
 mod traces;
 mod webhooks;
 

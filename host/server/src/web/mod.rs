@@ -14,6 +14,7 @@ mod chart;
 mod editor;
 mod hooks;
 mod layout;
+mod moment;
 mod run;
 mod runs;
 mod schedules;
@@ -45,6 +46,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/runs", get(runs::show))
         .route("/runs/new", get(submit::show).post(submit::send))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/journal", get(moment::show))
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
         .route("/runs/{id}/calls/{call}/decision", post(approvals::decide))

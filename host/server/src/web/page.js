@@ -46,6 +46,36 @@ function follow(page) {
   events.addEventListener("end", () => { events.close(); refresh(); });
 }
 
+// The journal: where the run was behind the entry that the slider is at.
+function slide(form) {
+  const range = form.querySelector("input[type=range]");
+  const told = form.querySelector("output");
+  let timer = null;
+  let latest = null;
+  const look = async () => {
+    latest?.abort();
+    const own = (latest = new AbortController());
+    const target = document.getElementById("moment");
+    target.setAttribute("aria-busy", "true");
+    const answer = await fetch(`${form.dataset.slider}?at=${range.value}`, { signal: own.signal });
+    const text = await answer.text();
+    if (own.signal.aborted) return;
+    const found = new DOMParser().parseFromString(text, "text/html");
+    const fresh = found.getElementById("moment") ?? found.querySelector("main .card");
+    if (!fresh) return;
+    fresh.id = "moment";
+    target.replaceWith(document.adoptNode(fresh));
+    const log = fresh.querySelector(".log");
+    if (log) log.scrollTop = log.scrollHeight;
+  };
+  form.querySelector("button").hidden = true;
+  range.addEventListener("input", () => {
+    told.textContent = `${range.value} of ${range.max}`;
+    clearTimeout(timer);
+    timer = setTimeout(() => look().catch(() => null), 150);
+  });
+}
+
 // Problems of a script while it is typed.
 function check(editor) {
   const box = document.getElementById("problems");
@@ -72,9 +102,13 @@ function check(editor) {
   });
 }
 
+// On a narrow screen the pages are in a row that scrolls.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const page = document.querySelector("[data-run]");
 if (page) follow(page);
 if (document.getElementById("runs")) list();
 const editor = document.getElementById("script");
 if (editor) check(editor);
+for (const form of document.querySelectorAll("[data-slider]")) slide(form);
 for (const select of document.querySelectorAll("select[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());

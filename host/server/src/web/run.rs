@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::access::{Csrf, Page, Visitor};
 use super::approvals::card;
 use super::layout::{self, badge, bytes, time, took};
+use super::moment;
 use crate::api::approvals::{Approval, open};
 use crate::api::calls::calls_of;
 use crate::api::cancel::cancel_run;
@@ -60,6 +61,11 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         .collect();
     let asked = open(&visitor.app, &visitor.scope, Some(row.id)).await?;
     let is_whole = is_whole(&visitor.app, &row).await?;
+    let journal = if is_whole {
+        moment::section(&visitor, &row).await?
+    } else {
+        html! {}
+    };
     let after = last.map_or_else(String::new, |(seq, offset)| format!("{seq}-{offset}"));
     let body = html! {
         div data-run=(run.id) data-state=(run.state) data-after=(after) {
@@ -69,6 +75,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
             div class="card" {
                 pre class="log" id="log" tabindex="0" aria-label="Output" role="log" { (String::from_utf8_lossy(&text)) }
             }
+            (journal)
             h2 { "Script" small { (run.name) } }
             div class="card" { pre class="code" tabindex="0" aria-label="Script" { (source) } }
         }
@@ -106,7 +113,7 @@ fn facts(
             @if let Some(error) = &run.error { (error_card(run, error, source)) }
             @for one in asked { (card(visitor, one, false)) }
             dl class="card facts" {
-                (fact("Run", html! { span class="mono" { (run.id) } }))
+                (broad("Run", html! { span class="mono" { (run.id) } }))
                 (fact("Submitted", time(&run.created)))
                 (fact("By", html! { (run.submitter) " · " (run.origin) }))
                 @if let Some(status) = &run.status { (fact("Status", html! { (status) })) }
@@ -124,7 +131,7 @@ fn facts(
                     (fact("Labels", html! { @for (key, value) in &run.labels { span class="label" { (key) "=" (value) } } }))
                 }
             }
-            @if !calls.is_empty() { (timeline(calls)) }
+            @if !calls.is_empty() { (timeline(calls, run.state == "waiting")) }
             @for item in items { (report_item(item)) }
         }
     }
@@ -132,6 +139,11 @@ fn facts(
 
 fn fact(name: &str, value: Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// One that needs more room.
+fn broad(name: &str, value: Markup) -> Markup {
+    html! { div class="broad" { dt { (name) } dd { (value) } } }
 }
 
 fn error_card(run: &Run, error: &RunError, source: &str) -> Markup {
@@ -154,15 +166,21 @@ fn error_card(run: &Run, error: &RunError, source: &str) -> Markup {
     }
 }
 
-/// The number of the line that a text names of a script.
-fn line_in(text: &str, name: &str) -> Option<usize> {
-    let (_, rest) = text.split_once(&format!("{name}:"))?;
+/// The number of the line that a text names of a script. Lua leaves out the beginning of a long name.
+pub(super) fn line_in(text: &str, name: &str) -> Option<usize> {
+    let rest = match text.split_once(&format!("{name}:")) {
+        Some((_, rest)) => rest,
+        None => {
+            let (end, rest) = text.trim_start().strip_prefix("...")?.split_once(':')?;
+            (end.len() > 8 && name.ends_with(end)).then_some(rest)?
+        }
+    };
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok().filter(|line| *line > 0)
 }
 
 /// The lines around the place of an error.
-fn excerpt(source: &str, at: usize) -> Markup {
+pub(super) fn excerpt(source: &str, at: usize) -> Markup {
     let first = at.saturating_sub(AROUND + 1);
     let lines = source.lines().enumerate().skip(first).take(2 * AROUND + 1);
     html! {
@@ -175,7 +193,7 @@ fn excerpt(source: &str, at: usize) -> Markup {
 }
 
 /// The calls, one a row, each with its place in the time of the run.
-fn timeline(calls: &[Value]) -> Markup {
+fn timeline(calls: &[Value], run_waits: bool) -> Markup {
     let micros = |call: &Value| {
         call["started"]
             .as_str()
@@ -205,6 +223,7 @@ fn timeline(calls: &[Value]) -> Markup {
                                 @if let Some(rule) = call["decision"]["rule"].as_str() { div class="sub" { (rule) } }
                             }
                             td { @match outcome {
+                                None if run_waits => { (badge("waiting", None)) },
                                 None => { (badge("running", None)) },
                                 Some("ok") => { span class="badge succeeded" { "ok" } },
                                 Some("journaled") => { span class="badge" title="The server died before it had written how the call ended; the journal of the run has it" { "journaled" } },
@@ -290,6 +309,9 @@ mod tests {
         );
         assert_eq!(line_in("other.lua:3: x", "report.lua"), None);
         assert_eq!(line_in("report.lua:x", "report.lua"), None);
+        let long = "the-report-of-all-that-was.lua";
+        assert_eq!(line_in("...of-all-that-was.lua:7: no", long), Some(7));
+        assert_eq!(line_in("...of-nothing-that-was.lua:7: no", long), None);
         let shown = excerpt("a\nb\n<c>\nd\n", 3).into_string();
         assert!(
             shown.contains("<b class=\"at\"><i>3</i>&lt;c&gt;"),

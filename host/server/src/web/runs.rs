@@ -125,7 +125,7 @@ fn table(all: &[Run], params: &ListParams) -> Markup {
                             }
                             td { (badge(&run.state, run.reason.as_deref())) }
                             td class="wide soft" { (time(&run.created)) }
-                            td class="wide" { (run.submitter) div class="sub" { (run.origin) } }
+                            td class="wide by" { (run.submitter) div class="sub" { (run.origin) } }
                             td class="num" { @if let Some(usage) = &run.usage { (took(usage.wall_ms)) } @else { "–" } }
                         }
                     }

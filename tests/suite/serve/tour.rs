@@ -1,0 +1,259 @@
+//! Every page in a real browser: at two widths, dark and light, nothing is cut off or hard to read, and nothing complains;
+//! and the journal of a run, which a slider goes through.
+
+use kael_tests::{Kael, Need, needs};
+use serde_json::{Value, json};
+
+use super::Server;
+use super::browser::{Browser, WIDTHS};
+
+/// Every text with too little contrast to what is behind it: 4.5, as WCAG 2 has it.
+const FAINT: &str = r#"(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const parse = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.map((part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const over = (above, below) => [0, 1, 2].map((at) => (above[at] * above[3]) / 255 + below[at] * (1 - above[3] / 255));
+  const behind = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+  };
+  const found = new Set();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("svg, option, script, noscript")) continue;
+    const below = behind(element);
+    const [more, less] = [light(over(parse(getComputedStyle(element).color), below)), light(below)].sort((one, other) => other - one);
+    const contrast = (more + 0.05) / (less + 0.05);
+    if (contrast < 4.5) found.add(`${contrast.toFixed(2)} ${element.tagName}.${element.className}: ${texts.currentNode.data.trim().slice(0, 40)}`);
+  }
+  return [...found];
+})()"#;
+
+/// A server with something on each page.
+fn furnished() -> (Server, Vec<String>) {
+    let policy = "version: 1\ndefault: allow\nrules:\n  - approve: t.ok\n    when: { app: web }\n    within: 24h\n    reason: a person looks\n";
+    let kael = Kael::new()
+        .shell(
+            "ok",
+            "description = 'Says ok.', params = { app = 'string' }",
+            "echo '{\"up\":true}'",
+        )
+        .file("actions/policy.yaml", policy);
+    let server = Server::owning(kael);
+    let long = "a-very-long-name-of-a-script-that-somebody-has-made-because-names-are-free-and-break-pages.lua";
+    let shows = "print('first') report.table({ { host = 'a', load = 0.4 } }, nil, { title = 'Hosts' })
+        report.chart('line', { { x = 1, y = 3 }, { x = 2, y = 5 } }, { x = 'x', title = 'Requests' })
+        actions.t.ok({ app = 'other' }) local function f(n) error('no ' .. n) end f(string.rep('x', 200))";
+    let run = |body: Value| {
+        let run = server.post("/v1/runs", &body).is(202).json();
+        run["id"].as_str().expect("an id").to_owned()
+    };
+    let failed = run(
+        json!({ "script": shows, "name": long, "labels": { "team": "web", "env": "production" }, "args": ["--since", "7d"] }),
+    );
+    server.ended(&failed);
+    let asks = run(json!({ "script": "actions.t.ok({ app = 'web' })", "name": "asks.lua" }));
+    let waits = run(json!({ "script": "print('x') wait_for('go')", "name": "waits.lua" }));
+    for (run, state) in [(&asks, "waiting"), (&waits, "waiting")] {
+        let until = std::time::Instant::now() + super::PATIENCE;
+        while server.get(&format!("/v1/runs/{run}")).json()["state"] != state {
+            assert!(std::time::Instant::now() < until);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    server.store("nightly", "print(1)");
+    let plan = json!({ "cron": "0 18 * * 1-5", "zone": "Europe/Berlin", "script": "nightly@1" });
+    server.put("/v1/schedules/rush", &plan).is(200);
+    server.put(
+        "/v1/secrets/github%2Fdeploy",
+        &json!({ "value": "0123456789" }),
+    );
+    server
+        .post(
+            "/v1/hooks",
+            &json!({ "name": "deploys", "script": "nightly" }),
+        )
+        .is(201);
+    let pages = [
+        "/runs".to_owned(),
+        "/runs?state=parked".to_owned(),
+        "/runs/new".to_owned(),
+        format!("/runs/{failed}"),
+        format!("/runs/{asks}"),
+        format!("/runs/{waits}"),
+        format!("/runs/{failed}/journal?at=3"),
+        "/approvals".to_owned(),
+        "/scripts".to_owned(),
+        "/scripts/nightly".to_owned(),
+        "/schedules".to_owned(),
+        "/schedules/rush".to_owned(),
+        "/webhooks".to_owned(),
+        "/catalog".to_owned(),
+        "/alerts".to_owned(),
+        "/secrets".to_owned(),
+        "/tokens".to_owned(),
+        "/audit".to_owned(),
+        "/tenants".to_owned(),
+    ];
+    (server, pages.to_vec())
+}
+
+#[test]
+fn every_page_is_whole_and_readable_at_both_widths() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let (server, pages) = furnished();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for width in WIDTHS {
+        for is_dark in [false, true] {
+            browser.look(width, is_dark);
+            for path in &pages {
+                browser.open(&format!("http://{}{path}", server.address));
+                assert_eq!(browser.overflow(), 0, "{path} at {width}");
+                assert_eq!(browser.eval(FAINT), json!([]), "{path}, dark: {is_dark}");
+                let shade = if is_dark { "dark" } else { "light" };
+                browser.picture(&format!(
+                    "{}-{width}-{shade}",
+                    path.replace(['/', '?', '='], "_")
+                ));
+            }
+        }
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn pages_are_gone_through_by_keyboard() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let (server, pages) = furnished();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for width in WIDTHS {
+        browser.look(width, false);
+        for path in &pages {
+            browser.open(&format!("http://{}{path}", server.address));
+            // The first stop leads past the list of pages.
+            browser.press("Tab", "");
+            assert_eq!(
+                browser.eval("document.activeElement.className"),
+                "skip",
+                "{path}"
+            );
+            browser.press("Enter", "");
+            browser.until("location.hash === '#content'");
+            // What has the focus shows it, and is seen.
+            let here = "document.querySelector('main')";
+            for _ in 0..4 {
+                browser.press("Tab", "");
+                let stop = browser.eval(&format!(
+                    "(() => {{ const at = document.activeElement; if (!{here}.contains(at) || at.tagName === 'MAIN') return 'none';
+                       const style = getComputedStyle(at); const box = at.getBoundingClientRect();
+                       return style.outlineStyle !== 'none' || at.className === 'editor' ? box.width > 0 ? 'seen' : 'hidden' : at.outerHTML.slice(0, 200); }})()"
+                ));
+                assert!(stop == "seen" || stop == "none", "{path}: {stop}");
+            }
+        }
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn a_slider_goes_through_the_journal_of_a_run() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let kael = Kael::new().shell("ok", "params = { app = 'string' }", "echo '{\"up\":true}'");
+    let server = Server::owning(kael);
+    let script = "local function look(app)\n  local told = 'looks at ' .. app\n  print(told)\n  local done = actions.t.ok({ app = app })\n  return done\nend\nlook('web')\nprint('<b>end</b>')\n";
+    let run = server.post("/v1/runs", &json!({ "script": script, "name": "look.lua" }));
+    let run = run.is(202).json()["id"].as_str().expect("an id").to_owned();
+    server.ended(&run);
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for (width, is_dark) in [(1280, false), (390, true)] {
+        browser.look(width, is_dark);
+        browser.open(&format!("http://{}/runs/{run}", server.address));
+        let last = browser.eval("document.querySelector('#at').max");
+        let last: u64 = last
+            .as_str()
+            .and_then(|last| last.parse().ok())
+            .expect("a number");
+        browser.eval("document.querySelector('#at').focus()");
+        browser.press("Home", "");
+        browser.until(
+            "document.querySelector('#moment .entry')?.innerText.includes('look.lua begins')",
+        );
+        // One entry after the other, by the arrow key.
+        let mut seen = false;
+        for at in 1..=last {
+            browser.press("ArrowRight", "");
+            browser.until(&format!(
+                "document.querySelector('output').textContent === '{at} of {last}'"
+            ));
+            browser.until(&format!(
+                "document.querySelector('#moment .entry').innerText.includes('entry {at},')"
+            ));
+            let moment = browser.eval("document.getElementById('moment').innerText");
+            let moment = moment.as_str().expect("a text");
+            if moment.contains("t.ok is about to run") {
+                seen = true;
+                assert!(
+                    moment.contains("look.lua:4: in function <look.lua:1>"),
+                    "{moment}"
+                );
+                assert!(
+                    moment.contains("looks at web") && moment.contains("told"),
+                    "{moment}"
+                );
+                let line =
+                    browser.eval("document.querySelector('#moment .excerpt b.at').innerText");
+                assert!(
+                    line.as_str()
+                        .expect("a line")
+                        .contains("local done = actions.t.ok"),
+                    "{line}"
+                );
+                assert_eq!(browser.overflow(), 0, "{width}");
+                browser.picture(&format!("journal-{width}"));
+            }
+        }
+        assert!(seen, "no entry of the call");
+        assert!(
+            browser
+                .eval("document.querySelector('#moment .log').innerText")
+                .as_str()
+                .expect("a text")
+                .contains("<b>end</b>")
+        );
+        assert_eq!(browser.eval("document.activeElement.id"), "at");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+    // Without JavaScript the button leads to the same.
+    browser.call(
+        "Emulation.setScriptExecutionDisabled",
+        json!({ "value": true }),
+    );
+    browser.open(&format!("http://{}/runs/{run}", server.address));
+    browser.eval("document.querySelector('.slider button').focus()");
+    browser.press("Enter", "");
+    browser.until(
+        "location.pathname.endsWith('/journal') && document.querySelector('#moment .entry')",
+    );
+    // Another tenant has no such page.
+    server.make_tenant("other", &json!({}));
+    let other = server.make_token("other", "manager");
+    super::page::enter(&server, &other)
+        .get(&format!("/runs/{run}/journal?at=1"))
+        .is(404);
+}
