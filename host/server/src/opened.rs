@@ -140,6 +140,9 @@ fn named(tenant: &Tenant) -> Result<Vec<Named>, String> {
         for grant in &grants.db {
             let start = format!("{} the database `{}`", place(grant.line), grant.name);
             let file = file_of(grant).map_err(|why| format!("{start} {why}"))?;
+            let Some(file) = file else {
+                continue;
+            };
             let path = at(&file).map_err(|why| format!("{start} {why}"))?;
             all.push(Named {
                 // SQLite writes beside its file, too.
@@ -157,19 +160,26 @@ fn named(tenant: &Tenant) -> Result<Vec<Named>, String> {
     Ok(all)
 }
 
-/// The file of a database, which must be known before it is opened.
-fn file_of(grant: &DbGrant) -> Result<String, String> {
-    let is_text = |part: &Part| matches!(part, Part::Text(_));
-    if !grant.url.parts.iter().all(is_text) {
-        return Err("has a value in its `url`: write out where the file is".to_owned());
+/// The file of a database, which must be known before it is opened; none of a database behind a server. Where that is,
+/// the operator writes out: a value could be one that the tenant sets.
+fn file_of(grant: &DbGrant) -> Result<Option<String>, String> {
+    let parts = &grant.url.parts;
+    if let Some(Part::Text(start)) = parts.first()
+        && kael_stdlib::is_database_server(start)
+    {
+        return Ok(None);
     }
-    let texts = grant.url.parts.iter().map(|part| match part {
-        Part::Text(text) => text.as_str(),
-        Part::Variable(_) | Part::Secret(_) => "",
-    });
-    let url: String = texts.collect();
+    let mut url = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => url.push_str(text),
+            Part::Variable(_) | Part::Secret(_) => {
+                return Err("has a value where its `url` says what it is: write out the file, or how it begins, such as postgres://app:{secret:NAME}@db.internal/shop".to_owned());
+            }
+        }
+    }
     let file = url.strip_prefix("sqlite:").unwrap_or(&url);
     let file = file.strip_prefix("//").unwrap_or(file);
     let file = file.split('?').next().unwrap_or_default();
-    Ok(file.to_owned())
+    Ok(Some(file.to_owned()))
 }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use kael_engine::catalog::{Executor, Library};
 use kael_engine::executor::{Execute, ExecutorFactory, RepoContext};
 
-pub use db::{WORD as SQLITE_WORD, sqlite_stdin};
+pub use db::{WORD as SQLITE_WORD, is_server as is_database_server, sqlite_stdin};
 pub use lua::CHECKS;
 pub use module_head::{Method, ModuleHead};
 

@@ -46,6 +46,28 @@ impl<'a> Values<'a> {
         Ok(text)
     }
 
+    /// The same of a URL. Behind a scheme that is written out, a value is what it stands for and no more: its signs
+    /// are encoded, so that a password leads to no other server.
+    pub(crate) async fn expand_url(
+        &mut self,
+        template: &Template,
+        is_scheme: impl Fn(&str) -> bool,
+    ) -> Result<String, ActionError> {
+        let written = matches!(template.parts.first(), Some(Part::Text(text)) if is_scheme(text));
+        if !written {
+            return self.expand(template).await;
+        }
+        let mut text = String::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Variable(name) => text.push_str(&encoded(&self.variable(name, name)?)),
+                Part::Secret(name) => text.push_str(&encoded(&self.secret(name).await?)),
+            }
+        }
+        Ok(text)
+    }
+
     /// The value of a variable that scripts know by a name.
     pub(crate) async fn of(
         &mut self,
@@ -103,6 +125,17 @@ impl<'a> Values<'a> {
         let taken = self.taken.iter();
         taken.map(|(mask, value)| (mask.as_str(), value.as_str()))
     }
+}
+
+fn encoded(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => text.push(char::from(byte)),
+            false => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
 }
 
 fn missing(error: SecretError) -> ActionError {

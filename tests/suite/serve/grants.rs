@@ -240,6 +240,33 @@ fn a_grant_has_the_secrets_of_its_own_tenant() {
 }
 
 #[test]
+fn a_secret_in_the_url_of_a_database_leads_to_no_other_server() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    elsewhere.set_nonblocking(true).expect("set");
+    let port = elsewhere.local_addr().expect("an address").port();
+    let server = Server::owning(Kael::new());
+    // Nothing listens at this one.
+    let url = "postgres://app:{secret:db/password}@127.0.0.1:1/shop";
+    let grants = json!({ "db": [{ "name": "shop", "url": url }] });
+    let token = tenant(&server, "acme", &json!({ "grants": grants }));
+    let manager = server.make_token("acme", "manager");
+    for value in [
+        format!("x@127.0.0.1:{port}/"),
+        format!("x@127.0.0.1:{port}/x?sslmode=disable&"),
+        format!("x@127.0.0.1:{port}#"),
+    ] {
+        let body = json!({ "value": value });
+        server
+            .ask("PUT", "/v1/secrets/db%2Fpassword", Some(&manager), &body)
+            .is(204);
+        let script = "print(pcall(db.query, db.connect('shop'), 'SELECT 1'))";
+        let said = printed(&server, &token, script);
+        assert!(said.contains("the connection was refused"), "{said}");
+        assert!(elsewhere.accept().is_err(), "{value}");
+    }
+}
+
+#[test]
 fn no_grant_reaches_the_server_or_another_tenant() {
     let session = Kael::new()
         .file("repos/acme/init.lua", "return {}")
@@ -289,7 +316,11 @@ fn no_grant_reaches_the_server_or_another_tenant() {
         ),
         (
             "sqlite:{secret:place}".to_owned(),
-            "has a value in its `url`",
+            "has a value where its `url` says what it is",
+        ),
+        (
+            "{secret:place}".to_owned(),
+            "has a value where its `url` says what it is",
         ),
     ] {
         let refused = put(json!({ "db": [{ "name": "x", "url": url }] })).is(422);

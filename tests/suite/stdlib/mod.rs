@@ -10,15 +10,15 @@ mod durable;
 mod files;
 mod grants;
 mod http;
-mod module_effects;
 mod mariadb;
+mod module_effects;
 mod modules;
 mod postgres;
 mod pure;
 mod secrets;
-mod services;
-mod servers_that_lie;
 pub(crate) mod server;
+mod servers_that_lie;
+mod services;
 mod ssrf;
 mod stream;
 

@@ -223,6 +223,32 @@ fn a_connection_is_encrypted_checked_and_pinned() {
 }
 
 #[test]
+fn a_password_in_the_url_is_no_more_than_that() {
+    let Some(server) = Database::postgres(false) else {
+        return;
+    };
+    let grant = |port: u16| {
+        format!(
+            "    - {{ name: app, url: \"postgres://kael:{{secret:db/url}}@127.0.0.1:{port}/kael\" }}\n"
+        )
+    };
+    // As it is, with the signs that a URL has.
+    let one = "print(db.one(db.connect('app'), 'SELECT 1 AS n').n)";
+    let ran = session(&grant(server.port), PASSWORD).script(one);
+    ran.exits(0).prints("1\n");
+    // One that would be another server, if it were a part of the text.
+    let away = format!("x@127.0.0.1:{}/kael?", server.port);
+    let ran =
+        session(&grant(1), &away).script("print(pcall(db.one, db.connect('app'), 'SELECT 1'))");
+    ran.exits(0);
+    assert!(
+        ran.stdout.contains("the connection was refused"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
 fn no_error_and_no_file_shows_where_the_database_is() {
     let Some(server) = Database::postgres(false) else {
         return;

@@ -74,6 +74,12 @@ fn find<'a>(
     })
 }
 
+/// Whether a URL, or the beginning of one, names a server of a database and not a file.
+#[must_use]
+pub fn is_server(url: &str) -> bool {
+    server::is_server(url)
+}
+
 /// The names of the secrets that a call uses, when the policy opens what it names.
 pub(crate) fn granted(
     action: &str,
@@ -128,7 +134,7 @@ pub(crate) async fn run(
         _ => return Err(invalid("a statement is missing")),
     }
     let max_rows = max_rows.unwrap_or(0) as usize;
-    let url = values.expand(&grant.url).await?;
+    let url = values.expand_url(&grant.url, server::is_server).await?;
     if server::is_server(&url) {
         if let Some(password) = server::password(&url) {
             values.hide(&format!("password of {}", grant.name), &password)?;
