@@ -292,3 +292,31 @@ fn a_file_that_cannot_be_written_is_named() {
             "Error: actions/init.lua:1: define_action: field 'source' is missing",
         );
 }
+
+#[test]
+fn an_editor_knows_the_methods_of_the_hosts_modules() {
+    let session = Kael::new()
+        .file("actions/init.lua", "return {}")
+        .file(
+            "script.lua",
+            "local c = require(\"assay.vault\").client(\"http://v:8200\", \"t\")
+local data = c.kv:get(\"secrets\", \"app\")
+print(data and data.metadata, c.kv:gett(\"secrets\", \"app\"))
+print(require(\"assay.ory\").keto.client(\"http://k\").tuples:lists())
+print(require(\"assay.openbao\").client(\"http://v\", \"t\").sys:is_sealed(), c:kv_get(\"a\", \"b\"))
+for alert in pairs(require(\"assay.prometheus\").client(\"http://p\").alerts:list()) do print(alert) end
+",
+        );
+    let folder = session.path().to_owned();
+    let ran = types(session);
+    assert!(folder.join(".kael/types/assay/ory/keto.lua").is_file());
+    let (_, found) = diagnose(&folder);
+    assert_eq!(
+        found,
+        [
+            "script.lua:3 undefined-field",
+            "script.lua:4 undefined-field"
+        ]
+    );
+    drop(ran);
+}

@@ -18,6 +18,7 @@ mod http;
 mod jwt;
 mod lua;
 mod module_head;
+mod module_types;
 mod refusal;
 mod running;
 mod values;
@@ -36,6 +37,16 @@ pub use module_head::{Method, ModuleHead};
 #[must_use]
 pub fn modules() -> Vec<ModuleHead> {
     lua::MODULES.iter().filter_map(ModuleHead::of).collect()
+}
+
+/// Annotations of every module for editors: a path below the folder of annotations, and its text.
+#[must_use]
+pub fn module_types() -> Vec<(String, String)> {
+    let types = modules().into_iter().map(|head| {
+        let path = format!("{}.lua", head.name.replace('.', "/"));
+        (path, module_types::annotations(&head))
+    });
+    types.collect()
 }
 
 /// The actions and the Lua, for a runtime.

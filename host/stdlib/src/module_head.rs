@@ -15,6 +15,8 @@ pub struct ModuleHead {
     pub keywords: Vec<&'static str>,
     /// Variables that it reads by `env.get`.
     pub env: Vec<&'static str>,
+    /// The module that it is another name of.
+    pub same: Option<&'static str>,
     /// Its methods.
     pub methods: Vec<Method>,
 }
@@ -58,6 +60,7 @@ impl ModuleHead {
             category: all("category").first().copied().unwrap_or_default(),
             keywords: words("keywords"),
             env: words("env"),
+            same: all("same").first().copied(),
             methods: all("quickref").into_iter().map(Method::of).collect(),
         })
     }

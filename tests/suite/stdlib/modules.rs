@@ -1,7 +1,10 @@
 //! Each module against a server that knows the service's API. The tables and the scripts, which call
 //! every method, are files in tests/fixtures/assay.
 
+use std::collections::BTreeSet;
+
 use kael_tests::{Kael, project};
+use serde_json::Value;
 
 use super::server::{routes, table};
 use super::with_port;
@@ -31,6 +34,51 @@ fn the_flat_names_of_the_first_generations_are_there() {
     let file = project("tests/fixtures/assay-names/flat.lua");
     let script = std::fs::read_to_string(file).expect("text");
     Kael::new().script(&script).prints("\n");
+}
+
+/// The head of a module is what people, models and editors know of it.
+#[test]
+fn the_head_of_a_module_names_every_method_of_its_parts() {
+    let document = Kael::new().words(&["modules", "--json"]).ends();
+    let document: Value = serde_json::from_str(&document.stdout).expect("JSON");
+    let file = project("tests/fixtures/assay-names/methods.lua");
+    let script = std::fs::read_to_string(file).expect("text");
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for module in document["modules"].as_array().expect("a list") {
+        let name = module["name"].as_str().expect("a name");
+        let short = name.strip_prefix("assay.").expect("a module of Assay");
+        // These are other names of what the others are.
+        if matches!(short, "openbao" | "ory") {
+            continue;
+        }
+        let ran = Kael::new()
+            .file("script.lua", &script)
+            .run_with(&["script.lua", short])
+            .ends();
+        ran.exits(0);
+        let there: BTreeSet<&str> = ran.stdout.lines().collect();
+        let methods = module["methods"].as_array().expect("a list").iter();
+        let named: BTreeSet<&str> = methods
+            .filter_map(|method| method["signature"].as_str()?.split('(').next())
+            .collect();
+        let of_parts =
+            |name: &&&str| name.contains(':') && name.contains('.') && !name.contains("__");
+        for missing in there
+            .iter()
+            .filter(of_parts)
+            .filter(|one| !named.contains(**one))
+        {
+            wrong.push(format!("{name} does not name {missing}"));
+        }
+        let letters = ["auth:", "p."];
+        let is_seen = |one: &&str| there.contains(one) || one.starts_with(letters[0]);
+        for extra in named.iter().filter(|one| !is_seen(one)) {
+            wrong.push(format!("{name} has no {extra}"));
+        }
+        seen += there.len();
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(seen > 500, "{seen}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub struct Written {
 }
 
 /// Writes the annotations of `repo` below the folder `into`, and the settings that make editors
-/// read them.
+/// read them. `modules` are annotations of what the host brings: paths and texts.
 ///
 /// # Errors
 /// When the repo is not valid, or a file cannot be written.
@@ -59,6 +59,7 @@ pub async fn write(
     repo: &Path,
     limits: &Limits,
     into: &Path,
+    modules: &[(String, String)],
 ) -> Result<Written, TypesError> {
     let repo = runtime.load(repo, crate::within(limits)).await?;
     let outline = outline::outline(runtime, Some(&repo), limits)
@@ -86,6 +87,13 @@ pub async fn write(
         let path = folder.join(name);
         fs::write(&path, text).map_err(fail(&path))?;
         written.files.push(path);
+    }
+    for (name, text) in modules {
+        let path = folder.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(fail(folder))?;
+        }
+        fs::write(&path, text).map_err(fail(&path))?;
     }
     for name in editor::FILES {
         let path = into.join(name);

@@ -2,6 +2,7 @@
 --- @description Alertmanager: alerts, groups, silences, receivers and status.
 --- @category monitoring
 --- @keywords alertmanager, alerts, silences, receivers, prometheus, monitoring
+--- @quickref M.client(url, opts?) -> c | token, or username and password
 --- @quickref c.alerts:list(opts?) -> [alert] | active, silenced, inhibited, unprocessed, filter, receiver
 --- @quickref c.alerts:post(alerts) -> true | sends alerts
 --- @quickref c.alerts:groups(opts?) -> [group] | alerts by group

@@ -2,19 +2,28 @@
 --- @description Argo CD: applications, projects, repositories, clusters and settings.
 --- @category kubernetes
 --- @keywords argocd, gitops, applications, sync, rollback, kubernetes
+--- @quickref M.client(url, opts?) -> c | token, or username and password
 --- @quickref c.apps:list(opts?) -> [app] | project, selector
 --- @quickref c.apps:get(name) -> app|nil | one application
---- @quickref c.apps:health(name) -> {status, sync, message} | also is_healthy(name), is_synced(name)
+--- @quickref c.apps:health(name) -> {status, sync, message} | how it is
 --- @quickref c.apps:sync(name, opts?) -> app | revision, prune, dry_run, strategy
 --- @quickref c.apps:refresh(name, opts?) -> app | type is "normal" or "hard"
 --- @quickref c.apps:rollback(name, id) -> app | to an entry of the history
---- @quickref c.apps:resources(name) -> tree | also manifests(name, opts?)
+--- @quickref c.apps:resources(name) -> tree | what it consists of
 --- @quickref c.apps:delete(name, opts?) -> nil | cascade, propagation_policy
---- @quickref c.apps:wait_healthy(name, seconds) -> true | also wait_synced
---- @quickref c.projects:list() -> [project] | get(name)
---- @quickref c.repositories:list() -> [repository] | get(url)
---- @quickref c.clusters:list() -> [cluster] | get(server)
---- @quickref c.settings:get() -> settings | also c:version()
+--- @quickref c.apps:wait_healthy(name, seconds) -> true | asks every 2 s
+--- @quickref c.apps:is_healthy(name) -> bool | whether it is Healthy
+--- @quickref c.apps:is_synced(name) -> bool | whether it is synced
+--- @quickref c.apps:manifests(name, opts?) -> {manifests} | opts.revision
+--- @quickref c.apps:wait_synced(name, seconds?) -> true | asks again until it is
+--- @quickref c.projects:list() -> [project] | every one
+--- @quickref c.projects:get(name) -> project|nil | one of them
+--- @quickref c.repositories:list() -> [repository] | every one
+--- @quickref c.repositories:get(url) -> repository|nil | one of them
+--- @quickref c.clusters:list() -> [cluster] | every one
+--- @quickref c.clusters:get(server) -> cluster|nil | one of them
+--- @quickref c.settings:get() -> settings | of the server
+--- @quickref c:version() -> version | of the server
 local service = require("assay.client")
 local M = {}
 

@@ -2,11 +2,27 @@
 --- @description cert-manager: certificates, issuers, requests, orders and challenges.
 --- @category kubernetes
 --- @keywords cert-manager, certificates, issuers, acme, tls, kubernetes
---- @quickref c.certificates:status(ns, name) -> {ready, not_after, not_before, renewal_time, revision, conditions}|nil | list, get, is_ready, wait_ready, all_ready
---- @quickref c.issuers:list(ns) -> {items} | get, is_ready, all_ready
---- @quickref c.cluster_issuers:list() -> {items} | get(name), is_ready(name)
---- @quickref c.requests:is_approved(ns, name) -> bool | list, get
---- @quickref c.orders:list(ns) -> {items} | get; also c.challenges
+--- @quickref M.client(url, token, opts?) -> c | a token of the cluster
+--- @quickref c.certificates:status(ns, name) -> {ready, not_after, not_before, renewal_time, revision, conditions}|nil | how it is
+--- @quickref c.certificates:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | how many are
+--- @quickref c.certificates:get(ns, name) -> certificate|nil | one of them
+--- @quickref c.certificates:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.certificates:list(ns) -> {items} | every one
+--- @quickref c.certificates:wait_ready(ns, name, seconds?) -> true | asks again until it is
+--- @quickref c.issuers:list(ns) -> {items} | every one
+--- @quickref c.issuers:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | how many are
+--- @quickref c.issuers:get(ns, name) -> value|nil | one of them
+--- @quickref c.issuers:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.cluster_issuers:list() -> {items} | every one
+--- @quickref c.cluster_issuers:get(name) -> issuer|nil | one of them
+--- @quickref c.cluster_issuers:is_ready(name) -> bool | its condition Ready
+--- @quickref c.requests:is_approved(ns, name) -> bool | its condition Approved
+--- @quickref c.requests:get(ns, name) -> request|nil | one of them
+--- @quickref c.requests:list(ns) -> {items} | every one
+--- @quickref c.orders:list(ns) -> {items} | every one
+--- @quickref c.orders:get(ns, name) -> order|nil | one of them
+--- @quickref c.challenges:get(ns, name) -> challenge|nil | one of them
+--- @quickref c.challenges:list(ns) -> {items} | every one
 local service = require("assay.client")
 local crd = require("assay.crd")
 local M = {}

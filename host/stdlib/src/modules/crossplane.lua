@@ -2,6 +2,7 @@
 --- @description Crossplane: providers, configurations, functions, composite resources and managed resources.
 --- @category kubernetes
 --- @keywords crossplane, providers, compositions, xrd, managed-resources, kubernetes
+--- @quickref M.client(url, token, opts?) -> c | a token of the cluster
 --- @quickref c.providers:list(query?) -> {items} | every provider
 --- @quickref c.providers:all(query?) -> iterator | page by page
 --- @quickref c.providers:get(name) -> provider|nil | one of them

@@ -2,10 +2,18 @@
 --- @description Dex and other OpenID Connect providers: discovery, keys, scopes, grants and health.
 --- @category security
 --- @keywords dex, oidc, openid, discovery, jwks, oauth
---- @quickref c.discovery:config() -> document | jwks(), issuer(), has_endpoint(name)
---- @quickref c.health:check() -> bool | also ready()
---- @quickref c.scopes:list() -> [string] | supports(scope)
---- @quickref c.grants:list() -> [string] | supports(grant), response_types()
+--- @quickref M.client(url, opts?) -> c | token, or username and password
+--- @quickref c.discovery:config() -> document | of OpenID Connect
+--- @quickref c.discovery:has_endpoint(name) -> bool | whether the document has it
+--- @quickref c.discovery:issuer() -> string | as the document says
+--- @quickref c.discovery:jwks() -> {keys} | that sign tokens
+--- @quickref c.health:check() -> bool | of the server
+--- @quickref c.health:ready() -> bool | whether it takes requests
+--- @quickref c.scopes:list() -> [string] | every one
+--- @quickref c.scopes:supports(scope) -> bool | whether it is supported
+--- @quickref c.grants:list() -> [string] | every one
+--- @quickref c.grants:response_types() -> [string] | that are supported
+--- @quickref c.grants:supports(grant) -> bool | whether it is supported
 --- @quickref c:validate_config() -> {ok, errors} | what a document must have
 --- @quickref c:admin_version() -> table|nil | of the API of the server
 local service = require("assay.client")

@@ -2,10 +2,23 @@
 --- @description External Secrets Operator: external secrets and secret stores.
 --- @category kubernetes
 --- @keywords external-secrets, eso, secrets, stores, kubernetes
---- @quickref c.external_secrets:status(ns, name) -> {ready, status, sync_hash, conditions} | list, get, is_synced, wait_synced, all_synced
---- @quickref c.secret_stores:list(ns) -> {items} | get, status, is_ready, all_ready
---- @quickref c.cluster_secret_stores:list() -> {items} | get(name), is_ready(name)
---- @quickref c.cluster_external_secrets:list() -> {items} | get(name)
+--- @quickref M.client(url, token, opts?) -> c | a token of the cluster
+--- @quickref c.external_secrets:status(ns, name) -> {ready, status, sync_hash, conditions} | how it is
+--- @quickref c.external_secrets:all_synced(ns) -> {synced, failed, total, failed_names} | how many are
+--- @quickref c.external_secrets:get(ns, name) -> secret|nil | one of them
+--- @quickref c.external_secrets:is_synced(ns, name) -> bool | whether it is synced
+--- @quickref c.external_secrets:list(ns) -> {items} | every one
+--- @quickref c.external_secrets:wait_synced(ns, name, seconds?) -> true | asks again until it is
+--- @quickref c.secret_stores:list(ns) -> {items} | every one
+--- @quickref c.secret_stores:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | how many are
+--- @quickref c.secret_stores:get(ns, name) -> store|nil | one of them
+--- @quickref c.secret_stores:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.secret_stores:status(ns, name) -> {ready, conditions} | how it is
+--- @quickref c.cluster_secret_stores:list() -> {items} | every one
+--- @quickref c.cluster_secret_stores:get(name) -> store|nil | one of them
+--- @quickref c.cluster_secret_stores:is_ready(name) -> bool | its condition Ready
+--- @quickref c.cluster_external_secrets:list() -> {items} | every one
+--- @quickref c.cluster_external_secrets:get(name) -> secret|nil | one of them
 local service = require("assay.client")
 local crd = require("assay.crd")
 local M = {}

@@ -2,13 +2,30 @@
 --- @description Flux: sources, kustomizations, Helm releases, notifications and image policies.
 --- @category kubernetes
 --- @keywords flux, gitops, kustomizations, helm, sources, kubernetes
---- @quickref c.git_repos:list(ns) -> {items} | get(ns, name), is_ready(ns, name); also c.helm_repos
---- @quickref c.helm_charts:list(ns) -> {items} | also c.oci_repos
---- @quickref c.kustomizations:status(ns, name) -> {ready, revision, last_applied_revision, conditions}|nil | list, get, is_ready, all_ready
---- @quickref c.helm_releases:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | list, get, is_ready, status
---- @quickref c.notifications:alerts(ns) -> {items} | providers(ns), receivers(ns)
+--- @quickref M.client(url, token, opts?) -> c | a token of the cluster
+--- @quickref c.git_repos:list(ns) -> {items} | every one
+--- @quickref c.git_repos:get(ns, name) -> repository|nil | one of them
+--- @quickref c.git_repos:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.helm_charts:list(ns) -> {items} | every one
+--- @quickref c.kustomizations:status(ns, name) -> {ready, revision, last_applied_revision, conditions}|nil | how it is
+--- @quickref c.kustomizations:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | how many are
+--- @quickref c.kustomizations:get(ns, name) -> kustomization|nil | one of them
+--- @quickref c.kustomizations:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.kustomizations:list(ns) -> {items} | every one
+--- @quickref c.helm_releases:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | how many are
+--- @quickref c.helm_releases:get(ns, name) -> release|nil | one of them
+--- @quickref c.helm_releases:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.helm_releases:list(ns) -> {items} | every one
+--- @quickref c.helm_releases:status(ns, name) -> {ready, conditions} | how it is
+--- @quickref c.notifications:alerts(ns) -> {items} | what is told where
+--- @quickref c.notifications:providers(ns) -> {items} | where alerts go
+--- @quickref c.notifications:receivers(ns) -> {items} | of webhooks
 --- @quickref c.image_policies:list(ns) -> {items} | image policies
 --- @quickref c.sources:all_ready(ns) -> {ready, not_ready, total, not_ready_names} | git and Helm repositories together
+--- @quickref c.helm_repos:get(ns, name) -> repository|nil | one of them
+--- @quickref c.helm_repos:is_ready(ns, name) -> bool | its condition Ready
+--- @quickref c.helm_repos:list(ns) -> {items} | every one
+--- @quickref c.oci_repos:list(ns) -> {items} | every one
 local service = require("assay.client")
 local crd = require("assay.crd")
 local M = {}

@@ -3,6 +3,7 @@
 --- @category calendar
 --- @keywords gcal, google, calendar, events, meetings
 --- @env HOME
+--- @quickref M.client(opts?) -> c | credentials_file, token_file, auth
 --- @quickref c.events:list(opts?) -> [event] | a page: timeMin, timeMax, maxResults, q; opts.calendar, primary
 --- @quickref c.events:all(opts?) -> iterator | every event that fits, page by page
 --- @quickref c.events:get(id, opts?) -> event|nil | one of them

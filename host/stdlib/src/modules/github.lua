@@ -3,10 +3,21 @@
 --- @category development
 --- @keywords github, pulls, issues, actions, graphql, repositories
 --- @env GITHUB_TOKEN
---- @quickref c.pulls:get(repo, number) -> pull|nil | also list, reviews, merge; all(repo, opts) iterates
---- @quickref c.issues:list(repo, opts?) -> [issue] | also get, create, create_note; all(repo, opts) iterates
+--- @quickref M.client(opts?) -> c | token, base_url
+--- @quickref c.pulls:get(repo, number) -> pull|nil | one of them
+--- @quickref c.pulls:all(repo, opts?) -> iterator | every one, page by page
+--- @quickref c.pulls:list(repo, opts?) -> [pull] | every one
+--- @quickref c.pulls:merge(repo, number, opts?) -> pull | merges it
+--- @quickref c.pulls:reviews(repo, number) -> [review] | of a pull request
+--- @quickref c.issues:list(repo, opts?) -> [issue] | every one
+--- @quickref c.issues:all(repo, opts?) -> iterator | every one, page by page
+--- @quickref c.issues:create(repo, title, body, opts?) -> issue | labels, assignees, milestone
+--- @quickref c.issues:create_note(repo, number, body) -> comment | says something
+--- @quickref c.issues:get(repo, number) -> issue|nil | one of them
 --- @quickref c.repos:get(repo) -> repository|nil | repo is "owner/name"
---- @quickref c.runs:list(repo, opts?) -> {total_count, workflow_runs} | also get; all(repo, opts) iterates
+--- @quickref c.runs:list(repo, opts?) -> {total_count, workflow_runs} | every one
+--- @quickref c.runs:all(repo, opts?) -> iterator | every one, page by page
+--- @quickref c.runs:get(repo, id) -> run|nil | one of them
 --- @quickref c:graphql(query, variables) -> {data} | raises on errors
 --- @quickref M.latest_release(owner, repo, opts?) -> release | with `version`, the tag without v
 --- @quickref M.find_asset(release, lua_pattern) -> asset|nil | by its name

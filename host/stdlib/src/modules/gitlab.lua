@@ -2,21 +2,92 @@
 --- @description GitLab: projects, files, commits, merge requests, pipelines, jobs, releases, issues and more.
 --- @category development
 --- @keywords gitlab, projects, merge requests, pipelines, jobs, issues, releases, registry
---- @quickref c.projects:list(query?) -> [project] | get(id); all(query) iterates
---- @quickref c.files:get(project, path, opts?) -> file|nil | raw, create, update, delete
---- @quickref c.repository:tree(project, opts?) -> [entry] | compare(project, from, to)
---- @quickref c.commits:list(project, query?) -> [commit] | get, create, cherry_pick
---- @quickref c.branches:list(project) -> [branch] | get, create, delete; also c.tags
---- @quickref c.merge_requests:list(project, query?) -> [mr] | get, create, update, merge, approve, changes, notes, create_note
---- @quickref c.pipelines:list(project, query?) -> [pipeline] | get, create, cancel, retry, delete, jobs
---- @quickref c.jobs:list(project, query?) -> [job] | get, retry, cancel, log
---- @quickref c.releases:list(project) -> [release] | get, create, update, delete
---- @quickref c.issues:list(project?, query?) -> [issue] | get, create, update, notes, create_note
---- @quickref c.groups:list(query?) -> [group] | get, projects
+--- @quickref M.client(url, opts?) -> c | token or oauth_token
+--- @quickref c.projects:list(query?) -> [project] | every one
+--- @quickref c.projects:all(opts?) -> iterator | every one, page by page
+--- @quickref c.projects:get(id) -> project|nil | one of them
+--- @quickref c.files:get(project, path, opts?) -> file|nil | one of them
+--- @quickref c.files:create(project, path, opts) -> file | branch, content, commit_message
+--- @quickref c.files:delete(project, path, opts) -> true | branch, commit_message
+--- @quickref c.files:raw(project, path, opts?) -> string | its text; opts.ref
+--- @quickref c.files:update(project, path, opts) -> file | branch, content, commit_message
+--- @quickref c.repository:tree(project, opts?) -> [entry] | files of a folder
+--- @quickref c.repository:compare(project, from, to) -> comparison | what changed between them
+--- @quickref c.commits:list(project, query?) -> [commit] | every one
+--- @quickref c.commits:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.commits:cherry_pick(project, sha, opts) -> commit | opts.branch
+--- @quickref c.commits:create(project, fields) -> commit | makes one
+--- @quickref c.commits:get(project, id) -> commit|nil | one of them
+--- @quickref c.branches:list(project) -> [branch] | every one, or a page
+--- @quickref c.branches:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.branches:create(project, fields) -> branch | makes one
+--- @quickref c.branches:delete(project, id) -> true | removes one
+--- @quickref c.branches:get(project, id) -> branch|nil | one of them
+--- @quickref c.merge_requests:list(project, query?) -> [mr] | every one
+--- @quickref c.merge_requests:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.merge_requests:approve(project, iid, opts?) -> approval | approves it
+--- @quickref c.merge_requests:changes(project, iid, opts?) -> [change] | what it changes
+--- @quickref c.merge_requests:create(project, fields) -> merge_request | makes one
+--- @quickref c.merge_requests:create_note(project, iid, body) -> note | says something
+--- @quickref c.merge_requests:get(project, id) -> merge_request|nil | one of them
+--- @quickref c.merge_requests:merge(project, iid, opts?) -> merge_request | merges it
+--- @quickref c.merge_requests:notes(project, iid, opts?) -> [note] | what was said
+--- @quickref c.merge_requests:update(project, id, fields) -> merge_request | changes one
+--- @quickref c.pipelines:list(project, query?) -> [pipeline] | every one
+--- @quickref c.pipelines:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.pipelines:cancel(project, id) -> pipeline | ends it
+--- @quickref c.pipelines:create(project, fields) -> pipeline | makes one
+--- @quickref c.pipelines:delete(project, id) -> true | removes one
+--- @quickref c.pipelines:get(project, id) -> pipeline|nil | one of them
+--- @quickref c.pipelines:jobs(project, id, opts?) -> [job] | of a pipeline
+--- @quickref c.pipelines:retry(project, id) -> pipeline | runs it again
+--- @quickref c.jobs:list(project, query?) -> [job] | every one
+--- @quickref c.jobs:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.jobs:cancel(project, id) -> job | ends it
+--- @quickref c.jobs:get(project, id) -> job|nil | one of them
+--- @quickref c.jobs:log(project, id) -> string | what it printed
+--- @quickref c.jobs:retry(project, id) -> job | runs it again
+--- @quickref c.releases:list(project) -> [release] | every one
+--- @quickref c.releases:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.releases:create(project, fields) -> release | makes one
+--- @quickref c.releases:delete(project, id) -> true | removes one
+--- @quickref c.releases:get(project, id) -> release|nil | one of them
+--- @quickref c.releases:update(project, id, fields) -> release | changes one
+--- @quickref c.issues:list(project?, query?) -> [issue] | every one
+--- @quickref c.issues:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.issues:create(project, fields) -> issue | makes one
+--- @quickref c.issues:create_note(project, iid, body) -> note | says something
+--- @quickref c.issues:get(project, id) -> issue|nil | one of them
+--- @quickref c.issues:notes(project, iid, opts?) -> [note] | what was said
+--- @quickref c.issues:update(project, id, fields) -> issue | changes one
+--- @quickref c.groups:list(query?) -> [group] | every one
+--- @quickref c.groups:all(opts?) -> iterator | every one, page by page
+--- @quickref c.groups:get(id) -> group|nil | one of them
+--- @quickref c.groups:projects(id, opts?) -> [project] | of a group
 --- @quickref c.registry:repositories(project) -> [repository] | tags, tag, delete_tag
---- @quickref c.hooks:list(project) -> [hook] | get, create, update, delete
---- @quickref c.users:current() -> user | list(query)
---- @quickref c.environments:list(project) -> [environment] | get; also c.deploy_tokens: list, create, delete
+--- @quickref c.registry:delete_tag(project, id, name) -> true | removes it
+--- @quickref c.registry:tag(project, id, name) -> tag|nil | one of them
+--- @quickref c.registry:tags(project, id) -> [tag] | of a repository of images
+--- @quickref c.hooks:list(project) -> [hook] | every one
+--- @quickref c.hooks:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.hooks:create(project, fields) -> hook | makes one
+--- @quickref c.hooks:delete(project, id) -> true | removes one
+--- @quickref c.hooks:get(project, id) -> hook|nil | one of them
+--- @quickref c.hooks:update(project, id, fields) -> hook | changes one
+--- @quickref c.users:current() -> user | whose token it is
+--- @quickref c.users:list(opts?) -> [user] | every one
+--- @quickref c.environments:list(project) -> [environment] | every one, or a page
+--- @quickref c.environments:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.environments:get(project, id) -> environment|nil | one of them
+--- @quickref c.deploy_tokens:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.deploy_tokens:create(project, fields) -> token | makes one
+--- @quickref c.deploy_tokens:delete(project, id) -> true | removes one
+--- @quickref c.deploy_tokens:list(project, opts?) -> [token] | every one
+--- @quickref c.tags:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.tags:create(project, fields) -> tag | makes one
+--- @quickref c.tags:delete(project, id) -> true | removes one
+--- @quickref c.tags:get(project, id) -> tag|nil | one of them
+--- @quickref c.tags:list(project, opts?) -> [tag] | every one
 local service = require("assay.client")
 local M = {}
 

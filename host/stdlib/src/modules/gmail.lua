@@ -3,6 +3,7 @@
 --- @category mail
 --- @keywords gmail, google, mail, messages, labels, reply
 --- @env HOME
+--- @quickref M.client(opts?) -> c | credentials_file, token_file, auth
 --- @quickref c.messages:search(query, opts?) -> [message] | as Gmail's own search; opts.max, 10
 --- @quickref c.messages:all(query) -> iterator | every message that fits
 --- @quickref c.messages:get(id, opts?) -> message|nil | opts.format, full

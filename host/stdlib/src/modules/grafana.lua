@@ -2,16 +2,17 @@
 --- @description Grafana: health, data sources, dashboards, annotations, alert rules and folders.
 --- @category monitoring
 --- @keywords grafana, dashboards, datasources, annotations, alerts, folders
---- @quickref c.health:check() -> {database, version} | also c:health()
---- @quickref c.datasources:list() -> [datasource] | also c:datasources()
---- @quickref c.datasources:get(id_or_uid) -> datasource|nil | also c:datasource(id_or_uid)
---- @quickref c.dashboards:search(opts?) -> [hit] | query, type, tag, limit; also c:search(opts)
---- @quickref c.dashboards:get(uid) -> {dashboard, meta}|nil | also c:dashboard(uid)
---- @quickref c.annotations:list(opts?) -> [annotation] | from, to, dashboard_id, limit, tags; also c:annotations(opts)
---- @quickref c.annotations:create(annotation) -> {id, message} | also c:create_annotation(annotation)
---- @quickref c.org:get() -> org | also c:org()
---- @quickref c.alerts:rules() -> [rule] | also c:alert_rules()
---- @quickref c.folders:list() -> [folder] | also c:folders()
+--- @quickref M.client(url, opts?) -> c | api_key, or username and password
+--- @quickref c.health:check() -> {database, version} | without a token
+--- @quickref c.datasources:list() -> [datasource] | every one
+--- @quickref c.datasources:get(id_or_uid) -> datasource|nil | by number or uid
+--- @quickref c.dashboards:search(opts?) -> [hit] | query, type, tag, limit
+--- @quickref c.dashboards:get(uid) -> {dashboard, meta}|nil | by its uid
+--- @quickref c.annotations:list(opts?) -> [annotation] | from, to, dashboard_id, limit, tags
+--- @quickref c.annotations:create(annotation) -> {id, message} | makes one
+--- @quickref c.org:get() -> org | whose token it is
+--- @quickref c.alerts:rules() -> [rule] | every one
+--- @quickref c.folders:list() -> [folder] | every one
 local service = require("assay.client")
 local M = {}
 

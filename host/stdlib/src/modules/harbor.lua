@@ -2,12 +2,27 @@
 --- @description Harbor: projects, repositories, artifacts, scans and replication.
 --- @category registry
 --- @keywords harbor, registry, images, artifacts, vulnerabilities, replication
---- @quickref c.system:health() -> health | info(), statistics(), is_healthy()
---- @quickref c.projects:list(opts?) -> [project] | get(name_or_id); all(opts) iterates
---- @quickref c.repositories:list(project, opts?) -> [repository] | get(project, name); all(project, opts) iterates
---- @quickref c.artifacts:list(project, repo, opts?) -> [artifact] | get, tags, exists, latest; all(project, repo, opts) iterates
---- @quickref c.scan:trigger(project, repo, ref) -> true | vulnerabilities(project, repo, ref)
---- @quickref c.replication:policies() -> [policy] | executions(opts)
+--- @quickref M.client(url, opts?) -> c | token, or username and password
+--- @quickref c.system:health() -> health | of every part
+--- @quickref c.system:info() -> info | version and settings
+--- @quickref c.system:is_healthy() -> bool | whether every part is
+--- @quickref c.system:statistics() -> statistics | how many there are
+--- @quickref c.projects:list(opts?) -> [project] | every one
+--- @quickref c.projects:all(opts?) -> iterator | every one, page by page
+--- @quickref c.projects:get(name) -> project|nil | one of them
+--- @quickref c.repositories:list(project, opts?) -> [repository] | every one
+--- @quickref c.repositories:all(project, opts?) -> iterator | every one, page by page
+--- @quickref c.repositories:get(project, name) -> repository|nil | one of them
+--- @quickref c.artifacts:list(project, repo, opts?) -> [artifact] | every one
+--- @quickref c.artifacts:all(project, repo, opts?) -> iterator | every one, page by page
+--- @quickref c.artifacts:exists(project, repo, tag) -> bool | whether it is there
+--- @quickref c.artifacts:get(project, repo, ref) -> artifact|nil | by tag or digest
+--- @quickref c.artifacts:latest(project, repo) -> artifact|nil | pushed last
+--- @quickref c.artifacts:tags(project, repo, ref) -> [tag] | of an artifact
+--- @quickref c.scan:trigger(project, repo, ref) -> true | begins a scan
+--- @quickref c.scan:vulnerabilities(project, repo, ref) -> {total, fixable, critical, high, medium, low, negligible}|nil | what the last scan found
+--- @quickref c.replication:policies() -> [policy] | every one
+--- @quickref c.replication:executions(opts?) -> [execution] | opts.policy_id
 local service = require("assay.client")
 local M = {}
 

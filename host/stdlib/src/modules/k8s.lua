@@ -3,18 +3,34 @@
 --- @category kubernetes
 --- @keywords kubernetes, k8s, pods, deployments, secrets, configmaps, logs, events
 --- @env KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
---- @quickref M.resources:get(ns, kind, name, opts?) -> object|nil | list, create, update, patch, apply, delete, exists
---- @quickref M.resources:is_ready(ns, kind, name, opts?) -> bool | wait_ready(ns, kind, name, seconds, opts)
+--- @quickref M.resources:get(ns, kind, name, opts?) -> object|nil | one of them
+--- @quickref M.resources:is_ready(ns, kind, name, opts?) -> bool | its condition Ready
+--- @quickref M.resources:all(ns, kind, opts?) -> iterator | every one, page by page
+--- @quickref M.resources:apply(ns, kind, name, body, opts?) -> object | on the server; field_manager, force
+--- @quickref M.resources:create(ns, kind, body, opts?) -> object | makes one
+--- @quickref M.resources:delete(ns, kind, name, opts?) -> value | removes it
+--- @quickref M.resources:exists(ns, kind, name, opts?) -> bool | whether it is there
+--- @quickref M.resources:list(ns, kind, opts?) -> {items} | label_selector, field_selector, limit
+--- @quickref M.resources:patch(ns, kind, name, body, opts?) -> object | a merge patch, or opts.content_type
+--- @quickref M.resources:update(ns, kind, name, body, opts?) -> object | changes one
+--- @quickref M.resources:wait_ready(ns, kind, name, seconds?, opts?) -> true | asks every 2 s, for 60 s
 --- @quickref M.secrets:get(ns, name, opts?) -> {key = text} | decoded
 --- @quickref M.configmaps:get(ns, name, opts?) -> {key = text} | data
---- @quickref M.pods:list(ns, opts?) -> {items} | status(ns), logs(ns, pod, opts)
+--- @quickref M.pods:list(ns, opts?) -> {items} | every one
+--- @quickref M.pods:logs(ns, pod, opts?) -> string | tail, container, previous, since
+--- @quickref M.pods:status(ns, opts?) -> {running, pending, succeeded, failed, unknown, total} | how many are
 --- @quickref M.services:endpoints(ns, name, opts?) -> [ip] | addresses
 --- @quickref M.deployments:rollout_status(ns, name, opts?) -> {desired, updated, ready, available, complete} | progress
 --- @quickref M.nodes:status(opts?) -> [{name, ready, roles, capacity, allocatable}] | every node
 --- @quickref M.namespaces:exists(name, opts?) -> bool | whether it is there
---- @quickref M.events:list(ns, opts?) -> {items} | for_resource(ns, kind, name)
+--- @quickref M.events:list(ns, opts?) -> {items} | every one
+--- @quickref M.events:for_resource(ns, kind, name, opts?) -> {items} | of one object
 --- @quickref M.register_crd(kind, group, version, plural, cluster_scoped?) -> nil | makes a kind known
 --- @quickref M.get(path, opts?) -> value | post, put, patch, delete: any path of the API
+--- @quickref M.delete(path, opts?) -> value | any path of the API
+--- @quickref M.patch(path, body, opts?) -> value | opts.content_type
+--- @quickref M.post(path, body, opts?) -> value | any path of the API
+--- @quickref M.put(path, body, opts?) -> value | any path of the API
 local service = require("assay.client")
 local M = {}
 

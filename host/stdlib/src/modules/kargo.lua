@@ -2,6 +2,7 @@
 --- @description Kargo: stages, freight, promotions, warehouses and projects.
 --- @category kubernetes
 --- @keywords kargo, gitops, promotion, stages, freight, warehouses, kubernetes
+--- @quickref M.client(url, token, opts?) -> c | a token of the cluster
 --- @quickref c.stages:list(project) -> [stage] | a project is a namespace
 --- @quickref c.stages:all(project) -> iterator | page by page
 --- @quickref c.stages:get(project, name) -> stage | raises where it is not there

@@ -2,6 +2,7 @@
 --- @description Loki: sends log lines, and queries them with LogQL.
 --- @category monitoring
 --- @keywords loki, logs, logql, labels, monitoring
+--- @quickref M.client(url, opts?) -> c | tenant, token, or username and password
 --- @quickref c.logs:push(labels, entries) -> true | entries are texts, or {nanoseconds, text}
 --- @quickref c.queries:instant(logql, opts?) -> [stream|sample] | limit, time, direction
 --- @quickref c.queries:range(logql, opts?) -> [stream|series] | start, end_time, limit, step, direction
@@ -10,6 +11,7 @@
 --- @quickref c.series:list(selectors, opts?) -> [labels] | series that match
 --- @quickref c.health:ready() -> bool | whether it takes requests
 --- @quickref c.health:metrics() -> string | its own metrics
+--- @quickref M.selector(labels) -> string | {app="x"} of a table, sorted
 local service = require("assay.client")
 local M = {}
 

@@ -2,5 +2,6 @@
 --- @description OpenBao: the same as assay.vault, whose API it has.
 --- @category security
 --- @keywords openbao, vault, secrets, kv, policies, transit, pki, tokens
---- @quickref M.client(url, token) -> client | as assay.vault
+--- @same assay.vault
+--- @quickref M.client(url, token, opts?) -> c | as assay.vault
 return require("assay.vault")

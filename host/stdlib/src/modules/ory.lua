@@ -3,10 +3,10 @@
 --- @category security
 --- @keywords ory, kratos, hydra, keto, rbac, identity, permissions, oauth2
 --- @quickref M.connect(opts) -> {kratos, hydra, keto} | kratos_public, kratos_admin, hydra_public, hydra_admin, keto_read, keto_write
---- @quickref M.kratos.client(opts) -> c | assay.ory.kratos
---- @quickref M.hydra.client(opts) -> c | assay.ory.hydra
---- @quickref M.keto.client(read_url, opts?) -> c | assay.ory.keto
---- @quickref M.rbac.policy(opts) -> policy | assay.ory.rbac
+--- @quickref M.kratos.client(opts) -> assay.ory.kratos.c | assay.ory.kratos
+--- @quickref M.hydra.client(opts) -> assay.ory.hydra.c | assay.ory.hydra
+--- @quickref M.keto.client(read_url, opts?) -> assay.ory.keto.c | assay.ory.keto
+--- @quickref M.rbac.policy(opts) -> assay.ory.rbac.p | assay.ory.rbac
 local PARTS <const> = { kratos = true, hydra = true, keto = true, rbac = true }
 
 -- A part is loaded when it is first used.

@@ -2,6 +2,7 @@
 --- @description Prometheus: queries, alerts, targets, rules, labels and series.
 --- @category monitoring
 --- @keywords prometheus, promql, metrics, monitoring, alerts, targets, rules, labels
+--- @quickref M.client(url, opts?) -> c | token, or username and password
 --- @quickref c.queries:instant(promql) -> number|[{metric, value}] | one value, or a list of samples
 --- @quickref c.queries:range(promql, start, end, step) -> [{metric, values}] | values over time
 --- @quickref c.alerts:list() -> [alert] | alerts that are pending or firing

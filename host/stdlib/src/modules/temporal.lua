@@ -2,6 +2,7 @@
 --- @description Temporal: workflows, their history, signals, schedules, task queues and namespaces.
 --- @category workflow
 --- @keywords temporal, workflows, durable, signals, schedules, queues
+--- @quickref M.client(url, opts?) -> c | token, or username and password
 --- @quickref c.system:info() -> info | version and capabilities
 --- @quickref c.system:health() -> bool | whether it answers
 --- @quickref c.namespaces:list(opts?) -> {namespaces, next_page_token} | a page; opts.page_size

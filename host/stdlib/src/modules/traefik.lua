@@ -2,13 +2,24 @@
 --- @description Traefik: entry points, routers, services and middlewares.
 --- @category networking
 --- @keywords traefik, proxy, routers, services, middlewares, ingress
---- @quickref c.info:overview() -> overview | also version() and rawdata()
---- @quickref c.entrypoints:list() -> [entrypoint] | get(name)
---- @quickref c.routers:list() -> [router] | get(name), is_enabled(name), has_tls(name)
+--- @quickref M.client(url, opts?) -> c | token, or username and password
+--- @quickref c.info:overview() -> overview | of routers and services
+--- @quickref c.info:rawdata() -> data | everything
+--- @quickref c.info:version() -> version | of the server
+--- @quickref c.entrypoints:list() -> [entrypoint] | every one
+--- @quickref c.entrypoints:get(name) -> entrypoint|nil | one of them
+--- @quickref c.routers:list() -> [router] | every one
 --- @quickref c.routers:healthy() -> enabled, others | two numbers
---- @quickref c.services:list() -> [service] | get(name), server_count(name)
---- @quickref c.middlewares:list() -> [middleware] | get(name)
---- @quickref c.tcp:routers() -> [router] | services()
+--- @quickref c.routers:get(name) -> router|nil | one of them
+--- @quickref c.routers:has_tls(name) -> bool | whether it has TLS
+--- @quickref c.routers:is_enabled(name) -> bool | whether it is enabled
+--- @quickref c.services:list() -> [service] | every one
+--- @quickref c.services:get(name) -> service|nil | one of them
+--- @quickref c.services:server_count(name) -> number | of its servers
+--- @quickref c.middlewares:list() -> [middleware] | every one
+--- @quickref c.middlewares:get(name) -> middleware|nil | one of them
+--- @quickref c.tcp:routers() -> [router] | of TCP
+--- @quickref c.tcp:services() -> [service] | of TCP
 local service = require("assay.client")
 local M = {}
 

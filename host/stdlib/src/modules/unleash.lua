@@ -2,13 +2,32 @@
 --- @description Unleash: projects, environments, feature toggles, strategies and tokens.
 --- @category development
 --- @keywords unleash, feature flags, toggles, strategies, tokens
---- @quickref c.health:check() -> health | also c:health()
---- @quickref c.projects:list() -> [project] | get, create, update, delete
---- @quickref c.environments:list() -> [environment] | enable(project, env), disable(project, env)
---- @quickref c.features:list(project) -> [feature] | get, create, update, archive, toggle_on, toggle_off
---- @quickref c.strategies:list(project, feature, env) -> [strategy] | add(project, feature, env, strategy)
---- @quickref c.tokens:list() -> [token] | create(token), delete(secret)
---- @quickref M.ensure_project(c, id, opts?) -> project | also ensure_environment, ensure_token, wait
+--- @quickref M.client(url, opts?) -> c | token
+--- @quickref c.health:check() -> health | of the server
+--- @quickref c.projects:list() -> [project] | every one
+--- @quickref c.projects:create(project) -> project | makes one
+--- @quickref c.projects:delete(id) -> true | removes one
+--- @quickref c.projects:get(id) -> project|nil | one of them
+--- @quickref c.projects:update(id, project) -> project | changes one
+--- @quickref c.environments:list() -> [environment] | every one
+--- @quickref c.environments:disable(project, env) -> true | of a project
+--- @quickref c.environments:enable(project, env) -> true | of a project
+--- @quickref c.features:list(project) -> [feature] | every one
+--- @quickref c.features:archive(project, name) -> true | archives it
+--- @quickref c.features:create(project, fields) -> feature | makes one
+--- @quickref c.features:get(project, name) -> feature|nil | one of them
+--- @quickref c.features:toggle_off(project, name, env) -> true | off in an environment
+--- @quickref c.features:toggle_on(project, name, env) -> true | on in an environment
+--- @quickref c.features:update(project, name, fields) -> feature | changes one
+--- @quickref c.strategies:list(project, feature, env) -> [strategy] | every one
+--- @quickref c.strategies:add(project, name, env, strategy) -> strategy | adds one
+--- @quickref c.tokens:list() -> [token] | every one
+--- @quickref c.tokens:create(token) -> token | makes one
+--- @quickref c.tokens:delete(secret) -> true | removes one
+--- @quickref M.ensure_project(c, id, opts?) -> project | finds it or makes it
+--- @quickref M.ensure_environment(c, project, env) -> true | also where it is on
+--- @quickref M.ensure_token(c, wanted) -> token | finds it by its name, or makes it
+--- @quickref M.wait(url, opts?) -> true | timeout, interval
 local service = require("assay.client")
 local M = {}
 

@@ -2,16 +2,50 @@
 --- @description HashiCorp Vault and OpenBao: secrets, policies, authentication, engines, tokens, transit and PKI.
 --- @category security
 --- @keywords vault, openbao, secrets, kv, policies, transit, pki, tokens
---- @quickref c:read(path) -> data|nil | also write(path, t), delete(path), list(path)
---- @quickref c.kv:get(mount, key) -> {data, metadata}|nil | also put, delete, list, metadata
---- @quickref c.sys:health() -> status | also seal_status(), is_sealed(), is_initialized()
---- @quickref c.policies:get(name) -> policy|nil | also create(name, hcl), delete(name), list()
---- @quickref c.auth:methods() -> methods | also enable, disable, config, create_role, get_role, list_roles
---- @quickref c.engines:list() -> engines | also enable, disable, tune
---- @quickref c.token:create(opts) -> auth | also lookup, lookup_self, revoke, revoke_self
---- @quickref c.transit:encrypt(key, text) -> ciphertext | also decrypt, create_key, list_keys
---- @quickref c.pki:issue(mount, role, opts) -> data | also ca_cert(mount), create_role(mount, role, opts)
+--- @quickref M.client(url, token, opts?) -> c | a token
+--- @quickref c:read(path) -> data|nil | at any path
+--- @quickref c:write(path, fields) -> answer|nil | at any path
+--- @quickref c:delete(path) -> true | at any path
+--- @quickref c:list(path) -> [string] | keys below it
+--- @quickref c.kv:get(mount, key) -> {data, metadata}|nil | one of them
+--- @quickref c.kv:delete(mount, key) -> true | its newest version
+--- @quickref c.kv:list(mount, prefix?) -> [string] | keys below a prefix
+--- @quickref c.kv:metadata(mount, key) -> metadata|nil | versions of a key
+--- @quickref c.kv:put(mount, key, fields) -> metadata | a new version
+--- @quickref c.sys:health() -> status | of the server, whatever it is
+--- @quickref c.sys:is_initialized() -> bool | whether it is set up
+--- @quickref c.sys:is_sealed() -> bool | whether it is sealed
+--- @quickref c.sys:seal_status() -> status | of the seal
+--- @quickref c.policies:get(name) -> policy|nil | one of them
+--- @quickref c.policies:create(name, hcl) -> true | or changes it
+--- @quickref c.policies:delete(name) -> true | removes one
+--- @quickref c.policies:list() -> [string] | names
+--- @quickref c.auth:methods() -> methods | of logging in
+--- @quickref c.auth:config(path, fields) -> true | of a method
+--- @quickref c.auth:create_role(path, role, fields) -> true | of a method
+--- @quickref c.auth:disable(path) -> true | ends a method
+--- @quickref c.auth:enable(path, kind, opts?) -> true | description, config
+--- @quickref c.auth:get_role(path, role) -> role|nil | one of them
+--- @quickref c.auth:list_roles(path) -> [string] | of a method
+--- @quickref c.engines:list() -> engines | every one
+--- @quickref c.engines:disable(path) -> true | with all that it holds
+--- @quickref c.engines:enable(path, kind, opts?) -> true | description, config, options
+--- @quickref c.engines:tune(path, fields) -> true | changes its settings
+--- @quickref c.token:create(opts) -> auth | makes one
+--- @quickref c.token:lookup(token) -> data | what a token is
+--- @quickref c.token:lookup_self() -> data | what its own token is
+--- @quickref c.token:revoke(token) -> true | ends a token
+--- @quickref c.token:revoke_self() -> true | ends its own token
+--- @quickref c.transit:encrypt(key, text) -> ciphertext | of any bytes
+--- @quickref c.transit:create_key(key, fields?) -> true | or leaves it
+--- @quickref c.transit:decrypt(key, ciphertext) -> string | any bytes
+--- @quickref c.transit:list_keys() -> [string] | names
+--- @quickref c.pki:issue(mount, role, opts) -> data | a certificate with its key
+--- @quickref c.pki:ca_cert(mount?) -> string | as PEM
+--- @quickref c.pki:create_role(mount, role, fields) -> true | for certificates
 --- @quickref M.wait(url, opts?) -> true | until it answers; timeout, interval
+--- @quickref M.assert_secret(c, ...) -> data | mount (secrets), path, keys that must be there
+--- @quickref M.ensure_credentials(c, ...) -> data | mount (secrets), path, key, function that makes them
 local service = require("assay.client")
 local M = {}
 

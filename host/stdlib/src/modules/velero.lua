@@ -2,11 +2,30 @@
 --- @description Velero: backups, restores, schedules and storage locations.
 --- @category kubernetes
 --- @keywords velero, backups, restores, schedules, kubernetes
---- @quickref c.backups:status(name) -> {phase, started, completed, expiration, errors, warnings, items_backed_up, items_total} | list, get, is_completed, is_failed, latest
---- @quickref c.restores:status(name) -> {phase, started, completed, errors, warnings} | list, get, is_completed
---- @quickref c.schedules:status(name) -> {phase, last_backup, validation_errors} | list, get, is_enabled, all_enabled
---- @quickref c.storage_locations:is_available(name) -> bool | list, get, all_available
---- @quickref c.volume_snapshots:list() -> [location] | get; also c.repositories
+--- @quickref M.client(url, token, namespace?, opts?) -> c | namespace velero
+--- @quickref c.backups:status(name) -> {phase, started, completed, expiration, errors, warnings, items_backed_up, items_total} | how it is
+--- @quickref c.backups:get(name) -> backup|nil | one of them
+--- @quickref c.backups:is_completed(name) -> bool | phase Completed
+--- @quickref c.backups:is_failed(name) -> bool | phase Failed or PartiallyFailed
+--- @quickref c.backups:latest(schedule) -> backup|nil | the newest one
+--- @quickref c.backups:list(opts?) -> [backup] | every one
+--- @quickref c.restores:status(name) -> {phase, started, completed, errors, warnings} | how it is
+--- @quickref c.restores:get(name) -> restore|nil | one of them
+--- @quickref c.restores:is_completed(name) -> bool | phase Completed
+--- @quickref c.restores:list(opts?) -> [restore] | every one
+--- @quickref c.schedules:status(name) -> {phase, last_backup, validation_errors} | how it is
+--- @quickref c.schedules:all_enabled() -> {enabled, disabled, total, disabled_names} | how many are
+--- @quickref c.schedules:get(name) -> schedule|nil | one of them
+--- @quickref c.schedules:is_enabled(name) -> bool | whether it is enabled
+--- @quickref c.schedules:list(opts?) -> [schedule] | every one
+--- @quickref c.storage_locations:is_available(name) -> bool | phase Available
+--- @quickref c.storage_locations:all_available() -> {available, unavailable, total, unavailable_names} | how many are
+--- @quickref c.storage_locations:get(name) -> location|nil | one of them
+--- @quickref c.storage_locations:list(opts?) -> [location] | every one
+--- @quickref c.volume_snapshots:list() -> [location] | every one
+--- @quickref c.volume_snapshots:get(name) -> location|nil | one of them
+--- @quickref c.repositories:get(name) -> repository|nil | one of them
+--- @quickref c.repositories:list(opts?) -> [repository] | every one
 local service = require("assay.client")
 local crd = require("assay.crd")
 local M = {}

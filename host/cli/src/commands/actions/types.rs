@@ -18,7 +18,11 @@ fn written(context: &ActionsContext<'_>, into: &Path) -> Result<u8, Ended> {
     let (settings, folder) = context.settings()?;
     let written = context.wait(async {
         let runtime = settings.runtime(2)?;
-        types::write(&runtime, &folder, &settings.limits, into).await
+        #[cfg(feature = "stdlib")]
+        let modules = kael_stdlib::module_types();
+        #[cfg(not(feature = "stdlib"))]
+        let modules = Vec::new();
+        types::write(&runtime, &folder, &settings.limits, into, &modules).await
     })?;
     let written = written.map_err(|error| match &error {
         TypesError::Repo(error) => context.load_error(error),

@@ -10,7 +10,7 @@
 --- @quickref c.flows:create_registration(opts?) -> flow | the same
 --- @quickref c.flows:create_recovery(opts?) -> flow | the same
 --- @quickref c.flows:create_settings(cookie, opts?) -> flow | of who is logged in
---- @quickref c.flows:get_login(id, cookie?) -> flow | also get_registration, get_recovery, get_settings
+--- @quickref c.flows:get_login(id, cookie?) -> flow | as it is now
 --- @quickref c.flows:get_registration(id, cookie?) -> flow | as it is now
 --- @quickref c.flows:get_recovery(id, cookie?) -> flow | as it is now
 --- @quickref c.flows:get_settings(id, cookie?) -> flow | as it is now
