@@ -15,9 +15,9 @@ use crate::auth::Authority;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::flights::Flights;
-use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::otlp::Exporter;
+use crate::places::Places;
 use crate::roles::Roles;
 use crate::runner::Runner;
 use crate::tables::tenants::TenantRow;
@@ -40,7 +40,7 @@ pub(crate) struct App {
     /// What is being sent to subscriptions.
     pub(crate) deliveries: Arc<Flights>,
     /// Bounds replays and dry runs, which have no place in the queue.
-    pub(crate) looks: Looks,
+    pub(crate) places: Places,
     pub(crate) tenants: Tenants,
     pub(crate) authority: Authority,
     pub(crate) metrics: Metrics,

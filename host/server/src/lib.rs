@@ -34,6 +34,7 @@ mod opened;
 mod origin;
 mod otlp;
 mod peers;
+mod places;
 mod problem;
 mod retention;
 mod role;

@@ -26,10 +26,10 @@ use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
-use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::opened;
 use crate::otlp::{Collector, Exporter};
+use crate::places::Places;
 use crate::problem::Problem;
 use crate::retention;
 use crate::roles::Roles;
@@ -279,7 +279,7 @@ async fn open(
         runner: Runner::new(config.slots),
         schedules: Notify::new(),
         deliveries: Arc::default(),
-        looks: Looks::default(),
+        places: Places::default(),
         tenants: Tenants::default(),
         authority: Authority::new(config.rate),
         metrics: Metrics::new(),
