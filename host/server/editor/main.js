@@ -82,7 +82,8 @@ function mount(field) {
   const keys = document.createElement("p");
   keys.id = "editor-keys";
   keys.className = "soft keys";
-  keys.textContent = "Ctrl+Enter runs, Ctrl+Shift+Enter is a dry run, Ctrl+S stores, Ctrl+Space completes; Escape, then Tab leaves the editor.";
+  const stores = form.querySelector("[data-store]") ? " Ctrl+S stores," : "";
+  keys.textContent = `Ctrl+Enter runs, Ctrl+Shift+Enter is a dry run,${stores} Ctrl+Space completes; Escape, then Tab leaves the editor.`;
   host.after(keys);
   field.hidden = true;
   document.querySelector("[data-plain]")?.remove();

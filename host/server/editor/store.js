@@ -63,13 +63,24 @@ export class Store {
       this.version = this.shown = value.version;
       this.form.elements.version.value = value.version;
       this.button.textContent = `Store as version ${value.version + 1}`;
-      for (const place of document.querySelectorAll("[data-shown-version]")) place.textContent = value.version;
       this.changed();
+      await this.refresh();
       this.say("", `Stored as version ${value.version}.`);
     } else if (status === 412 && this.name) {
       await this.conflict(path);
     } else {
       this.say("bad", told(value));
+    }
+  }
+
+  // The parts of the page that tell of versions, as they are now.
+  async refresh() {
+    const answer = await fetch(location.pathname).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of ["shown", "versions"]) {
+      const part = fresh.getElementById(id);
+      if (part) document.getElementById(id)?.replaceWith(document.adoptNode(part));
     }
   }
 

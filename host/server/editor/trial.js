@@ -34,6 +34,7 @@ export class Trial {
     this.events?.close();
     this.calls.clear();
     this.badge = make("span", "badge queued", title);
+    this.badge.setAttribute("role", "status");
     this.actions = make("span", "row tight");
     this.log = make("pre", "log");
     Object.assign(this.log, { tabIndex: 0 });

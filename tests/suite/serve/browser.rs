@@ -108,7 +108,7 @@ impl Browser {
         let mut browser = Self::start();
         let code = server.code(token);
         browser.open(&format!("http://{}/login?code={code}", server.address));
-        // The button has the focus.
+        browser.eval("document.querySelector('main button').focus()");
         browser.press("Enter", "");
         browser.until("location.pathname === '/runs' && document.readyState === 'complete'");
         browser

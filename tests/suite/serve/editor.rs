@@ -125,6 +125,7 @@ fn a_version_is_stored_and_no_version_of_another_person_is_lost() {
         browser.eval("document.getElementById('unstored').hidden"),
         true
     );
+    browser.until("document.querySelectorAll('#versions tbody tr').length === 2");
     assert_eq!(browser.complaints, [""; 0]);
     // Another person stores a version meanwhile.
     server.store("nightly", "print('theirs')");
@@ -276,6 +277,18 @@ fn only_pages_with_a_script_load_the_editor() {
         let body = page.get(path).is(200).body;
         assert_eq!(body.contains("/assets/editor.js"), loads, "{path}");
     }
+    // A browser that has it is not sent it again.
+    let editor = server.send("GET", "/assets/editor.js", &[], "").is(200);
+    let tag = editor.header("etag").expect("a tag");
+    let again = server.send("GET", "/assets/editor.js", &[("If-None-Match", tag)], "");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let other = server.send(
+        "GET",
+        "/assets/editor.js",
+        &[("If-None-Match", "\"x\"")],
+        "",
+    );
+    assert!(other.is(200).body == editor.body);
     let licences = server
         .send("GET", "/assets/editor.licenses.txt", &[], "")
         .is(200)

@@ -257,3 +257,45 @@ fn a_slider_goes_through_the_journal_of_a_run() {
         .get(&format!("/runs/{run}/journal?at=1"))
         .is(404);
 }
+
+#[test]
+fn the_page_of_a_run_follows_it_to_its_end() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = Server::owning(Kael::new());
+    let script = "print('before') print(wait_for('go', { timeout = '2d' }).by)";
+    let run = server.post(
+        "/v1/runs",
+        &json!({ "script": script, "name": "waits.lua" }),
+    );
+    let run = run.is(202).json()["id"].as_str().expect("an id").to_owned();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.open(&format!("http://{}/runs/{run}", server.address));
+    browser.until("document.querySelector('.head .badge').textContent === 'waiting'");
+    browser.until("document.getElementById('log').textContent === 'before\\n'");
+    browser.until("document.getElementById('facts').innerText.includes('the signal `go`')");
+    browser.until("document.getElementById('facts').innerText.includes('Until')");
+    server
+        .post(
+            &format!("/v1/runs/{run}/signals/go"),
+            &json!({ "payload": { "by": "ann" } }),
+        )
+        .is(202);
+    browser.until("document.querySelector('.head .badge').textContent === 'succeeded'");
+    browser.until("document.getElementById('log').textContent === 'before\\nann\\n'");
+    // The slider reaches to the end that the journal has now.
+    let last = server
+        .get(&format!("/v1/runs/{run}/at/last"))
+        .is(200)
+        .json();
+    browser.until(&format!(
+        "document.querySelector('#at')?.max === '{}'",
+        last["last"]
+    ));
+    browser.eval("document.querySelector('#at').focus()");
+    browser.press("Home", "");
+    browser
+        .until("document.querySelector('#moment .entry')?.innerText.includes('waits.lua begins')");
+    assert_eq!(browser.complaints, [""; 0]);
+}

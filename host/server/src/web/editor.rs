@@ -28,7 +28,7 @@ pub(super) fn buttons() -> Markup {
 pub(super) fn beside() -> Markup {
     html! {
         div id="said" role="status" hidden {}
-        section id="trial" aria-label="Trial" aria-live="polite" hidden {}
+        section id="trial" aria-label="Trial" hidden {}
         script src="/assets/editor.js" defer {}
     }
 }

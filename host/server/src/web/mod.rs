@@ -12,6 +12,7 @@ mod audit;
 mod catalog;
 mod chart;
 mod editor;
+mod excerpt;
 mod hooks;
 mod layout;
 mod moment;
@@ -23,6 +24,7 @@ mod secrets;
 mod sign_in;
 mod submit;
 mod tenants;
+mod timeline;
 mod tokens;
 
 use std::sync::Arc;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access::{Page, Visitor};
+use super::excerpt::{excerpt, line_in};
 use super::layout::{self, time};
-use super::run::{excerpt, line_in};
 use crate::api::moment::{Moment, last, moment};
 use crate::api::runs::{find_whole, text_of};
 use crate::tables::runs::RunRow;
@@ -44,15 +44,13 @@ pub(super) async fn section(
     visitor: &Visitor,
     run: &RunRow,
 ) -> Result<Markup, super::access::PageError> {
-    let Some(last) = last(&visitor.app, run).await? else {
-        return Ok(html! {});
-    };
+    let last = last(&visitor.app, run).await?;
     Ok(html! {
-        section id="journal" aria-label="Journal" {
+        section id="journal" aria-label="Journal" { @if let Some(last) = last {
             h2 { "Journal" small { (last + 1) " entries" } }
             (slider(run, last, last))
             div id="moment" { p class="soft hint" { "The slider goes through the run: where its script was, its variables, and what it had printed." } }
-        }
+        } }
     })
 }
 

@@ -3,13 +3,16 @@
 
 const busy = new Set(["queued", "running", "waiting", "parked"]);
 
-async function part(url, target) {
+// Parts of a page as they are now.
+async function renew(url, ...targets) {
   const answer = await fetch(url, { headers: { "X-Kael-Part": "1" } });
-  if (!answer.ok) return null;
-  const text = await answer.text();
-  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(target.id);
-  if (fresh) target.replaceWith(document.adoptNode(fresh));
-  return fresh;
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const target of targets) {
+    const fresh = page.getElementById(target.id);
+    if (fresh) target.replaceWith(document.adoptNode(fresh));
+    for (const form of fresh?.querySelectorAll("[data-slider]") ?? []) slide(form);
+  }
 }
 
 // The list of runs: looked at again while the page is seen.
@@ -18,7 +21,7 @@ function list() {
     const table = document.getElementById("runs");
     if (!table) return;
     const focused = table.contains(document.activeElement) && document.activeElement !== document.body;
-    if (!document.hidden && !focused) await part(location.href, table).catch(() => null);
+    if (!document.hidden && !focused) await renew(location.href, table).catch(() => null);
     setTimeout(look, 2000);
   };
   setTimeout(look, 2000);
@@ -33,8 +36,11 @@ function follow(page) {
   const refresh = () => {
     wanted ??= setTimeout(async () => {
       wanted = null;
-      const facts = document.getElementById("facts");
-      if (facts) await part(location.href, facts).catch(() => null);
+      const journal = document.getElementById("journal");
+      // Who looks at an entry goes on doing so.
+      const looks = journal?.contains(document.activeElement) || journal?.querySelector(".entry");
+      const parts = [document.getElementById("facts"), looks ? null : journal];
+      await renew(location.href, ...parts.filter(Boolean)).catch(() => null);
     }, 250);
   };
   events.addEventListener("output", (event) => {

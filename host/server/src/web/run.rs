@@ -9,13 +9,15 @@ use serde_json::Value;
 
 use super::access::{Csrf, Page, Visitor};
 use super::approvals::card;
+use super::excerpt::error_card;
 use super::layout::{self, badge, bytes, time, took};
 use super::moment;
+use super::timeline::timeline;
 use crate::api::approvals::{Approval, open};
 use crate::api::calls::calls_of;
 use crate::api::cancel::cancel_run;
 use crate::api::runs::{find, is_whole, removed, text_of};
-use crate::api::types::{Run, RunError};
+use crate::api::types::Run;
 use crate::api::waits::resume_run;
 use crate::event::{Event, Kind};
 use crate::role::Role;
@@ -23,11 +25,8 @@ use crate::tables::events;
 
 /// Bytes of output that the page begins with.
 const MAX_OUTPUT: usize = 1 << 20;
-/// Calls and report items of one page.
-const MAX_CALLS: usize = 200;
+/// Report items of one page.
 const MAX_ITEMS: i64 = 50;
-/// Lines around the place of an error.
-const AROUND: usize = 3;
 
 pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
     let row = find(&visitor.app, &visitor.scope, &id).await?;
@@ -38,14 +37,17 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
     let source = String::from_utf8_lossy(&source).into_owned();
     let id = row.id;
     // The output up to one event: the script goes on behind it.
-    let (last, output, items) = visitor
+    let (last, newest, output, items) = visitor
         .app
         .store
         .read(move |tx| {
             let last = events::last(tx, &id)?;
+            let newest = last.map_or(Ok(Vec::new()), |(seq, _)| {
+                events::after(tx, &id, seq - 1, 1)
+            })?;
             let output = events::output(tx, &id, 0, 64)?;
             let items = events::of_kind(tx, &id, Kind::Report, MAX_ITEMS)?;
-            Ok((last, output, items))
+            Ok((last, newest, output, items))
         })
         .await?;
     let mut text = Vec::new();
@@ -59,6 +61,11 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         .iter()
         .filter_map(|call| serde_json::from_str(call).ok())
         .collect();
+    // The newest event of a run that waits says until when.
+    let newest = newest
+        .first()
+        .map(|event| serde_json::from_slice::<Value>(&event.body));
+    let until = newest.and_then(|event| Some(event.ok()?["until"].as_str()?.to_owned()));
     let asked = open(&visitor.app, &visitor.scope, Some(row.id)).await?;
     let is_whole = is_whole(&visitor.app, &row).await?;
     let journal = if is_whole {
@@ -69,7 +76,7 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
     let after = last.map_or_else(String::new, |(seq, offset)| format!("{seq}-{offset}"));
     let body = html! {
         div data-run=(run.id) data-state=(run.state) data-after=(after) {
-            (facts(&visitor, &run, &asked, (&calls, &items, &source)))
+            (facts(&visitor, &run, &asked, until.as_deref(), (&calls, &items, &source)))
             @if !is_whole { p class="card soft" id="removed" { (removed(&visitor.scope)) } }
             h2 { "Output" @if cut { small { "the beginning; " a href={ "/v1/runs/" (run.id) "/output" } { "all of it" } } } }
             div class="card" {
@@ -88,6 +95,7 @@ fn facts(
     visitor: &Visitor,
     run: &Run,
     asked: &[Approval],
+    until: Option<&str>,
     (calls, items, source): (&[Value], &[Event], &str),
 ) -> Markup {
     let is_over = run.ended.is_some();
@@ -117,7 +125,10 @@ fn facts(
                 (fact("Submitted", time(&run.created)))
                 (fact("By", html! { (run.submitter) " · " (run.origin) }))
                 @if let Some(status) = &run.status { (fact("Status", html! { (status) })) }
-                @if run.state == "waiting" { (fact("Waits for", html! { (run.reason.as_deref().unwrap_or("")) })) }
+                @if run.state == "waiting" {
+                    (fact("Waits for", html! { (run.reason.as_deref().unwrap_or("")) }))
+                    @if let Some(until) = until { (fact("Until", time(until))) }
+                }
                 @if let Some(parent) = &run.parent { (fact("Started by", html! { a class="mono" href={ "/runs/" (parent) } { (parent) } })) }
                 @if let Some(started) = &run.started { (fact("Started", time(started))) }
                 @if let Some(usage) = &run.usage {
@@ -144,104 +155,6 @@ fn fact(name: &str, value: Markup) -> Markup {
 /// One that needs more room.
 fn broad(name: &str, value: Markup) -> Markup {
     html! { div class="broad" { dt { (name) } dd { (value) } } }
-}
-
-fn error_card(run: &Run, error: &RunError, source: &str) -> Markup {
-    let places =
-        std::iter::once(error.message.as_str()).chain(error.traceback.iter().map(String::as_str));
-    let line = places.into_iter().find_map(|text| line_in(text, &run.name));
-    html! {
-        section class="card error" aria-label="Error" {
-            div class="what" { (error.message) }
-            @if !error.traceback.is_empty() || error.hint.is_some() {
-                div class="more" {
-                    @if !error.traceback.is_empty() {
-                        div class="mono" { @for frame in &error.traceback { div { (frame) } } }
-                    }
-                    @if let Some(hint) = &error.hint { div class="hint" { "Hint: " (hint) } }
-                }
-            }
-            @if let Some(line) = line { (excerpt(source, line)) }
-        }
-    }
-}
-
-/// The number of the line that a text names of a script. Lua leaves out the beginning of a long name.
-pub(super) fn line_in(text: &str, name: &str) -> Option<usize> {
-    let rest = match text.split_once(&format!("{name}:")) {
-        Some((_, rest)) => rest,
-        None => {
-            let (end, rest) = text.trim_start().strip_prefix("...")?.split_once(':')?;
-            (end.len() > 8 && name.ends_with(end)).then_some(rest)?
-        }
-    };
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok().filter(|line| *line > 0)
-}
-
-/// The lines around the place of an error.
-pub(super) fn excerpt(source: &str, at: usize) -> Markup {
-    let first = at.saturating_sub(AROUND + 1);
-    let lines = source.lines().enumerate().skip(first).take(2 * AROUND + 1);
-    html! {
-        pre class="code excerpt" {
-            @for (index, line) in lines {
-                b class=[(index + 1 == at).then_some("at")] { i { (index + 1) } (line) "\n" }
-            }
-        }
-    }
-}
-
-/// The calls, one a row, each with its place in the time of the run.
-fn timeline(calls: &[Value], run_waits: bool) -> Markup {
-    let micros = |call: &Value| {
-        call["started"]
-            .as_str()
-            .and_then(|text| crate::time::parse(text).ok())
-            .unwrap_or(0)
-    };
-    let first = calls.iter().map(&micros).min().unwrap_or(0);
-    let end =
-        |call: &Value| (micros(call) - first) as f64 / 1000.0 + call["ms"].as_f64().unwrap_or(0.0);
-    let whole = calls.iter().map(end).fold(1.0, f64::max);
-    let mut ordered: Vec<&Value> = calls.iter().collect();
-    ordered.sort_by_key(|call| call["call"].as_u64());
-    html! {
-        h2 { "Calls" small { (calls.len()) } }
-        div class="card scroll" {
-            table {
-                thead { tr { th { "Action" } th { "Outcome" } th class="wide" { "Time" } th class="num" { "Took" } } }
-                tbody {
-                    @for call in ordered.iter().take(MAX_CALLS) {
-                        @let outcome = call["outcome"].as_str();
-                        @let start = (micros(call) - first) as f64 / 1000.0;
-                        @let width = (call["ms"].as_f64().unwrap_or(whole - start) / whole * 1000.0).max(4.0);
-                        @let class = match outcome { None => "busy", Some("ok" | "journaled") => "", Some(_) => "bad" };
-                        tr {
-                            td {
-                                span class="name" { (call["action"].as_str().unwrap_or("")) }
-                                @if let Some(rule) = call["decision"]["rule"].as_str() { div class="sub" { (rule) } }
-                            }
-                            td { @match outcome {
-                                None if run_waits => { (badge("waiting", None)) },
-                                None => { (badge("running", None)) },
-                                Some("ok") => { span class="badge succeeded" { "ok" } },
-                                Some("journaled") => { span class="badge" title="The server died before it had written how the call ended; the journal of the run has it" { "journaled" } },
-                                Some(outcome) => { span class="badge failed" { (outcome) } },
-                            } }
-                            td class="wide" {
-                                svg class="line" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true" {
-                                    rect class=(class) x=(format!("{:.1}", start / whole * 1000.0)) y="3" width=(format!("{width:.1}")) height="8" rx="3" {}
-                                }
-                            }
-                            td class="num" { @match call["ms"].as_f64() { Some(ms) => { (took(ms)) }, None => { "–" } } }
-                        }
-                    }
-                }
-            }
-        }
-        @if calls.len() > MAX_CALLS { p class="soft" { "and " (calls.len() - MAX_CALLS) " more" } }
-    }
 }
 
 /// A table, or the points of a chart, that the run showed.
@@ -294,28 +207,4 @@ pub(super) async fn resume(
     let run = find(&visitor.app, &visitor.scope, &id).await?;
     resume_run(&visitor.app, &visitor.scope, &run, None).await?;
     Ok(Redirect::to(&format!("/runs/{}", run.id)).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_line_of_an_error_is_found_and_shown() {
-        assert_eq!(line_in("report.lua:12: no luck", "report.lua"), Some(12));
-        assert_eq!(
-            line_in("  report.lua:3: in function 'x'", "report.lua"),
-            Some(3)
-        );
-        assert_eq!(line_in("other.lua:3: x", "report.lua"), None);
-        assert_eq!(line_in("report.lua:x", "report.lua"), None);
-        let long = "the-report-of-all-that-was.lua";
-        assert_eq!(line_in("...of-all-that-was.lua:7: no", long), Some(7));
-        assert_eq!(line_in("...of-nothing-that-was.lua:7: no", long), None);
-        let shown = excerpt("a\nb\n<c>\nd\n", 3).into_string();
-        assert!(
-            shown.contains("<b class=\"at\"><i>3</i>&lt;c&gt;"),
-            "{shown}"
-        );
-    }
 }

@@ -177,7 +177,7 @@ fn page(
     let body = html! {
         div class="head" {
             h1 { (shown.name) }
-            span class="soft" { "version " span data-shown-version { (shown.version) } " by " (shown.by) ", " (time(&shown.at)) }
+            span class="soft" id="shown" { "version " (shown.version) " by " (shown.by) ", " (time(&shown.at)) }
             span class="badge queued" id="unstored" hidden { "not stored" }
             span class="grow" {}
             a class="button" href=(layout::address("/runs", &[("name", Some(&shown.name))])) { "Its runs" }
@@ -207,6 +207,7 @@ fn page(
         } @else {
             div class="card" { pre class="code" tabindex="0" aria-label="Script" { (script.script) } }
         }
+        div id="versions" {
         h2 { "Versions" small { (script.versions.len()) } }
         div class="card scroll" { table {
             thead { tr { th class="num" { "Version" } th { "By" } th { "Stored" } th class="wide" { "SHA-256" } } }
@@ -217,6 +218,7 @@ fn page(
                 td class="wide mono soft" { (version.digest.get(..16).unwrap_or(&version.digest)) }
             } } }
         } }
+        }
         @if role >= Role::Manager {
             form method="post" action={ (at) "/delete" } class="row" {
                 input type="hidden" name="csrf" value=(visitor.csrf());
