@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kael_tests::{Kael, project};
+use kael_tests::{Kael, Need, needs, project};
 
+use super::browser::Browser;
 use super::{PATIENCE, Server};
 
 /// A piece of the page: a file with its path, or commands with what they print.
@@ -55,19 +56,118 @@ fn is_like(wanted: &str, line: &str) -> bool {
     rest.is_empty() || last == Some("")
 }
 
+/// The text of the page.
+fn page() -> String {
+    std::fs::read_to_string(project("docs/quickstart-server.md")).expect("the page")
+}
+
+/// A folder with the files of the page.
+fn folder(pieces: &[Piece]) -> Kael {
+    pieces
+        .iter()
+        .fold(Kael::new(), |session, piece| match piece {
+            Piece::File(path, content) if path.ends_with(".sh") => session.program(path, content),
+            Piece::File(path, content) => session.file(path, content),
+            Piece::Commands(_) => session,
+        })
+}
+
+/// The steps in the browser, each with the words of the page that it follows.
+#[test]
+fn the_browser_leads_to_a_scheduled_approved_and_recorded_run() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let text = page();
+    let (_, steps) = text.split_once("## In the browser").expect("the steps");
+    let steps = steps.split_whitespace().collect::<Vec<_>>().join(" ");
+    let says = |words: &str| assert!(steps.contains(words), "the page does not say: {words}");
+    let pieces = pieces(&text);
+    let script = pieces.iter().find_map(|piece| match piece {
+        Piece::File(path, content) if path == "nightly.lua" => Some(content.clone()),
+        _ => None,
+    });
+    let session = folder(&pieces);
+    let server = Server::spawn(&session, &["--actions", "actions"]);
+    let mut browser = Browser::start();
+    browser.open(server.started["sign_in"].as_str().expect("a link"));
+    browser.eval("document.querySelector('main button').focus()");
+    browser.press("Enter", "");
+    browser.until("location.pathname === '/runs'");
+    let follow = |browser: &mut Browser, name: &str| {
+        browser.eval(&format!("[...document.querySelectorAll('nav a')].find((one) => one.textContent === '{name}').click()"));
+        browser.until(&format!("document.querySelector('h1')?.textContent === '{name}' && document.readyState === 'complete'"));
+    };
+    let write = |browser: &mut Browser, field: &str, text: &str| {
+        browser.eval(&format!("document.getElementById('{field}').select()"));
+        browser.types(text);
+    };
+    says("1. *Scripts*: write the name `nightly`, and the script into the editor");
+    follow(&mut browser, "Scripts");
+    browser.until("document.documentElement.dataset.editor === 'ready'");
+    write(&mut browser, "name", "nightly");
+    browser.eval("document.querySelector('label[for=script]').click()");
+    browser.press("a", "Control");
+    browser.types(&script.expect("the script"));
+    says("**Ctrl+Shift+Enter** is a dry run: it shows the call that the script would make");
+    browser.press("Enter", "Control+Shift");
+    browser.until("document.getElementById('trial').innerText.includes('\"replicas\":20')");
+    browser.until("document.getElementById('trial').dataset.state === 'succeeded'");
+    says("**Ctrl+S** stores the script");
+    browser.press("s", "Control");
+    browser.until("location.pathname === '/scripts/nightly' && document.readyState === 'complete'");
+    says("2. *Schedules*: make one of the name `rush`, at `0 18 * * 1-5` in `Europe/Berlin`");
+    follow(&mut browser, "Schedules");
+    for (field, value) in [
+        ("name", "rush"),
+        ("cron", "0 18 * * 1-5"),
+        ("zone", "Europe/Berlin"),
+        ("stored", "nightly"),
+    ] {
+        write(&mut browser, field, value);
+    }
+    browser.press("Enter", "");
+    browser.until("location.pathname === '/schedules/rush'");
+    says("Its page has its next ten times");
+    browser.until("document.querySelectorAll('main ol li').length === 10");
+    says("3. *Run now* runs it once");
+    let press = |browser: &mut Browser, name: &str| {
+        browser.eval(&format!("[...document.querySelectorAll('main button')].find((one) => one.textContent === '{name}').focus()"));
+        browser.press("Enter", "");
+    };
+    press(&mut browser, "Run now");
+    browser.until("location.pathname.startsWith('/runs/')");
+    let run = browser.eval("location.pathname");
+    let run = run.as_str().expect("a path").to_owned();
+    browser.until("document.querySelector('.head .badge').textContent === 'waiting'");
+    browser.until("document.getElementById('log').textContent === 'before the rush\\n'");
+    says("4. *Approvals* shows exactly what would run, and why it asks");
+    follow(&mut browser, "Approvals");
+    browser.until(
+        "document.querySelector('.ask').innerText.includes('more than ten replicas cost money')",
+    );
+    browser.eval("document.querySelector('.ask [name=note]').focus()");
+    browser.types("sale tonight");
+    press(&mut browser, "Approve");
+    browser.until(&format!("location.pathname === '{run}'"));
+    says("5. The run goes on, and prints `web has 20`");
+    browser.until("document.querySelector('.head .badge').textContent === 'succeeded'");
+    browser.until("document.getElementById('log').textContent.endsWith('web has 20\\n')");
+    says("6. *Audit* has who did what");
+    follow(&mut browser, "Audit");
+    let record = browser.eval("document.querySelector('main').textContent");
+    let record = record.as_str().expect("a text");
+    for what in ["script.put", "schedule.", "call.decide", "sale tonight"] {
+        assert!(record.contains(what), "{what}: {record}");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
 #[test]
 fn the_page_leads_to_a_scheduled_approved_and_recorded_run() {
-    let text = std::fs::read_to_string(project("docs/quickstart-server.md")).expect("the page");
+    let text = page();
     let pieces = pieces(&text);
-    let mut session = Kael::new();
-    for piece in &pieces {
-        if let Piece::File(path, content) = piece {
-            session = match path.strip_suffix(".sh") {
-                Some(_) => session.program(path, content),
-                None => session.file(path, content),
-            };
-        }
-    }
+    let session = folder(&pieces);
     let server = Server::spawn(&session, &["--actions", "actions"]);
     let link = server.started["sign_in"].as_str().expect("a link");
     let mut known = BTreeMap::from([
