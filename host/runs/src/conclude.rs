@@ -33,10 +33,30 @@ pub struct Conclusion {
 }
 
 impl Begun {
+    /// Who has cancelled the run, if it has ended because of that: its script did not catch the error, or had not ended in
+    /// time after it. One that ends as if nothing had happened has done its work.
+    #[must_use]
+    pub fn ended_by(&self, ending: &Ending<Option<String>>) -> Option<&str> {
+        let by = self.journal.cancelled_by()?;
+        match ending {
+            Ending::Failed(_) | Ending::Limit(..) => Some(by),
+            Ending::Exited(code) if *code != 0 => Some(by),
+            Ending::Cancelled(_) if self.journal.was_dropped() => Some(by),
+            _ => None,
+        }
+    }
+
     /// What is to be written of a report.
     #[must_use]
     pub fn conclusion(&self, report: &RunReport) -> Conclusion {
-        let (state, reason) = state_of(&report.ending);
+        let (mut state, mut reason) = state_of(&report.ending);
+        let mut ending = ending_of(&report.ending);
+        if let Some(by) = self.ended_by(&report.ending) {
+            (state, reason) = (State::Cancelled, None);
+            ending["kind"] = "cancelled".into();
+            ending["error"] = ending["message"].take();
+            ending["message"] = format!("{by} has cancelled the run").into();
+        }
         let wake = match &report.ending {
             Ending::Suspended(Suspension::Waiting(pause), _) => {
                 pause.until.and_then(|due| i64::try_from(due).ok())
@@ -60,7 +80,7 @@ impl Begun {
             state,
             reason,
             wake,
-            ending: ending_of(&report.ending).to_string(),
+            ending: ending.to_string(),
             usage: usage.to_string(),
         }
     }

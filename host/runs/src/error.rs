@@ -97,6 +97,14 @@ pub enum RunsError {
         "there is another run {0} here, or an older state of it: kael-host runs rm removes that one"
     )]
     OtherRun(RunId),
+    /// It is larger than a file with a run may be.
+    #[error("run {id} cannot be exported: {what}")]
+    TooLarge {
+        /// The run.
+        id: RunId,
+        /// What is too large, and what it may have.
+        what: String,
+    },
     /// A document is none.
     #[error("{0}")]
     Document(String),

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use kael_engine::journal::{Entry, LogRow};
+use kael_engine::journal::Entry;
 use kael_engine::run_info::RunId;
-use kael_engine::text::hex;
 use kael_store::{StoreError, Tx};
 use serde_json::{Value, json};
 
+use crate::archive::Place;
 use crate::entry_document::EntryDocument;
 use crate::load;
 
@@ -34,11 +34,19 @@ pub fn page(
         for stored in load::rows_from(tx, id, next, count)? {
             left = left.saturating_sub(stored.body.len() as u64);
             next = stored.seq + 1;
-            let entry = match Entry::decode(stored.kind, &stored.body) {
-                Ok(entry) => document(&entry),
-                Err(error) => json!({ "kind": "unreadable", "message": error.to_string() }),
+            let place = Place::of(&stored);
+            let document = match Entry::decode(stored.kind, &stored.body) {
+                Ok(entry) => place.document(document(&entry)),
+                Err(error) => {
+                    let why = error.to_string();
+                    place.document(json!({ "kind": "unreadable", "message": why }))
+                }
             };
-            writeln!(text, "{}", with_place(entry, &stored, id)).ok();
+            let document = match stored.seq {
+                0 => with_run(document, id),
+                _ => document,
+            };
+            writeln!(text, "{document}").ok();
         }
         if left == 0 || count < PAGE {
             let more = load::fitting(tx, id, next, 1, 0)? > 0;
@@ -55,17 +63,9 @@ pub fn size(tx: &Tx<'_>, id: RunId) -> Result<(u64, u64), StoreError> {
     load::size(tx, id)
 }
 
-/// The document of an entry with where it stands.
-fn with_place(mut document: Value, stored: &LogRow, id: RunId) -> Value {
-    document["seq"] = stored.seq.into();
-    document["at"] = stored.at.into();
-    if let Some((chain, cpu_us)) = &stored.commit {
-        document["chain"] = hex(chain).into();
-        document["cpu_us"] = (*cpu_us).into();
-    }
-    if stored.seq == 0 {
-        document["run"] = id.to_string().into();
-    }
+/// The first entry says of which run it is.
+fn with_run(mut document: Value, id: RunId) -> Value {
+    document["run"] = id.to_string().into();
     document
 }
 

@@ -1,4 +1,4 @@
-//! Makes a new run of the beginning of another: the same script, with what the other one had done up to an entry of its
+//! Makes a new run of the beginning of another: the same script, or another one, with what the other one had done up to an entry of its
 //! journal.
 //!
 //! The fork has an id of its own, and so idempotency keys of its own for every call that it makes. What the journal says
@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kael_engine::journal::{Chain, Entry, Log, Verdict, Wait, ZERO};
+use kael_engine::journal::{Batch, Begin, Chain, Entry, Log, LogRow, Verdict, Wait, ZERO};
 use kael_engine::run_info::{RunId, RunInfo, Tenant};
-use kael_store::{StoreError, Value};
+use kael_store::{StoreError, Tx, Value};
 
-use crate::{NoFork, Runs, RunsError, children, inbox};
+use crate::{NoFork, Replayable, Runs, RunsError, children, inbox, sink, texts};
 
 const RUN: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
                    takeovers, created, forked_from, forked_at, imported, labels) \
@@ -22,53 +22,168 @@ const JOURNAL: &str = "INSERT INTO journal (run, seq, at, kind, body, chain, cpu
                        SELECT ?2, seq, at, kind, body, chain, cpu_us FROM journal WHERE run = ?1 AND seq <= ?3";
 const END: &str = "UPDATE journal SET chain = ?3, cpu_us = ?4 WHERE run = ?1 AND seq = ?2";
 
+const SCRIPT: &str = "UPDATE runs SET name = ?2, script = ?3 WHERE id = ?1";
+
 #[cfg(test)]
-pub(crate) const ALL: [&str; 4] = [RUN, TEXTS, JOURNAL, END];
+pub(crate) const ALL: [&str; 5] = [RUN, TEXTS, JOURNAL, END, SCRIPT];
+
+/// Another script for a fork: how errors name it, and its text.
+pub type OtherScript = (String, Vec<u8>);
+
+/// A fork, to be written.
+pub struct Forking {
+    from: RunId,
+    fork: RunId,
+    at: u64,
+    tenant: i64,
+    entries: u64,
+    /// What the last entry says, where that is in the middle of a commit.
+    end: Option<([u8; 32], u64)>,
+    taken: BTreeSet<u64>,
+    answers: Vec<RunId>,
+    /// The name and the text of its script.
+    script: OtherScript,
+    /// All of its journal, if its script is another one.
+    other: Option<Vec<LogRow>>,
+}
 
 impl Runs {
     /// Makes a new run that has the journal of another up to an entry, and says which id it has. It goes on when it is
-    /// resumed.
+    /// resumed: with another script, as long as that asks for what the journal has.
     ///
     /// # Errors
     /// When the run cannot go on here, has no such entry, or has begun an effect there whose end is not known there.
-    pub fn fork(&self, id: RunId, at: u64) -> Result<RunId, RunsError> {
-        let log = self.replayable(id)?.log;
-        may_be_forked(&log, at).map_err(|why| RunsError::Fork { id, at, why })?;
-        let tenant = Tenant::new(&log.begin().tenant).unwrap_or_default();
-        let fork = RunInfo::new(tenant).id;
-        let end = new_end(&log, at);
-        let prefix = log.up_to(at);
-        let (taken, answers) = (taken(&prefix), answers(&prefix));
-        let writing = self.store.write(move |tx| {
-            let gone = "the run is gone";
-            let (from, to) = (Value::from(id.bytes()), Value::from(fork.bytes()));
-            let at = Value::Int(at as i64);
-            tx.change_one(RUN, &[from, to, Value::Int(tx.now()), at], gone)?;
-            tx.execute(TEXTS, &[from, to])?;
-            if tx.execute(JOURNAL, &[from, to, at])? != prefix.rows().len() {
-                return Err(StoreError::Conflict(gone.to_owned()));
-            }
-            if let Some((chain, cpu_us)) = end {
-                let cpu_us = Value::Int(cpu_us as i64);
-                tx.change_one(END, &[to, at, Value::from(&chain), cpu_us], gone)?;
-            }
-            for number in &taken {
-                inbox::copy(tx, id.bytes(), fork.bytes(), *number)?;
-            }
-            children::follow(tx, id.bytes(), fork.bytes(), &answers)
-        });
+    pub fn fork(
+        &self,
+        id: RunId,
+        at: u64,
+        script: Option<OtherScript>,
+    ) -> Result<RunId, RunsError> {
+        let forking = self.forking(id, at, script)?;
+        let fork = forking.id();
+        let writing = self.store.write(move |tx| forking.write(tx));
         writing.wait()?;
         Ok(fork)
     }
+
+    /// The same for a caller that writes it with what it writes itself.
+    ///
+    /// # Errors
+    /// Those of [`fork`](Self::fork).
+    pub fn forking(
+        &self,
+        id: RunId,
+        at: u64,
+        script: Option<OtherScript>,
+    ) -> Result<Forking, RunsError> {
+        let Replayable {
+            log, script: old, ..
+        } = self.replayable(id)?;
+        may_be_forked(&log, at, script.is_some()).map_err(|why| RunsError::Fork { id, at, why })?;
+        let tenant = Tenant::new(&log.begin().tenant).unwrap_or_default();
+        let end = new_end(&log, at);
+        let prefix = log.up_to(at);
+        let other = script.as_ref().map(|script| with_script(&prefix, script));
+        Ok(Forking {
+            from: id,
+            fork: RunInfo::new(tenant).id,
+            at,
+            tenant: self.tenant,
+            entries: prefix.count(),
+            end,
+            taken: taken(&prefix),
+            answers: answers(&prefix),
+            script: script.unwrap_or((old.name, old.source)),
+            other,
+        })
+    }
 }
 
-/// Whether nothing was going on behind an entry that a fork would begin again.
-fn may_be_forked(log: &Log, at: u64) -> Result<(), NoFork> {
-    let last = log.rows().len() as u64 - 1;
+impl Forking {
+    /// The new run.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.fork
+    }
+
+    /// How errors name its script, and the text of that.
+    #[must_use]
+    pub fn script(&self) -> (&str, &[u8]) {
+        (&self.script.0, &self.script.1)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When that cannot be written, or the run is gone.
+    pub fn write(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let gone = "the run is gone";
+        let (from, to) = (
+            Value::from(self.from.bytes()),
+            Value::from(self.fork.bytes()),
+        );
+        let at = Value::Int(self.at as i64);
+        tx.change_one(RUN, &[from, to, Value::Int(tx.now()), at], gone)?;
+        tx.execute(TEXTS, &[from, to])?;
+        if let Some(rows) = &self.other {
+            let (name, text) = &self.script;
+            let digest = texts::put(tx, self.tenant, self.fork.bytes(), text)?;
+            tx.change_one(SCRIPT, &[to, Value::from(name), Value::from(&digest)], gone)?;
+            let rows = rows.clone();
+            let batch = Batch {
+                rows,
+                ..Batch::default()
+            };
+            sink::append(tx, self.fork.bytes(), &batch)?;
+        } else {
+            if tx.execute(JOURNAL, &[from, to, at])? as u64 != self.entries {
+                return Err(StoreError::Conflict(gone.to_owned()));
+            }
+            if let Some((chain, cpu_us)) = self.end {
+                let cpu_us = Value::Int(cpu_us as i64);
+                tx.change_one(END, &[to, at, Value::from(&chain), cpu_us], gone)?;
+            }
+        }
+        for number in &self.taken {
+            inbox::copy(tx, self.from.bytes(), self.fork.bytes(), *number)?;
+        }
+        children::follow(tx, self.from.bytes(), self.fork.bytes(), &self.answers)
+    }
+}
+
+/// The entries of a journal as those of another script, in one commit.
+fn with_script(log: &Log, (name, text): &OtherScript) -> Vec<LogRow> {
+    let begin = Entry::Begin(Box::new(Begin {
+        name: name.clone(),
+        script: texts::digest(text),
+        ..log.begin().clone()
+    }));
+    let cpu_us = log.rows().filter_map(|row| row.commit).last();
+    let cpu_us = cpu_us.map_or(0, |(_, cpu_us)| cpu_us);
+    let mut rows: Vec<LogRow> = log.rows().collect();
+    let mut chain = Chain::after(&ZERO);
+    for row in &mut rows {
+        if row.seq == 0 {
+            row.body = begin.encode();
+        }
+        row.commit = None;
+        chain.add(row.seq, row.at, row.kind, &row.body);
+    }
+    if let Some(last) = rows.last_mut() {
+        last.commit = Some((chain.end(cpu_us), cpu_us));
+    }
+    rows
+}
+
+/// Whether nothing was going on behind an entry that a fork would begin again. Another script must also have got the end of
+/// every call: what it asks for itself may be another one.
+fn may_be_forked(log: &Log, at: u64, is_other: bool) -> Result<(), NoFork> {
+    let last = log.count() - 1;
     if at > last {
         return Err(NoFork::BeyondEnd(last));
     }
-    let (mut open, mut found) = (BTreeMap::new(), None);
+    let (mut open, mut ended) = (BTreeMap::new(), BTreeSet::new());
+    let (mut found, mut is_clear) = (None, true);
     let (mut before, mut behind) = (None, None);
     for (seq, entry) in log.entries().iter().enumerate() {
         let seq = seq as u64;
@@ -78,25 +193,40 @@ fn may_be_forked(log: &Log, at: u64) -> Result<(), NoFork> {
             }
             Entry::Outcome { id, .. } => {
                 open.remove(id);
+                ended.insert(*id);
+            }
+            // The script is behind it, and a fork does not begin it again: it has cancelled the call, or has an answer.
+            Entry::CallsCancelled { ids } => {
+                open.retain(|id, _| !ids.contains(id));
+                ended.retain(|id| !ids.contains(id));
+            }
+            Entry::Turn { delivered, .. } => {
+                for one in delivered {
+                    open.remove(&one.id);
+                    ended.remove(&one.id);
+                }
             }
             Entry::Resolve(resolve) if resolve.verdict != Verdict::Retry => {
                 open.remove(&resolve.id);
+                ended.insert(resolve.id);
             }
             _ => {}
         }
+        let will_do = open.is_empty() && !(is_other && !ended.is_empty());
         if seq == at {
-            found = open.values().next().copied();
+            (found, is_clear) = (open.values().next().copied(), will_do);
         }
-        if open.is_empty() && seq <= at {
+        if will_do && seq <= at {
             before = Some(seq);
         }
-        if open.is_empty() && seq > at {
+        if will_do && seq > at {
             behind = Some(seq);
             break;
         }
     }
     match found {
-        None => Ok(()),
+        None if is_clear => Ok(()),
+        None => Err(NoFork::Untold { before, behind }),
         Some((call, action)) => Err(NoFork::Effect {
             call,
             action: action.clone(),
@@ -110,7 +240,7 @@ fn may_be_forked(log: &Log, at: u64) -> Result<(), NoFork> {
 /// one. The time is that of the whole commit: the fork is not given what was used.
 fn new_end(log: &Log, at: u64) -> Option<([u8; 32], u64)> {
     let mut chain = Chain::after(&ZERO);
-    for row in log.rows().iter().take_while(|row| row.seq <= at) {
+    for row in log.rows().take_while(|row| row.seq <= at) {
         chain.add(row.seq, row.at, row.kind, &row.body);
         if let Some((written, _)) = &row.commit {
             if row.seq == at {
@@ -119,8 +249,7 @@ fn new_end(log: &Log, at: u64) -> Option<([u8; 32], u64)> {
             chain = Chain::after(written);
         }
     }
-    let mut later = log.rows().iter().filter(|row| row.seq > at);
-    let cpu_us = later.find_map(|row| row.commit).map_or(0, |(_, cpu)| cpu);
+    let cpu_us = log.commit_behind(at).map_or(0, |(_, cpu)| cpu);
     Some((chain.end(cpu_us), cpu_us))
 }
 

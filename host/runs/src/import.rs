@@ -1,14 +1,12 @@
-//! Takes runs out of the store as files, and takes files in as runs.
+//! Takes files in as runs.
 
 use kael_engine::journal::Batch;
 use kael_engine::run_info::RunId;
-use kael_engine::text::unhex;
 use kael_store::{StoreError, Tx, Value};
 
-use crate::archive::{self, Archive, Head};
+use crate::archive::Archive;
 use crate::begin::own_guest;
-use crate::stored_args::{StoredArgs, document};
-use crate::{RunRow, Runs, RunsError, State, StoredRepo, bundle, inbox, load, sink, texts, undo};
+use crate::{RunRow, Runs, RunsError, State, StoredRepo, inbox, load, sink, texts, undo};
 
 const INSERT: &str = "INSERT INTO runs (id, tenant, state, reason, name, script, bundle, guest, args, limits, epoch, \
                       takeovers, created, started, ended, ending, usage, imported, labels) \
@@ -32,15 +30,6 @@ pub struct Imported {
 }
 
 impl Runs {
-    /// All of a run, as a file has it.
-    ///
-    /// # Errors
-    /// When there is no such run, its journal is damaged, or something of it is missing.
-    pub fn export(&self, id: RunId) -> Result<Archive, RunsError> {
-        self.store
-            .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|row| archived(tx, &row))))?
-    }
-
     /// Takes a run in. It can be looked at; it may go on only when `may_go_on` says that the file is trusted, because it
     /// brings the actions repo that the run calls. A run that is here already stays as it is, unless it came from a file
     /// that was not trusted and this one is.
@@ -61,7 +50,7 @@ impl Runs {
             let is_new = there.is_none();
             let state = match there {
                 None => put(tx, tenant, &archive)?,
-                Some(_) if !load::rows(tx, id)?.starts_with(archive.log.rows()) => {
+                Some(_) if !begins_with(tx, &archive)? => {
                     return Ok(Err(RunsError::OtherRun(id)));
                 }
                 // What is here came from another file, which may say other things of the run than this one, whose
@@ -87,54 +76,18 @@ impl Runs {
     }
 }
 
-fn archived(tx: &Tx<'_>, row: &RunRow) -> Result<Archive, RunsError> {
-    let id = row.id;
-    let missing = |what| RunsError::Missing { id, what };
-    let log = load::log(tx, id)?;
-    let begin = log.begin();
-    let script = texts::get(tx, row.tenant, &begin.script)?.ok_or(missing("its script"))?;
-    let mut texts = vec![(begin.script, script)];
-    let args: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
-    for (_, digest) in &args.inputs {
-        let lost = || missing("a file of --input");
-        let digest = unhex(digest).ok_or_else(lost)?;
-        if texts.iter().all(|(other, _)| *other != digest) {
-            let text = texts::get(tx, row.tenant, &digest)?.ok_or_else(lost)?;
-            texts.push((digest, text));
-        }
+/// Whether the journal of the run that is here begins with that of the file.
+fn begins_with(tx: &Tx<'_>, archive: &Archive) -> Result<bool, StoreError> {
+    let (mut rows, mut is_same) = (archive.log.rows().fuse(), true);
+    let looked = load::each_row(tx, archive.run, |there| {
+        is_same = is_same && rows.next().is_none_or(|row| row == there);
+        Ok(())
+    });
+    match looked {
+        Ok(()) => Ok(is_same && rows.next().is_none()),
+        Err(RunsError::Store(error)) => Err(error),
+        Err(_) => Ok(false),
     }
-    let (mut origin, mut repo) = (None, None);
-    if begin.bundle != [0; 32] {
-        let stored = bundle::stored(tx, &begin.bundle, &begin.guest)?;
-        let stored = stored.ok_or(missing("its actions repo"))?;
-        (origin, repo) = (Some(stored.origin), Some(stored.bytes));
-    }
-    let head = Head {
-        format: archive::FORMAT,
-        kael: env!("CARGO_PKG_VERSION").to_owned(),
-        run: id.to_string(),
-        state: row.state.name().to_owned(),
-        reason: row.reason.clone(),
-        created: row.created,
-        started: row.started,
-        ended: row.ended,
-        ending: row.ending.clone(),
-        usage: row.usage.clone(),
-        status: row.status.clone(),
-        args: row.args.clone(),
-        limits: row.limits.clone(),
-        labels: row.labels.clone(),
-        origin,
-    };
-    Ok(Archive {
-        run: id,
-        head,
-        letters: inbox::all(tx, id.bytes())?,
-        texts,
-        repo,
-        output: load::output(tx, id)?,
-        log,
-    })
 }
 
 /// Writes a run down that is not here. One that was not over is parked: nothing of it goes on by itself.
@@ -177,12 +130,19 @@ fn put(tx: &Tx<'_>, tenant: i64, archive: &Archive) -> Result<State, StoreError>
     ];
     tx.change_one(INSERT, &values, "the run is there already")?;
     let batch = Batch {
-        rows: archive.log.rows().to_vec(),
         output: archive.output.clone(),
-        offset: 0,
         status: head.status.clone(),
+        ..Batch::default()
     };
     sink::append(tx, id, &batch)?;
+    for row in archive.log.rows() {
+        let rows = vec![row];
+        let batch = Batch {
+            rows,
+            ..Batch::default()
+        };
+        sink::append(tx, id, &batch)?;
+    }
     inbox::place(tx, id, &archive.letters)?;
     Ok(state)
 }
@@ -237,9 +197,33 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
         let id = runs.import(archive(), true).expect("imported").run;
-        let kept = runs.export(id).expect("exported");
+        let (mut file, mut wanted) = (Vec::new(), Vec::new());
+        runs.export(id, &mut file).expect("exported");
+        let kept = crate::archive::read(&mut &*file).expect("a run");
         assert_eq!(kept.log.entries(), archive().log.entries());
+        // A run is written in one way, out of the store as out of memory.
+        crate::archive::write(&kept, &mut wanted).expect("written");
+        assert!(file == wanted);
         assert!(matches!(runs.resume(id), Err(RunsError::Guest { .. })));
-        assert!(matches!(runs.fork(id, 0), Err(RunsError::Guest { .. })));
+        assert!(matches!(
+            runs.fork(id, 0, None),
+            Err(RunsError::Guest { .. })
+        ));
+    }
+
+    #[test]
+    fn a_run_that_no_file_can_have_is_not_exported() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let mut large = archive();
+        large.output = vec![b'x'; crate::archive::MAX_PARTS as usize];
+        let id = runs.import(large, true).expect("imported").run;
+        let mut file = Vec::new();
+        let refused = runs.export(id, &mut file).err();
+        let Some(RunsError::TooLarge { what, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(what.contains("output may have 4 MiB"), "{what}");
+        assert!(file.is_empty());
     }
 }

@@ -13,6 +13,7 @@ const PUT: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once,
                    SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM inbox WHERE run = ?1";
 const THERE: &str = "SELECT n FROM inbox WHERE run = ?1 AND once = ?2";
 const COUNT: &str = "SELECT count(*), coalesce(sum(octet_length(payload)), 0) FROM inbox WHERE run = ?1 AND kind = 0";
+const CANCELLED_BY: &str = "SELECT sender FROM inbox WHERE run = ?1 AND once = 'cancel'";
 const AFTER: &str = "SELECT n, kind, name, payload, sender FROM inbox WHERE run = ?1 AND n > ?2 \
                      ORDER BY n LIMIT 1000";
 const WAKE: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1 AND state = 2";
@@ -25,7 +26,17 @@ const COPY: &str = "INSERT INTO inbox (run, n, kind, name, payload, sender, once
                     SELECT ?2, n, kind, name, payload, sender, once, at FROM inbox WHERE run = ?1 AND n = ?3";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 8] = [PUT, THERE, COUNT, AFTER, WAKE, ALL_OF, PLACE, COPY];
+pub(crate) const ALL: [&str; 9] = [
+    PUT,
+    THERE,
+    COUNT,
+    AFTER,
+    WAKE,
+    ALL_OF,
+    PLACE,
+    COPY,
+    CANCELLED_BY,
+];
 
 /// Signals that a run may get, bytes of all of them, of each, and of its name.
 const MAX_SIGNALS: i64 = 10_000;
@@ -129,6 +140,19 @@ pub(crate) fn put(
     Ok(())
 }
 
+/// Asks a run to end, once, and wakes it if it waits. Signals have other texts by which they come once.
+pub(crate) fn ask_to_end(tx: &Tx<'_>, run: &[u8; 16], by: &str) -> Result<(), StoreError> {
+    match is_there(tx, run, "cancel")? {
+        true => Ok(()),
+        false => put(tx, run, 3, ["", "null", by], Some("cancel")),
+    }
+}
+
+/// Who has asked a run to end.
+pub(crate) fn cancelled_by(tx: &Tx<'_>, run: &[u8; 16]) -> Result<Option<String>, StoreError> {
+    tx.first(CANCELLED_BY, &[Value::from(run)], |row| row.get(0))
+}
+
 /// Whether a letter that comes once is there.
 pub(crate) fn is_there(tx: &Tx<'_>, run: &[u8; 16], once: &str) -> Result<bool, StoreError> {
     let values = [Value::from(run), Value::Text(once)];
@@ -195,6 +219,7 @@ pub(crate) fn after(tx: &Tx<'_>, run: &[u8; 16], number: u64) -> Result<Vec<Lett
             kind: match row.get::<i64>(1)? {
                 0 => LetterKind::Signal,
                 1 => LetterKind::Child,
+                3 => LetterKind::Cancel,
                 _ => LetterKind::Decision,
             },
             name: row.get(2)?,

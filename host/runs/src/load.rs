@@ -1,6 +1,6 @@
 //! Reads journals and outputs back.
 
-use kael_engine::journal::{Begin, Entry, Log, LogRow, ZERO};
+use kael_engine::journal::{Begin, Entry, Log, LogReader, LogRow, ZERO};
 use kael_engine::run_info::RunId;
 use kael_store::{Row, StoreError, Tx, Value};
 
@@ -23,9 +23,20 @@ const FIRST: &str = "SELECT kind, body FROM journal WHERE run = ?1 AND seq = 0";
 #[cfg(test)]
 pub(crate) const ALL: [&str; 8] = [ROWS, ROWS_FROM, HEAD, SIZES, SHOWN, OUTPUT, SIZE, FIRST];
 
-/// The rows of a journal as they are.
-pub(crate) fn rows(tx: &Tx<'_>, id: RunId) -> Result<Vec<LogRow>, StoreError> {
-    tx.query(ROWS, &[Value::from(id.bytes())], log_row)
+/// Looks at the rows of a journal as they are, one after the other: only one of them is in memory.
+pub(crate) fn each_row(
+    tx: &Tx<'_>,
+    id: RunId,
+    mut look: impl FnMut(LogRow) -> Result<(), RunsError>,
+) -> Result<(), RunsError> {
+    let mut looked = Ok(());
+    tx.query(ROWS, &[Value::from(id.bytes())], |row| {
+        if looked.is_ok() {
+            looked = look(log_row(row)?);
+        }
+        Ok(())
+    })?;
+    looked
 }
 
 /// The end of a journal: the number of the next entry, the last chain, and the computing time so far. None without entries,
@@ -125,7 +136,16 @@ fn log_row(row: &Row<'_, '_>) -> Result<LogRow, StoreError> {
 
 /// A journal, checked.
 pub(crate) fn log(tx: &Tx<'_>, id: RunId) -> Result<Log, RunsError> {
-    Log::read(rows(tx, id)?).map_err(|source| RunsError::Broken { id, source })
+    let mut reader = LogReader::keeping();
+    read(tx, id, &mut reader)?;
+    let log = reader.log();
+    log.map_err(|source| RunsError::Broken { id, source })
+}
+
+/// Gives a reader all of a journal.
+pub(crate) fn read(tx: &Tx<'_>, id: RunId, reader: &mut LogReader) -> Result<(), RunsError> {
+    let broken = |source| RunsError::Broken { id, source };
+    each_row(tx, id, |row| reader.push(row).map_err(broken))
 }
 
 /// The first entry of a journal, not checked against its chain.

@@ -1,6 +1,8 @@
 //! What people see of runs.
 
-use kael_engine::journal::{Broken, Entry, Log};
+use std::collections::BTreeMap;
+
+use kael_engine::journal::{Broken, Entry, Log, LogReader};
 use kael_engine::run_info::RunId;
 use kael_engine::text::hex;
 
@@ -20,7 +22,7 @@ pub struct RunView {
 #[derive(Debug)]
 pub enum Verified {
     /// All is as it was written: how many entries, and the last chain in hexadecimal.
-    Whole(usize, String),
+    Whole(u64, String),
     /// What is wrong.
     Broken(Broken),
 }
@@ -34,6 +36,21 @@ impl Runs {
         Ok(self
             .store
             .read_blocking(|tx| RunRow::newest(tx, self.tenant, count.into()))?)
+    }
+
+    /// Those of them that have all of these labels.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn labelled(
+        &self,
+        labels: &BTreeMap<String, String>,
+        count: u32,
+    ) -> Result<Vec<RunRow>, RunsError> {
+        let tenant = self.tenant;
+        Ok(self
+            .store
+            .read_blocking(|tx| RunRow::labelled(tx, tenant, labels, count.into()))?)
     }
 
     /// The runs with a time at which they are to go on, the next first: that time is now for those that were just
@@ -119,16 +136,16 @@ impl Runs {
     /// # Errors
     /// When there is no such run.
     pub fn verify(&self, id: RunId) -> Result<Verified, RunsError> {
-        let rows = self
-            .store
-            .read_blocking(|tx| Ok(RunRow::get(tx, id).and_then(|_| Ok(load::rows(tx, id)?))))??;
-        Ok(match Log::read(rows) {
-            Ok(log) => {
-                let (chain, _) = log.head();
-                Verified::Whole(log.entries().len(), hex(&chain))
-            }
-            Err(broken) => Verified::Broken(broken),
-        })
+        let ended = self.store.read_blocking(|tx| {
+            let mut reader = LogReader::checking();
+            let read = RunRow::get(tx, id).and_then(|_| load::read(tx, id, &mut reader));
+            Ok(read.map(|()| reader.end()))
+        })?;
+        match ended {
+            Ok(Ok((entries, chain))) => Ok(Verified::Whole(entries, hex(&chain))),
+            Ok(Err(source)) | Err(RunsError::Broken { source, .. }) => Ok(Verified::Broken(source)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -139,6 +156,11 @@ pub(crate) fn doubtful(log: &Log, call: u64) -> Option<u32> {
         match entry {
             Entry::Intent(intent) if intent.call == call => doubtful = Some(intent.id),
             Entry::Outcome { id, .. } if doubtful == Some(*id) => doubtful = None,
+            Entry::CallsCancelled { ids } => doubtful = doubtful.filter(|id| !ids.contains(id)),
+            // One that was given up because the run was to end has an answer without an outcome.
+            Entry::Turn { delivered, .. } => {
+                doubtful = doubtful.filter(|id| delivered.iter().all(|one| one.id != *id));
+            }
             Entry::Resolve(resolve) if doubtful == Some(resolve.id) => doubtful = None,
             _ => {}
         }

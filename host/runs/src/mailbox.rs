@@ -45,6 +45,17 @@ impl Mailbox for StoreMailbox {
         })
     }
 
+    fn cancelled_by(&self) -> Mailing<'_, Option<String>> {
+        let run = self.run;
+        Box::pin(async move {
+            let reading = self
+                .store
+                .read(move |tx| inbox::cancelled_by(tx, &run))
+                .await;
+            reading.map_err(|error| error.to_string())
+        })
+    }
+
     fn knows_people(&self) -> bool {
         self.has_started.is_some()
     }

@@ -23,6 +23,17 @@ pub enum NoFork {
         /// The first entry behind at which nothing is.
         behind: Option<u64>,
     },
+    /// Another script is to go on, and the one before had not got the end of a call.
+    #[error(
+        "its script had not got the end of a call by then, and another script may ask for another one{}",
+        nearest(*.before, *.behind)
+    )]
+    Untold {
+        /// The last entry before at which it had got all.
+        before: Option<u64>,
+        /// The first entry behind at which it has.
+        behind: Option<u64>,
+    },
 }
 
 fn nearest(before: Option<u64>, behind: Option<u64>) -> String {

@@ -7,13 +7,13 @@ use kael_engine::limits::Limits;
 use kael_engine::run_info::{RunId, RunInfo, Tenant};
 use kael_engine::runtime::RepoSnapshot;
 use kael_engine::sandbox;
-use kael_engine::text::unhex;
 use kael_store::{Tx, Value};
 
 use crate::begin::own_guest;
 use crate::limits::StoredLimits;
+use crate::needed::Needed;
 use crate::stored_args::{StoredArgs, document};
-use crate::{Begun, Rules, RunRow, Runs, RunsError, State, bundle, load, texts};
+use crate::{Begun, Rules, RunRow, Runs, RunsError, State, bundle, load};
 
 const TAKE: &str = "UPDATE runs SET state = ?3, reason = NULL, epoch = epoch + 1, ended = NULL, ending = NULL, \
                     takeovers = takeovers + ?4 WHERE id = ?1 AND epoch = ?2";
@@ -52,6 +52,9 @@ pub struct Replayable {
     pub repo: Option<RepoSnapshot>,
     /// Its journal.
     pub log: Log,
+    /// Whether it is a run of this store, and not of a file that nobody has said to trust: what that says of limits is
+    /// not to be relied on.
+    pub is_trusted: bool,
 }
 
 impl Runs {
@@ -125,6 +128,7 @@ impl Runs {
             limits,
             repo,
             log,
+            is_trusted: _,
         } = replayable;
         Ok(Resumable {
             info: RunInfo::with_id(id, tenant),
@@ -193,14 +197,9 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
         let version = begin.version.clone();
         return Err(RunsError::Guest { id, version });
     }
-    let source = texts::get(tx, row.tenant, &begin.script)?.ok_or(missing("its script"))?;
-    let stored: StoredArgs = serde_json::from_str(&row.args).map_err(document)?;
-    let mut inputs = Vec::new();
-    for (name, digest) in stored.inputs {
-        let lost = || missing("a file of --input");
-        let digest = unhex(&digest).ok_or_else(lost)?;
-        inputs.push((name, texts::get(tx, row.tenant, &digest)?.ok_or_else(lost)?));
-    }
+    let needed = Needed::get(tx, row, begin)?;
+    let inputs = needed.inputs.into_iter();
+    let inputs = inputs.map(|(name, _, text)| (name, text)).collect();
     let limits: StoredLimits = serde_json::from_str(&row.limits).map_err(document)?;
     let repo = match begin.bundle {
         digest if digest == [0; 32] => None,
@@ -212,7 +211,7 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
     Ok(Replayable {
         script: Script {
             name: begin.name.clone(),
-            source,
+            source: needed.script,
             args: begin.args.clone(),
             inputs,
             input: sandbox::Input::none(),
@@ -220,6 +219,7 @@ fn replayable(tx: &Tx<'_>, row: &RunRow) -> Result<Replayable, RunsError> {
         },
         limits: limits.into(),
         repo,
+        is_trusted: !row.is_imported,
         log,
     })
 }

@@ -181,4 +181,25 @@ impl RunRow {
         let sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant = ?1 ORDER BY id DESC LIMIT ?2");
         tx.query(&sql, &[Value::Int(tenant), Value::Int(count)], Self::of)
     }
+
+    /// Those of them that have all of these labels.
+    pub(crate) fn labelled(
+        tx: &Tx<'_>,
+        tenant: i64,
+        labels: &BTreeMap<String, String>,
+        count: i64,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut values = vec![Value::Int(tenant), Value::Int(count)];
+        let mut sql = format!("SELECT {COLUMNS} FROM runs WHERE tenant = ?1");
+        for (key, value) in labels {
+            let (at, next) = (values.len() + 1, values.len() + 2);
+            sql += &format!(
+                " AND EXISTS (SELECT 1 FROM json_each(runs.labels) AS label \
+                 WHERE label.key = ?{at} AND label.value = ?{next})"
+            );
+            values.extend([Value::Text(key), Value::Text(value)]);
+        }
+        sql += " ORDER BY id DESC LIMIT ?2";
+        tx.query(&sql, &values, Self::of)
+    }
 }

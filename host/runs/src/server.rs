@@ -1,6 +1,9 @@
 //! What a server needs of its runs inside its own transactions, so that what it knows of a run and the run itself are
 //! never apart.
 
+use std::collections::BTreeMap;
+
+use kael_engine::journal::Entry;
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
@@ -15,9 +18,10 @@ const PUT_OFF: &str = "UPDATE runs SET wake = ?2 WHERE id = ?1";
 const STATE: &str = "SELECT state FROM runs WHERE id = ?1";
 const TENANT: &str = "SELECT tenant FROM runs WHERE id = ?1";
 const TURNS: &str = "SELECT count(*) FROM journal WHERE run = ?1 AND kind = 1";
+const INTENTS: &str = "SELECT body FROM journal WHERE run = ?1 AND kind = 4 ORDER BY seq LIMIT ?2";
 
 #[cfg(test)]
-pub(crate) const ALL: [&str; 7] = [NEXT, DUE, AWAKE, PUT_OFF, STATE, TENANT, TURNS];
+pub(crate) const ALL: [&str; 8] = [NEXT, DUE, AWAKE, PUT_OFF, STATE, TENANT, TURNS, INTENTS];
 
 /// A run that is to go on, or to begin.
 #[derive(Debug)]
@@ -140,6 +144,22 @@ pub fn is_kept(tx: &Tx<'_>, id: RunId) -> Result<bool, StoreError> {
 pub fn turns(tx: &Tx<'_>, id: RunId) -> Result<i64, StoreError> {
     let turns = tx.first(TURNS, &[Value::from(id.bytes())], |row| row.get::<i64>(0))?;
     Ok(turns.unwrap_or(0))
+}
+
+/// The calls of a run that had effects, as far as its journal says: their numbers and their actions, at most so many.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn effects(tx: &Tx<'_>, id: RunId, most: i64) -> Result<BTreeMap<u64, String>, StoreError> {
+    let values = [Value::from(id.bytes()), Value::Int(most)];
+    let bodies = tx.query(INTENTS, &values, |row| row.get::<Vec<u8>>(0))?;
+    let intents = bodies
+        .iter()
+        .filter_map(|body| match Entry::decode(4, body) {
+            Ok(Entry::Intent(intent)) => Some((intent.call, intent.name)),
+            _ => None,
+        });
+    Ok(intents.collect())
 }
 
 /// Ends a run that nothing runs, if anything of it is kept. It cannot go on.

@@ -4,7 +4,7 @@ use kael_engine::journal::{Entry, Log, Resolve, Verdict};
 use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
-use crate::{Family, RunRow, Runs, RunsError, State, children, load, look, sink, texts};
+use crate::{Family, RunRow, Runs, RunsError, State, children, inbox, load, look, sink, texts};
 
 const STATE: &str = "UPDATE runs SET state = ?2, reason = ?3, ended = ?4, wake = NULL, epoch = epoch + 1 \
                      WHERE id = ?1";
@@ -66,7 +66,7 @@ impl Runs {
             by: by.to_owned(),
             verdict,
         }));
-        let next = log.rows().len() as u64;
+        let next = log.count();
         Ok(Settlement {
             run: id,
             next,
@@ -91,6 +91,36 @@ impl Runs {
         let written = self.store.write(move |tx| cancel(tx, id, by));
         written.wait()?;
         Ok(())
+    }
+
+    /// Asks a run to end, so that its script can clean up: it gets an error where it waits. One that nothing runs, and
+    /// that does not wait, is ended like by [`cancel`](Self::cancel).
+    ///
+    /// # Errors
+    /// When it is over.
+    pub fn ask_to_end(&self, id: RunId, by: &str) -> Result<Asked, RunsError> {
+        let (is_held, who) = (self.is_held(id)?, by.to_owned());
+        let is_server = self.is_server();
+        let asking = self.store.write(move |tx| {
+            let state = match RunRow::get(tx, id) {
+                Ok(row) => row.state,
+                // The server knows that it runs, and nothing of it is kept yet.
+                Err(RunsError::Unknown(_)) if is_server => State::Running,
+                Err(error) => return Ok(Err(error)),
+            };
+            let asked = match state {
+                State::Waiting => Asked::Wakes,
+                State::Running if is_held || is_server => Asked::Knows,
+                _ => return Ok(Ok(None)),
+            };
+            inbox::ask_to_end(tx, id.bytes(), &who)?;
+            Ok(Ok(Some(asked)))
+        });
+        match asking.wait()?? {
+            Some(asked) => Ok(asked),
+            None if is_server => Ok(Asked::Ended),
+            None => self.cancel(id, by).map(|()| Asked::Ended),
+        }
     }
 
     /// Removes a run, and what only it has needed.
@@ -122,6 +152,17 @@ impl Runs {
     pub fn log(&self, id: RunId) -> Result<Log, RunsError> {
         self.store.read_blocking(|tx| Ok(load::log(tx, id)))?
     }
+}
+
+/// What became of the wish that a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A process has it, and tells its script.
+    Knows,
+    /// It waits: its script is told when it goes on, which it is to do now.
+    Wakes,
+    /// It is over: there was nobody to tell. Of a server's run, that is the server's to do.
+    Ended,
 }
 
 /// The word of a person on a call in doubt, to be written.

@@ -207,3 +207,30 @@ fn no_approval_is_imported() {
     );
     assert_eq!(session.notes().len(), 0);
 }
+
+/// The file says how much memory and time its run may have. That holds where the file is trusted, and raises nothing else.
+#[test]
+fn limits_of_a_file_that_is_not_trusted_raise_none() {
+    let script = "local s = ('x'):rep(100 << 20) print(#s)";
+    let session = Session::new("", script);
+    let words = ["run", "--journal", "--max-memory", "512MiB", "script.lua"];
+    assert_eq!(session.kael(&words).0, 0);
+    let (id, _) = session.run();
+    let (_, lines, _) = session.kael(&["runs", "export", &id]);
+    let replayed = |memory: &str| {
+        let mut command = session.kael.command();
+        command.env("KAEL_DATA", session.kael.path().join("elsewhere"));
+        command.env("KAEL_MAX_MEMORY", memory);
+        piped(command.args(["runs", "replay", &id]), "")
+    };
+    assert_eq!(elsewhere(&session, &["runs", "import", "-"], &lines).0, 0);
+    let (code, stdout, stderr) = replayed("32MiB");
+    assert_eq!((code, stdout.as_str()), (5, ""), "{stderr}");
+    assert!(stderr.contains("32 MiB"), "{stderr}");
+    assert_eq!(replayed("300MiB").1, "104857600\n");
+    assert_eq!(
+        elsewhere(&session, &["runs", "import", "--trust", "-"], &lines).0,
+        0
+    );
+    assert_eq!(replayed("32MiB").1, "104857600\n");
+}

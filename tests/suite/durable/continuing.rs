@@ -185,3 +185,63 @@ fn what_cannot_be_continued_says_why() {
         assert!(code == 2 && stderr.contains(why), "{stderr}");
     }
 }
+
+/// Whether another run was begun is known of a run that has ended so, and of no other.
+#[test]
+fn a_replay_says_that_a_run_was_continued_only_where_it_has_ended() {
+    let session = Session::new("effects = 'idempotent'", COUNT);
+    let words = [
+        "run",
+        "--journal",
+        "--input",
+        "text=script.lua",
+        "script.lua",
+        "1",
+    ];
+    assert_eq!(session.kael(&words).0, 0);
+    let first = session.runs(2).remove(1)["run"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    session.prints(&["runs", "replay", &first], "");
+    let shown = session.json(&["runs", "show", &first, "--json"]);
+    let last = shown["journal"].as_array().expect("a list").len() - 1;
+    assert_eq!(shown["journal"][last]["kind"], "end", "{shown}");
+    // The same journal without its end.
+    let at = (last - 1).to_string();
+    let forked = session.json(&["runs", "fork", &first, "--at", &at, "--json"]);
+    let fork = forked["run"].as_str().expect("an id").to_owned();
+    let (code, stdout, stderr) = session.kael(&["runs", "replay", &fork]);
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert!(stderr.contains("the journal ends here"), "{stderr}");
+}
+
+#[test]
+fn runs_are_found_by_all_of_their_labels_whatever_is_in_them() {
+    let session = Session::new("", "return 1");
+    for labels in [
+        &["--label", "team=web", "--label", "env=a"][..],
+        &["--label", "team=web", "--label", "env=b"],
+        &["--label", "team=db", "--label", "a b\"'%=x=y"],
+        &[],
+    ] {
+        let words = [&["run", "--journal"], labels, &["script.lua"]].concat();
+        assert_eq!(session.kael(&words).0, 0);
+    }
+    let found = |words: &[&str]| {
+        let words = [&["runs", "ls", "--json"], words].concat();
+        let listed = session.json(&words);
+        listed["runs"].as_array().expect("a list").len()
+    };
+    for (words, count) in [
+        (&[][..], 4),
+        (&["--label", "team=web"], 2),
+        (&["--label", "team=web", "--count", "1"], 1),
+        (&["--label", "team=web", "--label", "env=b"], 1),
+        (&["--label", "team=db", "--label", "env=b"], 0),
+        (&["--label", "a b\"'%=x=y"], 1),
+        (&["--label", "team=%"], 0),
+    ] {
+        assert_eq!(found(words), count, "{words:?}");
+    }
+}

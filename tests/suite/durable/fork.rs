@@ -214,3 +214,90 @@ fn children_and_signals_before_a_fork_stay_those_of_the_run() {
     session.prints(&["runs", "show", &id, "--output"], "1\n2\n5\n");
     session.prints(&["runs", "show", &other, "--output"], "1\n3\n5\n");
 }
+
+/// The loser of a race has begun an effect, and nobody knows how that would have ended. A fork does not begin it again: the
+/// script has cancelled it.
+#[test]
+fn a_run_is_forked_behind_an_effect_that_a_race_has_cancelled() {
+    let script = "print(race(\n\
+                  function() return actions.t.note({ mode = 'wait' }).n end,\n\
+                  function() sleep(0.5) return 'late' end))\n\
+                  print(actions.t.note({}).n)";
+    let session = Session::new("effects = 'once'", script);
+    session.prints(&["run", "--journal", "script.lua"], "2\tlate\n2\n");
+    let (id, _) = session.run();
+    let loser = entry(&session, &id, "intent", 1);
+    let cancelled = entry(&session, &id, "calls_cancelled", 1);
+    let next = entry(&session, &id, "intent", 2);
+    assert!(loser < cancelled && cancelled < next);
+    // While the race goes on it cannot be forked, and where it can is said.
+    let at = (cancelled - 1).to_string();
+    let (code, _, stderr) = session.kael(&["runs", "fork", &id, "--at", &at]);
+    assert_eq!(code, 2);
+    let wanted = format!("entry {} and entry {cancelled} will do", loser - 1);
+    assert!(stderr.contains(&wanted), "{stderr}");
+    for at in [cancelled, cancelled + 1, next - 1] {
+        let before = session.notes().len();
+        let fork = forked(&session, &id, at);
+        session.prints(&["runs", "resume", &fork], "2\tlate\n2\n");
+        // The second call alone.
+        assert_eq!(session.notes().len(), before + 1, "{at}");
+        session.prints(&["runs", "replay", &fork], "2\tlate\n2\n");
+        assert_eq!(session.kael(&["runs", "verify", &fork]).0, 0);
+    }
+    // A call that was cancelled is in no doubt.
+    let (code, _, stderr) = session.kael(&["runs", "resolve", &id, "1", "done"]);
+    assert!(
+        code == 2 && stderr.contains("has no call 1 in doubt"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_fork_may_have_another_script_that_asks_for_the_same_before() {
+    let session = Session::new("effects = 'idempotent'", THREE);
+    assert_eq!(session.kael(&["run", "--journal", "script.lua"]).0, 0);
+    let (id, _) = session.run();
+    let at = entry(&session, &id, "turn", 1).to_string();
+    let mended = "for i = 1, 2 do print(i, actions.t.note({}).n) end print('mended')";
+    let kael = session.kael.file("mended.lua", mended);
+    let kael = kael.file(
+        "other.lua",
+        "print('hm') print(actions.t.note({ a = 1 }).n)",
+    );
+    let session = Session { kael, ..session };
+    let fork = |script: &str| {
+        let words = [
+            "runs", "fork", &id, "--at", &at, "--script", script, "--json",
+        ];
+        let document = session.json(&words);
+        document["run"].as_str().expect("an id").to_owned()
+    };
+    let good = fork("mended.lua");
+    session.prints(&["runs", "resume", &good], "1\t1\n2\t2\nmended\n");
+    session.prints(&["runs", "replay", &good], "1\t1\n2\t2\nmended\n");
+    assert_eq!(session.kael(&["runs", "verify", &good]).0, 0);
+    assert_eq!(session.notes().len(), 4);
+    // One that asks for something else is parked, with both, and calls nothing.
+    let bad = fork("other.lua");
+    let (code, _, stderr) = session.kael(&["runs", "resume", &bad]);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(
+        stderr.contains("does not do what its journal says"),
+        "{stderr}"
+    );
+    assert_eq!(
+        (state(&session, &bad), session.notes().len()),
+        ("parked".into(), 4)
+    );
+    let (code, _, stderr) = session.kael(&["runs", "fork", &id, "--at", &at, "--script", "no.lua"]);
+    assert!(code == 2 && stderr.contains("no.lua"), "{stderr}");
+    // An end that the script has not got is not given to another call.
+    let early = entry(&session, &id, "outcome", 1).to_string();
+    let words = ["runs", "fork", &id, "--at", &early, "--script", "other.lua"];
+    let (code, _, stderr) = session.kael(&words);
+    assert!(
+        code == 2 && stderr.contains(&format!("and entry {at} will do")),
+        "{stderr}"
+    );
+}

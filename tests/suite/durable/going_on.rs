@@ -81,8 +81,11 @@ fn a_process_that_has_a_run_keeps_it() {
     }
     let (id, state) = session.run();
     assert_eq!(state, "running");
-    for words in [["runs", "resume", &id], ["runs", "cancel", &id]] {
-        let (code, _, stderr) = session.kael(&words);
+    for words in [
+        &["runs", "resume", &id][..],
+        &["runs", "cancel", "--now", &id],
+    ] {
+        let (code, _, stderr) = session.kael(words);
         assert!(
             code == 2 && stderr.contains("is running in another process"),
             "{stderr}"

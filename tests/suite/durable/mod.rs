@@ -3,6 +3,7 @@
 mod approvals;
 mod archive;
 mod budgets;
+mod cancel;
 mod continuing;
 mod crash;
 mod fork;

@@ -430,7 +430,7 @@ fn script(run: &Run) -> Result<Script, String> {
 }
 
 /// The script in a file, or on stdin for `-`: how errors name it, and its text.
-pub(super) fn named(word: &OsStr) -> Result<(String, Vec<u8>), String> {
+pub(crate) fn named(word: &OsStr) -> Result<(String, Vec<u8>), String> {
     if word == "-" {
         return Ok(("stdin".to_owned(), read(io::stdin().lock(), "stdin")?));
     }

@@ -209,6 +209,12 @@ pub enum Entry {
     },
     /// The end.
     End(Box<End>),
+    /// Calls that the script has cancelled, such as those of the branches that lose a `race`. The crossing that did so
+    /// follows. Since format 2.
+    CallsCancelled {
+        /// The numbers that the guest gave them.
+        ids: Vec<u32>,
+    },
 }
 
 impl Entry {
@@ -230,6 +236,7 @@ impl Entry {
             Self::Cancel { .. } => 8,
             Self::Takeover { .. } => 9,
             Self::End(_) => Self::END,
+            Self::CallsCancelled { .. } => 11,
         }
     }
 
@@ -342,6 +349,7 @@ impl Entry {
                 to.text(&end.text);
                 to.option(end.result.as_deref(), Encoder::text);
             }
+            Self::CallsCancelled { ids } => to.list(ids, |to, id| to.number((*id).into())),
         }
         to.finish()
     }
@@ -433,6 +441,9 @@ impl Entry {
                 text: from.text()?,
                 result: from.option(Decoder::text)?,
             })),
+            11 => Self::CallsCancelled {
+                ids: from.list(Decoder::number32)?,
+            },
             _ => return Err(from.wrong("no such kind of entry")),
         };
         from.finish()?;

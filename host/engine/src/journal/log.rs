@@ -61,11 +61,157 @@ pub enum Broken {
     Format(u32),
 }
 
-/// A journal that was read back.
+/// A journal that was read back. Each entry is in memory once: the bytes that it was read from are the only ones that
+/// it can be written as.
 #[derive(Debug, Clone)]
 pub struct Log {
     entries: Vec<Entry>,
-    rows: Vec<LogRow>,
+    places: Vec<Place>,
+    bytes: u64,
+}
+
+/// What is stored beside an entry.
+#[derive(Debug, Clone)]
+struct Place {
+    at: u64,
+    commit: Option<([u8; 32], u64)>,
+}
+
+/// Checks a journal row by row, so that no more of it need be in memory than its reader keeps.
+#[derive(Debug)]
+pub struct LogReader {
+    chain: Chain,
+    /// The first entry behind the last commit.
+    from: u64,
+    next: u64,
+    head: ([u8; 32], u64),
+    bytes: u64,
+    is_kept: bool,
+    /// The first entry that cannot be read. A chain that does not hold is the better answer.
+    unreadable: Option<Broken>,
+    has_beginning: bool,
+    entries: Vec<Entry>,
+    places: Vec<Place>,
+}
+
+impl LogReader {
+    fn new(is_kept: bool) -> Self {
+        Self {
+            chain: Chain::after(&ZERO),
+            from: 0,
+            next: 0,
+            head: (ZERO, 0),
+            bytes: 0,
+            is_kept,
+            unreadable: None,
+            has_beginning: false,
+            entries: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Keeps every entry, for [`LogReader::log`].
+    #[must_use]
+    pub fn keeping() -> Self {
+        Self::new(true)
+    }
+
+    /// Keeps none of them, for [`LogReader::end`].
+    #[must_use]
+    pub fn checking() -> Self {
+        Self::new(false)
+    }
+
+    /// Takes the next row.
+    ///
+    /// # Errors
+    /// When it does not follow the one before, or the commit that it ends is not what was written.
+    pub fn push(&mut self, row: LogRow) -> Result<(), Broken> {
+        if row.seq != self.next {
+            return Err(Broken::Gap { wanted: self.next });
+        }
+        self.next += 1;
+        self.chain.add(row.seq, row.at, row.kind, &row.body);
+        self.bytes += row.body.len() as u64;
+        if self.unreadable.is_none() {
+            self.decode(&row);
+        }
+        if let Some((written, cpu_us)) = &row.commit {
+            let chain = std::mem::replace(&mut self.chain, Chain::after(written));
+            if chain.end(*cpu_us) != *written {
+                let (from, to) = (self.from, row.seq);
+                return Err(Broken::Chain { from, to });
+            }
+            self.from = row.seq + 1;
+            self.head = (*written, *cpu_us);
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, row: &LogRow) {
+        match Entry::decode(row.kind, &row.body) {
+            Err(error) => {
+                let seq = row.seq;
+                self.unreadable = Some(Broken::Entry { seq, error });
+            }
+            Ok(entry) => {
+                if row.seq == 0 {
+                    match &entry {
+                        Entry::Begin(begin) if begin.format > FORMAT => {
+                            self.unreadable = Some(Broken::Format(begin.format));
+                        }
+                        Entry::Begin(_) => self.has_beginning = true,
+                        _ => {}
+                    }
+                }
+                if self.is_kept {
+                    self.entries.push(entry);
+                    let (at, commit) = (row.at, row.commit);
+                    self.places.push(Place { at, commit });
+                }
+            }
+        }
+    }
+
+    /// The end of the journal: how many entries it has, and its last chain.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn end(&self) -> Result<(u64, [u8; 32]), Broken> {
+        if self.next == 0 {
+            return Err(Broken::NoBeginning);
+        }
+        if self.from != self.next {
+            return Err(Broken::Loose { from: self.from });
+        }
+        match &self.unreadable {
+            Some(broken) => Err(broken.clone()),
+            None if !self.has_beginning => Err(Broken::NoBeginning),
+            None => Ok((self.next, self.head.0)),
+        }
+    }
+
+    /// Bytes of the entries so far, as they are stored.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The journal. Only of a reader that keeps it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn log(self) -> Result<Log, Broken> {
+        self.end()?;
+        if !self.is_kept {
+            return Err(Broken::NoBeginning);
+        }
+        Ok(Log {
+            entries: self.entries,
+            places: self.places,
+            bytes: self.bytes,
+        })
+    }
 }
 
 impl Log {
@@ -73,41 +219,12 @@ impl Log {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn read(rows: Vec<LogRow>) -> Result<Self, Broken> {
-        let mut chain = Chain::after(&ZERO);
-        let mut from = 0;
-        for (at, row) in rows.iter().enumerate() {
-            let wanted = at as u64;
-            if row.seq != wanted {
-                return Err(Broken::Gap { wanted });
-            }
-            chain.add(row.seq, row.at, row.kind, &row.body);
-            if let Some((written, cpu_us)) = &row.commit {
-                if chain.end(*cpu_us) != *written {
-                    return Err(Broken::Chain { from, to: row.seq });
-                }
-                chain = Chain::after(written);
-                from = row.seq + 1;
-            }
+    pub fn read(rows: impl IntoIterator<Item = LogRow>) -> Result<Self, Broken> {
+        let mut reader = LogReader::keeping();
+        for row in rows {
+            reader.push(row)?;
         }
-        if rows.is_empty() {
-            return Err(Broken::NoBeginning);
-        }
-        if from != rows.len() as u64 {
-            return Err(Broken::Loose { from });
-        }
-        let decode = |row: &LogRow| {
-            Entry::decode(row.kind, &row.body).map_err(|error| Broken::Entry {
-                seq: row.seq,
-                error,
-            })
-        };
-        let entries = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-        match entries.first() {
-            Some(Entry::Begin(begin)) if begin.format > FORMAT => Err(Broken::Format(begin.format)),
-            Some(Entry::Begin(_)) => Ok(Self { entries, rows }),
-            _ => Err(Broken::NoBeginning),
-        }
+        reader.log()
     }
 
     /// The first entry.
@@ -125,16 +242,41 @@ impl Log {
         &self.entries
     }
 
-    /// The same as they are stored.
+    /// How many they are.
     #[must_use]
-    pub fn rows(&self) -> &[LogRow] {
-        &self.rows
+    pub fn count(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Bytes of all of them, as they are stored.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The same as they are stored, one after the other.
+    pub fn rows(&self) -> impl Iterator<Item = LogRow> + '_ {
+        let both = self.entries.iter().zip(&self.places).enumerate();
+        both.map(|(seq, (entry, place))| LogRow {
+            seq: seq as u64,
+            at: place.at,
+            kind: entry.kind(),
+            body: entry.encode(),
+            commit: place.commit,
+        })
+    }
+
+    /// The last commit behind an entry: the chain, and the computing time up to there in microseconds.
+    #[must_use]
+    pub fn commit_behind(&self, seq: u64) -> Option<([u8; 32], u64)> {
+        let behind = self.places.get(usize::try_from(seq).ok()? + 1..)?;
+        behind.iter().find_map(|place| place.commit)
     }
 
     /// The chain of the last commit, and the computing time up to there in microseconds.
     #[must_use]
     pub fn head(&self) -> ([u8; 32], u64) {
-        let last = self.rows.last().and_then(|row| row.commit);
+        let last = self.places.last().and_then(|place| place.commit);
         last.unwrap_or((ZERO, 0))
     }
 
@@ -143,7 +285,7 @@ impl Log {
     pub fn up_to(mut self, seq: u64) -> Self {
         let count = usize::try_from(seq.saturating_add(1)).unwrap_or(usize::MAX);
         self.entries.truncate(count.max(1));
-        self.rows.truncate(count.max(1));
+        self.places.truncate(count.max(1));
         self
     }
 }

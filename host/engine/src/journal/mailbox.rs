@@ -15,6 +15,8 @@ pub enum LetterKind {
     Child,
     /// What a person has decided of a call.
     Decision,
+    /// A person wants the run to end.
+    Cancel,
 }
 
 /// Something that has come for a run.
@@ -94,6 +96,11 @@ pub trait Mailbox: Send + Sync {
 
     /// Whether the run of that id is a child of this one.
     fn is_child<'a>(&'a self, run: &'a str) -> Mailing<'a, bool>;
+
+    /// Who wants the run to end, with its clean-up, if somebody does.
+    fn cancelled_by(&self) -> Mailing<'_, Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Whether it is known who decides, and with which role; else only what anybody may approve is asked.
     fn knows_people(&self) -> bool {

@@ -4,13 +4,14 @@
 //! The unit is one crossing of `run-action`: what went in, and which completions came out, in which order. That, the
 //! script and the guest are all that a run is a function of. `entry` says what is written, `codec` how, `chain` makes
 //! the log tamper-evident, `log` reads one back, `recorder` writes while a run goes on, `replay` answers crossings
-//! out of a log. `mailbox` is what reaches a run from outside, `post` gives that to the calls that wait for it, and
+//! out of a log. `cancelling` is how a person ends a run so that it cleans up. `mailbox` is what reaches a run from outside, `post` gives that to the calls that wait for it, and
 //! `waiting` says when a run waits for nothing else.
 //!
 //! Entries are kept in memory and handed to a [`Sink`] at a barrier: before an effect, before output is shown, at
 //! the end. Nothing outside depends on more than what the sink has made durable.
 
 mod call_log;
+mod cancelling;
 mod chain;
 mod codec;
 mod crossing;
@@ -25,6 +26,7 @@ mod sink;
 mod waiting;
 
 pub(crate) use call_log::CallLog;
+pub(crate) use cancelling::{Cancelling, News};
 pub use chain::{Chain, ZERO};
 pub use codec::Malformed;
 pub(crate) use crossing::{Crossing, Request, is_own, is_showing};
@@ -33,7 +35,7 @@ pub use entry::{
     Wait,
 };
 pub use inspector::{Input, Inspected, Inspecting, Inspector};
-pub use log::{Broken, Log, LogRow};
+pub use log::{Broken, Log, LogReader, LogRow};
 pub use mailbox::{ApprovalRequest, Letter, LetterKind, Mailbox, Mailing, Needed, NewChild};
 pub(crate) use post::Post;
 pub use recorder::Journal;
@@ -45,4 +47,4 @@ pub use waiting::Pause;
 pub(crate) use waiting::Waiting;
 
 /// The version of the format that this Kael writes. Kinds of entries are only ever added.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;

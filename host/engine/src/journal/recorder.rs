@@ -44,6 +44,8 @@ pub struct Journal {
     pub(crate) post: Option<Post>,
     /// Who looks at the run where a journal that is looked at is left.
     pub(crate) inspector: Option<Arc<dyn Inspector>>,
+    /// Whether replaying may take no more computing time than the run may.
+    pub(crate) is_held: bool,
 }
 
 impl Journal {
@@ -59,13 +61,14 @@ impl Journal {
             goes_on: true,
             post: None,
             inspector: None,
+            is_held: false,
         }
     }
 
     /// For a run that goes on where its journal ends. `shown` bytes of its output were shown already.
     #[must_use]
     pub fn resume(log: Log, sink: Arc<dyn Sink>, epoch: u64, shown: u64) -> Self {
-        let recorder = Recorder::new(sink, log.rows().len() as u64, log.head().0, shown);
+        let recorder = Recorder::behind(&log, sink, shown);
         recorder.push(&Entry::Takeover { epoch });
         Self {
             recorder: Arc::new(recorder),
@@ -74,6 +77,16 @@ impl Journal {
             goes_on: true,
             post: None,
             inspector: None,
+            is_held: false,
+        }
+    }
+
+    /// The same for a journal of which it is not known who wrote it: what it says of computing time raises no limit.
+    #[must_use]
+    pub fn held_to_limits(self) -> Self {
+        Self {
+            is_held: true,
+            ..self
         }
     }
 
@@ -91,6 +104,18 @@ impl Journal {
         Self { inspector, ..self }
     }
 
+    /// Who has wanted the run to end, once that is written down: its script got an error, or had no time left.
+    #[must_use]
+    pub fn cancelled_by(&self) -> Option<&str> {
+        self.recorder.cancelled.get().map(String::as_str)
+    }
+
+    /// Whether the run was ended because its script had not ended in time after that.
+    #[must_use]
+    pub fn was_dropped(&self) -> bool {
+        self.recorder.was_dropped.get().is_some()
+    }
+
     /// The number of the last letter that the run has looked at. What comes later has not been seen by it.
     #[must_use]
     pub fn letters_seen(&self) -> u64 {
@@ -100,7 +125,7 @@ impl Journal {
     /// For looking at a run again: nothing is called, and all of its output is shown.
     #[must_use]
     pub fn replay(log: Log, until: Option<u64>) -> Self {
-        let recorder = Recorder::new(Arc::new(Discard), log.rows().len() as u64, log.head().0, 0);
+        let recorder = Recorder::behind(&log, Arc::new(Discard), 0);
         Self {
             recorder: Arc::new(recorder),
             log: Some(Arc::new(log)),
@@ -108,6 +133,7 @@ impl Journal {
             goes_on: false,
             post: None,
             inspector: None,
+            is_held: false,
         }
     }
 }
@@ -169,6 +195,9 @@ pub(crate) struct Recorder {
     pub(crate) closed: OnceLock<Option<String>>,
     failed: watch::Sender<Option<SinkError>>,
     shown_before: u64,
+    /// Who has wanted the run to end, once that is written down.
+    cancelled: OnceLock<String>,
+    was_dropped: OnceLock<()>,
 }
 
 impl Recorder {
@@ -200,7 +229,35 @@ impl Recorder {
             closed: OnceLock::new(),
             failed: watch::Sender::new(None),
             shown_before: shown,
+            cancelled: OnceLock::new(),
+            was_dropped: OnceLock::new(),
         }
+    }
+
+    /// For a journal that goes on: what it has counts.
+    fn behind(log: &Log, sink: Arc<dyn Sink>, shown: u64) -> Self {
+        let recorder = Self::new(sink, log.count(), log.head().0, shown);
+        recorder.lock().total = log.bytes();
+        recorder
+    }
+
+    /// Writes down, once, that somebody wants the run to end.
+    pub(crate) fn cancel(&self, by: &str) {
+        if self.cancelled.set(by.to_owned()).is_ok() {
+            let by = by.to_owned();
+            self.push(&Entry::Cancel { by });
+        }
+    }
+
+    /// That is written down in what the run has behind it.
+    pub(crate) fn was_cancelled(&self, by: String) {
+        self.cancelled.set(by).ok();
+    }
+
+    /// Writes down that the run was ended because its script had not ended in time after that.
+    pub(crate) fn drop_run(&self, by: &str) {
+        self.cancel(by);
+        self.was_dropped.set(()).ok();
     }
 
     /// Once, before the run begins.
@@ -232,7 +289,12 @@ impl Recorder {
         self.push(&Entry::Own { name, answer });
     }
 
-    /// Adds a crossing, with what came out.
+    /// Adds that the script has cancelled calls, in front of the crossing that did so.
+    pub(crate) fn calls_cancelled(&self, ids: Vec<u32>) {
+        self.push(&Entry::CallsCancelled { ids });
+    }
+
+    /// Adds a crossing, with what came out, and whether that stands in no entry of its own.
     pub(crate) fn turn(&self, crossing: Crossing, completions: Vec<(u32, bool, Outcome)>) {
         let Crossing::Turn { digest, asked } = crossing else {
             return;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::crossing::{Crossing, Stretch};
-use super::entry::{Delivery, Entry, Intent, Outcome, Resolve, Verdict, Wait};
+use super::entry::{Delivery, EndKind, Entry, Intent, Outcome, Resolve, Verdict, Wait};
 use super::log::Log;
 
 /// The script asked for something else than the journal has: it, the guest or the repo is another.
@@ -64,12 +64,15 @@ pub(crate) struct Replay {
     pub(crate) recovered: BTreeMap<u32, Recovered>,
     /// The letters that the script has got.
     pub(crate) taken: BTreeSet<u64>,
+    /// Who has wanted the run to end, and whether its script has got that as an error.
+    pub(crate) cancelled: Option<(String, bool)>,
 }
 
 impl Replay {
     pub(crate) fn new(log: Arc<Log>) -> Self {
         let mut recovered = BTreeMap::<u32, Recovered>::new();
         let mut taken = BTreeSet::new();
+        let mut cancelled: Option<(String, bool)> = None;
         for (seq, entry) in log.entries().iter().enumerate() {
             match entry {
                 Entry::Intent(intent) => {
@@ -93,8 +96,18 @@ impl Replay {
                 Entry::Turn { delivered, .. } => {
                     for one in delivered {
                         let call = recovered.remove(&one.id);
-                        taken.extend(call.and_then(|call| call.letter));
+                        // One that was given up for a cancel has not got its letter.
+                        if matches!(one.delivery, Delivery::At(_)) {
+                            taken.extend(call.and_then(|call| call.letter));
+                        }
                     }
+                    // The crossing that is answered by a cancel follows it.
+                    if let Some((_, is_delivered)) = &mut cancelled {
+                        *is_delivered = true;
+                    }
+                }
+                Entry::Cancel { by } => {
+                    cancelled.get_or_insert_with(|| (by.clone(), false));
                 }
                 _ => {}
             }
@@ -105,7 +118,14 @@ impl Replay {
             stretch: Stretch::default(),
             recovered,
             taken,
+            cancelled,
         }
+    }
+
+    /// Whether the run has ended itself there with an exit code of 0.
+    pub(crate) fn has_exited(&self) -> bool {
+        let last = self.log.entries().last();
+        matches!(last, Some(Entry::End(end)) if end.kind == EndKind::Exited && end.text == "0")
     }
 
     /// The number of the next entry.

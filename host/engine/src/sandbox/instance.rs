@@ -114,6 +114,9 @@ pub(super) async fn conclude<T>(
     let cancel = state.cancel.as_ref().filter(|_| as_it_wished);
     if let Some(journal) = &state.journal {
         let recorder = journal.recorder.clone();
+        if matches!(ending, Ending::Cancelled(_)) && journal.clean_up_is_over() {
+            recorder.drop_run(&journal.cancelling_by());
+        }
         let ended = tokio::time::timeout(left, journal_end(&recorder, &ending)).await;
         if let Ok(Err(error)) = ended {
             let why = Suspension::JournalFailed(error.to_string());

@@ -179,8 +179,15 @@ impl InstanceState {
     pub(super) fn due_stop(&self) -> Option<Stop> {
         match &self.cancel {
             Some(cancel) if cancel.is_cancelled() => Some(Stop::Cancelled),
+            _ if self.clean_up_is_over() => Some(Stop::Cancelled),
             _ => self.out_of_time().map(Stop::Limit),
         }
+    }
+
+    /// Whether somebody has wanted the run to end, and its script has had its time since.
+    pub(super) fn clean_up_is_over(&self) -> bool {
+        let journal = self.journal.as_ref();
+        journal.is_some_and(|journal| journal.clean_up_is_over())
     }
 
     /// The limit on time that is reached.
@@ -241,9 +248,14 @@ impl InstanceState {
 
     /// Counts a call, and gives it its number in the run.
     fn count_call(&mut self, name: &str) -> wasmtime::Result<u64> {
-        if !wait_call::counts(name) {
-            return Ok(0);
+        match wait_call::counts(name) {
+            true => self.count_one(),
+            false => Ok(0),
         }
+    }
+
+    /// Counts a call that counts.
+    fn count_one(&mut self) -> wasmtime::Result<u64> {
         if self.calls == self.limits.calls {
             let hit = LimitHit::Calls {
                 allowed: self.limits.calls,

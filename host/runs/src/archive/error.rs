@@ -3,7 +3,7 @@
 use kael_engine::journal::Broken;
 use thiserror::Error;
 
-use super::{FORMAT, MAX_ENTRIES, MAX_FILE, MAX_LINE};
+use super::{FORMAT, MAX_ENTRIES, MAX_JOURNAL, MAX_LINE, MAX_PARTS, MAX_VALUES};
 use kael_engine::units::ByteSize;
 
 /// Why a file is no run, and in which line. Lines are counted from 1.
@@ -54,9 +54,24 @@ pub enum Fault {
     /// It is too long.
     #[error("a line may have {}", ByteSize::new(MAX_LINE))]
     LongLine,
-    /// The file is too large.
-    #[error("a file may have {}", ByteSize::new(MAX_FILE))]
-    LargeFile,
+    /// It has too many values.
+    #[error("a line may have {MAX_VALUES} values")]
+    Values,
+    /// A field of the run is too long.
+    #[error("the field `{0}` of a run may have {size}", size = ByteSize::new(*.1 as u64))]
+    Field(&'static str, usize),
+    /// The entries are too large.
+    #[error(
+        "the entries of a journal may have {} together",
+        ByteSize::new(MAX_JOURNAL)
+    )]
+    LargeJournal,
+    /// The rest is too large.
+    #[error(
+        "the letters, texts, actions repo and output of a run may have {} together",
+        ByteSize::new(MAX_PARTS)
+    )]
+    LargeParts,
     /// It has too many entries.
     #[error("a journal may have {MAX_ENTRIES} entries")]
     Entries,

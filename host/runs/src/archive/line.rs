@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kael_engine::journal::LogRow;
 use kael_engine::text::hex;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::entry_document::EntryDocument;
 use crate::texts;
@@ -61,6 +62,14 @@ pub(crate) struct Letter {
     pub(crate) at: i64,
 }
 
+impl Letter {
+    /// Bytes of all its texts.
+    pub(crate) fn bytes(&self) -> u64 {
+        let once = self.once.as_ref().map_or(0, String::len);
+        (self.name.len() + self.payload.len() + self.sender.len() + once) as u64
+    }
+}
+
 /// A part of something long.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
@@ -81,28 +90,51 @@ pub(crate) enum Bytes {
     Hex(String),
 }
 
-/// An entry of the journal.
+/// Where an entry stands in its journal.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct EntryLine {
+pub(crate) struct Place {
     pub(crate) seq: u64,
     pub(crate) at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cpu_us: Option<u64>,
+}
+
+/// An entry of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EntryLine {
+    #[serde(flatten)]
+    pub(crate) place: Place,
     #[serde(flatten)]
     pub(crate) entry: EntryDocument,
 }
 
-impl EntryLine {
-    pub(crate) fn of(row: &LogRow, entry: EntryDocument) -> Self {
+impl Place {
+    pub(crate) fn of(row: &LogRow) -> Self {
         Self {
             seq: row.seq,
             at: row.at,
             chain: row.commit.as_ref().map(|(chain, _)| hex(chain)),
             cpu_us: row.commit.as_ref().map(|(_, cpu_us)| *cpu_us),
-            entry,
         }
+    }
+
+    /// The document of the entry with this in it.
+    pub(crate) fn document(&self, mut entry: Value) -> Value {
+        if let (Some(entry), Ok(Value::Object(place))) =
+            (entry.as_object_mut(), serde_json::to_value(self))
+        {
+            entry.extend(place);
+        }
+        entry
+    }
+}
+
+impl EntryLine {
+    pub(crate) fn of(row: &LogRow, entry: EntryDocument) -> Self {
+        let place = Place::of(row);
+        Self { place, entry }
     }
 
     /// The line, without its end.

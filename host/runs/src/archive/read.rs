@@ -2,14 +2,18 @@
 
 use std::io::{BufRead, Read as _};
 
-use kael_engine::journal::{Broken, Log, LogRow};
+use kael_engine::journal::{Broken, Log, LogReader, LogRow};
 use kael_engine::run_info::RunId;
 use kael_engine::text::{hex, unhex};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::line::{EntryLine, Head, Letter, Line, Part};
-use super::{Archive, ArchiveError, FORMAT, Fault, MAX_ENTRIES, MAX_FILE, MAX_LINE, PART};
+use super::shape::is_small;
+use super::{
+    Archive, ArchiveError, FORMAT, Fault, MAX_ENTRIES, MAX_JOURNAL, MAX_LINE, MAX_PARTS,
+    MAX_VALUES, PART, misfit,
+};
 use crate::State;
 use crate::limits::StoredLimits;
 use crate::stored_args::StoredArgs;
@@ -23,7 +27,7 @@ pub fn read(from: &mut dyn BufRead) -> Result<Archive, ArchiveError> {
     let mut lines = Lines {
         from,
         line: 0,
-        bytes: 0,
+        parts: 0,
         hash: Sha256::new(),
     };
     let result = archive(&mut lines);
@@ -35,7 +39,8 @@ pub fn read(from: &mut dyn BufRead) -> Result<Archive, ArchiveError> {
 
 fn archive(lines: &mut Lines<'_>) -> Result<Archive, Fault> {
     let (run, head) = head(lines)?;
-    let (mut rows, mut entries) = (Vec::new(), 0);
+    let (mut reader, mut entries, mut bytes) = (LogReader::keeping(), 0, 0);
+    let mut broken = None;
     let mut next = loop {
         let text = lines.next()?;
         if !text.starts_with("{\"seq\":") {
@@ -45,11 +50,23 @@ fn archive(lines: &mut Lines<'_>) -> Result<Archive, Fault> {
         if entries > MAX_ENTRIES {
             return Err(Fault::Entries);
         }
-        rows.push(row(&text)?);
+        let row = row(&text)?;
+        bytes += row.body.len() as u64;
+        if bytes > MAX_JOURNAL {
+            return Err(Fault::LargeJournal);
+        }
+        // A line that is none is the better answer.
+        if broken.is_none() {
+            broken = reader.push(row).err();
+        }
     };
     // An entry that was made unreadable is named as such, and not as the end of the journal.
     line(&next, "an entry of the journal or a part of the run")?;
-    let log = Log::read(rows).map_err(|broken| {
+    let log = match broken {
+        Some(broken) => Err(broken),
+        None => reader.log(),
+    };
+    let log = log.map_err(|broken| {
         // The lines of the journal follow the first of the file.
         lines.line = 2 + match &broken {
             Broken::Gap { wanted: seq } | Broken::Chain { to: seq, .. } => *seq,
@@ -73,6 +90,7 @@ fn archive(lines: &mut Lines<'_>) -> Result<Archive, Fault> {
                 if letter.number <= before {
                     return Err(Fault::Changed);
                 }
+                lines.takes(letter.bytes())?;
                 letters.push(letter);
             }
             Line::Text(part) if stage < 2 => {
@@ -123,6 +141,12 @@ fn head(lines: &mut Lines<'_>) -> Result<(RunId, Head), Fault> {
     if head.format != FORMAT {
         return Err(Fault::Format(head.format));
     }
+    if let Some((field, most)) = misfit(&head) {
+        return Err(Fault::Field(field, most));
+    }
+    if !is_small(&head.args, MAX_VALUES) {
+        return Err(Fault::Values);
+    }
     let run = RunId::parse(&head.run).ok_or_else(|| other("its run has no id"))?;
     if State::named(&head.state).is_none() {
         return Err(other("its state is none"));
@@ -138,13 +162,14 @@ fn head(lines: &mut Lines<'_>) -> Result<(RunId, Head), Fault> {
 fn row(text: &str) -> Result<LogRow, Fault> {
     let wanted = "an entry of a journal";
     let line: EntryLine = parsed(text, wanted)?;
-    let chain = line.chain.as_deref();
-    let commit = match (chain.map(unhex), line.cpu_us) {
+    let place = line.place;
+    let chain = place.chain.as_deref();
+    let commit = match (chain.map(unhex), place.cpu_us) {
         (None, None) => None,
         (Some(Some(chain)), Some(cpu_us)) => Some((chain, cpu_us)),
         _ => return Err(Fault::Changed),
     };
-    let (seq, at) = (line.seq, line.at);
+    let (seq, at) = (place.seq, place.at);
     let entry = line.entry.entry().ok_or(Fault::Changed)?;
     let row = LogRow {
         seq,
@@ -169,6 +194,9 @@ fn line(text: &str, wanted: &'static str) -> Result<Line, Fault> {
 }
 
 fn parsed<T: DeserializeOwned>(text: &str, wanted: &'static str) -> Result<T, Fault> {
+    if !is_small(text, MAX_VALUES) {
+        return Err(Fault::Values);
+    }
     serde_json::from_str(text).map_err(|error| Fault::Other {
         wanted,
         why: error.to_string(),
@@ -191,6 +219,7 @@ fn whole(
         if bytes.len() > PART || (bytes.len() < PART && !is_last) {
             return Err(Fault::Changed);
         }
+        lines.takes(bytes.len() as u64)?;
         all.extend(bytes);
         if is_last {
             let found = texts::digest(&all);
@@ -260,7 +289,8 @@ struct Lines<'a> {
     from: &'a mut dyn BufRead,
     /// The number of the last line that was read.
     line: u64,
-    bytes: u64,
+    /// Bytes of letters, texts, actions repo and output.
+    parts: u64,
     /// Of all lines but the last.
     hash: Sha256,
 }
@@ -273,10 +303,6 @@ impl Lines<'_> {
         let read = (&mut *self.from)
             .take(MAX_LINE + 1)
             .read_until(b'\n', &mut bytes)?;
-        self.bytes += read as u64;
-        if self.bytes > MAX_FILE {
-            return Err(Fault::LargeFile);
-        }
         if read as u64 > MAX_LINE {
             return Err(Fault::LongLine);
         }
@@ -292,6 +318,15 @@ impl Lines<'_> {
             self.hash.update(b"\n");
         }
         Ok(text)
+    }
+
+    /// Counts bytes of what is no entry.
+    fn takes(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.parts += bytes;
+        match self.parts > MAX_PARTS {
+            true => Err(Fault::LargeParts),
+            false => Ok(()),
+        }
     }
 
     /// Whether the last line says what was before it, and is the last.

@@ -55,11 +55,16 @@ fn entries() -> Vec<Entry> {
 
 /// Two commits: of the first three entries, and of the rest.
 fn log() -> Log {
+    log_of(&entries())
+}
+
+fn log_of(entries: &[Entry]) -> Log {
+    let last = entries.len() as u64 - 1;
     let (mut rows, mut chain) = (Vec::new(), Chain::after(&ZERO));
-    for (seq, entry) in entries().iter().enumerate() {
+    for (seq, entry) in entries.iter().enumerate() {
         let (seq, body) = (seq as u64, entry.encode());
         chain.add(seq, 5, entry.kind(), &body);
-        let commit = [2, 5].contains(&seq).then(|| {
+        let commit = [2, last].contains(&seq).then(|| {
             let end = std::mem::replace(&mut chain, Chain::after(&ZERO)).end(9);
             chain = Chain::after(&end);
             (end, 9)
@@ -244,4 +249,137 @@ fn nothing_deep_or_long_is_read() {
         let error = again(&written(&other)).expect_err("it is not all there");
         assert!(matches!(error.fault, Fault::Missing(_)), "{error}");
     }
+}
+
+/// What is in a file is bounded field by field: an export that would not be read again is not made.
+#[test]
+fn every_part_of_a_file_is_bounded() {
+    let head = |change: fn(&mut Head)| {
+        let mut archive = archive();
+        change(&mut archive.head);
+        archive
+    };
+    let long = || "x".repeat(MAX_WORDS + 1);
+    let many = |count: usize| -> Archive {
+        let mut entries = entries();
+        let own = entries[1].clone();
+        entries.splice(1..1, std::iter::repeat_n(own, count));
+        let log = log_of(&entries);
+        Archive { log, ..archive() }
+    };
+    let letter = |number: i64, bytes: usize| Letter {
+        number,
+        payload: "x".repeat(bytes),
+        ..archive().letters[0].clone()
+    };
+    let cases: Vec<(Archive, &str)> = vec![
+        (
+            head(|head| head.reason = Some("x".repeat(MAX_WORDS + 1))),
+            "the field `reason`",
+        ),
+        (
+            head(|head| head.status = Some("x".repeat(MAX_WORDS + 1))),
+            "the field `status`",
+        ),
+        (
+            head(|head| head.origin = Some("x".repeat(MAX_WORDS + 1))),
+            "the field `origin`",
+        ),
+        (
+            head(|head| head.usage = Some("x".repeat(MAX_WORDS + 1))),
+            "the field `usage`",
+        ),
+        (
+            head(|head| head.ending = Some("x".repeat(MAX_DOCUMENT + 1))),
+            "the field `ending`",
+        ),
+        (
+            head(|head| head.args = "x".repeat(MAX_DOCUMENT + 1)),
+            "the field `args`",
+        ),
+        (
+            head(|head| head.labels = [("k".to_owned(), "x".repeat(MAX_LABELS))].into()),
+            "the field `labels`",
+        ),
+        (
+            head(|head| {
+                let labels = (0..=MAX_LABEL_COUNT).map(|n| (n.to_string(), String::new()));
+                head.labels = labels.collect();
+            }),
+            "the field `labels`",
+        ),
+        (
+            Archive {
+                head: Head {
+                    limits: long(),
+                    ..archive().head
+                },
+                ..archive()
+            },
+            "the field `limits`",
+        ),
+        (
+            head(|head| head.args = format!("[{}1]", "1,".repeat(MAX_VALUES))),
+            "a line may have 1000000 values",
+        ),
+        (many(MAX_ENTRIES), "a journal may have 300 entries"),
+        (
+            Archive {
+                output: vec![b'x'; MAX_PARTS as usize],
+                ..archive()
+            },
+            "and output of a run may have 4 MiB together",
+        ),
+        (
+            Archive {
+                letters: (1..6).map(|number| letter(number, 1 << 20)).collect(),
+                ..archive()
+            },
+            "and output of a run may have 4 MiB together",
+        ),
+        (
+            Archive {
+                letters: (1..=301).map(|number| letter(number, 1)).collect(),
+                ..archive()
+            },
+            "a journal may have 300 entries",
+        ),
+    ];
+    for (archive, wanted) in cases {
+        let error = again(&written(&archive)).expect_err(wanted);
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+    // A line of short values would take a hundred times its bytes.
+    let mut line = b"{\"seq\":0,\"kind\":\"calls_cancelled\",\"ids\":[".to_vec();
+    line.extend(b"1,".repeat(MAX_VALUES));
+    line.extend(b"1]}\n");
+    let mut bytes = written(&archive());
+    let first = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a line")
+        + 1;
+    bytes.splice(first..first, line);
+    let error = again(&bytes).expect_err("too many");
+    assert!(
+        matches!(error.fault, Fault::Values) && error.line == 2,
+        "{error}"
+    );
+    // Entries that are large together.
+    let mut large = entries();
+    for _ in 0..3 {
+        large.insert(
+            1,
+            Entry::Own {
+                name: "kael.input".to_owned(),
+                answer: Ok("x".repeat(400 << 10)),
+            },
+        );
+    }
+    let large = Archive {
+        log: log_of(&large),
+        ..archive()
+    };
+    let error = again(&written(&large)).expect_err("too large");
+    assert!(matches!(error.fault, Fault::LargeJournal), "{error}");
 }

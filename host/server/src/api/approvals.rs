@@ -249,7 +249,10 @@ pub(crate) fn of_runs_error(error: &RunsError) -> Problem {
     let kind = match error {
         RunsError::Unknown(_) | RunsError::NoDoubt { .. } => Kind::NotFound,
         RunsError::Document(_) => Kind::Invalid,
-        RunsError::State { .. } | RunsError::Busy(_) => Kind::WrongState,
+        RunsError::State { .. }
+        | RunsError::Busy(_)
+        | RunsError::Fork { .. }
+        | RunsError::Guest { .. } => Kind::WrongState,
         RunsError::Undecided { why, .. } => match why {
             Refusal::Over => Kind::WrongState,
             Refusal::NotAsked => Kind::NotFound,

@@ -1,12 +1,14 @@
 //! The calls of a run.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as AppState;
-use serde_json::Value;
+use kael_engine::run_info::RunId;
+use kael_runs::server;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::extract::Names;
@@ -25,7 +27,8 @@ const MAX_CALLS: i64 = 100_000;
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Calls {
     /// In the order in which they began or ended, whichever came last. The outcome `journaled` is that of a call whose
-    /// end the server could not write before it died: the journal has it.
+    /// end the server could not write before it died: the journal has it. One of which it could write nothing at all
+    /// stands at the beginning, if it had effects.
     #[schema(value_type = Vec<Object>)]
     calls: Vec<Box<RawValue>>,
 }
@@ -56,7 +59,7 @@ pub(crate) async fn calls(
 
 /// The calls of a run as JSON texts: those that have ended, then those that have not.
 pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem> {
-    let (started, ended, goes_on, is_over) = app
+    let (started, ended, goes_on, is_over, mut unseen) = app
         .store
         .read(move |tx| {
             let started = events::of_kind(tx, &run, EventKind::CallStarted, MAX_CALLS)?;
@@ -64,7 +67,11 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
             // It is queued and begins, and each time that it goes on twice more.
             let goes_on = events::count(tx, &run, EventKind::State)? > 2;
             let is_over = runs::any(tx, &run)?.is_none_or(|run| run.state.is_over());
-            Ok((started, ended, goes_on, is_over))
+            let effects = match goes_on {
+                true => server::effects(tx, RunId::from_bytes(*run.bytes()), MAX_CALLS)?,
+                false => BTreeMap::new(),
+            };
+            Ok((started, ended, goes_on, is_over, effects))
         })
         .await?;
     let number = |body: &[u8]| {
@@ -89,6 +96,15 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
         all.retain(|event| number(&event.body).is_none_or(|call| seen.insert(call)));
         all.reverse();
     }
+    // A server that was killed had not even written that these began. The journal has them before they do.
+    if !unseen.is_empty() {
+        let seen: HashSet<_> = all.iter().filter_map(|event| number(&event.body)).collect();
+        unseen.retain(|call, _| !seen.contains(call));
+    }
+    let unseen = unseen.into_iter().map(|(call, action)| {
+        json!({ "call": call, "action": action, "status": "ended", "outcome": "journaled" })
+            .to_string()
+    });
     let text = |event: Event| match is_over && event.kind == EventKind::CallStarted {
         // The server died before it had written how the call ended; the journal of the run has it.
         true => match serde_json::from_slice::<Value>(&event.body) {
@@ -101,5 +117,5 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
         },
         false => String::from_utf8_lossy(&event.body).into_owned(),
     };
-    Ok(all.into_iter().map(text).collect())
+    Ok(unseen.chain(all.into_iter().map(text)).collect())
 }

@@ -14,6 +14,7 @@ pub(crate) mod conditions;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod extract;
+pub(crate) mod fork;
 pub(crate) mod functions;
 pub(crate) mod globals;
 pub(crate) mod health;
@@ -89,6 +90,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::source))
         .routes(routes!(events::follow))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(fork::fork))
         .routes(routes!(waits::signal))
         .routes(routes!(waits::resume))
         .routes(routes!(waits::resolve))

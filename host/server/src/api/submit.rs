@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::trace_context::TraceContext;
 use kael_engine::units::ByteSize;
+use kael_runs::Forking;
 use kael_store::Tx;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,8 @@ pub(crate) struct NewRun {
     pub(crate) source: Vec<u8>,
     /// The distributed trace that it goes on with, as a header has it.
     pub(crate) traceparent: Option<String>,
+    /// What it has of another run.
+    pub(crate) forking: Option<Forking>,
 }
 
 /// Submit a script.
@@ -192,11 +195,12 @@ pub(crate) async fn new_run(
         row,
         source,
         traceparent: None,
+        forking: None,
     })
 }
 
 /// Refuses a script that is no Lua. One that was submitted before is not looked at again.
-async fn must_compile(
+pub(super) async fn must_compile(
     app: &App,
     scope: &Scope,
     name: &str,
@@ -286,6 +290,9 @@ pub(crate) async fn put(
         }
         if let Some(traceparent) = &new.traceparent {
             traces::add(tx, &row.id, traceparent)?;
+        }
+        if let Some(forking) = &new.forking {
+            forking.write(tx)?;
         }
         let put = write(tx, scoped, &row, &new.source)?;
         if matches!(put, Put::Queued) {

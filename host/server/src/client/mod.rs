@@ -21,6 +21,8 @@ pub use events::{Follow, FollowedEvent};
 
 pub use crate::api::alerts::{MAX_SENT as MAX_SENT_ALERTS, SentAlerts, TakenAlerts};
 pub use crate::api::approvals::{Approval, Approvals, Decide};
+pub use crate::api::cancel::Cancel;
+pub use crate::api::fork::Fork;
 pub use crate::api::hooks::{Hook, Hooks, MadeHook, NewHook};
 pub use crate::api::schedule_view::{Fire, Schedule, Schedules};
 pub use crate::api::scripts::{NewScript, ScriptVersion, StoredScript, StoredScripts};

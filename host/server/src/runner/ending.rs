@@ -129,6 +129,17 @@ pub(crate) fn of_report(report: RunReport, cancelled_by: Option<&str>) -> Outcom
     }
 }
 
+/// The end of a run that a person has asked to end, and whose script has cleaned up or had its time for that.
+pub(crate) fn cleaned_up(report: RunReport, who: &str) -> Outcome {
+    let used = usage(&report.usage).to_string();
+    let frames = match report.ending {
+        Ending::Failed(error) => error.traceback,
+        Ending::Limit(_, frames) | Ending::Cancelled(frames) => frames,
+        _ => Vec::new(),
+    };
+    Outcome::Ended(of_ending(Ending::Cancelled(frames), used, Some(who)))
+}
+
 fn failed(usage: &str, exit_code: i64, error: Value) -> Ended {
     Ended {
         state: State::Failed,

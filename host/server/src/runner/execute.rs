@@ -208,6 +208,7 @@ async fn perform(
     };
     recording.shown(&output);
     let conclusion = begun.conclusion(&report);
+    let ended_by = begun.ended_by(&report.ending).map(str::to_owned);
     // The journal holds the output open, too: the reader ends when all holders are gone.
     drop((output, handle, begun));
     while let Some(bytes) = reader.next().await {
@@ -220,7 +221,10 @@ async fn perform(
         .get(&run)
         .and_then(|entry| entry.by.clone());
     let was_cancelled = matches!(report.ending, Ending::Cancelled(_)) && by.is_some();
-    let outcome = ending::of_report(report, by.as_deref());
+    let outcome = match ended_by {
+        Some(who) => ending::cleaned_up(report, &who),
+        None => ending::of_report(report, by.as_deref()),
+    };
     if !outcome.is_end() {
         recording.stopped();
     }

@@ -124,12 +124,17 @@ pub(crate) enum RunsCommand {
         #[command(flatten)]
         decision: Deciding,
     },
-    /// End a run that no process has. It cannot go on.
-    #[command(after_help = "Example:\n  kael-host runs cancel 0199c3f2")]
+    /// End a run. Its script gets an error where it waits, and has ten seconds to clean up.
+    #[command(
+        after_help = "Examples:\n  kael-host runs cancel 0199c3f2\n  kael-host runs cancel --now 0199c3f2"
+    )]
     Cancel {
         /// The run.
         #[arg(value_name = "ID")]
         id: String,
+        /// End a run that no process has without running anything of its script.
+        #[arg(long)]
+        now: bool,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,
@@ -210,6 +215,9 @@ pub(crate) enum RunsCommand {
         /// The number of the last entry that the new run has, as `runs show` tells it.
         #[arg(long, value_name = "SEQ")]
         at: u64,
+        /// Go on with this script, which must ask for what the journal has.
+        #[arg(long, value_name = "FILE")]
+        script: Option<OsString>,
         /// Print one JSON document.
         #[arg(long)]
         json: bool,

@@ -4,11 +4,17 @@ use serde_json::json;
 
 use crate::exit;
 use crate::terminal::{say, say_json};
-use kael_runs::{Runs, RunsError};
+use kael_runs::{OtherScript, Runs, RunsError};
 
-pub(super) fn fork(runs: &Runs, id: &str, at: u64, as_json: bool) -> Result<u8, RunsError> {
+pub(super) fn fork(
+    runs: &Runs,
+    id: &str,
+    at: u64,
+    script: Option<OtherScript>,
+    as_json: bool,
+) -> Result<u8, RunsError> {
     let id = runs.find(id)?;
-    let fork = runs.fork(id, at)?;
+    let fork = runs.fork(id, at, script)?;
     if as_json {
         let document = json!({
             "ok": true,

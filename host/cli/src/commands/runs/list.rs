@@ -19,16 +19,7 @@ pub(super) fn list(
 ) -> Result<u8, RunsError> {
     let rows = match labels.is_empty() {
         true => runs.list(count)?,
-        false => {
-            let mut rows = runs.list(u32::MAX)?;
-            rows.retain(|row| {
-                labels
-                    .iter()
-                    .all(|(key, value)| row.labels.get(key) == Some(value))
-            });
-            rows.truncate(count as usize);
-            rows
-        }
+        false => runs.labelled(labels, count)?,
     };
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -2,6 +2,7 @@
 
 mod approvals;
 pub(crate) mod args;
+mod cancel;
 mod fork;
 mod import;
 mod inspect;
@@ -13,6 +14,7 @@ mod work;
 
 use serde_json::{Value, json};
 
+use super::run::named;
 use crate::args::Shared;
 use crate::durable::{problem, store_in};
 use crate::exit;
@@ -25,7 +27,7 @@ use kael_engine::limits::Limits;
 use kael_engine::run_info::RunId;
 use kael_engine::runtime::RunReport;
 use kael_engine::sandbox::Output;
-use kael_runs::{Runs, RunsError, Signal, Verified, archive};
+use kael_runs::{Runs, RunsError, Signal, Verified};
 
 use args::{ResolveWord, Runs as Arguments, RunsCommand};
 
@@ -68,7 +70,7 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             };
             return replay::replay(shared, runs, at, script.as_deref(), as_json, environment);
         }
-        RunsCommand::Cancel { id, .. } => cancel(runs, id, as_json),
+        RunsCommand::Cancel { id, now, .. } => cancel::cancel(runs, id, *now, as_json),
         RunsCommand::Resolve {
             id,
             call,
@@ -112,7 +114,15 @@ pub(super) fn run(shared: &Shared, arguments: &Arguments, environment: Environme
             approvals::decide(runs, of, &decision.digest, yes, note, as_json)
         }
         RunsCommand::Rm { ids, force, .. } => remove(runs, ids, *force, as_json),
-        RunsCommand::Fork { id, at, .. } => fork::fork(runs, id, *at, as_json),
+        RunsCommand::Fork { id, at, script, .. } => {
+            let script = script.as_deref().map(named).transpose();
+            match script {
+                Ok(script) => fork::fork(runs, id, *at, script, as_json),
+                Err(message) => {
+                    return Problem::usage(message).report(shared, as_json, exit::USAGE);
+                }
+            }
+        }
         RunsCommand::Export { id, .. } => export(runs, id),
         RunsCommand::Import { file, trust, .. } => {
             return import::import(shared, runs, file, *trust, as_json);
@@ -160,9 +170,10 @@ fn refused(shared: &Shared, error: &RunsError, as_json: bool) -> u8 {
             Some("kael-host runs show prints the entries with their numbers"),
             exit::USAGE,
         ),
-        RunsError::OtherRun(_) | RunsError::State { .. } | RunsError::Document(_) => {
-            (None, exit::USAGE)
-        }
+        RunsError::OtherRun(_)
+        | RunsError::State { .. }
+        | RunsError::Document(_)
+        | RunsError::TooLarge { .. } => (None, exit::USAGE),
         RunsError::Busy(_) => (Some("wait until that process has ended"), exit::USAGE),
         RunsError::Broken { .. } => (
             Some("kael-host runs verify says where"),
@@ -196,12 +207,6 @@ fn finish(
         error.print(shared.quiet);
     }
     code
-}
-
-fn cancel(runs: &Runs, id: &str, as_json: bool) -> Result<u8, RunsError> {
-    let id = runs.find(id)?;
-    runs.cancel(id, "local")?;
-    Ok(done(id, "cancelled", as_json))
 }
 
 fn signalled(runs: &Runs, id: &str, signal: Signal, as_json: bool) -> Result<u8, RunsError> {
@@ -242,8 +247,19 @@ fn remove(runs: &Runs, ids: &[String], force: bool, as_json: bool) -> Result<u8,
 }
 
 fn export(runs: &Runs, id: &str) -> Result<u8, RunsError> {
-    let run = runs.export(runs.find(id)?)?;
-    Ok(say_by(exit::SUCCESS, |out| archive::write(&run, out)))
+    let id = runs.find(id)?;
+    let mut refused = None;
+    let code = say_by(exit::SUCCESS, |out| match runs.export(id, out) {
+        Ok(written) => written,
+        Err(error) => {
+            refused = Some(error);
+            Ok(())
+        }
+    });
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(code),
+    }
 }
 
 fn verify(shared: &Shared, runs: &Runs, id: &str, as_json: bool) -> Result<u8, RunsError> {

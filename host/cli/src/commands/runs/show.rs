@@ -113,6 +113,7 @@ fn journal(log: &Log) -> String {
             Entry::Cancel { by } => format!("cancel   by {by}"),
             Entry::Takeover { epoch } => format!("takeover {epoch}"),
             Entry::End(end) => format!("end      {:?} {}", end.kind, end.text),
+            Entry::CallsCancelled { ids } => format!("dropped  {} calls", ids.len()),
         };
         text += &format!("{seq:>6}  {}\n", escape_control(&words));
     }

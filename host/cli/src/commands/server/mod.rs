@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod cancel;
 mod db;
 mod follow;
+mod fork;
 mod hook;
 mod login;
 mod logs;
@@ -47,6 +48,7 @@ pub(crate) fn run(shared: &Shared, command: ServerCommand, environment: &Environ
         ServerCommand::Deny(command) => approvals::deny(shared, &command, environment),
         ServerCommand::Signal(command) => waits::signal(shared, &command, environment),
         ServerCommand::Resume(command) => waits::resume(shared, &command, environment),
+        ServerCommand::Fork(command) => fork::run(shared, &command, environment),
         ServerCommand::Resolve(command) => waits::resolve(shared, &command, environment),
         ServerCommand::Secret(command) => secret::run(shared, &command, environment),
         ServerCommand::Token(command) => token::run(shared, &command, environment),

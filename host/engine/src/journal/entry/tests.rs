@@ -100,6 +100,9 @@ fn every_kind() -> Vec<Entry> {
             text: "calls".to_owned(),
             result: None,
         })),
+        Entry::CallsCancelled {
+            ids: vec![1, 300, u32::MAX],
+        },
     ]
 }
 
@@ -121,8 +124,8 @@ fn every_kind_survives_being_written_and_read() {
         assert!(Entry::decode(entry.kind(), &more).is_err(), "{entry:?}");
     }
     kinds.dedup();
-    assert_eq!(kinds, (0..11).collect::<Vec<u8>>());
-    assert!(Entry::decode(11, &[]).is_err());
+    assert_eq!(kinds, (0..12).collect::<Vec<u8>>());
+    assert!(Entry::decode(12, &[]).is_err());
 }
 
 #[test]

@@ -13,10 +13,11 @@ use super::super::bindings::kael::engine::actions::{
     ActionError as WitError, Call, Completion, Host,
 };
 use super::super::cancel::cancelled;
+use super::wait_call::counts;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, Stop};
 use crate::failure::{ActionError, ErrorKind};
-use crate::journal::{Pause, Recorder, SinkError, Waiting, is_own};
+use crate::journal::{News, Pause, Recorder, SinkError, Waiting, is_own};
 
 impl Host for InstanceState {
     async fn run_action(
@@ -48,29 +49,39 @@ impl InstanceState {
             .as_ref()
             .map(|journal| journal.recorder.clone());
         let waiting = self.journal.as_ref().map(|journal| journal.waiting.clone());
-        let cut = {
-            let mut answering = pin!(self.answer(submit, cancel, wait));
-            // Most answers need no timer.
-            match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
-                Poll::Ready(answer) => return answer,
-                Poll::Pending => {
-                    Box::pin(async {
+        let (mut news, mut count, before) = (None, 0, self.calls);
+        if let Some(journal) = &self.journal {
+            let is_told = wait && submit.iter().all(|call| !is_own(&call.name));
+            count = submit.iter().filter(|call| counts(&call.name)).count();
+            if is_told && journal.cancelling.undelivered().is_some() && cancel.is_empty() {
+                return self.cancel_calls(before, count);
+            }
+            news = Some(journal.cancelling.news(is_told));
+        }
+        let cut =
+            {
+                let mut answering = pin!(self.answer(submit, cancel, wait));
+                // Most answers need no timer.
+                match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+                    Poll::Ready(answer) => return answer,
+                    Poll::Pending => Box::pin(async {
                         tokio::select! {
                             biased;
                             answer = answering => Ok(answer),
                             () = cancelled(canceller.as_ref()) => Err(Cut::Cancelled),
                             () = reached(deadline) => Err(Cut::Late),
-                            due = given_up(waiting.as_ref()) => Err(Cut::Waits(due)),
+                            told = told(news.as_ref()) => Err(told),
+                            due = given_up(waiting.as_ref(), news.as_ref()) => Err(Cut::Waits(due)),
                             error = failure(recorder.as_deref()) => Err(Cut::Journal(error)),
                         }
                     })
-                    .await
+                    .await,
                 }
-            }
-        };
+            };
         match cut {
             Ok(answer) => answer,
             Err(Cut::Cancelled) => Err(self.end(Stop::Cancelled)),
+            Err(Cut::Told) => self.cancel_calls(before, count),
             Err(Cut::Late) => Err(self.end(Stop::Limit(self.wall_limit_hit()))),
             Err(Cut::Waits(due)) => Err(self.end(Stop::Suspended(Suspension::Waiting(due)))),
             Err(Cut::Journal(error)) => {
@@ -84,16 +95,30 @@ impl InstanceState {
 /// Why an answer was given up.
 enum Cut {
     Cancelled,
+    /// Somebody wants the run to end, and its script is to know.
+    Told,
     Late,
     Journal(SinkError),
     /// All that the run waits for is far off.
     Waits(Pause),
 }
 
-/// Waits until the run need not be waited for. Without a journal, this never ends.
-async fn given_up(waiting: Option<&Waiting>) -> Pause {
+/// Waits until the run need not be waited for. Without a journal, and of a run that is about to end, this never ends.
+async fn given_up(waiting: Option<&Waiting>, news: Option<&News>) -> Pause {
     match waiting {
-        Some(waiting) => waiting.given_up().await,
+        Some(waiting) if !news.is_some_and(News::is_asked) => waiting.given_up().await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// Waits until the script is to know that somebody wants the run to end, or has had its time since.
+async fn told(news: Option<&News>) -> Cut {
+    match news {
+        Some(news) => tokio::select! {
+            biased;
+            () = news.over() => Cut::Cancelled,
+            () = news.told() => Cut::Told,
+        },
         None => std::future::pending().await,
     }
 }

@@ -8,12 +8,12 @@ use super::super::bindings::kael::engine::actions::{ActionError as WitError, Cal
 use super::super::suspension::{Doubt, Suspension};
 use super::continuing::CONTINUE;
 use super::passed::Pending;
-use super::wire::{error_of, failure_of, wit_of};
+use super::wire::{error_of, failure_of, to_wit, wit_of};
 use super::{InFlight, InstanceState, Outcome, Stop, wait_call};
 use crate::failure::{ActionError, ErrorKind};
 use crate::journal::{
-    Answered, CallLog, Crossing, Inspector, Journal, Outcome as Recorded, Post, Recorder,
-    Recovered, Replay, Request, Verdict, Waiting, is_own, is_showing,
+    Answered, CallLog, Cancelling, Crossing, Inspector, Journal, Outcome as Recorded, Post,
+    Recorder, Recovered, Replay, Request, Verdict, Waiting, is_own, is_showing,
 };
 
 /// The number of the completion that tells the guest to open the run. The guest has the same.
@@ -24,6 +24,8 @@ pub(in crate::sandbox) struct Journaled {
     pub(in crate::sandbox) recorder: Arc<Recorder>,
     replay: Option<Replay>,
     goes_on: bool,
+    /// Whether replaying may take no more computing time than the run may.
+    is_held: bool,
     until: Option<u64>,
     /// Calls that the script has made and not got, by their numbers in the guest; what they ask while replaying.
     open: BTreeMap<u32, Option<Pending>>,
@@ -36,6 +38,10 @@ pub(in crate::sandbox) struct Journaled {
     /// Who looks at it where its journal is left, and whether it is there.
     pub(super) inspector: Option<Arc<dyn Inspector>>,
     is_there: bool,
+    /// Whether somebody wants it to end.
+    pub(super) cancelling: Cancelling,
+    /// Calls that the script gets an error for because of that, whatever else becomes of them.
+    given_up: Vec<u32>,
     /// What has ended before this attempt, and the script has not got.
     pub(super) ready: VecDeque<Completion>,
 }
@@ -43,10 +49,17 @@ pub(in crate::sandbox) struct Journaled {
 impl Journaled {
     pub(super) fn new(journal: Journal) -> Self {
         let replay = journal.log.map(Replay::new);
+        let cancelling = match &journal.post {
+            Some(post) => Cancelling::watch(post, replay.is_some()),
+            None => Cancelling::never(),
+        };
         Self {
+            cancelling,
+            given_up: Vec::new(),
             recorder: journal.recorder,
             replay,
             goes_on: journal.goes_on,
+            is_held: journal.is_held,
             until: journal.until,
             open: BTreeMap::new(),
             waiting: Waiting::default(),
@@ -61,8 +74,24 @@ impl Journaled {
     /// Whether crossings are answered out of the journal. Then the limit on computing time is a multiple of what was
     /// recorded.
     pub(super) fn replaying(&self) -> Option<Duration> {
-        let recorded = Duration::from_micros(self.replay.as_ref()?.cpu_us());
-        Some(4 * recorded + Duration::from_secs(1))
+        let replay = self.replay.as_ref().filter(|_| !self.is_held)?;
+        let recorded = Duration::from_micros(replay.cpu_us());
+        Some(
+            recorded
+                .saturating_mul(4)
+                .saturating_add(Duration::from_secs(1)),
+        )
+    }
+
+    /// Whether somebody has wanted the run to end, and its script has had its time to clean up. What is replayed has all
+    /// the time that it takes.
+    pub(in crate::sandbox) fn clean_up_is_over(&self) -> bool {
+        self.replay.is_none() && self.cancelling.is_over()
+    }
+
+    /// Who that is.
+    pub(in crate::sandbox) fn cancelling_by(&self) -> String {
+        self.cancelling.by().unwrap_or_default()
     }
 
     /// Whether what is shown is shown by this attempt, and not by one before it.
@@ -196,8 +225,10 @@ impl InstanceState {
         if !submit.is_empty() && submit.iter().all(harmless) {
             return Ok(true);
         }
-        if submit.iter().any(|call| call.name == CONTINUE) {
-            // It ended there, and another run was begun in its place.
+        let replay = self.journal()?.replay.as_ref();
+        let has_exited = replay.is_some_and(Replay::has_exited);
+        if has_exited && submit.iter().any(|call| call.name == CONTINUE) {
+            // It ended there, and another run was begun in its place. Without that end nobody knows whether it was.
             return Err(self.end(Stop::Exit(0)));
         }
         for call in submit.iter().filter(|call| !is_own(&call.name)) {
@@ -226,6 +257,10 @@ impl InstanceState {
         };
         let spent = Duration::from_micros(replay.cpu_us());
         journal.recovered = replay.recovered;
+        if let Some((by, is_delivered)) = replay.cancelled {
+            journal.recorder.was_cancelled(by.clone());
+            journal.cancelling.goes_on(by, is_delivered);
+        }
         if let Some(post) = &journal.post {
             for number in replay.taken {
                 post.was_taken(number);
@@ -321,8 +356,12 @@ impl InstanceState {
                 }
             }
         }
+        let dropped = cancel.clone();
         let done = self.answer_in_time(submit, cancel, wait).await?;
         let journal = self.journal()?;
+        if !dropped.is_empty() {
+            journal.recorder.calls_cancelled(dropped);
+        }
         match crossing {
             Crossing::Show { bytes, digest, .. } if matches!(&done[..], [one] if one.outcome.is_ok()) =>
             {
@@ -348,7 +387,7 @@ impl InstanceState {
                     if let Some(post) = &journal.post {
                         post.delivered(one.id);
                     }
-                    let own = own.contains(&one.id);
+                    let own = own.contains(&one.id) || journal.given_up.contains(&one.id);
                     // The outcome of a call has an entry of its own.
                     let answer = if own {
                         recorded(&one.outcome)
@@ -357,8 +396,51 @@ impl InstanceState {
                     };
                     out.push((one.id, own, answer));
                 }
+                journal.given_up.clear();
                 journal.recorder.turn(crossing, out);
             }
+        }
+        Ok(done)
+    }
+
+    /// Somebody wants the run to end: the script gets an error for each call that has not ended by now, and that is
+    /// written down in front of the crossing that tells it. `count` calls count that go in at this crossing, of which the
+    /// first were counted since the run had made `before`.
+    pub(super) fn cancel_calls(
+        &mut self,
+        before: u32,
+        count: usize,
+    ) -> wasmtime::Result<Vec<Completion>> {
+        let counted = (self.calls - before) as usize;
+        for _ in counted..count {
+            // As they are counted when the run is replayed.
+            self.count_one()?;
+        }
+        let mut done = self.drain()?;
+        let journal = self.journal()?;
+        let Some(by) = journal.cancelling.by() else {
+            return Ok(done);
+        };
+        let ended = |id: &&u32| !done.iter().any(|one: &Completion| one.id == **id);
+        let open: Vec<u32> = journal.open.keys().filter(ended).copied().collect();
+        if open.is_empty() {
+            return Ok(done);
+        }
+        journal.cancelling.delivered();
+        journal.recorder.cancel(&by);
+        let error = ActionError::new(ErrorKind::Cancelled, format!("{by} has cancelled the run"));
+        let error = to_wit(error);
+        for id in open {
+            if let Some(call) = self.forget(id) {
+                call.task.abort();
+            }
+            let journal = self.journal()?;
+            if let Some(post) = &journal.post {
+                post.cancelled(id);
+            }
+            journal.given_up.push(id);
+            let outcome = Err(error.clone());
+            done.push(Completion { id, outcome });
         }
         Ok(done)
     }

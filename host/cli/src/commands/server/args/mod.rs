@@ -17,7 +17,7 @@ pub(crate) use store::{Db, DbCommand, Place};
 pub(crate) use triggers::{
     Hook, HookCommand, Schedule, ScheduleCommand, Script, ScriptCommand, SetSchedule,
 };
-pub(crate) use waiting::{Approvals, Approve, Deciding, Deny, Resolve, Resume, Signal};
+pub(crate) use waiting::{Approvals, Approve, Deciding, Deny, Fork, Resolve, Resume, Signal};
 
 /// The commands of this room, among those of the program.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,7 @@ pub(crate) enum ServerCommand {
     Deny(Deny),
     Signal(Signal),
     Resume(Resume),
+    Fork(Fork),
     Resolve(Resolve),
     Secret(Secret),
     Token(Token),

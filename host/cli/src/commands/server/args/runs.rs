@@ -94,7 +94,9 @@ pub(crate) struct Show {
 
 /// Cancel runs of a server.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  kael-host cancel 0197a3c2-… --reason 'wrong cluster'")]
+#[command(
+    after_help = "Examples:\n  kael-host cancel 0197a3c2-… --reason 'wrong cluster'\n  kael-host cancel 0197a3c2-… --now"
+)]
 pub(crate) struct Cancel {
     /// The ids of the runs.
     #[arg(value_name = "RUN", required = true)]
@@ -102,6 +104,9 @@ pub(crate) struct Cancel {
     /// Why, for the record.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Run nothing more of their scripts; else they get an error where they wait, and have ten seconds to clean up.
+    #[arg(long)]
+    pub(crate) now: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -69,6 +69,25 @@ pub(crate) struct Signal {
     pub(crate) target: Target,
 }
 
+/// Make a new run of the beginning of another, on a server.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kael-host fork 0199c3f2-… --at 12\n  kael-host fork 0199c3f2-… --at 12 --script mended.lua"
+)]
+pub(crate) struct Fork {
+    /// The id of the run.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// The number of the last entry of its journal that the new run has.
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) at: u64,
+    /// Go on with this script, which must ask for what the journal has.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<std::ffi::OsString>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
 /// Let a parked run of a server go on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kael-host resume 0199c3f2-…")]

@@ -1,0 +1,155 @@
+//! A new run of the beginning of another.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as AppState;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use kael_engine::run_info::RunId;
+use kael_runs::RunsError;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+use super::approvals::{blocking, of_runs_error};
+use super::extract::{Body, Names};
+use super::run_row::TO_LIVE;
+use super::runs::find_whole;
+use super::submit::{MAX_SCRIPT, NewRun, must_compile, put, too_large};
+use super::types::Run;
+use crate::app::App;
+use crate::auth::Scope;
+use crate::id::Id;
+use crate::problem::{Kind, Problem};
+use crate::role::Role;
+use crate::tables::audit;
+use crate::tables::runs::{RunRow, State};
+use crate::time;
+
+/// Where a run is forked.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fork {
+    /// The number of the last entry of the journal that the new run has.
+    #[schema(required, value_type = u64)]
+    pub at: Option<u64>,
+    /// Another script, which goes on where it asks for what the journal has; else the new run is parked, with both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+}
+
+/// Make a new run of the beginning of another.
+///
+/// The new run has the journal of the other one up to an entry, and goes on from there, with idempotency keys of its own.
+/// Nothing that was called before is called again. The run that it was made of stays as it is.
+#[utoipa::path(
+    post, path = "/v1/runs/{id}/fork", tag = "runs", operation_id = "fork_run", request_body = Fork,
+    params(("id" = String, Path, description = "The id of the run")),
+    responses(
+        (status = 202, description = "The new run is in the queue", body = Run),
+        (status = 404, body = Problem),
+        (status = 409, description = "It cannot be forked at that entry, or not by this version of Kael", body = Problem),
+        (status = 410, description = "The journal was removed", body = Problem),
+        (status = 413, description = "The script is too large", body = Problem),
+        (status = 422, description = "The script is no Lua, or a value is not allowed", body = Problem),
+        (status = 429, description = "The queue or the storage is full", body = Problem)
+    ),
+    extensions(("x-kael-role" = json!("submitter")))
+)]
+pub(crate) async fn fork(
+    AppState(app): AppState<Arc<App>>,
+    scope: Scope,
+    Names(id): Names<String>,
+    Body(body): Body<Fork>,
+) -> Result<Response, Problem> {
+    scope.needs(Role::Submitter)?;
+    let run = find_whole(&app, &scope, &id).await?;
+    let Some(at) = body.at else {
+        let detail = "`at` is missing: the number of the last entry that the new run has";
+        return Err(Problem::new(Kind::Invalid, detail));
+    };
+    let mut other = None;
+    if let Some(script) = body.script {
+        if script.len() > MAX_SCRIPT {
+            return Err(too_large(script.len()));
+        }
+        let digest: [u8; 32] = Sha256::digest(&script).into();
+        must_compile(&app, &scope, &run.name, digest, script.as_bytes()).await?;
+        other = Some((run.name.clone(), script.into_bytes()));
+    }
+    let (runs, from) = (
+        app.runs_of(scope.tenant.id),
+        RunId::from_bytes(*run.id.bytes()),
+    );
+    let forking = blocking(move || runs.forking(from, at, other)).await?;
+    let forking = forking.map_err(|error| {
+        let hint = match &error {
+            RunsError::Fork { .. } => {
+                "GET /v1/runs/{id}/journal has the entries with their numbers"
+            }
+            RunsError::Guest { .. } => "fork it with the version of Kael that began the run",
+            _ => "try again",
+        };
+        of_runs_error(&error).hint(hint)
+    })?;
+    let (row, source) = {
+        let (_, source) = forking.script();
+        (
+            row(&scope, &run, Id::of(*forking.id().bytes()), source),
+            source.to_vec(),
+        )
+    };
+    let new = NewRun {
+        row,
+        source,
+        traceparent: None,
+        forking: Some(forking),
+    };
+    let (new, _) = put(&app, &scope.tenant, new, None).await?;
+    let (who, tenant, object) = (
+        scope.caller.name.clone(),
+        scope.tenant.id,
+        run.id.to_string(),
+    );
+    let detail = json!({ "at": at, "fork": new.id.to_string() });
+    let noted = app
+        .store
+        .write(move |tx| audit::add(tx, Some(tenant), &who, "run.fork", &object, &detail));
+    noted.await?;
+    let location = format!("/v1/runs/{}", new.id);
+    let answer = Json(Run::of(&new, &scope.tenant.name));
+    let mut response = (StatusCode::ACCEPTED, answer).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// The new run: what the other one was asked for, by who forks it.
+fn row(scope: &Scope, run: &RunRow, id: Id, source: &[u8]) -> RunRow {
+    let now = time::now();
+    RunRow {
+        id,
+        state: State::Queued,
+        reason: None,
+        source: Sha256::digest(source).into(),
+        origin: "fork".to_owned(),
+        submitter: scope.caller.name.clone(),
+        token: Some(scope.caller.token),
+        created: now,
+        ready: now,
+        deadline: Some(now + TO_LIVE),
+        started: None,
+        ended: None,
+        exit_code: None,
+        error: None,
+        usage: None,
+        parent: None,
+        restarts: 0,
+        turns: 0,
+        status: None,
+        ..run.clone()
+    }
+}
