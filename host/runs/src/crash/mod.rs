@@ -220,6 +220,50 @@ async fn a_run_that_dies_at_any_point_ends_as_it_would_have() {
     }
 }
 
+/// A run that another one takes the place of begins it once, wherever it dies, and that one ends as it would have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_dies_at_any_point_is_continued_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = Bench::new(folder.path()).await;
+    let source = "print(actions.t.once({ n = 1 }).n) actions.t.again({ n = 2 })\n\
+                  print(race(function() return actions.t.slow({ n = 3 }).n end, function() sleep(0.002) return 4 end))\n\
+                  runs.continue_as { script = 'print(arg[1], actions.t.once({ n = 5 }).n) return 6', args = { 'next' } }";
+    let id = RunInfo::new(Tenant::default()).id;
+    let (ended, points) = bench.begin(id, source, u64::MAX).await;
+    assert!(ended && points > 10, "{points}");
+    for at in 1..=points {
+        let id = RunInfo::new(Tenant::default()).id;
+        let what = format!("point {at} of {points}");
+        let (ended, _) = bench.begin(id, source, at).await;
+        if !ended && !is_kept(&bench.runs, id) {
+            assert!(bench.world.is_untouched(id), "{what}");
+            continue;
+        }
+        bench.finish(id, [at / 2 + 2].into_iter()).await;
+        let view = bench.runs.show(id).expect(&what);
+        assert_eq!(view.row.state, State::Succeeded, "{what}");
+        let output = bench.runs.output(id).expect("its output");
+        assert_eq!(String::from_utf8_lossy(&output), "1\n2\t4\n", "{what}");
+        let all = bench.runs.list(u32::MAX).expect("a list");
+        let next: Vec<RunId> = all
+            .iter()
+            .filter(|row| row.continues == Some(id))
+            .map(|row| row.id)
+            .collect();
+        let [next] = next[..] else {
+            panic!("{what}: {next:?}");
+        };
+        bench.finish(next, [at].into_iter()).await;
+        let output = bench.runs.output(next).expect("its output");
+        assert_eq!(String::from_utf8_lossy(&output), "next\t5\n", "{what}");
+        for run in [id, next] {
+            let verified = bench.runs.verify(run).expect("a run");
+            assert!(matches!(verified, Verified::Whole(..)), "{what}");
+            bench.world.check(run, &what);
+        }
+    }
+}
+
 fn is_kept(runs: &Runs, id: RunId) -> bool {
     runs.show(id).is_ok()
 }

@@ -30,7 +30,7 @@ fn call(spread: &mut Spread, step: u64) -> String {
 
 fn statement(spread: &mut Spread, step: u64) -> String {
     let (one, two) = (call(spread, step), call(spread, step + 10));
-    match spread.below(9) {
+    match spread.below(10) {
         0..=2 => format!("sum = sum + {one} print('call', sum)\n"),
         3 => format!(
             "do local a, b = parallel(function() return {one} end, function() return {two} end) sum = sum + a + b end\n"
@@ -45,6 +45,10 @@ fn statement(spread: &mut Spread, step: u64) -> String {
         6 => format!(
             "sum = sum + #actions.t.once({{ text = ('x'):rep({}) }}).text print(sum)\n",
             1000 + spread.below(100_000)
+        ),
+        8 => format!(
+            "print(race(function() return actions.t.slow({{ n = {step} }}).n end, function() sleep(0.002) return {step} end)) \
+             sum = sum + {one}\n"
         ),
         7 => "sleep(0.001) status('slept') print(now() > 0, math.random(1, 5) > 0)\n".to_owned(),
         _ => format!(

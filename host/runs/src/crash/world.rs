@@ -12,7 +12,7 @@ use super::faults::Faults;
 /// An action of each kind of effects.
 pub(super) const ACTIONS: &str = "
     local function of(effects) return define_action { source = '.', executor = 'native', effects = effects } end
-    return { t = { once = of 'once', again = of 'idempotent', none = of 'none' } }";
+    return { t = { once = of 'once', again = of 'idempotent', none = of 'none', slow = of 'idempotent' } }";
 
 /// One effect: its run, whether it may be begun again, the attempts that began it, and its result.
 #[derive(Debug, Default)]
@@ -103,7 +103,8 @@ impl Execute for World {
                 // The world has it from here on.
                 effect.result = Some(invocation.params.clone());
             }
-            if !lives() {
+            if !lives() || name == "t.slow" {
+                // It has begun, and never says how it ends.
                 std::future::pending::<()>().await;
             }
             tokio::task::yield_now().await;
