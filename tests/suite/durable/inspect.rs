@@ -127,3 +127,27 @@ fn a_run_that_waits_is_opened_where_it_waits() {
     assert_eq!((code, stdout.as_str()), (2, "1\n"));
     assert!(stderr.contains("the script ends before that"), "{stderr}");
 }
+
+/// Where a branch of `parallel` asks for something, its locals are seen, and what it captures; not those of another branch.
+#[test]
+fn a_branch_is_opened_with_its_own_locals() {
+    let script = "local outer = 'o'\n\
+                  parallel(\n\
+                  function() local mine, first = 1, 'x' actions.t.note { n = 1 } return first end,\n\
+                  function() local mine = 2 sleep(0.05) return outer, actions.t.note { n = mine } end)";
+    let session = Session::new("effects = 'idempotent'", script);
+    assert_eq!(session.kael(&["run", "--journal", "script.lua"]).0, 0);
+    let (id, _) = session.run();
+    let turn = session.entry(&id, "turn", 1);
+    for (to, seen, frame) in [
+        (session.entry(&id, "own", 1), "1\t\"x\"\tnil\n", "locals mine, first"),
+        (turn, "2\tnil\t\"o\"\n", "locals mine"),
+        // The last call of the second branch.
+        (session.entry(&id, "intent", 2) - 1, "2\tnil\t\"o\"\n", "locals mine"),
+    ] {
+        let (code, stdout, stderr) = session.looks(&id, Some(to), "mine, first, outer\n");
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, seen, ""), "{to}");
+        let (_, _, stderr) = session.kael(&["runs", "replay", &id, "--to", &to.to_string()]);
+        assert!(stderr.contains(frame), "{to}: {stderr}");
+    }
+}
