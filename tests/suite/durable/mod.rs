@@ -7,6 +7,7 @@ mod cancel;
 mod continuing;
 mod crash;
 mod fork;
+mod formats;
 mod going_on;
 mod inspect;
 mod look;
