@@ -32,6 +32,10 @@ crash points="10000":
 soak seconds="7200" events="10000000":
     KAEL_SOAK_SECONDS={{seconds}} KAEL_SOAK_EVENTS={{events}} cargo test --locked --release -p kael-tests --test suite soak:: -- --nocapture
 
+# a run with so many MiB of journal: checked, exported, imported and replayed in bounded memory
+journal mib="1024":
+    KAEL_JOURNAL_MIB={{mib}} tests/run durable::large
+
 # what Kael costs (`--short`, `--check`, rows)
 bench *options:
     tests/bench/run {{options}}

@@ -10,6 +10,7 @@ mod fork;
 mod formats;
 mod going_on;
 mod inspect;
+mod large;
 mod look;
 mod survives;
 mod waiting;
