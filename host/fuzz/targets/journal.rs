@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
         last.commit = Some((chain.end(0), 0));
     }
     if let Ok(log) = Log::read(rows.clone()) {
-        assert_eq!(log.rows(), rows);
+        assert_eq!(log.rows().collect::<Vec<_>>(), rows);
         let last = rows.len() - 1;
         // One other bit anywhere is found.
         for (row, bit) in [(0, 0), (last, 7)] {
