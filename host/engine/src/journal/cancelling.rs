@@ -119,7 +119,7 @@ impl Cancelling {
     /// What a crossing that waits can be told.
     pub(crate) fn news(&self, may_tell: bool) -> News {
         News {
-            asked: self.asked.subscribe(),
+            asked: self.asked.clone(),
             may_tell: may_tell && !self.is_delivered,
         }
     }
@@ -127,7 +127,7 @@ impl Cancelling {
 
 /// What a crossing that waits can be told.
 pub(crate) struct News {
-    asked: watch::Receiver<Option<Asked>>,
+    asked: Arc<watch::Sender<Option<Asked>>>,
     may_tell: bool,
 }
 
@@ -154,11 +154,11 @@ impl News {
     }
 
     async fn asked(&self) -> Asked {
-        let mut asked = self.asked.clone();
+        let mut asked = self.asked.subscribe();
         let found = asked.wait_for(Option::is_some).await;
         match found.ok().and_then(|asked| asked.clone()) {
             Some(asked) => asked,
-            // Nobody can ask any more.
+            // Never: this very value holds a sender.
             None => std::future::pending().await,
         }
     }
