@@ -198,7 +198,8 @@ mod tests {
         let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
         let id = runs.import(archive(), true).expect("imported").run;
         let (mut file, mut wanted) = (Vec::new(), Vec::new());
-        runs.export(id, &mut file).expect("exported");
+        let written = runs.export(id, &mut file).expect("exported");
+        written.expect("memory takes it");
         let kept = crate::archive::read(&mut &*file).expect("a run");
         assert_eq!(kept.log.entries(), archive().log.entries());
         // A run is written in one way, out of the store as out of memory.

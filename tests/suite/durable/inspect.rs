@@ -140,13 +140,25 @@ fn a_branch_is_opened_with_its_own_locals() {
     let (id, _) = session.run();
     let turn = session.entry(&id, "turn", 1);
     for (to, seen, frame) in [
-        (session.entry(&id, "own", 1), "1\t\"x\"\tnil\n", "locals mine, first"),
+        (
+            session.entry(&id, "own", 1),
+            "1\t\"x\"\tnil\n",
+            "locals mine, first",
+        ),
         (turn, "2\tnil\t\"o\"\n", "locals mine"),
         // The last call of the second branch.
-        (session.entry(&id, "intent", 2) - 1, "2\tnil\t\"o\"\n", "locals mine"),
+        (
+            session.entry(&id, "intent", 2) - 1,
+            "2\tnil\t\"o\"\n",
+            "locals mine",
+        ),
     ] {
         let (code, stdout, stderr) = session.looks(&id, Some(to), "mine, first, outer\n");
-        assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, seen, ""), "{to}");
+        assert_eq!(
+            (code, stdout.as_str(), stderr.as_str()),
+            (0, seen, ""),
+            "{to}"
+        );
         let (_, _, stderr) = session.kael(&["runs", "replay", &id, "--to", &to.to_string()]);
         assert!(stderr.contains(frame), "{to}: {stderr}");
     }

@@ -65,7 +65,7 @@ impl Waiting {
     }
 
     /// What the run waits for, if nothing else is open and that is far off.
-    fn far_off(&self) -> Option<Pause> {
+    pub(crate) fn far_off(&self) -> Option<Pause> {
         let open = self.lock();
         let mut pause = Pause::default();
         if open.is_empty() {

@@ -17,7 +17,7 @@ use super::wait_call::counts;
 use super::wire::to_wit;
 use super::{InFlight, InstanceState, Stop};
 use crate::failure::{ActionError, ErrorKind};
-use crate::journal::{News, Pause, Recorder, SinkError, Waiting, is_own};
+use crate::journal::{News, Pause, Post, Recorder, SinkError, Waiting, is_own};
 
 impl Host for InstanceState {
     async fn run_action(
@@ -49,6 +49,10 @@ impl InstanceState {
             .as_ref()
             .map(|journal| journal.recorder.clone());
         let waiting = self.journal.as_ref().map(|journal| journal.waiting.clone());
+        let post = self
+            .journal
+            .as_ref()
+            .and_then(|journal| journal.post.clone());
         let (mut news, mut count, before) = (None, 0, self.calls);
         if let Some(journal) = &self.journal {
             let is_told = wait && submit.iter().all(|call| !is_own(&call.name));
@@ -58,11 +62,10 @@ impl InstanceState {
             }
             news = Some(journal.cancelling.news(is_told));
         }
-        let cut =
-            {
-                let mut answering = pin!(self.answer(submit, cancel, wait));
-                // Most answers need no timer.
-                match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+        let cut = {
+            let mut answering = pin!(self.answer(submit, cancel, wait));
+            // Most answers need no timer.
+            match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
                     Poll::Ready(answer) => return answer,
                     Poll::Pending => Box::pin(async {
                         tokio::select! {
@@ -71,13 +74,13 @@ impl InstanceState {
                             () = cancelled(canceller.as_ref()) => Err(Cut::Cancelled),
                             () = reached(deadline) => Err(Cut::Late),
                             told = told(news.as_ref()) => Err(told),
-                            due = given_up(waiting.as_ref(), news.as_ref()) => Err(Cut::Waits(due)),
+                            due = given_up(waiting.as_ref(), news.as_ref(), post.as_ref()) => Err(Cut::Waits(due)),
                             error = failure(recorder.as_deref()) => Err(Cut::Journal(error)),
                         }
                     })
                     .await,
                 }
-            };
+        };
         match cut {
             Ok(answer) => answer,
             Err(Cut::Cancelled) => Err(self.end(Stop::Cancelled)),
@@ -104,10 +107,21 @@ enum Cut {
 }
 
 /// Waits until the run need not be waited for. Without a journal, and of a run that is about to end, this never ends.
-async fn given_up(waiting: Option<&Waiting>, news: Option<&News>) -> Pause {
-    match waiting {
-        Some(waiting) if !news.is_some_and(News::is_asked) => waiting.given_up().await,
-        _ => std::future::pending().await,
+async fn given_up(waiting: Option<&Waiting>, news: Option<&News>, post: Option<&Post>) -> Pause {
+    let waiting = waiting.filter(|_| !news.is_some_and(News::is_asked));
+    let Some(waiting) = waiting else {
+        return std::future::pending().await;
+    };
+    loop {
+        let pause = waiting.given_up().await;
+        let Some(post) = post else {
+            return pause;
+        };
+        let held = post.hold().await;
+        if let Some(pause) = waiting.far_off() {
+            held.for_good();
+            return pause;
+        }
     }
 }
 
