@@ -69,6 +69,7 @@ async fn once(
         limits,
         repo,
         log,
+        ..
     } = replayable;
     let bundle = log.begin().bundle;
     let repo = match repo {
