@@ -141,6 +141,20 @@ fn pages_show_what_there_is_and_nothing_is_markup() {
 }
 
 #[test]
+fn what_a_run_prints_little_by_little_is_all_on_its_page() {
+    let server = Server::owning(Kael::new());
+    let browser = sign_in(&server);
+    let run = server.submit("for i = 1, 90 do print('line ' .. i .. '.') sleep('25ms') end");
+    server.ended(&run);
+    let page = browser.get(&format!("/runs/{run}")).is(200).body;
+    assert!(
+        page.contains("line 1.\nline 2.\n") && page.contains("line 90.\n</pre>"),
+        "{page}"
+    );
+    assert!(!page.contains("all of it"), "{page}");
+}
+
+#[test]
 fn forms_need_the_session_and_its_token() {
     let server = Server::owning(Kael::new());
     let browser = sign_in(&server);

@@ -299,3 +299,46 @@ fn the_page_of_a_run_follows_it_to_its_end() {
         .until("document.querySelector('#moment .entry')?.innerText.includes('waits.lua begins')");
     assert_eq!(browser.complaints, [""; 0]);
 }
+
+#[test]
+fn an_approval_shows_what_differs_from_the_last_one_and_is_given_by_keyboard() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let policy = "version: 1\ndefault: allow\nrules:\n  - approve: t.scale\n    when: { replicas: { over: 10 } }\n    within: 24h\n    reason: they cost money\n";
+    let kael = Kael::new()
+        .shell(
+            "scale",
+            "params = { app = 'string', replicas = 'integer', force = 'boolean?' }",
+            "cat",
+        )
+        .file("actions/policy.yaml", policy);
+    let server = Server::owning(kael);
+    let mut browser = Browser::signed_in(&server, &server.token);
+    for (width, params) in [
+        (1280, "app = 'web', replicas = 12"),
+        (390, "app = 'web', replicas = 20, force = true"),
+    ] {
+        browser.look(width, width == 390);
+        let run = server.submit(&format!("print(actions.t.scale({{ {params} }}).replicas)"));
+        browser.open(&format!("http://{}/approvals", server.address));
+        browser.until("document.querySelector('.ask')?.innerText.includes('they cost money')");
+        let differ = browser.eval("[...document.querySelectorAll('.ask .differs')].map((row) => row.innerText.split(/\\s+/).join(' '))");
+        match width {
+            1280 => assert_eq!(differ, json!([])),
+            _ => assert_eq!(differ, json!(["force true –", "replicas 20 12"])),
+        }
+        assert_eq!(browser.overflow(), 0, "{width}");
+        assert_eq!(browser.eval(FAINT), json!([]), "{width}");
+        browser.picture(&format!("approval-{width}"));
+        // From the note with Tab to the button.
+        browser.eval("document.querySelector('.ask [name=note]').focus()");
+        browser.types("sale");
+        browser.press("Tab", "");
+        assert_eq!(browser.eval("document.activeElement.innerText"), "Approve");
+        browser.press("Enter", "");
+        browser.until("location.pathname.startsWith('/runs/')");
+        assert_eq!(server.ended(&run)["state"], "succeeded");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
+}

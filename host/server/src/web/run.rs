@@ -4,6 +4,7 @@
 use axum::Form;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect};
+use kael_store::{StoreError, Tx};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -20,11 +21,14 @@ use crate::api::runs::{find, is_whole, removed, text_of};
 use crate::api::types::Run;
 use crate::api::waits::resume_run;
 use crate::event::{Event, Kind};
+use crate::id::Id;
 use crate::role::Role;
 use crate::tables::events;
 
 /// Bytes of output that the page begins with.
 const MAX_OUTPUT: usize = 1 << 20;
+/// Pieces of output that are read at once.
+const PIECES: i64 = 64;
 /// Report items of one page.
 const MAX_ITEMS: i64 = 50;
 
@@ -45,15 +49,12 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
             let newest = last.map_or(Ok(Vec::new()), |(seq, _)| {
                 events::after(tx, &id, seq - 1, 1)
             })?;
-            let output = events::output(tx, &id, 0, 64)?;
+            let output = printed(tx, &id)?;
             let items = events::of_kind(tx, &id, Kind::Report, MAX_ITEMS)?;
             Ok((last, newest, output, items))
         })
         .await?;
-    let mut text = Vec::new();
-    for (_, piece) in output {
-        text.extend_from_slice(&piece);
-    }
+    let mut text = output;
     let cut = text.len() > MAX_OUTPUT || last.is_some_and(|(_, offset)| offset > text.len() as i64);
     text.truncate(MAX_OUTPUT);
     let calls = calls_of(&visitor.app, id).await?;
@@ -88,6 +89,22 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Page {
         }
     };
     Ok(layout::page(&visitor, "/runs", &run.name, &body).into_response())
+}
+
+/// What a run has printed, up to a little more than the page shows.
+fn printed(tx: &Tx<'_>, run: &Id) -> Result<Vec<u8>, StoreError> {
+    let (mut text, mut from) = (Vec::new(), 0);
+    loop {
+        let pieces = events::output(tx, run, from, PIECES)?;
+        let is_all = (pieces.len() as i64) < PIECES;
+        for (end, piece) in pieces {
+            from = end;
+            text.extend_from_slice(&piece);
+        }
+        if is_all || text.len() > MAX_OUTPUT {
+            return Ok(text);
+        }
+    }
 }
 
 /// All that changes while the run runs, but its output.

@@ -86,7 +86,7 @@ async fn list(
                 thead { tr { th { "Name" } th { "When" } th { "Script" } th { "Next" } th class="wide" { "Last" } } }
                 tbody { @for schedule in &schedules { tr {
                     td { a class="name" href={ "/schedules/" (schedule.name) } { (schedule.name) } }
-                    td { span class="mono" { (schedule.plan.cron) } div class="sub" { (schedule.plan.zone) } }
+                    td { span class="mono whole" { (schedule.plan.cron) } div class="sub" { (schedule.plan.zone) } }
                     td { (layout::script_link(&schedule.plan.script)) }
                     td class="soft" { (next(schedule)) }
                     td class="wide soft" {

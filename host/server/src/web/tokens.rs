@@ -81,7 +81,7 @@ async fn page(visitor: &Visitor, made: Option<&MadeToken>) -> Page {
                 td class="wide soft" { (token.created_by) }
                 td class="wide soft" { @match &token.last_used { Some(used) => { (time(used)) }, None => { "never" } } }
                 td class="soft" { @match &token.expires { Some(end) => { (time(end)) }, None => { "no end" } } }
-                td class="num" { (layout::button(visitor, &format!("/tokens/{}/delete", token.id), "danger", "Take away", &token.name)) }
+                td class="num" { (layout::button(visitor, &format!("/tokens/{}/delete", token.id), "danger", "Revoke", &token.name)) }
             } } }
         } }
     };
