@@ -14,7 +14,7 @@ const CONTENT: &str = "document.querySelector('.editor').shadowRoot.querySelecto
 fn start() -> Server {
     let kael = Kael::new().shell(
         "ok",
-        "description = 'Says ok to an app.', params = { app = 'string', force = 'boolean?' }, example = { up = true }",
+        "description = 'Says ok to an app. <i onclick=x>no markup</i>', params = { app = 'string', force = 'boolean?' }, example = { up = true }",
         "echo '{\"up\":true}'",
     );
     Server::owning(kael)
@@ -194,6 +194,7 @@ fn names_are_completed_and_the_keyboard_gets_out_again() {
         browser.until(&format!("{options}.includes('t.ok')"));
         // What it does stands beside it.
         browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-completionInfo')?.innerText.includes('Says ok to an app.')");
+        browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-completionInfo').innerText.includes('<i onclick=x>no markup</i>')");
         browser.picture(&format!("editor-complete-{width}"));
         assert_eq!(browser.overflow(), 0, "{width}");
         browser.until(
