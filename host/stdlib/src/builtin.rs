@@ -18,12 +18,14 @@ use crate::http::{self, Http};
 use crate::jwt;
 use crate::refusal;
 use crate::values::Values;
+use crate::ws::{self, Sockets};
 
 /// Runs the actions for the scripts of one repo.
 pub(crate) struct Builtin {
     environment: Environment,
     http: Http,
     databases: db::Servers,
+    sockets: Sockets,
     root: PathBuf,
     sources: Arc<Sources>,
     places: OnceLock<Arc<Places>>,
@@ -36,6 +38,7 @@ impl Builtin {
         Self {
             http: Http::new(&repo.environment),
             databases: db::Servers::new(&repo.environment),
+            sockets: Sockets::new(&repo.environment),
             root: repo.root,
             sources: repo.sources,
             places: OnceLock::new(),
@@ -80,6 +83,15 @@ impl Builtin {
                     };
                     self.http.send(request, grants, values, aim).await
                 }
+                ("ws", action) if ws::opens(action) => {
+                    let parse = |text: &str| http::Request::parse(http::SOCKET, text);
+                    let request = refusal::read(params, parse).await?;
+                    let access = http::granted(&request.method, &request.target, grants)?;
+                    let allowed = access.secrets(&request, grants)?;
+                    let values = Values::new(&self.environment, secrets, allowed);
+                    self.sockets.open(request, grants, values, &run).await
+                }
+                ("ws", action) => self.sockets.run(action, &params, &run).await,
                 ("fs", action) => fs::run(action, params, grants, self.places()).await,
                 ("crypto", action) => {
                     let action = action.to_owned();
@@ -122,6 +134,12 @@ impl Builtin {
                 if let Some(path) = &request.path {
                     fs::may_write(path, grants)?;
                 }
+                let access = http::granted(&request.method, &request.target, grants)?;
+                return access.secrets(&request, grants);
+            }
+            ("ws", action) if !ws::opens(action) => {}
+            ("ws", _) => {
+                let request = http::Request::parse(http::SOCKET, params)?;
                 let access = http::granted(&request.method, &request.target, grants)?;
                 return access.secrets(&request, grants);
             }
@@ -174,6 +192,10 @@ impl Execute for Builtin {
             ("http", method) if !http::is_of_stream(method) => {
                 http::Request::parse(method, &invocation.params)
                     .map(|request| format!("{} {}", request.method, request.target.url))
+            }
+            ("ws", action) if ws::opens(action) => {
+                http::Request::parse(http::SOCKET, &invocation.params)
+                    .map(|request| format!("a WebSocket to {}", request.target.url))
             }
             _ => Ok(name(invocation.definition).to_owned()),
         };

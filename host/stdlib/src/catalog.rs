@@ -99,6 +99,32 @@ pub(crate) const ACTIONS: &[BuiltinAction] = &[
   "params": { "stream": "string" } }"#,
     },
     BuiltinAction {
+        name: "kael.ws.open",
+        fields: r#"{ "description": "Opens a WebSocket.", "effects": "none", "timeout": "10m", "example": { "socket": "x", "protocol": null },
+  "params": { "type": "object", "required": ["url"], "additionalProperties": false, "properties": {
+    "url": { "type": "string", "description": "ws:// or wss://, with its query" },
+    "headers": { "type": "object", "description": "texts, or lists of texts" },
+    "basic": { "type": "object", "required": ["username", "password"], "additionalProperties": false,
+      "properties": { "username": { "type": "string" }, "password": { "type": "string" } } },
+    "protocols": { "type": "array", "items": { "type": "string" }, "maxItems": 20 },
+    "timeout": { "type": "number", "description": "seconds, at most 600; 30 without it" } } } }"#,
+    },
+    BuiltinAction {
+        name: "kael.ws.send",
+        fields: r#"{ "description": "Sends a message over a WebSocket.", "effects": "once", "timeout": "10m", "example": null,
+  "params": { "socket": "string", "text": "string?", "bytes": "string?", "wait": "number?" } }"#,
+    },
+    BuiltinAction {
+        name: "kael.ws.receive",
+        fields: r#"{ "description": "The next message of a WebSocket.", "effects": "none", "timeout": "10m", "example": { "closed": true, "code": 1000, "reason": "" },
+  "params": { "socket": "string", "wait": "number?" } }"#,
+    },
+    BuiltinAction {
+        name: "kael.ws.close",
+        fields: r#"{ "description": "Closes a WebSocket.", "effects": "none", "timeout": "10s", "example": null,
+  "params": { "socket": "string", "code": "integer?", "reason": "string?" } }"#,
+    },
+    BuiltinAction {
         name: "kael.fs.read",
         fields: fs!(
             "The text or the bytes of a file.",

@@ -1,7 +1,7 @@
 //! The standard library of Kael: actions that the host does itself, and Lua modules over them.
 //!
 //! `catalog` lists the actions (`kael.http.get`, `kael.fs.read`), which the gate treats like those
-//! of a repo. `builtin` runs them: `http`, `fs`, `db` and `env` each decide by the grants of the
+//! of a repo. `builtin` runs them: `http`, `ws`, `fs`, `db` and `env` each decide by the grants of the
 //! run's policy what is open, and do the work; `jwt` signs and checks tokens. `values` are what a
 //! policy puts into calls, secrets among them. `lua` holds what scripts see: libraries such as
 //! `http`, and modules such as `assay.prometheus`, as text that the guest asks for by name.
@@ -23,6 +23,7 @@ mod refusal;
 mod running;
 mod values;
 mod wire;
+mod ws;
 
 use std::sync::Arc;
 

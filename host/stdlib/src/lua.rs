@@ -204,6 +204,14 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/velero.lua"),
     },
     Module {
+        name: "assay.ws",
+        source: concat!(
+            include_str!("modules/ws.lua"),
+            include_str!("lua/bytes.lua"),
+            include_str!("lua/ws.lua")
+        ),
+    },
+    Module {
         name: "assay.zitadel",
         source: include_str!("modules/zitadel.lua"),
     },

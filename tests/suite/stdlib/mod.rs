@@ -21,6 +21,7 @@ mod servers_that_lie;
 mod services;
 mod ssrf;
 mod stream;
+mod websocket;
 
 use kael_tests::Kael;
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use kael_engine::catalog::{Destination, Host};
 use kael_engine::failure::ActionError;
 use kael_engine::policy::Grants;
-use kael_engine::policy::grants::{EnvGrant, EnvValue, HttpGrant, Template, UrlPattern};
+use kael_engine::policy::grants::{EnvGrant, EnvValue, HttpGrant, Scheme, Template, UrlPattern};
 use kael_net::NetworkPolicy;
 
 use super::request::Request;
@@ -35,10 +35,13 @@ pub(crate) fn granted<'a>(
     };
     let found = grants.in_each(|file| &file.http, fits).map_err(|file| {
         let what = format!("{method} {}", target.url);
-        let grant = format!(
-            "http: [{{ to: [\"{}:{}\"], methods: [{method}] }}]",
-            target.host, target.server.port
-        );
+        let server = format!("{}:{}", target.host, target.server.port);
+        let grant = match target.scheme {
+            Scheme::Http | Scheme::Https => {
+                format!("http: [{{ to: [\"{server}\"], methods: [{method}] }}]")
+            }
+            socket => format!("http: [{{ to: [\"{}://{server}\"] }}]", socket.name()),
+        };
         not_granted(&what, &grant, file)
     })?;
     Ok(Access { grants: found })
@@ -52,7 +55,7 @@ fn holds(url: &UrlPattern, target: &Target) -> bool {
 impl Access<'_> {
     /// The addresses that the connection may use: of each grant the server that the URL names, and
     /// the ranges of addresses beside it.
-    pub(super) fn network(&self, target: &Target) -> NetworkPolicy {
+    pub(crate) fn network(&self, target: &Target) -> NetworkPolicy {
         let layers = self.grants.iter().map(|grant| {
             let named = grant.to.iter().map(|url| &url.destination);
             let own = |destination: &&Destination| match &destination.host {
@@ -75,7 +78,7 @@ impl Access<'_> {
 
     /// The headers of a request: the script's, with the values of variables in their places, and
     /// those that the grants add.
-    pub(super) async fn headers(
+    pub(crate) async fn headers(
         &self,
         request: &Request,
         grants: &Grants,

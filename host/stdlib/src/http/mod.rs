@@ -30,7 +30,7 @@ use crate::refusal::interrupted;
 use crate::values::Values;
 
 pub(crate) use access::granted;
-pub(crate) use request::Request;
+pub(crate) use request::{Request, SOCKET};
 
 use client::Failure;
 use pool::Pool;

@@ -4,7 +4,6 @@ use hyper::Method;
 use hyper::header::LOCATION;
 
 use kael_engine::failure::ActionError;
-use kael_engine::policy::grants::Scheme;
 
 use super::answer::Answer;
 use super::request::Request;
@@ -44,10 +43,7 @@ fn joined(base: &Target, location: &str) -> String {
         return location.to_owned();
     }
     if let Some(rest) = location.strip_prefix("//") {
-        let scheme = match base.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
+        let scheme = base.scheme.name();
         return format!("{scheme}://{rest}");
     }
     let server = format!("{}://{}", base.scheme.name(), base.authority());

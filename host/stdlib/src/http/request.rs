@@ -22,16 +22,23 @@ const DEFAULT_FILE: u64 = 1 << 30;
 const MAX_FILE: u64 = 4 << 30;
 /// The action whose answer becomes a file.
 pub(super) const DOWNLOAD: &str = "download";
+/// What opens a WebSocket.
+pub(crate) const SOCKET: &str = "socket";
 /// Headers of a request.
 const MAX_HEADERS: usize = 100;
 
 /// Headers that say where a message ends or goes on, which are the host's to set.
-const OWN: [&str; 9] = [
+const OWN: [&str; 14] = [
     "connection",
     "content-length",
     "expect",
     "host",
     "keep-alive",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
     "te",
     "trailer",
     "transfer-encoding",
@@ -47,7 +54,7 @@ pub(crate) struct Request {
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) basic: Option<Basic>,
     pub(super) body: Bytes,
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     pub(super) follow: bool,
     pub(super) redirects: u32,
     pub(super) max_bytes: u64,
@@ -56,6 +63,8 @@ pub(crate) struct Request {
     pub(super) events: bool,
     /// The file that the body is written to.
     pub(crate) path: Option<String>,
+    /// What may be spoken over a WebSocket.
+    pub(crate) protocols: Vec<String>,
 }
 
 /// A user and a password for the header `Authorization`.
@@ -87,21 +96,32 @@ struct Params {
     retries: Option<u32>,
     events: Option<bool>,
     path: Option<String>,
+    protocols: Option<Vec<String>>,
 }
 
 impl Request {
-    /// Reads the parameters of `kael.http.METHOD`, or of `kael.http.download`.
+    /// Reads the parameters of `kael.http.METHOD`, of `kael.http.download`, or those that open a
+    /// WebSocket.
     pub(crate) fn parse(method: &str, text: &str) -> Result<Self, ActionError> {
         let params: Params = params(text)?;
         let is_download = method == DOWNLOAD;
+        let is_socket = method == SOCKET;
         let (method, default_time, default_bytes, max_bytes) = match method {
             DOWNLOAD => ("get", 600.0, DEFAULT_FILE, MAX_FILE),
+            SOCKET => ("get", 30.0, DEFAULT_BODY, MAX_BODY),
             method => (method, 30.0, DEFAULT_BODY, MAX_BODY),
         };
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
             .map_err(|_| invalid("no such method"))?;
         if is_download != params.path.is_some() {
             return Err(invalid("a download, and no other request, has a `path`"));
+        }
+        let protocols = params.protocols.unwrap_or_default();
+        if protocols
+            .iter()
+            .any(|name| HeaderName::from_bytes(name.as_bytes()).is_err())
+        {
+            return Err(invalid("`protocols` has a name that is none"));
         }
         let body = match (params.body, params.bytes) {
             (Some(_), Some(_)) => return Err(invalid("either `body` or `bytes` can be given")),
@@ -116,7 +136,10 @@ impl Request {
             .ok_or_else(|| invalid("`timeout` is a number of seconds up to 600"))?;
         let redirects = params.redirects.unwrap_or(10);
         Ok(Self {
-            target: Target::parse(&params.url)?,
+            target: match is_socket {
+                true => Target::parse_socket(&params.url)?,
+                false => Target::parse(&params.url)?,
+            },
             headers: headers(params.headers)?,
             basic: params.basic,
             body,
@@ -130,6 +153,7 @@ impl Request {
             },
             events: params.events.unwrap_or(false),
             path: params.path,
+            protocols,
             method,
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Target {
     /// As messages name it: without its query, which may hold what is private.
     pub(crate) url: String,
     pub(super) scheme: Scheme,
-    pub(super) server: Server,
+    pub(crate) server: Server,
     /// In lower case, without the final dot.
     pub(super) host: String,
     pub(super) path: PathAndQuery,
@@ -64,6 +64,27 @@ impl Target {
         })
     }
 
+    /// Reads the URL of a WebSocket.
+    pub(super) fn parse_socket(text: &str) -> Result<Self, ActionError> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let (scheme, plain) = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => (Scheme::Ws, Scheme::Http),
+            "wss" => (Scheme::Wss, Scheme::Https),
+            _ => {
+                return Err(invalid(
+                    "`url` is no URL of a WebSocket: it begins with ws:// or wss://",
+                ));
+            }
+        };
+        let target = Self::parse(&format!("{}://{rest}", plain.name()))?;
+        let url = target.url.replacen(plain.name(), scheme.name(), 1);
+        Ok(Self {
+            scheme,
+            url,
+            ..target
+        })
+    }
+
     /// Whether another URL is on the same server, in the same way.
     pub(super) fn is_origin_of(&self, other: &Self) -> bool {
         self.scheme == other.scheme
@@ -72,7 +93,7 @@ impl Target {
     }
 
     /// The whole URL.
-    pub(super) fn whole(&self) -> String {
+    pub(crate) fn whole(&self) -> String {
         let port = match self.server.port == self.scheme.port() {
             true => String::new(),
             false => format!(":{}", self.server.port),
@@ -81,7 +102,7 @@ impl Target {
     }
 
     /// The value of the header `Host`.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         match self.server.port == self.scheme.port() {
             true => self.host.clone(),
             false => format!("{}:{}", self.host, self.server.port),

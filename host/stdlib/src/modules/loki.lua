@@ -6,6 +6,7 @@
 --- @quickref c.logs:push(labels, entries) -> true | entries are texts, or {nanoseconds, text}
 --- @quickref c.queries:instant(logql, opts?) -> [stream|sample] | limit, time, direction
 --- @quickref c.queries:range(logql, opts?) -> [stream|series] | start, end_time, limit, step, direction
+--- @quickref c.queries:tail(logql, on_streams, opts?) -> nil | calls a function with lists of new streams until it returns "close"; limit, start, delay_for
 --- @quickref c.labels:list(opts?) -> [string] | names of labels
 --- @quickref c.labels:values(name, opts?) -> [string] | values of a label
 --- @quickref c.series:list(selectors, opts?) -> [labels] | series that match
@@ -24,14 +25,16 @@ function M.selector(labels)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+local function headers_of(o)
+  local headers = {}
+  if o.tenant then headers["X-Scope-OrgID"] = o.tenant end
+  if o.token or o.api_key then headers.Authorization = "Bearer " .. (o.token or o.api_key) end
+  if o.username then headers.Authorization = "Basic " .. base64.encode(o.username .. ":" .. (o.password or "")) end
+  return headers
+end
+
 function M.client(url, opts)
-  local c, s = service.new("loki", url, opts, function(o)
-    local headers = {}
-    if o.tenant then headers["X-Scope-OrgID"] = o.tenant end
-    if o.token or o.api_key then headers.Authorization = "Bearer " .. (o.token or o.api_key) end
-    if o.username then headers.Authorization = "Basic " .. base64.encode(o.username .. ":" .. (o.password or "")) end
-    return headers
-  end)
+  local c, s = service.new("loki", url, opts, headers_of)
   local function span(o, more)
     local query = more or {}
     for key, value in pairs(o or {}) do query[key == "end_time" and "end" or key] = value end
@@ -56,6 +59,18 @@ function M.client(url, opts)
   }
   c.queries = service.part {
     instant = function(query, o) return s.get("/loki/api/v1/query", { query = span(o, { query = query }) }).data.result end,
+    -- Without a `token` of its own, headers come from the grant (`to: ["wss://…"]`).
+    tail = function(query, on_streams, o)
+      if type(on_streams) ~= "function" then error("loki: tail: expected a function for the streams, got " .. type(on_streams), 2) end
+      local ws = require("assay.ws")
+      local address = url:gsub("/+$", ""):gsub("^http", "ws", 1)
+      local connection = ws.connect(address .. "/loki/api/v1/tail?" .. http.form(span(o, { query = query })), { headers = headers_of(opts or {}) })
+      local closing <close> = setmetatable({}, { __close = function() connection:close() end })
+      repeat
+        local got = json.decode((connection:recv()))
+        if got.dropped_entries and #got.dropped_entries > 0 then log.warn("loki: tail has lost entries", { count = #got.dropped_entries }) end
+      until on_streams(got.streams or {}) == "close"
+    end,
     range = function(query, o) return s.get("/loki/api/v1/query_range", { query = span(o, { query = query }) }).data.result end,
   }
   c.labels = service.part({
@@ -73,7 +88,7 @@ function M.client(url, opts)
     metrics = function() return s.get("/metrics", { text = true }) end,
   }, "ready")
   service.flat(c, {
-    push = { "logs", "push" }, query = { "queries", "instant" }, query_range = { "queries", "range" },
+    push = { "logs", "push" }, query = { "queries", "instant" }, query_range = { "queries", "range" }, tail = { "queries", "tail" },
     label_values = { "labels", "values" }, ready = { "health", "ready" }, metrics = { "health", "metrics" },
   })
   return c

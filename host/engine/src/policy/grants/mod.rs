@@ -153,7 +153,7 @@ impl FileGrants {
     pub fn line_of(&self, action: &str) -> Option<u32> {
         let family = action.split('.').nth(1)?;
         match family {
-            "http" => self.http.first().map(|grant| grant.line),
+            "http" | "ws" => self.http.first().map(|grant| grant.line),
             "fs" => self.fs.first().map(|grant| grant.line),
             "db" => self.db.first().map(|grant| grant.line),
             "env" => self.env.first().map(|grant| grant.line),

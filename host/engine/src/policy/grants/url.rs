@@ -13,12 +13,16 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+    /// A WebSocket, as plain text.
+    Ws,
+    /// A WebSocket over TLS.
+    Wss,
 }
 
 /// A server, and what of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPattern {
-    /// Either, where none is named.
+    /// HTTP, encrypted or not, where none is named.
     pub scheme: Option<Scheme>,
     /// The server.
     pub destination: Destination,
@@ -34,6 +38,8 @@ impl UrlPattern {
             None => (None, text),
             Some(("http", rest)) => (Some(Scheme::Http), rest),
             Some(("https", rest)) => (Some(Scheme::Https), rest),
+            Some(("ws", rest)) => (Some(Scheme::Ws), rest),
+            Some(("wss", rest)) => (Some(Scheme::Wss), rest),
             Some(_) => return None,
         };
         // A range of addresses has a `/`, too, and no path.
@@ -68,7 +74,11 @@ impl UrlPattern {
     /// and its path.
     #[must_use]
     pub fn holds(&self, scheme: Scheme, host: &str, port: u16, path: &str) -> bool {
-        let by_scheme = self.scheme.is_none_or(|own| own == scheme);
+        // By a WebSocket a script can send what no list of methods says.
+        let by_scheme = match self.scheme {
+            Some(own) => own == scheme,
+            None => matches!(scheme, Scheme::Http | Scheme::Https),
+        };
         by_scheme
             && self.destination.port == port
             && self.holds_host(host)
@@ -90,8 +100,8 @@ impl Scheme {
     #[must_use]
     pub fn port(self) -> u16 {
         match self {
-            Self::Http => 80,
-            Self::Https => 443,
+            Self::Http | Self::Ws => 80,
+            Self::Https | Self::Wss => 443,
         }
     }
 
@@ -101,6 +111,8 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 }
@@ -187,6 +199,10 @@ mod tests {
             443,
             "/"
         ));
+        assert!(held("ws://a:80/x", Scheme::Ws, "a", 80, "/x/y"));
+        assert!(!held("http://a:80", Scheme::Ws, "a", 80, "/"));
+        assert!(!held("a:80", Scheme::Ws, "a", 80, "/"));
+        assert!(!held("ws://a:80", Scheme::Http, "a", 80, "/"));
         assert!(held("10.0.0.0/8:80", Scheme::Http, "10.1.2.3", 80, "/"));
         assert!(held("http://[::1]:80", Scheme::Http, "[::1]", 80, "/"));
         assert!(!held("10.0.0.0/8:80", Scheme::Http, "ten.example", 80, "/"));

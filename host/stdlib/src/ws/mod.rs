@@ -1,0 +1,182 @@
+//! `kael.ws.*`: WebSockets to the servers that a policy opens.
+//!
+//! A script knows a socket by a handle of its run. Opening one is a request like any of `kael.http`:
+//! the same URLs, grants, headers and addresses. Each message that is sent or received is a call of
+//! its own, which is recorded.
+
+mod socket;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use kael_engine::environment::Environment;
+use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::policy::Grants;
+use kael_net::Trust;
+
+use crate::http::{self, Request};
+use crate::refusal::{invalid, params};
+use crate::values::Values;
+use crate::wire;
+use socket::Socket;
+
+/// Sockets of one run that are open, and of all.
+const MAX_OF_RUN: usize = 16;
+const MAX: usize = 256;
+/// How long one is kept that no call is about.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long a call waits for a message, and for one to be sent.
+const WAIT: f64 = 30.0;
+const MAX_WAIT: f64 = 590.0;
+/// Bytes of a message.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// The parameters of every action but `kael.ws.open`; each uses some.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    socket: String,
+    text: Option<String>,
+    bytes: Option<String>,
+    wait: Option<f64>,
+    code: Option<u16>,
+    reason: Option<String>,
+}
+
+/// Those of the scripts of one repo, by their handles.
+pub(crate) struct Sockets {
+    trust: Trust,
+    open: Arc<Open>,
+    count: AtomicU64,
+    is_watched: AtomicBool,
+}
+
+#[derive(Default)]
+struct Open(Mutex<HashMap<String, Arc<Socket>>>);
+
+impl Open {
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Arc<Socket>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an action opens a socket, and so names a server.
+pub(crate) fn opens(action: &str) -> bool {
+    action == "open"
+}
+
+impl Sockets {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        Self {
+            trust: Trust::new(environment),
+            open: Arc::default(),
+            count: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens a socket for a run.
+    pub(crate) async fn open(
+        &self,
+        request: Request,
+        grants: &Grants,
+        mut values: Values<'_>,
+        run: &str,
+    ) -> Result<Vec<u8>, ActionError> {
+        let many = || {
+            let open = self.open.locked();
+            let own = open.values().filter(|socket| socket.run == run).count();
+            own >= MAX_OF_RUN || open.len() >= MAX
+        };
+        if many() {
+            let message = format!("a run has at most {MAX_OF_RUN} sockets that are open");
+            let hint = "close one first".to_owned();
+            return Err(ActionError::unavailable(message, Some(hint)));
+        }
+        let access = http::granted(&request.method, &request.target, grants)?;
+        let headers = access.headers(&request, grants, &mut values).await?;
+        let network = access.network(&request.target);
+        let time = request.timeout;
+        let opening = Socket::open(&request, headers, &network, &self.trust, run);
+        let opened = tokio::time::timeout(time, opening).await;
+        let (socket, answer) = opened.unwrap_or_else(|_| {
+            let message = format!("no answer within {} s", time.as_secs_f64());
+            Err(ActionError::new(ErrorKind::Timeout, message))
+        })?;
+        let handle = format!("{run}-{}", self.count.fetch_add(1, Ordering::Relaxed));
+        self.open.locked().insert(handle.clone(), Arc::new(socket));
+        self.watch();
+        let protocol = answer.map_or(serde_json::Value::Null, Into::into);
+        let answer = serde_json::json!({ "socket": handle, "protocol": protocol });
+        Ok(answer.to_string().into_bytes())
+    }
+
+    /// Closes sockets that no call is about, from now on.
+    fn watch(&self) {
+        if self.is_watched.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let open = Arc::downgrade(&self.open);
+        tokio::spawn(async move {
+            while let Some(open) = open.upgrade() {
+                open.locked()
+                    .retain(|_, socket| Arc::strong_count(socket) > 1 || socket.idle() < IDLE);
+                drop(open);
+                tokio::time::sleep(IDLE / 10).await;
+            }
+        });
+    }
+
+    /// Does what another action is for, with a socket of a run.
+    pub(crate) async fn run(
+        &self,
+        action: &str,
+        text: &str,
+        run: &str,
+    ) -> Result<Vec<u8>, ActionError> {
+        let asked: Params = params(text)?;
+        let found = self.open.locked().get(&asked.socket).cloned();
+        let socket = found.filter(|socket| socket.run == run);
+        let Some(socket) = socket else {
+            if action == "close" {
+                return Ok(b"null".to_vec());
+            }
+            let message = "the socket is not open: it was closed, or its run was interrupted";
+            return Err(ActionError::unavailable(message.to_owned(), None));
+        };
+        let wait = asked.wait.unwrap_or(WAIT);
+        if !(wait > 0.0 && wait <= MAX_WAIT) {
+            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
+            return Err(invalid(message));
+        }
+        let wait = Duration::from_secs_f64(wait);
+        let done = match action {
+            "send" => {
+                let message = socket::message(asked.text, asked.bytes)?;
+                socket
+                    .send(message, wait)
+                    .await
+                    .map(|()| serde_json::Value::Null)
+            }
+            "receive" => socket.receive(wait).await,
+            _ => {
+                self.open.locked().remove(&asked.socket);
+                socket
+                    .close(asked.code, asked.reason.unwrap_or_default())
+                    .await
+            }
+        };
+        let is_over = done.as_ref().map_or_else(
+            |error| error.kind != ErrorKind::Timeout,
+            |answer| answer.get("closed").is_some(),
+        );
+        if is_over {
+            self.open.locked().remove(&asked.socket);
+        }
+        done.map(|answer| answer.to_string().into_bytes())
+    }
+}
