@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use kael_engine::catalog::Definition;
 use kael_engine::environment::Environment;
@@ -17,6 +18,7 @@ use crate::fs;
 use crate::http::{self, Http};
 use crate::jwt;
 use crate::refusal;
+use crate::sigv4;
 use crate::values::Values;
 use crate::ws::{self, Sockets};
 
@@ -97,6 +99,10 @@ impl Builtin {
                     let action = action.to_owned();
                     refusal::read(params, move |text| jwt::run(&action, text)).await
                 }
+                ("s3", _) => {
+                    let now = call.run.time_of(Instant::now());
+                    refusal::read(params, move |text| sigv4::run(text, now)).await
+                }
                 ("db", action) => {
                     let allowed = db::granted(action, &params, grants)?;
                     let mut values = Values::new(&self.environment, secrets, allowed);
@@ -144,7 +150,7 @@ impl Builtin {
                 return access.secrets(&request, grants);
             }
             ("fs", action) => fs::granted(action, params, grants)?,
-            ("crypto", _) => {}
+            ("crypto" | "s3", _) => {}
             ("db", action) => return db::granted(action, params, grants),
             ("env", _) => env::granted(name(definition), params, grants)?,
             _ => return Err(unknown(definition)),

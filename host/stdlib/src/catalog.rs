@@ -230,6 +230,12 @@ pub(crate) const ACTIONS: &[BuiltinAction] = &[
     "leeway": "integer?", "validate_exp": "boolean?", "validate_nbf": "boolean?", "required_claims": "string[]?" } }"#,
     },
     BuiltinAction {
+        name: "kael.s3.sign",
+        fields: r#"{ "description": "Signs a request to S3 or another service of AWS; the key is a text or a secret.", "effects": "none", "timeout": "10s", "example": { "headers": {} },
+  "params": { "method": "string", "url": "string", "headers": "table?", "body_hash": "string?", "region": "string?", "service": "string?", "access_key": "string",
+    "key": "string?", "secret": "secret?", "session_token": "string?", "expires": "integer?" } }"#,
+    },
+    BuiltinAction {
         name: "kael.db.query",
         fields: r#"{ "description": "Reads rows of a database.", "effects": "none", "timeout": "10m", "example": { "columns": [], "rows": [] },
   "params": { "db": "string", "sql": "string", "params": "any[]?", "timeout": "number?" } }"#,

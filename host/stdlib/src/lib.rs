@@ -2,7 +2,7 @@
 //!
 //! `catalog` lists the actions (`kael.http.get`, `kael.fs.read`), which the gate treats like those
 //! of a repo. `builtin` runs them: `http`, `ws`, `fs`, `db` and `env` each decide by the grants of the
-//! run's policy what is open, and do the work; `jwt` signs and checks tokens. `values` are what a
+//! run's policy what is open, and do the work; `jwt` signs and checks tokens, and `sigv4` signs requests to AWS. `values` are what a
 //! policy puts into calls, secrets among them. `lua` holds what scripts see: libraries such as
 //! `http`, and modules such as `assay.prometheus`, as text that the guest asks for by name.
 //!
@@ -21,6 +21,7 @@ mod module_head;
 mod module_types;
 mod refusal;
 mod running;
+mod sigv4;
 mod values;
 mod wire;
 mod ws;

@@ -184,6 +184,10 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/prometheus.lua"),
     },
     Module {
+        name: "assay.s3",
+        source: include_str!("modules/s3.lua"),
+    },
+    Module {
         name: "assay.temporal",
         source: include_str!("modules/temporal.lua"),
     },

@@ -15,6 +15,7 @@ mod module_effects;
 mod modules;
 mod postgres;
 mod pure;
+mod s3;
 mod secrets;
 pub(crate) mod server;
 mod servers_that_lie;
