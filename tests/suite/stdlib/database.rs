@@ -194,6 +194,8 @@ impl Database {
             "--no-defaults",
             &data,
             "--auth-root-authentication-method=normal",
+            // One that starts removes what it takes for its own in the common folder.
+            &format!("--tmpdir={}", folder.path().display()),
             "--skip-test-db",
         ]));
         let start = |folder: &Path, port: u16| {
@@ -201,6 +203,7 @@ impl Database {
             command.args([
                 "--no-defaults".to_owned(),
                 format!("--datadir={}/data", folder.display()),
+                format!("--tmpdir={}", folder.display()),
                 format!("--socket={}/socket", folder.display()),
                 format!("--port={port}"),
                 "--bind-address=127.0.0.1".to_owned(),
