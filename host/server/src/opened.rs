@@ -10,7 +10,6 @@ use kael_engine::executor::granted::real;
 use kael_engine::policy::grants::{DbGrant, FileGrants, Part};
 use kael_engine::policy::{Grants, PolicyFile};
 
-use crate::app::App;
 use crate::tenant::{Tenant, TenantSettings};
 
 /// What settings open; none where a policy file of the operator's has grants.
@@ -52,16 +51,16 @@ struct Closed {
     readable_for: Option<String>,
 }
 
-/// Refuses grants that reach what is the server's or another tenant's.
+/// Refuses grants that reach what is the server's, `own`, or another tenant's.
 ///
 /// # Errors
 /// The tenant that has the grant, and why.
-pub(crate) fn refuse(app: &App, tenants: &[Arc<Tenant>]) -> Result<(), (String, String)> {
+pub(crate) fn refuse(own: &[PathBuf], tenants: &[Arc<Tenant>]) -> Result<(), (String, String)> {
     let mut closed: Option<Vec<Closed>> = None;
     for tenant in tenants {
         let named = named(tenant).map_err(|why| (tenant.name.clone(), why))?;
         for named in named {
-            let closed = closed.get_or_insert_with(|| all_closed(app, tenants));
+            let closed = closed.get_or_insert_with(|| all_closed(own, tenants));
             let reached = closed.iter().find(|closed| {
                 let may_read = closed.readable_for.as_deref() == Some(&tenant.name);
                 !(may_read && !named.writable)
@@ -80,21 +79,14 @@ pub(crate) fn refuse(app: &App, tenants: &[Arc<Tenant>]) -> Result<(), (String, 
     Ok(())
 }
 
-fn all_closed(app: &App, tenants: &[Arc<Tenant>]) -> Vec<Closed> {
+fn all_closed(own: &[PathBuf], tenants: &[Arc<Tenant>]) -> Vec<Closed> {
     let servers = "what is the server's own";
-    let environment = &app.environment;
-    let own = [
-        app.data(),
-        environment.data_folder(),
-        environment.config_folder(),
-    ];
-    let keys = app.config.tls.iter().map(|tls| tls.key.clone());
     let lists = tenants
         .iter()
         .filter_map(|tenant| tenant.settings.secrets.clone());
     let mut closed: Vec<Closed> = own
-        .into_iter()
-        .chain(keys)
+        .iter()
+        .cloned()
         .chain(lists)
         .map(|path| Closed {
             path: real(&path),

@@ -325,7 +325,7 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
         app.put_tenant(&row).map_err(wrong)?;
     }
     let all = app.tenants.all();
-    opened::refuse(app, &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
+    opened::refuse(&app.own_places(), &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
     for tenant in all.iter().filter(|tenant| !tenant.is_disabled()) {
         // A repo that is wrong is told at once, and not at the first run.
         let loaded = tenant.repo(&app.engine).await;

@@ -238,7 +238,7 @@ pub(crate) async fn put_tenant(
     let mut would_be = all.clone();
     would_be.retain(|other| other.name != name);
     would_be.push(Arc::new(drafted));
-    opened::refuse(app, &would_be).map_err(|(of, why)| match of == name {
+    opened::refuse(&app.own_places(), &would_be).map_err(|(of, why)| match of == name {
         true => invalid(why),
         false => invalid(format!("the tenant `{of}`: {why}")),
     })?;
