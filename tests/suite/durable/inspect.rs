@@ -65,6 +65,20 @@ fn a_run_is_opened_with_the_locals_that_it_had() {
 }
 
 #[test]
+fn an_entry_between_two_crossings_is_where_the_first_of_them_left_the_script() {
+    let session = Session::new("effects = 'idempotent'", SCRIPT);
+    assert_eq!(session.kael(&["run", "--journal", "script.lua"]).0, 0);
+    let (id, _) = session.run();
+    // The second call is about to begin, and then it has ended; its script has no answer of it yet.
+    for kind in ["intent", "outcome"] {
+        let to = session.entry(&id, kind, 2);
+        let (code, stdout, _) = session.looks(&id, Some(to), "n, before, total\n");
+        assert_eq!(code, 0, "{stdout}");
+        assert!(stdout.ends_with("20\t10\t30\n"), "{kind}: {stdout}");
+    }
+}
+
+#[test]
 fn nothing_is_called_from_a_run_that_is_looked_at() {
     let session = Session::new("effects = 'idempotent'", SCRIPT);
     assert_eq!(session.kael(&["run", "--journal", "script.lua"]).0, 0);

@@ -122,9 +122,11 @@ impl Journal {
         self.post.as_ref().map_or(0, Post::seen)
     }
 
-    /// For looking at a run again: nothing is called, and all of its output is shown.
+    /// For looking at a run again: nothing is called, and all of its output is shown. It stops behind the entry `until`,
+    /// or at its end.
     #[must_use]
     pub fn replay(log: Log, until: Option<u64>) -> Self {
+        let until = until.map(|seq| log.crossing_by(seq));
         let recorder = Recorder::behind(&log, Arc::new(Discard), 0);
         Self {
             recorder: Arc::new(recorder),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kael_engine::journal::{Entry, Journal, Log};
+use kael_engine::journal::Journal;
 use kael_engine::run_info::RunId;
 use kael_engine::runtime::RunOptions;
 use kael_engine::sandbox::{Ending, Output, Suspension};
@@ -86,11 +86,10 @@ async fn once(
     };
     let output = Output::in_memory();
     let asking = Arc::new(Asking::new(asked, output.clone()));
-    let until = behind(&log, seq);
     let options = RunOptions {
         tenant: tenant.engine_name(),
         limits: within(&limits),
-        journal: Some(Journal::replay(log, Some(until)).with_inspector(asking.clone())),
+        journal: Some(Journal::replay(log, Some(seq)).with_inspector(asking.clone())),
         output: output.clone(),
         ..RunOptions::default()
     };
@@ -113,19 +112,6 @@ async fn once(
         output_before: before as u64,
         ended,
     }))
-}
-
-/// The last crossing of a journal by an entry: the script has got no answer of a later one.
-fn behind(log: &Log, seq: u64) -> u64 {
-    let is_crossing = |entry: &Entry| {
-        matches!(
-            entry,
-            Entry::Turn { .. } | Entry::Own { .. } | Entry::Prints { .. }
-        )
-    };
-    let before = log.entries().iter().zip(0..=seq);
-    let crossings = before.filter(|(entry, _)| is_crossing(entry));
-    crossings.last().map_or(0, |(_, at)| at)
 }
 
 /// The frames that an ending tells of, and how the script has ended, if that was not only the end of the look.
