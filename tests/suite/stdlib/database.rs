@@ -275,9 +275,7 @@ impl Database {
     pub(super) fn session(&self) -> Kael {
         let url = self.url("127.0.0.1", "");
         session(
-            &format!(
-                "    - {{ name: app, url: \"{{secret:db/url}}\", mode: read-write, max_rows: 1000 }}\n    - {{ name: reader, url: \"{{secret:db/url}}\", max_rows: 5 }}\n"
-            ),
+            "    - { name: app, url: \"{secret:db/url}\", mode: read-write, max_rows: 1000 }\n    - { name: reader, url: \"{secret:db/url}\", max_rows: 5 }\n",
             &url,
         )
     }

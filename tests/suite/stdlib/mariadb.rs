@@ -136,13 +136,21 @@ fn what_takes_too_long_or_gives_too_much_is_ended_at_the_server() {
          try('SELECT SLEEP(600) FROM seq_1_to_100', { timeout = 0.3 })
          try('SELECT a.seq FROM seq_1_to_1000000 a, seq_1_to_1000000 b')
          try(\"SELECT REPEAT('x', 1000000) FROM seq_1_to_900\")
-         print(app:one('SELECT 7 AS n').n)",
+         print(app:one('SELECT 7 AS n').n)
+         -- A call that nobody waits for any more is ended at once, and not when its own time is over.
+         print(race(function() app:query('SELECT COUNT(a.seq) AS n FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq + b.seq = 0', nil, { timeout = 300 }) end, function() sleep(0.5) return 'left' end))
+         local busy = \"SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT COUNT(a.seq)%'\"
+         local tries = 0
+         while app:one(busy).n > 0 and tries < 600 do tries = tries + 1 sleep(0.05) end
+         print(tries < 600)",
     );
     ran.exits(0).prints(
         "timeout: it took longer than 0.3 s
 invalid_params: the answer has more than 1000 rows, which the grant allows (`max_rows`): ask for fewer with LIMIT
 invalid_params: the answer has more than 16 MiB
 7
+2	left
+true
 ",
     );
     let busy = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'kael' AND command IN ('Query', 'Execute')";

@@ -154,7 +154,13 @@ fn what_takes_too_long_or_gives_too_much_is_ended_at_the_server() {
          try('SELECT generate_series(1, 1000000000)')
          try(\"SELECT repeat('x', 1000000) FROM generate_series(1, 900)\")
          try(\"SELECT repeat('x', 100000000)\")
-         print(app:one('SELECT 7 AS n').n)",
+         print(app:one('SELECT 7 AS n').n)
+         -- A call that nobody waits for any more is ended at once, and not when its own time is over.
+         print(race(function() app:query('SELECT pg_sleep(601)', nil, { timeout = 300 }) end, function() sleep(0.5) return 'left' end))
+         local busy = \"SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(601)%' AND state = 'active'\"
+         local tries = 0
+         while app:one(busy).n > 0 and tries < 600 do tries = tries + 1 sleep(0.05) end
+         print(tries < 600)",
     );
     ran.exits(0).prints(
         "timeout: it took longer than 0.3 s
@@ -163,6 +169,8 @@ invalid_params: the answer has more than 1000 rows, which the grant allows (`max
 invalid_params: the answer has more than 16 MiB
 invalid_params: the answer has more than 16 MiB
 7
+2	left
+true
 ",
     );
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'kael' AND state = 'active'";

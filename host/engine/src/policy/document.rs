@@ -44,10 +44,14 @@ impl Node {
         match &self.kind {
             Kind::Nothing => Value::Null,
             // A number or a word of JSON stays one without quotes.
-            Kind::Word(word) => match serde_json::from_str::<Value>(word) {
-                Ok(value) if value.to_string() == *word => value,
-                _ => Value::String(word.clone()),
-            },
+            Kind::Word(word) => {
+                let value = serde_json::from_str::<Value>(word).ok();
+                let stays = value.filter(|value| {
+                    let text = value.to_string();
+                    text == *word
+                });
+                stays.unwrap_or_else(|| Value::String(word.clone()))
+            }
             Kind::Text(text) => Value::String(text.clone()),
             Kind::List(elements) => elements.iter().map(Self::json).collect(),
             Kind::Table(entries) => {
