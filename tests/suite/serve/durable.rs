@@ -316,3 +316,44 @@ fn a_run_that_takes_the_place_of_another_runs_and_is_waited_for() {
     let children = runs.iter().filter(|one| one["parent"] == run.as_str());
     assert_eq!(children.count(), 2, "{runs:?}");
 }
+
+/// What a server knew of the calls of a run when it was killed may not have been written: the journal has those with effects.
+#[test]
+fn calls_of_which_a_killed_server_has_written_nothing_are_listed() {
+    let noting = Noting::new("effects = 'idempotent'");
+    let server = Server::start(&noting.kael);
+    let token = server.token.clone();
+    let run = server.submit(TWO);
+    noting.wait_for_notes(2);
+    server.kill();
+    let forget = "import pathlib, sqlite3, sys\n\
+                  for file in pathlib.Path(sys.argv[1]).rglob('serve.db'):\n\
+                  \x20   store = sqlite3.connect(file)\n\
+                  \x20   print(file, store.execute('DELETE FROM srv_events WHERE kind IN (3, 4)').rowcount)\n\
+                  \x20   store.commit()";
+    let forgot = std::process::Command::new("python3")
+        .args(["-c", forget])
+        .arg(noting.kael.path())
+        .output()
+        .expect("python3");
+    let told = String::from_utf8_lossy(&forgot.stdout);
+    assert!(
+        forgot.status.success() && told.contains("serve.db"),
+        "{forgot:?}"
+    );
+    let server = Server::restart(&noting.kael, &token);
+    noting.go();
+    assert_eq!(server.ended(&run)["state"], "succeeded");
+    let calls = server.get(&format!("/v1/runs/{run}/calls")).json();
+    let calls = calls["calls"].as_array().expect("calls");
+    let of = |at: usize| {
+        (
+            &calls[at]["call"],
+            &calls[at]["action"],
+            &calls[at]["outcome"],
+        )
+    };
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert_eq!(of(0), (&json!(1), &json!("t.note"), &json!("journaled")));
+    assert_eq!(of(1), (&json!(2), &json!("t.note"), &json!("ok")));
+}
