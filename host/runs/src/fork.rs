@@ -212,7 +212,7 @@ fn may_be_forked(log: &Log, at: u64, is_other: bool) -> Result<(), NoFork> {
             }
             _ => {}
         }
-        let will_do = open.is_empty() && !(is_other && !ended.is_empty());
+        let will_do = open.is_empty() && (!is_other || ended.is_empty());
         if seq == at {
             (found, is_clear) = (open.values().next().copied(), will_do);
         }
