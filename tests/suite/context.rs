@@ -139,3 +139,48 @@ fn a_new_repo_tells_models_how_to_use_it() {
         assert!(text.contains(command), "{command}");
     }
 }
+
+#[test]
+fn modules_that_fit_the_query_are_told_with_their_methods() {
+    let ran = large(50)
+        .words(&[
+            "context",
+            "silence an alert in alertmanager",
+            "--budget",
+            "6000",
+        ])
+        .ends();
+    let text = &ran.exits(0).stdout;
+    let modules = text.split("## Modules").nth(1).expect("modules");
+    assert!(
+        modules
+            .trim_start()
+            .starts_with("- `require(\"assay.alertmanager\")`: Alertmanager"),
+        "{modules}"
+    );
+    assert!(modules.contains("c.silences:silence_alert("), "{modules}");
+    assert!(text.len() <= 6000 * 4, "{}", text.len());
+    // Small budgets are kept, and the actions have their room.
+    for format in ["markdown", "llms-txt", "json"] {
+        let words = [
+            "context",
+            "vault secrets",
+            "--budget",
+            "2000",
+            "--format",
+            format,
+        ];
+        let ran = large(400).words(&words).ends();
+        assert!(ran.exits(0).stdout.len() <= 2000 * 4, "{format}");
+        assert!(ran.stdout.contains("assay.vault"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("ops.job"), "{format}");
+    }
+    // Without a query there are none.
+    assert!(
+        !large(3)
+            .words(&["context"])
+            .ends()
+            .stdout
+            .contains("## Modules")
+    );
+}

@@ -20,9 +20,9 @@ const MAX_WORDS: usize = 32;
 /// Words of one action that count.
 const MAX_DOCUMENT: usize = 4096;
 
-/// The words of all actions of a repo.
-pub struct Index {
-    names: Vec<ActionName>,
+/// The words of all actions of a repo, or of other things by their names.
+pub struct Index<N = ActionName> {
+    names: Vec<N>,
     /// Word → the actions that have it, and their weights.
     words: BTreeMap<String, Vec<(usize, f64)>>,
     lengths: Vec<f64>,
@@ -32,16 +32,23 @@ pub struct Index {
 impl Index {
     /// Reads the words of the actions that `wanted` accepts.
     pub fn new(catalog: &Catalog, wanted: impl Fn(&ActionName, &Definition) -> bool) -> Self {
+        let actions = catalog.iter().filter(|(name, found)| wanted(name, found));
+        Self::of(actions.map(|(name, definition)| (name.clone(), words_of(definition))))
+    }
+}
+
+impl<N> Index<N> {
+    /// Things by their names, each with its words and their weights.
+    pub fn of(documents: impl Iterator<Item = (N, BTreeMap<String, f64>)>) -> Self {
         let mut index = Self {
             names: Vec::new(),
             words: BTreeMap::new(),
             lengths: Vec::new(),
             mean: 1.0,
         };
-        for (name, definition) in catalog.iter().filter(|(name, found)| wanted(name, found)) {
-            let counted = words_of(definition);
+        for (name, counted) in documents {
             let at = index.names.len();
-            index.names.push(name.clone());
+            index.names.push(name);
             index.lengths.push(counted.values().sum());
             for (word, weight) in counted {
                 index.words.entry(word).or_default().push((at, weight));
@@ -57,7 +64,7 @@ impl Index {
     /// All actions that have a word of the query, the best first; all actions by name when the
     /// query has no word.
     #[must_use]
-    pub fn find(&self, query: &str) -> Vec<&ActionName> {
+    pub fn find(&self, query: &str) -> Vec<&N> {
         let mut asked = split(query);
         asked.truncate(MAX_WORDS);
         if asked.is_empty() {
@@ -97,27 +104,29 @@ impl Index {
     }
 }
 
-/// The words of an action with their weights.
-fn words_of(definition: &Definition) -> BTreeMap<String, f64> {
+/// The words of texts, each with what a word of it weighs.
+#[must_use]
+pub fn weighed<'a>(texts: impl IntoIterator<Item = (&'a str, f64)>) -> BTreeMap<String, f64> {
     let mut counted = BTreeMap::new();
     let mut left = MAX_DOCUMENT;
-    let mut add = |text: &str, weight: f64| {
+    for (text, weight) in texts {
         for word in split(text).into_iter().take(left) {
             left -= 1;
             *counted.entry(word).or_default() += weight;
         }
-    };
+    }
+    counted
+}
+
+/// The words of an action with their weights.
+fn words_of(definition: &Definition) -> BTreeMap<String, f64> {
+    let mut texts: Vec<(&str, f64)> = Vec::new();
+    let mut add = |text, weight| texts.push((text, weight));
     for name in &definition.names {
         add(name.as_str(), 3.0);
     }
-    add(
-        definition
-            .contract
-            .description
-            .as_deref()
-            .unwrap_or_default(),
-        2.0,
-    );
+    let description = definition.contract.description.as_deref();
+    add(description.unwrap_or_default(), 2.0);
     let schema = definition.contract.params.as_ref();
     let properties = schema.and_then(|schema| schema.document().get("properties")?.as_object());
     for (name, schema) in properties.into_iter().flatten() {
@@ -125,7 +134,7 @@ fn words_of(definition: &Definition) -> BTreeMap<String, f64> {
         let told = schema.get("description").and_then(Value::as_str);
         add(told.unwrap_or_default(), 1.0);
     }
-    counted
+    weighed(texts)
 }
 
 /// The words of a text in lower case, `restartPods` as two, without a plural's `s`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Context, Item, RULES, globals, plain, tokens};
+use super::{Context, Item, RULES, globals, modules, plain, tokens};
 use crate::lua;
 use kael_engine::catalog::{Definition, Schema};
 
@@ -85,6 +85,10 @@ pub(super) fn write(context: &Context<'_>, budget: usize) -> String {
         "actions_in_all": context.total,
         "left_out": 0,
     });
+    if !context.modules.is_empty() {
+        let third = budget.saturating_sub(tokens(&document.to_string())) / 3;
+        document["modules"] = modules::documents(&context.modules, third).into();
+    }
     let room = budget.saturating_sub(tokens(&document.to_string()) + 8);
     let (mut used, mut left_out, mut in_full) = (0, 0, true);
     let mut actions = Vec::new();

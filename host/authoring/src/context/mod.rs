@@ -6,6 +6,7 @@
 
 mod document;
 mod globals;
+mod modules;
 mod standing;
 mod text;
 
@@ -21,6 +22,7 @@ use kael_engine::text::{is_invisible_char, is_unsafe_char};
 use crate::search::Index;
 pub use document::{described, schema_of, short};
 pub use globals::{Global, globals};
+pub use modules::Module;
 pub use standing::Standing;
 
 /// The rules of the sandbox, in Markdown.
@@ -49,6 +51,8 @@ pub struct Context<'a> {
     query: Option<String>,
     /// All actions that can be called.
     total: usize,
+    /// The modules of the host that fit the query.
+    modules: Vec<Module>,
 }
 
 /// One action of a context.
@@ -112,7 +116,15 @@ impl<'a> Context<'a> {
             actions,
             query: query.map(str::to_owned),
             total,
+            modules: Vec::new(),
         })
+    }
+
+    /// The same with those of the host's modules that fit the query.
+    #[must_use]
+    pub fn with_modules(mut self, all: Vec<Module>) -> Self {
+        self.modules = modules::fitting(all, self.query.as_deref().unwrap_or_default());
+        self
     }
 
     /// Writes it, within a budget of tokens that is at least [`MIN_BUDGET`].

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Context, Item, RULES, Standing, globals, plain, tokens};
+use super::{Context, Item, RULES, Standing, globals, modules, plain, tokens};
 use crate::lua;
 use kael_engine::text::fit;
 
@@ -28,7 +28,11 @@ pub(super) fn write(context: &Context<'_>, budget: usize, style: Style) -> Strin
     for global in globals::globals() {
         out += &format!("- `{}`: {}\n", global.signature, global.description);
     }
-    out += "\n## Actions\n\n";
+    out += "\n";
+    // At most a third of the room is theirs.
+    let third = budget.saturating_sub(tokens(&out)) / 3;
+    out += &modules::section(&context.modules, third);
+    out += "## Actions\n\n";
     // What is left out is said in a line of its own.
     let room = budget.saturating_sub(tokens(&out) + 60);
     let (mut used, mut left_out, mut in_full) = (0, 0, style == Style::Full);

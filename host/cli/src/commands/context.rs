@@ -31,6 +31,8 @@ fn written(context: &ActionsContext<'_>, asked: &Context) -> Result<u8, Ended> {
     let title = folder.display().to_string();
     let found = context::Context::new(&repo, &title, &settings.policy, query)
         .map_err(|error| context.load_error(&error.into()))?;
+    #[cfg(feature = "stdlib")]
+    let found = found.with_modules(modules());
     let format = match asked.format {
         _ if context.json => Format::Json,
         ContextFormat::Json => Format::Json,
@@ -43,4 +45,25 @@ fn written(context: &ActionsContext<'_>, asked: &Context) -> Result<u8, Ended> {
         Format::LlmsTxt | Format::Markdown => EscapedLines(text.trim_end()).to_string(),
     };
     Ok(say(&text, exit::SUCCESS))
+}
+
+/// The modules of the host, as a context has them.
+#[cfg(feature = "stdlib")]
+fn modules() -> Vec<context::Module> {
+    let of = |head: kael_stdlib::ModuleHead| context::Module {
+        name: head.name.to_owned(),
+        description: head.description.to_owned(),
+        keywords: head.keywords.join(" "),
+        methods: head
+            .methods
+            .iter()
+            .map(|method| {
+                format!(
+                    "{} -> {}: {}",
+                    method.signature, method.returns, method.text
+                )
+            })
+            .collect(),
+    };
+    kael_stdlib::modules().into_iter().map(of).collect()
 }
