@@ -68,6 +68,10 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/alertmanager.lua"),
     },
     Module {
+        name: "assay.ansi",
+        source: include_str!("modules/ansi.lua"),
+    },
+    Module {
         name: "assay.argocd",
         source: include_str!("modules/argocd.lua"),
     },
@@ -126,6 +130,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "assay.harbor",
         source: include_str!("modules/harbor.lua"),
+    },
+    Module {
+        name: "assay.hashicorp.vault",
+        source: include_str!("modules/hashicorp/vault.lua"),
     },
     Module {
         name: "assay.healthcheck",
@@ -188,6 +196,14 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/s3.lua"),
     },
     Module {
+        name: "assay.servicenow",
+        source: include_str!("modules/servicenow.lua"),
+    },
+    Module {
+        name: "assay.sonarqube",
+        source: include_str!("modules/sonarqube.lua"),
+    },
+    Module {
         name: "assay.temporal",
         source: include_str!("modules/temporal.lua"),
     },
@@ -200,12 +216,20 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/unleash.lua"),
     },
     Module {
+        name: "assay.url",
+        source: include_str!("modules/url.lua"),
+    },
+    Module {
         name: "assay.vault",
         source: include_str!("modules/vault.lua"),
     },
     Module {
         name: "assay.velero",
         source: include_str!("modules/velero.lua"),
+    },
+    Module {
+        name: "assay.version",
+        source: include_str!("modules/version.lua"),
     },
     Module {
         name: "assay.ws",

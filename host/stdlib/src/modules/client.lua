@@ -22,7 +22,7 @@ local function message_of(answer)
   if ok and type(value) == "table" then
     local errors = value.errors
     local said = value.message or value.error_description or value.error or value.detail
-      or type(errors) == "table" and (type(errors[1]) == "table" and (errors[1].message or errors[1].detail) or errors[1])
+      or type(errors) == "table" and (type(errors[1]) == "table" and (errors[1].message or errors[1].msg or errors[1].detail) or errors[1])
     if type(said) == "string" then return said end
     if type(said) == "table" and type(said.message) == "string" then return said.message end
   end

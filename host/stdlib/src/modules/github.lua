@@ -21,6 +21,9 @@
 --- @quickref c:graphql(query, variables) -> {data} | raises on errors
 --- @quickref M.latest_release(owner, repo, opts?) -> release | with `version`, the tag without v
 --- @quickref M.find_asset(release, lua_pattern) -> asset|nil | by its name
+--- @quickref M.fetch_asset_bytes(asset, opts?) -> string | any bytes
+--- @quickref M.fetch_asset_text(asset, opts?) -> string | UTF-8 alone
+--- @quickref M.release_checksum(release, opts) -> string|nil | asset_pattern; of the file NAME.sha256 beside it
 local service = require("assay.client")
 local M = {}
 
@@ -92,6 +95,38 @@ function M.find_asset(release, pattern)
   for _, asset in ipairs(release.assets or {}) do
     if asset.name:find(pattern) then return asset end
   end
+end
+
+--- The bytes of an asset. GitHub redirects to a server of its own, which needs a grant, too, and gets no token.
+function M.fetch_asset_bytes(asset, opts)
+  local url = type(asset) == "table" and (asset.browser_download_url or asset.url)
+  if type(url) ~= "string" then error("github: the asset has no browser_download_url", 2) end
+  local answer = http.get(url, { headers = { Accept = "application/octet-stream", Authorization = opts and opts.token and "Bearer " .. opts.token or nil },
+    timeout = opts and opts.timeout, max_bytes = opts and opts.max_bytes })
+  if answer.status ~= 200 then error("github: GET " .. url .. ": " .. answer.status .. ": the asset is not there", 0) end
+  return answer.body
+end
+
+function M.fetch_asset_text(asset, opts)
+  local text = M.fetch_asset_bytes(asset, opts)
+  if not utf8.len(text) then error("github: the asset " .. tostring(asset.name) .. " is no UTF-8 text: use fetch_asset_bytes", 2) end
+  return text
+end
+
+--- The checksum of an asset, from the file beside it that has its name and the digest's.
+function M.release_checksum(release, opts)
+  opts = opts or {}
+  local asset = M.find_asset(release, opts.asset_pattern or ".")
+  if not asset then return nil end
+  local digest, beside = opts.digest or "sha256", nil
+  for _, one in ipairs(release.assets or {}) do
+    if one.name == asset.name .. "." .. digest then beside = one end
+  end
+  if not beside then return nil end
+  local text = M.fetch_asset_text(beside, opts)
+  local found = text:match("^%s*(%x+)")
+  if not found then error("github: " .. beside.name .. " does not begin with a checksum", 0) end
+  return found:lower()
 end
 
 return M

@@ -43,6 +43,7 @@
 --- @quickref c.pki:issue(mount, role, opts) -> data | a certificate with its key
 --- @quickref c.pki:ca_cert(mount?) -> string | as PEM
 --- @quickref c.pki:create_role(mount, role, fields) -> true | for certificates
+--- @quickref M.authenticated_client(url, opts?) -> c | the token of a secret of Kubernetes: secret_namespace, secret_name, secret_key
 --- @quickref M.wait(url, opts?) -> true | until it answers; timeout, interval
 --- @quickref M.assert_secret(c, ...) -> data | mount (secrets), path, keys that must be there
 --- @quickref M.ensure_credentials(c, ...) -> data | mount (secrets), path, key, function that makes them
@@ -170,6 +171,17 @@ function M.wait(url, opts)
   return service.wait("vault", url .. " not ready", opts.timeout or 60, opts.interval or 2, function()
     return s.answer("GET", opts.health_path or "/v1/sys/health", { query = query }).status == 200
   end)
+end
+
+--- A client with the token that a secret of Kubernetes holds. `opts.k8s` says how the cluster is reached, as for assay.k8s.
+function M.authenticated_client(url, opts)
+  opts = opts or {}
+  M.wait(url, { timeout = opts.timeout, interval = opts.interval })
+  local namespace, name = opts.secret_namespace or "secrets", opts.secret_name or "openbao-root-token"
+  local key = opts.secret_key or "root-token"
+  local token = require("assay.k8s").secrets:get(namespace, name, opts.k8s)[key]
+  if not token then error("vault: the secret " .. namespace .. "/" .. name .. " has no `" .. key .. "`", 2) end
+  return M.client(url, (token:gsub("%s+$", "")), opts)
 end
 
 --- Credentials at a path of a mount; made and written where the key is not there. Without a mount it is `secrets`.

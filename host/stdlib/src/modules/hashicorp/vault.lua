@@ -1,0 +1,4 @@
+--- @module assay.hashicorp.vault
+--- @internal
+--- @description The name that newer versions of Assay have for assay.vault.
+return require("assay.vault")
