@@ -38,9 +38,11 @@ pub enum Need {
     Postgres,
     /// A server of MariaDB.
     Mariadb,
+    /// kubectl, Debian's package `kubernetes-client` or any other.
+    Kubectl,
 }
 
-const ALL: [Need; 12] = [
+const ALL: [Need; 13] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -53,6 +55,7 @@ const ALL: [Need; 12] = [
     Need::Servers,
     Need::Postgres,
     Need::Mariadb,
+    Need::Kubectl,
 ];
 
 impl Need {
@@ -72,6 +75,7 @@ impl Need {
             Self::Servers => "servers",
             Self::Postgres => "postgres",
             Self::Mariadb => "mariadb",
+            Self::Kubectl => "kubectl",
         }
     }
 
@@ -94,6 +98,7 @@ impl Need {
             Self::Servers => crate::servers::folder().is_some(),
             Self::Postgres => postgres_programs().is_some(),
             Self::Mariadb => on_path(&["mariadb-install-db"]).is_some(),
+            Self::Kubectl => on_path(&["kubectl"]).is_some(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod files;
 mod grants;
 mod http;
 mod mariadb;
+mod kubectl;
 mod module_effects;
 mod modules;
 mod postgres;

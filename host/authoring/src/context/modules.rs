@@ -75,7 +75,7 @@ pub(super) fn documents(modules: &[Module], room: usize) -> Vec<Value> {
         let (name, description) = (&module.name, &module.description);
         let full = json!({ "name": name, "description": description, "methods": module.methods });
         let short = json!({ "name": name, "description": description });
-        let fits = |value: &Value| used + tokens(&value.to_string()) + 1 <= room;
+        let fits = |value: &Value| used + tokens(&value.to_string()) < room;
         let Some(value) = [full, short].into_iter().find(fits) else {
             break;
         };
