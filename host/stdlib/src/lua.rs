@@ -192,6 +192,10 @@ pub(crate) const MODULES: &[Module] = &[
         source: include_str!("modules/prometheus.lua"),
     },
     Module {
+        name: "assay.rauthy",
+        source: include_str!("modules/rauthy.lua"),
+    },
+    Module {
         name: "assay.s3",
         source: include_str!("modules/s3.lua"),
     },
@@ -202,6 +206,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "assay.sonarqube",
         source: include_str!("modules/sonarqube.lua"),
+    },
+    Module {
+        name: "assay.tailscale",
+        source: include_str!("modules/tailscale.lua"),
     },
     Module {
         name: "assay.temporal",

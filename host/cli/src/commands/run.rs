@@ -365,11 +365,14 @@ impl RunContext<'_> {
 }
 
 /// Whether stdout gets the document of Assay's tool mode.
+#[cfg(feature = "stdlib")]
 fn is_for_tools(run: &Run) -> bool {
-    #[cfg(feature = "stdlib")]
-    return run.assay.as_ref().is_some_and(|assay| assay.tool);
-    #[cfg(not(feature = "stdlib"))]
-    return false;
+    run.assay.as_ref().is_some_and(|assay| assay.tool)
+}
+
+#[cfg(not(feature = "stdlib"))]
+const fn is_for_tools(_: &Run) -> bool {
+    false
 }
 
 /// The script that was named, read.
