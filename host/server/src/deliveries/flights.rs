@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Uri;
+use kael_net::Target;
 use tokio::sync::{Notify, watch};
 
 use crate::id::Id;
@@ -152,13 +153,14 @@ fn count(all: &BTreeMap<Id, Entry>, which: impl Fn(&Entry) -> bool) -> usize {
     all.values().filter(|entry| which(entry)).count()
 }
 
-/// The host and the port of an address.
+/// The server of an address.
 fn receiver(url: &str) -> String {
     let uri = url.parse::<Uri>().ok();
-    let authority = uri.as_ref().and_then(Uri::authority);
-    authority
-        .map_or(url, |authority| authority.as_str())
-        .to_ascii_lowercase()
+    let target = uri.and_then(|uri| Target::of(&uri).ok());
+    match target {
+        Some(target) => format!("{}:{}", target.host.to_ascii_lowercase(), target.port),
+        None => url.to_ascii_lowercase(),
+    }
 }
 
 #[cfg(test)]
