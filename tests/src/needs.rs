@@ -28,6 +28,8 @@ pub enum Need {
     Chromium,
     /// Node and npm, and the packages of tests/peers.
     Npm,
+    /// Python with venv, and the packages of tests/python.
+    Pypi,
     /// promtool and Prometheus, which Debian's package `prometheus` has.
     Promtool,
     /// Alertmanager, Debian's package `prometheus-alertmanager`.
@@ -42,7 +44,7 @@ pub enum Need {
     Kubectl,
 }
 
-const ALL: [Need; 13] = [
+const ALL: [Need; 14] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -50,6 +52,7 @@ const ALL: [Need; 13] = [
     Need::Pids,
     Need::Chromium,
     Need::Npm,
+    Need::Pypi,
     Need::Promtool,
     Need::Alertmanager,
     Need::Servers,
@@ -70,6 +73,7 @@ impl Need {
             Self::Pids => "pids",
             Self::Chromium => "chromium",
             Self::Npm => "npm",
+            Self::Pypi => "pypi",
             Self::Promtool => "promtool",
             Self::Alertmanager => "alertmanager",
             Self::Servers => "servers",
@@ -93,6 +97,7 @@ impl Need {
             Self::Pids => found("processes").0,
             Self::Chromium => browser().is_some(),
             Self::Npm => peers().is_some(),
+            Self::Pypi => crate::python().is_some(),
             Self::Promtool => on_path(&["promtool"]).is_some(),
             Self::Alertmanager => on_path(&["prometheus-alertmanager"]).is_some(),
             Self::Servers => crate::servers::folder().is_some(),

@@ -14,7 +14,8 @@ const ASK: &str = "INSERT INTO approvals (run, call, digest, action, params, rul
 const OPEN: &str = "SELECT approvals.run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                     JOIN runs ON runs.id = approvals.run WHERE decided IS NULL AND state IN (0, 1, 2, 6) \
                     AND (until IS NULL OR until > ?1) AND runs.tenant = ?2 \
-                    AND (?3 IS NULL OR approvals.run = ?3) ORDER BY asked LIMIT 1000";
+                    AND (?3 IS NULL OR approvals.run = ?3) AND (asked, approvals.run, call) > (?4, ?5, ?6) \
+                    ORDER BY asked, approvals.run, call LIMIT ?7";
 const ONE: &str = "SELECT run, call, digest, action, params, rules, asked, until, decided, needed FROM approvals \
                    WHERE run = ?1 AND call = ?2";
 const DECIDE: &str = "UPDATE approvals SET decided = ?3, by = ?4, note = ?5, at = ?6 \
@@ -35,6 +36,9 @@ const ANYBODY: Needed = Needed {
     count: 1,
     not_submitter: false,
 };
+
+/// Calls of one list.
+const MAX_SHOWN: i64 = 1000;
 
 /// Characters of a digest that a decision must give, at least.
 const MIN_DIGEST: usize = 8;
@@ -98,7 +102,20 @@ impl Runs {
     /// # Errors
     /// When the store cannot be read.
     pub fn approvals_in(&self, tx: &Tx<'_>) -> Result<Vec<Approval>, StoreError> {
-        self.asked(tx, None)
+        self.asked(tx, None, None, MAX_SHOWN)
+    }
+
+    /// As many of them, behind one of an earlier list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn approvals_behind(
+        &self,
+        tx: &Tx<'_>,
+        last: Option<(i64, RunId, u64)>,
+        limit: u32,
+    ) -> Result<Vec<Approval>, StoreError> {
+        self.asked(tx, None, last, i64::from(limit))
     }
 
     /// The calls of one run that wait for a person.
@@ -106,15 +123,26 @@ impl Runs {
     /// # Errors
     /// When the store cannot be read.
     pub fn approvals_of(&self, tx: &Tx<'_>, run: RunId) -> Result<Vec<Approval>, StoreError> {
-        self.asked(tx, Some(run))
+        self.asked(tx, Some(run), None, MAX_SHOWN)
     }
 
-    fn asked(&self, tx: &Tx<'_>, run: Option<RunId>) -> Result<Vec<Approval>, StoreError> {
+    fn asked(
+        &self,
+        tx: &Tx<'_>,
+        run: Option<RunId>,
+        last: Option<(i64, RunId, u64)>,
+        limit: i64,
+    ) -> Result<Vec<Approval>, StoreError> {
         let run = run.as_ref().map(RunId::bytes);
+        let (asked, of, call) = last.unwrap_or((i64::MIN, RunId::from_bytes([0; 16]), 0));
         let values = [
             Value::Int(tx.now()),
             Value::Int(self.tenant),
             run.map_or(Value::Null, Value::from),
+            Value::Int(asked),
+            Value::from(of.bytes()),
+            Value::Int(i64::try_from(call).unwrap_or(i64::MAX)),
+            Value::Int(limit),
         ];
         let mut open = tx.query(OPEN, &values, Approval::of)?;
         for one in open.iter_mut().filter(|one| one.needed.count > 1) {

@@ -16,6 +16,7 @@ use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::flights::Flights;
 use crate::metrics::Metrics;
+use crate::oidc::Oidc;
 use crate::otlp::Exporter;
 use crate::places::Places;
 use crate::roles::Roles;
@@ -55,6 +56,8 @@ pub(crate) struct App {
     pub(crate) walls: Arc<Walls>,
     /// The role that each route of the API needs, as its OpenAPI document says.
     pub(crate) roles: Roles,
+    /// The provider whose people sign in, if there is one.
+    pub(crate) oidc: Option<Oidc>,
     /// True once the server ends: streams end, too.
     pub(crate) ending: watch::Sender<bool>,
     /// The address by which people reach the server, without a slash at its end.
@@ -119,7 +122,11 @@ impl App {
         self.runner.fair().set(
             tenant.id,
             settings.weight,
-            settings.max_running,
+            // What is queued waits until the tenant is enabled again.
+            match tenant.is_disabled() {
+                true => 0,
+                false => settings.max_running,
+            },
             settings.max_queued,
         );
         self.metrics.name(tenant.id, &tenant.name);

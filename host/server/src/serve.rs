@@ -22,11 +22,13 @@ use crate::api::{self, session};
 use crate::app::{App, Tenants};
 use crate::auth::Authority;
 use crate::certificate;
+use crate::checkout;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::oidc::Oidc;
 use crate::opened;
 use crate::otlp::{Collector, Exporter};
 use crate::places::Places;
@@ -80,6 +82,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The provider whose people sign in.
+    #[error("`oidc.client_secret` cannot be read: {0}")]
+    Oidc(String),
     /// A tenant.
     #[error("the tenant `{name}` is wrong: {why}")]
     Tenant {
@@ -169,6 +174,7 @@ pub async fn serve(
     let keeping = tokio::spawn(retention::keep(app.clone()));
     let schedules = tokio::spawn(scheduler::run(app.clone()));
     let deliveries = tokio::spawn(sender::run(app.clone()));
+    let refreshes = tokio::spawn(checkout::run(app.clone()));
     let ending = app.ending.subscribe();
     let serving = tokio::spawn(listener.serve(router::router(app.clone()), ending));
     started(Started {
@@ -190,6 +196,7 @@ pub async fn serve(
     keeping.abort();
     schedules.abort();
     deliveries.abort();
+    refreshes.abort();
     app.ending.send_replace(true);
     serving.await.ok();
     if let Some(sending) = sending {
@@ -271,6 +278,11 @@ async fn open(
         (exporter, tokio::spawn(sending))
     });
     let (traces, sending) = traces.unzip();
+    let oidc = config
+        .oidc
+        .clone()
+        .map(|oidc| Oidc::new(oidc, &url, &options.environment));
+    let oidc = oidc.transpose().map_err(ServeError::Oidc)?;
     let app = Arc::new(App {
         counts: Arc::new(StoredCounts::of(store.clone())),
         store,
@@ -290,6 +302,7 @@ async fn open(
         walls: Arc::new(Walls::of_machine(options.programs.confinement).await),
         ending,
         traces,
+        oidc,
         address: url,
         config,
     });
@@ -327,6 +340,19 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
     let all = app.tenants.all();
     opened::refuse(&app.own_places(), &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
     for tenant in all.iter().filter(|tenant| !tenant.is_disabled()) {
+        if tenant.settings.git.is_some() {
+            // What is elsewhere may be away for a while: the others do not wait for it.
+            let (app, tenant) = (app.clone(), tenant.clone());
+            tokio::spawn(async move {
+                if let Err(why) = tenant.repo(&app.engine).await {
+                    tracing::error!(
+                        "the actions repo of `{}` cannot be used: {why}",
+                        tenant.name
+                    );
+                }
+            });
+            continue;
+        }
         // A repo that is wrong is told at once, and not at the first run.
         let loaded = tenant.repo(&app.engine).await;
         loaded.map_err(|why| ServeError::Tenant {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kael_authoring::lint::Checker;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use utoipa::ToSchema;
 
+use crate::checkout::{self, Brought, GitSettings, Status};
 use crate::keep::Keep;
 use crate::opened;
 use crate::tables::tenants::TenantRow;
@@ -35,6 +37,9 @@ pub struct TenantSettings {
     /// The folder of its actions repo; without one, its scripts have no actions.
     #[schema(value_type = Option<String>)]
     pub actions: Option<PathBuf>,
+    /// An actions repo in git, in place of a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSettings>,
     /// Policy files that hold for all of its runs.
     #[schema(value_type = Vec<String>)]
     pub policy: Vec<PathBuf>,
@@ -47,6 +52,9 @@ pub struct TenantSettings {
     /// Runs that may wait for their turn.
     #[schema(minimum = 1, maximum = 10_000_000)]
     pub max_queued: u64,
+    /// Runs that may wait for a time, a signal or a person: with as many, no new ones are taken.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    pub max_waiting: u64,
     /// How long a run is kept after its end, such as `30d`.
     #[schema(example = "30d")]
     pub keep_runs: String,
@@ -83,10 +91,12 @@ impl Default for TenantSettings {
     fn default() -> Self {
         Self {
             actions: None,
+            git: None,
             policy: Vec::new(),
             weight: 1,
             max_running: 16,
             max_queued: 10_000,
+            max_waiting: 10_000,
             keep_runs: "30d".to_owned(),
             keep_output: "7d".to_owned(),
             max_storage: "10GiB".to_owned(),
@@ -207,6 +217,10 @@ pub(crate) struct Tenant {
     walls: Arc<Walls>,
     /// The repo as it was last loaded, or why it was not.
     repo: Mutex<Option<Loaded>>,
+    /// Which commit of the repo is used.
+    status: Mutex<Status>,
+    /// Whether somebody has asked for a refresh that has not begun.
+    asked: AtomicBool,
     /// One loading at a time.
     loading: AsyncMutex<()>,
     checker: AsyncMutex<Option<Arc<Checker>>>,
@@ -252,6 +266,12 @@ impl Tenant {
         });
         let policies = policies.collect::<Result<Vec<_>, String>>()?;
         let opened = opened::of(&settings, &row.name, &policies)?;
+        if let Some(git) = &settings.git {
+            git.check()?;
+            if settings.actions.is_some() {
+                return Err("`git` stands beside `actions`: give one of them".to_owned());
+            }
+        }
         EngineTenant::new(&row.name).map_err(|error| error.to_string())?;
         let environment = environment(&settings, server, &data.join(TENANTS).join(&row.name));
         Ok(Self {
@@ -278,6 +298,8 @@ impl Tenant {
             without_repo: OnceLock::new(),
             walls: Arc::default(),
             repo: Mutex::default(),
+            status: Mutex::default(),
+            asked: AtomicBool::new(false),
             loading: AsyncMutex::default(),
             checker: AsyncMutex::default(),
             reading: Semaphore::new(MAX_READ),
@@ -398,10 +420,24 @@ impl Tenant {
         if let Some(loaded) = self.loaded().filter(|_| !again) {
             return loaded;
         }
-        let loaded = match &self.settings.actions {
+        self.asked.store(false, Ordering::SeqCst);
+        let brought = match &self.settings.git {
             None => Ok(None),
-            Some(folder) => {
-                let repo = engine.repo(folder, self.repo_options()).await;
+            Some(git) => {
+                self.tries();
+                let brought = checkout::bring(engine, &self.environment, git, again).await;
+                brought.map(Some)
+            }
+        };
+        let folder = brought.as_ref().map(|brought| match brought {
+            Some(brought) => Some(brought.folder.clone()),
+            None => self.settings.actions.clone(),
+        });
+        let loaded = match folder {
+            Err(why) => Err(why.clone()),
+            Ok(None) => Ok(None),
+            Ok(Some(folder)) => {
+                let repo = engine.repo(&folder, self.repo_options()).await;
                 let repo = repo.map_err(|error| error.to_string());
                 repo.and_then(|repo| {
                     // A policy that does not fit the repo would refuse every call of every run.
@@ -412,9 +448,49 @@ impl Tenant {
                 })
             }
         };
+        self.uses(brought.ok().flatten(), loaded.as_ref().err());
         self.keep(&loaded);
         *self.checker.lock().await = None;
         loaded
+    }
+
+    /// Notes which commit is used from now on, or why it stays what it was.
+    fn uses(&self, brought: Option<Brought>, error: Option<&String>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match (brought, error, &self.settings.git) {
+            (_, Some(error), Some(_)) => status.error = Some(error.clone()),
+            (Some(brought), None, Some(git)) => {
+                let noted = checkout::note(&self.environment, git, &brought.commit);
+                if let Err(error) = noted {
+                    let name = &self.name;
+                    tracing::warn!("the commit of `{name}` is not noted: {error}");
+                }
+                status.uses(brought);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is known of its repo.
+    pub(crate) fn status(&self) -> Status {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.clone()
+    }
+
+    /// Notes that its repo is looked at.
+    pub(crate) fn tries(&self) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.tries();
+    }
+
+    /// Asks for a refresh. False if one that somebody has asked for has not begun yet.
+    pub(crate) fn awaits_refresh(&self) -> bool {
+        !self.asked.swap(true, Ordering::SeqCst)
+    }
+
+    /// The variables and folders of its actions.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     fn keep(&self, loaded: &Loaded) {
@@ -433,8 +509,11 @@ impl Tenant {
         if let Some(checker) = &*kept {
             return Ok(checker.clone());
         }
-        let folder = self.settings.actions.as_deref();
-        let checker = Checker::new(engine, folder, &self.limits).await;
+        let own = self
+            .status()
+            .folder
+            .or_else(|| self.settings.actions.clone());
+        let checker = Checker::new(engine, own.as_deref(), &self.limits).await;
         let checker = Arc::new(checker.map_err(|error| error.to_string())?);
         *kept = Some(checker.clone());
         Ok(checker)

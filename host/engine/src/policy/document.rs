@@ -46,11 +46,12 @@ impl Node {
             // A number or a word of JSON stays one without quotes.
             Kind::Word(word) => {
                 let value = serde_json::from_str::<Value>(word).ok();
-                let stays = value.filter(|value| {
-                    let text = value.to_string();
-                    text == *word
-                });
-                stays.unwrap_or_else(|| Value::String(word.clone()))
+                let is_same = |value: &Value| {
+                    let written = value.to_string();
+                    written == *word
+                };
+                let value = value.filter(is_same);
+                value.unwrap_or_else(|| Value::String(word.clone()))
             }
             Kind::Text(text) => Value::String(text.clone()),
             Kind::List(elements) => elements.iter().map(Self::json).collect(),

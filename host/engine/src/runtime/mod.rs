@@ -37,6 +37,7 @@ use crate::catalog::Catalog;
 use crate::confinement::Confinement;
 use crate::environment::Environment;
 use crate::executor::programs;
+use crate::executor::source::Sources;
 use crate::executor::{self, Execute, ExecutorFactory, Executors};
 use crate::gate::Dispatcher;
 use crate::run_info::RunInfo;
@@ -137,6 +138,13 @@ impl Runtime {
             PathBuf::new(),
             &self.inner.executors,
         ))
+    }
+
+    /// What brings git repositories to this machine, into folders of a data folder of their own.
+    #[must_use]
+    pub fn sources(&self, environment: Environment, data: PathBuf) -> Sources {
+        let settings = self.inner.programs.sources();
+        Sources::new(settings, environment, PathBuf::new()).in_data(data)
     }
 
     fn no_actions(&self) -> Arc<dyn Execute> {

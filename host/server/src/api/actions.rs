@@ -7,16 +7,16 @@ use axum::extract::State as AppState;
 use kael_engine::catalog::Definition;
 use kael_engine::names::ActionName;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::extract::Names;
 use super::submit::repo_broken;
 use crate::app::App;
 use crate::auth::Scope;
+use crate::checkout;
 use crate::problem::Problem;
 use crate::role::Role;
-use crate::tables::audit;
 
 /// The actions of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,13 +127,8 @@ pub(crate) async fn refresh(
     scope: Scope,
 ) -> Result<Json<Actions>, Problem> {
     scope.needs(Role::Manager)?;
-    let loaded = scope.tenant.load(&app.engine, true).await;
-    let (tenant, who) = (scope.tenant.id, scope.caller.name.clone());
-    let detail = json!({ "error": loaded.as_ref().err() });
-    let name = scope.tenant.name.clone();
-    app.store
-        .write(move |tx| audit::add(tx, Some(tenant), &who, "actions.refresh", &name, &detail))
-        .await?;
-    loaded.map_err(|error| repo_broken(&error))?;
+    let who = scope.caller.name.clone();
+    let done = checkout::refresh(&app, &scope.tenant, Some(who)).await;
+    done.map_err(|error| repo_broken(&error))?;
     list(AppState(app), scope).await
 }

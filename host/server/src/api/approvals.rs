@@ -8,9 +8,9 @@ use kael_engine::run_info::RunId;
 use kael_runs::{Approval as Waiting, Decision, Refusal, RunsError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Body, Names};
+use super::extract::{Body, Names, Params};
 use super::runs::find;
 use crate::app::App;
 use crate::auth::Scope;
@@ -62,6 +62,20 @@ pub struct Approval {
 pub struct Approvals {
     /// In the order in which they were asked.
     pub approvals: Vec<Approval>,
+    /// What to send as `cursor` for the next ones; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Which calls are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Page {
+    /// How many: 100 without it, at most 1000.
+    limit: Option<u32>,
+    /// `next` of an earlier answer.
+    cursor: Option<String>,
 }
 
 /// What a person decides.
@@ -79,16 +93,65 @@ pub struct Decide {
 
 /// List the calls that wait for a person.
 #[utoipa::path(
-    get, path = "/v1/approvals", tag = "approvals", operation_id = "list_approvals",
+    get, path = "/v1/approvals", tag = "approvals", operation_id = "list_approvals", params(Page),
     responses((status = 200, body = Approvals)),
     extensions(("x-kael-role" = json!("viewer")))
 )]
 pub(crate) async fn list(
     AppState(app): AppState<Arc<App>>,
     scope: Scope,
+    Params(page): Params<Page>,
 ) -> Result<Json<Approvals>, Problem> {
-    let approvals = open(&app, &scope, None).await?;
-    Ok(Json(Approvals { approvals }))
+    let limit = page.limit.unwrap_or(100);
+    if !(1..=1000).contains(&limit) {
+        let detail = "`limit` must be 1 to 1000";
+        return Err(Problem::new(Kind::Invalid, detail));
+    }
+    let last = page.cursor.as_deref().map(|cursor| {
+        let read = cursor_of(cursor);
+        read.ok_or_else(|| Problem::new(Kind::Invalid, "`cursor` is none of an earlier answer"))
+    });
+    let wanted = Wanted::Behind(last.transpose()?, limit + 1);
+    let mut found = look(&app, &scope, wanted).await?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|(one, ..)| {
+        format!(
+            "{}-{}-{}",
+            one.asked,
+            Id::of(*one.run.bytes()).to_string().replace('-', ""),
+            one.call
+        )
+    });
+    let approvals = found
+        .into_iter()
+        .map(|(one, run, last)| shown(one, &run, last));
+    Ok(Json(Approvals {
+        approvals: approvals.collect(),
+        next,
+    }))
+}
+
+/// The place in the list that a cursor names.
+fn cursor_of(text: &str) -> Option<(i64, RunId, u64)> {
+    let mut parts = text.split('-');
+    let (asked, run, call) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = u128::from_str_radix(run, 16).ok()?.to_be_bytes();
+    let place = (
+        asked.parse().ok()?,
+        RunId::from_bytes(bytes),
+        call.parse().ok()?,
+    );
+    parts.next().is_none().then_some(place)
+}
+
+/// Which calls are looked for.
+enum Wanted {
+    /// All, or those of one run.
+    Of(Option<Id>),
+    /// As many, behind one of an earlier answer.
+    Behind(Option<(i64, RunId, u64)>, u32),
 }
 
 /// The calls of a tenant that wait, or those of one run.
@@ -97,15 +160,31 @@ pub(crate) async fn open(
     scope: &Scope,
     of: Option<Id>,
 ) -> Result<Vec<Approval>, Problem> {
+    let found = look(app, scope, Wanted::Of(of)).await?;
+    let shown = found
+        .into_iter()
+        .map(|(one, run, last)| shown(one, &run, last));
+    Ok(shown.collect())
+}
+
+/// The calls, each with its run, and what was last approved of the same action.
+async fn look(
+    app: &Arc<App>,
+    scope: &Scope,
+    wanted: Wanted,
+) -> Result<Vec<(Waiting, RunRow, Option<String>)>, Problem> {
     let journals = app.runs_of(scope.tenant.id);
     let scoped = scope.scoped();
     let found = app
         .store
         .read(move |tx| {
             let mut found = Vec::new();
-            let open = match of {
-                None => journals.approvals_in(tx)?,
-                Some(run) => journals.approvals_of(tx, RunId::from_bytes(*run.bytes()))?,
+            let open = match wanted {
+                Wanted::Of(None) => journals.approvals_in(tx)?,
+                Wanted::Of(Some(run)) => {
+                    journals.approvals_of(tx, RunId::from_bytes(*run.bytes()))?
+                }
+                Wanted::Behind(last, limit) => journals.approvals_behind(tx, last, limit)?,
             };
             for one in open {
                 let id = Id::of(*one.run.bytes());
@@ -117,10 +196,7 @@ pub(crate) async fn open(
             Ok(found)
         })
         .await?;
-    let shown = found
-        .into_iter()
-        .map(|(one, run, last)| shown(one, &run, last));
-    Ok(shown.collect())
+    Ok(found)
 }
 
 fn shown(one: Waiting, run: &RunRow, last: Option<String>) -> Approval {
@@ -172,7 +248,10 @@ pub(crate) async fn decide(
     decide_call(&app, &scope, &id, call, body).await?;
     let run = find(&app, &scope, &id).await?.id;
     let approvals = open(&app, &scope, Some(run)).await?;
-    Ok(Json(Approvals { approvals }))
+    Ok(Json(Approvals {
+        approvals,
+        next: None,
+    }))
 }
 
 /// Decides on a call, and writes down who did.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::extract::{Names, Short};
-use super::runs::{gone, is_whole};
+use super::runs::gone;
 use super::submit;
 use super::types::{RunError, Submit};
 use crate::app::App;
@@ -21,8 +21,8 @@ use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::sender;
-use crate::tables::Scoped;
 use crate::tables::runs::{self, RunRow, State};
+use crate::tables::{Scoped, retention};
 use crate::time;
 
 /// The route.
@@ -141,10 +141,15 @@ async fn answer(app: &App, scope: &Scope, run: &RunRow) -> Result<Response, Prob
     }
     if run.state == State::Succeeded {
         // A result that was removed is not one that was nothing.
-        if !is_whole(app, run).await? {
+        let result = app
+            .store
+            .read(move |tx| match retention::is_whole(tx, &id)? {
+                true => Ok(Some(runs::result(tx, &id)?)),
+                false => Ok(None),
+            });
+        let Some(result) = result.await? else {
             return Err(of_run(gone(scope)));
-        }
-        let result = app.store.read(move |tx| runs::result(tx, &id)).await?;
+        };
         let text = result.unwrap_or_else(|| "null".to_owned());
         return Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response());
     }

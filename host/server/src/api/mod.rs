@@ -23,6 +23,7 @@ pub(crate) mod hooks;
 pub(crate) mod mcp;
 pub(crate) mod moment;
 mod removal;
+pub(crate) mod repos;
 pub(crate) mod run_row;
 pub(crate) mod runs;
 pub(crate) mod schedule_view;
@@ -102,6 +103,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::get))
         .routes(routes!(actions::refresh))
         .routes(routes!(globals::list))
+        .routes(routes!(repos::get))
+        .routes(routes!(repos::refresh))
+        .routes(routes!(repos::push))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(tokens::list, tokens::create))

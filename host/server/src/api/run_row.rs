@@ -4,15 +4,13 @@ use super::types::Submit;
 use crate::auth::Caller;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
+use crate::tables::queue;
 use crate::tables::runs::{RunRow, State};
 use crate::tenant::Tenant;
-use crate::time;
 
 /// Bytes of all arguments, and of all labels.
 const MAX_ARGS: usize = 2 << 20;
 const MAX_LABELS: usize = 8 << 10;
-/// How long a run waits for its turn unless its submitter says otherwise.
-pub(super) const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
 
 /// A script as a run names it.
 pub(crate) struct Named {
@@ -46,7 +44,7 @@ pub(crate) fn queued(
         token: Some(caller.token),
         created: now,
         ready: now,
-        deadline: Some(now + TO_LIVE),
+        deadline: Some(now + queue::TO_LIVE),
         started: None,
         ended: None,
         exit_code: None,

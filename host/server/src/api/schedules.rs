@@ -11,7 +11,7 @@ use serde_json::json;
 use super::conditions::{Expected, tagged};
 use super::extract::{self, Body, Names, Params};
 use super::schedule_view::{PageParams, Schedule, Schedules};
-use super::submit::{no_room, used_up};
+use super::submit::no_room;
 use super::types::{Run, Submit};
 use super::{nothing, submit};
 use crate::app::App;
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 use crate::role::Role;
 use crate::tables::runs::RunRow;
 use crate::tables::schedules::{self, ScheduleRow};
-use crate::tables::{audit, fires};
+use crate::tables::{audit, fires, retention};
 use crate::triggers::plan::Plan;
 use crate::triggers::stored::{self, Reference};
 use crate::triggers::{check_name, fire};
@@ -164,7 +164,7 @@ pub(crate) async fn keep(
         }
         let settings = serde_json::to_string(&plan).unwrap_or_default();
         let is_larger = now.as_ref().is_none_or(|row| row.settings.len() < settings.len());
-        if is_larger && let Some(used) = used_up(tx, scoped, tenant.keep.storage)? {
+        if is_larger && let Some(used) = retention::used_up(tx, scoped, tenant.keep.storage)? {
             return Ok(Err(no_room(&tenant, used)));
         }
         let is_new = now.is_none();

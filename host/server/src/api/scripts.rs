@@ -15,13 +15,13 @@ use super::check::checked;
 use super::conditions::{Expected, tagged};
 use super::extract::{Body, Names, Params};
 use super::nothing;
-use super::submit::{MAX_SCRIPT, no_room, too_large, used_up};
+use super::submit::{MAX_SCRIPT, no_room, too_large};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::scripts::{self, VersionRow};
-use crate::tables::{Scoped, audit, hooks, schedules, sources};
+use crate::tables::{Scoped, audit, hooks, retention, schedules, sources};
 use crate::time;
 use crate::triggers::plan::Plan;
 use crate::triggers::stored::{self, Reference};
@@ -232,7 +232,7 @@ pub(crate) async fn store(
         if let Err(problem) = has_room(tx, scoped, &name, current.is_none())? {
             return Ok(Err(problem));
         }
-        if let Some(used) = used_up(tx, scoped, tenant.keep.storage)? {
+        if let Some(used) = retention::used_up(tx, scoped, tenant.keep.storage)? {
             return Ok(Err(no_room(&tenant, used)));
         }
         let row = VersionRow {

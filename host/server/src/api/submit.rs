@@ -14,7 +14,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::extract::{Body, header as text_of};
-use super::run_row::{Named, TO_LIVE, check_fields, queued};
+use super::run_row::{Named, check_fields, queued};
 use super::types::{Run, Submit};
 use crate::app::{App, StoreResult};
 use crate::auth::Scope;
@@ -177,7 +177,7 @@ pub(crate) async fn new_run(
     };
     let now = time::now();
     let ready = time("start_at", &body.start_at)?.unwrap_or(now).max(now);
-    let deadline = time("deadline", &body.deadline)?.unwrap_or(ready + TO_LIVE);
+    let deadline = time("deadline", &body.deadline)?.unwrap_or(ready + queue::TO_LIVE);
     if deadline <= ready {
         return Err(invalid(
             "`deadline` must lie behind `start_at`, and in the future".to_owned(),
@@ -267,6 +267,7 @@ pub(crate) async fn put(
     let limit = tenant.settings.max_queued;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let (scoped, storage) = (Scoped(tenant.id), tenant.keep.storage);
+    let most_waiting = tenant.settings.max_waiting;
     let row = new.row.clone();
     let written = app.store.write(move |tx| {
         if let Some((key, request)) = &key
@@ -277,8 +278,12 @@ pub(crate) async fn put(
             let same = earlier == *request;
             return Ok(Put::Known(same.then_some(run)));
         }
-        if let Some(used) = used_up(tx, scoped, storage)? {
+        if let Some(used) = retention::used_up(tx, scoped, storage)? {
             return Ok(Put::NoRoom(used));
+        }
+        let asleep = runs::asleep(tx, scoped)?;
+        if asleep >= most_waiting {
+            return Ok(Put::Asleep(asleep));
         }
         // A run that waits for its time is in the store alone. Whether it does says the clock by which it was made: that of
         // the store may be a millisecond behind.
@@ -312,6 +317,7 @@ pub(crate) async fn put(
         }
         Put::Full => Err(full(limit, limit)),
         Put::NoRoom(used) => Err(no_room(tenant, used)),
+        Put::Asleep(used) => Err(too_many_wait(tenant, used)),
         Put::Known(None) => {
             let detail = "`Idempotency-Key` was sent with another request before";
             Err(Problem::new(Kind::KeyReused, detail).hint("use a new key for a new request"))
@@ -339,14 +345,22 @@ pub(crate) enum Put {
     Full,
     /// The tenant has so many bytes in the store, which are too many.
     NoRoom(u64),
+    /// So many runs of the tenant wait for something, which are too many.
+    Asleep(u64),
     /// The key was known: with the run, if the request was the same.
     Known(Option<Id>),
 }
 
-/// How much a tenant has in the store, if that is as much as it may have.
-pub(crate) fn used_up(tx: &Tx<'_>, scoped: Scoped, storage: u64) -> StoreResult<Option<u64>> {
-    let used = u64::try_from(retention::bytes(tx, scoped)?).unwrap_or(0);
-    Ok((used >= storage).then_some(used))
+/// No more runs of the tenant may wait.
+fn too_many_wait(tenant: &Tenant, used: u64) -> Problem {
+    let limit = tenant.settings.max_waiting;
+    let detail = format!(
+        "{used} runs of the tenant `{}` wait for a time, a signal or a person, and {limit} may",
+        tenant.name
+    );
+    Problem::new(Kind::QueueFull, detail)
+        .hint("kael-host ps --state waiting lists them; the operator may raise `max_waiting`")
+        .quota(limit, used, 60)
 }
 
 /// The tenant may have no more in the store.

@@ -24,6 +24,7 @@ pub use crate::api::approvals::{Approval, Approvals, Decide};
 pub use crate::api::cancel::Cancel;
 pub use crate::api::fork::Fork;
 pub use crate::api::hooks::{Hook, Hooks, MadeHook, NewHook};
+pub use crate::api::repos::RepoState;
 pub use crate::api::schedule_view::{Fire, Schedule, Schedules};
 pub use crate::api::scripts::{NewScript, ScriptVersion, StoredScript, StoredScripts};
 pub use crate::api::secrets::{NewSecret, Secret, SecretList};

@@ -1,5 +1,7 @@
 //! What an operator decides about the server: `serve.yaml`, every key of it checked.
 
+mod oidc;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +13,11 @@ pub use kael_engine::settings_file::SettingsError as ConfigError;
 use kael_engine::settings_file::{Errors, Table, read_settings};
 use kael_engine::units::{ByteSize, Count, TimeLimit};
 
+use crate::checkout::GitSettings;
 use crate::dial::Address;
 use crate::tenant::{RunLimits, TenantSettings};
+pub(crate) use oidc::is_private;
+pub use oidc::{OidcConfig, TenantBy};
 
 /// Bytes that the file may have.
 pub const MAX_SIZE: u64 = 1 << 20;
@@ -42,6 +47,8 @@ pub struct ServeConfig {
     pub otlp: Option<Address>,
     /// Where webhooks that go out may be sent, beside names of the internet.
     pub deliver_to: Vec<Destination>,
+    /// The provider whose people sign in.
+    pub oidc: Option<OidcConfig>,
     /// The tenants that the file names. Others may have been made by a request.
     pub tenants: Vec<(String, TenantSettings)>,
 }
@@ -72,6 +79,7 @@ impl ServeConfig {
             per_peer: None,
             otlp: None,
             deliver_to: Vec::new(),
+            oidc: None,
             tenants: Vec::new(),
         }
     }
@@ -112,6 +120,7 @@ impl ServeConfig {
             "connections_per_peer",
             "otlp",
             "deliver_to",
+            "oidc",
             "tenants",
         ];
         let Some(mut table) = Table::of(root, "the file", KEYS, errors) else {
@@ -162,6 +171,9 @@ impl ServeConfig {
         if let Some(time) = table.parsed::<TimeLimit>("drain") {
             self.drain = time.duration();
         }
+        if let Some(oidc) = table.table("oidc", oidc::KEYS) {
+            self.oidc = OidcConfig::read(oidc, folder);
+        }
         for text in table.texts("deliver_to") {
             match text.parse() {
                 Ok(destination) => self.deliver_to.push(destination),
@@ -188,10 +200,12 @@ impl ServeConfig {
 const TENANT_KEYS: &[&str] = &[
     "name",
     "actions",
+    "git",
     "policy",
     "weight",
     "max_running",
     "max_queued",
+    "max_waiting",
     "keep_runs",
     "keep_output",
     "max_storage",
@@ -220,6 +234,9 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
     if let Some(count) = table.parsed::<Count<10_000_000>>("max_queued") {
         settings.max_queued = u64::from(count.get());
     }
+    if let Some(count) = table.parsed::<Count<10_000_000>>("max_waiting") {
+        settings.max_waiting = u64::from(count.get());
+    }
     for (key, kept) in [
         ("keep_runs", &mut settings.keep_runs),
         ("keep_output", &mut settings.keep_output),
@@ -230,6 +247,25 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
     }
     if table.parsed::<ByteSize>("max_storage").is_some() {
         settings.max_storage = table.text("max_storage").unwrap_or_default().to_owned();
+    }
+    const GIT: &[&str] = &["url", "ref", "folder", "every", "secret"];
+    if let Some(mut git) = table.table("git", GIT) {
+        let mut text = |key| git.text(key).map(str::to_owned);
+        let read = GitSettings {
+            url: text("url").unwrap_or_default(),
+            reference: text("ref"),
+            folder: text("folder"),
+            every: text("every"),
+            secret: text("secret"),
+        };
+        if let Err(why) = read.check() {
+            let line = git.line();
+            git.wrong_at(line, &why);
+        }
+        settings.git = Some(read);
+    }
+    if settings.git.is_some() && settings.actions.is_some() {
+        table.wrong("git", "stands beside `actions`: give one of them");
     }
     settings.env = table.map("env");
     settings.secrets = table.path("secrets", folder);
@@ -352,6 +388,18 @@ mod tests {
             (
                 "tenants:\n  - name: a\n    grants:\n      htp: []\n      fs: [{ as: /data }]",
                 "serve.yaml:4: unknown key `htp` (did you mean `http`?)\nserve.yaml:5: a grant of `fs` needs `path`",
+            ),
+            (
+                "oidc: { issuer: 'http://login.example.org', client_id: kael, roles: { dev: boss } }",
+                "serve.yaml:1: `issuer` must start with https://, or be http:// at an address of this machine\nserve.yaml:1: `roles` of `dev`: `boss` is no role: use viewer, submitter, approver, manager or operator",
+            ),
+            (
+                "oidc: { issuer: 'https://login.example.org' }",
+                "serve.yaml:1: `oidc` needs `issuer`, `client_id` and `roles`",
+            ),
+            (
+                "tenants:\n  - name: a\n    git: { url: 'https://token@x.org/a' }",
+                "serve.yaml:3: `git.url` has a user or a password: git finds them by `GIT_SSH_COMMAND` and the like in `env`",
             ),
             (
                 "public_url: kael.example",

@@ -122,8 +122,8 @@ async fn prepare(
         .get(claimed.run.tenant)
         .filter(|tenant| !tenant.is_disabled())
     else {
-        let hint = "the operator can enable it again";
-        return Err(stop("tenant", 3, "the tenant of the run is disabled", hint));
+        // Claimed just before: it goes back to the queue, which waits.
+        return Err(Outcome::Again);
     };
     if claimed.kept.is_some() {
         let shown = recording.offset();

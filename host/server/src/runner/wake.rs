@@ -20,8 +20,6 @@ use crate::time;
 const BATCH: i64 = 200;
 /// When a run that another one has started is tried again, where the tenant's queue is full.
 const LATER: i64 = time::SECOND;
-/// How long a run that was parked before it began may wait for its turn.
-const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
 
 /// Queues what is due.
 pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
@@ -30,12 +28,11 @@ pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
         return Ok(());
     }
     let tenants = app.tenants.all();
-    let most: BTreeMap<i64, (i64, i64)> = tenants
+    let most: BTreeMap<i64, (i64, u64)> = tenants
         .iter()
         .map(|tenant| {
             let queued = i64::try_from(tenant.settings.max_queued).unwrap_or(i64::MAX);
-            let storage = i64::try_from(tenant.keep.storage).unwrap_or(i64::MAX);
-            (tenant.id, (queued, storage))
+            (tenant.id, (queued, tenant.keep.storage))
         })
         .collect();
     let queued = app.store.write(move |tx| {
@@ -58,11 +55,11 @@ pub(super) async fn wake(app: &Arc<App>) -> Result<(), StoreError> {
 }
 
 /// How many runs of a tenant may be queued now: none where it has too much in the store.
-fn room_of(tx: &Tx<'_>, tenant: i64, most: &BTreeMap<i64, (i64, i64)>) -> Result<i64, StoreError> {
+fn room_of(tx: &Tx<'_>, tenant: i64, most: &BTreeMap<i64, (i64, u64)>) -> Result<i64, StoreError> {
     let Some((queued, storage)) = most.get(&tenant).copied() else {
         return Ok(0);
     };
-    if retention::bytes(tx, Scoped(tenant))? >= storage {
+    if retention::used_up(tx, Scoped(tenant), storage)?.is_some() {
         return Ok(0);
     }
     Ok(queued - runs::waiting(tx, Scoped(tenant), queued)?)
@@ -102,7 +99,7 @@ pub(crate) fn go_on(tx: &Tx<'_>, id: &Id, from: State) -> Result<Option<Event>, 
     }
     if from == State::Parked {
         // One that was parked before it began has waited for a person, and not for its turn.
-        runs::extend(tx, id, tx.now() + TO_LIVE)?;
+        runs::extend(tx, id, tx.now() + queue::TO_LIVE)?;
     }
     let Some(run) = runs::any(tx, id)? else {
         return Ok(None);

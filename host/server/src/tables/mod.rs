@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod fires;
 pub(crate) mod hooks;
+pub(crate) mod people;
 pub(crate) mod queue;
 pub(crate) mod restore;
 pub(crate) mod retention;
@@ -48,6 +49,7 @@ mod tests {
             super::events::ALL,
             super::fires::ALL,
             super::hooks::ALL,
+            super::people::ALL,
             super::queue::ALL,
             super::restore::ALL,
             super::retention::ALL,

@@ -4,6 +4,10 @@ use kael_store::{StoreError, Tx, Value};
 
 use super::statements;
 use crate::id::Id;
+use crate::time;
+
+/// How long a run may wait for its turn, unless its submitter says otherwise.
+pub(crate) const TO_LIVE: i64 = 24 * 3600 * time::SECOND;
 
 statements! {
     ADD = "INSERT INTO srv_queue (tenant, prio, ready, run) VALUES (?1, ?2, ?3, ?4)";

@@ -58,6 +58,16 @@ pub(crate) fn bytes(tx: &Tx<'_>, scoped: Scoped) -> Result<i64, StoreError> {
     Ok(bytes.unwrap_or(0))
 }
 
+/// How much a tenant has in the store, if that is as much as it may have.
+pub(crate) fn used_up(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    storage: u64,
+) -> Result<Option<u64>, StoreError> {
+    let used = u64::try_from(bytes(tx, scoped)?).unwrap_or(0);
+    Ok((used >= storage).then_some(used))
+}
+
 /// The same of all tenants.
 pub(crate) fn every_bytes(tx: &Tx<'_>) -> Result<Vec<(i64, i64)>, StoreError> {
     tx.query(EVERY_BYTES, &[], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -115,13 +125,23 @@ pub(crate) fn drop_runs(
         server::remove(tx, scoped.0, RunId::from_bytes(*id.bytes()))?;
         tx.execute(DROP_RUN, &[id.into()])?;
         tx.execute(DROP_TRACE, &[id.into()])?;
-        tx.execute(DROP_SOURCE, &[scoped.0.into(), source.into()])?;
+        drop_source(tx, scoped, source)?;
     }
     Ok(Removed {
         runs: found.len() as u64,
         more: found.len() as i64 == runs,
         ..Removed::default()
     })
+}
+
+/// Removes the text of a script that nothing refers to any more.
+pub(crate) fn drop_source(
+    tx: &Tx<'_>,
+    scoped: Scoped,
+    digest: &[u8; 32],
+) -> Result<(), StoreError> {
+    let values = [scoped.0.into(), digest.into()];
+    tx.execute(DROP_SOURCE, &values).map(|_| ())
 }
 
 /// Runs that wait for their turn or their time, and stand in no queue: they would never begin.

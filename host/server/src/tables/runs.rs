@@ -161,6 +161,8 @@ macro_rules! columns {
 }
 
 statements! {
+    OLDEST_OPEN = "SELECT min(created) FROM srv_runs WHERE tenant = ?1 AND state IN (0, 1, 5, 6)";
+    ASLEEP = "SELECT runs FROM srv_asleep WHERE tenant = ?1";
     INSERT = "INSERT INTO srv_runs (id, tenant, state, name, source, args, labels, limits, read_only, priority, \
               origin, submitter, token, created, ready, deadline, parent) \
               VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
@@ -191,6 +193,22 @@ statements! {
     ADD_KEY = "INSERT INTO srv_run_keys (tenant, key, run, request, expires) VALUES (?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (tenant, key) DO UPDATE SET run = ?3, request = ?4, expires = ?5";
     DROP_KEYS = "DELETE FROM srv_run_keys WHERE expires < ?1";
+}
+
+/// When the oldest run of a tenant that is not over was submitted.
+pub(crate) fn oldest_open(tx: &Tx<'_>, scoped: Scoped) -> Result<Option<i64>, StoreError> {
+    let oldest = tx.first(OLDEST_OPEN, &[scoped.0.into()], |row| {
+        row.get::<Option<i64>>(0)
+    })?;
+    Ok(oldest.flatten())
+}
+
+/// How many runs of a tenant wait for a time, a signal, another run or a person.
+pub(crate) fn asleep(tx: &Tx<'_>, scoped: Scoped) -> Result<u64, StoreError> {
+    let count = tx.first(ASLEEP, &[scoped.0.into()], |row| row.get::<i64>(0))?;
+    Ok(count
+        .and_then(|count| u64::try_from(count).ok())
+        .unwrap_or(0))
 }
 
 pub(crate) fn insert(tx: &Tx<'_>, run: &RunRow) -> Result<(), StoreError> {

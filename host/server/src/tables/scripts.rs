@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements};
+use super::{Scoped, retention, statements};
 
 /// A version of a script.
 #[derive(Debug, Clone)]
@@ -26,13 +26,7 @@ statements! {
     COUNT = "SELECT count(*) FROM srv_scripts WHERE tenant = ?1 AND name = ?2";
     LIST = "SELECT name, version, digest, by, at FROM srv_scripts AS newest WHERE tenant = ?1 AND digest IS NOT NULL \
             AND version = (SELECT max(version) FROM srv_scripts WHERE tenant = ?1 AND name = newest.name) ORDER BY name";
-    DELETE = "DELETE FROM srv_scripts WHERE tenant = ?1 AND name = ?2";
-    // A run keeps its text, and so does another script that has the same. Those of runs go with them.
-    DROP_SOURCES = "DELETE FROM srv_sources WHERE tenant = ?1 \
-                    AND digest IN (SELECT digest FROM srv_scripts WHERE tenant = ?1 AND name = ?2) \
-                    AND NOT EXISTS (SELECT 1 FROM srv_runs WHERE tenant = ?1 AND source = srv_sources.digest) \
-                    AND NOT EXISTS (SELECT 1 FROM srv_scripts AS other WHERE other.tenant = ?1 \
-                    AND other.digest = srv_sources.digest AND other.name <> ?2)";
+    DELETE = "DELETE FROM srv_scripts WHERE tenant = ?1 AND name = ?2 RETURNING digest";
 }
 
 /// Adds a version.
@@ -102,8 +96,11 @@ pub(crate) fn delete(
     last: &VersionRow,
     by: &str,
 ) -> Result<(), StoreError> {
-    for statement in [DROP_SOURCES, DELETE] {
-        tx.execute(statement, &[scoped.0.into(), (&last.name).into()])?;
+    let values = [scoped.0.into(), (&last.name).into()];
+    let digests = tx.query(DELETE, &values, |row| row.get::<Option<[u8; 32]>>(0))?;
+    // A run keeps its text, and so does another script that has the same. Those of runs go with them.
+    for digest in digests.into_iter().flatten() {
+        retention::drop_source(tx, scoped, &digest)?;
     }
     let mark = VersionRow {
         name: last.name.clone(),

@@ -8,7 +8,7 @@ use super::due::Due;
 use super::plan::{Overlap, Plan};
 use super::stored::Reference;
 use crate::api::run_row::{Named, queued};
-use crate::api::submit::{enter, used_up};
+use crate::api::submit::enter;
 use crate::auth::Caller;
 use crate::deliveries::SCHEDULE_MISSED;
 use crate::id::Id;
@@ -17,7 +17,7 @@ use crate::tables::fires::{self, FireRow, Outcome};
 use crate::tables::runs::RunRow;
 use crate::tables::schedules::{self, ScheduleRow};
 use crate::tables::subscriptions::announce;
-use crate::tables::{Scoped, tenants};
+use crate::tables::{Scoped, retention, tenants};
 use crate::time;
 
 /// Fires of a schedule that wait for the run before them.
@@ -157,7 +157,7 @@ pub(crate) fn go_on(tx: &Tx<'_>, schedule: &Id, now: i64, room: Room) -> Result<
         }
         return Ok(fired);
     }
-    if room.runs == 0 || used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
+    if room.runs == 0 || retention::used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
         return Ok(fired);
     }
     match run_of(tx, &row, &plan, now)? {
@@ -197,7 +197,7 @@ impl Fired {
     ) -> Result<(), StoreError> {
         let run = if self.started.len() >= room.runs {
             Err("the queue of the tenant is full".to_owned())
-        } else if used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
+        } else if retention::used_up(tx, Scoped(row.tenant), room.storage)?.is_some() {
             Err("the storage of the tenant is full".to_owned())
         } else {
             run_of(tx, row, plan, now)?

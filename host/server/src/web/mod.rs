@@ -16,6 +16,7 @@ mod excerpt;
 mod hooks;
 mod layout;
 mod moment;
+mod oidc;
 mod run;
 mod runs;
 mod schedules;
@@ -44,6 +45,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/assets/editor.js", get(assets::editor))
         .route("/assets/editor.licenses.txt", get(assets::licenses))
         .route("/login", get(sign_in::show).post(sign_in::enter))
+        .route("/login/oidc", get(oidc::begin))
+        .route(crate::oidc::CALLBACK, get(oidc::end))
         .route("/logout", post(sign_in::leave))
         .route("/runs", get(runs::show))
         .route("/runs/new", get(submit::show).post(submit::send))

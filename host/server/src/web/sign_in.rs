@@ -19,7 +19,7 @@ use crate::tables::{audit, tokens};
 use crate::{secret, time};
 
 /// How long a session is valid.
-const SESSION_LIVES: i64 = 12 * 3600 * time::SECOND;
+pub(super) const SESSION_LIVES: i64 = 12 * 3600 * time::SECOND;
 
 #[derive(Deserialize)]
 pub(super) struct Code {
@@ -29,11 +29,14 @@ pub(super) struct Code {
 
 /// The page that a one-time link opens. It takes a click, so that a program that looks at links uses
 /// none up.
-pub(super) async fn show(Query(code): Query<Code>) -> Response {
+pub(super) async fn show(State(app): State<Arc<App>>, Query(code): Query<Code>) -> Response {
     let body = html! {
         div class="card pad" {
             @if code.code.is_empty() {
                 h1 { "Sign in" }
+                @if let Some(oidc) = &app.oidc {
+                    p { a class="button main" href="/login/oidc" { "Sign in with " (oidc.config.name) } }
+                }
                 p class="soft" { "Paste the code of a one-time link. " code { "kael-host login --link" } " makes one." }
             } @else {
                 h1 { "Welcome" }

@@ -10,6 +10,7 @@ mod hook;
 mod login;
 mod logs;
 mod ps;
+mod repo;
 mod schedule;
 mod script;
 mod secret;
@@ -50,6 +51,7 @@ pub(crate) fn run(shared: &Shared, command: ServerCommand, environment: &Environ
         ServerCommand::Resume(command) => waits::resume(shared, &command, environment),
         ServerCommand::Fork(command) => fork::run(shared, &command, environment),
         ServerCommand::Resolve(command) => waits::resolve(shared, &command, environment),
+        ServerCommand::Repo(command) => repo::run(shared, &command, environment),
         ServerCommand::Secret(command) => secret::run(shared, &command, environment),
         ServerCommand::Token(command) => token::run(shared, &command, environment),
         ServerCommand::Tenant(command) => tenant::run(shared, &command, environment),

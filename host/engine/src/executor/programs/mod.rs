@@ -67,7 +67,7 @@ pub struct Settings {
 
 impl Settings {
     /// Those of the sources alone.
-    pub(super) fn sources(&self) -> source::Settings {
+    pub(crate) fn sources(&self) -> source::Settings {
         source::Settings {
             fetch_env: self.fetch_env.clone(),
             activity: self.activity.clone(),

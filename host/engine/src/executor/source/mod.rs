@@ -111,6 +111,12 @@ impl Sources {
         }
     }
 
+    /// The same with clones in another folder than that of the environment.
+    #[must_use]
+    pub fn in_data(self, data: PathBuf) -> Self {
+        Self { data, ..self }
+    }
+
     /// Brings a source to this machine: its folder, canonical. `wait` bounds the time that it waits
     /// for another call that fetches the same.
     ///

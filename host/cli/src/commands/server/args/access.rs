@@ -6,6 +6,37 @@ use clap::Subcommand;
 
 use super::Target;
 
+/// Say which commit of its actions repo a tenant of a server uses, or look for another.
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  kael-host repo show web\n  kael-host repo refresh web")]
+pub(crate) struct Repo {
+    #[command(subcommand)]
+    pub(crate) command: RepoCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepoCommand {
+    /// Show the commit that new runs use, and why the last look has brought nothing.
+    #[command(after_help = "Example:\n  kael-host repo show web")]
+    Show {
+        /// The tenant.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Look for another commit, and use it if it loads.
+    #[command(after_help = "Example:\n  kael-host repo refresh web")]
+    Refresh {
+        /// The tenant.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
 /// Keep, list or remove secrets of a tenant, on a server.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-pub(crate) use access::{Secret, SecretCommand, Tenant, TenantCommand, Token, TokenCommand};
+pub(crate) use access::{
+    Repo, RepoCommand, Secret, SecretCommand, Tenant, TenantCommand, Token, TokenCommand,
+};
 pub(crate) use runs::{Cancel, Logs, Ps, Show, Submit};
 pub(crate) use store::{Db, DbCommand, Place};
 pub(crate) use triggers::{
@@ -37,6 +39,7 @@ pub(crate) enum ServerCommand {
     Resume(Resume),
     Fork(Fork),
     Resolve(Resolve),
+    Repo(Repo),
     Secret(Secret),
     Token(Token),
     Tenant(Tenant),
