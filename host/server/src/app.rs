@@ -75,18 +75,6 @@ impl App {
         self.config.data.clone()
     }
 
-    /// Files and folders that are the server's own.
-    pub(crate) fn own_places(&self) -> Vec<PathBuf> {
-        let environment = &self.environment;
-        let folders = [
-            self.data(),
-            environment.data_folder(),
-            environment.config_folder(),
-        ];
-        let key = self.config.tls.iter().map(|tls| tls.key.clone());
-        folders.into_iter().chain(key).collect()
-    }
-
     /// The address by which people reach the server.
     pub(crate) fn address(&self) -> &str {
         &self.address

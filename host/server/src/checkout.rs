@@ -5,20 +5,15 @@
 //! beside them, so that a server that starts uses it again, whatever the branch is at by then.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use kael_engine::environment::Environment;
 use kael_engine::runtime::Runtime;
 use kael_engine::secrets::check_name;
 use kael_engine::units::TimeLimit;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::app::App;
-use crate::tables::{Scoped, audit, runs};
-use crate::tenant::Tenant;
 use crate::time;
 
 /// The folder of the clones, in a tenant's data folder.
@@ -26,11 +21,9 @@ const CLONES: &str = "checkouts";
 /// The file that says which commit is used.
 const USED: &str = "used.json";
 /// In a clone's folder: another commit is used since this was written.
-const REPLACED: &str = "replaced";
-/// How long a clone is kept at least when another commit is used.
-const KEPT: Duration = Duration::from_secs(3600);
+pub(crate) const REPLACED: &str = "replaced";
 /// How often it is looked whether a repo is due.
-const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// An actions repo in git.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -166,12 +159,13 @@ impl Status {
         self.error = None;
     }
 
-    fn is_due(&self, every: Duration) -> bool {
+    pub(crate) fn is_due(&self, every: Duration) -> bool {
         self.tried.is_none_or(|tried| tried.elapsed() >= every)
     }
 }
 
-fn place(environment: &Environment) -> PathBuf {
+/// The folder of a tenant's clones.
+pub(crate) fn place(environment: &Environment) -> PathBuf {
     environment.data_folder().join(CLONES)
 }
 
@@ -231,81 +225,6 @@ pub(crate) fn note(
     let draft = place.join("used.new");
     std::fs::write(&draft, serde_json::to_vec(&used)?)?;
     std::fs::rename(draft, place.join(USED))
-}
-
-/// Looks for another commit, and uses it if it loads. Who asked is none for the timer.
-pub(crate) async fn refresh(app: &App, tenant: &Tenant, who: Option<String>) -> Result<(), String> {
-    let before = tenant.status();
-    let loaded = tenant.load(&app.engine, true).await.map(drop);
-    let after = tenant.status();
-    let is_news = before.commit != after.commit || before.error != after.error;
-    if who.is_some() || is_news {
-        let detail = json!({ "commit": after.commit, "error": after.error });
-        let (id, name) = (tenant.id, tenant.name.clone());
-        let who = who.unwrap_or_else(|| "the timer".to_owned());
-        let noted = app
-            .store
-            .write(move |tx| audit::add(tx, Some(id), &who, "actions.refresh", &name, &detail));
-        if let Err(error) = noted.await {
-            tracing::error!("the refresh of a repo is not noted: {error}");
-        }
-    }
-    if let (true, Err(error)) = (is_news, &loaded) {
-        tracing::warn!(
-            "the actions repo of `{}` stays as it was: {error}",
-            tenant.name
-        );
-    }
-    loaded
-}
-
-/// Looks for other commits when their time has come, until the server ends.
-pub(crate) async fn run(app: Arc<App>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(TICK) => {}
-            () = app.ends() => return,
-        }
-        for tenant in app.tenants.all() {
-            let git = tenant.settings.git.as_ref();
-            let every = git.and_then(|git| git.every().ok().flatten());
-            let is_due = every.is_some_and(|every| tenant.status().is_due(every));
-            if is_due && !tenant.is_disabled() {
-                tenant.tries();
-                let app = app.clone();
-                tokio::spawn(async move { refresh(&app, &tenant, None).await });
-            }
-        }
-    }
-}
-
-/// Removes clones of commits that no run can need any more.
-pub(crate) async fn sweep(app: &App, tenant: &Tenant) {
-    if tenant.settings.git.is_none() {
-        return;
-    }
-    let scoped = Scoped(tenant.id);
-    let Ok(oldest) = app
-        .store
-        .read(move |tx| runs::oldest_open(tx, scoped))
-        .await
-    else {
-        return;
-    };
-    let place = place(tenant.environment()).join("sources");
-    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-        let replaced = entry.path().join(REPLACED).metadata();
-        let Some(replaced) = replaced.ok().and_then(|meta| meta.modified().ok()) else {
-            continue;
-        };
-        let since = replaced
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let is_needed = oldest.is_some_and(|oldest| oldest < time::micros(since));
-        if !is_needed && replaced.elapsed().is_ok_and(|age| age > KEPT) {
-            tokio::fs::remove_dir_all(entry.path()).await.ok();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ mod otlp;
 mod peers;
 mod places;
 mod problem;
+mod reach;
+mod refreshes;
 mod retention;
 mod role;
 mod roles;

@@ -1,28 +1,23 @@
-//! What an operator opens to the standard library in a tenant's scripts, and what no grant may reach.
-//!
-//! A policy of the tenant's own repo opens nothing by itself: a call needs a grant of the operator, too. Folders and
-//! databases that grants name are held against what is the server's and the other tenants' when settings are taken.
+//! What an operator opens to the standard library in a tenant's scripts: a policy of the tenant's own repo opens nothing by
+//! itself, because a call needs a grant of the operator, too.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kael_engine::executor::granted::real;
-use kael_engine::policy::grants::{DbGrant, FileGrants, Part};
+use kael_engine::policy::grants::FileGrants;
 use kael_engine::policy::{Grants, PolicyFile};
-
-use crate::tenant::{Tenant, TenantSettings};
+use serde_json::Value;
 
 /// What settings open; none where a policy file of the operator's has grants.
 ///
 /// # Errors
 /// What is wrong with the grants.
 pub(crate) fn of(
-    settings: &TenantSettings,
+    grants: Option<&Value>,
     tenant: &str,
     policies: &[Arc<PolicyFile>],
 ) -> Result<Option<Arc<Grants>>, String> {
     let name = format!("the operator's settings of the tenant `{tenant}`");
-    let grants = match &settings.grants {
+    let grants = match grants {
         Some(grants) => {
             FileGrants::parse(&name, &grants.to_string()).map_err(|error| error.to_string())?
         }
@@ -33,145 +28,4 @@ pub(crate) fn of(
         },
     };
     Ok(Some(Arc::new(Grants::of([Arc::new(grants)].into_iter()))))
-}
-
-/// What a grant of a folder or a database names.
-struct Named {
-    /// How an error begins.
-    grant: String,
-    path: PathBuf,
-    writable: bool,
-}
-
-/// What no grant may reach.
-struct Closed {
-    path: PathBuf,
-    what: String,
-    /// The tenant that may read it.
-    readable_for: Option<String>,
-}
-
-/// Refuses grants that reach what is the server's, `own`, or another tenant's.
-///
-/// # Errors
-/// The tenant that has the grant, and why.
-pub(crate) fn refuse(own: &[PathBuf], tenants: &[Arc<Tenant>]) -> Result<(), (String, String)> {
-    let mut closed: Option<Vec<Closed>> = None;
-    for tenant in tenants {
-        let named = named(tenant).map_err(|why| (tenant.name.clone(), why))?;
-        for named in named {
-            let closed = closed.get_or_insert_with(|| all_closed(own, tenants));
-            let reached = closed.iter().find(|closed| {
-                let may_read = closed.readable_for.as_deref() == Some(&tenant.name);
-                !(may_read && !named.writable)
-                    && (named.path.starts_with(&closed.path)
-                        || closed.path.starts_with(&named.path))
-            });
-            if let Some(closed) = reached {
-                let why = format!(
-                    "{} is, holds or lies in {}: name a folder outside of it",
-                    named.grant, closed.what
-                );
-                return Err((tenant.name.clone(), why));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn all_closed(own: &[PathBuf], tenants: &[Arc<Tenant>]) -> Vec<Closed> {
-    let servers = "what is the server's own";
-    let lists = tenants
-        .iter()
-        .filter_map(|tenant| tenant.settings.secrets.clone());
-    let mut closed: Vec<Closed> = own
-        .iter()
-        .cloned()
-        .chain(lists)
-        .map(|path| Closed {
-            path: real(&path),
-            what: servers.to_owned(),
-            readable_for: None,
-        })
-        .collect();
-    for tenant in tenants {
-        let name = &tenant.name;
-        let repo = tenant.settings.actions.iter();
-        let repo = repo.map(|path| (path, format!("the actions repo of the tenant `{name}`")));
-        let policies = tenant.settings.policy.iter();
-        let policies = policies.map(|path| (path, format!("a policy of the tenant `{name}`")));
-        closed.extend(repo.chain(policies).map(|(path, what)| Closed {
-            path: real(path),
-            what,
-            readable_for: Some(name.clone()),
-        }));
-    }
-    closed
-}
-
-/// All folders and databases that are opened to a tenant. Folders of its own repo are judged when they are used.
-fn named(tenant: &Tenant) -> Result<Vec<Named>, String> {
-    let repo = tenant.settings.actions.as_deref().map(real);
-    let at = |path: &str| match (path.strip_prefix("~/"), &repo) {
-        (Some(_), _) => Err("is below a home folder, and a tenant has none".to_owned()),
-        (None, _) if path.starts_with('/') => Ok(real(Path::new(path))),
-        (None, Some(repo)) => Ok(real(&repo.join(path))),
-        (None, None) => Err("is relative to an actions repo, and the tenant has none".to_owned()),
-    };
-    let mut all = Vec::new();
-    for grants in tenant.granted() {
-        let place = |line: u32| format!("{}:{line}:", grants.file);
-        for grant in &grants.fs {
-            let start = format!("{} the folder `{}`", place(grant.line), grant.path);
-            all.push(Named {
-                path: at(&grant.path).map_err(|why| format!("{start} {why}"))?,
-                grant: start,
-                writable: grant.writable,
-            });
-        }
-        for grant in &grants.db {
-            let start = format!("{} the database `{}`", place(grant.line), grant.name);
-            let file = file_of(grant).map_err(|why| format!("{start} {why}"))?;
-            let Some(file) = file else {
-                continue;
-            };
-            let path = at(&file).map_err(|why| format!("{start} {why}"))?;
-            all.push(Named {
-                // SQLite writes beside its file, too.
-                path: path.parent().map_or(path.clone(), Path::to_owned),
-                grant: start,
-                writable: true,
-            });
-        }
-    }
-    // What lies in the own repo is judged where it is used: actions and scripts write in `state/` alone.
-    all.retain(|named| {
-        repo.as_ref()
-            .is_none_or(|repo| !named.path.starts_with(repo))
-    });
-    Ok(all)
-}
-
-/// The file of a database, which must be known before it is opened; none of a database behind a server. Where that is,
-/// the operator writes out: a value could be one that the tenant sets.
-fn file_of(grant: &DbGrant) -> Result<Option<String>, String> {
-    let parts = &grant.url.parts;
-    if let Some(Part::Text(start)) = parts.first()
-        && kael_stdlib::is_database_server(start)
-    {
-        return Ok(None);
-    }
-    let mut url = String::new();
-    for part in parts {
-        match part {
-            Part::Text(text) => url.push_str(text),
-            Part::Variable(_) | Part::Secret(_) => {
-                return Err("has a value where its `url` says what it is: write out the file, or how it begins, such as postgres://app:{secret:NAME}@db.internal/shop".to_owned());
-            }
-        }
-    }
-    let file = url.strip_prefix("sqlite:").unwrap_or(&url);
-    let file = file.strip_prefix("//").unwrap_or(file);
-    let file = file.split('?').next().unwrap_or_default();
-    Ok(Some(file.to_owned()))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use kael_store::{Store, StoreError};
 
 use crate::app::App;
-use crate::checkout;
 use crate::keep::Keep;
+use crate::refreshes;
 use crate::tables::retention::Removed;
 use crate::tables::{Scoped, retention, runs};
 
@@ -37,7 +37,7 @@ async fn round(app: &App) -> Result<(), StoreError> {
     // Those of the runs of the round before.
     app.store.write(kael_runs::server::remove_repos).await?;
     for tenant in app.tenants.all() {
-        checkout::sweep(app, &tenant).await;
+        refreshes::sweep(app, &tenant).await;
         let removed = prune(&app.store, tenant.id, tenant.keep).await?;
         app.metrics.removed(&removed);
         if removed.runs + removed.stripped > 0 {

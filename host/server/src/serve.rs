@@ -22,17 +22,17 @@ use crate::api::{self, session};
 use crate::app::{App, Tenants};
 use crate::auth::Authority;
 use crate::certificate;
-use crate::checkout;
 use crate::compiled::Compiled;
 use crate::config::ServeConfig;
 use crate::deliveries::sender;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::oidc::Oidc;
-use crate::opened;
 use crate::otlp::{Collector, Exporter};
 use crate::places::Places;
 use crate::problem::Problem;
+use crate::reach;
+use crate::refreshes;
 use crate::retention;
 use crate::roles::Roles;
 use crate::router;
@@ -174,7 +174,7 @@ pub async fn serve(
     let keeping = tokio::spawn(retention::keep(app.clone()));
     let schedules = tokio::spawn(scheduler::run(app.clone()));
     let deliveries = tokio::spawn(sender::run(app.clone()));
-    let refreshes = tokio::spawn(checkout::run(app.clone()));
+    let refreshes = tokio::spawn(refreshes::run(app.clone()));
     let ending = app.ending.subscribe();
     let serving = tokio::spawn(listener.serve(router::router(app.clone()), ending));
     started(Started {
@@ -338,7 +338,7 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
         app.put_tenant(&row).map_err(wrong)?;
     }
     let all = app.tenants.all();
-    opened::refuse(&app.own_places(), &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
+    reach::refuse(app, &all).map_err(|(name, why)| ServeError::Tenant { name, why })?;
     for tenant in all.iter().filter(|tenant| !tenant.is_disabled()) {
         if tenant.settings.git.is_some() {
             // What is elsewhere may be away for a while: the others do not wait for it.

@@ -265,7 +265,7 @@ impl Tenant {
             file.map(Arc::new).map_err(|error| error.to_string())
         });
         let policies = policies.collect::<Result<Vec<_>, String>>()?;
-        let opened = opened::of(&settings, &row.name, &policies)?;
+        let opened = opened::of(settings.grants.as_ref(), &row.name, &policies)?;
         if let Some(git) = &settings.git {
             git.check()?;
             if settings.actions.is_some() {

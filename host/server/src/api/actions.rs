@@ -14,8 +14,8 @@ use super::extract::Names;
 use super::submit::repo_broken;
 use crate::app::App;
 use crate::auth::Scope;
-use crate::checkout;
 use crate::problem::Problem;
+use crate::refreshes;
 use crate::role::Role;
 
 /// The actions of a tenant.
@@ -128,7 +128,7 @@ pub(crate) async fn refresh(
 ) -> Result<Json<Actions>, Problem> {
     scope.needs(Role::Manager)?;
     let who = scope.caller.name.clone();
-    let done = checkout::refresh(&app, &scope.tenant, Some(who)).await;
+    let done = refreshes::refresh(&app, &scope.tenant, Some(who)).await;
     done.map_err(|error| repo_broken(&error))?;
     list(AppState(app), scope).await
 }

@@ -13,8 +13,8 @@ use super::extract::{self, Names};
 use super::submit::repo_broken;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::checkout;
 use crate::problem::{Kind, Problem};
+use crate::refreshes;
 use crate::role::Role;
 use crate::tenant::Tenant;
 use crate::triggers::signature::Sent;
@@ -91,7 +91,7 @@ pub(crate) async fn refresh(
     caller.needs(Role::Manager)?;
     let who = caller.name.clone();
     let scope = sender::scope(&app, caller, Some(&name))?;
-    let done = checkout::refresh(&app, &scope.tenant, Some(who)).await;
+    let done = refreshes::refresh(&app, &scope.tenant, Some(who)).await;
     done.map_err(|error| repo_broken(&error))?;
     Ok(Json(RepoState::of(&scope.tenant)))
 }
@@ -158,7 +158,7 @@ pub(crate) async fn push(
     if tenant.awaits_refresh() {
         tokio::spawn(async move {
             let who = Some("a push".to_owned());
-            checkout::refresh(&app, &tenant, who).await
+            refreshes::refresh(&app, &tenant, who).await
         });
     }
     Ok(StatusCode::ACCEPTED)

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::extract::{Body, Names};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::opened;
 use crate::problem::{Kind, Problem};
+use crate::reach;
 use crate::tables::{audit, retention, tenants};
 use crate::tenant::{Tenant, TenantSettings};
 use crate::time;
@@ -238,7 +238,7 @@ pub(crate) async fn put_tenant(
     let mut would_be = all.clone();
     would_be.retain(|other| other.name != name);
     would_be.push(Arc::new(drafted));
-    opened::refuse(&app.own_places(), &would_be).map_err(|(of, why)| match of == name {
+    reach::refuse(app, &would_be).map_err(|(of, why)| match of == name {
         true => invalid(why),
         false => invalid(format!("the tenant `{of}`: {why}")),
     })?;
