@@ -65,7 +65,13 @@ mod tests {
         }
         assert_eq!(
             open,
-            ["/healthz", "/readyz", "/v1/hooks/in/{id}", "/v1/login"]
+            [
+                "/healthz",
+                "/readyz",
+                "/v1/hooks/in/{id}",
+                "/v1/login",
+                "/v1/repos/{name}/push"
+            ]
         );
         let needed = |method, path| roles.needed(&method, path);
         assert_eq!(needed(Method::POST, "/v1/runs"), Some(Role::Submitter));
