@@ -54,6 +54,37 @@ UTF8	3
 }
 
 #[test]
+fn what_only_the_server_can_write_comes_as_its_text() {
+    let Some(server) = Database::postgres(false) else {
+        return;
+    };
+    // The driver asks for what it does not know once a connection, with what it has prepared.
+    server.root("CREATE TYPE mood AS ENUM ('glad'); CREATE TYPE tone AS ENUM ('low')");
+    let ran = server.session().script(
+        r#"local app = db.connect('app')
+        app:execute("CREATE TABLE t (id int)")
+        print(app:one("SELECT $1::mood AS m", { "glad" }).m, app:one("SELECT 'low'::tone AS t, 'glad'::mood AS m").t)
+        local row = app:one("SELECT 't'::regclass AS c, int4range(1, 5) AS r, ROW(1, 'a b', NULL) AS w, '(1,2)'::point AS p, 1.50::money::numeric AS m, B'101' AS b, to_tsvector('simple', 'b a') AS v")
+        print(row.c, row.r, row.w, row.p, row.m, row.b, row.v)
+        app:execute("CREATE PROCEDURE twice(INOUT n int) LANGUAGE plpgsql AS $$ BEGIN n := n * 2; END $$")
+        print(app:execute("CALL twice($1)", { 21 }).rows[1].n, #app:query("EXPLAIN SELECT $1::int", { 1 }))
+        print(app:execute("INSERT INTO t SELECT generate_series(1, 3)").rows_affected, app:execute("UPDATE t SET id = id + $1 RETURNING id", { 1 }).rows_affected)
+        app:execute("CREATE FUNCTION opens() RETURNS refcursor LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'p1'; BEGIN OPEN c FOR SELECT 1; RETURN c; END $$")
+        print((select(2, pcall(app.transaction, app, { "SELECT opens()", "SELECT 1 AS n" }))))
+        print(app:one("SELECT 2 AS n").n)"#,
+    );
+    ran.exits(0).prints(
+        "glad	low
+t	[1,5)	(1,\"a b\",)	(1,2)	1.50	101	'a':2 'b':1
+42	1
+3	3
+kael.db.transaction failed: an open cursor has a name such as `p1`, which is the driver's
+2
+",
+    );
+}
+
+#[test]
 fn a_transaction_is_done_whole_or_not_at_all() {
     let Some(server) = Database::postgres(false) else {
         return;

@@ -36,20 +36,56 @@ fn postgres(tag: u8, body: &[u8]) -> Vec<u8> {
     [&[tag][..], &size, body].concat()
 }
 
+/// Reads what a client sends until that is a part of it, and answers.
+fn answer(stream: &mut TcpStream, to: &str, answer: &[Vec<u8>]) {
+    let (mut heard, mut bytes) = (Vec::new(), [0; 4096]);
+    while !heard.windows(to.len()).any(|part| part == to.as_bytes()) {
+        match stream.read(&mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => heard.extend_from_slice(&bytes[..count]),
+        }
+    }
+    stream.write_all(&answer.concat()).ok();
+}
+
+/// The answer to a statement in a transaction.
+fn in_transaction(messages: &[Vec<u8>]) -> Vec<u8> {
+    [&messages.concat()[..], &postgres(b'Z', b"T")].concat()
+}
+
 /// What lets a client of PostgreSQL in, and begins its transaction.
 fn welcome(stream: &mut TcpStream) {
-    hear(stream);
     let ok = [
         postgres(b'R', &[0; 4]),
         postgres(b'K', &[0; 8]),
         postgres(b'Z', b"I"),
-    ]
-    .concat();
-    stream.write_all(&ok).ok();
-    hear(stream);
-    stream
-        .write_all(&[postgres(b'C', b"BEGIN\0"), postgres(b'Z', b"T")].concat())
-        .ok();
+    ];
+    answer(stream, "client_encoding", &ok);
+    let begun = in_transaction(&[postgres(b'C', b"BEGIN\0")]);
+    answer(stream, "START TRANSACTION READ ONLY", &[begun]);
+    let set = in_transaction(&[postgres(b'C', b"SET\0")]);
+    answer(stream, "extra_float_digits", &[set]);
+}
+
+/// Columns of a type, which is numbered.
+fn columns(types: &[u8]) -> Vec<u8> {
+    let mut body = vec![0, u8::try_from(types.len()).expect("few")];
+    for kind in types {
+        body.extend(b"a\0\0\0\0\0\0\0\0\0\0");
+        body.extend([*kind, 0, 4, 0, 0, 0, 0, 0, 0]);
+    }
+    postgres(b'T', &body)
+}
+
+/// A row; an empty value is NULL.
+fn row(values: &[&[u8]]) -> Vec<u8> {
+    let mut body = vec![0, u8::try_from(values.len()).expect("few")];
+    for value in values {
+        let size = i32::try_from(value.len()).expect("short");
+        body.extend(if size == 0 { -1 } else { size }.to_be_bytes());
+        body.extend(*value);
+    }
+    postgres(b'D', &body)
 }
 
 fn greeting(id: u8) -> Vec<u8> {
@@ -83,21 +119,16 @@ fn told(scheme: &str, port: u16) -> String {
 #[test]
 fn those_of_postgres_end_the_call_and_not_the_host() {
     type Talk = Box<dyn Fn(&mut TcpStream) + Send + Sync>;
-    let row = |values: &[u8]| [postgres(b'2', b""), postgres(b'D', values)].concat();
-    let described = [
-        postgres(b'1', b""),
-        postgres(b't', b"\0\0"),
-        postgres(b'T', b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\0\0\0\0\0\0"),
-        postgres(b'Z', b"T"),
-    ]
-    .concat();
-    let answering = move |answer: Vec<u8>| -> Talk {
-        let described = described.clone();
+    let fetched = |answer: Vec<Vec<u8>>| -> Talk {
         Box::new(move |stream| {
             welcome(stream);
-            stream.write_all(&described).ok();
-            hear(stream);
-            stream.write_all(&answer).ok();
+            let (parsed, no_params) = (postgres(b'1', b""), postgres(b't', b"\0\0"));
+            let described = in_transaction(&[parsed, no_params, columns(&[23])]);
+            self::answer(stream, "SELECT 1", &[described]);
+            let bound = in_transaction(&[postgres(b'2', b"")]);
+            let name = [columns(&[19]), row(&[b"p7"]), postgres(b'C', b"SELECT 1\0")];
+            self::answer(stream, "pg_cursors", &[bound, in_transaction(&name)]);
+            self::answer(stream, "FETCH FORWARD 10001 FROM p7", &answer);
             hear(stream);
         })
     };
@@ -151,37 +182,78 @@ fn those_of_postgres_end_the_call_and_not_the_host() {
                 hear(stream);
             }),
         ),
+        (
+            "an answer to nothing that was asked",
+            Box::new(|stream| {
+                answer(stream, "client_encoding", &[postgres(b'N', b"\0")]);
+                hear(stream);
+            }),
+        ),
         // Notices without end.
         (
             "more than 16 MiB",
             Box::new(|stream| {
-                hear(stream);
+                answer(stream, "client_encoding", &[postgres(b'R', &[0; 4])]);
                 let notice = postgres(b'N', &[b'x'; 60_000]);
                 while stream.write_all(&notice).is_ok() {}
             }),
         ),
         (
+            "a message that cannot be read",
+            fetched(vec![columns(&[23]), row(&[b"1", b"2"])]),
+        ),
+        (
             "a row of other columns",
-            answering(row(b"\0\x02\0\0\0\x011\0\0\0\x012")),
+            fetched(vec![columns(&[23, 23]), row(&[b"1", b"2"])]),
         ),
         (
-            "a message is shorter than it says",
-            answering(row(b"\0\x01\0\0\xff\xff1")),
+            "a message that cannot be read",
+            fetched(vec![columns(&[23]), postgres(b'D', b"\0\x01\0\0\xff\xff1")]),
         ),
         (
-            "an answer that is no rows",
-            answering(postgres(b'G', b"\0\0\0")),
+            "a text that is not UTF-8",
+            fetched(vec![columns(&[23]), row(&[b"\xff"])]),
+        ),
+        (
+            "an answer to nothing that was asked",
+            fetched(vec![postgres(b'G', b"\0\0\0")]),
         ),
         (
             "a statement has ended its transaction",
-            answering(
-                [
-                    row(b"\0\x01\0\0\0\x011"),
-                    postgres(b'C', b"SELECT 1\0"),
-                    postgres(b'Z', b"I"),
-                ]
-                .concat(),
-            ),
+            fetched(vec![
+                columns(&[23]),
+                row(&[b"1"]),
+                postgres(b'C', b"FETCH 1\0"),
+                postgres(b'Z', b"I"),
+            ]),
+        ),
+        // A type that is made of another, which is made of another, and so on.
+        (
+            "its types have no end",
+            Box::new(|stream| {
+                welcome(stream);
+                let parsed = postgres(b'1', b"");
+                let no_params = postgres(b't', b"\0\0");
+                let described = in_transaction(&[parsed.clone(), no_params, columns(&[1])]);
+                answer(stream, "SELECT 1", &[described]);
+                let one_param = postgres(b't', b"\0\x01\0\0\0\x1a");
+                let of_type = columns(&[19, 18, 26, 26, 26, 19, 26]);
+                let described = in_transaction(&[parsed, one_param, of_type]);
+                answer(stream, "pg_range", &[described]);
+                for number in 100_000_u32.. {
+                    hear(stream);
+                    let (zero, next) = (&0_u32.to_be_bytes(), &number.to_be_bytes());
+                    let values: [&[u8]; 7] = [b"x", b"b", zero, b"", next, b"x", zero];
+                    let told = [
+                        postgres(b'2', b""),
+                        row(&values),
+                        postgres(b'C', b"SELECT 1\0"),
+                    ];
+                    if stream.write_all(&in_transaction(&told)).is_err() {
+                        return;
+                    }
+                }
+            }),
         ),
     ];
     for (words, talk) in talks {

@@ -4,7 +4,7 @@ use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_net::ConnectError;
 
 /// What went wrong, and whose fault it is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The call asks for what it may not have.
     Asked(String),

@@ -81,14 +81,6 @@ impl<'a> Reader<'a> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub(super) fn u16_be(&mut self) -> Result<u16, Failure> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    pub(super) fn i32_be(&mut self) -> Result<i32, Failure> {
-        self.array().map(i32::from_be_bytes)
-    }
-
     pub(super) fn u16_le(&mut self) -> Result<u16, Failure> {
         self.array().map(u16::from_le_bytes)
     }

@@ -1,13 +1,13 @@
 //! Databases behind a server: PostgreSQL, and MySQL with MariaDB.
 //!
-//! `address` reads a grant's URL, `guard` the beginning of statements. `postgres` and `mysql` each
-//! speak a protocol over a `link`, and write the rows of an `answer` as JSON; the connections come
-//! from `kael-net`, which checks addresses. Both are Kael's own and small: a driver's would look
-//! names up and connect by itself, and takes as much memory as a server says that a message has.
+//! `address` reads a grant's URL, `guard` the beginning of statements. The connections come from
+//! `kael-net`, which checks addresses. `postgres` drives the driver `tokio-postgres` over one that is
+//! `bounded`, `mysql` speaks a protocol over a `link`; both write the rows of an `answer` as JSON.
 //! `pool` keeps connections between calls.
 
 mod address;
 mod answer;
+mod bounded;
 mod failure;
 mod guard;
 mod link;
@@ -16,11 +16,12 @@ mod mysql_value;
 mod pool;
 mod postgres;
 mod postgres_value;
-mod scram;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use kael_engine::environment::Environment;
 use kael_engine::failure::ActionError;
 use kael_engine::policy::grants::DbGrant;
@@ -125,7 +126,7 @@ struct Ender {
 
 /// A statement as its server knows it.
 enum Running {
-    Postgres((i32, i32)),
+    Postgres(tokio_postgres::CancelToken),
     Mysql(u32),
 }
 
@@ -144,8 +145,8 @@ impl Drop for Cancel {
         runtime.spawn(async move {
             let ended = async {
                 match statement {
-                    Running::Postgres(key) => {
-                        postgres::cancel(&address, &network, &trust, key).await
+                    Running::Postgres(token) => {
+                        postgres::cancel(&address, &network, &trust, &token).await
                     }
                     Running::Mysql(id) => mysql::cancel(&address, &network, &trust, id).await,
                 }
@@ -156,6 +157,12 @@ impl Drop for Cancel {
                 .ok();
         });
     }
+}
+
+/// Ends a call whose driver panics at what a server sends, and not the host.
+async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or(Err(Failure::Nonsense("the driver does not understand it")))
 }
 
 /// The password of a server, which is hidden wherever it comes back.
@@ -231,7 +238,7 @@ impl Servers {
                     statement: connection.running(),
                 }),
             };
-            let done = connection.call(&asked).await;
+            let done = caught(connection.call(&asked)).await;
             let is_over = match &done {
                 Ok(_) => true,
                 // The server goes on with what it was asked for.
@@ -262,11 +269,27 @@ impl Servers {
         let trust = &self.trust;
         Ok(match address.engine {
             Engine::Postgres => {
-                Connection::Postgres(postgres::Postgres::connect(address, network, trust).await?)
+                let connected = postgres::Postgres::connect(address, network, trust);
+                Connection::Postgres(caught(connected).await?)
             }
             Engine::Mysql => {
                 Connection::Mysql(mysql::Mysql::connect(address, network, trust).await?)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_panics_ends_its_call_alone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let done = runtime.expect("a runtime").block_on(caught::<()>(async {
+            let sent: &[u8] = b"short";
+            panic!("at {:?}", sent.first());
+        }));
+        assert!(matches!(done, Err(Failure::Nonsense(_))), "{done:?}");
     }
 }

@@ -29,7 +29,7 @@ impl Connection {
 
     pub(super) fn running(&self) -> Running {
         match self {
-            Self::Postgres(own) => Running::Postgres(own.key()),
+            Self::Postgres(own) => Running::Postgres(own.token()),
             Self::Mysql(own) => Running::Mysql(own.id()),
         }
     }

@@ -1,38 +1,54 @@
-//! Speaks the protocol of PostgreSQL (version 3.0): one statement in each message, with its
-//! parameters beside it and never in it.
+//! Servers of PostgreSQL, whose protocol `tokio-postgres` speaks over a connection that is checked
+//! and `bounded`: one statement at a time, with its parameters beside it and never in it.
+//!
+//! The driver asks for rows in a binary form, which many types have none of that anyone else could
+//! read. So a statement is bound with the driver's own messages, and the rows are fetched from what
+//! was bound as the texts that the server writes.
 
-use bytes::Bytes;
+use std::error::Error as _;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{BufMut as _, BytesMut};
+use futures_util::TryStreamExt as _;
+use futures_util::future::join;
 use kael_net::{NetworkPolicy, Stream, Trust, encrypt, tcp};
-use md5::{Digest as _, Md5};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{CancelToken, Client, Config, Error, NoTls, SimpleQueryMessage, Transaction};
 
 use super::address::Address;
 use super::answer::Rows;
+use super::bounded::{Bounded, Bounds};
 use super::failure::{Failure, shortened};
-use super::link::{Link, Reader};
 use super::postgres_value as value;
-use super::scram::Scram;
-use super::{Asked, Done};
+use super::{Asked, Done, One};
 use crate::db::Statement;
 
-/// Columns of an answer, and parameters.
-const MAX_COLUMNS: usize = 2_000;
+/// What is bound, under the names that the driver gives.
+const BOUND: &str = "SELECT name FROM pg_catalog.pg_cursors";
+/// DISCARD ALL, but for what the driver has prepared; then what scripts have.
+const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
 
 /// A connection that has no transaction.
 pub(super) struct Postgres {
-    link: Link,
-    /// What ends its statement from another connection.
-    key: (i32, i32),
+    client: Client,
+    bounds: Arc<Bounds>,
+    /// Sends and receives.
+    connection: JoinHandle<()>,
+    /// Whether nothing is left of the last call.
+    is_clean: bool,
     /// Whether the call that goes on has had an answer.
     pub(super) has_begun: bool,
 }
 
-/// What a server says that it is done with.
-struct Ready {
-    /// The command that it has done: `INSERT 0 1`.
-    tag: String,
-    /// `I` outside of a transaction, `T` in one, `E` in one that has failed.
-    state: u8,
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Without waiting for the rest of an answer.
+        self.connection.abort();
+    }
 }
 
 async fn opened(
@@ -64,30 +80,11 @@ pub(super) async fn cancel(
     address: &Address,
     network: &NetworkPolicy,
     trust: &Trust,
-    (process, secret): (i32, i32),
+    token: &CancelToken,
 ) -> Result<(), Failure> {
-    let mut stream = opened(address, network, trust).await?;
-    let message = [16, 80_877_102, process, secret]
-        .map(i32::to_be_bytes)
-        .concat();
-    let closed = |_| Failure::Closed;
-    stream.write_all(&message).await.map_err(closed)?;
-    // The server closes the connection when it has passed the signal on.
-    stream.read_u8().await.map_err(closed).map(drop)
-}
-
-fn message(tag: u8, body: &[&[u8]]) -> Vec<u8> {
-    let body = body.concat();
-    let size = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
-    [&[tag][..], &size.to_be_bytes(), &body].concat()
-}
-
-fn simple(sql: &str) -> Vec<u8> {
-    message(b'Q', &[sql.as_bytes(), b"\0"])
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', &[])
+    let stream = opened(address, network, trust).await?;
+    let sent = token.cancel_query_raw(stream, NoTls).await;
+    sent.map_err(|_| Failure::Closed)
 }
 
 impl Postgres {
@@ -96,374 +93,280 @@ impl Postgres {
         network: &NetworkPolicy,
         trust: &Trust,
     ) -> Result<Self, Failure> {
-        let link = Link::new(opened(address, network, trust).await?);
-        let mut own = Self {
-            link,
-            key: (0, 0),
+        let stream = opened(address, network, trust).await?;
+        let bounds = Arc::<Bounds>::default();
+        bounds.begin();
+        let stream = Bounded::new(stream, bounds.clone(), address.server.tls);
+        let mut config = Config::new();
+        config
+            .user(&address.user)
+            .password(&address.password)
+            .dbname(&address.database)
+            .application_name("kael")
+            // What is encrypted is so already.
+            .ssl_mode(SslMode::Disable);
+        let connected = config.connect_raw(stream, NoTls).await;
+        let (client, connection) = connected.map_err(|error| login_failure(&error, &bounds))?;
+        let connection = tokio::spawn(async move {
+            // Whoever waits for an answer is told.
+            connection.await.ok();
+        });
+        Ok(Self {
+            client,
+            bounds,
+            connection,
+            is_clean: false,
             has_begun: false,
-        };
-        let mut body = 196_608_i32.to_be_bytes().to_vec();
-        for text in [
-            "user",
-            &address.user,
-            "database",
-            &address.database,
-            "client_encoding",
-            "UTF8",
-            "application_name",
-            "kael",
-        ] {
-            body.extend_from_slice(text.as_bytes());
-            body.push(0);
-        }
-        body.push(0);
-        let size = i32::try_from(body.len() + 4).unwrap_or(i32::MAX);
-        own.link
-            .send(&[&size.to_be_bytes()[..], &body].concat())
-            .await?;
-        own.log_in(address).await?;
-        Ok(own)
-    }
-
-    async fn log_in(&mut self, address: &Address) -> Result<(), Failure> {
-        let mut scram = None;
-        loop {
-            let (tag, body) = self.message().await?;
-            let mut reader = Reader(&body);
-            match tag {
-                b'R' => match reader.i32_be()? {
-                    0 => {}
-                    3 if address.server.tls => self.password(address.password.as_bytes()).await?,
-                    3 => {
-                        let why = "the server wants the password unencrypted".to_owned();
-                        let hint = "use TLS, or a role whose password is kept for SCRAM".to_owned();
-                        return Err(Failure::Unavailable(why, Some(hint)));
-                    }
-                    5 => {
-                        let salt = reader.take(4)?;
-                        let inner = hex(&[address.password.as_bytes(), address.user.as_bytes()]);
-                        let outer = hex(&[inner.as_bytes(), salt]);
-                        self.password(format!("md5{outer}").as_bytes()).await?;
-                    }
-                    10 => {
-                        let offers = reader.0.split(|byte| *byte == 0);
-                        if !offers.into_iter().any(|offer| offer == b"SCRAM-SHA-256") {
-                            return Err(unknown_login());
-                        }
-                        let begun = Scram::new()?;
-                        let first = begun.first();
-                        let size = u32::try_from(first.len()).unwrap_or(0).to_be_bytes();
-                        let parts: [&[u8]; 3] = [b"SCRAM-SHA-256\0", &size, first.as_bytes()];
-                        self.link.send(&message(b'p', &parts)).await?;
-                        scram = Some(begun);
-                    }
-                    11 => {
-                        let scram = scram.as_mut().ok_or_else(unknown_login)?;
-                        let answer = scram.answer(reader.0, &address.password)?;
-                        self.link.send(&message(b'p', &[answer.as_bytes()])).await?;
-                    }
-                    12 => scram.as_ref().ok_or_else(unknown_login)?.check(reader.0)?,
-                    _ => return Err(unknown_login()),
-                },
-                b'K' => self.key = (reader.i32_be()?, reader.i32_be()?),
-                b'Z' => return Ok(()),
-                b'E' => {
-                    let (code, why, hint) = told(&body)?;
-                    return Err(match code.as_str() {
-                        // A role, a password or a database that is none.
-                        "28000" | "28P01" | "3D000" | "53300" => Failure::Unavailable(why, hint),
-                        _ => Failure::Refused(why, hint),
-                    });
-                }
-                _ => {
-                    return Err(Failure::Nonsense(
-                        "an unknown message before the first statement",
-                    ));
-                }
-            }
-        }
-    }
-
-    async fn password(&mut self, text: &[u8]) -> Result<(), Failure> {
-        self.link.send(&message(b'p', &[text, b"\0"])).await
+        })
     }
 
     /// What `cancel` takes.
-    pub(super) fn key(&self) -> (i32, i32) {
-        self.key
+    pub(super) fn token(&self) -> CancelToken {
+        self.client.cancel_token()
     }
 
-    /// The next message that is not for people.
-    async fn message(&mut self) -> Result<(u8, Bytes), Failure> {
-        loop {
-            let head = self.link.read(5).await?;
-            let mut reader = Reader(&head);
-            let (tag, size) = (reader.byte()?, reader.i32_be()?);
-            let size = size
-                .checked_sub(4)
-                .and_then(|size| usize::try_from(size).ok());
-            let body = self
-                .link
-                .read(size.ok_or(Failure::Nonsense("a size below zero"))?)
-                .await?;
-            // A notice, the value of a setting, a notification.
-            if !matches!(tag, b'N' | b'S' | b'A') {
-                return Ok((tag, body));
-            }
-        }
+    /// Whether the next call can have it.
+    pub(super) fn is_clean(&self) -> bool {
+        self.is_clean && !self.client.is_closed()
     }
 
     /// Does a call, in one transaction. Of the connection nothing is left to the next.
     pub(super) async fn call(&mut self, asked: &Asked<'_>) -> Result<Done, Failure> {
-        self.link.begin();
-        self.has_begun = false;
-        let mode = if asked.reads {
-            "READ ONLY"
-        } else {
-            "READ WRITE"
-        };
-        let millis = asked.left().as_millis().max(1);
-        let begin = format!(
-            "BEGIN {mode}; SET LOCAL statement_timeout = {millis}; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1"
-        );
-        let mut sent = simple(&begin);
-        if let Some(first) = asked.statements.first() {
-            sent.extend(parse(&first.sql));
-        }
-        self.link.send(&sent).await?;
-        let begun = self.ready().await;
-        self.has_begun = begun.is_ok();
-        if begun?.state != b'T' {
+        let bounds = &*self.bounds;
+        bounds.begin();
+        (self.has_begun, self.is_clean) = (false, false);
+        let failed = |error: Error| failure(&error, bounds);
+        let begin = self.client.build_transaction().read_only(asked.reads);
+        let transaction = begin.start().await.map_err(failed)?;
+        self.has_begun = true;
+        if !bounds.in_transaction() {
             return Err(Failure::Nonsense("a transaction has not begun"));
         }
+        let millis = asked.left().as_millis().max(1);
+        let settings = format!(
+            "SET LOCAL statement_timeout = {millis}; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1"
+        );
+        transaction.batch_execute(&settings).await.map_err(failed)?;
         let mut done = Done::default();
-        let mut failure = None;
-        for (at, statement) in asked.statements.iter().enumerate() {
-            if at > 0 {
-                self.link.send(&parse(&statement.sql)).await?;
-            }
-            match self.statement(statement, asked).await {
+        let mut refused = None;
+        for statement in asked.statements {
+            match one(&transaction, statement, asked, bounds).await {
                 Ok(one) => done.add(one, asked.reads),
                 Err(error @ (Failure::Refused(..) | Failure::Asked(_) | Failure::Timeout)) => {
-                    failure = Some(error);
+                    refused = Some(error);
                     break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        let end = if failure.is_some() || asked.reads {
-            "ROLLBACK"
-        } else {
-            "COMMIT"
+        bounds.statement();
+        let ended = match refused.is_some() || asked.reads {
+            true => transaction.rollback().await,
+            false => transaction.commit().await,
         };
-        self.link
-            .send(&[simple(end), simple("DISCARD ALL")].concat())
-            .await?;
-        let ended = self.ready().await;
-        self.ready().await?;
-        if let Some(failure) = failure {
-            return Err(failure);
+        let reset = self.client.simple_query(RESET).await.map_err(failed)?;
+        let prepared = reset.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten(),
+            _ => None,
+        });
+        self.is_clean = prepared == Some("0");
+        match refused {
+            Some(refused) => Err(refused),
+            None => ended.map(|()| done).map_err(failed),
         }
-        if ended?.tag != end {
-            return Err(Failure::Refused(
-                "the server did not keep the changes".to_owned(),
-                None,
-            ));
-        }
-        Ok(done)
     }
+}
 
-    /// Whether the next call can have it.
-    pub(super) fn is_clean(&self) -> bool {
-        self.link.is_empty()
+/// Runs one statement.
+async fn one(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    asked: &Asked<'_>,
+    bounds: &Bounds,
+) -> Result<One, Failure> {
+    let failed = |error: Error| failure(&error, bounds);
+    bounds.statement();
+    let prepared = transaction.prepare(&statement.sql).await.map_err(failed)?;
+    let kinds = prepared.params();
+    if kinds.len() != statement.params.len() {
+        return Err(Failure::Asked(format!(
+            "the statement has {} places for parameters, and {} are given",
+            kinds.len(),
+            statement.params.len()
+        )));
     }
-
-    /// One statement, whose first message was sent.
-    async fn statement(
-        &mut self,
-        statement: &Statement,
-        asked: &Asked<'_>,
-    ) -> Result<super::One, Failure> {
-        let (params, columns) = self.described().await?;
-        if params.len() != statement.params.len() {
-            return Err(Failure::Asked(format!(
-                "the statement has {} places for parameters, and {} are given",
-                params.len(),
-                statement.params.len()
-            )));
-        }
-        let mut body = b"\0\0\0\0".to_vec();
-        let count = u16::try_from(params.len())
-            .map_err(|_| Failure::Asked("too many parameters".to_owned()))?;
-        body.extend(count.to_be_bytes());
-        for (at, (oid, value)) in params.iter().zip(&statement.params).enumerate() {
-            let made = value::parameter(*oid, value);
-            match made.map_err(|why| Failure::Asked(format!("parameter {}: {why}", at + 1)))? {
-                None => body.extend((-1_i32).to_be_bytes()),
-                Some(text) => {
-                    body.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-                    body.extend(text);
-                }
-            }
-        }
-        body.extend(0_u16.to_be_bytes());
+    let mut params = Vec::new();
+    for (at, (kind, value)) in kinds.iter().zip(&statement.params).enumerate() {
+        let made = value::parameter(kind.oid(), value);
+        let made = made.map_err(|why| Failure::Asked(format!("parameter {}: {why}", at + 1)));
+        params.push(Text(made?));
+    }
+    let columns = prepared.columns();
+    let names = columns.iter().map(|column| column.name().to_owned());
+    let mut rows = Rows::new(names.collect(), asked.max_rows);
+    let mut changed = 0;
+    if columns.is_empty() {
+        let done = transaction.execute_raw(&prepared, params).await;
+        changed = done.map_err(failed)?;
+    } else {
+        let bound = transaction.bind_raw(&prepared, params);
+        let (bound, open) = join(bound, transaction.simple_query(BOUND)).await;
+        let _bound = bound.map_err(failed)?;
+        let open = open.map_err(failed)?;
+        let name = bound_name(&open)?;
         // One row more than may be, to know that there is one.
-        let most = i32::try_from(asked.max_rows + 1)
-            .unwrap_or(i32::MAX)
-            .to_be_bytes();
-        let execute = message(b'E', &[b"\0", &most]);
-        self.link
-            .send(&[message(b'B', &[&body]), execute, sync()].concat())
-            .await?;
-        let names = columns.iter().map(|(name, _)| name.clone()).collect();
-        let mut rows = Rows::new(names, asked.max_rows);
-        let ready = self.rows(&mut rows, &columns).await?;
-        if ready.state != b'T' {
-            return Err(Failure::Nonsense("a statement has ended its transaction"));
-        }
-        let count = ready
-            .tag
-            .rsplit(' ')
-            .next()
-            .and_then(|count| count.parse().ok());
-        Ok(super::One {
-            rows,
-            changed: count.unwrap_or(0),
-            last_id: None,
-        })
-    }
-
-    /// The types of parameters, and the columns of a statement.
-    async fn described(&mut self) -> Result<(Vec<u32>, Vec<(String, u32)>), Failure> {
-        let (mut params, mut columns, mut failure) = (Vec::new(), Vec::new(), None);
-        loop {
-            let (tag, body) = self.message().await?;
-            let mut reader = Reader(&body);
-            match tag {
-                b'1' | b'n' => {}
-                b't' => {
-                    for _ in 0..reader.u16_be()? {
-                        params.push(reader.i32_be()?.cast_unsigned());
-                    }
-                }
-                b'T' => {
-                    let count = usize::from(reader.u16_be()?);
-                    for _ in 0..count {
-                        let name = String::from_utf8_lossy(reader.zero_ended()?).into_owned();
-                        reader.take(6)?;
-                        let oid = reader.i32_be()?.cast_unsigned();
-                        reader.take(8)?;
-                        columns.push((name, oid));
-                    }
-                    if count > MAX_COLUMNS {
-                        failure = Some(Failure::Asked(format!(
-                            "an answer has at most {MAX_COLUMNS} columns"
-                        )));
-                    }
-                }
-                b'E' => failure = Some(refused(&body)?),
-                b'Z' => return failure.map_or(Ok((params, columns)), Err),
-                _ => return Err(Failure::Nonsense("an unknown message about a statement")),
-            }
-        }
-    }
-
-    /// Reads rows until the statement is done.
-    async fn rows(&mut self, rows: &mut Rows, columns: &[(String, u32)]) -> Result<Ready, Failure> {
-        let (mut done, mut failure) = (String::new(), None);
-        loop {
-            let (tag, body) = self.message().await?;
-            let mut reader = Reader(&body);
-            match tag {
-                b'2' => {}
-                b'D' if failure.is_some() => {}
-                b'D' => {
-                    if usize::from(reader.u16_be()?) != columns.len() {
+        let most = asked.max_rows.saturating_add(1).min(i32::MAX as usize);
+        let fetch = format!("FETCH FORWARD {most} FROM {name}");
+        let fetched = transaction.client().simple_query_raw(&fetch).await;
+        let mut fetched = pin!(fetched.map_err(failed)?);
+        let mut too_many = None;
+        while let Some(message) = fetched.try_next().await.map_err(failed)? {
+            match message {
+                SimpleQueryMessage::Row(row) => {
+                    if row.len() != columns.len() {
                         return Err(Failure::Nonsense("a row of other columns"));
                     }
                     if let Err(many) = rows.row() {
-                        failure = Some(many);
+                        too_many = Some(many);
                         continue;
                     }
-                    for (_, oid) in columns {
-                        match usize::try_from(reader.i32_be()?) {
-                            Err(_) => rows.value("null", 0)?,
-                            Ok(size) => rows.value(&value::json(*oid, reader.take(size)?), size)?,
+                    for (at, column) in columns.iter().enumerate() {
+                        match row.try_get(at).map_err(failed)? {
+                            None => rows.value("null", 0)?,
+                            Some(text) => {
+                                let json = value::json(column.type_().oid(), text.as_bytes());
+                                rows.value(&json, text.len())?;
+                            }
                         }
                     }
                 }
-                b'C' => done = String::from_utf8_lossy(reader.zero_ended()?).into_owned(),
-                // There are more rows than it was asked for.
-                b's' => failure = Some(rows.too_many()),
-                b'I' => failure = Some(Failure::Asked("a statement is missing".to_owned())),
-                b'E' => failure = Some(refused(&body)?),
-                b'Z' => {
-                    let state = reader.byte()?;
-                    return failure.map_or(Ok(Ready { tag: done, state }), Err);
-                }
-                _ => return Err(Failure::Nonsense("an answer that is no rows")),
+                SimpleQueryMessage::CommandComplete(count) => changed = count,
+                _ => {}
             }
         }
-    }
-
-    /// Reads to the end of statements of Kael's own.
-    async fn ready(&mut self) -> Result<Ready, Failure> {
-        let mut rows = Rows::new(Vec::new(), 0);
-        self.rows(&mut rows, &[]).await
-    }
-}
-
-fn parse(sql: &str) -> Vec<u8> {
-    let parsed = message(b'P', &[b"\0", sql.as_bytes(), b"\0\0\0"]);
-    [parsed, message(b'D', &[b"S\0"]), sync()].concat()
-}
-
-fn refused(body: &[u8]) -> Result<Failure, Failure> {
-    let (code, why, hint) = told(body)?;
-    Ok(match code.as_str() {
-        "57014" => Failure::Timeout,
-        _ => Failure::Refused(why, hint),
-    })
-}
-
-/// The code of an error, its words, and its advice.
-fn told(body: &[u8]) -> Result<(String, String, Option<String>), Failure> {
-    let mut reader = Reader(body);
-    let (mut code, mut words, mut detail, mut hint) = (String::new(), String::new(), None, None);
-    loop {
-        let field = reader.byte()?;
-        if field == 0 {
-            break;
-        }
-        let text = shortened(&String::from_utf8_lossy(reader.zero_ended()?));
-        match field {
-            b'C' => code = text,
-            b'M' => words = text,
-            b'D' => detail = Some(text),
-            b'H' => hint = Some(text),
-            _ => {}
+        if let Some(many) = too_many {
+            return Err(many);
         }
     }
-    let detail = detail
-        .map(|detail| format!(": {detail}"))
-        .unwrap_or_default();
-    let why = format!("{words}{detail} (SQLSTATE {code})");
-    Ok((code, why, hint))
-}
-
-fn unknown_login() -> Failure {
-    let why = "the server wants a login that Kael does not know".to_owned();
-    let hint = "passwords by SCRAM-SHA-256 and MD5 are known, and plain ones over TLS".to_owned();
-    Failure::Unavailable(why, Some(hint))
-}
-
-fn hex(parts: &[&[u8]]) -> String {
-    let mut hash = Md5::new();
-    for part in parts {
-        hash.update(part);
+    match bounds.in_transaction() {
+        true => Ok(One {
+            rows,
+            changed,
+            last_id: None,
+        }),
+        false => Err(Failure::Nonsense("a statement has ended its transaction")),
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+}
+
+/// The name of what was bound: the one open cursor that the driver has named.
+fn bound_name(open: &[SimpleQueryMessage]) -> Result<&str, Failure> {
+    let mut names = open.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().filter(|name| is_bound(name)),
+        _ => None,
+    });
+    match (names.next(), names.next()) {
+        (Some(name), None) => Ok(name),
+        (Some(_), Some(_)) => Err(Failure::Asked(
+            "an open cursor has a name such as `p1`, which is the driver's".to_owned(),
+        )),
+        (None, _) => Err(Failure::Nonsense("it has not bound a statement")),
+    }
+}
+
+fn is_bound(name: &str) -> bool {
+    let number = name.strip_prefix('p').unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A parameter as a text, which the server reads; none for NULL.
+struct Text(Option<Vec<u8>>);
+
+/// Without the value, which can be a secret: the driver logs its parameters.
+impl std::fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+impl ToSql for Text {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        let Some(text) = &self.0 else {
+            return Ok(IsNull::Yes);
+        };
+        out.put_slice(text);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}
+
+/// Why there is no login.
+fn login_failure(error: &Error, bounds: &Bounds) -> Failure {
+    let code = error.code().map(|code| code.code());
+    match (failure(error, bounds), code) {
+        // A role, a password or a database that is none.
+        (Failure::Refused(why, hint), Some("28000" | "28P01" | "3D000" | "53300")) => {
+            Failure::Unavailable(why, hint)
+        }
+        (failure, _) => failure,
+    }
+}
+
+/// Why the driver has no answer.
+fn failure(error: &Error, bounds: &Bounds) -> Failure {
+    if let Some(broken) = bounds.broken() {
+        return broken;
+    }
+    if let Some(told) = error.as_db_error() {
+        let with = |words: Option<&str>, before: &str| {
+            words.map(|words| format!("{before}{}", shortened(words)))
+        };
+        let code = told.code().code();
+        let detail = with(told.detail(), ": ").unwrap_or_default();
+        let why = format!(
+            "{}{detail} (SQLSTATE {})",
+            shortened(told.message()),
+            shortened(code)
+        );
+        return match code {
+            "57014" => Failure::Timeout,
+            _ => Failure::Refused(why, with(told.hint(), "")),
+        };
+    }
+    let is_io = error
+        .source()
+        .is_some_and(|source| source.is::<std::io::Error>());
+    // The driver tells its errors apart by their words alone.
+    match error.to_string().as_str() {
+        "connection closed" | "error communicating with the server" => Failure::Closed,
+        "authentication error" if !is_io => {
+            let why = "the server wants a login that Kael does not know".to_owned();
+            let hint =
+                "passwords by SCRAM-SHA-256 and MD5 are known, and plain ones over TLS".to_owned();
+            Failure::Unavailable(why, Some(hint))
+        }
+        "authentication error" => Failure::Nonsense("it does not show that it knows the password"),
+        "unexpected message from server" => {
+            Failure::Nonsense("an answer to nothing that was asked")
+        }
+        "error encoding message to server" => {
+            Failure::Asked("the statement or a parameter is too large".to_owned())
+        }
+        words if words.starts_with("error deserializing column") => {
+            Failure::Nonsense("a text that is not UTF-8")
+        }
+        _ => Failure::Nonsense("a message that cannot be read"),
+    }
 }
