@@ -1,6 +1,9 @@
 //! Speaks the protocol of MySQL and MariaDB (version 10): statements of scripts are prepared and get
 //! their parameters beside them. What a client can be asked for besides, such as a file of its
 //! machine, is refused.
+//!
+//! This is Kael's own code: the driver `mysql_async` connects by itself, so that nothing below it can
+//! bound what a server sends.
 
 use bytes::{Bytes, BytesMut};
 use kael_net::{NetworkPolicy, Stream, Trust, encrypt, tcp};
