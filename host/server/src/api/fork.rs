@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 
 use super::approvals::{blocking, of_runs_error};
 use super::extract::{Body, Names};
-use super::run_row::TO_LIVE;
 use super::runs::find_whole;
 use super::submit::{MAX_SCRIPT, NewRun, must_compile, put, too_large};
 use super::types::Run;
@@ -24,7 +23,7 @@ use crate::auth::Scope;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::tables::audit;
+use crate::tables::{audit, queue};
 use crate::tables::runs::{RunRow, State};
 use crate::time;
 
@@ -140,7 +139,7 @@ fn row(scope: &Scope, run: &RunRow, id: Id, source: &[u8]) -> RunRow {
         token: Some(scope.caller.token),
         created: now,
         ready: now,
-        deadline: Some(now + TO_LIVE),
+        deadline: Some(now + queue::TO_LIVE),
         started: None,
         ended: None,
         exit_code: None,
