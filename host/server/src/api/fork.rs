@@ -23,8 +23,8 @@ use crate::auth::Scope;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::tables::{audit, queue};
 use crate::tables::runs::{RunRow, State};
+use crate::tables::{audit, queue};
 use crate::time;
 
 /// Where a run is forked.
