@@ -439,12 +439,12 @@ fn limits_that_are_too_small_to_begin_are_no_bug() {
         "-n 8",
         "-n 12",
         "-n 20",
-        "-v 100000",
+        "-v 300000",
         "-v 800000",
     ];
     let others = [
         command("-n 12", "run --journal -e 'print(1)'"),
-        command("-v 100000", "run --journal -e 'print(1)'"),
+        command("-v 300000", "run --journal -e 'print(1)'"),
         command("-v 800000", "serve --listen 127.0.0.1:0"),
         command("-n 20", "serve --listen 127.0.0.1:0"),
     ];

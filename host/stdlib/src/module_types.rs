@@ -274,7 +274,8 @@ return M
 
     #[test]
     fn every_line_of_every_head_is_read() {
-        for head in crate::modules() {
+        let own = |head: &ModuleHead| head.same.is_none();
+        for head in crate::modules().into_iter().filter(own) {
             let text = annotations(&head);
             for method in &head.methods {
                 let signature = Signature::of(method.signature);

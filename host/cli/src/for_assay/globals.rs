@@ -43,7 +43,7 @@ const MISSING: [(&str, &str); 19] = [
     ("markdown", "an action of the team's does it"),
     ("oci", "an action of the team's does it"),
     ("process", "an action of the team's does it"),
-    ("s3", "an action of the team's does it"),
+    ("s3", "local s3 = require(\"assay.s3\")"),
     ("shell", "an action of the team's does it"),
     ("systemd", "an action of the team's does it"),
     ("tar", "an action of the team's does it"),
@@ -52,7 +52,7 @@ const MISSING: [(&str, &str); 19] = [
         "workflow",
         "a run with a journal does it: see the page Workflows",
     ),
-    ("ws", "an action of the team's does it"),
+    ("ws", "local ws = require(\"assay.ws\")"),
 ];
 
 /// A line for every global of Assay that the script reads in vain.

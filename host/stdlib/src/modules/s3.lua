@@ -2,7 +2,7 @@
 --- @description Object stores that speak S3: buckets, objects, signed URLs.
 --- @category storage
 --- @keywords s3, aws, minio, bucket, object, storage
---- @quickref s3.client({endpoint, region, access_key, secret_key, session_token?, path_style?}) -> client | secret_key is a text or secret("NAME")
+--- @quickref M.client({endpoint, region, access_key, secret_key, session_token?, path_style?}) -> client | secret_key is a text or secret("NAME")
 --- @quickref c.buckets:create(bucket) -> true | makes a bucket
 --- @quickref c.buckets:delete(bucket) -> true | removes an empty bucket
 --- @quickref c.buckets:list() -> [{name, creation_date}] | every bucket

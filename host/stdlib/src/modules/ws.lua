@@ -2,9 +2,9 @@
 --- @description WebSockets: opens one, and sends and receives messages.
 --- @category network
 --- @keywords websocket, ws, wss, stream, messages
---- @quickref ws.connect(url, opts?) -> connection | headers, subprotocols, timeout, auth; methods as below
---- @quickref ws.send(connection, text) -> nil | sends a text
---- @quickref ws.send_binary(connection, bytes) -> nil | sends bytes
---- @quickref ws.recv(connection, opts?) -> string, "text"|"binary" | nil after { timeout = seconds }; an error when it is closed
---- @quickref ws.protocol(connection) -> string|nil | the protocol that the server has chosen
---- @quickref ws.close(connection, code?, reason?) -> nil | closes it
+--- @quickref M.connect(url, opts?) -> connection | headers, subprotocols, timeout, auth; methods as below
+--- @quickref M.send(connection, text) -> nil | sends a text
+--- @quickref M.send_binary(connection, bytes) -> nil | sends bytes
+--- @quickref M.recv(connection, opts?) -> string, "text"|"binary" | nil after { timeout = seconds }; an error when it is closed
+--- @quickref M.protocol(connection) -> string|nil | the protocol that the server has chosen
+--- @quickref M.close(connection, code?, reason?) -> nil | closes it
