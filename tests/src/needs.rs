@@ -34,8 +34,6 @@ pub enum Need {
     Promtool,
     /// Alertmanager, Debian's package `prometheus-alertmanager`.
     Alertmanager,
-    /// The servers of tests/servers/requirements.txt, which pip installs.
-    Servers,
     /// A server of PostgreSQL.
     Postgres,
     /// A server of MariaDB.
@@ -44,7 +42,7 @@ pub enum Need {
     Kubectl,
 }
 
-const ALL: [Need; 14] = [
+const ALL: [Need; 13] = [
     Need::Namespace,
     Need::Landlock,
     Need::LandlockScopes,
@@ -55,7 +53,6 @@ const ALL: [Need; 14] = [
     Need::Pypi,
     Need::Promtool,
     Need::Alertmanager,
-    Need::Servers,
     Need::Postgres,
     Need::Mariadb,
     Need::Kubectl,
@@ -76,7 +73,6 @@ impl Need {
             Self::Pypi => "pypi",
             Self::Promtool => "promtool",
             Self::Alertmanager => "alertmanager",
-            Self::Servers => "servers",
             Self::Postgres => "postgres",
             Self::Mariadb => "mariadb",
             Self::Kubectl => "kubectl",
@@ -100,7 +96,6 @@ impl Need {
             Self::Pypi => crate::python().is_some(),
             Self::Promtool => on_path(&["promtool"]).is_some(),
             Self::Alertmanager => on_path(&["prometheus-alertmanager"]).is_some(),
-            Self::Servers => crate::servers::folder().is_some(),
             Self::Postgres => postgres_programs().is_some(),
             Self::Mariadb => on_path(&["mariadb-install-db"]).is_some(),
             Self::Kubectl => on_path(&["kubectl"]).is_some(),

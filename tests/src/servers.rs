@@ -1,14 +1,10 @@
 //! Real servers, each started by a test in a folder of its own, on free ports, and ended with it.
 
-use std::collections::hash_map::DefaultHasher;
-use std::ffi::OsStr;
 use std::fs;
-use std::hash::{Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -99,11 +95,12 @@ impl Server {
     /// A program that pip has installed for the tests.
     ///
     /// # Panics
-    /// Without [`Need::Servers`](crate::Need).
+    /// Without [`Need::Pypi`](crate::Need).
     #[must_use]
     pub fn program(name: &str) -> PathBuf {
-        let folder = folder().expect("the servers of tests/servers");
-        folder.join("bin").join(name)
+        crate::python()
+            .expect("the programs of tests/python")
+            .join(name)
     }
 }
 
@@ -132,39 +129,4 @@ fn answers(port: u16, path: &str) -> bool {
     }
     let mut line = [0; 12];
     stream.read_exact(&mut line).is_ok() && line.ends_with(b" 200")
-}
-
-/// A folder of Python's with the packages of tests/servers, made once for each version of the list.
-pub(crate) fn folder() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(install).as_deref()
-}
-
-fn install() -> Option<PathBuf> {
-    let list = crate::project("tests/servers/requirements.txt");
-    let mut hasher = DefaultHasher::new();
-    fs::read(&list).ok()?.hash(&mut hasher);
-    let cache = std::env::var_os("KAEL_CI_CACHE").map(PathBuf::from);
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/kael-ci"));
-    let name = format!("servers-{:016x}", hasher.finish());
-    let folder = cache.or_else(home)?.join(name);
-    fs::create_dir_all(&folder).ok()?;
-    // Another test may be installing them.
-    let held = fs::File::create(folder.join("lock")).ok()?;
-    held.lock().ok()?;
-    let done = folder.join("installed");
-    if !done.exists() {
-        let python = [OsStr::new("-m"), OsStr::new("venv"), folder.as_os_str()];
-        ran(Command::new("python3").args(python))?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
-        ran(pip.arg(list))?;
-        fs::write(done, "").ok()?;
-    }
-    Some(folder)
-}
-
-fn ran(command: &mut Command) -> Option<()> {
-    let output = command.output().ok()?;
-    output.status.success().then_some(())
 }

@@ -38,7 +38,7 @@ pub(crate) fn refuse(app: &App, tenants: &[Arc<Tenant>]) -> Result<(), (String, 
             let closed = closed.get_or_insert_with(|| all_closed(app, tenants));
             let reached = closed.iter().find(|closed| {
                 let may_read = closed.readable_for.as_deref() == Some(&tenant.name);
-                !(may_read && !named.writable)
+                (named.writable || !may_read)
                     && (named.path.starts_with(&closed.path)
                         || closed.path.starts_with(&named.path))
             });

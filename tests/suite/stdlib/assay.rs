@@ -184,7 +184,7 @@ fn a_link_among_the_modules_is_passed_over() {
 /// The job and the checks of examples/assay, against a real OpenBao and a real Prometheus.
 #[test]
 fn the_example_runs_against_real_servers() {
-    if !needs(&[Need::Servers, Need::Promtool]) {
+    if !needs(&[Need::Pypi, Need::Promtool]) {
         return;
     }
     let words = [

@@ -64,7 +64,7 @@ fn alertmanager_answers_its_module() {
 
 #[test]
 fn traefik_answers_its_module() {
-    if !needs(&[Need::Servers]) {
+    if !needs(&[Need::Pypi]) {
         return;
     }
     let settings = "http:
@@ -92,7 +92,7 @@ tcp:
 
 #[test]
 fn openbao_answers_the_module_of_vault() {
-    if !needs(&[Need::Servers]) {
+    if !needs(&[Need::Pypi]) {
         return;
     }
     let words = [
@@ -108,7 +108,7 @@ fn openbao_answers_the_module_of_vault() {
 
 #[test]
 fn temporal_answers_its_module() {
-    if !needs(&[Need::Servers]) {
+    if !needs(&[Need::Pypi]) {
         return;
     }
     let words = [
@@ -127,7 +127,7 @@ fn temporal_answers_its_module() {
 
 #[test]
 fn a_provider_of_openid_connect_answers_its_modules() {
-    if !needs(&[Need::Servers]) {
+    if !needs(&[Need::Pypi]) {
         return;
     }
     let program = Server::program("oidc-provider-mock");
