@@ -66,6 +66,7 @@ pub(super) fn say(text: &str, code: u8) -> u8 {
 }
 
 /// Writes something long to stdout, and returns the exit code.
+#[cfg(feature = "store")]
 pub(super) fn say_by(code: u8, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
     written(code, write)
 }
