@@ -1,4 +1,4 @@
-//! Bytes in hexadecimal, and the beginnings of long texts.
+//! Bytes in hexadecimal, texts in addresses, and the beginnings of long texts.
 
 use std::borrow::Cow;
 
@@ -27,6 +27,37 @@ pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
     }
     Some(bytes)
+}
+
+/// A text as it stands in an address: every byte but letters, digits and `-._~` is `%XX` (RFC 3986).
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            made.push(char::from(byte));
+        } else {
+            made.push('%');
+            made.push_str(&hex(&[byte]).to_ascii_uppercase());
+        }
+    }
+    made
+}
+
+/// The text that such a text stands for; none where a `%` is not followed by two digits, or the bytes are no UTF-8.
+#[must_use]
+pub fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The first `most` characters, followed by `...` when the text has more.
@@ -83,6 +114,18 @@ mod tests {
         assert_eq!(unhex("000aFf"), Some([0, 10, 255]));
         for wrong in ["000af", "000aff00", "+00aff", "000ag0", ""] {
             assert_eq!(unhex::<3>(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_an_address_is_read_as_it_was() {
+        let text = "aZ09-._~ /?&=%@:é\0";
+        let encoded = percent_encoded(text);
+        assert_eq!(encoded, "aZ09-._~%20%2F%3F%26%3D%25%40%3A%C3%A9%00");
+        assert_eq!(percent_decoded(&encoded).as_deref(), Some(text));
+        assert_eq!(percent_decoded("a%2fb").as_deref(), Some("a/b"));
+        for wrong in ["%", "%2", "%2g", "%+1", "%ff"] {
+            assert_eq!(percent_decoded(wrong), None, "{wrong}");
         }
     }
 

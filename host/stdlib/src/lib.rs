@@ -14,6 +14,7 @@ mod catalog;
 mod db;
 mod env;
 mod fs;
+mod handles;
 mod http;
 mod jwt;
 mod lua;

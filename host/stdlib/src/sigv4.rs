@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use kael_engine::failure::ActionError;
 use kael_engine::run_info::timestamp;
+use kael_engine::text::{hex, percent_decoded, percent_encoded};
 
 use crate::refusal::{invalid, params};
 
@@ -177,7 +178,7 @@ fn path(path: &str, service: &str) -> String {
         "s3" => path.to_owned(),
         _ => path
             .split('/')
-            .map(|part| encoded(part.as_bytes()))
+            .map(percent_encoded)
             .collect::<Vec<_>>()
             .join("/"),
     }
@@ -186,7 +187,7 @@ fn path(path: &str, service: &str) -> String {
 fn pairs(query: &str) -> Result<Vec<(String, String)>, ActionError> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        Some((decoded(name)?, decoded(value)?))
+        Some((percent_decoded(name)?, percent_decoded(value)?))
     };
     let parts = query.split('&').filter(|part| !part.is_empty());
     let pairs: Option<_> = parts.map(pair).collect();
@@ -196,42 +197,11 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, ActionError> {
 fn written(pairs: Vec<(String, String)>) -> String {
     let mut parts: Vec<_> = pairs
         .iter()
-        .map(|(name, value)| (encoded(name.as_bytes()), encoded(value.as_bytes())))
+        .map(|(name, value)| (percent_encoded(name), percent_encoded(value)))
         .collect();
     parts.sort();
     let parts = parts.iter().map(|(name, value)| format!("{name}={value}"));
     parts.collect::<Vec<_>>().join("&")
-}
-
-fn encoded(bytes: &[u8]) -> String {
-    let mut made = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                made.push(char::from(*byte));
-            }
-            byte => made.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    made
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use kael_engine::environment::Environment;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::grants::{EnvValue, Part, Template};
 use kael_engine::secrets::{RunSecrets, SecretError};
+use kael_engine::text::percent_encoded;
 
 /// Shorter values are words such as `eu` and `true`, and no secrets.
 const MIN_SECRET: usize = 6;
@@ -61,8 +62,10 @@ impl<'a> Values<'a> {
         for part in &template.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Variable(name) => text.push_str(&encoded(&self.variable(name, name)?)),
-                Part::Secret(name) => text.push_str(&encoded(&self.secret(name).await?)),
+                Part::Variable(name) => {
+                    text.push_str(&percent_encoded(&self.variable(name, name)?))
+                }
+                Part::Secret(name) => text.push_str(&percent_encoded(&self.secret(name).await?)),
             }
         }
         Ok(text)
@@ -125,17 +128,6 @@ impl<'a> Values<'a> {
         let taken = self.taken.iter();
         taken.map(|(mask, value)| (mask.as_str(), value.as_str()))
     }
-}
-
-fn encoded(value: &str) -> String {
-    let mut text = String::new();
-    for byte in value.bytes() {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => text.push(char::from(byte)),
-            false => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
 }
 
 fn missing(error: SecretError) -> ActionError {

@@ -4,6 +4,7 @@
 use crate::catalog::Definition;
 use crate::environment::Environment;
 use crate::failure::{ActionError, Detail};
+use crate::text::percent_encoded;
 
 /// Shorter values are words such as `eu` and `true`, and no secrets.
 const SHORTEST: usize = 6;
@@ -73,19 +74,6 @@ impl Masks {
         }
         error
     }
-}
-
-/// As values stand in addresses.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Html;
+use kael_engine::text::percent_encoded;
 use maud::{DOCTYPE, Markup, html};
 
 use super::access::Visitor;
@@ -111,7 +112,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 pub(super) fn address(path: &str, query: &[(&str, Option<&str>)]) -> String {
     let parts = query.iter().filter_map(|(key, value)| {
         let value = value.filter(|value| !value.is_empty())?;
-        Some(format!("{key}={}", quoted(value)))
+        Some(format!("{key}={}", percent_encoded(value)))
     });
     format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
 }
@@ -163,13 +164,4 @@ pub(super) fn script_link(reference: &str) -> Markup {
         None => format!("/scripts/{name}"),
     };
     html! { a class="mono" href=(to) { (reference) } }
-}
-
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let bytes = text.bytes().map(|byte| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    bytes.collect()
 }

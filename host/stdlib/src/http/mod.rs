@@ -63,7 +63,7 @@ enum Got {
 pub(crate) struct Http {
     trust: Trust,
     pool: Pool,
-    streams: Arc<Streams>,
+    streams: Streams,
 }
 
 /// The longest wait before a request is tried again.
@@ -74,7 +74,7 @@ impl Http {
         Self {
             trust: Trust::new(environment),
             pool: Pool::default(),
-            streams: Arc::default(),
+            streams: Streams::default(),
         }
     }
 

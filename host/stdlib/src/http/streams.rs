@@ -1,10 +1,7 @@
 //! Answers that go on: a script reads the events of one by its handle, call after call, and each
 //! call is recorded.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -15,11 +12,9 @@ use kael_engine::failure::{ActionError, ErrorKind};
 use super::client::{Failure, next};
 use super::events::Events;
 use super::pool::Connection;
+use crate::handles::Handles;
 use crate::refusal::params;
 
-/// Answers of one run that are open, and of all.
-const MAX_OF_RUN: usize = 16;
-const MAX: usize = 256;
 /// How long one is kept that nobody reads.
 const IDLE: Duration = Duration::from_secs(120);
 /// How long a call waits for an event, unless it says otherwise; and at most.
@@ -38,72 +33,35 @@ struct Params {
 
 /// An answer that goes on.
 struct Stream {
-    run: String,
     body: Incoming,
     /// It ends with its connection.
     _connection: Connection,
     events: Events,
-    since: Instant,
 }
 
 /// Those of the scripts of one repo, by their handles.
-#[derive(Default)]
-pub(super) struct Streams {
-    open: Mutex<HashMap<String, Stream>>,
-    count: AtomicU64,
-    is_watched: AtomicBool,
+pub(super) struct Streams(Handles<Stream>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Handles::new("streams", IDLE))
+    }
 }
 
 impl Streams {
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<String, Stream>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps an answer for a run. Returns its handle.
     pub(super) fn keep(
-        self: &Arc<Self>,
+        &self,
         run: &str,
         body: Incoming,
         connection: Connection,
     ) -> Result<String, ActionError> {
-        let mut open = self.locked();
-        let own = open.values().filter(|stream| stream.run == run).count();
-        if own >= MAX_OF_RUN || open.len() >= MAX {
-            let message = format!("a run has at most {MAX_OF_RUN} streams that are open");
-            return Err(ActionError::unavailable(
-                message,
-                Some("close one first".to_owned()),
-            ));
-        }
-        let handle = format!("{run}-{}", self.count.fetch_add(1, Ordering::Relaxed));
         let stream = Stream {
-            run: run.to_owned(),
             body,
             _connection: connection,
             events: Events::default(),
-            since: Instant::now(),
         };
-        open.insert(handle.clone(), stream);
-        drop(open);
-        self.watch();
-        Ok(handle)
-    }
-
-    /// Closes streams that nobody has read for a while, from now on.
-    fn watch(self: &Arc<Self>) {
-        if self.is_watched.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let own = Arc::downgrade(self);
-        tokio::spawn(async move {
-            while let Some(streams) = own.upgrade() {
-                streams
-                    .locked()
-                    .retain(|_, stream| stream.since.elapsed() < IDLE);
-                drop(streams);
-                tokio::time::sleep(IDLE / 4).await;
-            }
-        });
+        Ok(self.0.reserve(run)?.keep(stream))
     }
 
     /// Does `kael.http.read` or `kael.http.close` for a run.
@@ -114,17 +72,11 @@ impl Streams {
         run: &str,
     ) -> Result<Vec<u8>, ActionError> {
         let asked: Params = params(text)?;
-        let stream = {
-            let mut open = self.locked();
-            match open.get(&asked.stream) {
-                Some(stream) if stream.run == run => open.remove(&asked.stream),
-                _ => None,
-            }
-        };
+        let taken = self.0.take(&asked.stream, run);
         if action == "close" {
             return Ok(b"null".to_vec());
         }
-        let Some(mut stream) = stream else {
+        let Some((mut stream, place)) = taken else {
             let message =
                 "the stream is not open: it has ended, or its run was interrupted".to_owned();
             let hint = "send the request again, with the header `Last-Event-ID`".to_owned();
@@ -140,8 +92,7 @@ impl Streams {
         let read = tokio::time::timeout(Duration::from_secs_f64(wait), got.read(&mut stream));
         let is_over = read.await.unwrap_or(Ok(false))?;
         if !is_over {
-            stream.since = Instant::now();
-            self.locked().insert(asked.stream, stream);
+            place.keep(stream);
         }
         let answer = json!({ "events": got.events, "done": is_over, "quiet": got.bytes == 0 });
         Ok(answer.to_string().into_bytes())

@@ -6,9 +6,7 @@
 
 mod socket;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -18,16 +16,14 @@ use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::Grants;
 use kael_net::Trust;
 
+use crate::handles::Handles;
 use crate::http::{self, Request};
 use crate::refusal::{invalid, params};
 use crate::values::Values;
 use crate::wire;
 use socket::Socket;
 
-/// Sockets of one run that are open, and of all.
-const MAX_OF_RUN: usize = 16;
-const MAX: usize = 256;
-/// How long one is kept that no call is about.
+/// How long one is kept that no call is about: longer than any call takes.
 const IDLE: Duration = Duration::from_secs(600);
 /// How long a call waits for a message, and for one to be sent.
 const WAIT: f64 = 30.0;
@@ -50,18 +46,7 @@ struct Params {
 /// Those of the scripts of one repo, by their handles.
 pub(crate) struct Sockets {
     trust: Trust,
-    open: Arc<Open>,
-    count: AtomicU64,
-    is_watched: AtomicBool,
-}
-
-#[derive(Default)]
-struct Open(Mutex<HashMap<String, Arc<Socket>>>);
-
-impl Open {
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, Arc<Socket>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    open: Handles<Arc<Socket>>,
 }
 
 /// Whether an action opens a socket, and so names a server.
@@ -73,9 +58,7 @@ impl Sockets {
     pub(crate) fn new(environment: &Environment) -> Self {
         Self {
             trust: Trust::new(environment),
-            open: Arc::default(),
-            count: AtomicU64::new(0),
-            is_watched: AtomicBool::new(false),
+            open: Handles::new("sockets", IDLE),
         }
     }
 
@@ -87,48 +70,21 @@ impl Sockets {
         mut values: Values<'_>,
         run: &str,
     ) -> Result<Vec<u8>, ActionError> {
-        let many = || {
-            let open = self.open.locked();
-            let own = open.values().filter(|socket| socket.run == run).count();
-            own >= MAX_OF_RUN || open.len() >= MAX
-        };
-        if many() {
-            let message = format!("a run has at most {MAX_OF_RUN} sockets that are open");
-            let hint = "close one first".to_owned();
-            return Err(ActionError::unavailable(message, Some(hint)));
-        }
+        let place = self.open.reserve(run)?;
         let access = http::granted(&request.method, &request.target, grants)?;
         let headers = access.headers(&request, grants, &mut values).await?;
         let network = access.network(&request.target);
         let time = request.timeout;
-        let opening = Socket::open(&request, headers, &network, &self.trust, run);
+        let opening = Socket::open(&request, headers, &network, &self.trust);
         let opened = tokio::time::timeout(time, opening).await;
         let (socket, answer) = opened.unwrap_or_else(|_| {
             let message = format!("no answer within {} s", time.as_secs_f64());
             Err(ActionError::new(ErrorKind::Timeout, message))
         })?;
-        let handle = format!("{run}-{}", self.count.fetch_add(1, Ordering::Relaxed));
-        self.open.locked().insert(handle.clone(), Arc::new(socket));
-        self.watch();
+        let handle = place.keep(Arc::new(socket));
         let protocol = answer.map_or(serde_json::Value::Null, Into::into);
         let answer = serde_json::json!({ "socket": handle, "protocol": protocol });
         Ok(answer.to_string().into_bytes())
-    }
-
-    /// Closes sockets that no call is about, from now on.
-    fn watch(&self) {
-        if self.is_watched.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let open = Arc::downgrade(&self.open);
-        tokio::spawn(async move {
-            while let Some(open) = open.upgrade() {
-                open.locked()
-                    .retain(|_, socket| Arc::strong_count(socket) > 1 || socket.idle() < IDLE);
-                drop(open);
-                tokio::time::sleep(IDLE / 10).await;
-            }
-        });
     }
 
     /// Does what another action is for, with a socket of a run.
@@ -139,9 +95,7 @@ impl Sockets {
         run: &str,
     ) -> Result<Vec<u8>, ActionError> {
         let asked: Params = params(text)?;
-        let found = self.open.locked().get(&asked.socket).cloned();
-        let socket = found.filter(|socket| socket.run == run);
-        let Some(socket) = socket else {
+        let Some(socket) = self.open.get(&asked.socket, run) else {
             if action == "close" {
                 return Ok(b"null".to_vec());
             }
@@ -164,7 +118,7 @@ impl Sockets {
             }
             "receive" => socket.receive(wait).await,
             _ => {
-                self.open.locked().remove(&asked.socket);
+                self.open.remove(&asked.socket);
                 socket
                     .close(asked.code, asked.reason.unwrap_or_default())
                     .await
@@ -175,7 +129,7 @@ impl Sockets {
             |answer| answer.get("closed").is_some(),
         );
         if is_over {
-            self.open.locked().remove(&asked.socket);
+            self.open.remove(&asked.socket);
         }
         done.map(|answer| answer.to_string().into_bytes())
     }

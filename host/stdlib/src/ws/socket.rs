@@ -1,7 +1,6 @@
 //! One WebSocket, over a connection that `kael-net` has checked.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -30,10 +29,8 @@ type Own = WebSocketStream<Box<dyn Stream>>;
 
 /// A socket. One call can wait for a message while another sends one.
 pub(super) struct Socket {
-    pub(super) run: String,
     sending: tokio::sync::Mutex<SplitSink<Own, Message>>,
     receiving: tokio::sync::Mutex<SplitStream<Own>>,
-    used: Mutex<Instant>,
 }
 
 /// A message of a script.
@@ -66,7 +63,6 @@ impl Socket {
         headers: HeaderMap,
         network: &NetworkPolicy,
         trust: &Trust,
-        run: &str,
     ) -> Result<(Self, Option<String>), ActionError> {
         let target = &request.target;
         let refused = |error: ConnectError| {
@@ -106,28 +102,13 @@ impl Socket {
         let protocol = protocol.and_then(|name| name.to_str().ok().map(str::to_owned));
         let (sending, receiving) = socket.split();
         let socket = Self {
-            run: run.to_owned(),
             sending: sending.into(),
             receiving: receiving.into(),
-            used: Mutex::new(Instant::now()),
         };
         Ok((socket, protocol))
     }
 
-    /// Since when no call was about it.
-    pub(super) fn idle(&self) -> Duration {
-        self.used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .elapsed()
-    }
-
-    fn touch(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
     pub(super) async fn send(&self, message: Message, wait: Duration) -> Result<(), ActionError> {
-        self.touch();
         let sending = async { self.sending.lock().await.send(message).await };
         match tokio::time::timeout(wait, sending).await {
             Ok(sent) => sent.map_err(failed),
@@ -159,7 +140,6 @@ impl Socket {
             }
         };
         let received = tokio::time::timeout(wait, receiving).await;
-        self.touch();
         received.unwrap_or_else(|_| Ok(json!({})))
     }
 

@@ -1,5 +1,6 @@
 //! `kael-host approvals`, `approve` and `deny`: calls of a server's runs that wait for a person.
 
+use kael_engine::text::percent_encoded;
 use kael_server::client::{Approval, Approvals as Open, Decide};
 use serde_json::json;
 
@@ -81,7 +82,7 @@ fn decide(shared: &Shared, arguments: &Deciding, approve: bool, environment: &En
             approve,
             note: arguments.note.clone(),
         };
-        let run = super::ps::quoted(&arguments.run);
+        let run = percent_encoded(&arguments.run);
         let path = format!("/v1/runs/{run}/calls/{}/decision", arguments.call);
         let left: Open = context.ask(client.send(hyper::Method::POST, &path, &body))?;
         let same = |one: &&Approval| one.call == arguments.call;

@@ -1,9 +1,9 @@
 //! `kael-host fork`: a new run of the beginning of another, on a server.
 
+use kael_engine::text::percent_encoded;
 use kael_server::client::{Fork as Body, Run};
 
 use super::args::Fork as Arguments;
-use super::ps::quoted;
 use super::{Context, code};
 use crate::args::Shared;
 use crate::commands::run::named;
@@ -32,7 +32,7 @@ fn fork(context: &Context<'_>, arguments: &Arguments) -> Result<u8, u8> {
         at: Some(arguments.at),
         script,
     };
-    let path = format!("/v1/runs/{}/fork", quoted(&arguments.run));
+    let path = format!("/v1/runs/{}/fork", percent_encoded(&arguments.run));
     let run: Run = context.ask(client.send(hyper::Method::POST, &path, &body))?;
     Ok(match context.json {
         true => say_json(&run, exit::SUCCESS),

@@ -1,6 +1,7 @@
 //! `kael-host hook`: webhooks by which other services begin runs of stored scripts.
 
 use hyper::Method;
+use kael_engine::text::percent_encoded;
 use kael_server::client::{Hooks, MadeHook, NewHook};
 use serde_json::json;
 
@@ -54,7 +55,7 @@ fn create(context: &Context<'_>, target: &Target, name: &str, script: &str) -> R
 
 fn remove(context: &Context<'_>, target: &Target, id: &str) -> Result<u8, u8> {
     let client = context.client(target)?;
-    context.ask(client.delete(&format!("/v1/hooks/{}", ps::quoted(id))))?;
+    context.ask(client.delete(&format!("/v1/hooks/{}", percent_encoded(id))))?;
     Ok(match context.json {
         true => say_json(&json!({ "ok": true, "id": id }), exit::SUCCESS),
         false => exit::SUCCESS,

@@ -1,5 +1,6 @@
 //! `kael-host ps`: the runs of a server.
 
+use kael_engine::text::percent_encoded;
 use std::time::Duration;
 
 use kael_server::client::{Client, ClientError, Run, Runs};
@@ -49,20 +50,10 @@ async fn list(client: &Client, arguments: &Arguments) -> Result<Runs, ClientErro
     let mut path = format!("/v1/runs?limit={}", arguments.limit);
     for (name, value) in [("state", &arguments.state), ("label", &arguments.label)] {
         if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", quoted(value)));
+            path.push_str(&format!("&{name}={}", percent_encoded(value)));
         }
     }
     client.get(&path).await
-}
-
-/// A text as it can stand in an address.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let bytes = text.bytes().map(|byte| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    bytes.collect()
 }
 
 fn table(runs: &[Run], paint: Paint) -> String {

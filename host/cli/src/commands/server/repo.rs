@@ -1,11 +1,11 @@
 //! `kael-host repo`: the actions repo of a tenant on a server.
 
 use hyper::Method;
+use kael_engine::text::percent_encoded;
 use kael_server::client::RepoState;
 use serde_json::json;
 
 use super::args::{Repo as Arguments, RepoCommand};
-use super::ps::quoted;
 use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;
@@ -17,7 +17,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
     let (RepoCommand::Show { name, target } | RepoCommand::Refresh { name, target }) =
         &arguments.command;
     let context = Context::new(shared, environment, target);
-    let path = format!("/v1/repos/{}", quoted(name));
+    let path = format!("/v1/repos/{}", percent_encoded(name));
     let shown = context.client(target).and_then(|client| {
         let state: RepoState = match &arguments.command {
             RepoCommand::Show { .. } => context.ask(client.get(&path))?,

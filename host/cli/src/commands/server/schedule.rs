@@ -1,6 +1,7 @@
 //! `kael-host schedule`: stored scripts of a server that run at set times.
 
 use hyper::Method;
+use kael_engine::text::percent_encoded;
 use kael_server::client::{Plan, Run, Schedule, Schedules};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -36,14 +37,14 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
 }
 
 fn path(name: &str) -> String {
-    format!("/v1/schedules/{}", ps::quoted(name))
+    format!("/v1/schedules/{}", percent_encoded(name))
 }
 
 fn list(context: &Context<'_>, target: &Target) -> Result<u8, u8> {
     let client = context.client(target)?;
     let mut all: Schedules = context.ask(client.get("/v1/schedules?limit=500"))?;
     while let Some(next) = all.next.take() {
-        let at = format!("/v1/schedules?limit=500&cursor={}", ps::quoted(&next));
+        let at = format!("/v1/schedules?limit=500&cursor={}", percent_encoded(&next));
         let more: Schedules = context.ask(client.get(&at))?;
         all.schedules.extend(more.schedules);
         all.next = more.next;

@@ -1,5 +1,6 @@
 //! `kael-host script`: the stored scripts of a server.
 
+use kael_engine::text::percent_encoded;
 use std::ffi::OsStr;
 
 use kael_server::client::{NewScript, ScriptVersion, StoredScript, StoredScripts};
@@ -34,7 +35,7 @@ pub(crate) fn run(shared: &Shared, arguments: &Arguments, environment: &Environm
 }
 
 fn path(name: &str) -> String {
-    format!("/v1/scripts/{}", ps::quoted(name))
+    format!("/v1/scripts/{}", percent_encoded(name))
 }
 
 fn list(context: &Context<'_>, target: &Target) -> Result<u8, u8> {
@@ -77,7 +78,7 @@ fn put(
 fn show(context: &Context<'_>, target: &Target, name: &str) -> Result<u8, u8> {
     let client = context.client(target)?;
     let at = match name.split_once('@') {
-        Some((name, version)) => format!("{}?version={}", path(name), ps::quoted(version)),
+        Some((name, version)) => format!("{}?version={}", path(name), percent_encoded(version)),
         None => path(name),
     };
     let script: StoredScript = context.ask(client.get(&at))?;

@@ -1,10 +1,10 @@
 //! `kael-host secret`: the secrets that a tenant keeps on a server.
 
+use kael_engine::text::percent_encoded;
 use kael_server::client::{NewSecret, SecretList};
 use serde_json::json;
 
 use super::args::{Secret as Arguments, SecretCommand, Target};
-use super::ps::quoted;
 use super::{Context, code};
 use crate::args::Shared;
 use crate::commands::secrets::from_stdin;
@@ -55,14 +55,14 @@ fn set(context: &Context<'_>, target: &Target, name: &str) -> Result<u8, u8> {
     let body = NewSecret {
         value: value.expose().to_owned(),
     };
-    let path = format!("/v1/secrets/{}", quoted(name));
+    let path = format!("/v1/secrets/{}", percent_encoded(name));
     context.ask(client.put(&path, &body))?;
     Ok(told(context, name, "is kept"))
 }
 
 fn remove(context: &Context<'_>, target: &Target, name: &str) -> Result<u8, u8> {
     let client = context.client(target)?;
-    context.ask(client.delete(&format!("/v1/secrets/{}", quoted(name))))?;
+    context.ask(client.delete(&format!("/v1/secrets/{}", percent_encoded(name))))?;
     Ok(told(context, name, "is removed"))
 }
 

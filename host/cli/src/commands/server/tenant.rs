@@ -1,5 +1,6 @@
 //! `kael-host tenant`: the tenants of a server.
 
+use kael_engine::text::percent_encoded;
 use serde_json::{Value, json};
 
 use super::args::{Target, Tenant as Arguments, TenantCommand};
@@ -93,7 +94,7 @@ fn set(context: &Context<'_>, target: &Target, command: &TenantCommand) -> Resul
         return Ok(exit::SUCCESS);
     };
     let client = context.client(target)?;
-    let path = format!("/v1/tenants/{}", ps::quoted(name));
+    let path = format!("/v1/tenants/{}", percent_encoded(name));
     let put: Value = context.ask(async {
         let now = match client.get::<Value>(&path).await {
             Ok(now) => now,

@@ -1,5 +1,6 @@
 //! `kael-host token`: who may do what on a server.
 
+use kael_engine::text::percent_encoded;
 use kael_server::client::{MadeToken, NewToken, Role, Token};
 use serde::Deserialize;
 use serde_json::json;
@@ -82,7 +83,7 @@ fn create(
 
 fn remove(context: &Context<'_>, target: &Target, id: &str) -> Result<u8, u8> {
     let client = context.client(target)?;
-    context.ask(client.delete(&format!("/v1/tokens/{}", super::ps::quoted(id))))?;
+    context.ask(client.delete(&format!("/v1/tokens/{}", percent_encoded(id))))?;
     Ok(match context.json {
         true => say_json(&json!({ "ok": true, "id": id }), exit::SUCCESS),
         false => exit::SUCCESS,

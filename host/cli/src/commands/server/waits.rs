@@ -1,11 +1,11 @@
 //! `kael-host signal`, `resume` and `resolve`: what reaches a run of a server that waits or is parked.
 
+use kael_engine::text::percent_encoded;
 use kael_server::client::{Client, Resolve as Settled, Run, SendSignal, SentSignal};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::args::{Resolve, Resume, Signal};
-use super::ps::quoted;
 use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;
@@ -23,8 +23,8 @@ pub(crate) fn signal(shared: &Shared, arguments: &Signal, environment: &Environm
         };
         let path = format!(
             "/v1/runs/{}/signals/{}",
-            quoted(&arguments.run),
-            quoted(&arguments.name)
+            percent_encoded(&arguments.run),
+            percent_encoded(&arguments.name)
         );
         let sent: SentSignal = context.ask(client.send(hyper::Method::POST, &path, &body))?;
         if context.json {
@@ -44,7 +44,7 @@ pub(crate) fn resume(shared: &Shared, arguments: &Resume, environment: &Environm
     let context = Context::new(shared, environment, &arguments.target);
     let resumed = || {
         let client = context.client(&arguments.target)?;
-        let path = format!("/v1/runs/{}/resume", quoted(&arguments.run));
+        let path = format!("/v1/runs/{}/resume", percent_encoded(&arguments.run));
         goes_on(&context, &client, &path, &json!({}))
     };
     code(resumed())
@@ -62,7 +62,7 @@ pub(crate) fn resolve(shared: &Shared, arguments: &Resolve, environment: &Enviro
                 .transpose()?,
             message: arguments.message.clone(),
         };
-        let run = quoted(&arguments.run);
+        let run = percent_encoded(&arguments.run);
         let path = format!("/v1/runs/{run}/calls/{}/resolve", arguments.call);
         goes_on(&context, &client, &path, &body)
     };

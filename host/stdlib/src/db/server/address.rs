@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use kael_engine::catalog::Destination;
+use kael_engine::text::percent_decoded;
 use kael_net::Target;
 
 /// What speaks at the other end.
@@ -65,9 +66,11 @@ impl Address {
         for option in options.split('&').filter(|option| !option.is_empty()) {
             tls = encrypted(option)?;
         }
-        let (Some(user), Some(password), Some(database)) =
-            (decoded(user), decoded(password), decoded(database))
-        else {
+        let (Some(user), Some(password), Some(database)) = (
+            percent_decoded(user),
+            percent_decoded(password),
+            percent_decoded(database),
+        ) else {
             return wrong("a % in it stands for no character");
         };
         if user.is_empty() || database.is_empty() {
@@ -125,20 +128,6 @@ fn host_and_port(place: &str, default: u16) -> Option<(String, u16)> {
         _ => return None,
     };
     (!host.is_empty() && port > 0).then(|| (host.to_ascii_lowercase(), port))
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

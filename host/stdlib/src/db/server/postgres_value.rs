@@ -1,5 +1,6 @@
 //! Values of PostgreSQL, which cross as the texts that the server writes and reads.
 
+use kael_engine::text::hex;
 use serde_json::Value;
 
 use super::answer::{bytes, document, real, text, text_of};
@@ -168,8 +169,8 @@ fn quoted(rest: &mut &str) -> Option<String> {
 pub(super) fn parameter(oid: u32, value: &Value) -> Result<Option<Vec<u8>>, String> {
     let made = match (oid, value) {
         (_, Value::Null) => return Ok(None),
-        (BYTEA, Value::String(text)) => hex(text.as_bytes()),
-        (BYTEA, value) => hex(&raw(value).ok_or("a column of bytes takes a text")?),
+        (BYTEA, Value::String(text)) => shown_bytes(text.as_bytes()),
+        (BYTEA, value) => shown_bytes(&raw(value).ok_or("a column of bytes takes a text")?),
         (JSON | JSONB, Value::Object(_) | Value::Array(_)) => value.to_string(),
         (_, Value::String(text)) => text.clone(),
         (_, Value::Bool(is)) => is.to_string(),
@@ -232,15 +233,9 @@ pub(super) fn raw(value: &Value) -> Option<Vec<u8>> {
     wire::bytes(table.get("bytes")?.as_str()?)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let mut made = String::with_capacity(2 + 2 * bytes.len());
-    made.push_str("\\x");
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            made.extend(char::from_digit(digit.into(), 16));
-        }
-    }
-    made
+/// Bytes as PostgreSQL reads them.
+fn shown_bytes(bytes: &[u8]) -> String {
+    format!("\\x{}", hex(bytes))
 }
 
 #[cfg(test)]

@@ -1,0 +1,187 @@
+//! What scripts have opened and know by handles, such as streams and sockets. A handle is of one run. A run has few of
+//! them, and one that no call is about for a while is closed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kael_engine::failure::ActionError;
+
+/// Handles of one run, and of all.
+const MAX_OF_RUN: usize = 16;
+const MAX: usize = 256;
+
+/// Those of the scripts of one repo.
+pub(crate) struct Handles<T> {
+    held: Arc<Held<T>>,
+    /// What they are, in words: `streams`.
+    what: &'static str,
+    /// How long one is kept that no call is about.
+    idle: Duration,
+    count: AtomicU64,
+    is_watched: AtomicBool,
+}
+
+struct Held<T>(Mutex<HashMap<String, Slot<T>>>);
+
+/// What a handle stands for; nothing while a call opens it or has it.
+struct Slot<T> {
+    run: String,
+    since: Instant,
+    thing: Option<T>,
+}
+
+/// A handle whose thing a call opens or has. Dropping this gives the handle up.
+pub(crate) struct Place<T> {
+    held: Arc<Held<T>>,
+    handle: String,
+    is_kept: bool,
+}
+
+impl<T> Held<T> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Slot<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + 'static> Handles<T> {
+    pub(crate) fn new(what: &'static str, idle: Duration) -> Self {
+        Self {
+            held: Arc::new(Held(Mutex::default())),
+            what,
+            idle,
+            count: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
+        }
+    }
+
+    /// A handle for what a run is about to open, which counts from now on.
+    pub(crate) fn reserve(&self, run: &str) -> Result<Place<T>, ActionError> {
+        let mut held = self.held.locked();
+        let own = held.values().filter(|slot| slot.run == run).count();
+        if own >= MAX_OF_RUN || held.len() >= MAX {
+            let message = format!("a run has at most {MAX_OF_RUN} {} that are open", self.what);
+            let hint = "close one first".to_owned();
+            return Err(ActionError::unavailable(message, Some(hint)));
+        }
+        let handle = format!("{run}-{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let slot = Slot {
+            run: run.to_owned(),
+            since: Instant::now(),
+            thing: None,
+        };
+        held.insert(handle.clone(), slot);
+        drop(held);
+        self.watch();
+        Ok(Place {
+            held: self.held.clone(),
+            handle,
+            is_kept: false,
+        })
+    }
+
+    /// Takes what a handle of a run stands for, unless another call has it.
+    pub(crate) fn take(&self, handle: &str, run: &str) -> Option<(T, Place<T>)> {
+        let mut held = self.held.locked();
+        let slot = held.get_mut(handle).filter(|slot| slot.run == run)?;
+        let thing = slot.thing.take()?;
+        let place = Place {
+            held: self.held.clone(),
+            handle: handle.to_owned(),
+            is_kept: false,
+        };
+        Some((thing, place))
+    }
+
+    /// Closes what nobody uses, from now on.
+    fn watch(&self) {
+        if self.is_watched.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (held, idle) = (Arc::downgrade(&self.held), self.idle);
+        tokio::spawn(async move {
+            while let Some(all) = held.upgrade() {
+                let is_used = |slot: &Slot<T>| slot.thing.is_none() || slot.since.elapsed() < idle;
+                all.locked().retain(|_, slot| is_used(slot));
+                drop(all);
+                tokio::time::sleep(idle / 4).await;
+            }
+        });
+    }
+}
+
+impl<T: Clone> Handles<T> {
+    /// What a handle of a run stands for, for one of several calls at a time.
+    pub(crate) fn get(&self, handle: &str, run: &str) -> Option<T> {
+        let mut held = self.held.locked();
+        let slot = held.get_mut(handle).filter(|slot| slot.run == run)?;
+        slot.since = Instant::now();
+        slot.thing.clone()
+    }
+
+    /// Gives a handle up.
+    pub(crate) fn remove(&self, handle: &str) {
+        self.held.locked().remove(handle);
+    }
+}
+
+impl<T> Place<T> {
+    /// Keeps what the handle stands for from now on. Returns the handle.
+    pub(crate) fn keep(mut self, thing: T) -> String {
+        if let Some(slot) = self.held.locked().get_mut(&self.handle) {
+            slot.since = Instant::now();
+            slot.thing = Some(thing);
+        }
+        self.is_kept = true;
+        self.handle.clone()
+    }
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.held.locked().remove(&self.handle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handle_is_of_one_run_and_counts_while_it_is_opened() {
+        let handles = Handles::<u8>::new("things", Duration::from_secs(60));
+        let mut places: Vec<_> = (0..MAX_OF_RUN)
+            .map(|_| handles.reserve("a").expect("room"))
+            .collect();
+        let refused = handles.reserve("a").map(drop).expect_err("no room");
+        assert!(refused.message.contains("at most 16 things"), "{refused:?}");
+        let of_another = handles.reserve("b").expect("room").keep(7);
+        assert_eq!(handles.get(&of_another, "a"), None);
+        assert_eq!(handles.get(&of_another, "b"), Some(7));
+        // One that could not be opened leaves its place.
+        places.pop();
+        let handle = handles.reserve("a").expect("room").keep(1);
+        let (thing, place) = handles.take(&handle, "a").expect("it is there");
+        assert_eq!((thing, handles.take(&handle, "a").is_none()), (1, true));
+        assert!(handles.reserve("a").is_err(), "it still counts");
+        assert_eq!(place.keep(2), handle);
+        assert_eq!(handles.get(&handle, "a"), Some(2));
+        drop(handles.take(&handle, "a"));
+        assert_eq!(handles.get(&handle, "a"), None);
+    }
+
+    #[tokio::test]
+    async fn what_no_call_is_about_is_closed() {
+        let handles = Handles::<Arc<()>>::new("things", Duration::from_millis(20));
+        let thing = Arc::new(());
+        handles.reserve("a").expect("room").keep(thing.clone());
+        let until = Instant::now() + Duration::from_secs(60);
+        while Arc::strong_count(&thing) > 1 {
+            assert!(Instant::now() < until);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
