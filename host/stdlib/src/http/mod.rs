@@ -16,7 +16,6 @@ mod request;
 mod streams;
 mod target;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;

@@ -6,7 +6,7 @@ use kael_server::client::{Hooks, MadeHook, NewHook};
 use serde_json::json;
 
 use super::args::{Hook as Arguments, HookCommand, Target};
-use super::{Context, code, ps};
+use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;
 use crate::sanitize::escape_control;

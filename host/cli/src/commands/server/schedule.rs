@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::args::{Schedule as Arguments, ScheduleCommand, SetSchedule, Target};
-use super::{Context, code, ps};
+use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;
 use crate::labels;

@@ -7,7 +7,7 @@ use kael_server::client::{NewScript, ScriptVersion, StoredScript, StoredScripts}
 use serde_json::json;
 
 use super::args::{Script as Arguments, ScriptCommand, Target};
-use super::{Context, code, ps, submit};
+use super::{Context, code, submit};
 use crate::args::Shared;
 use crate::exit;
 use crate::report::Problem;

@@ -4,7 +4,7 @@ use kael_engine::text::percent_encoded;
 use serde_json::{Value, json};
 
 use super::args::{Target, Tenant as Arguments, TenantCommand};
-use super::{Context, code, ps};
+use super::{Context, code};
 use crate::args::Shared;
 use crate::exit;
 use crate::sanitize::escape_control;

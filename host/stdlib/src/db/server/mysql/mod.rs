@@ -2,33 +2,30 @@
 //! their parameters beside them. What a client can be asked for besides, such as a file of its
 //! machine, is refused.
 //!
+//! `login` begins a connection, `packet` is what goes over its `link`, and `value` how values cross.
+//!
 //! This is Kael's own code: the driver `mysql_async` connects by itself, so that nothing below it can
 //! bound what a server sends.
 
+mod link;
+mod login;
+mod packet;
+mod value;
+
 use bytes::{Bytes, BytesMut};
-use kael_net::{NetworkPolicy, Stream, Trust, encrypt, tcp};
-use ring::digest;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use kael_net::{NetworkPolicy, Trust};
 
 use super::address::Address;
 use super::answer::Rows;
-use super::failure::{Failure, shortened};
-use super::link::{Link, Reader};
-use super::mysql_value::{self as value, Column};
+use super::failure::Failure;
 use super::{Asked, Done, One};
 use crate::db::Statement;
+use link::{Link, Reader};
+use packet::{PACKET, command, refused};
+use value::Column;
 
-/// What this client can: no files (0x80), no several statements (0x10000), no compression (0x20).
-const CAN: u32 = 0x1 | 0x4 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x2_0000 | 0x4_0000 | 0x8_0000;
-const TLS: u32 = 0x800;
-/// utf8mb4_general_ci.
-const CHARACTERS: u8 = 45;
-/// The largest packet; a longer message is several.
-const PACKET: usize = 0xff_ffff;
 /// Columns of an answer.
 const MAX_COLUMNS: u64 = 2_000;
-/// Steps of a login.
-const MAX_STEPS: usize = 6;
 /// Results of one call of a procedure.
 const MAX_RESULTS: usize = 100;
 /// There is another result behind this one.
@@ -50,15 +47,6 @@ pub(super) struct Mysql {
     pub(super) has_begun: bool,
 }
 
-/// What a server says of itself.
-struct Greeting {
-    id: u32,
-    is_mariadb: bool,
-    can: u32,
-    nonce: Vec<u8>,
-    login: Vec<u8>,
-}
-
 /// How a statement has ended.
 struct Ending {
     changed: u64,
@@ -77,165 +65,7 @@ pub(super) async fn cancel(
     own.command(&format!("KILL QUERY {id}")).await
 }
 
-impl Greeting {
-    fn read(packet: &[u8]) -> Result<Self, Failure> {
-        let mut reader = Reader(packet);
-        match reader.byte()? {
-            10 => {}
-            0xff => return Err(unavailable(told(packet)?)),
-            _ => return Err(Failure::Nonsense("a greeting of another version")),
-        }
-        let version = String::from_utf8_lossy(reader.zero_ended()?).into_owned();
-        let id = reader.u32_le()?;
-        let mut nonce = reader.take(8)?.to_vec();
-        reader.byte()?;
-        let low = reader.u16_le()?;
-        reader.take(3)?;
-        let high = reader.u16_le()?;
-        let size = usize::from(reader.byte()?).saturating_sub(8).max(13);
-        reader.take(10)?;
-        nonce.extend_from_slice(reader.take(size)?);
-        let login = reader.zero_ended().unwrap_or(reader.0).to_vec();
-        nonce.truncate(20);
-        Ok(Self {
-            id,
-            is_mariadb: version.contains("MariaDB"),
-            can: u32::from(high) << 16 | u32::from(low),
-            nonce,
-            login,
-        })
-    }
-}
-
-/// A packet with its number.
-fn packet(number: u8, body: &[u8]) -> Vec<u8> {
-    let mut made = Vec::with_capacity(body.len() + 4);
-    let mut number = number;
-    let mut rest = body;
-    loop {
-        let (part, after) = rest.split_at(rest.len().min(PACKET));
-        made.extend_from_slice(&u32::try_from(part.len()).unwrap_or(0).to_le_bytes()[..3]);
-        made.push(number);
-        made.extend_from_slice(part);
-        number = number.wrapping_add(1);
-        rest = after;
-        // One that is full is followed by another, which may be empty.
-        if part.len() < PACKET {
-            return made;
-        }
-    }
-}
-
-fn command(word: u8, body: &[u8]) -> Vec<u8> {
-    packet(0, &[&[word][..], body].concat())
-}
-
 impl Mysql {
-    pub(super) async fn connect(
-        address: &Address,
-        network: &NetworkPolicy,
-        trust: &Trust,
-    ) -> Result<Self, Failure> {
-        let failed = |error| Failure::connect(error, network.advice());
-        let closed = |_| Failure::Closed;
-        let mut stream = tcp(&address.server, network).await.map_err(failed)?;
-        // Without a buffer: what follows may be TLS, and no byte before it counts as a part of that.
-        let mut head = [0; 4];
-        stream.read_exact(&mut head).await.map_err(closed)?;
-        let size = usize::from(head[0]) | usize::from(head[1]) << 8;
-        if head[2] > 0 {
-            return Err(Failure::Nonsense("a greeting of more than 64 KiB"));
-        }
-        let mut body = vec![0; size];
-        stream.read_exact(&mut body).await.map_err(closed)?;
-        let greeting = Greeting::read(&body)?;
-        let mut number = head[3].wrapping_add(1);
-        let mut can = CAN;
-        let stream: Box<dyn Stream> = if address.server.tls {
-            if greeting.can & TLS == 0 {
-                let why = "the server speaks no TLS".to_owned();
-                let hint = "`sslmode=disable` in the grant's `url` sends everything unencrypted"
-                    .to_owned();
-                return Err(Failure::Unavailable(why, Some(hint)));
-            }
-            can |= TLS;
-            stream
-                .write_all(&packet(number, &begin(can)))
-                .await
-                .map_err(closed)?;
-            number = number.wrapping_add(1);
-            Box::new(
-                encrypt(&address.server, stream, network, trust)
-                    .await
-                    .map_err(failed)?,
-            )
-        } else {
-            Box::new(stream)
-        };
-        let mut own = Self {
-            link: Link::new(stream),
-            id: greeting.id,
-            is_mariadb: greeting.is_mariadb,
-            has_begun: false,
-        };
-        own.log_in(address, &greeting, can, number).await?;
-        Ok(own)
-    }
-
-    async fn log_in(
-        &mut self,
-        address: &Address,
-        greeting: &Greeting,
-        can: u32,
-        number: u8,
-    ) -> Result<(), Failure> {
-        // Of another way to log in the server says so.
-        let (login, shown) = match proof(&greeting.login, &address.password, &greeting.nonce) {
-            Ok(shown) => (&greeting.login[..], shown),
-            Err(_) => (&b"mysql_native_password"[..], Vec::new()),
-        };
-        let mut body = begin(can);
-        body.extend_from_slice(address.user.as_bytes());
-        body.push(0);
-        body.push(u8::try_from(shown.len()).unwrap_or(0));
-        body.extend_from_slice(&shown);
-        for text in [address.database.as_bytes(), login] {
-            body.extend_from_slice(text);
-            body.push(0);
-        }
-        self.link.send(&packet(number, &body)).await?;
-        let mut login = login.to_vec();
-        for _ in 0..MAX_STEPS {
-            let (number, answer) = self.packet().await?;
-            let mut reader = Reader(&answer);
-            let sent = match (reader.byte()?, reader.0) {
-                (0, _) => return Ok(()),
-                (0xff, _) => return Err(unavailable(told(&answer)?)),
-                (0xfe, []) => return Err(unknown_login()),
-                (0xfe, _) => {
-                    login = reader.zero_ended()?.to_vec();
-                    let nonce = reader.0.strip_suffix(b"\0").unwrap_or(reader.0);
-                    proof(&login, &address.password, nonce)?
-                }
-                (1, [3]) if login == SHA2 => continue,
-                (1, [4]) if login == SHA2 && address.server.tls => {
-                    [address.password.as_bytes(), b"\0"].concat()
-                }
-                (1, [4]) if login == SHA2 => {
-                    let why = "the server wants the password itself, which goes over TLS alone"
-                        .to_owned();
-                    let hint = "leave `sslmode=disable` out of the grant's `url`, or log in once from elsewhere: the server remembers it".to_owned();
-                    return Err(Failure::Unavailable(why, Some(hint)));
-                }
-                _ => return Err(unknown_login()),
-            };
-            self.link
-                .send(&packet(number.wrapping_add(1), &sent))
-                .await?;
-        }
-        Err(unknown_login())
-    }
-
     /// What `cancel` takes.
     pub(super) fn id(&self) -> u32 {
         self.id
@@ -539,121 +369,4 @@ fn execution(id: u32, places: u16, params: &[serde_json::Value]) -> Result<Vec<u
         body.extend(values);
     }
     Ok(command(EXECUTE, &body))
-}
-
-/// How every login begins.
-fn begin(can: u32) -> Vec<u8> {
-    let mut body = can.to_le_bytes().to_vec();
-    body.extend(u32::try_from(PACKET).unwrap_or(0).to_le_bytes());
-    body.push(CHARACTERS);
-    body.extend([0; 23]);
-    body
-}
-
-const SHA2: &[u8] = b"caching_sha2_password";
-
-/// What shows that the password is known, without showing it.
-fn proof(login: &[u8], password: &str, nonce: &[u8]) -> Result<Vec<u8>, Failure> {
-    let hash = |algorithm, parts: &[&[u8]]| {
-        let mut context = digest::Context::new(algorithm);
-        parts.iter().for_each(|part| context.update(part));
-        context.finish()
-    };
-    let algorithm = match login {
-        b"mysql_native_password" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-        SHA2 => &digest::SHA256,
-        _ => return Err(unknown_login()),
-    };
-    if nonce.len() != 20 {
-        return Err(Failure::Nonsense("a login without its 20 bytes"));
-    }
-    if password.is_empty() {
-        return Ok(Vec::new());
-    }
-    let once = hash(algorithm, &[password.as_bytes()]);
-    let twice = hash(algorithm, &[once.as_ref()]);
-    let with_nonce = match login {
-        SHA2 => hash(algorithm, &[twice.as_ref(), nonce]),
-        _ => hash(algorithm, &[nonce, twice.as_ref()]),
-    };
-    let mixed = once.as_ref().iter().zip(with_nonce.as_ref());
-    Ok(mixed.map(|(a, b)| a ^ b).collect())
-}
-
-fn unknown_login() -> Failure {
-    let why = "the server wants a login that Kael does not know".to_owned();
-    let hint = "mysql_native_password and caching_sha2_password are known".to_owned();
-    Failure::Unavailable(why, Some(hint))
-}
-
-/// The number of an error, and its words.
-fn told(packet: &[u8]) -> Result<(u16, String), Failure> {
-    let mut reader = Reader(packet);
-    reader.byte()?;
-    let code = reader.u16_le()?;
-    let (state, words) = match reader
-        .0
-        .strip_prefix(b"#")
-        .and_then(|rest| rest.split_at_checked(5))
-    {
-        Some((state, words)) => (String::from_utf8_lossy(state).into_owned(), words),
-        None => ("HY000".to_owned(), reader.0),
-    };
-    let words = shortened(&String::from_utf8_lossy(words));
-    Ok((code, format!("{words} (SQLSTATE {state}, error {code})")))
-}
-
-fn unavailable((_, why): (u16, String)) -> Failure {
-    Failure::Unavailable(why, None)
-}
-
-fn refused(packet: &[u8]) -> Result<Failure, Failure> {
-    Ok(match told(packet)? {
-        // Ended by KILL QUERY, or by the limit on its time.
-        (1317 | 1969 | 3024, _) => Failure::Timeout,
-        (_, why) => Failure::Refused(why, None),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_proves_the_password() {
-        let nonce = [7; 20];
-        assert_eq!(proof(SHA2, "", &nonce), Ok(Vec::new()));
-        assert_eq!(proof(SHA2, "x", &nonce).expect("a proof").len(), 32);
-        assert_eq!(
-            proof(b"mysql_native_password", "x", &nonce)
-                .expect("a proof")
-                .len(),
-            20
-        );
-        assert!(proof(b"mysql_clear_password", "x", &nonce).is_err());
-        assert!(proof(SHA2, "x", b"short").is_err());
-    }
-
-    #[test]
-    fn a_greeting_that_is_cut_is_an_error_and_no_panic() {
-        let mut whole = b"\x0a10.11.19-MariaDB\0".to_vec();
-        whole.extend(7_u32.to_le_bytes());
-        whole.extend(b"12345678\0\xff\xff\x2d\x02\0\xff\xff\x15");
-        whole.extend([0; 10]);
-        whole.extend(b"123456789012\0mysql_native_password\0");
-        let greeting = Greeting::read(&whole).expect("a greeting");
-        assert_eq!((greeting.id, greeting.is_mariadb), (7, true));
-        assert_eq!(greeting.nonce, b"12345678123456789012");
-        assert_eq!(greeting.login, b"mysql_native_password");
-        for size in 0..whole.len() - 23 {
-            assert!(Greeting::read(&whole[..size]).is_err(), "{size}");
-        }
-    }
-
-    #[test]
-    fn a_long_message_is_several_packets() {
-        let sent = packet(0, &vec![0; PACKET]);
-        assert_eq!(sent.len(), PACKET + 8);
-        assert_eq!(&sent[PACKET + 4..], [0, 0, 0, 1]);
-    }
 }

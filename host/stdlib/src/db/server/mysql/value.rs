@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::answer::{bytes, document, real, text, text_of};
-use super::failure::Failure;
 use super::link::Reader;
-use super::postgres_value::raw;
+use crate::db::server::answer::{bytes, document, real, text, text_of};
+use crate::db::server::failure::Failure;
+use crate::db::server::postgres_value::raw;
 
 /// A column of an answer.
 pub(super) struct Column {

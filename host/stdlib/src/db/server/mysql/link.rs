@@ -4,7 +4,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use kael_net::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::failure::Failure;
+use crate::db::server::failure::Failure;
 
 /// Bytes of one call that are read: an answer with what the protocol adds.
 const MAX_READ: usize = 32 << 20;
