@@ -4,7 +4,7 @@ use kael_server::client::{ClientError, Run};
 use serde_json::{Value, json};
 
 use super::args::Show as Arguments;
-use super::{Context, code};
+use super::{Context, code, ps};
 use crate::args::Shared;
 use crate::exit;
 use crate::sanitize::escape_control;
