@@ -125,8 +125,9 @@ impl Mysql {
         self.link.send(&sent.concat()).await?;
         let set = self.ok().await;
         self.has_begun = set.is_ok();
-        set?;
-        self.ok().await?;
+        // The answers of both are read: else the next call would take the second for its own.
+        let begun = self.ok().await;
+        set.and(begun)?;
         let mut done = Done::default();
         let mut failure = None;
         for statement in asked.statements {
@@ -213,17 +214,13 @@ impl Mysql {
     /// Everything that a statement gives: of a procedure the first rows count.
     async fn results(&mut self, max_rows: usize) -> Result<One, Failure> {
         let mut one: Option<One> = None;
-        let mut failure = None;
         for _ in 0..MAX_RESULTS {
             let mut rows = Rows::new(Vec::new(), max_rows);
-            let ending = match self.result(&mut rows, &mut failure).await? {
-                Some(ending) => ending,
-                // The server has refused it, and there is nothing behind that.
-                None => return Err(failure.unwrap_or(Failure::Nonsense("no answer"))),
-            };
+            let ending = self.result(&mut rows).await?;
             let more = ending.status & MORE != 0;
             let is_first = one.as_ref().is_none_or(|one| !one.rows.has_columns());
-            let changed = ending.changed + one.as_ref().map_or(0, |one| one.changed);
+            let before = one.as_ref().map_or(0, |one| one.changed);
+            let changed = ending.changed.saturating_add(before);
             let last_id = Some(ending.last_id).filter(|id| *id > 0);
             let last_id = last_id.or(one.as_ref().and_then(|one| one.last_id));
             let kept = match one.take() {
@@ -236,19 +233,15 @@ impl Mysql {
                 last_id,
             };
             if !more {
-                return failure.map_or(Ok(made), Err);
+                return Ok(made);
             }
             one = Some(made);
         }
         Err(Failure::Nonsense("too many results"))
     }
 
-    /// One result; none where the server has refused.
-    async fn result(
-        &mut self,
-        rows: &mut Rows,
-        failure: &mut Option<Failure>,
-    ) -> Result<Option<Ending>, Failure> {
+    /// One result.
+    async fn result(&mut self, rows: &mut Rows) -> Result<Ending, Failure> {
         let (_, answer) = self.packet().await?;
         let mut reader = Reader(&answer);
         match answer.first() {
@@ -256,16 +249,13 @@ impl Mysql {
                 reader.byte()?;
                 let (changed, last_id) = (reader.counted_number()?, reader.counted_number()?);
                 let status = reader.u16_le()?;
-                return Ok(Some(Ending {
+                return Ok(Ending {
                     changed,
                     last_id,
                     status,
-                }));
+                });
             }
-            Some(0xff) => {
-                *failure = Some(refused(&answer)?);
-                return Ok(None);
-            }
+            Some(0xff) => return Err(refused(&answer)?),
             Some(0xfb) => return Err(Failure::Nonsense("it asks for a file of this machine")),
             _ => {}
         }
@@ -285,23 +275,18 @@ impl Mysql {
             if is_end(&row) {
                 let mut reader = Reader(&row);
                 reader.take(3)?;
-                return Ok(Some(Ending {
+                return Ok(Ending {
                     changed: 0,
                     last_id: 0,
                     status: reader.u16_le()?,
-                }));
+                });
             }
             if row.first() == Some(&0xff) {
-                *failure = Some(refused(&row)?);
-                return Ok(None);
+                return Err(refused(&row)?);
             }
-            if failure.is_none() {
-                match rows.row() {
-                    Ok(()) => values(&row, &columns, rows)?,
-                    // The rest can be long: the connection is given up.
-                    Err(many) => return Err(many_rows(many)),
-                }
-            }
+            // The rest can be long: the connection is given up.
+            rows.row().map_err(many_rows)?;
+            values(&row, &columns, rows)?;
         }
     }
 }
