@@ -218,9 +218,8 @@ impl Servers {
         };
         let _permit = self.calls.acquire().await.map_err(|_| Failure::Closed)?;
         // A connection that was used to write is never used to read.
-        let places = call.grants.iter().flat_map(|grant| &grant.to);
-        let places: Vec<_> = places.map(|to| format!("{to:?}")).collect();
-        let key = format!("{reads} {} {url}", places.join(" "));
+        let layers = call.grants.iter().map(|grant| format!("{:?}", grant.to));
+        let key = format!("{reads} {} {url}", layers.collect::<Vec<_>>().join(" & "));
         let mut kept = self.pool.take(&key);
         loop {
             let is_kept = kept.is_some();
