@@ -9,6 +9,8 @@ use kael_engine::units::ByteSize;
 /// Bytes of a line, and of the data of one event.
 const MAX_LINE: usize = 1 << 20;
 const MAX_DATA: usize = 4 << 20;
+/// Bytes of an id: each event behind it has it, too.
+const MAX_ID: usize = 1 << 10;
 
 /// The events of one answer.
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl Events {
                 self.has_data = true;
                 self.data.push_str(value);
             }
+            "id" if value.len() > MAX_ID => return Err(too_large("an event's id", MAX_ID)),
             "id" if !value.contains('\0') => self.last_id = Some(value.to_owned()),
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = value.parse().ok();
@@ -160,5 +163,8 @@ mod tests {
             .map(|_| parser.push(&data, &mut events))
             .find(Result::is_err);
         assert!(pushed.is_some() && events.is_empty());
+        let id = [b"id:".to_vec(), vec![b'x'; MAX_ID + 1], b"\n".to_vec()].concat();
+        let (mut parser, mut events) = (Events::default(), Vec::new());
+        assert!(parser.push(&id, &mut events).is_err());
     }
 }
