@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use kael_engine::environment::Environment;
@@ -36,7 +38,8 @@ pub(crate) fn inputs(environment: &Environment) -> Result<Vec<(String, Vec<u8>)>
     let mut bytes = 0;
     let mut inputs = Vec::new();
     for (name, path) in found {
-        let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = text(&path, MAX_BYTES - bytes + 1)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         bytes += text.len() as u64;
         if bytes > MAX_BYTES {
             return Err(format!(
@@ -47,6 +50,19 @@ pub(crate) fn inputs(environment: &Environment) -> Result<Vec<(String, Vec<u8>)>
         inputs.push((format!("module:{name}:{}", path.display()), text));
     }
     Ok(inputs)
+}
+
+/// The text of a file, no further than so many bytes. What has become a link or a FIFO meanwhile is neither followed nor
+/// waited for.
+fn text(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = fs::File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    let mut text = Vec::new();
+    file.take(most).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Adds the Lua files of a folder whose names are still free. Links are passed over: they could
