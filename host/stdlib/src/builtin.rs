@@ -64,12 +64,12 @@ impl Builtin {
             call,
             ..
         } = invocation;
-        let run = call.run.id.to_string();
+        let run = call.run;
         let within = definition.timeout.duration();
         let running = async {
             match family(definition) {
                 ("http", action) if http::is_of_stream(action) => {
-                    self.http.stream(action, &params, &run).await
+                    self.http.stream(action, &params, run).await
                 }
                 ("http", method) => {
                     let method = method.to_owned();
@@ -81,7 +81,7 @@ impl Builtin {
                     let begin = |path: &str| fs::Incoming::begin(path, grants, self.places());
                     let aim = match request.path.is_some() {
                         true => http::Aim::File(&begin),
-                        false => http::Aim::Script(&run),
+                        false => http::Aim::Script(run),
                     };
                     self.http.send(request, grants, values, aim).await
                 }
@@ -91,9 +91,9 @@ impl Builtin {
                     let access = http::granted(&request.method, &request.target, grants)?;
                     let allowed = access.secrets(&request, grants)?;
                     let values = Values::new(&self.environment, secrets, allowed);
-                    self.sockets.open(request, grants, values, &run).await
+                    self.sockets.open(request, grants, values, run).await
                 }
-                ("ws", action) => self.sockets.run(action, &params, &run).await,
+                ("ws", action) => self.sockets.run(action, &params, run).await,
                 ("fs", action) => fs::run(action, params, grants, self.places()).await,
                 ("crypto", action) => {
                     let action = action.to_owned();
@@ -133,7 +133,7 @@ impl Builtin {
         grants: &Grants,
     ) -> Result<Vec<String>, ActionError> {
         match family(definition) {
-            // What it names was opened under the same grants.
+            // A stream was checked when it was opened.
             ("http", action) if http::is_of_stream(action) => {}
             ("http", method) => {
                 let request = http::Request::parse(method, params)?;

@@ -1,5 +1,7 @@
 //! Which call of which run something is done for, and the key under which its effect happens once.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::run_info::RunInfo;
@@ -19,8 +21,8 @@ const TRACE_VARIABLE: &str = "TRACEPARENT";
 /// One attempt of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallIdentity<'a> {
-    /// The run.
-    pub run: &'a RunInfo,
+    /// The run, which is over when nobody has it any more.
+    pub run: &'a Arc<RunInfo>,
     /// The number of the call in its run, from 1.
     pub call: u64,
     /// The number of the attempt, from 1.
@@ -69,8 +71,8 @@ mod tests {
     #[test]
     fn a_key_is_of_a_call_and_not_of_an_attempt() {
         let (a, b) = (
-            RunInfo::new(Tenant::default()),
-            RunInfo::new(Tenant::default()),
+            Arc::new(RunInfo::new(Tenant::default())),
+            Arc::new(RunInfo::new(Tenant::default())),
         );
         let key = |run, call, attempt| CallIdentity { run, call, attempt }.key();
         assert_eq!(key(&a, 1, 1), key(&a, 1, 2));

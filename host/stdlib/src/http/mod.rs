@@ -16,12 +16,14 @@ mod request;
 mod streams;
 mod target;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kael_engine::environment::Environment;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::json;
 use kael_engine::policy::Grants;
+use kael_engine::run_info::RunInfo;
 use kael_net::Trust;
 
 use crate::fs::Incoming;
@@ -46,7 +48,7 @@ type Begin<'a> = dyn Fn(&str) -> Result<Incoming, ActionError> + Send + Sync + '
 /// Whom an answer is for.
 pub(crate) enum Aim<'a> {
     /// The script of a run.
-    Script(&'a str),
+    Script(&'a Arc<RunInfo>),
     /// A file.
     File(&'a Begin<'a>),
 }
@@ -82,7 +84,7 @@ impl Http {
         &self,
         action: &str,
         text: &str,
-        run: &str,
+        run: &Arc<RunInfo>,
     ) -> Result<Vec<u8>, ActionError> {
         self.streams.run(action, text, run).await
     }
@@ -177,7 +179,7 @@ impl Http {
         &self,
         (request, opened): (Request, client::Opened),
         values: &Values<'_>,
-        run: &str,
+        run: &Arc<RunInfo>,
     ) -> Result<answer::Answer, ActionError> {
         let (mut answer, body, connection) = opened.apart(&request);
         answer.mask(values.taken());

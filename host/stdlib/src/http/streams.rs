@@ -1,6 +1,7 @@
 //! Answers that go on: a script reads the events of one by its handle, call after call, and each
 //! call is recorded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::run_info::RunInfo;
 
 use super::client::{Failure, next};
 use super::events::Events;
@@ -52,7 +54,7 @@ impl Streams {
     /// Keeps an answer for a run. Returns its handle.
     pub(super) fn keep(
         &self,
-        run: &str,
+        run: &Arc<RunInfo>,
         body: Incoming,
         connection: Connection,
     ) -> Result<String, ActionError> {
@@ -69,9 +71,14 @@ impl Streams {
         &self,
         action: &str,
         text: &str,
-        run: &str,
+        run: &Arc<RunInfo>,
     ) -> Result<Vec<u8>, ActionError> {
         let asked: Params = params(text)?;
+        let wait = asked.wait.unwrap_or(WAIT);
+        if !(wait > 0.0 && wait <= MAX_WAIT) {
+            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
+            return Err(ActionError::new(ErrorKind::InvalidParams, message));
+        }
         let taken = self.0.take(&asked.stream, run);
         if action == "close" {
             return Ok(b"null".to_vec());
@@ -82,11 +89,6 @@ impl Streams {
             let hint = "send the request again, with the header `Last-Event-ID`".to_owned();
             return Err(ActionError::unavailable(message, Some(hint)));
         };
-        let wait = asked.wait.unwrap_or(WAIT);
-        if !(wait > 0.0 && wait <= MAX_WAIT) {
-            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
-            return Err(ActionError::new(ErrorKind::InvalidParams, message));
-        }
         let mut got = Got::default();
         // A stream that this does not put back is closed.
         let read = tokio::time::timeout(Duration::from_secs_f64(wait), got.read(&mut stream));

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use kael_engine::environment::Environment;
 use kael_engine::failure::{ActionError, ErrorKind};
 use kael_engine::policy::Grants;
+use kael_engine::run_info::RunInfo;
 use kael_net::Trust;
 
 use crate::handles::Handles;
@@ -68,7 +69,7 @@ impl Sockets {
         request: Request,
         grants: &Grants,
         mut values: Values<'_>,
-        run: &str,
+        run: &Arc<RunInfo>,
     ) -> Result<Vec<u8>, ActionError> {
         let place = self.open.reserve(run)?;
         let access = http::granted(&request.method, &request.target, grants)?;
@@ -92,7 +93,7 @@ impl Sockets {
         &self,
         action: &str,
         text: &str,
-        run: &str,
+        run: &Arc<RunInfo>,
     ) -> Result<Vec<u8>, ActionError> {
         let asked: Params = params(text)?;
         let Some(socket) = self.open.get(&asked.socket, run) else {
@@ -118,10 +119,10 @@ impl Sockets {
             }
             "receive" => socket.receive(wait).await,
             _ => {
+                let frame = socket::farewell(asked.code, asked.reason.unwrap_or_default())?;
                 self.open.remove(&asked.socket);
-                socket
-                    .close(asked.code, asked.reason.unwrap_or_default())
-                    .await
+                socket.close(frame).await;
+                Ok(serde_json::Value::Null)
             }
         };
         let is_over = done.as_ref().map_or_else(

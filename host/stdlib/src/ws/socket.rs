@@ -51,6 +51,20 @@ pub(super) fn message(text: Option<String>, bytes: Option<String>) -> Result<Mes
     }
 }
 
+/// How a script closes a socket.
+pub(super) fn farewell(code: Option<u16>, reason: String) -> Result<CloseFrame, ActionError> {
+    let code = code.unwrap_or(1000);
+    if !(code == 1000 || (3000..5000).contains(&code)) || reason.len() > 123 {
+        return Err(invalid(
+            "a script closes with 1000 or a code from 3000 to 4999, and at most 123 bytes of a reason",
+        ));
+    }
+    Ok(CloseFrame {
+        code: CloseCode::from(code),
+        reason: reason.into(),
+    })
+}
+
 fn too_large() -> ActionError {
     let most = ByteSize::new(MAX_MESSAGE as u64);
     invalid(format!("a message has at most {most}"))
@@ -144,21 +158,7 @@ impl Socket {
     }
 
     /// Says that it is over, and waits a little for the server to agree.
-    pub(super) async fn close(
-        &self,
-        code: Option<u16>,
-        reason: String,
-    ) -> Result<Value, ActionError> {
-        let code = code.unwrap_or(1000);
-        if !(code == 1000 || (3000..5000).contains(&code)) || reason.len() > 123 {
-            return Err(invalid(
-                "a script closes with 1000 or a code from 3000 to 4999, and at most 123 bytes of a reason",
-            ));
-        }
-        let frame = CloseFrame {
-            code: CloseCode::from(code),
-            reason: reason.into(),
-        };
+    pub(super) async fn close(&self, frame: CloseFrame) {
         let closing = async {
             let said = self
                 .sending
@@ -170,7 +170,6 @@ impl Socket {
             while said.is_ok() && matches!(receiving.next().await, Some(Ok(_))) {}
         };
         tokio::time::timeout(CLOSING, closing).await.ok();
-        Ok(Value::Null)
     }
 }
 
