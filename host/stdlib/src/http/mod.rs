@@ -3,13 +3,15 @@
 //! `request` reads what a script asks for, and `target` where that goes. `access` finds the grants
 //! and makes the headers that go there. `client` sends a request over a connection of `pool`, made
 //! by `kael-net`, which looks the name up once and connects to an address that passed. `redirect`
-//! makes the next request, which passes all of this again. `answer` is what the script gets. An
-//! answer with events stays open in `streams`, and `events` reads them.
+//! makes the next request, which passes all of this again. `answer` is what the script gets, and a
+//! download is `masked` piece by piece. An answer with events stays open in `streams`, and `events`
+//! reads them.
 
 mod access;
 mod answer;
 mod client;
 mod events;
+mod masked;
 mod pool;
 mod redirect;
 mod request;
@@ -34,6 +36,7 @@ pub(crate) use access::granted;
 pub(crate) use request::{Request, SOCKET};
 
 use client::Failure;
+use masked::Masked;
 use pool::Pool;
 use streams::Streams;
 
@@ -127,7 +130,7 @@ impl Http {
                         Got::Answer(answer) => answer,
                         Got::Open(open) => match &aim {
                             Aim::Script(run) => self.opened(*open, &values, run)?,
-                            Aim::File(file) => return saved(*open, file).await,
+                            Aim::File(file) => return saved(*open, &values, file).await,
                         },
                     };
                     return written(answer).await;
@@ -191,20 +194,27 @@ impl Http {
 /// Writes the body of an answer to its file. Nothing is left of one that breaks off.
 async fn saved(
     (request, opened): (Request, client::Opened),
+    values: &Values<'_>,
     begin: &Begin<'_>,
 ) -> Result<Vec<u8>, ActionError> {
     let (answer, mut body, _connection) = opened.apart(&request);
     let file = begin(request.path.as_deref().unwrap_or_default())?;
+    let mut masked = Masked::new(values.taken());
     let mut size = 0;
     while let Some(data) = client::next(&mut body).await.map_err(Failure::error)? {
         size += data.len() as u64;
         if size > request.max_bytes {
             return Err(client::too_large(&request).error());
         }
+        let data = match masked.is_empty() {
+            true => data,
+            false => masked.push(&data).into(),
+        };
         if !file.push(data).await {
             break;
         }
     }
+    file.push(masked.end().into()).await;
     let size = file.end().await?;
     let status = answer.status;
     Ok(serde_json::json!({ "status": status, "bytes": size })
