@@ -8,6 +8,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-guest/kael-guest.wasm}
+# Profiles in a configuration of Cargo would change the guest, which must have the same bytes everywhere.
+for config in .cargo/config .cargo/config.toml; do
+  if [ -e "$config" ]; then
+    echo "guest: $config may change what is built" >&2
+    echo "hint: move it away while the guest is built" >&2
+    exit 1
+  fi
+done
 toolchain=${KAEL_GUEST_TOOLCHAIN:-target/guest-toolchain}
 mkdir -p "$toolchain"
 toolchain=$(cd "$toolchain" && pwd)
