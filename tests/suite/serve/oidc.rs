@@ -232,6 +232,8 @@ fn people_have_the_role_and_the_tenant_that_the_provider_says() {
         "approver"
     );
     ask(&server, &first, "/v1/me").is(401);
+    let now = ask(&server, &third, "/v1/me").is(200).json();
+    assert_eq!(now["token"], me["token"], "it is the same person");
     // Groups that are gone take everything along.
     ann(&["others"], "web");
     let refused = sign_in(&server, &provider, "ann").is(403);
@@ -244,6 +246,11 @@ fn people_have_the_role_and_the_tenant_that_the_provider_says() {
     );
     assert_eq!(cookie(&refused, "kael_session"), None);
     ask(&server, &third, "/v1/me").is(401);
+    ann(&["devs"], "web");
+    let fourth = sign_in(&server, &provider, "ann").is(200);
+    let fourth = cookie(&fourth, "kael_session").expect("a session");
+    let now = ask(&server, &fourth, "/v1/me").is(200).json();
+    assert_eq!(now["token"], me["token"], "it is the same person");
     // A tenant that is not there, and an operator, who has none.
     ann(&["devs"], "nowhere");
     let refused = sign_in(&server, &provider, "ann").is(403);

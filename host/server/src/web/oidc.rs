@@ -93,11 +93,18 @@ async fn enter(app: &Arc<App>, oidc: &Oidc, known: Known) -> Page {
             last_used: None,
             parent: None,
         };
-        let (token, went) = people::sign_in(tx, &person.subject, &wanted, &own)?;
-        tokens::add_session(tx, &hash, &token, &csrf, expires)?;
         let detail = json!({ "role": wanted.role.name(), "by": "oidc" });
-        let (who, object) = (wanted.name.as_str(), token.to_string());
-        audit::add(tx, tenant, who, "session.begin", &object, &detail)?;
+        let who = wanted.name.clone();
+        let (token, went) = people::sign_in(tx, &person.subject, wanted, &own)?;
+        tokens::add_session(tx, &hash, &token, &csrf, expires)?;
+        audit::add(
+            tx,
+            tenant,
+            &who,
+            "session.begin",
+            &token.to_string(),
+            &detail,
+        )?;
         Ok(went)
     });
     if entered.await? {
