@@ -25,6 +25,13 @@ impl Environment {
         }
     }
 
+    /// The same with one more variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: OsString) -> Self {
+        self.variables.insert(OsString::from(name), value);
+        self
+    }
+
     /// The same with variables that no grant of a policy gives to scripts or puts into requests.
     #[must_use]
     pub fn keeping(self, names: impl IntoIterator<Item = OsString>) -> Self {

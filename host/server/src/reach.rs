@@ -1,5 +1,5 @@
-//! What no grant of a tenant may reach: folders and databases that grants name are held against what is the server's and the
-//! other tenants' when settings are taken.
+//! What no grant of a tenant may reach. When a server takes settings, it refuses grants of folders and databases that are
+//! its own or another tenant's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +16,16 @@ struct Named {
     grant: String,
     path: PathBuf,
     writable: bool,
+    /// It lies in the tenant's own repo, where it is judged when it is used: actions and scripts write in `state/` alone.
+    in_own_repo: bool,
 }
 
 /// What no grant may reach.
 struct Closed {
     path: PathBuf,
     what: String,
-    /// The tenant that may read it.
-    readable_for: Option<String>,
+    /// The tenant whose it is; none where it is the server's.
+    of: Option<String>,
 }
 
 /// Refuses grants that reach what is the server's or another tenant's.
@@ -37,8 +39,9 @@ pub(crate) fn refuse(app: &App, tenants: &[Arc<Tenant>]) -> Result<(), (String, 
         for named in named {
             let closed = closed.get_or_insert_with(|| all_closed(app, tenants));
             let reached = closed.iter().find(|closed| {
-                let may_read = closed.readable_for.as_deref() == Some(&tenant.name);
-                (named.writable || !may_read)
+                let is_own = closed.of.as_deref() == Some(&tenant.name);
+                let may_be = is_own && (named.in_own_repo || !named.writable);
+                !may_be
                     && (named.path.starts_with(&closed.path)
                         || closed.path.starts_with(&named.path))
             });
@@ -62,18 +65,18 @@ fn all_closed(app: &App, tenants: &[Arc<Tenant>]) -> Vec<Closed> {
         environment.data_folder(),
         environment.config_folder(),
     ];
-    let keys = app.config.tls.iter().map(|tls| tls.key.clone());
+    let files = app.config.private_files().map(Path::to_owned);
     let lists = tenants
         .iter()
         .filter_map(|tenant| tenant.settings.secrets.clone());
     let mut closed: Vec<Closed> = own
         .into_iter()
-        .chain(keys)
+        .chain(files)
         .chain(lists)
         .map(|path| Closed {
             path: real(&path),
             what: servers.to_owned(),
-            readable_for: None,
+            of: None,
         })
         .collect();
     for tenant in tenants {
@@ -85,28 +88,35 @@ fn all_closed(app: &App, tenants: &[Arc<Tenant>]) -> Vec<Closed> {
         closed.extend(repo.chain(policies).map(|(path, what)| Closed {
             path: real(path),
             what,
-            readable_for: Some(name.clone()),
+            of: Some(name.clone()),
         }));
     }
     closed
 }
 
-/// All folders and databases that are opened to a tenant. Folders of its own repo are judged when they are used.
+/// All folders and databases that are opened to a tenant.
 fn named(tenant: &Tenant) -> Result<Vec<Named>, String> {
     let repo = tenant.settings.actions.as_deref().map(real);
     let at = |path: &str| match (path.strip_prefix("~/"), &repo) {
         (Some(_), _) => Err("is below a home folder, and a tenant has none".to_owned()),
         (None, _) if path.starts_with('/') => Ok(real(Path::new(path))),
         (None, Some(repo)) => Ok(real(&repo.join(path))),
+        (None, None) if tenant.settings.git.is_some() => Err(
+            "is relative to an actions repo, and that of the tenant is in git: name it from `/` on"
+                .to_owned(),
+        ),
         (None, None) => Err("is relative to an actions repo, and the tenant has none".to_owned()),
     };
+    let in_own_repo = |path: &Path| repo.as_ref().is_some_and(|repo| path.starts_with(repo));
     let mut all = Vec::new();
     for grants in tenant.granted() {
         let place = |line: u32| format!("{}:{line}:", grants.file);
         for grant in &grants.fs {
             let start = format!("{} the folder `{}`", place(grant.line), grant.path);
+            let path = at(&grant.path).map_err(|why| format!("{start} {why}"))?;
             all.push(Named {
-                path: at(&grant.path).map_err(|why| format!("{start} {why}"))?,
+                in_own_repo: in_own_repo(&path),
+                path,
                 grant: start,
                 writable: grant.writable,
             });
@@ -118,19 +128,16 @@ fn named(tenant: &Tenant) -> Result<Vec<Named>, String> {
                 continue;
             };
             let path = at(&file).map_err(|why| format!("{start} {why}"))?;
+            // SQLite writes beside its file, too.
+            let path = path.parent().map_or(path.clone(), Path::to_owned);
             all.push(Named {
-                // SQLite writes beside its file, too.
-                path: path.parent().map_or(path.clone(), Path::to_owned),
+                in_own_repo: in_own_repo(&path),
+                path,
                 grant: start,
                 writable: true,
             });
         }
     }
-    // What lies in the own repo is judged where it is used: actions and scripts write in `state/` alone.
-    all.retain(|named| {
-        repo.as_ref()
-            .is_none_or(|repo| !named.path.starts_with(repo))
-    });
     Ok(all)
 }
 

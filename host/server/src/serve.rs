@@ -38,7 +38,7 @@ use crate::roles::Roles;
 use crate::router;
 use crate::runner::{Runner, claim, family, recover};
 use crate::tables::{tenants, tokens};
-use crate::tenant::{TENANTS, TenantSettings};
+use crate::tenant::{self, TENANTS, TenantSettings};
 use crate::triggers::scheduler;
 use crate::walls::Walls;
 
@@ -298,7 +298,7 @@ async fn open(
         compiled: Compiled::default(),
         mcp: Arc::default(),
         roles: Roles::of_document(&api::openapi()),
-        environment: options.environment.clone(),
+        environment: tenant::with_private_files(&options.environment, &config),
         walls: Arc::new(Walls::of_machine(options.programs.confinement).await),
         ending,
         traces,
@@ -364,8 +364,8 @@ async fn add_tenants(app: &Arc<App>, options: &ServeOptions) -> Result<(), Serve
 }
 
 /// What no process of an action sees of a server whose tenant has this environment: the store, the
-/// folders of the other tenants that are there, and where the server is in Kael's data folder, what is
-/// private there.
+/// files that are the server's alone, the folders of the other tenants that are there, and where the
+/// server is in Kael's data folder, what is private there.
 #[must_use]
 pub fn hidden(environment: &Environment) -> Vec<PathBuf> {
     let own = environment.data_folder();
@@ -376,6 +376,7 @@ pub fn hidden(environment: &Environment) -> Vec<PathBuf> {
     let others = others.flatten().map(|entry| entry.path());
     let mut hidden: Vec<PathBuf> = others.filter(|path| *path != own).collect();
     hidden.push(data.join(STORE));
+    hidden.extend(tenant::private_files(environment));
     if let Some(kael) = data.parent().filter(|_| data.ends_with("server")) {
         hidden.extend(["cache", "secrets", STORE].map(|name| kael.join(name)));
     }

@@ -1,7 +1,8 @@
 //! A tenant: its settings, its actions repo and its policy.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -22,6 +23,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::checkout::{self, Brought, GitSettings, Status};
+use crate::config::ServeConfig;
 use crate::keep::Keep;
 use crate::opened;
 use crate::tables::tenants::TenantRow;
@@ -524,6 +526,30 @@ fn pick<T>(given: bool, wide: T, own: T) -> T {
     if given { wide } else { own }
 }
 
+/// The variable of tenants' environments with the files that are the server's alone, a line for each.
+const PRIVATE_FILES: &str = "KAEL_SERVER_FILES";
+
+/// An environment that tells the tenants' which files are the server's alone.
+pub(crate) fn with_private_files(environment: &Environment, config: &ServeConfig) -> Environment {
+    let mut files = OsString::new();
+    for file in config.private_files() {
+        files.push(file);
+        files.push("\n");
+    }
+    environment.clone().with(PRIVATE_FILES, files)
+}
+
+/// The files that are the server's alone.
+pub(crate) fn private_files(environment: &Environment) -> impl Iterator<Item = PathBuf> {
+    let files = environment
+        .get(PRIVATE_FILES)
+        .unwrap_or_default()
+        .as_bytes();
+    let files = files.split(|byte| *byte == b'\n');
+    let files = files.filter(|file| !file.is_empty());
+    files.map(|file| PathBuf::from(OsStr::from_bytes(file)))
+}
+
 /// What the tenant's actions may be given: its own variables and data folder, and the few that every
 /// program needs.
 fn environment(
@@ -551,17 +577,28 @@ fn environment(
     // Where they are, the list of the tenant's secrets is hidden.
     let list = settings.secrets.as_ref();
     let list = list.map(|path| (OsString::from(kael_secrets::LIST), path.clone().into()));
+    let files = server.get(PRIVATE_FILES);
+    let files = files.map(|files| (OsString::from(PRIVATE_FILES), files.to_owned()));
     // What is the server's, and not the tenant's, no grant gives to a script.
     let is_own = |name: &OsString| {
-        let mut own = settings.env.keys();
-        own.any(|own| OsString::from(own) == *name)
+        let own = name.to_str().and_then(|name| settings.env.get(name));
+        own.is_some_and(|value| !value.is_empty())
     };
     let servers = ["PATH", "LANG", "TZ"].map(OsString::from);
     let servers = servers.into_iter().filter(|name| !is_own(name));
-    let servers = servers
-        .chain(["KAEL_DATA", "HOME", "XDG_CONFIG_HOME", kael_secrets::LIST].map(OsString::from));
+    let servers = servers.chain(
+        [
+            "KAEL_DATA",
+            "HOME",
+            "XDG_CONFIG_HOME",
+            kael_secrets::LIST,
+            PRIVATE_FILES,
+        ]
+        .map(OsString::from),
+    );
     // Later ones win: a tenant may set its own PATH, but not where its data is.
-    Environment::new(usual.chain(own).chain(places).chain(list)).keeping(servers)
+    let all = usual.chain(own).chain(places).chain(list).chain(files);
+    Environment::new(all).keeping(servers)
 }
 
 #[cfg(test)]

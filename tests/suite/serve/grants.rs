@@ -271,8 +271,9 @@ fn no_grant_reaches_the_server_or_another_tenant() {
     let session = Kael::new()
         .file("repos/acme/init.lua", "return {}")
         .file("repos/other/init.lua", "return {}")
-        .file("repos/policy.yaml", "version: 1\ndefault: allow\n")
-        .file("shared/x", "");
+        .file("repos/acme/inner/init.lua", "return {}")
+        .file("policies/policy.yaml", "version: 1\ndefault: allow\n")
+        .file("shared/x", "of-the-client");
     session.write_repo();
     let server = Server::start(&session);
     let at = session.path().canonicalize().expect("a path");
@@ -280,7 +281,12 @@ fn no_grant_reaches_the_server_or_another_tenant() {
     let at = at.display().to_string();
     server.make_tenant(
         "other",
-        &json!({ "actions": format!("{at}/repos/other"), "policy": [format!("{at}/repos/policy.yaml")] }),
+        &json!({ "actions": format!("{at}/repos/other"), "policy": [format!("{at}/policies/policy.yaml")] }),
+    );
+    // A repo in another one.
+    server.make_tenant(
+        "inner",
+        &json!({ "actions": format!("{at}/repos/acme/inner") }),
     );
     let put = |grants: Value| {
         let settings = json!({ "actions": format!("{at}/repos/acme"), "grants": grants });
@@ -295,9 +301,23 @@ fn no_grant_reaches_the_server_or_another_tenant() {
         (at.clone(), "read", own),
         (format!("{at}/repos/other"), "read", others),
         (format!("{at}/repos/other/state/x"), "read-write", others),
-        (format!("{at}/repos"), "read", others),
+        (
+            format!("{at}/repos"),
+            "read",
+            "the actions repo of the tenant",
+        ),
         (format!("{at}/link"), "read", others),
         ("../other".to_owned(), "read", others),
+        (
+            "inner".to_owned(),
+            "read",
+            "the actions repo of the tenant `inner`",
+        ),
+        (
+            format!("{at}/policies"),
+            "read",
+            "a policy of the tenant `other`",
+        ),
     ] {
         let refused = put(json!({ "fs": [{ "path": path, "as": "/x", "mode": mode }] })).is(422);
         let detail = refused.json()["detail"]
@@ -340,6 +360,10 @@ fn no_grant_reaches_the_server_or_another_tenant() {
         "{}",
         refused.body
     );
+    // What is elsewhere, and what is its own.
+    for path in [&format!("{at}/shared"), "state"] {
+        put(json!({ "fs": [{ "path": path, "as": "/x", "mode": "read-write" }] })).is(200);
+    }
     put(json!({ "fs": [{ "path": format!("{at}/shared"), "mode": "read-write" }] })).is(200);
     // A tenant that comes later with a repo in what another has been given.
     let body = json!({ "settings": { "actions": format!("{at}/shared/repo") } });
@@ -354,30 +378,37 @@ fn no_grant_reaches_the_server_or_another_tenant() {
         "{}",
         refused.body
     );
-    // So does the file, and the server does not start.
-    let config =
-        format!("tenants:\n  - name: acme\n    grants: {{ fs: [{{ path: \"{at}/data\" }}] }}\n");
-    let session = Kael::new().file("serve.yaml", config);
-    session.write_repo();
-    let output = session
-        .command()
-        .args([
-            "serve",
-            "--config",
-            "serve.yaml",
-            "--listen",
-            "127.0.0.1:0",
-            "--data",
-        ])
-        .arg(format!("{at}/data/another"))
-        .output()
-        .expect("it starts");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(
-        told.contains("the tenant `acme` is wrong: the operator's settings"),
-        "{told}"
-    );
+    // So does the file, and the server does not start. The file is the server's own, and so is what it names.
+    for (path, settings) in [
+        (format!("{at}/data"), ""),
+        ("WHERE".to_owned(), ""),
+        (
+            format!("{at}/shared"),
+            "oidc: { issuer: \"http://127.0.0.1:9\", client_id: kael, client_secret: SHARED/x, roles: { ops: operator }, tenant: acme }\n",
+        ),
+    ] {
+        let session = Kael::new();
+        let here = session.path().display().to_string();
+        let path = path.replace("WHERE", &here);
+        let settings = settings.replace("SHARED", &format!("{at}/shared"));
+        let grants = format!("{{ fs: [{{ path: \"{path}\", as: /x }}] }}");
+        let config = format!("{settings}tenants:\n  - name: acme\n    grants: {grants}\n");
+        let session = session.file("serve.yaml", config);
+        session.write_repo();
+        let output = session
+            .command()
+            .args(["serve", "--config", "serve.yaml", "--listen", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(format!("{at}/data/another"))
+            .output()
+            .expect("it starts");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(
+            told.contains("the tenant `acme` is wrong: the operator's settings"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

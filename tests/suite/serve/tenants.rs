@@ -260,23 +260,25 @@ fn an_action_sees_none_of_the_servers_variables() {
 }
 
 #[test]
-fn a_native_action_sees_neither_the_store_nor_another_tenant() {
+fn a_native_action_sees_neither_what_is_the_servers_nor_another_tenant() {
     if !needs(&[Need::Namespace]) {
         return;
     }
     let look = r#"cd "$SERVERS_DATA"
-        printf '{"store": "%s"}' "$(ls store 2>&1 | wc -c) $(cat tenants/other/secret 2>/dev/null)""#;
+        own=$(cat ../../serve.yaml ../../of-the-client 2>/dev/null)
+        printf '{"store": "%s"}' "$(ls store 2>&1 | wc -c) $(cat tenants/other/secret 2>/dev/null) ${#own}""#;
     let session = Kael::new().shell("look", "env = { 'SERVERS_DATA' }", look);
     let data = session.path().join("data/server");
     std::fs::create_dir_all(data.join("tenants/other")).expect("a folder");
     std::fs::write(data.join("tenants/other/secret"), "of-the-other").expect("a file");
-    let session = session.file(
-        "serve.yaml",
-        format!(
-            "tenants:\n  - {{ name: default, actions: actions, env: {{ SERVERS_DATA: \"{}\" }} }}\n",
-            data.display()
-        ),
+    let settings = format!(
+        "oidc: {{ issuer: \"http://127.0.0.1:9\", client_id: kael, client_secret: of-the-client, roles: {{ ops: operator }}, tenant: default }}\n\
+         tenants:\n  - {{ name: default, actions: actions, env: {{ SERVERS_DATA: \"{}\", KAEL_SERVER_FILES: x }} }}\n",
+        data.display()
     );
+    let session = session
+        .file("of-the-client", "secret")
+        .file("serve.yaml", settings);
     session.write_repo();
     let server = Server::start_with(&session, &["--config", "serve.yaml"]);
     assert!(data.join("store/serve.db").is_file());
@@ -284,7 +286,7 @@ fn a_native_action_sees_neither_the_store_nor_another_tenant() {
     let ended = server.ended(&run);
     assert_eq!(ended["state"], "succeeded", "{ended}");
     let output = server.get(&format!("/v1/runs/{run}/output")).is(200).body;
-    assert_eq!(output.trim(), "0");
+    assert_eq!(output.trim(), "0  0");
 }
 
 /// A token that a link of another token makes.

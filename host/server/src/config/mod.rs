@@ -25,6 +25,8 @@ pub const MAX_SIZE: u64 = 1 << 20;
 /// The settings of a server.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
+    /// The file that they are from.
+    pub file: Option<PathBuf>,
     /// Where it listens.
     pub listen: SocketAddr,
     /// The address by which people reach it, if that is another one.
@@ -68,6 +70,7 @@ impl ServeConfig {
     pub fn new(data: PathBuf) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            file: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 7788)),
             public_url: None,
             data,
@@ -82,6 +85,17 @@ impl ServeConfig {
             oidc: None,
             tenants: Vec::new(),
         }
+    }
+
+    /// The files that are the server's alone: its settings, the key of its certificate, and what it shows a provider.
+    pub(crate) fn private_files(&self) -> impl Iterator<Item = &Path> {
+        let key = self.tls.as_ref().map(|tls| &tls.key);
+        let secret = self
+            .oidc
+            .as_ref()
+            .and_then(|oidc| oidc.client_secret.as_ref());
+        let files = [self.file.as_ref(), key, secret];
+        files.into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// Connections of one peer at the same time.

@@ -131,11 +131,15 @@ pub(crate) fn settings_of(
             let text = settings_text::read(path, MAX_SIZE)
                 .map_err(|why| Problem::usage(format!("cannot read {}: {why}", path.display())))
                 .map_err(Box::new)?;
-            let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            let folder = folder.parent().unwrap_or(Path::new("/"));
+            let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let folder = file.parent().unwrap_or(Path::new("/"));
             let name = path.display().to_string();
-            ServeConfig::parse(&name, &text, folder, data)
-                .map_err(|error| Box::new(settings_text::problem(&error)))?
+            let config = ServeConfig::parse(&name, &text, folder, data)
+                .map_err(|error| Box::new(settings_text::problem(&error)))?;
+            ServeConfig {
+                file: Some(file),
+                ..config
+            }
         }
     };
     if let Some(data) = folder {
