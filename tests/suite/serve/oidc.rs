@@ -92,7 +92,11 @@ impl Drop for Provider {
 
 /// A server whose people come from a provider.
 fn server(provider: &Provider, more: &str) -> Server {
-    let port = provider.port;
+    server_of(provider.port, more)
+}
+
+/// A server whose people come from a provider on a port.
+fn server_of(port: u16, more: &str) -> Server {
     let session = Kael::new()
         .file("secret", "the-secret-of-the-client-which-is-long-enough\n")
         .file(
@@ -275,6 +279,25 @@ fn people_have_the_role_and_the_tenant_that_the_provider_says() {
         .find(|token| token["id"] == me["token"])
         .expect("it");
     assert!(of_bob["expires"].is_string(), "{of_bob}");
+}
+
+#[test]
+fn a_provider_that_is_away_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    drop(taken);
+    let server = server_of(port, "");
+    for _ in 0..2 {
+        let answer = server.send("GET", "/login/oidc", &[], "").is(502);
+        assert!(
+            answer.body.contains("the provider cannot be asked")
+                && answer.body.contains("href=\"/login\""),
+            "{}",
+            answer.body
+        );
+        assert_eq!(cookie(&answer, "kael_oidc"), None);
+    }
+    server.send("GET", "/login", &[], "").is(200);
 }
 
 #[test]

@@ -20,8 +20,9 @@ use openidconnect::core::{
     CoreProviderMetadata,
 };
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, IssuerUrl, Nonce,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, HttpRequest, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, TokenResponse as _,
 };
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -38,9 +39,9 @@ pub(crate) const CALLBACK: &str = "/login/oidc/callback";
 pub(crate) const LIVES: Duration = Duration::from_secs(600);
 /// Sign-ins that are begun; the oldest go when there are more.
 const MAX_BEGUN: usize = 10_000;
-/// How long what the provider says of itself is kept.
+/// How long Kael keeps what the provider says of itself.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
-/// How often it is asked again when a signature does not fit.
+/// How soon Kael asks the provider again when a signature does not fit, or when it gave no answer.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Signatures that a provider makes with a key that it alone has.
@@ -86,6 +87,16 @@ struct Begun {
     at: Instant,
 }
 
+/// What asks the provider.
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
 /// What the browser of a sign-in gets.
 pub(crate) struct Start {
     /// Where the provider asks who it is.
@@ -109,7 +120,8 @@ pub(crate) struct Oidc {
     callback: String,
     trust: Arc<Trust>,
     begun: Mutex<HashMap<[u8; 32], Begun>>,
-    metadata: AsyncMutex<Option<(Instant, CoreProviderMetadata)>>,
+    /// What the provider has said of itself, or why it has not, and when.
+    metadata: AsyncMutex<Option<(Instant, Result<CoreProviderMetadata, String>)>>,
 }
 
 impl Oidc {
@@ -142,13 +154,7 @@ impl Oidc {
 
     /// Begins a sign-in in a browser.
     pub(crate) async fn begin(&self) -> Result<Start, OidcError> {
-        let metadata = self.metadata(KNOWN_FOR).await?;
-        let client = CoreClient::from_provider_metadata(
-            metadata,
-            ClientId::new(self.config.client_id.clone()),
-            self.secret.clone(),
-        );
-        let client = client.set_redirect_uri(self.redirect()?);
+        let client = self.client(KNOWN_FOR).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
         let mut asking = client
@@ -220,14 +226,8 @@ impl Oidc {
             ));
         }
         let code = answer.code.clone().unwrap_or_default();
-        let metadata = self.metadata(KNOWN_FOR).await?;
-        let client = CoreClient::from_provider_metadata(
-            metadata,
-            ClientId::new(self.config.client_id.clone()),
-            self.secret.clone(),
-        );
-        let client = client.set_redirect_uri(self.redirect()?);
-        let http = self.client();
+        let client = self.client(KNOWN_FOR).await?;
+        let http = self.http();
         let asking = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|error| OidcError::Provider(error.to_string()))?;
@@ -263,12 +263,7 @@ impl Oidc {
         nonce: &Nonce,
         known_for: Duration,
     ) -> Result<Map<String, Value>, OidcError> {
-        let metadata = self.metadata(known_for).await?;
-        let client = CoreClient::from_provider_metadata(
-            metadata,
-            ClientId::new(self.config.client_id.clone()),
-            self.secret.clone(),
-        );
+        let client = self.client(known_for).await?;
         let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
         let wrong = |why: &str| OidcError::Token(clean(why));
         token
@@ -282,33 +277,44 @@ impl Oidc {
         serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))
     }
 
+    /// What asks the provider, and knows its keys.
+    async fn client(&self, known_for: Duration) -> Result<Client, OidcError> {
+        let metadata = self
+            .metadata(known_for)
+            .await
+            .map_err(OidcError::Provider)?;
+        let id = ClientId::new(self.config.client_id.clone());
+        let client = CoreClient::from_provider_metadata(metadata, id, self.secret.clone());
+        let callback = RedirectUrl::new(self.callback.clone());
+        let callback = callback.map_err(|error| OidcError::Provider(error.to_string()))?;
+        Ok(client.set_redirect_uri(callback))
+    }
+
     /// What the provider says of itself, with its keys.
-    async fn metadata(&self, known_for: Duration) -> Result<CoreProviderMetadata, OidcError> {
+    async fn metadata(&self, known_for: Duration) -> Result<CoreProviderMetadata, String> {
         let mut known = self.metadata.lock().await;
         if let Some((at, metadata)) = &*known
-            && at.elapsed() < known_for
+            && at.elapsed() < if metadata.is_ok() { known_for } else { AGAIN }
         {
-            return Ok(metadata.clone());
+            return metadata.clone();
         }
-        let failed = |why: String| OidcError::Provider(clean(&why));
-        let issuer = IssuerUrl::new(self.config.issuer.clone());
-        let issuer = issuer.map_err(|error| failed(error.to_string()))?;
-        let http = self.client();
-        let found = CoreProviderMetadata::discover_async(issuer, &http).await;
-        let found = found.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            failed(format!("{error}: {}", cause.unwrap_or_default()))
-        })?;
+        let found = self.discover().await;
         *known = Some((Instant::now(), found.clone()));
-        Ok(found)
+        found
     }
 
-    fn redirect(&self) -> Result<RedirectUrl, OidcError> {
-        RedirectUrl::new(self.callback.clone())
-            .map_err(|error| OidcError::Provider(error.to_string()))
+    async fn discover(&self) -> Result<CoreProviderMetadata, String> {
+        let issuer = IssuerUrl::new(self.config.issuer.clone());
+        let issuer = issuer.map_err(|error| clean(&error.to_string()))?;
+        let http = self.http();
+        let found = CoreProviderMetadata::discover_async(issuer, &http).await;
+        found.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            clean(&format!("{error}: {}", cause.unwrap_or_default()))
+        })
     }
 
-    fn client(
+    fn http(
         &self,
     ) -> impl Fn(
         HttpRequest,

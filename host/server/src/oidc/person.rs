@@ -11,8 +11,6 @@ use crate::role::Role;
 /// Somebody whom the provider knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Person {
-    /// The digest of the provider and its name for the person, which never changes.
-    pub(crate) subject: [u8; 32],
     /// For people to read.
     pub(crate) name: String,
     pub(crate) role: Role,
@@ -64,7 +62,6 @@ pub(super) fn of(config: &OidcConfig, claims: &Map<String, Value>) -> Result<Per
     let mut names = names.iter().filter_map(|name| claims.get(*name)?.as_str());
     let name = clean(names.find(|name| !name.is_empty()).unwrap_or("somebody"));
     Ok(Person {
-        subject: subject(config, claims),
         // Nobody is called like a token that was made here.
         name: format!("{name} by {}", config.name),
         role,
@@ -133,7 +130,6 @@ mod tests {
         let ops = json!({ "sub": "2", "groups": "ops", "team": ["web", "data"] });
         let ops = person(by_claim(), ops).expect("a person");
         assert_eq!((ops.role, ops.tenant), (Role::Operator, None));
-        assert_ne!(ann.subject, ops.subject);
         for claims in [
             json!({ "sub": "3", "groups": ["x"], "team": "web" }),
             json!({ "sub": "3", "groups": { "devs": true }, "team": "web" }),

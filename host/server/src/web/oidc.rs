@@ -55,13 +55,14 @@ pub(super) async fn end(
 }
 
 async fn enter(app: &Arc<App>, oidc: &Oidc, known: Known) -> Page {
+    let subject = known.subject;
     let found = known.person.and_then(|person| tenant_of(app, person));
     let (person, tenant) = match found {
         Ok(found) => found,
         Err(error) => {
             // Who may do nothing any more has nothing left from before.
             let gone = app.store.write(move |tx| {
-                let gone = people::forget(tx, &known.subject)?;
+                let gone = people::forget(tx, &subject)?;
                 if let Some(gone) = &gone {
                     let (who, id) = (gone.name.as_str(), gone.id.to_string());
                     audit::add(tx, gone.tenant, who, "person.gone", &id, &json!({}))?;
@@ -95,7 +96,7 @@ async fn enter(app: &Arc<App>, oidc: &Oidc, known: Known) -> Page {
         };
         let detail = json!({ "role": wanted.role.name(), "by": "oidc" });
         let who = wanted.name.clone();
-        let (token, went) = people::sign_in(tx, &person.subject, wanted, &own)?;
+        let (token, went) = people::sign_in(tx, &subject, wanted, &own)?;
         tokens::add_session(tx, &hash, &token, &csrf, expires)?;
         audit::add(
             tx,
