@@ -5,7 +5,7 @@
 //! beside them, so that a server that starts uses it again, whatever the branch is at by then.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use kael_engine::environment::Environment;
 use kael_engine::runtime::Runtime;
@@ -20,8 +20,8 @@ use crate::time;
 const CLONES: &str = "checkouts";
 /// The file that says which commit is used.
 const USED: &str = "used.json";
-/// In a clone's folder: another commit is used since this was written.
-pub(crate) const REPLACED: &str = "replaced";
+/// In a clone's folder: it was in use no longer when this was written.
+const REPLACED: &str = "replaced";
 /// How often it is looked whether a repo is due.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
@@ -145,14 +145,10 @@ impl Status {
 
     /// Notes what is used from now on.
     pub(crate) fn uses(&mut self, brought: Brought) {
-        let is_new = self.commit.as_ref() != Some(&brought.commit);
-        if let Some(before) = self.root.as_ref().filter(|before| **before != brought.root) {
-            std::fs::write(before.join(REPLACED), "").ok();
-        }
-        std::fs::remove_file(brought.root.join(REPLACED)).ok();
-        if is_new {
+        if self.commit.as_ref() != Some(&brought.commit) {
             self.since = Some(time::now());
         }
+        std::fs::remove_file(brought.root.join(REPLACED)).ok();
         self.commit = Some(brought.commit);
         self.folder = Some(brought.folder);
         self.root = Some(brought.root);
@@ -165,8 +161,27 @@ impl Status {
 }
 
 /// The folder of a tenant's clones.
-pub(crate) fn place(environment: &Environment) -> PathBuf {
+fn place(environment: &Environment) -> PathBuf {
     environment.data_folder().join(CLONES)
+}
+
+/// The clones of a tenant that are not in use any more, and since when. Those that were not known as such are from now on.
+pub(crate) fn replaced(environment: &Environment, status: &Status) -> Vec<(PathBuf, SystemTime)> {
+    let clones = std::fs::read_dir(place(environment).join("sources"));
+    let clones = clones.into_iter().flatten().flatten();
+    // The folder could be named by a link: what counts is the last part.
+    let used = status.root.as_ref().and_then(|root| root.file_name());
+    let others = clones.filter(|entry| Some(&*entry.file_name()) != used);
+    let others = others.map(|entry| entry.path());
+    let since = others.filter_map(|clone| {
+        let mark = clone.join(REPLACED);
+        if !mark.exists() {
+            std::fs::write(&mark, "").ok()?;
+        }
+        let since = mark.metadata().ok()?.modified().ok()?;
+        Some((clone, since))
+    });
+    since.collect()
 }
 
 /// Brings the repo of a tenant here: the commit that was used last, or, for a refresh, what the branch is at now.
@@ -187,10 +202,15 @@ pub(crate) async fn bring(
     let noted = noted.filter(|used| used.url == git.url && used.reference == git.reference);
     let commit = match noted.filter(|_| !refresh) {
         Some(used) => used.commit,
-        None => {
-            let fetched = sources.fetch_git(url, reference, refresh).await;
-            fetched.map_err(|error| error.to_string())?.commit
-        }
+        None => match sources.commit_there(url, reference).await {
+            Err(error) => return Err(error.to_string()),
+            Ok(Some(commit)) => commit,
+            // The beginning of a commit's name, or another name that a clone has for one.
+            Ok(None) => {
+                let fetched = sources.fetch_git(url, reference, refresh).await;
+                fetched.map_err(|error| error.to_string())?.commit
+            }
+        },
     };
     let fetched = sources.fetch_git(url, Some(&commit), false).await;
     let clone = fetched.map_err(|error| error.to_string())?.folder;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use crate::app::App;
-use crate::checkout::{REPLACED, TICK, place};
+use crate::checkout::{TICK, replaced};
 use crate::tables::{Scoped, audit, runs};
 use crate::tenant::Tenant;
 use crate::time;
@@ -31,11 +31,13 @@ pub(crate) async fn refresh(app: &App, tenant: &Tenant, who: Option<String>) -> 
             tracing::error!("the refresh of a repo is not noted: {error}");
         }
     }
-    if let (true, Err(error)) = (is_news, &loaded) {
-        tracing::warn!(
+    match &loaded {
+        Ok(()) => sweep(app, tenant).await,
+        Err(error) if is_news => tracing::warn!(
             "the actions repo of `{}` stays as it was: {error}",
             tenant.name
-        );
+        ),
+        Err(_) => {}
     }
     loaded
 }
@@ -62,29 +64,22 @@ pub(crate) async fn run(app: Arc<App>) {
 
 /// Removes clones of commits that no run can need any more.
 pub(crate) async fn sweep(app: &App, tenant: &Tenant) {
-    if tenant.settings.git.is_none() {
+    let status = tenant.status();
+    // Which clone is in use is not known before the repo was loaded.
+    if tenant.settings.git.is_some() && status.folder.is_none() {
         return;
     }
     let scoped = Scoped(tenant.id);
-    let Ok(oldest) = app
-        .store
-        .read(move |tx| runs::oldest_open(tx, scoped))
-        .await
-    else {
+    let oldest = app.store.read(move |tx| runs::oldest_open(tx, scoped));
+    let Ok(oldest) = oldest.await else {
         return;
     };
-    let place = place(tenant.environment()).join("sources");
-    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-        let replaced = entry.path().join(REPLACED).metadata();
-        let Some(replaced) = replaced.ok().and_then(|meta| meta.modified().ok()) else {
-            continue;
-        };
-        let since = replaced
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let is_needed = oldest.is_some_and(|oldest| oldest < time::micros(since));
+    for (clone, replaced) in replaced(tenant.environment(), &status) {
+        let since = replaced.duration_since(SystemTime::UNIX_EPOCH);
+        let since = time::micros(since.unwrap_or_default());
+        let is_needed = oldest.is_some_and(|oldest| oldest < since);
         if !is_needed && replaced.elapsed().is_ok_and(|age| age > KEPT) {
-            tokio::fs::remove_dir_all(entry.path()).await.ok();
+            tokio::fs::remove_dir_all(clone).await.ok();
         }
     }
 }

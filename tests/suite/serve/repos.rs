@@ -215,7 +215,9 @@ fn a_commit_is_used_until_a_refresh_brings_one_that_loads() {
         )
         .is(404);
     let viewer = server.make_token("default", "viewer");
-    server.ask("GET", "/v1/repos/default", Some(&viewer), &Value::Null);
+    server
+        .ask("GET", "/v1/repos/default", Some(&viewer), &Value::Null)
+        .is(200);
     server
         .ask(
             "POST",
@@ -224,6 +226,75 @@ fn a_commit_is_used_until_a_refresh_brings_one_that_loads() {
             &json!({}),
         )
         .is(403);
+}
+
+/// The clones of the tenant, without those that are being made.
+fn clones(repository: &Repository) -> Vec<std::path::PathBuf> {
+    let tenants = repository.session.path().join("data/server/tenants");
+    let sources = tenants.join("default/checkouts/sources");
+    let clones = std::fs::read_dir(sources).expect("clones");
+    let clones = clones.map(|entry| entry.expect("a clone").path());
+    clones
+        .filter(|clone| clone.join("ready").exists())
+        .collect()
+}
+
+#[test]
+fn a_look_clones_nothing_that_is_there_and_old_clones_go() {
+    let repository = Repository::new();
+    let first = git(&repository.work(), &["rev-parse", "HEAD"]);
+    let server = repository.serve("");
+    until(&server, &first);
+    let refresh = || {
+        let refreshed = server.post("/v1/repos/default/refresh", &json!({}));
+        assert_eq!(refreshed.is(200).json()["error"], Value::Null);
+    };
+    let one = clones(&repository);
+    refresh();
+    assert_eq!((clones(&repository), one.len()), (one.clone(), 1));
+    // What is pushed meanwhile is one more, and so is a commit that does not load.
+    repository.commit("");
+    server.post("/v1/repos/default/refresh", &json!({})).is(503);
+    let second = repository.commit("two");
+    refresh();
+    assert_eq!(state(&server)["commit"], second);
+    assert_eq!(clones(&repository).len(), 3);
+    // Two hours later, while a run goes on that could need them.
+    let open = server.submit("wait_for('go')");
+    server.until(&open, "waiting");
+    let age = |hours: u64| {
+        let before = std::time::SystemTime::now() - std::time::Duration::from_secs(hours * 3600);
+        for clone in clones(&repository) {
+            if let Ok(mark) = std::fs::File::options()
+                .write(true)
+                .open(clone.join("replaced"))
+            {
+                mark.set_modified(before).expect("a time");
+            }
+        }
+    };
+    refresh();
+    assert_eq!(clones(&repository).len(), 3, "they were replaced just now");
+    age(2);
+    refresh();
+    let left = clones(&repository);
+    assert_eq!(left.len(), 1, "the run has begun after that");
+    assert_eq!(says(&server), "two\n");
+    let third = repository.commit("three");
+    refresh();
+    assert_eq!(state(&server)["commit"], third);
+    let used = clones(&repository);
+    let used: Vec<_> = used.iter().filter(|clone| !left.contains(clone)).collect();
+    let [used] = used[..] else { panic!("{used:?}") };
+    refresh();
+    assert!(left[0].exists() && !used.join("replaced").exists());
+    server
+        .post(&format!("/v1/runs/{open}/signals/go"), &json!({}))
+        .is(202);
+    server.ended(&open);
+    age(2);
+    refresh();
+    assert_eq!(clones(&repository), [used.clone()]);
 }
 
 #[test]
@@ -291,24 +362,48 @@ fn a_timer_and_a_push_bring_commits() {
 fn nothing_of_the_repository_is_run_or_followed() {
     let repository = Repository::new();
     let work = repository.work();
-    let sign = repository.session.path().join("sign");
-    // A hook that a clone does not take over, and a folder that leads out.
-    for hook in ["post-checkout", "pre-commit"] {
-        let file = work.join(".git/hooks").join(hook);
-        std::fs::write(&file, format!("#!/bin/sh\ntouch {}\n", sign.display())).expect("a file");
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&file, mode).expect("a mode");
-    }
+    // A hook that git would run for every clone of the tenant, a folder that leads out, and a submodule.
+    let home = repository
+        .session
+        .path()
+        .join("data/server/tenants/default");
+    let hooks = home.join("hooks");
+    std::fs::create_dir_all(&hooks).expect("folders");
+    let hook = hooks.join("post-checkout");
+    std::fs::write(&hook, "#!/bin/sh\ntouch hooked\n").expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&hook, mode).expect("a mode");
+    let config = format!(
+        "[core]\n\thooksPath = {}\n[submodule]\n\trecurse = true\n[protocol \"file\"]\n\tallow = always\n",
+        hooks.display()
+    );
+    std::fs::write(home.join(".gitconfig"), config).expect("a file");
     std::os::unix::fs::symlink("/etc", work.join("out")).expect("a link");
-    git(&work, &["add", "-A"]);
+    let other = Repository::new();
     git(
         &work,
-        &["-c", "core.hooksPath=/dev/null", "commit", "-qm", "link"],
+        &[
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "add",
+            "-q",
+            &other.url(),
+            "sub",
+        ],
     );
+    git(&work, &["add", "-A"]);
+    git(&work, &["commit", "-qm", "link"]);
     let server = repository.serve("");
     let head = git(&work, &["rev-parse", "HEAD"]);
     until(&server, &head);
-    assert!(!sign.exists());
+    let [root] = &clones(&repository)[..] else {
+        panic!("one clone")
+    };
+    let clone = std::fs::read_to_string(root.join("ready")).expect("a clone");
+    let clone = Path::new(&clone);
+    assert!(clone.join("team/init.lua").exists() && !clone.join("hooked").exists());
+    assert!(!clone.join("sub/team").exists());
     for (setting, why) in [
         (
             json!({ "url": repository.url(), "folder": "out" }),
@@ -320,7 +415,7 @@ fn nothing_of_the_repository_is_run_or_followed() {
         ),
         (
             json!({ "url": format!("{}-gone", repository.url()) }),
-            "fetching file://",
+            "asking file://",
         ),
     ] {
         server.make_tenant("odd", &json!({ "git": setting }));

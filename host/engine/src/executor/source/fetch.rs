@@ -1,5 +1,6 @@
 //! Brings git repositories to this machine: each (source, tag) once, into a folder of its own.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -77,6 +78,22 @@ impl Tools<'_> {
         Ok(String::from_utf8_lossy(printed.trim_ascii()).into_owned())
     }
 
+    /// The commit that a branch or tag of a repository elsewhere is at, or its default branch without one. None where it is
+    /// neither. Nothing is brought here.
+    pub(super) async fn commit_there(
+        &self,
+        url: &str,
+        reference: Option<&str>,
+    ) -> Result<Option<String>, SourceError> {
+        let args = git::commits_at(url, reference);
+        let what = format!("asking {url} for its commits failed");
+        let printed = self.git(args, Vec::new(), &what).await?;
+        Ok(git::commit_at(
+            &String::from_utf8_lossy(&printed),
+            reference,
+        ))
+    }
+
     /// Clones into an empty folder. Gives the folder of the clone, canonical.
     async fn clone_into(
         &self,
@@ -85,29 +102,40 @@ impl Tools<'_> {
         tag: Option<&str>,
     ) -> Result<PathBuf, SourceError> {
         let clone = Clone { url, tag, root };
-        let git = git::find(self.env)?;
         let what = format!("fetching {url} failed");
         for args in clone.commands() {
-            let mut env = git::variables(self.env);
-            let isolation = match own_ssh_configuration(&mut env) {
-                true => Isolation::Strongest,
-                // `GIT_SSH_COMMAND` is set: ssh may read a configuration that would seem to belong
-                // to another user.
-                false => Isolation::SameUser,
-            };
-            let tool = Tool {
-                program: &git,
-                args,
-                env,
-                folder: self.data,
-                isolation,
-                writable: vec![Opened::new(root).map_err(|error| local(root, error))?],
-                what: &what,
-            };
-            self.run(tool).await?;
+            let writable = vec![Opened::new(root).map_err(|error| local(root, error))?];
+            self.git(args, writable, &what).await?;
         }
         let clone = clone.folder();
         clone.canonicalize().map_err(|error| local(&clone, error))
+    }
+
+    /// Runs git where it may ask another machine. Gives what it printed.
+    async fn git(
+        &self,
+        args: Vec<OsString>,
+        writable: Vec<Opened>,
+        what: &str,
+    ) -> Result<Vec<u8>, SourceError> {
+        let git = git::find(self.env)?;
+        let mut env = git::variables(self.env);
+        let isolation = match own_ssh_configuration(&mut env) {
+            true => Isolation::Strongest,
+            // `GIT_SSH_COMMAND` is set: ssh may read a configuration that would seem to belong
+            // to another user.
+            false => Isolation::SameUser,
+        };
+        let tool = Tool {
+            program: &git,
+            args,
+            env,
+            folder: self.data,
+            isolation,
+            writable,
+            what,
+        };
+        self.run(tool).await
     }
 }
 

@@ -71,6 +71,44 @@ impl Clone<'_> {
     }
 }
 
+/// The arguments of git that print what a branch or tag of a repository elsewhere, or its default branch, is at.
+pub(super) fn commits_at(url: &str, reference: Option<&str>) -> Vec<OsString> {
+    let mut args = settings();
+    args.extend(["ls-remote", "--quiet", "--", url].map(OsString::from));
+    args.extend(names_of(reference).map(OsString::from));
+    args
+}
+
+/// The commit in what git prints then; none where there is no such branch or tag.
+pub(super) fn commit_at(printed: &str, reference: Option<&str>) -> Option<String> {
+    let lines = printed.lines().filter_map(|line| line.split_once('\t'));
+    let lines: Vec<(&str, &str)> = lines.collect();
+    let of = |name: &String| lines.iter().find(|(_, known)| known == name);
+    let (commit, _) = names_of(reference).iter().find_map(of)?;
+    is_commit(commit).then(|| (*commit).to_owned())
+}
+
+/// Whether a text is the whole name of a commit.
+pub(super) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What a reference may be called at the other side, the one that counts most first. A tag with a message is an object of
+/// its own; its name with `^{}` is that of the commit.
+fn names_of(reference: Option<&str>) -> [String; 3] {
+    match reference {
+        None | Some("HEAD") => ["HEAD"; 3].map(str::to_owned),
+        Some(name) if name.starts_with("refs/") => {
+            [format!("{name}^{{}}"), name.to_owned(), name.to_owned()]
+        }
+        Some(name) => [
+            format!("refs/heads/{name}"),
+            format!("refs/tags/{name}^{{}}"),
+            format!("refs/tags/{name}"),
+        ],
+    }
+}
+
 /// The arguments of git that print the commit of a clone.
 pub(super) fn commit_of(clone: &Path) -> Vec<OsString> {
     let mut args = vec!["-C".into(), clone.into()];
@@ -102,6 +140,29 @@ pub(super) fn find(env: &Variables) -> Result<PathBuf, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_is_that_of_the_branch_then_of_the_tag_that_has_the_name() {
+        let commits = ["a", "b", "c", "d"].map(|letter| letter.repeat(40));
+        let [a, b, c, d] = &commits;
+        let all = format!(
+            "{a}\tHEAD\n{a}\trefs/heads/main\n{b}\trefs/heads/x/main\n{c}\trefs/tags/v1\n\
+             {d}\trefs/tags/v1^{{}}\n{c}\trefs/tags/main\n"
+        );
+        for (reference, commit) in [
+            (None, Some(a)),
+            (Some("main"), Some(a)),
+            (Some("v1"), Some(d)),
+            (Some("x"), None),
+            (Some("HEAD"), Some(a)),
+            (Some("refs/tags/main"), Some(c)),
+        ] {
+            assert_eq!(commit_at(&all, reference).as_ref(), commit, "{reference:?}");
+        }
+        for odd in ["", "main", "--x\trefs/heads/main", "aa\trefs/heads/main"] {
+            assert_eq!(commit_at(odd, Some("main")), None, "{odd}");
+        }
+    }
 
     #[test]
     fn a_clone_is_named_like_its_repository() {

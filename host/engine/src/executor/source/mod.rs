@@ -152,6 +152,24 @@ impl Sources {
         })
     }
 
+    /// The commit that a branch or a tag of a git repository is at now, or its default branch without one. None where it is
+    /// neither, such as the beginning of a commit's name. Nothing is brought here.
+    ///
+    /// # Errors
+    /// When the other side cannot be asked: in the words of git.
+    pub async fn commit_there(
+        &self,
+        url: &str,
+        reference: Option<&str>,
+    ) -> Result<Option<String>, SourceError> {
+        if let Some(commit) = reference.filter(|text| git::is_commit(text)) {
+            return Ok(Some(commit.to_owned()));
+        }
+        let folder = &self.data;
+        std::fs::create_dir_all(folder).map_err(|error| files::local(folder, error))?;
+        self.tools(FETCH_WAIT).commit_there(url, reference).await
+    }
+
     /// Looks at an implementation without running it; a repository is fetched if that is wanted.
     /// None: it was not fetched yet.
     ///
