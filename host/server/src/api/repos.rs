@@ -116,11 +116,6 @@ pub(crate) async fn push(
     Names(name): Names<String>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let (parts, body) = request.into_parts();
-    let body = {
-        let _one = READING.acquire().await;
-        extract::short(body).await?
-    };
     // Who cannot sign does not learn which tenants there are.
     let refused = || {
         let detail = "the signature is not right, or no repo of that name takes pushes";
@@ -131,12 +126,15 @@ pub(crate) async fn push(
     let tenant = found
         .filter(|tenant| !tenant.is_disabled())
         .ok_or_else(refused)?;
-    let named = tenant
-        .settings
-        .git
-        .as_ref()
-        .and_then(|git| git.secret.clone());
+    let git = tenant.settings.git.as_ref();
+    let named = git.and_then(|git| git.secret.clone());
     let (named, store) = (named.ok_or_else(refused)?, tenant.secret_store());
+    let (parts, body) = request.into_parts();
+    let body = {
+        let _of_tenant = tenant.reading.acquire().await;
+        let _one = READING.acquire().await;
+        extract::short(body).await?
+    };
     let value = tokio::task::spawn_blocking(move || store.get(&named)).await;
     let value = value
         .ok()
