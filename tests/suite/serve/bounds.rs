@@ -104,11 +104,7 @@ fn so_many_runs_may_wait_and_no_more() {
 
 #[test]
 fn what_is_queued_waits_while_its_tenant_is_disabled() {
-    let session = Kael::new().shell(
-        "hold",
-        "effects = 'none'",
-        "while [ ! -e \"$GO\" ]; do sleep 0.02; done; echo 1",
-    );
+    let session = Kael::new().shell("hold", "effects = 'none'", "sleep 3600");
     session.write_repo();
     let server = Server::start(&session);
     let folder = session.path().join("actions").display().to_string();
@@ -134,7 +130,7 @@ fn what_is_queued_waits_while_its_tenant_is_disabled() {
             .is(200)
             .json()
     };
-    let first = submit("sleep(3600)");
+    let first = submit("actions.t.hold({})");
     let late = Instant::now() + PATIENCE;
     while look(&first)["state"] == "queued" {
         assert!(Instant::now() < late);
@@ -142,7 +138,14 @@ fn what_is_queued_waits_while_its_tenant_is_disabled() {
     let queued: Vec<String> = (0..3).map(|_| submit("print('ran')")).collect();
     set(true);
     // What frees the place of the run that ran lets none of them begin.
-    server.send("POST", &format!("/v1/runs/{first}/cancel"), &of_acme, "{}");
+    let now = "{\"mode\": \"now\"}";
+    server
+        .send("POST", &format!("/v1/runs/{first}/cancel"), &of_acme, now)
+        .is(202);
+    let late = Instant::now() + PATIENCE;
+    while look(&first)["ended"].is_null() {
+        assert!(Instant::now() < late);
+    }
     let own = server.submit("print(1)");
     assert_eq!(server.ended(&own)["state"], "succeeded");
     for run in &queued {

@@ -193,7 +193,7 @@ fn a_team_opens_nothing_by_itself_and_may_close() {
         let posted = lines.next().expect("a line");
         assert!(posted.ends_with("/actions/policy.yaml"), "{said}");
         // The team's budget counts requests of all of the tenant's runs.
-        let said = printed(&server, &token, &script.replace("{second}, ", ""));
+        let said = printed(&server, &token, &script.replace(&format!("{second}, "), ""));
         assert!(said.contains("true\tok"), "{said}");
         let said = printed(&server, &token, &script);
         assert!(said.contains("the budget of the tenant is spent"), "{said}");

@@ -349,9 +349,12 @@ fn a_call_that_people_approve_sends_the_client_to_the_page() {
     let run = server.asked()["run"].as_str().expect("an id").to_owned();
     let answer = std::thread::scope(|scope| {
         let waits = scope.spawn(|| back(&mcp, state));
-        // What the client says of the form decides nothing.
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        // What the client says of the form decides nothing: a run that has been submitted, run and ended meanwhile shows
+        // that there was time for it.
+        let other = server.submit("print(1)");
+        server.ended(&other);
         assert!(!waits.is_finished());
+        assert_eq!(server.asked()["run"], run);
         decide(&run);
         waits.join().expect("an answer")
     });
