@@ -1,5 +1,5 @@
-//! What an operator opens to the standard library in a tenant's scripts: a policy of the tenant's own repo opens nothing by
-//! itself, because a call needs a grant of the operator, too.
+//! What an operator opens to the standard library in a tenant's scripts. A call needs a grant of the operator, so a policy
+//! in the tenant's own repo opens nothing by itself.
 
 use std::sync::Arc;
 

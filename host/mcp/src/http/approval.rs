@@ -1,8 +1,8 @@
 //! What a client over HTTP is told of calls that people must approve.
 //!
-//! A client that can show an address, and repeats its request, gets the address of the page on which
-//! people decide, and comes back with what was sealed for it: which run it is, of whose. Nothing that
-//! it brings back decides anything.
+//! A client that can show an address and repeat its request gets the address of the page on which
+//! people decide. It also gets a sealed text that says which run it is, and whose. It sends that text
+//! back with its next request. Nothing that it sends back decides anything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -109,7 +109,7 @@ struct Inner {
     seal: RequestStateCodec,
 }
 
-/// Seals with a key that nobody else has.
+/// What seals texts that clients keep for this server. Its key is made here and never leaves the process.
 pub(crate) fn seal() -> RequestStateCodec {
     let mut key = vec![0; 32];
     key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
