@@ -97,7 +97,7 @@ pub(super) enum CliCommand {
 /// Run a script.
 ///
 /// The arguments after SCRIPT go to the script, in its global `arg` and in `...`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(
     override_usage = "kael-host run [OPTIONS] SCRIPT [ARGS]...\n       kael-host run [OPTIONS] -e CODE [ARGS]..."
 )]

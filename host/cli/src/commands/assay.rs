@@ -9,7 +9,7 @@ use kael_engine::environment::Environment;
 use kael_engine::units::TimeLimit;
 
 use super::run;
-use crate::args::{Assay, AssayMode, Bounds, Run, Shared};
+use crate::args::{Assay, AssayMode, Run, Shared};
 use crate::exit;
 use crate::for_assay::{ForAssay, blocked, modules};
 use crate::report::Problem;
@@ -102,26 +102,4 @@ fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
 
 fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "off" | "no")
-}
-
-/// Options of `kael-host run` that Assay has not.
-impl Default for Run {
-    fn default() -> Self {
-        Self {
-            code: None,
-            words: Vec::new(),
-            inputs: Vec::new(),
-            json: false,
-            dry_run: false,
-            answers: None,
-            record: None,
-            html: None,
-            journal: false,
-            labels: Vec::new(),
-            watch: false,
-            trace: None,
-            bounds: Bounds::default(),
-            assay: None,
-        }
-    }
 }
