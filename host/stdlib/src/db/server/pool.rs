@@ -1,6 +1,7 @@
 //! Connections that wait for the next call to the same database under the same grants.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
@@ -57,16 +58,26 @@ struct Waiting {
     connection: Connection,
 }
 
-/// Connections that wait, the oldest first.
+/// Connections that wait.
 #[derive(Default)]
-pub(super) struct Pool {
-    waiting: Mutex<Vec<Waiting>>,
+pub(super) struct Pool(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// The oldest first.
+    waiting: Vec<Waiting>,
+    /// Something closes them when they have waited for long.
+    is_watched: bool,
 }
 
 impl Pool {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The one that was used last.
     pub(super) fn take(&self, key: &str) -> Option<Connection> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = &mut self.kept().waiting;
         waiting.retain(|one| one.since.elapsed() < IDLE);
         let at = waiting.iter().rposition(|one| one.key == key)?;
         Some(waiting.remove(at).connection)
@@ -77,24 +88,34 @@ impl Pool {
         if !connection.is_clean() {
             return;
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() == MAX {
-            waiting.remove(0);
+        let mut kept = self.kept();
+        if kept.waiting.len() == MAX {
+            kept.waiting.remove(0);
         }
-        waiting.push(Waiting {
+        kept.waiting.push(Waiting {
             key,
             since: Instant::now(),
             connection,
         });
-        drop(waiting);
         // Without it the last connections of a server would wait until the next call.
-        let pool = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(IDLE).await;
-            if let Some(pool) = pool.upgrade() {
-                let mut waiting = pool.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                waiting.retain(|one| one.since.elapsed() < IDLE);
-            }
-        });
+        if !mem::replace(&mut kept.is_watched, true) {
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+    }
+}
+
+/// Closes connections that have waited for long, until none is left.
+async fn watch(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(IDLE / 4).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut kept = pool.kept();
+        kept.waiting.retain(|one| one.since.elapsed() < IDLE);
+        if kept.waiting.is_empty() {
+            kept.is_watched = false;
+            return;
+        }
     }
 }
