@@ -154,7 +154,9 @@ fn the_key_can_be_a_secret_that_no_script_sees() {
     let port = store.port;
     let script = format!(
         r#"local c = require("assay.s3").client {{ endpoint = "http://127.0.0.1:{port}", access_key = "KAEL", secret_key = secret("store/key") }}
-        print(c.buckets:create("first"), c.buckets:exists("first"))"#
+        print(c.buckets:create("first"), c.buckets:exists("first"))
+        print(c.objects:presign("first", "a"))
+        print(select(2, pcall(c.objects.get, c.objects, "nowhere", "a")))"#
     );
     let session = |rule: &str| {
         let kael = Kael::new();
@@ -171,7 +173,17 @@ fn the_key_can_be_a_secret_that_no_script_sees() {
             .run_with(&["--policy", "p.yaml"])
     };
     let ran = session("use: \"store/*\", in: [\"kael.s3.sign\"]").script(&script);
-    ran.exits(0).prints("true\ttrue\n");
+    ran.exits(0);
+    let mut lines = ran.stdout.lines();
+    assert_eq!(lines.next(), Some("true\ttrue"));
+    assert!(
+        lines
+            .next()
+            .is_some_and(|line| line.contains("X-Amz-Signature="))
+    );
+    for said in [&ran.stdout, &ran.stderr] {
+        assert!(!said.contains("a-key-of-the-store"), "{said}");
+    }
     let ran = session("use: \"store/*\", in: [\"kael.http.*\"]").script(&script);
     ran.exits(4);
 }
