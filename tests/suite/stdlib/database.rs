@@ -121,6 +121,25 @@ fn log_of(folder: &TempDir) -> String {
 }
 
 impl Database {
+    /// Runs a script over connections to a host with options of its URL, once for each case. A case says whether the
+    /// authority of the server's certificate is trusted, and what the script prints.
+    #[track_caller]
+    pub(super) fn tries(&self, script: &str, cases: &[(&str, &str, bool, &str)]) {
+        let authority = project("tests/fixtures/tls/authority.pem");
+        for (host, options, trusts, words) in cases {
+            let grant = "    - { name: app, url: \"{secret:db/url}\" }\n";
+            let kael = session(grant, &self.url(host, options));
+            let kael = match trusts {
+                true => kael.env("SSL_CERT_FILE", &authority.display().to_string()),
+                false => kael,
+            };
+            let ran = kael.script(script);
+            ran.exits(0);
+            let printed = &ran.stdout;
+            assert!(printed.contains(words), "{host}{options}: {printed}");
+        }
+    }
+
     /// PostgreSQL with a user `kael`, who is no superuser, and a database of that name. With `tls`
     /// it has a certificate for `localhost`.
     pub(super) fn postgres(tls: bool) -> Option<Self> {

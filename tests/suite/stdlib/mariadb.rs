@@ -1,7 +1,5 @@
 //! `db` with a real server of MariaDB, which speaks as MySQL does.
 
-use kael_tests::project;
-
 use super::database::{Database, session, until};
 
 #[test]
@@ -163,11 +161,7 @@ fn a_connection_is_encrypted_and_checked() {
         return;
     };
     let script = "local ok, e = pcall(db.one, db.connect('app'), \"SHOW STATUS LIKE 'Ssl_cipher'\") print(ok and tostring(#e.Value > 0) or e.kind .. ': ' .. e.message)";
-    let authority = project("tests/fixtures/tls/authority.pem")
-        .display()
-        .to_string();
-    let grant = "    - { name: app, url: \"{secret:db/url}\" }\n";
-    for (host, options, trusts, words) in [
+    let cases = [
         ("localhost", "?sslmode=verify-full", true, "true\n"),
         ("127.0.0.1", "", false, "false\n"),
         (
@@ -176,20 +170,9 @@ fn a_connection_is_encrypted_and_checked() {
             false,
             "the server's certificate is not trusted",
         ),
-    ] {
-        let kael = session(grant, &server.url(host, options));
-        let kael = match trusts {
-            true => kael.env("SSL_CERT_FILE", &authority),
-            false => kael,
-        };
-        let ran = kael.script(script);
-        ran.exits(0);
-        assert!(
-            ran.stdout.contains(words),
-            "{host}{options}: {}",
-            ran.stdout
-        );
-    }
+    ];
+    server.tries(script, &cases);
+    let grant = "    - { name: app, url: \"{secret:db/url}\" }\n";
     let wrong = server.url("127.0.0.1", "").replace("correct", "wrong-one");
     let ran = session(grant, &wrong)
         .script("print((select(2, pcall(db.query, db.connect('app'), 'SELECT 1'))))");

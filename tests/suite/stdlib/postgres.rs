@@ -1,7 +1,5 @@
 //! `db` with a real server of PostgreSQL.
 
-use kael_tests::project;
-
 use super::database::{Database, PASSWORD, session, until};
 
 const MADE: &str = "local app = db.connect('app')
@@ -214,11 +212,7 @@ fn a_connection_is_encrypted_checked_and_pinned() {
         return;
     };
     let script = "local ok, e = pcall(db.one, db.connect('app'), 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()') print(ok and tostring(e.ssl) or e.kind .. ': ' .. e.message)";
-    let authority = project("tests/fixtures/tls/authority.pem")
-        .display()
-        .to_string();
-    let grant = "    - { name: app, url: \"{secret:db/url}\" }\n";
-    for (host, options, trusts, words) in [
+    let cases = [
         ("localhost", "?sslmode=verify-full", true, "true\n"),
         ("127.0.0.1", "", false, "false\n"),
         (
@@ -245,20 +239,8 @@ fn a_connection_is_encrypted_checked_and_pinned() {
             true,
             "denied: no address of the host may be connected to",
         ),
-    ] {
-        let kael = session(grant, &server.url(host, options));
-        let kael = match trusts {
-            true => kael.env("SSL_CERT_FILE", &authority),
-            false => kael,
-        };
-        let ran = kael.script(script);
-        ran.exits(0);
-        assert!(
-            ran.stdout.contains(words),
-            "{host}{options}: {}",
-            ran.stdout
-        );
-    }
+    ];
+    server.tries(script, &cases);
 }
 
 #[test]
