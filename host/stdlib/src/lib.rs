@@ -36,6 +36,13 @@ pub use db::{WORD as SQLITE_WORD, is_server as is_database_server, sqlite_stdin}
 pub use lua::CHECKS;
 pub use module_head::{Method, ModuleHead};
 
+/// For the fuzz targets: what servers send.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::db::answers as mysql_answers;
+    pub use crate::http::read_in_pieces as events;
+}
+
 /// Every module that scripts can require, sorted by name.
 #[must_use]
 pub fn modules() -> Vec<ModuleHead> {

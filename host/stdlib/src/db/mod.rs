@@ -11,6 +11,9 @@ mod server;
 mod sqlite;
 mod value;
 
+#[cfg(fuzzing)]
+pub use server::answers;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};

@@ -121,6 +121,24 @@ fn too_large(what: &str, most: usize) -> ActionError {
     ActionError::new(ErrorKind::Failed, message)
 }
 
+/// For the fuzz target: reads bytes of a server in pieces that end at a byte, and at once.
+///
+/// # Panics
+/// When both do not give the same events.
+#[cfg(fuzzing)]
+pub fn read_in_pieces(bytes: &[u8], end: u8) {
+    let read = |pieces: &[&[u8]]| {
+        let (mut parser, mut events) = (Events::default(), Vec::new());
+        let is_read = pieces.iter().all(|piece| parser.push(piece, &mut events).is_ok());
+        (is_read, events)
+    };
+    let pieces: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == end).collect();
+    let whole = read(&[bytes]);
+    assert_eq!(whole, read(&pieces));
+    let mut ids = whole.1.iter().filter_map(|event| event["id"].as_str());
+    assert!(ids.all(|id| id.len() <= MAX_ID));
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

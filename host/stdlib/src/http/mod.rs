@@ -35,6 +35,9 @@ use crate::values::Values;
 pub(crate) use access::granted;
 pub(crate) use request::{Request, SOCKET};
 
+#[cfg(fuzzing)]
+pub use events::read_in_pieces;
+
 use client::Failure;
 use masked::Masked;
 use pool::Pool;

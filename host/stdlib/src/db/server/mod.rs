@@ -15,6 +15,9 @@ mod pool;
 mod postgres;
 mod postgres_value;
 
+#[cfg(fuzzing)]
+pub use mysql::answers;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

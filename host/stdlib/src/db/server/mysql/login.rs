@@ -67,17 +67,7 @@ impl Mysql {
         let failed = |error| Failure::connect(error, network.advice());
         let closed = |_| Failure::Closed;
         let mut stream = tcp(&address.server, network).await.map_err(failed)?;
-        // Without a buffer: what follows may be TLS, and no byte before it counts as a part of that.
-        let mut head = [0; 4];
-        stream.read_exact(&mut head).await.map_err(closed)?;
-        let size = usize::from(head[0]) | usize::from(head[1]) << 8;
-        if head[2] > 0 {
-            return Err(Failure::Nonsense("a greeting of more than 64 KiB"));
-        }
-        let mut body = vec![0; size];
-        stream.read_exact(&mut body).await.map_err(closed)?;
-        let greeting = Greeting::read(&body)?;
-        let mut number = head[3].wrapping_add(1);
+        let (greeting, mut number) = greeted(&mut stream).await?;
         let mut can = CAN;
         let stream: Box<dyn Stream> = if address.server.tls {
             if greeting.can & TLS == 0 {
@@ -100,14 +90,35 @@ impl Mysql {
         } else {
             Box::new(stream)
         };
+        Self::over(stream, address, &greeting, can, number).await
+    }
+
+    /// Logs in over a connection on which nothing was sent since the greeting but how it is encrypted.
+    async fn over(
+        stream: Box<dyn Stream>,
+        address: &Address,
+        greeting: &Greeting,
+        can: u32,
+        number: u8,
+    ) -> Result<Self, Failure> {
         let mut own = Self {
             link: Link::new(stream),
             id: greeting.id,
             is_mariadb: greeting.is_mariadb,
             has_begun: false,
         };
-        own.log_in(address, &greeting, can, number).await?;
+        own.log_in(address, greeting, can, number).await?;
         Ok(own)
+    }
+
+    /// For the fuzz target: logs in over a connection that is not encrypted.
+    #[cfg(fuzzing)]
+    pub(super) async fn plain(
+        mut stream: impl Stream + 'static,
+        address: &Address,
+    ) -> Result<Self, Failure> {
+        let (greeting, number) = greeted(&mut stream).await?;
+        Self::over(Box::new(stream), address, &greeting, CAN, number).await
     }
 
     async fn log_in(
@@ -163,6 +174,21 @@ impl Mysql {
         }
         Err(unknown_login())
     }
+}
+
+/// What a server says first, and the number of the answer.
+async fn greeted(stream: &mut impl Stream) -> Result<(Greeting, u8), Failure> {
+    let closed = |_| Failure::Closed;
+    // Without a buffer: what follows may be TLS, and no byte before it counts as a part of that.
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await.map_err(closed)?;
+    let size = usize::from(head[0]) | usize::from(head[1]) << 8;
+    if head[2] > 0 {
+        return Err(Failure::Nonsense("a greeting of more than 64 KiB"));
+    }
+    let mut body = vec![0; size];
+    stream.read_exact(&mut body).await.map_err(closed)?;
+    Ok((Greeting::read(&body)?, head[3].wrapping_add(1)))
 }
 
 /// How every login begins.

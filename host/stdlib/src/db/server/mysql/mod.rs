@@ -7,10 +7,15 @@
 //! This is Kael's own code: the driver `mysql_async` connects by itself, so that nothing below it can
 //! bound what a server sends.
 
+#[cfg(fuzzing)]
+mod fuzzing;
 mod link;
 mod login;
 mod packet;
 mod value;
+
+#[cfg(fuzzing)]
+pub use fuzzing::answers;
 
 use bytes::{Bytes, BytesMut};
 use kael_net::{NetworkPolicy, Trust};
