@@ -129,7 +129,9 @@ fn too_large(what: &str, most: usize) -> ActionError {
 pub fn read_in_pieces(bytes: &[u8], end: u8) {
     let read = |pieces: &[&[u8]]| {
         let (mut parser, mut events) = (Events::default(), Vec::new());
-        let is_read = pieces.iter().all(|piece| parser.push(piece, &mut events).is_ok());
+        let is_read = pieces
+            .iter()
+            .all(|piece| parser.push(piece, &mut events).is_ok());
         (is_read, events)
     };
     let pieces: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == end).collect();
