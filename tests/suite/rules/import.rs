@@ -94,6 +94,65 @@ detection:
 }
 
 #[test]
+fn each_value_of_all_has_its_spellings_and_numbers_are_also_texts() {
+    let all = r#"title: All
+logsource:
+  category: process_creation
+detection:
+  flags:
+    CommandLine|contains|all|windash:
+      - ' -a'
+      - ' -b -c -d -e'
+  encoded:
+    CommandLine|base64offset|contains|all:
+      - 'http'
+      - 'evil'
+  condition: flags or encoded
+"#;
+    // base64 of `http` at the offset 0, and of `evil` at the offset 1.
+    let events = r#"{"EventID":1,"CommandLine":"x /A /b -C –d —e"}
+{"EventID":1,"CommandLine":"x /a -b -c -d e"}
+{"EventID":1,"CommandLine":"x -b -c -d -e"}
+{"EventID":1,"CommandLine":"aHR0c9 YgZXZpbC"}
+{"EventID":1,"CommandLine":"aHR0c9"}
+"#;
+    assert_eq!(found(all, events), ["1", "4"]);
+    let numbers = r#"title: Numbers
+detection:
+  port:
+    DestinationPort|startswith: 44
+  access:
+    GrantedAccess:
+      - '0x1410'
+  condition: port or access
+"#;
+    let events = r#"{"EventID":3,"DestinationPort":443}
+{"EventID":3,"DestinationPort":44}
+{"EventID":3,"DestinationPort":144}
+{"EventID":10,"GrantedAccess":"0x1410"}
+{"EventID":10,"GrantedAccess":"0x1400"}
+"#;
+    assert_eq!(found(numbers, events), ["1", "2", "4"]);
+}
+
+#[test]
+fn a_category_that_the_schema_lacks_is_a_warning_with_its_line() {
+    let rule = RULE.replace("category: process_creation", "category: webserver");
+    let ran = Kael::new()
+        .file("rule.yml", rule)
+        .words(&["rules", "import", "rule.yml", "--output", "rules"])
+        .ends();
+    ran.exits(0).says(
+        "warning: rule.yml:11: the schema has no events of the category `webserver`: the rule looks at all events",
+    );
+    let driver = "title: D\nlogsource: { category: driver_load }\ndetection:\n  s: { ImageLoaded|endswith: x.sys }\n  condition: s\n";
+    let events = r#"{"EventID":6,"ImageLoaded":"C:\\x.sys"}
+{"EventID":7,"ImageLoaded":"C:\\x.sys"}
+"#;
+    assert_eq!(found(driver, events), ["1"]);
+}
+
+#[test]
 fn what_is_not_translated_is_an_error_with_its_line() {
     let refused = |change: (&str, &str)| {
         let rule = RULE.replace(change.0, change.1);

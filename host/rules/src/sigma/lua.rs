@@ -173,11 +173,32 @@ impl Writer {
             true => plain.clone(),
             false => format!("lower({plain})"),
         };
+        self.tests(id, [&plain, &value], &field.tests, field.all)
+    }
+
+    /// Tests of a field, of which one or all must hold. `value` is what is compared without case, unless case counts.
+    fn tests(
+        &mut self,
+        id: u32,
+        [plain, value]: [&str; 2],
+        tests: &[Test],
+        is_all: bool,
+    ) -> String {
         let mut parts = Vec::new();
         // By kind, so that a list of a hundred texts is one loop.
         let mut groups: Vec<(&'static str, Vec<String>)> = Vec::new();
-        for test in &field.tests {
+        let mut tests: Vec<&Test> = tests.iter().rev().collect();
+        while let Some(test) = tests.pop() {
             let (name, literal) = match test {
+                // Spellings of a value are alternatives, also where all values must be there.
+                Test::Any(spelled) if is_all => {
+                    parts.push(self.tests(id, [plain, value], spelled, false));
+                    continue;
+                }
+                Test::Any(spelled) => {
+                    tests.extend(spelled.iter().rev());
+                    continue;
+                }
                 Test::Is(text) => ("is", quoted(text)),
                 Test::Contains(text) => ("contains", quoted(text)),
                 Test::Starts(text) => ("starts", quoted(text)),
@@ -213,14 +234,14 @@ impl Writer {
         }
         for (name, list) in groups {
             // Patterns say themselves whether case counts.
-            let value = if name == "matches" { &plain } else { &value };
+            let value = if name == "matches" { plain } else { value };
             parts.push(match list.as_slice() {
                 [one] if name == "is" => format!("{value} == {one}"),
                 [one] if name == "matches" => format!("re_match({one}, {value})"),
                 [one] => format!("{name}({value}, {one})"),
                 many => {
                     let list = self.list(many);
-                    let quantity = if field.all { "all" } else { "any" };
+                    let quantity = if is_all { "all" } else { "any" };
                     format!("{quantity}({name}, {value}, {list})")
                 }
             });
@@ -228,7 +249,7 @@ impl Writer {
         match parts.as_slice() {
             [] => "true".to_owned(),
             [one] => format!("({one})"),
-            many => format!("({})", many.join(if field.all { " and " } else { " or " })),
+            many => format!("({})", many.join(if is_all { " and " } else { " or " })),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Translated {
     pub predicate: String,
     /// `resources/regexes.txt`; none without patterns.
     pub regexes: Option<String>,
+    /// What the translation leaves out.
+    pub warnings: Vec<Mistake>,
 }
 
 /// The tests of one field, of which one or all must hold.
@@ -37,7 +39,7 @@ struct FieldTest {
 struct Search(Vec<Vec<FieldTest>>);
 
 /// Categories of Sigma's log sources, and the types of events that are meant.
-const CATEGORIES: [(&str, &str); 16] = [
+const CATEGORIES: [(&str, &str); 26] = [
     ("process_creation", "process_exec"),
     ("process_termination", "process_exit"),
     ("process_access", "process_access"),
@@ -54,6 +56,16 @@ const CATEGORIES: [(&str, &str); 16] = [
     ("pipe_created", "pipe"),
     ("authentication", "authentication"),
     ("driver_load", "driver_load"),
+    ("registry_rename", "registry_set"),
+    ("file_change", "file_change"),
+    ("file_block_executable", "file_block"),
+    ("file_block_shredding", "file_block"),
+    ("file_executable_detected", "file_executable"),
+    ("create_stream_hash", "stream_hash"),
+    ("raw_access_thread", "raw_access"),
+    ("wmi_event", "wmi"),
+    ("clipboard_capture", "clipboard"),
+    ("process_tampering", "process_tampering"),
 ];
 
 /// Translates one rule for events of a schema.
@@ -153,8 +165,11 @@ pub fn translate(text: &str, schema: &Schema) -> Result<Translated, Mistake> {
         },
         "capabilities": { "mitre_attack": mitre },
     });
-    if let Some(kind) = event_type(get("logsource"), schema) {
-        manifest["event_types"] = serde_json::json!([kind]);
+    let mut warnings = Vec::new();
+    match event_type(get("logsource"), schema) {
+        Ok(Some(kind)) => manifest["event_types"] = serde_json::json!([kind]),
+        Ok(None) => {}
+        Err(mistake) => warnings.push(mistake),
     }
     let manifest = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
     Ok(Translated {
@@ -162,18 +177,35 @@ pub fn translate(text: &str, schema: &Schema) -> Result<Translated, Mistake> {
         manifest,
         predicate,
         regexes: (!regexes.is_empty()).then(|| regexes.join("\n") + "\n"),
+        warnings,
     })
 }
 
-/// The type of events that a log source means, where the schema has it.
-fn event_type(logsource: Option<&Node>, schema: &Schema) -> Option<&'static str> {
-    let Kind::Table(keys) = &logsource?.kind else {
-        return None;
+/// The type of events that a log source means; none without a category.
+fn event_type<'a>(
+    logsource: Option<&'a Node>,
+    schema: &Schema,
+) -> Result<Option<&'a str>, Mistake> {
+    let keys = match logsource.map(|node| &node.kind) {
+        Some(Kind::Table(keys)) => keys,
+        _ => return Ok(None),
     };
-    let (.., category) = keys.iter().find(|(key, ..)| key == "category")?;
-    let category = scalar(category)?;
-    let (_, kind) = CATEGORIES.iter().find(|(known, _)| *known == category)?;
-    schema.type_id(kind).map(|_| *kind)
+    let category = keys.iter().find(|(key, ..)| key == "category");
+    let Some((.., node)) = category else {
+        return Ok(None);
+    };
+    let category = scalar(node).unwrap_or_default();
+    let known = CATEGORIES.iter().find(|(known, _)| *known == category);
+    let kind = known.map_or(category, |(_, kind)| kind);
+    match schema.type_id(kind) {
+        Some(_) => Ok(Some(kind)),
+        None => Err(Mistake::new(
+            node.line,
+            format!(
+                "the schema has no events of the category `{category}`: the rule looks at all events"
+            ),
+        )),
+    }
 }
 
 fn slug(title: &str) -> String {
@@ -292,7 +324,7 @@ fn field(key: &str, line: u32, node: &Node, schema: &Schema) -> Result<FieldTest
         if exists {
             tests.push(Test::Exists(text == "true"));
         } else if let Some(sign) = compare {
-            let number = text.parse().map_err(|_| wrong("expected a whole number"))?;
+            let number = number(text).map_err(|_| wrong("expected a whole number"))?;
             tests.push(Test::Compare(sign, number));
         } else if let Some(flags) = &regex {
             let pattern = match flags.is_empty() {
@@ -318,23 +350,16 @@ fn field(key: &str, line: u32, node: &Node, schema: &Schema) -> Result<FieldTest
                 false => vec![value::base64(&bytes)],
             };
             cased = true;
-            tests.extend(encoded.into_iter().map(Test::Contains));
-        } else if let (Ok(number), false) = (text.parse(), is_text(field.kind)) {
+            tests.push(Test::Any(encoded.into_iter().map(Test::Contains).collect()));
+        } else if let (Ok(number), Place::Whole, false) = (number(text), place, is_text(field.kind))
+        {
             tests.push(Test::Number(number));
         } else {
-            let spelled = match dashes {
-                true => value::windash(text),
-                false => vec![text.to_owned()],
-            };
-            let each = spelled.iter().map(|text| value::text(text, place, cased));
-            tests.extend(each);
+            tests.push(match dashes {
+                true => value::windash(text, place, cased),
+                false => value::text(text, place, cased),
+            });
         }
-    }
-    if all && (encode == Some(true) || dashes) {
-        // Several spellings of a value are alternatives, and the values are not.
-        return Err(wrong(format!(
-            "`{key}`: `all` beside this modifier is not translated"
-        )));
     }
     Ok(FieldTest {
         id: field.id,
@@ -343,6 +368,14 @@ fn field(key: &str, line: u32, node: &Node, schema: &Schema) -> Result<FieldTest
         cased,
         tests,
     })
+}
+
+/// A number, also in hexadecimal, as Sysmon writes rights.
+fn number(text: &str) -> Result<i64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
 }
 
 fn is_text(kind: FieldType) -> bool {

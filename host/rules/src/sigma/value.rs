@@ -16,6 +16,8 @@ pub(super) enum Test {
     Number(i64),
     Compare(&'static str, i64),
     Exists(bool),
+    /// One of these: the spellings of one value.
+    Any(Vec<Test>),
 }
 
 /// Where a text must stand in a field.
@@ -50,7 +52,10 @@ pub(super) fn text(value: &str, place: Place, cased: bool) -> Test {
         false => text.to_ascii_lowercase(),
     };
     // Lua's `lower` changes ASCII alone.
-    let plain = |text: &str| cased || text.chars().all(|c| c.is_ascii() || !c.is_alphabetic());
+    let plain = |text: &str| {
+        !text.contains(ANY_DASH)
+            && (cased || text.chars().all(|c| c.is_ascii() || !c.is_alphabetic()))
+    };
     match parts.as_slice() {
         [] => Test::Is(String::new()),
         [Part::Any] => Test::Exists(true),
@@ -62,7 +67,10 @@ pub(super) fn text(value: &str, place: Place, cased: bool) -> Test {
             let mut regex = String::from(if cased { "(?s)^" } else { "(?si)^" });
             for part in parts {
                 match part {
-                    Part::Text(text) => regex.push_str(&regex::escape(text)),
+                    Part::Text(text) => {
+                        let any = format!("[{}]", String::from_iter(DASHES));
+                        regex.push_str(&regex::escape(text).replace(ANY_DASH, &any));
+                    }
                     Part::Any => regex.push_str(".*"),
                     Part::One => regex.push('.'),
                 }
@@ -105,10 +113,14 @@ fn parts(value: &str) -> Vec<Part> {
     parts
 }
 
-/// A value as command lines of Windows may spell its dashes: `-`, `/` and longer dashes.
-pub(super) fn windash(value: &str) -> Vec<String> {
-    const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
-    let chars: Vec<char> = value.chars().collect();
+/// What command lines of Windows take for a dash.
+const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+/// Stands for each of them in a text. It is no character of its own in Unicode, so no value has it.
+const ANY_DASH: char = '\u{fdd0}';
+
+/// The test for a text as command lines of Windows may spell its dashes: `-`, `/` and longer dashes.
+pub(super) fn windash(value: &str, place: Place, cased: bool) -> Test {
+    let mut chars: Vec<char> = value.chars().filter(|c| *c != ANY_DASH).collect();
     let word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || *c == '_');
     let begins = |at: &usize| {
         matches!(chars[*at], '-' | '/')
@@ -117,22 +129,17 @@ pub(super) fn windash(value: &str) -> Vec<String> {
                 .is_some_and(|before| word(chars.get(before)))
             && word(chars.get(*at + 1))
     };
-    // More than three would be more than 125 spellings.
-    let places: Vec<usize> = (0..chars.len()).filter(begins).take(3).collect();
-    let mut all = vec![chars.clone()];
-    for place in places {
-        let each = all.iter().flat_map(|one| {
-            DASHES.map(|dash| {
-                let mut spelled = one.clone();
-                spelled[place] = dash;
-                spelled
-            })
-        });
-        all = each.collect();
+    let dashes: Vec<usize> = (0..chars.len()).filter(begins).collect();
+    let mut with = |dash: char| {
+        dashes.iter().for_each(|at| chars[*at] = dash);
+        text(&chars.iter().collect::<String>(), place, cased)
+    };
+    match dashes.len() {
+        0 => text(value, place, cased),
+        // Five searches take less time than one pattern.
+        1 => Test::Any(DASHES.map(with).to_vec()),
+        _ => with(ANY_DASH),
     }
-    all.into_iter()
-        .map(|chars| chars.into_iter().collect())
-        .collect()
 }
 
 /// The bytes as base64, as they stand in a longer text: at each of three offsets, without the
@@ -213,8 +220,15 @@ mod tests {
             base64_offsets(b"foobar"),
             ["Zm9vYmFy", "Zvb2Jhc", "mb29iYX"]
         );
-        assert_eq!(windash("-f x").len(), 5);
-        assert_eq!(windash("a-b"), ["a-b"]);
+        let dashed = |value| windash(value, Place::Anywhere, false);
+        let Test::Any(spelled) = dashed("-F x") else {
+            panic!("one dash")
+        };
+        assert_eq!(spelled.len(), 5);
+        assert_eq!(spelled[1], Test::Contains("/f x".into()));
+        assert_eq!(dashed("a-b"), Test::Contains("a-b".into()));
+        let every = "(?si)^.*[-/–—―]a [-/–—―]b [-/–—―]c [-/–—―]d.*$";
+        assert_eq!(dashed("-a /b -c -d"), Test::Matches(every.into()));
         assert_eq!(quoted("a\"\\\u{e9}\n"), "\"a\\\"\\\\\\195\\169\\010\"");
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::Import;
-use super::load::{refuse, unusable, usage};
+use super::load::{refuse, unusable, usage, warn};
 use crate::args::Shared;
 use crate::exit;
 use crate::terminal::{say, say_json};
@@ -56,7 +56,13 @@ fn evaluate(shared: &Shared, import: &Import) -> Result<u8, u8> {
         };
         let text = text.map_err(|error| unusable(shared, path, &error))?;
         match sigma::translate(&text, &schema) {
-            Ok(rule) if ids.insert(rule.id.clone()) => rules.push(rule),
+            Ok(rule) if ids.insert(rule.id.clone()) => {
+                problems.extend(rule.warnings.iter().map(|warning| {
+                    let place = format!("{}:{}", path.display(), warning.line);
+                    Problem::warning(place, warning.message.clone())
+                }));
+                rules.push(rule);
+            }
             Ok(rule) => {
                 let message = format!("the id \"{}\" is that of another rule, too", rule.id);
                 problems.push(Problem::error(path.display().to_string(), message));
@@ -70,6 +76,7 @@ fn evaluate(shared: &Shared, import: &Import) -> Result<u8, u8> {
     if problems.iter().any(|problem| !problem.warning) {
         return Err(refuse(shared, &problems));
     }
+    problems.iter().for_each(warn);
     let out = &import.output;
     fs::create_dir_all(out).map_err(|error| unusable(shared, out, &error))?;
     let path = out.join("schema.json");

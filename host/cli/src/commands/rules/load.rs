@@ -107,7 +107,7 @@ pub(super) fn options(wasm: &Arc<WasmEngine>, threads: usize, state: Option<Path
     }
 }
 
-fn warn(warning: &Problem) {
+pub(super) fn warn(warning: &Problem) {
     stderr::write(format!("warning: {}\n", shown(warning)).as_bytes());
 }
 
