@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 pub use browsed::browsed;
-pub use needs::{Need, browser, is_required, needs, needs_any, peers, postgres_programs};
+pub use needs::{Need, browser, is_required, lacks, needs, needs_any, peers, postgres_programs};
 pub use program::{Program, emmylua_check, runner, workspace};
 pub use python::python;
 pub use ran::Ran;

@@ -1,6 +1,5 @@
 //! Features that a test needs and a machine may lack. Without them the test is reported as skipped.
-//! It fails if `KAEL_REQUIRE` names them: CI sets `KAEL_REQUIRE=namespace,landlock,pids`, so that
-//! every promise is tested there.
+//! It fails if `KAEL_REQUIRE` names them, as `.ci/run` does, so that every promise is tested there.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -154,12 +153,23 @@ fn skipped(missing: &[Need]) -> bool {
         !missing.iter().any(|need| is_required(*need)),
         "KAEL_REQUIRE asks for {names}, and this machine lacks it: see kael-host doctor"
     );
+    lacks(&names);
+    false
+}
+
+/// Reports a test as skipped, for want of something that `KAEL_REQUIRE` cannot name.
+pub fn lacks(what: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    let line = format!("skipped: needs {names} ({test})\n");
+    let line = format!("skipped: needs {what} ({test})\n");
     // Not `eprintln!`: the test runner hides its output for tests that pass.
     std::io::stderr().write_all(line.as_bytes()).ok();
-    false
+    // Nextest hides all of it: tests/run shows this file at the end.
+    if let Some(path) = std::env::var_os("KAEL_SKIPPED") {
+        let file = fs::File::options().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .ok();
+    }
 }
 
 /// The line of `kael-host doctor` for one part of the confinement, and whether the part works.

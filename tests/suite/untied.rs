@@ -5,17 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kael_tests::{Kael, Program, Ran, alive, gone};
-
-/// Whether `doctor` reports a part of the confinement as `ok`.
-fn has(name: &str) -> bool {
-    let ran = Kael::new().words(&["doctor"]).ends();
-    let line = ran
-        .stdout
-        .lines()
-        .find(|line| line.contains(&format!(" {name} ")));
-    line.expect("a finding").starts_with("ok")
-}
+use kael_tests::{Kael, Need, Program, Ran, alive, gone, lacks, needs};
 
 /// A session with a Python action `t.a` that prints a text.
 fn python(fields: &str, code: &str) -> Kael {
@@ -60,7 +50,7 @@ fn as_another(folder: &Path) -> (Command, PathBuf) {
 
 #[test]
 fn system_calls_that_lead_out_are_refused() {
-    if !has("seccomp") {
+    if !needs(&[Need::Seccomp]) {
         return;
     }
     // Each call must fail with EPERM, or with ENOSYS if the C library can use another one.
@@ -134,7 +124,7 @@ os.execvp('sleep', ['sleep', '4817.1'])
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn an_action_cannot_survive_a_killed_host() {
-    if !(has("namespace") && has("seccomp")) {
+    if !needs(&[Need::Namespace, Need::Seccomp]) {
         return;
     }
     let session = python("timeout = 60", UNTIE)
@@ -153,7 +143,7 @@ fn an_action_cannot_survive_a_killed_host() {
 
 #[test]
 fn shared_ipc_ends_with_the_call_and_is_bounded() {
-    if !(has("namespace") && has("seccomp")) {
+    if !needs(&[Need::Namespace, Need::Seccomp]) {
         return;
     }
     let code = r#"
@@ -225,8 +215,11 @@ fn with_mount_namespaces(most: u32) -> Ran {
 #[test]
 fn where_namespaces_are_used_up_no_action_runs_with_less() {
     let may = Command::new("unshare").args(["-U", "-r", "true"]).status();
-    if !may.is_ok_and(|status| status.success()) || !has("namespace") {
+    if !needs(&[Need::Namespace]) {
         return;
+    }
+    if !may.is_ok_and(|status| status.success()) {
+        return lacks("namespaces of users");
     }
     with_mount_namespaces(1)
         .exits(6)
@@ -238,8 +231,11 @@ fn where_namespaces_are_used_up_no_action_runs_with_less() {
 #[test]
 fn processes_of_npm_end_with_a_killed_host_for_any_user() {
     let can = Command::new("setpriv").arg("--version").output().is_ok();
-    if (is_root() && !can) || !has("namespace") {
+    if !needs(&[Need::Namespace]) {
         return;
+    }
+    if is_root() && !can {
+        return lacks("setpriv");
     }
     let manifest = r#"{ "name": "n", "version": "1.0.0", "scripts": { "preinstall": "(setsid sleep 4817.2 &) ; sleep 4817.2" } }"#;
     let session = Kael::new()
@@ -261,7 +257,7 @@ fn processes_of_npm_end_with_a_killed_host_for_any_user() {
         .lines()
         .any(|line| line.starts_with("ok") && line.contains(" namespace "))
     {
-        return;
+        return lacks("namespaces of users for another user");
     }
     let (mut command, host) = as_another(session.path());
     let mut host = command
