@@ -424,6 +424,7 @@ impl Serialize for Calls<'_> {
         #[derive(Serialize)]
         struct Row<'a> {
             action: &'a str,
+            attempts: u32,
             call: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
             decision: Option<Value>,
@@ -437,6 +438,7 @@ impl Serialize for Calls<'_> {
         serializer.collect_seq(self.0.iter().map(|call| {
             Row {
                 action: &call.name,
+                attempts: call.attempts,
                 call: call.call,
                 decision: call
                     .decision

@@ -2,6 +2,9 @@
 
 use std::os::unix::fs::FileExt as _;
 
+use kael_tests::Kael;
+use serde_json::{Value, json};
+
 use super::{POLICY, session};
 
 #[test]
@@ -210,4 +213,40 @@ fn every_refusal_of_the_gate_is_recorded_as_the_decision() {
     assert_eq!(decided(0), r#""allow" "default: allow""#);
     assert_eq!(decided(1), r#""deny" "budget of 1 calls of t.look""#);
     assert_eq!(decided(2), r#""deny" "deny t.delete""#);
+}
+
+#[test]
+fn a_call_has_its_attempts_in_the_report_and_in_the_log() {
+    let session = Kael::new();
+    let writable = session.writable("count");
+    let flaky = "echo x >> ../count; [ $(wc -l < ../count) -ge 3 ] || exit 3; echo 1";
+    let session = session
+        .shell(
+            "flaky",
+            &format!("retry = {{ attempts = 4, backoff = 0.01 }}, {writable}"),
+            flaky,
+        )
+        .shell("kept", "cache = 3600, effects = 'none'", "echo 1")
+        .file(
+            "s.lua",
+            "for _ = 1, 2 do actions.t.kept({}) end actions.t.flaky({})",
+        );
+    let ran = session
+        .words(&["run", "--json", "--audit", "audit.jsonl", "s.lua"])
+        .ends();
+    ran.exits(0);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
+    let of_report: Vec<&Value> = report["calls"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .map(|call| &call["attempts"])
+        .collect();
+    assert_eq!(of_report, [&json!(1), &json!(0), &json!(3)]);
+    let log = std::fs::read_to_string(ran.path().join("audit.jsonl")).expect("a log");
+    let of_log: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line")["attempts"].clone())
+        .collect();
+    assert_eq!(of_log.iter().collect::<Vec<_>>(), of_report);
 }

@@ -50,6 +50,7 @@ pub(super) struct AuditedCall<'a> {
     pub(super) effects: Option<&'static str>,
     pub(super) params: Option<[u8; 32]>,
     pub(super) bytes: Option<usize>,
+    pub(super) attempts: u32,
     pub(super) action: &'a str,
     pub(super) decision: Option<&'a Decision>,
     /// None when it succeeded.
@@ -117,6 +118,7 @@ impl AuditLog {
             "effects": call.effects,
             "params_sha256": call.params.map(|digest| hex(&digest)),
             "decision": decision,
+            "attempts": call.attempts,
             "outcome": call.failed.map_or("ok", ErrorKind::name),
             "ended_unix_ms": now.map_or(0, |now| now.as_millis() as u64),
             "ms": (call.duration.as_secs_f64() * 1e6).round() / 1e3,

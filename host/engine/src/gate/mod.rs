@@ -38,6 +38,7 @@ pub use cache::{Cache, CacheUse};
 pub use counter::{CallCounter, Count, Counted, Counting};
 pub use hook::{CallRequest, Deciding, Decision, PolicyHook};
 pub use observer::{Attempt, CallEvent, CallStart, Events, Observer, events};
+use perform::Performed;
 pub use policy::{Pattern, Policy};
 pub use record::Record;
 use recording::{Noted, Recording};
@@ -302,26 +303,33 @@ impl Dispatcher {
             && definition.reuse.retry.is_none()
             && self.cache_of(definition).is_none()
         {
+            *noted.attempts.get_mut() = number.1;
             // What most calls are, without the room in their future that the rest would take.
             return self.attempt(definition, number, params).await;
         }
         let decision = noted.decision.clone();
-        Box::pin(self.recorded(definition, name, number, params, decision)).await
+        let performed = Performed {
+            name,
+            call,
+            first: number.1,
+            attempts: &noted.attempts,
+        };
+        Box::pin(self.recorded(definition, performed, params, decision)).await
     }
 
     /// Runs an action, and writes its answer down where that is wanted.
     async fn recorded(
         &self,
         definition: &Arc<Definition>,
-        name: &str,
-        number: (u64, u32),
+        performed: Performed<'_>,
         params: String,
         decision: Option<PolicyDecision>,
     ) -> Result<String, ActionError> {
+        let name = performed.name;
         let Some(recorder) = &self.recorder else {
-            return self.perform(definition, name, number, params).await;
+            return self.perform(definition, performed, params).await;
         };
-        let outcome = self.perform(definition, name, number, params.clone()).await;
+        let outcome = self.perform(definition, performed, params.clone()).await;
         let size = params.len() + outcome.as_ref().map_or(0, String::len);
         let (recorder, own, runner) = (recorder.clone(), name.to_owned(), self.runner(name));
         let recording = move || {

@@ -1,6 +1,7 @@
 //! Runs an action: a kept result instead, several attempts, and the look at what came back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -19,21 +20,33 @@ struct Kept {
     result: Option<String>,
 }
 
+/// A call that is performed.
+#[derive(Clone, Copy)]
+pub(super) struct Performed<'a> {
+    pub(super) name: &'a str,
+    /// Its number in its run.
+    pub(super) call: u64,
+    /// The number of its first attempt here.
+    pub(super) first: u32,
+    /// Where the number of the last attempt is noted.
+    pub(super) attempts: &'a AtomicU32,
+}
+
 impl Dispatcher {
     /// Runs an action, or uses a result that is kept.
     pub(super) async fn perform(
         &self,
         definition: &Arc<Definition>,
-        name: &str,
-        number: (u64, u32),
+        performed: Performed<'_>,
         params: String,
     ) -> Result<String, ActionError> {
+        let name = performed.name;
         let kept = self.cached(definition, &params).await;
         if let Some(result) = kept.as_ref().and_then(|kept| kept.result.clone()) {
             tracing::debug!("{name}: a kept result is used");
             return Ok(result);
         }
-        let result = self.attempts(definition, name, number, params).await?;
+        let result = self.attempts(definition, performed, params).await?;
         if let Some(kept) = kept {
             self.keep(definition, name, kept.file, &result).await;
         }
@@ -44,22 +57,22 @@ impl Dispatcher {
     async fn attempts(
         &self,
         definition: &Arc<Definition>,
-        name: &str,
-        (number, first): (u64, u32),
+        performed: Performed<'_>,
         params: String,
     ) -> Result<String, ActionError> {
+        let name = performed.name;
         let mut failed = 0;
         loop {
+            let attempt = (performed.call, performed.first + failed);
+            performed.attempts.store(attempt.1, Ordering::Relaxed);
             let again = definition
                 .reuse
                 .retry
                 .as_ref()
                 .filter(|retry| failed + 1 < retry.attempts);
             let Some(retry) = again else {
-                let attempt = (number, first + failed);
                 return self.attempt(definition, attempt, params).await;
             };
-            let attempt = (number, first + failed);
             let error = match self.attempt(definition, attempt, params.clone()).await {
                 Err(error) if retry.on.contains(&error.kind) => error,
                 outcome => return outcome,

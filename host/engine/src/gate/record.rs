@@ -22,6 +22,8 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// What ran it, as reports spell it; none where nothing was run.
     pub runner: Option<&'static str>,
+    /// The number of the last attempt, from 1; 0 where nothing was run, such as for a result that was kept.
+    pub attempts: u32,
     /// None when it succeeded.
     pub failed: Option<ErrorKind>,
     /// When its turn came.

@@ -1,6 +1,7 @@
 //! Follows a call from its beginning to its end: then it is recorded, however it ended.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use super::audit::{AuditLog, AuditedCall};
@@ -21,6 +22,8 @@ pub(super) struct Noted {
     pub(super) decision: Option<Decision>,
     /// What was called, where there is an audit log.
     pub(super) definition: Option<Arc<Definition>>,
+    /// The number of the last attempt that began.
+    pub(super) attempts: AtomicU32,
     /// Of the result.
     pub(super) bytes: Option<usize>,
 }
@@ -68,6 +71,7 @@ impl Drop for Recording<'_> {
                 .map_or_else(String::new, |digest| hex(&digest[..8])),
             decision: noted.decision.take(),
             runner: self.runner,
+            attempts: *noted.attempts.get_mut(),
             failed: self.failed,
             started: self.start,
             duration: self.start.elapsed(),
@@ -95,6 +99,7 @@ impl Drop for Recording<'_> {
                 effects: definition.map(|definition| definition.effects.kind.name()),
                 params: self.noted.digest,
                 bytes: self.noted.bytes,
+                attempts: record.attempts,
                 action: &record.name,
                 decision: record.decision.as_ref(),
                 failed: record.failed,
