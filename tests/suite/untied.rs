@@ -453,5 +453,7 @@ fn limits_that_are_too_small_to_begin_are_no_bug() {
             ran.stderr
         );
     }
-    assert_eq!(run("-n 64").exits(0).stdout, "1\n");
+    for enough in ["-n 64", "-s 64", "-s 1024"] {
+        assert_eq!(run(enough).exits(0).stdout, "1\n", "{enough}");
+    }
 }

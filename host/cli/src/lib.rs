@@ -25,6 +25,7 @@ mod settings;
 #[cfg(any(feature = "rules", feature = "serve"))]
 mod settings_text;
 mod snippet;
+mod stack;
 mod stderr;
 mod terminal;
 mod trace;
@@ -65,6 +66,11 @@ pub fn main() -> ExitCode {
     if word == kael_stdlib::SQLITE_WORD {
         return commands::sqlite::run().into();
     }
+    stack::with_enough(command)
+}
+
+/// Runs a command that a person has typed.
+fn command() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
