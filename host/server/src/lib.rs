@@ -37,6 +37,7 @@ mod origin;
 mod otlp;
 mod peers;
 mod places;
+mod private_files;
 mod problem;
 mod reach;
 mod refreshes;

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::oidc::Oidc;
 use crate::otlp::{Collector, Exporter};
 use crate::places::Places;
+use crate::private_files;
 use crate::problem::Problem;
 use crate::reach;
 use crate::refreshes;
@@ -38,7 +39,7 @@ use crate::roles::Roles;
 use crate::router;
 use crate::runner::{Runner, claim, family, recover};
 use crate::tables::{tenants, tokens};
-use crate::tenant::{self, TENANTS, TenantSettings};
+use crate::tenant::{TENANTS, TenantSettings};
 use crate::triggers::scheduler;
 use crate::walls::Walls;
 
@@ -298,7 +299,7 @@ async fn open(
         compiled: Compiled::default(),
         mcp: Arc::default(),
         roles: Roles::of_document(&api::openapi()),
-        environment: tenant::with_private_files(&options.environment, &config),
+        environment: private_files::named(&options.environment, config.private_files()),
         walls: Arc::new(Walls::of_machine(options.programs.confinement).await),
         ending,
         traces,
@@ -376,7 +377,7 @@ pub fn hidden(environment: &Environment) -> Vec<PathBuf> {
     let others = others.flatten().map(|entry| entry.path());
     let mut hidden: Vec<PathBuf> = others.filter(|path| *path != own).collect();
     hidden.push(data.join(STORE));
-    hidden.extend(tenant::private_files(environment));
+    hidden.extend(private_files::of(environment));
     if let Some(kael) = data.parent().filter(|_| data.ends_with("server")) {
         hidden.extend(["cache", "secrets", STORE].map(|name| kael.join(name)));
     }

@@ -1,8 +1,7 @@
 //! A tenant: its settings, its actions repo and its policy.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,9 +22,9 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use utoipa::ToSchema;
 
 use crate::checkout::{self, Brought, GitSettings, Status};
-use crate::config::ServeConfig;
 use crate::keep::Keep;
 use crate::opened;
+use crate::private_files::VARIABLE as PRIVATE_FILES;
 use crate::tables::tenants::TenantRow;
 use crate::walls::Walls;
 
@@ -524,30 +523,6 @@ impl Tenant {
 
 fn pick<T>(given: bool, wide: T, own: T) -> T {
     if given { wide } else { own }
-}
-
-/// The variable of tenants' environments with the files that are the server's alone, a line for each.
-const PRIVATE_FILES: &str = "KAEL_SERVER_FILES";
-
-/// An environment that tells the tenants' which files are the server's alone.
-pub(crate) fn with_private_files(environment: &Environment, config: &ServeConfig) -> Environment {
-    let mut files = OsString::new();
-    for file in config.private_files() {
-        files.push(file);
-        files.push("\n");
-    }
-    environment.clone().with(PRIVATE_FILES, files)
-}
-
-/// The files that are the server's alone.
-pub(crate) fn private_files(environment: &Environment) -> impl Iterator<Item = PathBuf> {
-    let files = environment
-        .get(PRIVATE_FILES)
-        .unwrap_or_default()
-        .as_bytes();
-    let files = files.split(|byte| *byte == b'\n');
-    let files = files.filter(|file| !file.is_empty());
-    files.map(|file| PathBuf::from(OsStr::from_bytes(file)))
 }
 
 /// What the tenant's actions may be given: its own variables and data folder, and the few that every
