@@ -56,29 +56,36 @@ fn parts(value: &str) -> BTreeSet<String> {
     parts
 }
 
-/// Inside of a text of JSON: as most programs write it, with `\/`, and with nothing but ASCII.
-fn json(part: &str) -> [Vec<u8>; 4] {
+/// Inside of a text of JSON: as most programs write it, with `\/`, with nothing but ASCII, and with nothing but escapes.
+fn json(part: &str) -> [Vec<u8>; 6] {
     let quoted = Value::from(part).to_string();
     let plain = quoted[1..quoted.len() - 1].to_owned();
-    let ascii = |upper: bool| {
+    let escaped = |text: &str, all: bool, upper: bool| {
         let mut out = String::new();
-        for c in plain.chars() {
-            match c.is_ascii() {
-                true => out.push(c),
-                false => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        out += &match upper {
-                            true => format!("\\u{unit:04X}"),
-                            false => format!("\\u{unit:04x}"),
-                        };
-                    }
-                }
+        for c in text.chars() {
+            if c.is_ascii() && !all {
+                out.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out += &match upper {
+                    true => format!("\\u{unit:04X}"),
+                    false => format!("\\u{unit:04x}"),
+                };
             }
         }
         out.into_bytes()
     };
-    let slashes = plain.replace('/', "\\/").into_bytes();
-    [ascii(false), ascii(true), slashes, plain.into_bytes()]
+    let ascii = |upper: bool| escaped(&plain, false, upper);
+    let all = |upper: bool| escaped(part, true, upper);
+    [
+        ascii(false),
+        ascii(true),
+        all(false),
+        all(true),
+        plain.replace('/', "\\/").into_bytes(),
+        plain.into_bytes(),
+    ]
 }
 
 /// In addresses and forms.

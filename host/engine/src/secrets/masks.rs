@@ -10,13 +10,15 @@ use crate::failure::{ActionError, Detail};
 const MAX_DFA: usize = 256 << 10;
 /// Of a value that was cut off, this many bytes are seen.
 const CUT: usize = 6;
+/// Kael cuts off no text that has fewer bytes.
+const LONG: usize = 480;
 
 /// Values to hide, and what stands in their places.
 #[derive(Default)]
 pub struct Masks {
     finder: Option<AhoCorasick>,
-    /// The value that each pattern stands for.
-    of_pattern: Vec<usize>,
+    /// Each form of a value, and which value that is.
+    patterns: Vec<(Vec<u8>, usize)>,
     values: Vec<(String, SecretValue)>,
 }
 
@@ -39,23 +41,21 @@ impl Masks {
     /// Masks of these values, each with the name that is shown.
     #[must_use]
     pub fn of(values: Vec<(String, SecretValue)>) -> Self {
-        let (mut patterns, mut of_pattern) = (Vec::new(), Vec::new());
+        let mut patterns = Vec::new();
         for (at, (_, value)) in values.iter().enumerate() {
-            for pattern in encodings::of(value.expose()) {
-                patterns.push(pattern);
-                of_pattern.push(at);
-            }
+            let forms = encodings::of(value.expose()).into_iter();
+            patterns.extend(forms.map(|form| (form, at)));
         }
-        let size: usize = patterns.iter().map(Vec::len).sum();
+        let size: usize = patterns.iter().map(|(form, _)| form.len()).sum();
         let kind = (size <= MAX_DFA).then_some(AhoCorasickKind::DFA);
         let built = AhoCorasick::builder()
             // Values may overlap, and each of them is hidden whole.
             .match_kind(MatchKind::Standard)
             .kind(kind)
-            .build(&patterns);
+            .build(patterns.iter().map(|(form, _)| form));
         Self {
             finder: (!patterns.is_empty()).then_some(built).and_then(Result::ok),
-            of_pattern,
+            patterns,
             values,
         }
     }
@@ -67,10 +67,12 @@ impl Masks {
     }
 
     fn label(&self, pattern: usize) -> String {
-        let value = self
-            .of_pattern
-            .get(pattern)
-            .and_then(|at| self.values.get(*at));
+        let value = self.patterns.get(pattern).map(|(_, at)| *at);
+        self.label_of(value.unwrap_or(usize::MAX))
+    }
+
+    fn label_of(&self, value: usize) -> String {
+        let value = self.values.get(value);
         let name = value.map_or("?", |(name, _)| name.as_str());
         format!("[secret {name}]")
     }
@@ -168,25 +170,29 @@ impl Masks {
         if self.is_empty() {
             return;
         }
+        let is_long = text.len() >= LONG;
         let hidden = self.hide(std::mem::take(text).into_bytes());
         *text = String::from_utf8_lossy(&hidden).into_owned();
-        for (name, value) in &self.values {
-            let value = value.expose();
-            let whole = |end: &usize| value.is_char_boundary(*end);
-            let cut = (CUT..value.len())
-                .rev()
-                .filter(whole)
-                .find(|end| text.ends_with(&value[..*end]));
-            if let Some(end) = cut {
-                text.truncate(text.len() - end);
-                text.push_str(&format!("[secret {name}]"));
-            }
-            let cut = (1..value.len().saturating_sub(CUT))
-                .filter(whole)
-                .find(|start| text.starts_with(&value[*start..]));
-            if let Some(start) = cut {
-                text.replace_range(..value.len() - start, &format!("[secret {name}]"));
-            }
+        // A program cuts off what it prints itself, and Kael what is long.
+        let values = self
+            .values
+            .iter()
+            .map(|(_, value)| value.expose().as_bytes());
+        let values = values.zip(0..);
+        let forms = self.patterns.iter().map(|(form, at)| (&form[..], *at));
+        let forms: Vec<(&[u8], usize)> = values.chain(forms.filter(|_| is_long)).collect();
+        // Of several that may have been cut off here the one counts of which most is there.
+        let end = forms
+            .iter()
+            .filter_map(|(form, at)| Some((left_at_end(text, form)?, *at)));
+        if let Some((left, at)) = end.max() {
+            text.replace_range(text.len() - left.., &self.label_of(at));
+        }
+        let start = forms
+            .iter()
+            .filter_map(|(form, at)| Some((left_at_start(text, form)?, *at)));
+        if let Some((left, at)) = start.max() {
+            text.replace_range(..left, &self.label_of(at));
         }
     }
 
@@ -211,6 +217,24 @@ impl Masks {
         }
         error
     }
+}
+
+/// How many bytes a cut has left at the end of a text of one form of a value.
+fn left_at_end(text: &str, form: &[u8]) -> Option<usize> {
+    let mut all = (CUT..form.len().min(text.len() + 1)).rev();
+    all.find(|left| {
+        let at = text.len() - left;
+        text.is_char_boundary(at) && text.as_bytes()[at..] == form[..*left]
+    })
+}
+
+/// How many bytes a cut has left at the beginning of a text of one form of a value.
+fn left_at_start(text: &str, form: &[u8]) -> Option<usize> {
+    let mut all = (CUT + 1..form.len().min(text.len() + 1)).rev();
+    all.find(|left| {
+        let rest = &form[form.len() - left..];
+        text.is_char_boundary(*left) && text.as_bytes().starts_with(rest)
+    })
 }
 
 /// Whether an odd number of backslashes stands before a place.
