@@ -11,7 +11,8 @@ use crate::{Begun, Family, Runs, RunsError, State, children};
 
 const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
                         WHERE id = ?1 AND epoch = ?2";
-const UNSEEN: &str = "SELECT n FROM inbox WHERE run = ?1 AND n > ?2 LIMIT 1";
+/// The wish that the run ends counts until its script knows of it, and a run that knows gives its place up no more.
+const UNSEEN: &str = "SELECT n FROM inbox WHERE run = ?1 AND (n > ?2 OR kind = 3) LIMIT 1";
 
 #[cfg(test)]
 pub(crate) const ALL: [&str; 2] = [CONCLUDE, UNSEEN];
@@ -221,5 +222,66 @@ fn ending_of(ending: &Ending<Option<String>>) -> serde_json::Value {
             document
         }
         Ending::Fault(fault) => json!({ "kind": "fault", "message": fault }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kael_engine::limits::Limits;
+    use kael_engine::run_info::{RunInfo, Tenant};
+    use kael_engine::sandbox::Script;
+
+    use super::*;
+    use crate::{Asked, Rules, RunRow};
+
+    const SLEEPS: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
+
+    /// A run may look for letters between its last look for the wish that it ends and giving its place up. That letter
+    /// counts as seen, and wakes it all the same.
+    #[test]
+    fn a_wish_that_a_run_ends_is_not_lost_between_two_looks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let info = RunInfo::new(Tenant::default());
+        let id = info.id;
+        let script = Script::new("script.lua", "wait_for('go')");
+        let (limits, rules) = (Limits::default(), Rules::default());
+        let begun = runs.begin(&info, &script, &limits, None, rules, &BTreeMap::new());
+        let begun = begun.expect("nothing is written yet");
+        let create = begun.unwritten.take_create().expect("it is new");
+        let written = runs.store.write(move |tx| create(tx));
+        written.wait().expect("written");
+        assert_eq!(runs.ask_to_end(id, "me").expect("asked"), Asked::Knows);
+        let conclusion = |seen| Conclusion {
+            run: id,
+            epoch: begun.epoch,
+            is_unwritten: false,
+            last: None,
+            seen,
+            state: State::Waiting,
+            reason: None,
+            wake: None,
+            ending: "{}".to_owned(),
+            usage: "{}".to_owned(),
+        };
+        let wake = || {
+            let row = runs.store.read_blocking(|tx| Ok(RunRow::get(tx, id)));
+            row.expect("a store").expect("a run").wake
+        };
+        let one = conclusion(1);
+        let written = runs.store.write(move |tx| one.write(tx));
+        written.wait().expect("written");
+        assert!(wake().is_some(), "it has looked at the letter");
+        // Whoever asks again wakes it, too.
+        let asleep = runs.store.write(move |tx| {
+            tx.execute(SLEEPS, &[Value::from(id.bytes())])?;
+            Ok(())
+        });
+        asleep.wait().expect("written");
+        assert!(wake().is_none());
+        assert_eq!(runs.ask_to_end(id, "me").expect("asked"), Asked::Wakes);
+        assert!(wake().is_some(), "it was asked again");
     }
 }

@@ -140,10 +140,12 @@ pub(crate) fn put(
     Ok(())
 }
 
-/// Asks a run to end, once, and wakes it if it waits. Signals have other texts by which they come once.
+/// Asks a run to end, once, and wakes it if it waits, each time. Signals have other texts by which they come once.
 pub(crate) fn ask_to_end(tx: &Tx<'_>, run: &[u8; 16], by: &str) -> Result<(), StoreError> {
     match is_there(tx, run, "cancel")? {
-        true => Ok(()),
+        true => tx
+            .execute(WAKE, &[Value::from(run), Value::Int(tx.now())])
+            .map(|_| ()),
         false => put(tx, run, 3, ["", "null", by], Some("cancel")),
     }
 }

@@ -58,7 +58,7 @@ impl Unwritten {
         }
     }
 
-    fn take_create(&self) -> Option<Create> {
+    pub(crate) fn take_create(&self) -> Option<Create> {
         let mut create = self.create.lock().unwrap_or_else(PoisonError::into_inner);
         create.take()
     }
