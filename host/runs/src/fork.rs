@@ -151,15 +151,13 @@ impl Forking {
     }
 }
 
-/// The entries of a journal as those of another script, in one commit.
-fn with_script(log: &Log, (name, text): &OtherScript) -> Vec<LogRow> {
+/// The entries of a journal as those of another script, in one commit, with the computing time up to there.
+fn with_script(log: &Log, (name, text): &OtherScript, cpu_us: u64) -> Vec<LogRow> {
     let begin = Entry::Begin(Box::new(Begin {
         name: name.clone(),
         script: texts::digest(text),
         ..log.begin().clone()
     }));
-    let cpu_us = log.rows().filter_map(|row| row.commit).last();
-    let cpu_us = cpu_us.map_or(0, |(_, cpu_us)| cpu_us);
     let mut rows: Vec<LogRow> = log.rows().collect();
     let mut chain = Chain::after(&ZERO);
     for row in &mut rows {
@@ -185,6 +183,7 @@ fn may_be_forked(log: &Log, at: u64, is_other: bool) -> Result<(), NoFork> {
     let (mut open, mut ended) = (BTreeMap::new(), BTreeSet::new());
     let (mut found, mut is_clear) = (None, true);
     let (mut before, mut behind) = (None, None);
+    let mut dropped = Vec::new();
     for (seq, entry) in log.entries().iter().enumerate() {
         let seq = seq as u64;
         match entry {

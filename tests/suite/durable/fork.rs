@@ -224,6 +224,8 @@ fn a_run_is_forked_behind_an_effect_that_a_race_has_cancelled() {
                   function() sleep(0.5) return 'late' end))\n\
                   print(actions.t.note({}).n)";
     let session = Session::new("effects = 'once'", script);
+    let kael = session.kael.file("other.lua", "print('other')");
+    let session = Session { kael, ..session };
     session.prints(&["run", "--journal", "script.lua"], "2\tlate\n2\n");
     let (id, _) = session.run();
     let loser = entry(&session, &id, "intent", 1);
@@ -245,6 +247,15 @@ fn a_run_is_forked_behind_an_effect_that_a_race_has_cancelled() {
         session.prints(&["runs", "replay", &fork], "2\tlate\n2\n");
         assert_eq!(session.kael(&["runs", "verify", &fork]).0, 0);
     }
+    // With another script only behind the crossing that has cancelled it: what that script does there is its own.
+    let fork = |at: u64| {
+        let at = at.to_string();
+        session.kael(&["runs", "fork", &id, "--at", &at, "--script", "other.lua"])
+    };
+    let (code, _, stderr) = fork(cancelled);
+    let wanted = format!("and entry {} will do", cancelled + 1);
+    assert!(code == 2 && stderr.contains(&wanted), "{stderr}");
+    assert_eq!(fork(cancelled + 1).0, 0);
     // A call that was cancelled is in no doubt.
     let (code, _, stderr) = session.kael(&["runs", "resolve", &id, "1", "done"]);
     assert!(
