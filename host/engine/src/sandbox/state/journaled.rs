@@ -1,6 +1,6 @@
 //! A crossing of a run with a journal: answered out of it while there is something, and written into it afterwards.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ pub(in crate::sandbox) struct Journaled {
     /// Whether somebody wants it to end.
     pub(super) cancelling: Cancelling,
     /// Calls that the script gets an error for because of that, whatever else becomes of them.
-    given_up: Vec<u32>,
+    given_up: BTreeSet<u32>,
     /// What has ended before this attempt, and the script has not got.
     pub(super) ready: VecDeque<Completion>,
 }
@@ -55,7 +55,7 @@ impl Journaled {
         };
         Self {
             cancelling,
-            given_up: Vec::new(),
+            given_up: BTreeSet::new(),
             recorder: journal.recorder,
             replay,
             goes_on: journal.goes_on,
@@ -228,7 +228,7 @@ impl InstanceState {
         let replay = self.journal()?.replay.as_ref();
         let has_exited = replay.is_some_and(Replay::has_exited);
         if has_exited && submit.iter().any(|call| call.name == CONTINUE) {
-            // It ended there, and another run was begun in its place. Without that end nobody knows whether it was.
+            // It ended there, and another run was begun in its place. A journal without that end does not say so.
             return Err(self.end(Stop::Exit(0)));
         }
         for call in submit.iter().filter(|call| !is_own(&call.name)) {
@@ -403,9 +403,9 @@ impl InstanceState {
         Ok(done)
     }
 
-    /// Somebody wants the run to end: the script gets an error for each call that has not ended by now, and that is
-    /// written down in front of the crossing that tells it. `count` calls count that go in at this crossing, of which the
-    /// first were counted since the run had made `before`.
+    /// Gives the script an error for every call that has not ended, because somebody has cancelled the run, and writes
+    /// that down in front of the crossing that tells it. `before` is how many calls were counted before this crossing, and
+    /// `count` how many of it count.
     pub(super) fn cancel_calls(
         &mut self,
         before: u32,
@@ -421,8 +421,9 @@ impl InstanceState {
         let Some(by) = journal.cancelling.by() else {
             return Ok(done);
         };
-        let ended = |id: &&u32| !done.iter().any(|one: &Completion| one.id == **id);
-        let open: Vec<u32> = journal.open.keys().filter(ended).copied().collect();
+        let ended: BTreeSet<u32> = done.iter().map(|one| one.id).collect();
+        let open = journal.open.keys().filter(|id| !ended.contains(id));
+        let open: Vec<u32> = open.copied().collect();
         if open.is_empty() {
             return Ok(done);
         }
@@ -438,7 +439,7 @@ impl InstanceState {
             if let Some(post) = &journal.post {
                 post.cancelled(id);
             }
-            journal.given_up.push(id);
+            journal.given_up.insert(id);
             let outcome = Err(error.clone());
             done.push(Completion { id, outcome });
         }
