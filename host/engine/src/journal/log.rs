@@ -67,13 +67,14 @@ pub enum Broken {
 pub struct Log {
     entries: Vec<Entry>,
     places: Vec<Place>,
-    bytes: u64,
 }
 
 /// What is stored beside an entry.
 #[derive(Debug, Clone)]
 struct Place {
     at: u64,
+    /// Bytes of the entry.
+    bytes: u64,
     commit: Option<([u8; 32], u64)>,
 }
 
@@ -166,8 +167,11 @@ impl LogReader {
                 }
                 if self.is_kept {
                     self.entries.push(entry);
-                    let (at, commit) = (row.at, row.commit);
-                    self.places.push(Place { at, commit });
+                    self.places.push(Place {
+                        at: row.at,
+                        bytes: row.body.len() as u64,
+                        commit: row.commit,
+                    });
                 }
             }
         }
@@ -209,7 +213,6 @@ impl LogReader {
         Ok(Log {
             entries: self.entries,
             places: self.places,
-            bytes: self.bytes,
         })
     }
 }
@@ -264,7 +267,13 @@ impl Log {
     /// Bytes of all of them, as they are stored.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.places.iter().map(|place| place.bytes).sum()
+    }
+
+    /// How many entries there are up to that one.
+    fn count_by(&self, seq: u64) -> usize {
+        let count = usize::try_from(seq.saturating_add(1)).unwrap_or(usize::MAX);
+        count.min(self.entries.len())
     }
 
     /// The same as they are stored, one after the other.
@@ -296,9 +305,9 @@ impl Log {
     /// The part up to an entry, which need not be the end of a commit.
     #[must_use]
     pub fn up_to(mut self, seq: u64) -> Self {
-        let count = usize::try_from(seq.saturating_add(1)).unwrap_or(usize::MAX);
-        self.entries.truncate(count.max(1));
-        self.places.truncate(count.max(1));
+        let count = self.count_by(seq);
+        self.entries.truncate(count);
+        self.places.truncate(count);
         self
     }
 }
