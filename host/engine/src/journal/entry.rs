@@ -240,6 +240,15 @@ impl Entry {
         }
     }
 
+    /// Whether it tells of a crossing.
+    #[must_use]
+    pub fn is_crossing(&self) -> bool {
+        matches!(
+            self,
+            Self::Turn { .. } | Self::Own { .. } | Self::Prints { .. }
+        )
+    }
+
     /// Its body.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

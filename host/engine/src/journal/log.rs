@@ -247,15 +247,9 @@ impl Log {
 
     /// The last crossing up to an entry: the script has got no answer of a later one.
     pub(crate) fn crossing_by(&self, seq: u64) -> u64 {
-        let is_crossing = |entry: &Entry| {
-            matches!(
-                entry,
-                Entry::Turn { .. } | Entry::Own { .. } | Entry::Prints { .. }
-            )
-        };
-        let before = self.entries.iter().zip(0..=seq);
-        let crossings = before.filter(|(entry, _)| is_crossing(entry));
-        crossings.last().map_or(0, |(_, at)| at)
+        let by = &self.entries[..self.count_by(seq)];
+        let last = by.iter().rposition(Entry::is_crossing);
+        last.map_or(0, |at| at as u64)
     }
 
     /// How many they are.

@@ -122,8 +122,8 @@ impl Journal {
         self.post.as_ref().map_or(0, Post::seen)
     }
 
-    /// For looking at a run again: nothing is called, and all of its output is shown. It stops behind the entry `until`,
-    /// or at its end.
+    /// For looking at a run again: nothing is called, and all of its output is shown. It stops behind the last
+    /// crossing at or before the entry `until`, or at its end.
     #[must_use]
     pub fn replay(log: Log, until: Option<u64>) -> Self {
         let until = until.map(|seq| log.crossing_by(seq));
@@ -296,7 +296,8 @@ impl Recorder {
         self.push(&Entry::CallsCancelled { ids });
     }
 
-    /// Adds a crossing, with what came out, and whether that stands in no entry of its own.
+    /// Adds a crossing. Each completion: its call, whether its answer is written here (and not in an entry of its own), and
+    /// the answer.
     pub(crate) fn turn(&self, crossing: Crossing, completions: Vec<(u32, bool, Outcome)>) {
         let Crossing::Turn { digest, asked } = crossing else {
             return;

@@ -141,13 +141,11 @@ impl Replay {
     /// The next entry that tells of a crossing.
     fn next(&mut self) -> Option<&Entry> {
         loop {
-            let entry = self.log.entries().get(self.at)?;
-            match entry {
-                Entry::Turn { .. } | Entry::Own { .. } | Entry::Prints { .. } => break,
-                _ => self.at += 1,
+            if self.log.entries().get(self.at)?.is_crossing() {
+                return self.log.entries().get(self.at);
             }
+            self.at += 1;
         }
-        self.log.entries().get(self.at)
     }
 
     /// Answers the next crossing.
