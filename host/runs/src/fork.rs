@@ -1,5 +1,5 @@
-//! Makes a new run of the beginning of another: the same script, or another one, with what the other one had done up to an entry of its
-//! journal.
+//! Makes a new run of the beginning of another: the same script, or another one, with what the other one had done up to
+//! an entry of its journal.
 //!
 //! The fork has an id of its own, and so idempotency keys of its own for every call that it makes. What the journal says
 //! of calls before stays as it is, with the keys that those had. No decision of a person is taken over, because a decision
@@ -44,7 +44,7 @@ pub struct Forking {
     /// The name and the text of its script.
     script: OtherScript,
     /// All of its journal, if its script is another one.
-    other: Option<Vec<LogRow>>,
+    other: Option<Batch>,
 }
 
 impl Runs {
@@ -83,7 +83,11 @@ impl Runs {
         let tenant = Tenant::new(&log.begin().tenant).unwrap_or_default();
         let end = new_end(&log, at);
         let prefix = log.up_to(at);
-        let other = script.as_ref().map(|script| with_script(&prefix, script));
+        let cpu_us = end.map_or(prefix.head().1, |(_, cpu_us)| cpu_us);
+        let other = script.as_ref().map(|script| Batch {
+            rows: with_script(&prefix, script, cpu_us),
+            ..Batch::default()
+        });
         Ok(Forking {
             from: id,
             fork: RunInfo::new(tenant).id,
@@ -125,16 +129,11 @@ impl Forking {
         let at = Value::Int(self.at as i64);
         tx.change_one(RUN, &[from, to, Value::Int(tx.now()), at], gone)?;
         tx.execute(TEXTS, &[from, to])?;
-        if let Some(rows) = &self.other {
+        if let Some(batch) = &self.other {
             let (name, text) = &self.script;
             let digest = texts::put(tx, self.tenant, self.fork.bytes(), text)?;
             tx.change_one(SCRIPT, &[to, Value::from(name), Value::from(&digest)], gone)?;
-            let rows = rows.clone();
-            let batch = Batch {
-                rows,
-                ..Batch::default()
-            };
-            sink::append(tx, self.fork.bytes(), &batch)?;
+            sink::append(tx, self.fork.bytes(), batch)?;
         } else {
             if tx.execute(JOURNAL, &[from, to, at])? as u64 != self.entries {
                 return Err(StoreError::Conflict(gone.to_owned()));
@@ -194,15 +193,17 @@ fn may_be_forked(log: &Log, at: u64, is_other: bool) -> Result<(), NoFork> {
                 open.remove(id);
                 ended.insert(*id);
             }
+            // Another script may do something else than the crossing that cancels them, which follows.
+            Entry::CallsCancelled { ids } if is_other => dropped.extend(ids),
             // The script is behind it, and a fork does not begin it again: it has cancelled the call, or has an answer.
             Entry::CallsCancelled { ids } => {
                 open.retain(|id, _| !ids.contains(id));
                 ended.retain(|id| !ids.contains(id));
             }
             Entry::Turn { delivered, .. } => {
-                for one in delivered {
-                    open.remove(&one.id);
-                    ended.remove(&one.id);
+                for id in dropped.drain(..).chain(delivered.iter().map(|one| &one.id)) {
+                    open.remove(id);
+                    ended.remove(id);
                 }
             }
             Entry::Resolve(resolve) if resolve.verdict != Verdict::Retry => {
@@ -238,15 +239,13 @@ fn may_be_forked(log: &Log, at: u64, is_other: bool) -> Result<(), NoFork> {
 /// The chain and the computing time of a journal that ends with an entry in the middle of a commit; none at the end of
 /// one. The time is that of the whole commit: the fork is not given what was used.
 fn new_end(log: &Log, at: u64) -> Option<([u8; 32], u64)> {
-    let mut chain = Chain::after(&ZERO);
-    for row in log.rows().take_while(|row| row.seq <= at) {
+    let (from, mut chain) = match log.commit_by(at) {
+        Some((last, _)) if last == at => return None,
+        Some((last, written)) => (last + 1, Chain::after(&written)),
+        None => (0, Chain::after(&ZERO)),
+    };
+    for row in log.rows_from(from).take_while(|row| row.seq <= at) {
         chain.add(row.seq, row.at, row.kind, &row.body);
-        if let Some((written, _)) = &row.commit {
-            if row.seq == at {
-                return None;
-            }
-            chain = Chain::after(written);
-        }
     }
     let cpu_us = log.commit_behind(at).map_or(0, |(_, cpu)| cpu);
     Some((chain.end(cpu_us), cpu_us))
@@ -274,4 +273,104 @@ fn answers(log: &Log) -> Vec<RunId> {
         _ => None,
     });
     ids.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use kael_engine::journal::FORMAT;
+    use kael_engine::limits::Limits;
+    use kael_engine::sandbox::Script;
+
+    use super::*;
+    use crate::Rules;
+    use crate::begin::own_guest;
+
+    /// A fork in the middle of a commit is given none of its computing time, with another script as with the same.
+    #[test]
+    fn a_fork_has_used_the_computing_time_of_the_commit_that_it_ends_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = Runs::open(&folder.path().join("kael.db")).expect("a store");
+        let info = RunInfo::new(Tenant::default());
+        let id = info.id;
+        let script = Script::new("script.lua", "for i = 1, 3 do now() end");
+        let begun = runs.begin(
+            &info,
+            &script,
+            &Limits::default(),
+            None,
+            Rules::default(),
+            &BTreeMap::new(),
+        );
+        let begun = begun.expect("nothing is written yet");
+        let create = begun.unwritten.take_create().expect("it is new");
+        let begin = Begin {
+            format: FORMAT,
+            guest: own_guest(),
+            script: texts::digest(&script.source),
+            name: script.name.clone(),
+            ..Begin::default()
+        };
+        let own = |answer: &str| Entry::Own {
+            name: "kael.now".to_owned(),
+            answer: Ok(answer.to_owned()),
+        };
+        let entries = [
+            Entry::Begin(Box::new(begin)),
+            own("1"),
+            own("2"),
+            own("3"),
+            own("4"),
+        ];
+        let mut chain = Chain::after(&ZERO);
+        let mut rows = Vec::new();
+        for (seq, entry) in entries.iter().enumerate() {
+            let mut row = LogRow {
+                seq: seq as u64,
+                at: 1,
+                kind: entry.kind(),
+                body: entry.encode(),
+                commit: None,
+            };
+            chain.add(row.seq, row.at, row.kind, &row.body);
+            // Two commits: the entries 0 and 1, and the others.
+            let cpu_us = match seq {
+                1 => Some(3),
+                4 => Some(7),
+                _ => None,
+            };
+            if let Some(cpu_us) = cpu_us {
+                let end = chain.end(cpu_us);
+                row.commit = Some((end, cpu_us));
+                chain = Chain::after(&end);
+            }
+            rows.push(row);
+        }
+        let written = runs.store.write(move |tx| {
+            create(tx)?;
+            let batch = Batch {
+                rows,
+                ..Batch::default()
+            };
+            sink::append(tx, id.bytes(), &batch)
+        });
+        written.wait().expect("written");
+        let other = || {
+            (
+                "other.lua".to_owned(),
+                b"for i = 1, 4 do now() end".to_vec(),
+            )
+        };
+        for (at, used) in [(0, 3), (1, 3), (2, 7), (3, 7), (4, 7)] {
+            for script in [None, Some(other())] {
+                let fork = runs.fork(id, at, script).expect("a fork");
+                let log = runs.log(fork).expect("a journal that holds");
+                assert_eq!((log.count(), log.head().1), (at + 1, used), "{at}");
+                let bytes: usize = log.rows().map(|row| row.body.len()).sum();
+                assert_eq!(log.bytes(), bytes as u64);
+                let shorter = log.up_to(0);
+                let first = shorter.rows().next().expect("the beginning").body.len();
+                assert_eq!(shorter.bytes(), first as u64);
+            }
+        }
+    }
 }

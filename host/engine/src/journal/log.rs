@@ -272,9 +272,16 @@ impl Log {
 
     /// The same as they are stored, one after the other.
     pub fn rows(&self) -> impl Iterator<Item = LogRow> + '_ {
-        let both = self.entries.iter().zip(&self.places).enumerate();
-        both.map(|(seq, (entry, place))| LogRow {
-            seq: seq as u64,
+        self.rows_from(0)
+    }
+
+    /// Those from a number on, as they are stored.
+    pub fn rows_from(&self, seq: u64) -> impl Iterator<Item = LogRow> + '_ {
+        let from = usize::try_from(seq).unwrap_or(usize::MAX);
+        let from = from.min(self.entries.len());
+        let both = self.entries[from..].iter().zip(&self.places[from..]);
+        both.zip(seq..).map(|((entry, place), seq)| LogRow {
+            seq,
             at: place.at,
             kind: entry.kind(),
             body: entry.encode(),
@@ -282,7 +289,15 @@ impl Log {
         })
     }
 
-    /// The last commit behind an entry: the chain, and the computing time up to there in microseconds.
+    /// The last commit that ends with an entry or before it: the number of its last entry, and its chain.
+    #[must_use]
+    pub fn commit_by(&self, seq: u64) -> Option<(u64, [u8; 32])> {
+        let by = self.places[..self.count_by(seq)].iter().enumerate();
+        by.rev()
+            .find_map(|(at, place)| Some((at as u64, place.commit?.0)))
+    }
+
+    /// The first commit that ends behind an entry: the chain, and the computing time up to there in microseconds.
     #[must_use]
     pub fn commit_behind(&self, seq: u64) -> Option<([u8; 32], u64)> {
         let behind = self.places.get(usize::try_from(seq).ok()? + 1..)?;
