@@ -1,4 +1,4 @@
-//! Places for what runs a script and takes no slot: one for each tenant, and few for all.
+//! Places for what takes time and memory for a request, and no slot: one for each tenant, and few for all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +54,7 @@ impl Places {
         match timeout(patience, both).await {
             Ok(Ok(places)) => Ok(places),
             _ => {
-                let detail = "the places for replays and dry runs are taken";
+                let detail = "the places for replays, dry runs and forks are taken";
                 let busy = Problem::new(Kind::TooManyRequests, detail).quota(1, 1, 2);
                 Err(busy.hint("one runs at a time for each tenant: send it again"))
             }

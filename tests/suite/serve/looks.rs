@@ -200,6 +200,35 @@ fn a_journal_that_takes_long_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_journal_of_many_bytes_is_read_for_no_request() {
+    let code = "printf '\"'; head -c 23000000 /dev/zero | tr '\\0' x; printf '\"'";
+    let kael = Kael::new().shell("big", "effects = 'none'", code);
+    let server = Server::start(&kael);
+    let run = server.submit("for _ = 1, 3 do print(#actions.t.big({})) end");
+    let ended = server.ended(&run);
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let path = format!("/v1/runs/{run}");
+    for refused in [
+        server.get(&format!("{path}/at/last")),
+        server.get(&format!("{path}/at/0")),
+        server.post(&format!("{path}/fork"), &json!({ "at": 0 })),
+        server.post(
+            &format!("{path}/fork"),
+            &json!({ "at": 0, "script": "print(1)" }),
+        ),
+    ] {
+        let refused = refused.is(413).json();
+        let detail = refused["detail"].as_str().expect("a text");
+        assert!(
+            detail.ends_with("and a request reads one of up to 67108864"),
+            "{refused}"
+        );
+    }
+    let runs = server.get("/v1/runs").is(200).json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
+}
+
+#[test]
 fn a_dry_run_calls_nothing_and_says_what_it_would() {
     let kael = Kael::new()
         .shell("ok", "params = { app = 'string' }, example = { up = true }", "echo ran > /dev/stderr; echo '{}'")

@@ -7,7 +7,7 @@ use axum::extract::State as AppState;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::run_info::RunId;
-use kael_runs::RunsError;
+use kael_runs::{Forking, OtherScript, RunsError, export};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -21,6 +21,7 @@ use super::types::Run;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
+use crate::looks::{fits, look};
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::runs::{RunRow, State};
@@ -51,8 +52,8 @@ pub struct Fork {
         (status = 404, body = Problem),
         (status = 409, description = "It cannot be forked at that entry, or not by this version of Kael", body = Problem),
         (status = 410, description = "The journal was removed", body = Problem),
-        (status = 413, description = "The script is too large", body = Problem),
-        (status = 422, description = "The script is no Lua, or a value is not allowed", body = Problem),
+        (status = 413, description = "The script or the journal is too large", body = Problem),
+        (status = 422, description = "The script is no Lua, a value is not allowed, or the journal takes too long to read", body = Problem),
         (status = 429, description = "The queue or the storage is full", body = Problem)
     ),
     extensions(("x-kael-role" = json!("submitter")))
@@ -78,21 +79,13 @@ pub(crate) async fn fork(
         must_compile(&app, &scope, &run.name, digest, script.as_bytes()).await?;
         other = Some((run.name.clone(), script.into_bytes()));
     }
-    let (runs, from) = (
-        app.runs_of(scope.tenant.id),
+    let (of_look, tenant, from) = (
+        app.clone(),
+        scope.tenant.id,
         RunId::from_bytes(*run.id.bytes()),
     );
-    let forking = blocking(move || runs.forking(from, at, other)).await?;
-    let forking = forking.map_err(|error| {
-        let hint = match &error {
-            RunsError::Fork { .. } => {
-                "GET /v1/runs/{id}/journal has the entries with their numbers"
-            }
-            RunsError::Guest { .. } => "fork it with the version of Kael that began the run",
-            _ => "try again",
-        };
-        of_runs_error(&error).hint(hint)
-    })?;
+    let reading = async move { forking(&of_look, tenant, from, at, other).await };
+    let forking = look(&app, tenant, reading).await?;
     let (row, source) = {
         let (_, source) = forking.script();
         (
@@ -124,6 +117,30 @@ pub(crate) async fn fork(
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Reads the journal that is forked, and makes that of the new run of it.
+async fn forking(
+    app: &App,
+    tenant: i64,
+    from: RunId,
+    at: u64,
+    other: Option<OtherScript>,
+) -> Result<Forking, Problem> {
+    let (_, bytes) = app.store.read(move |tx| export::size(tx, from)).await?;
+    fits(bytes)?;
+    let runs = app.runs_of(tenant);
+    let forking = blocking(move || runs.forking(from, at, other)).await?;
+    forking.map_err(|error| {
+        let hint = match &error {
+            RunsError::Fork { .. } => {
+                "GET /v1/runs/{id}/journal has the entries with their numbers"
+            }
+            RunsError::Guest { .. } => "fork it with the version of Kael that began the run",
+            _ => "try again",
+        };
+        of_runs_error(&error).hint(hint)
+    })
 }
 
 /// The new run: what the other one was asked for, by who forks it.

@@ -16,14 +16,12 @@ use super::runs::find_whole;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::looks::replay::replay;
-use crate::looks::{look, start};
-use crate::problem::{Kind, Problem};
+use crate::looks::{fits, look, start};
+use crate::problem::Problem;
 use crate::tables::runs::RunRow;
 use crate::tenant::Tenant;
 use crate::time;
 
-/// Bytes of a journal that is read into memory for this.
-const MAX_JOURNAL: u64 = 64 << 20;
 /// Bytes of a text of the entry that the answer has.
 const MAX_TEXT: usize = 4 << 10;
 
@@ -64,7 +62,7 @@ pub(crate) struct Moment {
     responses(
         (status = 200, body = Moment),
         (status = 404, description = "There is no such run, or no such entry", body = Problem),
-        (status = 408, description = "The script takes too long to get there", body = Problem),
+        (status = 422, description = "The script takes too long to get there", body = Problem),
         (status = 410, description = "The journal was removed", body = Problem),
         (status = 413, description = "The journal is too large", body = Problem),
         (status = 429, description = "Another one goes on", body = Problem),
@@ -109,11 +107,7 @@ pub(crate) async fn moment(
             _ => format!("the journal has the entries 0 to {last}"),
         }));
     };
-    if bytes > MAX_JOURNAL {
-        let detail = format!("the journal has {bytes} bytes, and is looked at up to {MAX_JOURNAL}");
-        let hint = "GET /v1/runs/{id}/journal has its entries";
-        return Err(Problem::new(Kind::TooLarge, detail).hint(hint));
-    }
+    fits(bytes)?;
     let line = app
         .store
         .read(move |tx| export::page(tx, id, seq, 0))

@@ -1,6 +1,7 @@
-//! What runs a script and changes nothing: replays of journals, and dry runs.
+//! What a request takes time and memory for beside the runs: replays of journals, dry runs, and the reading of a journal
+//! that is forked.
 //!
-//! They are asked for by a request, and take no slot. So that no tenant holds up another, nor the runs, there is one place
+//! They take no slot. So that no tenant holds up another, nor the runs, there is one place
 //! for each tenant and few for all, and their scripts run beside the runs, within bounds of their own.
 
 mod asking;
@@ -25,6 +26,23 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 /// What a script may use of it, where its tenant allows more.
 const MAX_SCRIPT: TimeLimit = TimeLimit::from_secs(10);
 const MAX_OUTPUT: ByteSize = ByteSize::mib(64);
+
+/// Bytes of a journal that is read into memory for a request.
+const MAX_JOURNAL: u64 = 64 << 20;
+
+/// Refuses a journal that has more bytes than a request may have in memory.
+///
+/// # Errors
+/// That it has.
+pub(crate) fn fits(bytes: u64) -> Result<(), Problem> {
+    if bytes <= MAX_JOURNAL {
+        return Ok(());
+    }
+    let detail =
+        format!("the journal has {bytes} bytes, and a request reads one of up to {MAX_JOURNAL}");
+    let hint = "GET /v1/runs/{id}/journal has its entries";
+    Err(Problem::new(Kind::TooLarge, detail).hint(hint))
+}
 
 /// Does such work where runs are driven, once there is a place. Who does not wait for it any more ends it.
 pub(crate) async fn look<T: Send + 'static>(
