@@ -35,6 +35,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The lower of each two limits.
+    #[must_use]
+    pub fn lower(&self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.min(other.memory),
+            cpu: self.cpu.min(other.cpu),
+            wall: self.wall.min(other.wall),
+            output: self.output.min(other.output),
+            calls: self.calls.min(other.calls),
+            parallel: self.parallel.min(other.parallel),
+        }
+    }
+}
+
 /// A limit that was crossed, with its value and the amount used.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LimitHit {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kael_engine::journal::{Batch, Begin, Chain, Entry, Log, LogRow, Verdict, Wait, ZERO};
 use kael_engine::run_info::{RunId, RunInfo, Tenant};
+use kael_engine::units::ByteSize;
 use kael_store::{StoreError, Tx, Value};
 
 use crate::{NoFork, Replayable, Runs, RunsError, children, inbox, sink, texts};
@@ -45,6 +46,7 @@ pub struct Forking {
     script: OtherScript,
     /// All of its journal, if its script is another one.
     other: Option<Batch>,
+    memory: ByteSize,
 }
 
 impl Runs {
@@ -81,6 +83,7 @@ impl Runs {
         } = self.replayable(id)?;
         may_be_forked(&log, at, script.is_some()).map_err(|why| RunsError::Fork { id, at, why })?;
         let tenant = Tenant::new(&log.begin().tenant).unwrap_or_default();
+        let memory = ByteSize::new(log.begin().memory);
         let end = new_end(&log, at);
         let prefix = log.up_to(at);
         let cpu_us = end.map_or(prefix.head().1, |(_, cpu_us)| cpu_us);
@@ -99,6 +102,7 @@ impl Runs {
             answers: answers(&prefix),
             script: script.unwrap_or((old.name, old.source)),
             other,
+            memory,
         })
     }
 }
@@ -114,6 +118,12 @@ impl Forking {
     #[must_use]
     pub fn script(&self) -> (&str, &[u8]) {
         (&self.script.0, &self.script.1)
+    }
+
+    /// The memory that it may use: that of the run before it.
+    #[must_use]
+    pub fn memory(&self) -> ByteSize {
+        self.memory
     }
 
     /// Writes it.

@@ -1,10 +1,13 @@
 //! New runs of the beginning of others, on a server.
 
+use std::time::Instant;
+
+use kael_tests::Kael;
 use serde_json::{Value, json};
 
-use super::Server;
 use super::house::client;
 use super::noting::Noting;
+use super::{PATIENCE, Server};
 
 const THREE: &str = "for i = 1, 3 do print(i, actions.t.note({}).n) end return 7";
 
@@ -131,4 +134,50 @@ fn what_cannot_be_forked_is_refused_with_the_reason() {
         assert_eq!(server.ended(id)["state"], "succeeded");
     }
     assert_eq!(noting.notes().len(), 4);
+}
+
+/// The limits of the first run were those of the tenant then.
+#[test]
+fn a_fork_stays_within_what_its_tenant_may_use_now() {
+    let server = Server::owning(Kael::new());
+    server.make_tenant("acme", &json!({}));
+    let token = server.make_token("acme", "submitter");
+    let ask = |method: &str, path: &str, body: &Value| {
+        let path = format!("/v1/runs{path}");
+        server.ask(method, &path, Some(&token), body)
+    };
+    let over = |run: &Value| {
+        let path = format!("/{}?wait=10s", run["id"].as_str().expect("an id"));
+        let late = Instant::now() + 3 * PATIENCE;
+        loop {
+            let run = ask("GET", &path, &Value::Null).is(200).json();
+            if run["ended"].is_string() {
+                return run;
+            }
+            assert!(Instant::now() < late, "{run}");
+        }
+    };
+    let script = "for _ = 1, 3 do print(('x'):rep(1000)) sleep(0.001) end";
+    let run = ask("POST", "", &json!({ "script": script })).is(202).json();
+    assert_eq!(over(&run)["state"], "succeeded");
+    let path = format!("/{}/fork", run["id"].as_str().expect("an id"));
+    server.make_tenant("acme", &json!({ "limits": { "output": "2KiB" } }));
+    let fork = ask("POST", &path, &json!({ "at": 0 })).is(202).json();
+    let ended = over(&fork);
+    assert_eq!(
+        (&ended["state"], &ended["error"]["limit"]),
+        (&json!("failed"), &json!("output")),
+        "{ended}"
+    );
+    // Its memory is a part of what a run is, and is not made smaller.
+    server.make_tenant("acme", &json!({ "limits": { "memory": "64MiB" } }));
+    let refused = ask("POST", &path, &json!({ "at": 0 })).is(409).json();
+    assert_eq!(
+        refused["detail"],
+        "the run may use 256 MiB of memory, which its fork keeps, and a run of this tenant may use 64 MiB"
+    );
+    assert!(refused["hint"].is_string(), "{refused}");
+    server.make_tenant("acme", &json!({}));
+    let fork = ask("POST", &path, &json!({ "at": 0 })).is(202).json();
+    assert_eq!(over(&fork)["state"], "succeeded");
 }

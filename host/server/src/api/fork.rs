@@ -86,6 +86,14 @@ pub(crate) async fn fork(
     );
     let reading = async move { forking(&of_look, tenant, from, at, other).await };
     let forking = look(&app, tenant, reading).await?;
+    let (memory, most) = (forking.memory(), scope.tenant.limits().memory);
+    if memory > most {
+        let detail = format!(
+            "the run may use {memory} of memory, which its fork keeps, and a run of this tenant may use {most}"
+        );
+        let hint = "submit its script anew; the operator may raise `limits.memory` of the tenant";
+        return Err(Problem::new(Kind::WrongState, detail).hint(hint));
+    }
     let (row, source) = {
         let (_, source) = forking.script();
         (

@@ -121,6 +121,11 @@ pub(super) async fn resume(
             Some(restored.map_err(|error| problem("repo", &error.to_string(), Some(hint)))?)
         }
     };
+    // The tenant's own may have become smaller since. The memory is that with which it began.
+    let limits = Limits {
+        memory: limits.memory,
+        ..limits.lower(tenant.limits())
+    };
     Ok(Journaled {
         info,
         script,

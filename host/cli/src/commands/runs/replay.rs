@@ -15,10 +15,9 @@ use crate::settings;
 use crate::snippet::SourceMap;
 use kael_engine::environment::Environment;
 use kael_engine::journal::Journal;
-use kael_engine::limits::Limits;
 use kael_engine::runtime::LoadError;
 use kael_engine::sandbox::{Ending, Suspension};
-use kael_engine::units::{ByteSize, TimeLimit};
+use kael_engine::units::TimeLimit;
 use kael_runs::Runs;
 
 /// As long as a limit may be.
@@ -31,23 +30,6 @@ pub(super) struct At<'a> {
     pub(super) to: Option<u64>,
     /// Whether the run is opened there.
     pub(super) repl: bool,
-}
-
-/// The lower of each two limits.
-fn lower(one: &Limits, other: &Limits) -> Limits {
-    let time = |one: TimeLimit, other: TimeLimit| match one.duration() <= other.duration() {
-        true => one,
-        false => other,
-    };
-    let size = |one: ByteSize, other: ByteSize| ByteSize::new(one.bytes().min(other.bytes()));
-    Limits {
-        memory: size(one.memory, other.memory),
-        cpu: time(one.cpu, other.cpu),
-        wall: time(one.wall, other.wall),
-        output: size(one.output, other.output),
-        calls: one.calls.min(other.calls),
-        parallel: one.parallel.min(other.parallel),
-    }
 }
 
 pub(super) fn replay(
@@ -85,7 +67,7 @@ pub(super) fn replay(
     let mut limits = match replayable.is_trusted {
         true => replayable.limits.clone(),
         // What an untrusted file says of limits raises none.
-        false => lower(&replayable.limits, &settings.limits),
+        false => replayable.limits.lower(&settings.limits),
     };
     let inspector = repl.then(|| Arc::new(StdinInspector::new(shared.quiet)));
     if repl {
