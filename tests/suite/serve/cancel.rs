@@ -1,7 +1,9 @@
 //! Runs that a person ends on a server, so that their scripts clean up, or at once.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use kael_tests::Kael;
 use serde_json::json;
 
 use super::Server;
@@ -111,4 +113,34 @@ fn a_script_that_does_not_end_is_ended() {
     let ended = server.ended(&run);
     assert_eq!(ended["state"], "cancelled", "{ended}");
     assert!(asked.elapsed() > Duration::from_secs(9));
+}
+
+/// A run that is claimed is in the store alone for a moment: whoever cancels it then is answered, and it ends when it can.
+#[test]
+fn a_run_between_two_states_ends_when_it_is_in_one() {
+    let session = Kael::new();
+    let server = Server::start(&session);
+    let run = server.submit("wait_for('go')");
+    server.until(&run, "waiting");
+    let set = |state: &str| {
+        let change = "import sqlite3, sys\n\
+                      store = sqlite3.connect(sys.argv[1], timeout=60)\n\
+                      changed = store.execute('UPDATE srv_runs SET state = ?', (sys.argv[2],)).rowcount\n\
+                      store.commit()\n\
+                      assert changed == 1, changed";
+        let file = session.path().join("data/server/store/serve.db");
+        let changed = Command::new("python3")
+            .args(["-c", change])
+            .arg(file)
+            .arg(state)
+            .status();
+        assert!(changed.expect("python3 starts").success());
+    };
+    // As it is between its claim and what runs it.
+    set("1");
+    let path = format!("/v1/runs/{run}/cancel");
+    let answer = server.post(&path, &json!({ "mode": "now" })).is(202).json();
+    assert_eq!(answer["state"], "running", "{answer}");
+    set("5");
+    assert_eq!(server.ended(&run)["state"], "cancelled");
 }

@@ -129,8 +129,8 @@ pub(crate) async fn cancel_run(
     });
     noted.await?;
     if !family::cancel(app, id, &by).await? {
-        let detail = "the run cannot be cancelled just now: the server is too busy";
-        return Err(Problem::new(Kind::Unavailable, detail));
+        // That somebody wants it is in the store, and holds whatever becomes of this server.
+        family::keep_cancelling(app, id, by);
     }
     find(app, scope, &id.to_string()).await
 }

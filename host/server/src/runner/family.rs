@@ -18,6 +18,8 @@ use crate::tables::{events, queue};
 /// How often a run that is between two states is tried again, and how long after.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(10);
+/// How often all of that is done, where nobody waits for it.
+const ROUNDS: u32 = 60;
 
 /// Cancels a run, in whatever state it is, and those that it has started. Between two tries the claim loop may enter it, or
 /// what ran it may have written that it waits. False if it is in none of these states for a second.
@@ -42,6 +44,21 @@ pub(crate) async fn cancel(app: &Arc<App>, run: Id, by: &str) -> Result<bool, St
         tokio::time::sleep(PAUSE).await;
     }
     Ok(false)
+}
+
+/// Cancels a run beside what goes on, also where that takes longer.
+pub(crate) fn keep_cancelling(app: &Arc<App>, run: Id, by: String) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        for _ in 0..ROUNDS {
+            match cancel(&app, run, &by).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => return tracing::error!("run {run} is not cancelled: {error}"),
+            }
+        }
+        tracing::error!("run {run} is not cancelled, as {by} asks for, before the server restarts");
+    });
 }
 
 /// The ends of runs that nothing ran, and the runs that are to be cancelled.
@@ -155,14 +172,7 @@ impl FamilyEvents {
             if app.runner.cancel(&run, &self.by) {
                 continue;
             }
-            let (app, by) = (app.clone(), self.by.clone());
-            tokio::spawn(async move {
-                match cancel(&app, run, &by).await {
-                    Ok(true) => {}
-                    Ok(false) => tracing::error!("run {run} is not cancelled, as {by} asks for"),
-                    Err(error) => tracing::error!("run {run} is not cancelled: {error}"),
-                }
-            });
+            keep_cancelling(app, run, self.by.clone());
         }
         app.runner.wake.notify_one();
         app.runner.ended.notify_waiters();
