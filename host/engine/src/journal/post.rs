@@ -28,8 +28,8 @@ struct Letters {
     taken: BTreeSet<u64>,
     /// The calls that wait for a signal, and what they have taken.
     open: HashMap<u32, Option<u64>>,
-    /// How many want no more letters to be looked at.
-    held: usize,
+    /// Whether no more letters are to be looked at.
+    is_held: bool,
 }
 
 /// While this is there, no letter is looked at that has not been.
@@ -48,7 +48,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if !self.is_for_good {
-            self.post.lock().held -= 1;
+            self.post.lock().is_held = false;
         }
     }
 }
@@ -72,11 +72,10 @@ impl Post {
         &*self.0.mailbox
     }
 
-    /// Looks at no more letters. One that was looked at for one call may be another's, which finds it when it looks the next
-    /// time: that is over when this returns. So a run that then still waits has no letter that it was waiting for among
-    /// those that count as seen.
+    /// Stops looking for letters, and waits until each open call has had time to find those that are there. A run that still
+    /// waits then has missed none that count as seen.
     pub(crate) async fn hold(&self) -> Held {
-        self.lock().held += 1;
+        self.lock().is_held = true;
         let held = Held {
             post: self.clone(),
             is_for_good: false,
@@ -163,7 +162,7 @@ impl Post {
     async fn fetch(&self) {
         let seen = {
             let mut letters = self.lock();
-            if letters.held > 0 {
+            if letters.is_held {
                 return;
             }
             letters.looked = Some(Instant::now());
@@ -174,7 +173,7 @@ impl Post {
             return;
         };
         let mut letters = self.lock();
-        if letters.held > 0 {
+        if letters.is_held {
             return;
         }
         for letter in come {

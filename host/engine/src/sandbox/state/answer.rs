@@ -62,24 +62,28 @@ impl InstanceState {
             }
             news = Some(journal.cancelling.news(is_told));
         }
+        let (waiting, news, post) = (waiting.as_ref(), news.as_ref(), post.as_ref());
+        let recorder = recorder.as_deref();
         let cut = {
             let mut answering = pin!(self.answer(submit, cancel, wait));
             // Most answers need no timer.
             match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
-                    Poll::Ready(answer) => return answer,
-                    Poll::Pending => Box::pin(async {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => {
+                    Box::pin(async {
                         tokio::select! {
                             biased;
                             answer = answering => Ok(answer),
                             () = cancelled(canceller.as_ref()) => Err(Cut::Cancelled),
                             () = reached(deadline) => Err(Cut::Late),
-                            told = told(news.as_ref()) => Err(told),
-                            due = given_up(waiting.as_ref(), news.as_ref(), post.as_ref()) => Err(Cut::Waits(due)),
-                            error = failure(recorder.as_deref()) => Err(Cut::Journal(error)),
+                            told = told(news) => Err(told),
+                            due = given_up(waiting, news, post) => Err(Cut::Waits(due)),
+                            error = failure(recorder) => Err(Cut::Journal(error)),
                         }
                     })
-                    .await,
+                    .await
                 }
+            }
         };
         match cut {
             Ok(answer) => answer,
