@@ -234,7 +234,7 @@ mod tests {
     use kael_engine::sandbox::Script;
 
     use super::*;
-    use crate::{Asked, Rules, RunRow};
+    use crate::{CancelOutcome, Rules, RunRow};
 
     const SLEEPS: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
 
@@ -253,7 +253,10 @@ mod tests {
         let create = begun.unwritten.take_create().expect("it is new");
         let written = runs.store.write(move |tx| create(tx));
         written.wait().expect("written");
-        assert_eq!(runs.ask_to_end(id, "me").expect("asked"), Asked::Knows);
+        assert_eq!(
+            runs.ask_to_end(id, "me").expect("asked"),
+            CancelOutcome::Knows
+        );
         let conclusion = |seen| Conclusion {
             run: id,
             epoch: begun.epoch,
@@ -281,7 +284,10 @@ mod tests {
         });
         asleep.wait().expect("written");
         assert!(wake().is_none());
-        assert_eq!(runs.ask_to_end(id, "me").expect("asked"), Asked::Wakes);
+        assert_eq!(
+            runs.ask_to_end(id, "me").expect("asked"),
+            CancelOutcome::Wakes
+        );
         assert!(wake().is_some(), "it was asked again");
     }
 }

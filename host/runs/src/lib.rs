@@ -61,7 +61,7 @@ pub use refusal::Refusal;
 pub use resume::{Replayable, Resumable, Script};
 pub use row::{RunRow, State};
 pub use rules::Rules;
-pub use undo::{Asked, Settlement};
+pub use undo::{CancelOutcome, Settlement};
 
 use std::path::Path;
 use std::sync::Arc;

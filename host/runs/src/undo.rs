@@ -98,7 +98,7 @@ impl Runs {
     ///
     /// # Errors
     /// When it is over.
-    pub fn ask_to_end(&self, id: RunId, by: &str) -> Result<Asked, RunsError> {
+    pub fn ask_to_end(&self, id: RunId, by: &str) -> Result<CancelOutcome, RunsError> {
         let (is_held, who) = (self.is_held(id)?, by.to_owned());
         let is_server = self.is_server();
         let asking = self.store.write(move |tx| {
@@ -109,8 +109,8 @@ impl Runs {
                 Err(error) => return Ok(Err(error)),
             };
             let asked = match state {
-                State::Waiting => Asked::Wakes,
-                State::Running if is_held || is_server => Asked::Knows,
+                State::Waiting => CancelOutcome::Wakes,
+                State::Running if is_held || is_server => CancelOutcome::Knows,
                 _ => return Ok(Ok(None)),
             };
             inbox::ask_to_end(tx, id.bytes(), &who)?;
@@ -118,8 +118,8 @@ impl Runs {
         });
         match asking.wait()?? {
             Some(asked) => Ok(asked),
-            None if is_server => Ok(Asked::Ended),
-            None => self.cancel(id, by).map(|()| Asked::Ended),
+            None if is_server => Ok(CancelOutcome::Ended),
+            None => self.cancel(id, by).map(|()| CancelOutcome::Ended),
         }
     }
 
@@ -156,7 +156,7 @@ impl Runs {
 
 /// What became of the wish that a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum CancelOutcome {
     /// A process has it, and tells its script.
     Knows,
     /// It waits: its script is told when it goes on, which it is to do now.

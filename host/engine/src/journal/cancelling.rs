@@ -18,12 +18,12 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// Who wants it, and since when that is known here.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct CancelRequest {
     pub(crate) by: String,
     at: Instant,
 }
 
-impl Asked {
+impl CancelRequest {
     fn by(by: String) -> Self {
         let at = Instant::now();
         Self { by, at }
@@ -37,7 +37,7 @@ impl Asked {
 
 /// Whether somebody wants a run to end, and whether its script knows.
 pub(crate) struct Cancelling {
-    asked: Arc<watch::Sender<Option<Asked>>>,
+    asked: Arc<watch::Sender<Option<CancelRequest>>>,
     is_delivered: bool,
     watcher: Option<AbortHandle>,
 }
@@ -51,7 +51,7 @@ impl Drop for Cancelling {
 }
 
 impl Cancelling {
-    /// For a run that nobody can reach.
+    /// For a run that nobody can cancel: it has no mailbox.
     pub(crate) fn never() -> Self {
         Self {
             asked: Arc::new(watch::Sender::new(None)),
@@ -73,7 +73,7 @@ impl Cancelling {
                 if let Ok(Some(by)) = post.mailbox().cancelled_by().await {
                     asked.send_if_modified(|asked| {
                         let is_new = asked.is_none();
-                        asked.get_or_insert_with(|| Asked::by(by));
+                        asked.get_or_insert_with(|| CancelRequest::by(by));
                         is_new
                     });
                     return;
@@ -86,7 +86,7 @@ impl Cancelling {
 
     /// The journal of the run says that somebody wants it to end: its time begins anew.
     pub(crate) fn goes_on(&mut self, by: String, is_delivered: bool) {
-        self.asked.send_replace(Some(Asked::by(by)));
+        self.asked.send_replace(Some(CancelRequest::by(by)));
         self.is_delivered = is_delivered;
     }
 
@@ -127,7 +127,7 @@ impl Cancelling {
 
 /// What a crossing that waits can be told.
 pub(crate) struct News {
-    asked: Arc<watch::Sender<Option<Asked>>>,
+    asked: Arc<watch::Sender<Option<CancelRequest>>>,
     may_tell: bool,
 }
 
@@ -153,7 +153,7 @@ impl News {
         self.asked.borrow().is_some()
     }
 
-    async fn asked(&self) -> Asked {
+    async fn asked(&self) -> CancelRequest {
         let mut asked = self.asked.subscribe();
         let found = asked.wait_for(Option::is_some).await;
         match found.ok().and_then(|asked| asked.clone()) {

@@ -7,7 +7,7 @@ use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::run_info::RunId;
-use kael_runs::Asked;
+use kael_runs::CancelOutcome;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -93,9 +93,9 @@ async fn ask_to_end(
     let by = scope.caller.name.clone();
     let asked = blocking(move || runs.ask_to_end(id, &by)).await?;
     match asked.map_err(|error| of_runs_error(&error))? {
-        Asked::Knows | Asked::Wakes => {}
+        CancelOutcome::Knows | CancelOutcome::Wakes => {}
         // It has stopped meanwhile.
-        Asked::Ended => return cancel_run(app, scope, run, reason).await,
+        CancelOutcome::Ended => return cancel_run(app, scope, run, reason).await,
     }
     let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
     let detail = json!({ "reason": reason, "mode": "graceful" });

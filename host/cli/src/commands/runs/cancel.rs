@@ -5,18 +5,18 @@ use serde_json::json;
 use super::done;
 use crate::exit;
 use crate::terminal::{say, say_json};
-use kael_runs::{Asked, Runs, RunsError};
+use kael_runs::{CancelOutcome, Runs, RunsError};
 
 pub(super) fn cancel(runs: &Runs, id: &str, now: bool, as_json: bool) -> Result<u8, RunsError> {
     let id = runs.find(id)?;
     let asked = match now {
-        true => runs.cancel(id, "local").map(|()| Asked::Ended)?,
+        true => runs.cancel(id, "local").map(|()| CancelOutcome::Ended)?,
         false => runs.ask_to_end(id, "local")?,
     };
     let how = match asked {
-        Asked::Ended => return Ok(done(id, "cancelled", as_json)),
-        Asked::Knows => "is told to end, in the process that has it".to_owned(),
-        Asked::Wakes => {
+        CancelOutcome::Ended => return Ok(done(id, "cancelled", as_json)),
+        CancelOutcome::Knows => "is told to end, in the process that has it".to_owned(),
+        CancelOutcome::Wakes => {
             format!(
                 "is told to end when it goes on: kael-host runs work, or kael-host runs resume {id}"
             )
