@@ -4,8 +4,8 @@
 //! The unit is one crossing of `run-action`: what went in, and which completions came out, in which order. That, the
 //! script and the guest are all that a run is a function of. `entry` says what is written, `codec` how, `chain` makes
 //! the log tamper-evident, `log` reads one back, `recorder` writes while a run goes on, `replay` answers crossings
-//! out of a log. `cancelling` is how a person ends a run so that it cleans up. `mailbox` is what reaches a run from outside, `post` gives that to the calls that wait for it, and
-//! `waiting` says when a run waits for nothing else.
+//! out of a log. `cancelling` is how a person ends a run so that it cleans up. `mailbox` is what reaches a run from
+//! outside, `post` gives that to the calls that wait for it, and `waiting` says when a run waits for nothing else.
 //!
 //! Entries are kept in memory and handed to a [`Sink`] at a barrier: before an effect, before output is shown, at
 //! the end. Nothing outside depends on more than what the sink has made durable.
