@@ -66,8 +66,10 @@ pub(crate) async fn calls_of(app: &App, run: Id) -> Result<Vec<String>, Problem>
             let ended = events::of_kind(tx, &run, EventKind::CallEnded, MAX_CALLS)?;
             // It is queued and begins, and each time that it goes on twice more.
             let goes_on = events::count(tx, &run, EventKind::State)? > 2;
-            let is_over = runs::any(tx, &run)?.is_none_or(|run| run.state.is_over());
-            let effects = match goes_on {
+            let row = runs::any(tx, &run)?;
+            let is_over = row.as_ref().is_none_or(|row| row.state.is_over());
+            // Only a server that was killed may have written nothing of a call.
+            let effects = match row.is_some_and(|row| row.restarts > 0) {
                 true => server::effects(tx, RunId::from_bytes(*run.bytes()), MAX_CALLS)?,
                 false => BTreeMap::new(),
             };
