@@ -8,7 +8,7 @@ use kael_engine::run_info::RunId;
 use kael_store::{StoreError, Tx, Value};
 
 use crate::stored_args::StoredArgs;
-use crate::{Family, State, texts, undo};
+use crate::{CancelOutcome, Family, State, inbox, texts, undo};
 
 const NEXT: &str = "SELECT min(wake) FROM runs WHERE wake IS NOT NULL";
 const DUE: &str = "SELECT id, tenant, state, name, script, args, parent, continues FROM runs \
@@ -172,6 +172,22 @@ pub fn cancel(tx: &Tx<'_>, id: RunId, by: &str) -> Result<Family, StoreError> {
         Some(state) if state != State::Cancelled.number() => undo::cancel(tx, id, by.to_owned()),
         _ => Ok(Family::default()),
     }
+}
+
+/// Asks a run to end, so that its script can clean up. One that neither runs nor waits is the server's to end.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn ask_to_end(tx: &Tx<'_>, id: RunId, by: &str) -> Result<CancelOutcome, StoreError> {
+    let state = tx.first(STATE, &[Value::from(id.bytes())], |row| row.get::<i64>(0))?;
+    let outcome = match state {
+        Some(state) if state == State::Waiting.number() => CancelOutcome::Wakes,
+        Some(state) if state != State::Running.number() => return Ok(CancelOutcome::Ended),
+        // The server knows that it runs, and nothing of it may be kept yet.
+        _ => CancelOutcome::Knows,
+    };
+    inbox::ask_to_end(tx, id.bytes(), by)?;
+    Ok(outcome)
 }
 
 /// Removes entries of the journal of a run that is over, at most so many: how many. What is left goes with [`remove`].

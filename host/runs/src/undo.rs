@@ -100,25 +100,21 @@ impl Runs {
     /// When it is over.
     pub fn ask_to_end(&self, id: RunId, by: &str) -> Result<CancelOutcome, RunsError> {
         let (is_held, who) = (self.is_held(id)?, by.to_owned());
-        let is_server = self.is_server();
         let asking = self.store.write(move |tx| {
             let state = match RunRow::get(tx, id) {
                 Ok(row) => row.state,
-                // The server knows that it runs, and nothing of it is kept yet.
-                Err(RunsError::Unknown(_)) if is_server => State::Running,
                 Err(error) => return Ok(Err(error)),
             };
-            let asked = match state {
+            let outcome = match state {
                 State::Waiting => CancelOutcome::Wakes,
-                State::Running if is_held || is_server => CancelOutcome::Knows,
+                State::Running if is_held => CancelOutcome::Knows,
                 _ => return Ok(Ok(None)),
             };
             inbox::ask_to_end(tx, id.bytes(), &who)?;
-            Ok(Ok(Some(asked)))
+            Ok(Ok(Some(outcome)))
         });
         match asking.wait()?? {
-            Some(asked) => Ok(asked),
-            None if is_server => Ok(CancelOutcome::Ended),
+            Some(outcome) => Ok(outcome),
             None => self.cancel(id, by).map(|()| CancelOutcome::Ended),
         }
     }
@@ -161,7 +157,7 @@ pub enum CancelOutcome {
     Knows,
     /// It waits: its script is told when it goes on, which it is to do now.
     Wakes,
-    /// It is over: there was nobody to tell. Of a server's run, that is the server's to do.
+    /// There was nobody to tell: it is over, or the server ends it.
     Ended,
 }
 

@@ -41,6 +41,14 @@ fn a_run_cleans_up_when_it_is_cancelled_and_not_with_now() {
                 (&json!("cancelled"), &json!(143)),
                 "{ended}"
             );
+            let audit = server.get("/v1/audit").is(200).json();
+            let mut noted = audit["entries"].as_array().expect("entries").iter();
+            let noted = noted.find(|entry| entry["object"] == run.as_str());
+            assert_eq!(
+                noted.expect("noted")["detail"],
+                json!({ "reason": "enough", "mode": mode }),
+                "{audit}"
+            );
             let message = ended["error"]["message"].as_str().expect("a message");
             assert!(message.ends_with("cancelled the run"), "{ended}");
             let output = server.output(&run);

@@ -7,12 +7,11 @@ use axum::extract::State as AppState;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use kael_engine::run_info::RunId;
-use kael_runs::CancelOutcome;
+use kael_runs::{CancelOutcome, server};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::approvals::{blocking, of_runs_error};
 use super::extract::{Body, Names};
 use super::runs::find;
 use super::types::Run;
@@ -86,24 +85,20 @@ async fn ask_to_end(
     if !matches!(run.state, State::Running | State::Waiting) {
         return cancel_run(app, scope, run, reason).await;
     }
-    let (runs, id) = (
-        app.runs_of(scope.tenant.id),
-        RunId::from_bytes(*run.id.bytes()),
-    );
-    let by = scope.caller.name.clone();
-    let asked = blocking(move || runs.ask_to_end(id, &by)).await?;
-    match asked.map_err(|error| of_runs_error(&error))? {
-        CancelOutcome::Knows | CancelOutcome::Wakes => {}
-        // It has stopped meanwhile.
-        CancelOutcome::Ended => return cancel_run(app, scope, run, reason).await,
-    }
     let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
     let detail = json!({ "reason": reason, "mode": "graceful" });
-    let noted = app.store.write(move |tx| {
-        let object = id.to_string();
-        audit::add(tx, Some(tenant), &who, "run.cancel", &object, &detail)
+    let asking = app.store.write(move |tx| {
+        let outcome = server::ask_to_end(tx, RunId::from_bytes(*id.bytes()), &who)?;
+        if outcome != CancelOutcome::Ended {
+            let object = id.to_string();
+            audit::add(tx, Some(tenant), &who, "run.cancel", &object, &detail)?;
+        }
+        Ok(outcome)
     });
-    noted.await?;
+    if asking.await? == CancelOutcome::Ended {
+        // It has stopped meanwhile.
+        return cancel_run(app, scope, run, reason).await;
+    }
     app.runner.wake.notify_one();
     find(app, scope, &id.to_string()).await
 }
@@ -121,7 +116,7 @@ pub(crate) async fn cancel_run(
     }
     let (who, tenant, id) = (scope.caller.name.clone(), scope.tenant.id, run.id);
     let by = who.clone();
-    let detail = json!({ "reason": reason });
+    let detail = json!({ "reason": reason, "mode": "now" });
     let noted = app.store.write(move |tx| {
         let object = id.to_string();
         runs::cancelled_by(tx, &id, &who)?;

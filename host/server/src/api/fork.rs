@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::approvals::{blocking, of_runs_error};
 use super::extract::{Body, Names};
 use super::runs::find_whole;
-use super::submit::{MAX_SCRIPT, NewRun, must_compile, put, too_large};
+use super::submit::{MAX_SCRIPT, NewRun, Noted, must_compile, put, too_large};
 use super::types::Run;
 use crate::app::App;
 use crate::auth::Scope;
@@ -24,8 +24,8 @@ use crate::id::Id;
 use crate::looks::{fits, look};
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
+use crate::tables::queue;
 use crate::tables::runs::{RunRow, State};
-use crate::tables::{audit, queue};
 use crate::time;
 
 /// Where a run is forked.
@@ -101,23 +101,19 @@ pub(crate) async fn fork(
             source.to_vec(),
         )
     };
+    let noted = Noted {
+        what: "run.fork",
+        object: run.id.to_string(),
+        detail: json!({ "at": at, "fork": row.id.to_string() }),
+    };
     let new = NewRun {
         row,
         source,
         traceparent: None,
         forking: Some(forking),
+        noted: Some(noted),
     };
     let (new, _) = put(&app, &scope.tenant, new, None).await?;
-    let (who, tenant, object) = (
-        scope.caller.name.clone(),
-        scope.tenant.id,
-        run.id.to_string(),
-    );
-    let detail = json!({ "at": at, "fork": new.id.to_string() });
-    let noted = app
-        .store
-        .write(move |tx| audit::add(tx, Some(tenant), &who, "run.fork", &object, &detail));
-    noted.await?;
     let location = format!("/v1/runs/{}", new.id);
     let answer = Json(Run::of(&new, &scope.tenant.name));
     let mut response = (StatusCode::ACCEPTED, answer).into_response();

@@ -10,7 +10,7 @@ use kael_engine::trace_context::TraceContext;
 use kael_engine::units::ByteSize;
 use kael_runs::Forking;
 use kael_store::Tx;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::extract::{Body, header as text_of};
@@ -24,7 +24,7 @@ use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::runner::place::Place;
 use crate::tables::runs::RunRow;
-use crate::tables::{Scoped, events, queue, retention, runs, sources, traces};
+use crate::tables::{Scoped, audit, events, queue, retention, runs, sources, traces};
 use crate::tenant::Tenant;
 use crate::time;
 use crate::triggers::stored;
@@ -42,6 +42,15 @@ pub(crate) struct NewRun {
     pub(crate) traceparent: Option<String>,
     /// What it has of another run.
     pub(crate) forking: Option<Forking>,
+    /// What the record says of it, in the name of who submits it.
+    pub(crate) noted: Option<Noted>,
+}
+
+/// A line of the record of what people did to the server.
+pub(crate) struct Noted {
+    pub(crate) what: &'static str,
+    pub(crate) object: String,
+    pub(crate) detail: Value,
 }
 
 /// Submit a script.
@@ -196,6 +205,7 @@ pub(crate) async fn new_run(
         source,
         traceparent: None,
         forking: None,
+        noted: None,
     })
 }
 
@@ -298,6 +308,10 @@ pub(crate) async fn put(
         }
         if let Some(forking) = &new.forking {
             forking.write(tx)?;
+        }
+        if let Some(noted) = &new.noted {
+            let (who, object) = (&row.submitter, &noted.object);
+            audit::add(tx, Some(row.tenant), who, noted.what, object, &noted.detail)?;
         }
         let put = write(tx, scoped, &row, &new.source)?;
         if matches!(put, Put::Queued) {
