@@ -24,8 +24,7 @@ use crate::id::Id;
 use crate::looks::{fits, look};
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
-use crate::tables::queue;
-use crate::tables::runs::{RunRow, State};
+use crate::tables::runs::RunRow;
 use crate::time;
 
 /// Where a run is forked.
@@ -149,27 +148,10 @@ async fn forking(
 
 /// The new run: what the other one was asked for, by who forks it.
 fn row(scope: &Scope, run: &RunRow, id: Id, source: &[u8]) -> RunRow {
-    let now = time::now();
     RunRow {
-        id,
-        state: State::Queued,
-        reason: None,
         source: Sha256::digest(source).into(),
-        origin: "fork".to_owned(),
         submitter: scope.caller.name.clone(),
         token: Some(scope.caller.token),
-        created: now,
-        ready: now,
-        deadline: Some(now + queue::TO_LIVE),
-        started: None,
-        ended: None,
-        exit_code: None,
-        error: None,
-        usage: None,
-        parent: None,
-        restarts: 0,
-        turns: 0,
-        status: None,
-        ..run.clone()
+        ..run.anew(id, "fork", time::now())
     }
 }

@@ -115,29 +115,15 @@ fn begin(tx: &Tx<'_>, id: RunId, child: Child, parent: RunRow) -> Result<Event, 
     let text = server::text(tx, parent.tenant, &child.script)?.unwrap_or_default();
     sources::put(tx, Scoped(parent.tenant), &child.script, &text)?;
     let row = RunRow {
-        id,
-        state: State::Queued,
-        reason: None,
         name: child.name,
         source: child.script,
         args: serde_json::to_string(&child.args).unwrap_or_default(),
-        origin: "run".to_owned(),
-        created: tx.now(),
-        ready: tx.now(),
         deadline: None,
-        started: None,
-        ended: None,
-        exit_code: None,
-        error: None,
-        usage: None,
         parent: match child.continues {
             true => parent.parent,
             false => Some(parent.id),
         },
-        restarts: 0,
-        turns: 0,
-        status: None,
-        ..parent
+        ..parent.anew(id, "run", tx.now())
     };
     runs::insert(tx, &row)?;
     queue::add(tx, row.tenant, row.priority, row.ready, &id)?;

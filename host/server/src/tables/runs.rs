@@ -2,7 +2,7 @@
 
 use kael_store::{Row, StoreError, Tx, Value};
 
-use super::{Scoped, statements, subscriptions, tokens};
+use super::{Scoped, queue, statements, subscriptions, tokens};
 use crate::deliveries::{RUN_FINISHED, RUN_PARKED, RUN_WAITING};
 use crate::id::Id;
 
@@ -122,6 +122,31 @@ pub(crate) struct RunRow {
     pub(crate) turns: i64,
     /// How far its script says that it is.
     pub(crate) status: Option<String>,
+}
+
+impl RunRow {
+    /// A run that was asked for the same, and has not begun.
+    pub(crate) fn anew(&self, id: Id, origin: &str, now: i64) -> Self {
+        Self {
+            id,
+            state: State::Queued,
+            reason: None,
+            origin: origin.to_owned(),
+            created: now,
+            ready: now,
+            deadline: Some(now + queue::TO_LIVE),
+            started: None,
+            ended: None,
+            exit_code: None,
+            error: None,
+            usage: None,
+            parent: None,
+            restarts: 0,
+            turns: 0,
+            status: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// Which runs a list has.
