@@ -8,14 +8,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::chain::{Chain, ZERO};
+use super::chain::Chain;
 use super::crossing::{Crossing, Stretch};
-use super::entry::{Begin, Delivered, Delivery, End, Entry, Intent, Outcome, Wait};
-use super::inspector::Inspector;
+use super::entry::{Delivered, Delivery, End, Entry, Intent, Outcome, Wait};
 use super::log::{Log, LogRow};
-use super::mailbox::Mailbox;
-use super::post::Post;
-use super::sink::{Batch, Discard, Sink, SinkError};
+use super::sink::{Batch, Sink, SinkError};
 use crate::bounds::Meter;
 
 /// How long output is held back for more of it, and the end of an effect for the next barrier.
@@ -29,116 +26,6 @@ const MAX_BUFFERED_BYTES: usize = 1 << 20;
 /// Entries and bytes that the journal of one run may have.
 const MAX_ENTRIES: u64 = 200_000;
 const MAX_BYTES: u64 = 1 << 30;
-
-/// The journal of one run. Clones are the same.
-#[derive(Clone)]
-pub struct Journal {
-    pub(crate) recorder: Arc<Recorder>,
-    /// What the run has behind it.
-    pub(crate) log: Option<Arc<Log>>,
-    /// The entry behind which a journal that is looked at is left.
-    pub(crate) until: Option<u64>,
-    /// Whether the run goes on at the end of that.
-    pub(crate) goes_on: bool,
-    /// What comes for the run.
-    pub(crate) post: Option<Post>,
-    /// Who looks at the run where a journal that is looked at is left.
-    pub(crate) inspector: Option<Arc<dyn Inspector>>,
-    /// Whether replaying may take no more computing time than the run may.
-    pub(crate) is_held: bool,
-}
-
-impl Journal {
-    /// For a new run.
-    #[must_use]
-    pub fn record(begin: Begin, sink: Arc<dyn Sink>) -> Self {
-        let recorder = Recorder::new(sink, 0, ZERO, 0);
-        recorder.push(&Entry::Begin(Box::new(begin)));
-        Self {
-            recorder: Arc::new(recorder),
-            log: None,
-            until: None,
-            goes_on: true,
-            post: None,
-            inspector: None,
-            is_held: false,
-        }
-    }
-
-    /// For a run that goes on where its journal ends. `shown` bytes of its output were shown already.
-    #[must_use]
-    pub fn resume(log: Log, sink: Arc<dyn Sink>, epoch: u64, shown: u64) -> Self {
-        let recorder = Recorder::behind(&log, sink, shown);
-        recorder.push(&Entry::Takeover { epoch });
-        Self {
-            recorder: Arc::new(recorder),
-            log: Some(Arc::new(log)),
-            until: None,
-            goes_on: true,
-            post: None,
-            inspector: None,
-            is_held: false,
-        }
-    }
-
-    /// The same for a journal of which it is not known who wrote it: what it says of computing time raises no limit.
-    #[must_use]
-    pub fn held_to_limits(self) -> Self {
-        Self {
-            is_held: true,
-            ..self
-        }
-    }
-
-    /// The same for a run that letters can reach.
-    #[must_use]
-    pub fn with_mailbox(self, mailbox: Arc<dyn Mailbox>) -> Self {
-        let post = Some(Post::new(mailbox));
-        Self { post, ..self }
-    }
-
-    /// The same for somebody who has Lua evaluated where the journal is left.
-    #[must_use]
-    pub fn with_inspector(self, inspector: Arc<dyn Inspector>) -> Self {
-        let inspector = Some(inspector);
-        Self { inspector, ..self }
-    }
-
-    /// Who has wanted the run to end, once that is written down: its script got an error, or had no time left.
-    #[must_use]
-    pub fn cancelled_by(&self) -> Option<&str> {
-        self.recorder.cancelled.get().map(String::as_str)
-    }
-
-    /// Whether the run was ended because its script had not ended in time after that.
-    #[must_use]
-    pub fn was_dropped(&self) -> bool {
-        self.recorder.was_dropped.get().is_some()
-    }
-
-    /// The number of the last letter that the run has looked at. What comes later has not been seen by it.
-    #[must_use]
-    pub fn letters_seen(&self) -> u64 {
-        self.post.as_ref().map_or(0, Post::seen)
-    }
-
-    /// For looking at a run again: nothing is called, and all of its output is shown. It stops behind the last
-    /// crossing at or before the entry `until`, or at its end.
-    #[must_use]
-    pub fn replay(log: Log, until: Option<u64>) -> Self {
-        let until = until.map(|seq| log.crossing_by(seq));
-        let recorder = Recorder::behind(&log, Arc::new(Discard), 0);
-        Self {
-            recorder: Arc::new(recorder),
-            log: Some(Arc::new(log)),
-            until,
-            goes_on: false,
-            post: None,
-            inspector: None,
-            is_held: false,
-        }
-    }
-}
 
 /// Shows output.
 pub(crate) trait Release: Send + Sync {
@@ -198,12 +85,12 @@ pub(crate) struct Recorder {
     failed: watch::Sender<Option<SinkError>>,
     shown_before: u64,
     /// Who has wanted the run to end, once that is written down.
-    cancelled: OnceLock<String>,
-    was_dropped: OnceLock<()>,
+    pub(super) cancelled: OnceLock<String>,
+    pub(super) was_dropped: OnceLock<()>,
 }
 
 impl Recorder {
-    fn new(sink: Arc<dyn Sink>, next: u64, chain: [u8; 32], shown: u64) -> Self {
+    pub(super) fn new(sink: Arc<dyn Sink>, next: u64, chain: [u8; 32], shown: u64) -> Self {
         let buffer = Buffer {
             next,
             rows: Vec::new(),
@@ -237,7 +124,7 @@ impl Recorder {
     }
 
     /// For a journal that goes on: what it has counts.
-    fn behind(log: &Log, sink: Arc<dyn Sink>, shown: u64) -> Self {
+    pub(super) fn behind(log: &Log, sink: Arc<dyn Sink>, shown: u64) -> Self {
         let recorder = Self::new(sink, log.count(), log.head().0, shown);
         recorder.lock().total = log.bytes();
         recorder

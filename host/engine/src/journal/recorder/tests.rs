@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::journal::sink::{Appending, MemorySink};
+use crate::journal::{Begin, Journal};
 
 /// Shows into a text.
 #[derive(Default)]
