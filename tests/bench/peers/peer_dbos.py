@@ -22,7 +22,9 @@ class Peer:
         words = [sys.executable, script, self.folder]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.app = Process(words, self.folder, "app", **pipes)
-        threading.Thread(target=self.read, args=(self.app.process.stdout,), daemon=True).start()
+        lines = self.app.process.stdout
+        self.reader = threading.Thread(target=self.read, args=(lines,), daemon=True)
+        self.reader.start()
         ready.result(120)
 
     def read(self, lines):
@@ -63,6 +65,8 @@ class Peer:
 
     def kill(self):
         self.app.kill()
+        # Else it may end what the next life of the application is asked.
+        self.reader.join()
         self.open.clear()
 
     def start_again(self):
