@@ -29,6 +29,23 @@ local function query_of(filters)
   end
   return query
 end
+-- What narrows a deletion. Keto passes over other names, and without one of these deletes every tuple.
+local NARROWS <const> = { namespace = true, object = true, relation = true, subject_id = true, ["subject_set.namespace"] = true,
+  ["subject_set.object"] = true, ["subject_set.relation"] = true }
+local function deletion(filters)
+  local query, narrow = query_of(filters), false
+  for key, value in pairs(query) do
+    if not NARROWS[key] then error("keto: delete: `" .. tostring(key) .. "` is no filter of tuples", 0) end
+    if type(value) ~= "string" and type(value) ~= "number" then
+      error("keto: delete: `" .. key .. "` must be a text, got " .. type(value), 0)
+    end
+    -- A subject set of a whole object has an empty relation.
+    if value == "" and key ~= "subject_set.relation" then error("keto: delete: `" .. key .. "` is empty", 0) end
+    narrow = narrow or value ~= ""
+  end
+  if not narrow then error("keto: delete needs a filter: without one Keto deletes every tuple", 0) end
+  return query
+end
 local function with_subject(tuple, subject)
   if type(subject) == "table" then
     tuple.subject_set = { namespace = subject.namespace, object = subject.object, relation = subject.relation or "" }
@@ -60,16 +77,11 @@ function M.client(read_url, opts)
   end
   local function create(tuple) return w.put("/admin/relation-tuples", { body = tuple }) end
   local function delete(filters)
-    w.delete("/admin/relation-tuples", { query = query_of(filters) })
+    w.delete("/admin/relation-tuples", { query = deletion(filters) })
     return true
   end
   c.tuples = service.part({
-    list = list, all = all, create = create, delete = delete,
-    delete_all = function(filters)
-      -- Without a filter Keto would delete everything.
-      if type(filters) ~= "table" or next(filters) == nil then error("keto: delete_all needs a filter", 3) end
-      return delete(filters)
-    end,
+    list = list, all = all, create = create, delete = delete, delete_all = delete,
     upsert = function(tuple)
       for _ in all(tuple) do return "noop", 0 end
       create(tuple)
