@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kael_tests::{Kael, project};
 use serde_json::Value;
 
-use super::server::{routes, table};
+use super::server::{Server, answer, routes, table};
 use super::with_port;
 
 #[test]
@@ -79,6 +79,82 @@ fn the_head_of_a_module_names_every_method_of_its_parts() {
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert!(seen > 500, "{seen}");
+}
+
+/// Every module whose requests have paths that hold what a script says.
+const WITH_PATHS: [&str; 28] = [
+    "alertmanager",
+    "argocd",
+    "certmanager",
+    "crossplane",
+    "eso",
+    "flux",
+    "gcal",
+    "github",
+    "gitlab",
+    "gmail",
+    "grafana",
+    "harbor",
+    "k8s",
+    "kargo",
+    "loki",
+    "ory.hydra",
+    "ory.kratos",
+    "prometheus",
+    "rauthy",
+    "servicenow",
+    "tailscale",
+    "temporal",
+    "traefik",
+    "unleash",
+    "vault",
+    "velero",
+    "zitadel",
+    "openbao",
+];
+
+/// A name, and names that a server reads as other paths.
+const NAMES: [&str; 5] = ["plainname", "..", ".", "", "x/../../y"];
+
+/// A server resolves `..`, and an empty name is the list of all things: neither leads a method to
+/// another path than a plain name does.
+#[test]
+fn no_name_leads_a_module_to_another_path() {
+    let script = std::fs::read_to_string(project("tests/fixtures/assay-names/paths.lua"));
+    let script = script.expect("text");
+    let (mut with_a_name, mut wrong) = (0, Vec::new());
+    for module in WITH_PATHS {
+        let server = Server::start(|_| answer(200, "", "{}"));
+        let url = format!("http://127.0.0.1:{}", server.port);
+        let ran = with_port(server.port)
+            .file("script.lua", &script)
+            .words(&["script.lua", module, &url])
+            .words(&NAMES)
+            .ends();
+        ran.exits(0);
+        let mut asked = vec![BTreeSet::new(); NAMES.len()];
+        for got in server.got() {
+            let path = got.target.split('?').next().expect("a path");
+            let place = path[1..].split_once('/').and_then(|(word, rest)| {
+                let word = asked.get_mut(word.parse::<usize>().ok()?)?;
+                Some((word, rest.to_owned()))
+            });
+            match place {
+                Some((word, rest)) => _ = word.insert(format!("{} {rest}", got.method)),
+                None => wrong.push(format!("{module}: {} {path}", got.method)),
+            }
+        }
+        let plain = &asked[0];
+        let named = plain.iter().filter(|path| path.contains(NAMES[0])).count();
+        assert!(named > 0, "{module}: {plain:?}");
+        with_a_name += named;
+        for (word, other) in NAMES.iter().zip(&asked) {
+            let beyond = other.difference(plain);
+            wrong.extend(beyond.map(|path| format!("{module} with `{word}`: {path}")));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(with_a_name > 200, "{with_a_name}");
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn a_wrong_key_and_a_strange_name_are_refused() {
         for _, try in ipairs {{ {{ "a/../b", "x" }}, {{ "first", "x/../../other" }}, {{ "first", "" }}, {{ "first", 5 }} }} do
           print(select(2, pcall(function() c.objects:get(try[1], try[2]) end)))
         end
+        print(select(2, pcall(function() c.objects:copy("first", "x/../../other", "first", "x") end)))
         print(select(2, pcall(s3.client, {{ endpoint = "127.0.0.1:{port}", access_key = "a", secret_key = "b" }})))
         print(select(2, pcall(s3.client, {{ endpoint = "http://127.0.0.1:{port}", access_key = "a" }})))"#
     ));
@@ -134,9 +135,10 @@ fn a_wrong_key_and_a_strange_name_are_refused() {
         "s3: PUT /first: 403: SignatureDoesNotMatch: It is <another> one",
         "s3: PUT /none/x: 404: NoSuchBucket",
         "`a/../b` is no name of a bucket",
-        "has a part that a server reads as another folder",
+        "`..` is no name: a server reads it as another path",
         "the key of an object must be a text, got string",
         "the key of an object must be a text, got number",
+        "`..` is no name: a server reads it as another path",
         "the endpoint must be http://host or https://host",
         "`access_key` and `secret_key` are missing",
     ];

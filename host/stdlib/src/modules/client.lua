@@ -3,16 +3,22 @@
 --- @description What the clients of services share: requests, errors, pages, waiting.
 local client = {}
 
--- A text for one segment of a path.
-client.segment = http.escape
+-- A text for one segment of a path: `a/b` is "a%2Fb".
+function client.segment(text)
+  if text == nil then error("a part of the path is nil", 0) end
+  text = tostring(text)
+  if text == "" then error("a part of the path is empty: a server reads it as another path", 0) end
+  -- Some servers decode a `/` before they follow a path.
+  for part in text:gmatch("[^/]+") do
+    if part == "." or part == ".." then error("`" .. text .. "` is no name: a server reads it as another path", 0) end
+  end
+  return http.escape(text)
+end
 
 -- Segments as a path: `path("api", name)` is "/api/NAME".
 function client.path(...)
   local parts = table.pack(...)
-  for i = 1, parts.n do
-    if parts[i] == nil then error("a part of the path is nil", 3) end
-    parts[i] = http.escape(parts[i])
-  end
+  for i = 1, parts.n do parts[i] = client.segment(parts[i]) end
   return "/" .. table.concat(parts, "/")
 end
 

@@ -23,10 +23,9 @@ function crd.kind(s, group, versions, plural)
   if type(versions) == "string" then versions = { versions } end
   local known
   local function path(version, ns, name)
-    local at = "/apis/" .. group .. "/" .. version
+    local at = service.path("apis", group, version)
     if ns then at = at .. service.path("namespaces", ns) end
-    at = at .. "/" .. plural
-    return name and at .. service.path(name) or at
+    return at .. service.path(plural) .. (name and service.path(name) or "")
   end
   local function get(ns, name, query)
     if known then return s.get(path(known, ns, name), { none = 404, query = query }) end
@@ -53,7 +52,11 @@ function crd.kind(s, group, versions, plural)
   end
   return {
     all = all,
-    get = function(ns, name) return get(ns, name) end,
+    get = function(ns, name)
+      -- Without a name the answer would be the list.
+      if name == nil then error("the name of one of the " .. plural .. " is missing", 0) end
+      return get(ns, name)
+    end,
     list = function(ns, query) return get(ns, nil, query) or { items = {} } end,
     create = function(ns, body) return s.post(path(known or versions[1], ns), { body = body }) end,
     items = function(ns, query)

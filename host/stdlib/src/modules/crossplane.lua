@@ -80,7 +80,7 @@ function M.client(url, token, opts)
   c.provider_revisions = service.part((kind("pkg.crossplane.io", "v1", "providerrevisions")), "list")
   c.functions, c.xrds = service.part(functions, "list"), service.part(xrds, "list")
   c.compositions = service.part((kind("apiextensions.crossplane.io", "v1", "compositions")), "list")
-  local function managed(group, version, plural) return (kind(service.segment(group), service.segment(version), service.segment(plural))) end
+  local function managed(group, version, plural) return (kind(group, version, plural)) end
   c.managed_resources = service.part({
     list = function(group, version, plural, query) return managed(group, version, plural).list(query) end,
     all = function(group, version, plural, query) return managed(group, version, plural).all(query) end,

@@ -31,7 +31,7 @@ function M.client(url, opts)
   local function api(...) return "/api/v2.0" .. service.path(...) end
   -- A `/` of a repository's name is encoded twice.
   local function repo(project, name, ...)
-    return api("projects", project, "repositories", (name:gsub("/", "%%2F")), ...)
+    return api("projects", project, "repositories", service.segment(name), ...)
   end
   local function query(o)
     local made = {}

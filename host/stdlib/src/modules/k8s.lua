@@ -53,17 +53,20 @@ add("/apis/autoscaling/v2", { hpa = "horizontalpodautoscalers", horizontalpodaut
 add("/apis/policy/v1", { poddisruptionbudget = "poddisruptionbudgets", pdb = "poddisruptionbudgets" })
 
 function M.register_crd(kind, group, version, plural, cluster_scoped)
-  kinds[kind:lower()] = { prefix = "/apis/" .. group .. "/" .. version, plural = plural, cluster = cluster_scoped }
+  kinds[kind:lower()] = { prefix = service.path("apis", group, version), plural = plural, cluster = cluster_scoped }
 end
 
-local function path_of(ns, kind, name, ...)
+local function paths_of(ns, kind)
   local known = kinds[tostring(kind):lower()]
   if not known then error("k8s: unknown kind " .. tostring(kind) .. ": k8s.register_crd makes it known", 4) end
   local path = known.prefix
   if ns and not known.cluster then path = path .. service.path("namespaces", ns) end
-  path = path .. service.path(known.plural)
-  if name then path = path .. service.path(name, ...) end
-  return path
+  return path .. service.path(known.plural)
+end
+-- The path of one object. Without a name it would be the path of all of them.
+local function path_of(ns, kind, name, ...)
+  if name == nil then error("k8s: the name of the " .. tostring(kind) .. " is missing", 0) end
+  return paths_of(ns, kind) .. service.path(name, ...)
 end
 
 -- `token` is the service account's, where the policy opens it: fs of /var/run/secrets/kubernetes.io/serviceaccount.
@@ -95,7 +98,7 @@ function M.delete(path, opts) return sender(opts).delete(path) end
 local function get(ns, kind, name, opts) return sender(opts).get(path_of(ns, kind, name), { none = 404 }) end
 local function list(ns, kind, opts)
   local o = opts or {}
-  return sender(opts).get(path_of(ns, kind), { query = { labelSelector = o.label_selector, fieldSelector = o.field_selector,
+  return sender(opts).get(paths_of(ns, kind), { query = { labelSelector = o.label_selector, fieldSelector = o.field_selector,
     limit = o.limit, continue = o.continue } })
 end
 -- Every object, page by page.
@@ -138,7 +141,7 @@ end
 
 M.resources = service.part {
   get = get, list = list, all = all, is_ready = is_ready,
-  create = function(ns, kind, body, opts) return sender(opts).post(path_of(ns, kind), { body = body }) end,
+  create = function(ns, kind, body, opts) return sender(opts).post(paths_of(ns, kind), { body = body }) end,
   update = function(ns, kind, name, body, opts) return sender(opts).put(path_of(ns, kind, name), { body = body }) end,
   patch = function(ns, kind, name, body, opts) return M.patch(path_of(ns, kind, name), body, opts) end,
   apply = function(ns, kind, name, body, opts)

@@ -37,7 +37,8 @@ local function parts(xml, name) return xml:gmatch("<" .. name .. "[^>]*>(.-)</" 
 
 local function segments(key)
   local encoded = {}
-  for _, part in ipairs(string.split(key, "/")) do encoded[#encoded + 1] = http.escape(part) end
+  -- The key of an object may have empty parts.
+  for i, part in ipairs(string.split(key, "/")) do encoded[i] = part == "" and "" or service.segment(part) end
   return table.concat(encoded, "/")
 end
 
@@ -59,12 +60,6 @@ function M.client(opts)
     if bucket == nil then return endpoint .. "/" end
     if type(bucket) ~= "string" or not bucket:find("^[%w][%w%.%-_]+$") then error("s3: `" .. tostring(bucket) .. "` is no name of a bucket", 0) end
     if key ~= nil and (type(key) ~= "string" or key == "") then error("s3: the key of an object must be a text, got " .. type(key), 0) end
-    if key then
-      for _, part in ipairs(string.split(key, "/")) do
-        -- Servers and proxies read such a path as another one.
-        if part == "." or part == ".." then error("s3: the key `" .. key .. "` has a part that a server reads as another folder", 0) end
-      end
-    end
     local path = key and segments(key) or ""
     if path_style then return endpoint .. "/" .. bucket .. (key and "/" .. path or "") end
     return endpoint:gsub("://", "://" .. bucket .. ".", 1) .. "/" .. path
@@ -158,7 +153,7 @@ function M.client(opts)
     end,
     delete = function(bucket, key) send("DELETE", bucket, key) return true end,
     copy = function(from_bucket, from_key, bucket, key)
-      local source = "/" .. http.escape(from_bucket) .. "/" .. segments(from_key)
+      local source = "/" .. service.segment(from_bucket) .. "/" .. segments(from_key)
       local answer = send("PUT", bucket, key, { headers = { ["x-amz-copy-source"] = source } })
       -- A copy can fail after its status was sent.
       if answer.body:find("<Error", 1, true) then failed("PUT", "/" .. bucket .. "/" .. key, answer) end

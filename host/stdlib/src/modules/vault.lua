@@ -53,8 +53,9 @@ local M = {}
 -- A path that a team has chosen: its segments are encoded, its slashes stay.
 local function below(path)
   local parts = {}
-  for part in tostring(path):gmatch("[^/]+") do parts[#parts + 1] = service.segment(part) end
-  return table.concat(parts, "/")
+  for part in tostring(path or ""):gmatch("[^/]+") do parts[#parts + 1] = service.segment(part) end
+  -- Without a segment it would be the path above.
+  return parts[1] and table.concat(parts, "/") or service.segment(path and "")
 end
 
 function M.client(url, token, opts)
@@ -85,7 +86,7 @@ function M.client(url, token, opts)
       return answer and answer.data
     end,
     delete = function(mount, key) return delete(below(mount) .. "/data/" .. below(key)) end,
-    list = function(mount, prefix) return list(below(mount) .. "/metadata/" .. below(prefix or "")) end,
+    list = function(mount, prefix) return list(below(mount) .. "/metadata/" .. (prefix and prefix:find("[^/]") and below(prefix) or "")) end,
     metadata = function(mount, key) return data(below(mount) .. "/metadata/" .. below(key)) end,
   }
   local function seal() return s.get("/v1/sys/seal-status", { auth = false }) end
