@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kael_tests::{Kael, project};
 use serde_json::Value;
 
-use super::server::{Server, answer, routes, table};
+use super::server::{Got, Server, answer, routes, table};
 use super::with_port;
 
 #[test]
@@ -155,6 +155,60 @@ fn no_name_leads_a_module_to_another_path() {
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert!(with_a_name > 200, "{with_a_name}");
+}
+
+/// What a service answers names addresses, and a script gives others: no token leaves the service.
+#[test]
+fn a_token_is_sent_to_the_modules_own_server_alone() {
+    let other = Server::start(|_| answer(200, "", "{}"));
+    let other_url = format!("http://127.0.0.1:{}", other.port);
+    let link = format!("link: <{other_url}/page2>; rel=\"next\"\r\n");
+    let keys = format!("{{\"jwks_uri\":\"{other_url}/keys\"}}");
+    let own = Server::start(move |got| match got.target.as_str() {
+        "/.well-known/openid-configuration" => answer(200, "", &keys),
+        _ => answer(200, &link, "[{}]"),
+    });
+    let (one, two) = (own.port, other.port);
+    let ran = super::with_grants(&format!(
+        "  http: [{{ to: [\"127.0.0.1:{one}\", \"127.0.0.1:{two}\"] }}]\n"
+    ))
+    .script(&format!(
+        r#"local github, own, other = require("assay.github"), "http://127.0.0.1:{one}", "{other_url}"
+        local opts = {{ token = "the-token", base_url = own }}
+        local c = github.client(opts)
+        local tries = {{
+          function() for _ in c.pulls:all("o/n") do end end,
+          function() c.send.get(other .. "/x") end,
+          function() c.send.answer("DELETE", other, {{ headers = {{ A = "b" }} }}) end,
+          function() c.send.get(".evil.example/x") end,
+          function() c.send.get("@127.0.0.1:{two}/x") end,
+          function() github.fetch_asset_bytes({{ url = other .. "/asset" }}, opts) end,
+        }}
+        for _, try in ipairs(tries) do print(select(2, pcall(try))) end
+        print(github.fetch_asset_bytes({{ browser_download_url = other .. "/file" }}, opts))
+        print(json.encode(require("assay.dex").client(own, {{ token = "the-token" }}).discovery:jwks()))"#
+    ));
+    ran.exits(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let refused = format!(": this is another server than http://127.0.0.1:{one}");
+    let (refusals, rest) = lines.split_at(6);
+    assert!(
+        refusals.iter().all(|line| line.ends_with(&refused)),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(rest, ["{}", "{}"]);
+    // The pages that the other server shows to everybody were asked for, without the token.
+    let got = other.got();
+    let paths: Vec<&str> = got.iter().map(|got| got.target.as_str()).collect();
+    assert_eq!(paths, ["/file", "/keys"]);
+    let has_token = |got: &Got| {
+        got.headers
+            .values()
+            .any(|value| value.contains("the-token"))
+    };
+    assert!(!got.iter().any(has_token), "{got:?}");
+    assert!(own.got().iter().any(has_token));
 }
 
 #[test]

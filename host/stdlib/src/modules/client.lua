@@ -44,6 +44,7 @@ function client.new(name, url, opts, auth)
   if opts ~= nil and type(opts) ~= "table" then error(name .. ".client: the options must be a table, got " .. type(opts), 3) end
   opts = opts or {}
   local c = { url = url:gsub("/+$", "") }
+  local origin = c.url:match("^https?://[^/?#]+")
   local headers, basic = {}, nil
   if auth then
     for key, value in pairs(auth(opts)) do headers[key] = value end
@@ -59,8 +60,13 @@ function client.new(name, url, opts, auth)
   -- `s.renew(again)`, where there is one, gives headers before the first request, and again when they were refused by 401.
   function s.answer(method, path, how)
     how = how or {}
+    local target = path:find("^https?://") and path or c.url .. path
     local all = {}
     if how.auth ~= false then
+      -- Another server would get the token.
+      if target:match("^https?://[^/?#]+") ~= origin then
+        error(name .. ": " .. method .. " " .. target .. ": this is another server than " .. tostring(origin), 0)
+      end
       if s.renew and not begun then
         begun = true
         for key, value in pairs(s.renew(false)) do headers[key] = value end
@@ -72,7 +78,6 @@ function client.new(name, url, opts, auth)
       auth = how.auth ~= false and basic or nil, max_bytes = opts.max_bytes }
     if type(how.body) == "table" then options.json = how.body elseif how.body then options.body = how.body end
     if how.form then options.form = how.form end
-    local target = path:find("^https?://") and path or c.url .. path
     local answer
     if method == "GET" or method == "DELETE" or method == "HEAD" then
       answer = http[method:lower()](target, options)
@@ -110,7 +115,6 @@ function client.new(name, url, opts, auth)
   function s.all(path, how, field)
     return coroutine.wrap(function()
       local next_path, first = path, how
-      local origin = c.url:match("^https?://[^/]+")
       while next_path do
         local list, answer = s.get(next_path, first)
         for _, element in ipairs(field and list[field] or list or {}) do coroutine.yield(element) end
@@ -118,10 +122,6 @@ function client.new(name, url, opts, auth)
         next_path = link:match('<([^>]+)>%s*;%s*rel="?next"?')
         -- A link may be without its server.
         if next_path and next_path:find("^/[^/]") then next_path = origin .. next_path end
-        -- Pages lie on the service's own server; another one would get the token.
-        if next_path and next_path:match("^https?://[^/]+") ~= origin then
-          error(name .. ": the next page lies on another server: " .. next_path, 0)
-        end
         first = how and { headers = how.headers }
       end
     end)

@@ -36,7 +36,7 @@ function M.client(url, opts)
   end
   c.discovery = service.part({
     config = config,
-    jwks = function() return s.get(config().jwks_uri) end,
+    jwks = function() return s.get(config().jwks_uri, { auth = false }) end,
     issuer = function() return config().issuer end,
     has_endpoint = function(name) return config()[name] ~= nil end,
   }, "config")

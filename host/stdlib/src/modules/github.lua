@@ -97,12 +97,15 @@ function M.find_asset(release, pattern)
   end
 end
 
---- The bytes of an asset. GitHub redirects to a server of its own, which needs a grant, too, and gets no token.
+--- The bytes of an asset. With a token they come by way of the API, without one from where everybody gets them.
+-- GitHub redirects to a server of its own, which needs a grant, too, and gets no token.
 function M.fetch_asset_bytes(asset, opts)
-  local url = type(asset) == "table" and (asset.browser_download_url or asset.url)
+  opts = opts or {}
+  local api, url = type(asset) == "table" and asset.url, type(asset) == "table" and (asset.browser_download_url or asset.url)
   if type(url) ~= "string" then error("github: the asset has no browser_download_url", 2) end
-  local answer = http.get(url, { headers = { Accept = "application/octet-stream", Authorization = opts and opts.token and "Bearer " .. opts.token or nil },
-    timeout = opts and opts.timeout, max_bytes = opts and opts.max_bytes })
+  local headers = { Accept = "application/octet-stream" }
+  if opts.token and type(api) == "string" then return M.client(opts).send.answer("GET", api, { headers = headers }).body end
+  local answer = http.get(url, { headers = headers, timeout = opts.timeout, max_bytes = opts.max_bytes })
   if answer.status ~= 200 then error("github: GET " .. url .. ": " .. answer.status .. ": the asset is not there", 0) end
   return answer.body
 end
