@@ -44,7 +44,7 @@ pub(crate) fn fits(bytes: u64) -> Result<(), Problem> {
     Err(Problem::new(Kind::TooLarge, detail).hint(hint))
 }
 
-/// Does such work where runs are driven, once there is a place. Who does not wait for it any more ends it.
+/// Runs the work on the runs' threads once a place is free. Dropping the future ends the work.
 pub(crate) async fn look<T: Send + 'static>(
     app: &Arc<App>,
     tenant: i64,

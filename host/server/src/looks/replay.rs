@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kael_engine::journal::Journal;
+use kael_engine::journal::{Journal, Log};
+use kael_engine::limits::Limits;
 use kael_engine::run_info::RunId;
-use kael_engine::runtime::RunOptions;
-use kael_engine::sandbox::{Ending, Output, Suspension};
+use kael_engine::runtime::{Repo, RunOptions};
+use kael_engine::sandbox::{Ending, Output, Script, Suspension};
 use kael_runs::Replayable;
 
 use super::asking::{Asking, names};
@@ -43,57 +44,76 @@ pub(crate) async fn replay(
     id: RunId,
     seq: u64,
 ) -> Result<Replayed, Problem> {
-    match once(app, tenant, id, seq, true).await? {
-        Some(replayed) => Ok(replayed),
+    let replayed = Loaded::new(app, tenant, id).await?;
+    let with_values = names(&replayed.script.source);
+    match once(app, tenant, replayed.clone(), seq, with_values).await? {
+        Some(found) => Ok(found),
         // A value takes that long to show: the frames are there without.
         None => {
-            let replayed = once(app, tenant, id, seq, false).await?;
-            replayed.ok_or_else(|| Problem::new(Kind::TooLong, "the run cannot be looked at there"))
+            let found = once(app, tenant, replayed, seq, Vec::new()).await?;
+            found.ok_or_else(|| Problem::new(Kind::TooLong, "the run cannot be looked at there"))
         }
     }
 }
 
-/// The same, with the values of variables or without; none if it was a value that took too long.
+/// A run that was read from the store.
+#[derive(Clone)]
+struct Loaded {
+    script: Script,
+    limits: Limits,
+    repo: Option<Arc<Repo>>,
+    log: Log,
+}
+
+impl Loaded {
+    async fn new(app: &Arc<App>, tenant: &Tenant, id: RunId) -> Result<Self, Problem> {
+        let runs = app.runs_of(tenant.id);
+        let replayable = blocking(move || runs.replayable(id)).await?;
+        let replayable = replayable.map_err(|error| of_runs_error(&error))?;
+        let Replayable {
+            script,
+            limits,
+            repo,
+            log,
+            ..
+        } = replayable;
+        let bundle = log.begin().bundle;
+        let repo = match repo {
+            None => None,
+            Some(snapshot) => {
+                let (repos, options) = (&app.runner.repos, tenant.repo_options());
+                let restored = repos.restored(&app.engine, tenant.id, bundle, snapshot, options);
+                Some(restored.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?)
+            }
+        };
+        Ok(Self {
+            script,
+            limits,
+            repo,
+            log,
+        })
+    }
+}
+
+/// Replays a run up to an entry, and asks there for the values of names; none if it was a value that took too long.
 async fn once(
     app: &Arc<App>,
     tenant: &Tenant,
-    id: RunId,
+    run: Loaded,
     seq: u64,
-    with_values: bool,
+    names: Vec<String>,
 ) -> Result<Option<Replayed>, Problem> {
-    let runs = app.runs_of(tenant.id);
-    let replayable = blocking(move || runs.replayable(id)).await?;
-    let replayable = replayable.map_err(|error| of_runs_error(&error))?;
-    let Replayable {
-        script,
-        limits,
-        repo,
-        log,
-        ..
-    } = replayable;
-    let bundle = log.begin().bundle;
-    let repo = match repo {
-        None => None,
-        Some(snapshot) => {
-            let (repos, options) = (&app.runner.repos, tenant.repo_options());
-            let restored = repos.restored(&app.engine, tenant.id, bundle, snapshot, options);
-            Some(restored.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?)
-        }
-    };
-    let asked = match with_values {
-        true => names(&script.source),
-        false => Vec::new(),
-    };
+    let with_values = !names.is_empty();
     let output = Output::in_memory();
-    let asking = Arc::new(Asking::new(asked, output.clone()));
+    let asking = Arc::new(Asking::new(names, output.clone()));
     let options = RunOptions {
         tenant: tenant.engine_name(),
-        limits: within(&limits),
-        journal: Some(Journal::replay(log, Some(seq)).with_inspector(asking.clone())),
+        limits: within(&run.limits),
+        journal: Some(Journal::replay(run.log, Some(seq)).with_inspector(asking.clone())),
         output: output.clone(),
         ..RunOptions::default()
     };
-    let report = app.engine.run(repo.as_ref(), script, options).await;
+    let report = app.engine.run(run.repo.as_ref(), run.script, options).await;
     if with_values && asking.has_arrived() && matches!(report.ending, Ending::Limit(..)) {
         return Ok(None);
     }
