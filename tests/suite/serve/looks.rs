@@ -281,6 +281,31 @@ fn a_dry_run_calls_nothing_and_says_what_it_would() {
     }
 }
 
+/// A tenant without a repo has the standard library alone, and what its operator has granted.
+#[test]
+fn a_dry_run_without_a_repo_is_held_to_the_grants_of_its_tenant() {
+    let session = Kael::new().file("open/there", "x");
+    let server = Server::start(&session);
+    let folder = session.path().canonicalize().expect("a path");
+    let folder = folder.join("open");
+    let place = folder.to_str().expect("text");
+    let grants = json!({ "fs": [{ "path": place, "as": "/data", "mode": "read-write" }] });
+    server.make_tenant("acme", &json!({ "grants": grants }));
+    let token = server.make_token("acme", "submitter");
+    let dry = |script: &str| {
+        let body = json!({ "script": script });
+        let answer = server.ask("POST", "/v1/runs/dry-run", Some(&token), &body);
+        answer.is(200).json()
+    };
+    let done = dry("fs.write('/data/note', 'x') print('written')");
+    assert_eq!(done["output"], "written\n", "{done}");
+    assert_eq!(done["calls"][0]["action"], "kael.fs.write", "{done}");
+    assert!(!folder.join("note").exists(), "a dry run has written");
+    let denied = dry("fs.write('/etc/note', 'x')");
+    assert_eq!(denied["error"]["kind"], "denied", "{denied}");
+    assert_eq!(denied["calls"], json!([]));
+}
+
 #[test]
 fn editors_complete_what_scripts_find() {
     let kael = Kael::new().shell("ok", "", "echo 1");

@@ -18,7 +18,7 @@ use super::types::{RunError, Submit};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::looks::{look, start, within};
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::role::Role;
 use crate::runner::ending::{self, Outcome};
 
@@ -62,8 +62,9 @@ pub(crate) struct PlannedCall {
     responses(
         (status = 200, description = "What it would do", body = DryRunAnswer),
         (status = 404, description = "There is no stored script of that name", body = Problem),
-        (status = 422, description = "A value is not allowed", body = Problem),
-        (status = 429, description = "Another one goes on", body = Problem)
+        (status = 422, description = "A value is not allowed, or the script takes too long", body = Problem),
+        (status = 429, description = "Another one goes on", body = Problem),
+        (status = 503, description = "The actions repo of the tenant cannot be used", body = Problem)
     ),
     extensions(("x-kael-role" = json!("submitter")))
 )]
@@ -74,13 +75,11 @@ pub(crate) async fn dry_run(
 ) -> Result<Json<DryRunAnswer>, Problem> {
     scope.needs(Role::Submitter)?;
     let (name, source) = named_text(&app, &scope, &mut body).await?;
-    check_fields(&scope.tenant, &body)?;
     let tenant = &scope.tenant;
+    let mut limits = within(&check_fields(tenant, &body)?);
+    limits.calls = limits.calls.min(MAX_CALLS);
     let repo = tenant.repo(&app.engine).await;
     let repo = repo.map_err(|error| repo_broken(&error))?;
-    let asked = body.limits.within(tenant.limits());
-    let mut limits = within(&asked.map_err(|why| Problem::new(Kind::Invalid, why))?);
-    limits.calls = limits.calls.min(MAX_CALLS);
     let planned = Arc::new(Mutex::new(Vec::new()));
     let told = planned.clone();
     let tell = move |planned: &Planned| {
@@ -94,6 +93,7 @@ pub(crate) async fn dry_run(
         policy: tenant.policy(body.read_only),
         secrets: Some(tenant.secrets()),
         output: output.clone(),
+        without_repo: repo.is_none().then(|| tenant.without_repo(&app.engine)),
         dry_run: Some(Arc::new(DryRun::new(Answers::default(), tell))),
         ..RunOptions::default()
     };

@@ -1,4 +1,4 @@
-//! A run as it was behind an entry of its journal: the Lua frames, their variables, and the output so far.
+//! A run as it was just after an entry of its journal: the Lua frames, their variables, and the output so far.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What a request asks of a run, and the row that it becomes.
 
+use kael_engine::limits::Limits;
+
 use super::types::Submit;
 use crate::auth::Caller;
 use crate::id::Id;
@@ -57,8 +59,8 @@ pub(crate) fn queued(
     }
 }
 
-/// Refuses what a run of the tenant may not have: arguments, labels, a priority or limits.
-pub(crate) fn check_fields(tenant: &Tenant, body: &Submit) -> Result<(), Problem> {
+/// Refuses what a run of the tenant may not have: arguments, labels, a priority or limits. Returns its limits.
+pub(crate) fn check_fields(tenant: &Tenant, body: &Submit) -> Result<Limits, Problem> {
     let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
     let args: usize = body.args.iter().map(String::len).sum();
     if args > MAX_ARGS || body.args.len() > 10_000 {
@@ -78,6 +80,5 @@ pub(crate) fn check_fields(tenant: &Tenant, body: &Submit) -> Result<(), Problem
     }
     body.limits
         .within(tenant.limits())
-        .map_err(|why| invalid(why).hint("the operator can give the tenant more"))?;
-    Ok(())
+        .map_err(|why| invalid(why).hint("the operator can give the tenant more"))
 }

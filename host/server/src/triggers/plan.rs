@@ -107,7 +107,8 @@ impl Plan {
         Reference::parse(&self.script).ok_or_else(|| stored::missing(&self.script))?;
         self.jitter().map_err(invalid)?;
         self.from().map_err(invalid)?;
-        check_fields(tenant, &self.submit())
+        check_fields(tenant, &self.submit())?;
+        Ok(())
     }
 
     /// What its runs ask for.
