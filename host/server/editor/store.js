@@ -94,6 +94,7 @@ export class Store {
     over.addEventListener("click", () => this.store(value.version));
     const what = `${value.by} has stored version ${value.version} since you began with version ${this.version}. Your text is still here.`;
     this.say("bad", make("p", "", what), make("div", "row", show, over));
-    over.focus();
+    // The focus stays in the text: a version of another person is not one key away from its end.
+    this.said.scrollIntoView({ block: "nearest" });
   }
 }

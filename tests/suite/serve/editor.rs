@@ -138,12 +138,22 @@ fn a_version_is_stored_and_no_version_of_another_person_is_lost() {
         server.get("/v1/scripts/nightly").is(200).json()["script"],
         "print('theirs')"
     );
-    // The focus is on the button that stores all the same.
+    // A key still goes into the text, and not to the button that stores all the same.
+    browser.press("Enter", "");
+    browser.types("-- more");
+    let text = browser.eval(&format!("{CONTENT}.innerText"));
+    let text = text.as_str().expect("a text");
+    assert!(text.contains("-- more"), "{text}");
+    assert_eq!(
+        server.get("/v1/scripts/nightly").is(200).json()["version"],
+        3
+    );
+    browser.eval("[...document.querySelectorAll('#said button')].find((one) => one.innerText === 'Store over version 3').focus()");
     browser.press("Enter", "");
     browser.until("document.getElementById('said').innerText === 'Stored as version 4.'");
     assert_eq!(
         server.get("/v1/scripts/nightly").is(200).json()["script"],
-        "print('mine')"
+        "print('mine')\n-- more"
     );
     // What is no Lua is not stored.
     browser.edit();
