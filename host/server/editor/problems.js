@@ -33,11 +33,17 @@ function item(view, problem) {
 }
 
 export function problems(csrf, list) {
+  // What was found last: it stays when the server does not answer.
+  let found = [];
   const source = async (view) => {
     const doc = view.state.doc;
     const { ok, value } = await ask("POST", "/v1/runs/check", { csrf, body: { script: doc.toString() } });
-    const found = ok ? value.problems : [];
-    list?.replaceChildren(...found.slice(0, MOST).map((problem) => item(view, problem)));
+    // A late answer says nothing of a newer text.
+    if (view.state.doc !== doc) return [];
+    if (ok) {
+      found = value.problems;
+      list?.replaceChildren(...found.slice(0, MOST).map((problem) => item(view, problem)));
+    }
     return found.map((problem) => ({
       ...place(doc, problem.line, problem.column),
       severity: "error",

@@ -234,6 +234,56 @@ fn names_are_completed_and_the_keyboard_gets_out_again() {
 }
 
 #[test]
+fn problems_stay_while_the_server_does_not_answer_and_late_answers_are_passed_over() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.open(&format!("http://{}/runs/new", server.address));
+    browser.edit();
+    // Each check is answered when the test says so: by the server, or by a failure of one kind.
+    browser.eval(
+        "(() => { const ask = window.fetch; window.checks = [];
+           window.fetch = (path, options) => path !== '/v1/runs/check' ? ask(path, options) : new Promise((then, fail) => {
+             const text = JSON.parse(options.body).script;
+             window.checks.push({ text, let: () => ask(path, options).then(then), refuse: () => then(new Response('{}', { status: 401 })), lose: () => fail(new TypeError('no network')) });
+           });
+           window.check = (text) => window.checks.find((one) => one.text === text); })()",
+    );
+    let listed = "document.getElementById('problems').innerText";
+    let marked = "document.querySelector('.editor').shadowRoot.querySelector('.cm-lintRange-error')?.textContent";
+    browser.write("prnt(1)");
+    browser.until("window.check('prnt(1)')");
+    browser.eval("window.check('prnt(1)').let()");
+    browser.until(&format!("{listed}.includes('prnt')"));
+    for (text, answer) in [("prnt(12)", "refuse"), ("prnt(123)", "lose")] {
+        browser.write(text);
+        browser.until(&format!("window.check('{text}')"));
+        browser.eval(&format!("window.check('{text}').{answer}()"));
+        // The editor has taken the answer in: it shows again what it knows.
+        browser.until(&format!("{marked} === 'prnt'"));
+        let said = browser.eval(listed);
+        assert!(
+            said.as_str().expect("a text").contains("line 1: "),
+            "{said}"
+        );
+    }
+    // The answer to an older text comes after the one to the newer text.
+    browser.write("olde(1)");
+    browser.until("window.check('olde(1)')");
+    browser.write("newe(1)");
+    browser.until("window.check('newe(1)')");
+    browser.eval("window.check('newe(1)').let()");
+    browser.until(&format!("{listed}.includes('newe')"));
+    browser.eval("window.check('olde(1)').let()");
+    browser.eval("new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))");
+    let said = browser.eval(listed);
+    assert!(said.as_str().expect("a text").contains("newe"), "{said}");
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
 fn without_javascript_the_field_does_the_same() {
     if !needs(&[Need::Chromium]) {
         return;
