@@ -1,12 +1,26 @@
 // Completes the actions of the tenant, their parameters and what else a script finds; shows what each is.
-import { autocompletion, completeAnyWord, snippetCompletion } from "@codemirror/autocomplete";
+import { autocompletion, completeAnyWord, snippet } from "@codemirror/autocomplete";
 import { syntaxTree } from "@codemirror/language";
 import { hoverTooltip } from "@codemirror/view";
 import { make } from "./ask.js";
 
-const WORDS = "and break do else elseif end false for function global goto if in local nil not or repeat return then true until while";
+const KEYWORDS = new Set("and break do else elseif end false for function global goto if in local nil not or repeat return then true until while".split(" "));
+// A chain of names: `a.b`, and `a["b-c"].d`.
+const CHAIN = /[A-Za-z_]\w*(?:\.\w*|\[(["'])[^"'\\]*\1\])*/g;
 // How far back the call is looked for whose parameters are written.
 const BACK = 4000;
+
+// What Lua takes for a name of its own; any other text stands in brackets, quoted.
+const is_name = (text) => /^[A-Za-z_]\w*$/.test(text) && !KEYWORDS.has(text);
+const escaped = (one) => (/[\\"]/.test(one) ? `\\${one}` : `\\${String(one.charCodeAt(0)).padStart(3, "0")}`);
+const quoted = (text) => `"${text.replace(/[\\"\u0000-\u001f\u007f]/g, escaped)}"`;
+const key = (text) => (is_name(text) ? text : `[${quoted(text)}]`);
+// The way to an action from `actions`: `.t.ok`, or `["my-tool"].run`.
+const path = (name) => name.split(".").map((part) => (is_name(part) ? "." : "") + key(part)).join("");
+const dotted = (chain) => chain.replace(/\[(["'])([^"'\\]*)\1\]/g, ".$2");
+// A text that stands for itself in a regular expression, and in the template of a snippet.
+const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const plain = (text) => text.replace(/[{}]/g, "\\$&");
 
 // What the server says of actions and globals, asked for once.
 export function knowledge() {
@@ -52,8 +66,10 @@ function call_at(state, pos) {
   for (let at = text.length - 1; at >= 0; at--) {
     if (text[at] === "}") depth++;
     else if (text[at] === "{" && depth-- === 0) {
-      const name = /actions\.([\w.]+)\s*\(?\s*$/.exec(text.slice(0, at));
-      return name && { name: name[1], table: text.slice(at + 1) };
+      const before = text.slice(0, at).trimEnd().replace(/\($/, "").trimEnd();
+      const name = [...before.matchAll(CHAIN)].at(-1);
+      if (!name || name.index + name[0].length !== before.length || !/^actions[.[]/.test(name[0])) return null;
+      return { name: dotted(name[0]).slice("actions.".length), table: text.slice(at + 1) };
     }
   }
   return null;
@@ -63,10 +79,12 @@ function is_text(state, pos) {
   return /string|comment/.test(syntaxTree(state).resolveInner(pos, -1).name);
 }
 
+// A call of an action, to be filled in: its required parameters. What the place holds is a name, or nothing.
 const by_snippet = (action) => {
   const wanted = params(action).filter((one) => one.required);
-  const filled = wanted.map((one) => `${one.name} = \${${one.name}}`).join(", ");
-  return wanted.length ? `${action.name}({ ${filled} })` : `${action.name}({\${}})`;
+  const field = (one, at) => `${plain(key(one.name))} = \${${at + 1}${is_name(one.name) ? `:${one.name}` : ""}}`;
+  const call = plain(path(action.name));
+  return wanted.length ? `${call}({ ${wanted.map(field).join(", ")} })` : `${call}({\${}})`;
 };
 
 export function names(known) {
@@ -74,11 +92,17 @@ export function names(known) {
     if (is_text(context.state, context.pos)) return null;
     const word = context.matchBefore(/[A-Za-z_][\w.]*/);
     const { actions, globals } = await known;
-    if (word?.text.startsWith("actions.")) {
-      const options = [...actions.values()].map((action) => snippetCompletion(by_snippet(action), {
-        label: action.name, type: "function", detail: action.effects, info: () => of_action(action),
-      }));
-      return { from: word.from + "actions.".length, options, validFor: /^[\w.]*$/ };
+    const chosen = context.matchBefore(/(?<![\w.])actions\.[\w.-]*/);
+    if (chosen) {
+      const options = [...actions.values()].map((action) => {
+        const call = snippet(by_snippet(action));
+        return {
+          label: action.name, type: "function", detail: action.effects, info: () => of_action(action),
+          // The dot that is there goes with what is completed: a bracket has none.
+          apply: (view, option, from, to) => call(view, option, from - 1, to),
+        };
+      });
+      return { from: chosen.from + "actions.".length, options, validFor: /^[\w.-]*$/ };
     }
     const call = call_at(context.state, context.pos);
     const action = call && actions.get(call.name);
@@ -86,10 +110,10 @@ export function names(known) {
     const options = [];
     if (action && /[{,;]\s*$/.test(context.state.sliceDoc(Math.max(0, begins - 200), begins))) {
       for (const one of params(action)) {
-        if (new RegExp(`(^|[\\s,;{])${one.name}\\s*=`).test(call.table)) continue;
+        if (new RegExp(`(^|[\\s,;{])${literal(key(one.name))}\\s*=`).test(call.table)) continue;
         options.push({
           label: one.name, type: "property", detail: `${one.type}${one.required ? ", required" : ""}`, boost: one.required ? 99 : 50,
-          apply: `${one.name} = `, info: one.text ? () => make("div", "", one.text) : undefined,
+          apply: `${key(one.name)} = `, info: one.text ? () => make("div", "", one.text) : undefined,
         });
       }
     }
@@ -103,7 +127,7 @@ export function names(known) {
           detail: global.signature?.slice(global.name.length) ?? "", info: () => of_global(global),
         });
       }
-      for (const label of WORDS.split(" ")) options.push({ label, type: "keyword", boost: -10 });
+      for (const label of KEYWORDS) options.push({ label, type: "keyword", boost: -10 });
       const words = completeAnyWord(context);
       const there = new Set(options.map((option) => option.label));
       for (const one of words?.options ?? []) {
@@ -118,11 +142,11 @@ export function names(known) {
 export function help(known) {
   return hoverTooltip(async (view, pos) => {
     const line = view.state.doc.lineAt(pos);
-    for (const found of line.text.matchAll(/[A-Za-z_][\w.]*/g)) {
+    for (const found of line.text.matchAll(CHAIN)) {
       const from = line.from + found.index, end = from + found[0].length;
       if (pos < from || pos > end) continue;
       const { actions, globals } = await known;
-      const name = found[0];
+      const name = dotted(found[0]);
       const action = name.startsWith("actions.") && actions.get(name.slice("actions.".length));
       const global = globals.get(name);
       if (!action && !global) return null;

@@ -12,11 +12,21 @@ use super::browser::{Browser, WIDTHS};
 const CONTENT: &str = "document.querySelector('.editor').shadowRoot.querySelector('.cm-content')";
 
 fn start() -> Server {
-    let kael = Kael::new().shell(
-        "ok",
-        "description = 'Says ok to an app. <i onclick=x>no markup</i>', params = { app = 'string', force = 'boolean?' }, example = { up = true }",
-        "echo '{\"up\":true}'",
-    );
+    // The name of the second action, and of its parameters, are no names of Lua.
+    let repo = "local function shell(fields)
+  fields.source, fields.entrypoint, fields.executor = '../impl', 'ok.sh', 'native'
+  return define_action(fields)
+end
+return {
+  t = { ok = shell { description = 'Says ok to an app. <i onclick=x>no markup</i>', example = { up = true },
+    params = { app = 'string', force = 'boolean?', ['a(b'] = 'string?' } } },
+  ['my-tool'] = { run = shell { params = { ['c++'] = 'string', ['{x}'] = 'string', ['end'] = 'integer?' } } },
+}
+";
+    let kael = Kael::new()
+        .program("impl/ok.sh", "#!/bin/sh\necho '{\"up\":true}'\n")
+        .file("actions/init.lua", repo)
+        .env("KAEL_ACTIONS", "actions");
     Server::owning(kael)
 }
 
@@ -31,6 +41,15 @@ impl Browser {
     fn write(&mut self, text: &str) {
         self.press("a", "Control");
         self.types(text);
+    }
+
+    /// Takes what is chosen in the list of completions.
+    fn take(&mut self) {
+        let list = "document.querySelector('.editor').shadowRoot";
+        self.until(&format!("{list}.querySelector('li[aria-selected=true]')"));
+        // The list takes no key in its first moment, in which one may be typed for the text: that is over.
+        self.eval("(() => { const now = Date.now; Date.now = () => now() + 1000; })()");
+        self.press("Enter", "");
     }
 
     /// What the part that shows a trial says, once it is in a state.
@@ -207,13 +226,25 @@ fn names_are_completed_and_the_keyboard_gets_out_again() {
         browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-completionInfo').innerText.includes('<i onclick=x>no markup</i>')");
         browser.picture(&format!("editor-complete-{width}"));
         assert_eq!(browser.overflow(), 0, "{width}");
-        browser.until(
-            "document.querySelector('.editor').shadowRoot.querySelector('li[aria-selected=true]')",
-        );
-        // The list takes no key in its first moment, in which one may be typed for the text.
-        browser.eval("new Promise((then) => setTimeout(then, 300))");
-        browser.press("Enter", "");
+        browser.take();
         browser.until(&format!("{doc}.includes('actions.t.ok({{ app = app }})')"));
+        // What is no name of Lua stands in brackets, without the dot.
+        browser.write("actions.my");
+        browser.until(&format!("{options}.includes('my-tool.run')"));
+        browser.take();
+        let called = r#"actions["my-tool"].run({ ["c++"] = , ["{x}"] =  })"#;
+        browser.until(&format!("{doc}.includes({})", json!(called)));
+        browser.write("actions[\"my-tool\"].run({ e");
+        browser.until(&format!("{options}.startsWith('end')"));
+        browser.take();
+        browser.until(&format!("{doc}.includes('run({{ [\"end\"] = ')"));
+        browser.write("actions.t.ok({ app = 'a', a");
+        browser.until(&format!("{options}.startsWith('a(b')"));
+        browser.take();
+        browser.until(&format!("{doc}.includes('[\"a(b\"] = ')"));
+        browser.types("'x', a");
+        browser.until(&format!("{options}.includes('actions')"));
+        assert_eq!(browser.eval(&format!("{options}.includes('a(b')")), false);
         // A parameter that is not written yet.
         browser.write("actions.t.ok({ app = 'a', fo");
         browser.until(&format!("{options}.includes('force')"));
