@@ -6,6 +6,14 @@ import { place } from "./problems.js";
 // Characters of output that the page keeps.
 const MOST = 1 << 20;
 
+// The line that a text names of a script, as on the page of a run: Lua leaves out the beginning of a long name.
+function line_in(text, name) {
+  const at = text.indexOf(`${name}:`);
+  const cut = at < 0 && /^\s*\.\.\.([^:]*):/.exec(text);
+  if (at < 0 && !(cut && cut[1].length > 8 && name.endsWith(cut[1]))) return 0;
+  return Number(/^\d*/.exec(text.slice(at < 0 ? cut[0].length : at + name.length + 1))[0]);
+}
+
 export class Trial {
   constructor(form, field, view, store) {
     Object.assign(this, { form, view, store, csrf: field.dataset.csrf, calls: new Map() });
@@ -62,7 +70,6 @@ export class Trial {
   }
 
   failed(error, name) {
-    const lines = [error.message, ...(error.traceback ?? [])].join("\n");
     this.error.replaceChildren(make("section", "card error",
       make("div", "what", error.message),
       error.traceback?.length || error.hint
@@ -71,7 +78,7 @@ export class Trial {
         : null));
     // The line of it in the editor, until something is typed.
     const short = name.split("@")[0];
-    const found = lines.split(`${short}:`).slice(1).map((rest) => parseInt(rest, 10)).find((line) => line > 0);
+    const found = [error.message, ...(error.traceback ?? [])].map((text) => line_in(text, short)).find((line) => line > 0);
     if (!found || found > this.view.state.doc.lines) return;
     const line = this.view.state.doc.line(found);
     const { from } = place(this.view.state.doc, found, line.text.length - line.text.trimStart().length + 1);

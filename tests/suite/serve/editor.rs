@@ -121,6 +121,28 @@ fn a_script_is_checked_run_and_stored_by_keyboard() {
     );
 }
 
+/// Lua names a long name by its end.
+#[test]
+fn an_error_is_marked_in_a_script_with_a_long_name() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    let long = "the-report-of-all-that-was-and-of-what-may-come-in-the-next-year";
+    server.store(long, "print('x')\nerror('no luck')");
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.open(&format!("http://{}/scripts/{long}", server.address));
+    browser.edit();
+    browser.press("Enter", "Control");
+    let failed = browser.trial("failed");
+    assert!(
+        failed.contains("no luck") && failed.contains("...") && !failed.contains(&format!("{long}:")),
+        "{failed}"
+    );
+    browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-lintRange-error')?.textContent.includes('no luck')");
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
 #[test]
 fn a_version_is_stored_and_no_version_of_another_person_is_lost() {
     if !needs(&[Need::Chromium]) {
