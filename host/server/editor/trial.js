@@ -106,7 +106,10 @@ export class Trial {
     open.href = `/runs/${value.id}`;
     const stop = make("button", "danger", "Cancel");
     stop.type = "button";
-    stop.addEventListener("click", () => ask("POST", `/v1/runs/${value.id}/cancel`, { csrf: this.csrf, body: {} }));
+    stop.addEventListener("click", async () => {
+      const { ok, value: refused } = await ask("POST", `/v1/runs/${value.id}/cancel`, { csrf: this.csrf, body: {} });
+      if (!ok) this.failed({ message: `not cancelled: ${told(refused)}` }, request.name);
+    });
     this.actions.replaceChildren(stop, open);
     this.follow(value.id, stop, request.name);
   }
@@ -125,6 +128,10 @@ export class Trial {
         return make("div", "call", make("span", "name mono", one.action), make("span", `badge ${kind}`, outcome),
           make("span", "soft", one.ms === undefined || one.ms === null ? "" : `${Math.round(one.ms)} ms`));
       }));
+    });
+    // It comes again by itself unless the server has refused it.
+    events.addEventListener("error", () => {
+      if (events.readyState === EventSource.CLOSED) this.state("lost", "connection lost");
     });
     on("end", ({ state, error }) => {
       events.close();

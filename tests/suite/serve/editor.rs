@@ -136,11 +136,42 @@ fn an_error_is_marked_in_a_script_with_a_long_name() {
     browser.press("Enter", "Control");
     let failed = browser.trial("failed");
     assert!(
-        failed.contains("no luck") && failed.contains("...") && !failed.contains(&format!("{long}:")),
+        failed.contains("no luck")
+            && failed.contains("...")
+            && !failed.contains(&format!("{long}:")),
         "{failed}"
     );
     browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-lintRange-error')?.textContent.includes('no luck')");
     assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn a_trial_says_when_its_events_are_refused_and_when_it_is_not_cancelled() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = start();
+    let mut browser = Browser::signed_in(&server, &server.token);
+    browser.open(&format!("http://{}/runs/new", server.address));
+    browser.edit();
+    // The events are those of a run that is not there.
+    browser.eval("(() => { const Real = EventSource; window.EventSource = class extends Real { constructor() { super('/v1/runs/none/events'); } }; })()");
+    browser.write("print(wait_for('go'))");
+    browser.press("Enter", "Control");
+    let shown = browser.trial("lost");
+    assert!(shown.contains("connection lost"), "{shown}");
+    // Another token may not cancel the run.
+    browser.eval("(() => { const ask = window.fetch; window.fetch = (path, options) => ask(path, path.endsWith('/cancel') ? { ...options, headers: { ...options.headers, 'X-Kael-CSRF': 'wrong' } } : options); })()");
+    browser.eval("[...document.querySelectorAll('#trial button')].find((one) => one.innerText === 'Cancel').click()");
+    browser.until("document.getElementById('trial').innerText.includes('not cancelled: ')");
+    let refused = |complaint: &String| {
+        complaint.contains("status of 404") || complaint.contains("status of 403")
+    };
+    assert!(
+        browser.complaints.iter().all(refused),
+        "{:?}",
+        browser.complaints
+    );
 }
 
 #[test]

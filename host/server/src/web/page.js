@@ -5,7 +5,7 @@ const busy = new Set(["queued", "running", "waiting", "parked"]);
 
 // Parts of a page as they are now.
 async function renew(url, ...targets) {
-  const answer = await fetch(url, { headers: { "X-Kael-Part": "1" } });
+  const answer = await fetch(url);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const target of targets) {
@@ -49,6 +49,8 @@ function follow(page) {
     if (atEnd) log.scrollTop = log.scrollHeight;
   });
   for (const name of ["state", "call", "report", "approval"]) events.addEventListener(name, refresh);
+  // What the server refuses does not come again: the page shows the run as it is.
+  events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) refresh(); });
   events.addEventListener("end", () => { events.close(); refresh(); });
 }
 
@@ -63,16 +65,21 @@ function slide(form) {
     const own = (latest = new AbortController());
     const target = document.getElementById("moment");
     target.setAttribute("aria-busy", "true");
-    const answer = await fetch(`${form.dataset.slider}?at=${range.value}`, { signal: own.signal });
-    const text = await answer.text();
-    if (own.signal.aborted) return;
-    const found = new DOMParser().parseFromString(text, "text/html");
-    const fresh = found.getElementById("moment") ?? found.querySelector("main .card");
-    if (!fresh) return;
-    fresh.id = "moment";
-    target.replaceWith(document.adoptNode(fresh));
-    const log = fresh.querySelector(".log");
-    if (log) log.scrollTop = log.scrollHeight;
+    try {
+      const answer = await fetch(`${form.dataset.slider}?at=${range.value}`, { signal: own.signal });
+      const text = await answer.text();
+      if (own.signal.aborted) return;
+      const found = new DOMParser().parseFromString(text, "text/html");
+      const fresh = found.getElementById("moment") ?? found.querySelector("main .card");
+      if (!fresh) return;
+      fresh.id = "moment";
+      target.replaceWith(document.adoptNode(fresh));
+      const log = fresh.querySelector(".log");
+      if (log) log.scrollTop = log.scrollHeight;
+    } finally {
+      // One that came later is still on its way.
+      if (latest === own) target.removeAttribute("aria-busy");
+    }
   };
   form.querySelector("button").hidden = true;
   range.addEventListener("input", () => {
