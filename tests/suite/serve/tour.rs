@@ -23,19 +23,25 @@ const FAINT: &str = r#"(() => {
   const over = (above, below) => [0, 1, 2].map((at) => (above[at] * above[3]) / 255 + below[at] * (1 - above[3] / 255));
   const behind = (element) => {
     const layers = [];
-    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) layers.push(parse(getComputedStyle(at).backgroundColor));
     return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
   };
   const found = new Set();
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("svg, option, script, noscript")) continue;
-    const below = behind(element);
-    const [more, less] = [light(over(parse(getComputedStyle(element).color), below)), light(below)].sort((one, other) => other - one);
-    const contrast = (more + 0.05) / (less + 0.05);
-    if (contrast < 4.5) found.add(`${contrast.toFixed(2)} ${element.tagName}.${element.className}: ${texts.currentNode.data.trim().slice(0, 40)}`);
-  }
+  const walk = (root) => {
+    const nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    while (nodes.nextNode()) {
+      const node = nodes.currentNode;
+      // The editor has a root of its own.
+      if (node.shadowRoot) walk(node.shadowRoot);
+      const element = node.parentElement;
+      if (node.nodeType !== Node.TEXT_NODE || !element || !node.data.trim() || !element.checkVisibility() || element.closest("svg, option, script, noscript, style")) continue;
+      const below = behind(element);
+      const [more, less] = [light(over(parse(getComputedStyle(element).color), below)), light(below)].sort((one, other) => other - one);
+      const contrast = (more + 0.05) / (less + 0.05);
+      if (contrast < 4.5) found.add(`${contrast.toFixed(2)} ${element.tagName}.${element.className}: ${node.data.trim().slice(0, 40)}`);
+    }
+  };
+  walk(document.body);
   return [...found];
 })()"#;
 
@@ -74,10 +80,12 @@ fn furnished() -> (Server, Vec<String>) {
     server.store("nightly", "print(1)");
     let plan = json!({ "cron": "0 18 * * 1-5", "zone": "Europe/Berlin", "script": "nightly@1" });
     server.put("/v1/schedules/rush", &plan).is(200);
-    server.put(
-        "/v1/secrets/github%2Fdeploy",
-        &json!({ "value": "0123456789" }),
-    );
+    server
+        .put(
+            "/v1/secrets/github%2Fdeploy",
+            &json!({ "value": "0123456789" }),
+        )
+        .is(204);
     server
         .post(
             "/v1/hooks",
@@ -121,6 +129,10 @@ fn every_page_is_whole_and_readable_at_both_widths() {
             for path in &pages {
                 browser.open(&format!("http://{}{path}", server.address));
                 assert_eq!(browser.overflow(), 0, "{path} at {width}");
+                if browser.eval("document.querySelector('textarea#script') !== null") == true {
+                    browser.until("document.documentElement.dataset.editor === 'ready'");
+                    browser.until("document.querySelector('.editor').shadowRoot.querySelector('.cm-lineNumbers').innerText !== ''");
+                }
                 assert_eq!(browser.eval(FAINT), json!([]), "{path}, dark: {is_dark}");
                 let shade = if is_dark { "dark" } else { "light" };
                 browser.picture(&format!(
@@ -208,6 +220,12 @@ fn a_slider_goes_through_the_journal_of_a_run() {
             let moment = moment.as_str().expect("a text");
             if moment.contains("t.ok is about to run") {
                 seen = true;
+                let variables = browser.eval("[...document.querySelectorAll('#moment tr')].map((row) => [...row.children].map((one) => one.innerText))");
+                let row = json!(["told", "\"looks at web\""]);
+                assert!(
+                    variables.as_array().is_some_and(|rows| rows.contains(&row)),
+                    "{variables}"
+                );
                 assert!(
                     moment.contains("look.lua:4: in function <look.lua:1>"),
                     "{moment}"
@@ -238,6 +256,11 @@ fn a_slider_goes_through_the_journal_of_a_run() {
         );
         assert_eq!(browser.eval("document.activeElement.id"), "at");
     }
+    // A look that fails leaves nothing busy.
+    browser.eval("(() => { window.fetch = () => { window.looked = document.getElementById('moment').ariaBusy; return Promise.reject(new TypeError('no network')); }; })()");
+    browser.press("Home", "");
+    browser.until("window.looked === 'true'");
+    browser.until("!document.getElementById('moment').hasAttribute('aria-busy')");
     assert_eq!(browser.complaints, [""; 0]);
     // Without JavaScript the button leads to the same.
     browser.call(
@@ -297,6 +320,36 @@ fn the_page_of_a_run_follows_it_to_its_end() {
     browser.press("Home", "");
     browser
         .until("document.querySelector('#moment .entry')?.innerText.includes('waits.lua begins')");
+    assert_eq!(browser.complaints, [""; 0]);
+}
+
+#[test]
+fn the_page_of_a_run_shows_it_as_it_is_when_its_events_are_refused() {
+    if !needs(&[Need::Chromium]) {
+        return;
+    }
+    let server = Server::owning(Kael::new());
+    let run = server.submit("print(wait_for('go'))");
+    let mut browser = Browser::signed_in(&server, &server.token);
+    // Events that never come, until the test says that they were refused.
+    let source = "window.EventSource = class extends EventTarget {
+        static CLOSED = 2; readyState = 0;
+        constructor() { super(); window.refuse = () => { this.readyState = 2; this.dispatchEvent(new Event('error')); }; }
+        close() {} };";
+    browser.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": source }),
+    );
+    browser.open(&format!("http://{}/runs/{run}", server.address));
+    server
+        .post(
+            &format!("/v1/runs/{run}/signals/go"),
+            &json!({ "payload": 1 }),
+        )
+        .is(202);
+    assert_eq!(server.ended(&run)["state"], "succeeded");
+    browser.eval("window.refuse()");
+    browser.until("document.getElementById('facts').innerText.includes('succeeded')");
     assert_eq!(browser.complaints, [""; 0]);
 }
 
