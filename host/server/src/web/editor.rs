@@ -16,15 +16,20 @@ pub(super) fn field(visitor: &Visitor, text: &str) -> Markup {
     }
 }
 
-/// What runs what is in the editor, and says what it would call.
+/// What says what the text in the editor would call.
+pub(super) fn dry_run() -> Markup {
+    html! { button type="button" data-dry-run hidden title="Ctrl+Shift+Enter" { "Dry run" } }
+}
+
+/// The same, and what runs that text.
 pub(super) fn buttons() -> Markup {
     html! {
-        button type="button" data-dry-run hidden title="Ctrl+Shift+Enter" { "Dry run" }
+        (dry_run())
         button type="button" data-run-text hidden title="Ctrl+Enter" { "Run" }
     }
 }
 
-/// Where the editor shows what became of that. It loads the editor.
+/// The place for the output of a trial; loads the editor.
 pub(super) fn beside() -> Markup {
     html! {
         div id="said" role="status" hidden {}

@@ -84,7 +84,7 @@ fn form(visitor: &Visitor, sent: &Sent, problem: Option<&Problem>) -> Markup {
                 div class="field" { label for="labels" { "Labels" } input id="labels" name="labels" value=(sent.labels) placeholder="team=web"; }
                 label { input type="checkbox" name="read_only" checked[sent.read_only.is_some()]; " Read only" }
                 span class="grow" {}
-                button type="button" data-dry-run hidden title="Ctrl+Shift+Enter" { "Dry run" }
+                (editor::dry_run())
                 button class="main" data-run-text title="Ctrl+Enter" { "Run" }
             }
         }
