@@ -96,7 +96,11 @@ function M.client(opts)
     end,
     all = function(query)
       return coroutine.wrap(function()
-        for id in ids(query, math.maxinteger) do coroutine.yield(get(id)) end
+        for id in ids(query, math.maxinteger) do
+          -- It may have been deleted meanwhile.
+          local one = get(id)
+          if one then coroutine.yield(one) end
+        end
       end)
     end,
     get = get,
