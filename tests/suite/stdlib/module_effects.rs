@@ -32,6 +32,9 @@ fn a_token_is_read_from_a_file_renewed_and_saved() {
         print(require('assay.gmail').client(opts).labels:list()[1].id)
         print(json.parse(fs.read(env.get('HOME') .. '/.config/gog/token.json')).access_token)
         print(require('assay.gmail').client(opts).labels:list()[1].id)
+        fs.write(env.get('HOME') .. '/.config/gog/token.json', json.encode({ refresh_token = 'r+1' }))
+        require('assay.oauth2').from_file(nil, nil, opts):headers()
+        print(json.parse(fs.read(env.get('HOME') .. '/.config/gog/token.json')).access_token)
         local wrong = select(2, pcall(require('assay.oauth2').from_file, '~/.config/gog/none.json'))
         print(wrong.action, wrong.kind)";
     let client = r#"{"installed":{"client_id":"i","client_secret":"s"}}"#;
@@ -47,14 +50,14 @@ fn a_token_is_read_from_a_file_renewed_and_saved() {
         .env("HOME", &home)
         .words(&["script.lua", &format!("http://127.0.0.1:{}", server.port)])
         .ends();
-    ran.prints("INBOX\nnew\nINBOX\nkael.fs.read\tfailed\n");
-    // The second client finds the new token in the file.
+    ran.prints("INBOX\nnew\nINBOX\nnew\nkael.fs.read\tfailed\n");
+    // The second client finds the new token in the file. The first token of a file that has none is written, too.
     let renewals = server
         .got()
         .iter()
         .filter(|got| got.target == "/token")
         .count();
-    assert_eq!(renewals, 1);
+    assert_eq!(renewals, 2);
 }
 
 /// The assertion is signed by the machine's key, for the domain's address, and only the token that

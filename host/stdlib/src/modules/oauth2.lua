@@ -6,7 +6,7 @@
 --- @quickref M.from_file(credentials?, token?, opts?) -> auth | paths of the files; opts.token_url
 --- @quickref M.new(opts) -> auth | client_id, client_secret, refresh_token, access_token, token_url, scope; basic = true for servers that want it
 --- @quickref auth:access_token() -> string | as it is now; asks for one where there is none
---- @quickref auth:refresh() -> token | asks for a new one
+--- @quickref auth:refresh() -> token | asks for a new one, and writes the file that the old one was read from
 --- @quickref auth:headers() -> headers | Authorization
 --- @quickref auth:save() -> true | writes the file of the token
 local service = require("assay.client")
@@ -54,6 +54,11 @@ function auth:refresh()
   end
   -- The refresh token stays unless the server gives a new one.
   for key, value in pairs(answer) do self.token[key] = value end
+  if self.token_path then
+    local ok, wrong = pcall(self.save, self)
+    -- The new token holds without its file, until this script ends.
+    if not ok then log.warn("oauth2: the token cannot be saved: " .. tostring(wrong)) end
+  end
   return self.token
 end
 
@@ -74,14 +79,7 @@ end
 --- What `auth` gives as the headers of a client, renewed once when they are refused.
 function M.renewing(s, self)
   function s.renew(again)
-    if again then
-      self:refresh()
-      if self.token_path then
-        local ok, wrong = pcall(self.save, self)
-        -- The new token holds without its file, until this script ends.
-        if not ok then log.warn("oauth2: the token cannot be saved: " .. tostring(wrong)) end
-      end
-    end
+    if again then self:refresh() end
     return self:headers()
   end
 end
