@@ -24,12 +24,16 @@ function M.client(url, opts)
       return coroutine.wrap(function()
         local q = { sysparm_limit = 1000 }
         for key, value in pairs(query or {}) do q[key] = value end
+        local limit = math.tointeger(tonumber(q.sysparm_limit))
+        if not limit or limit < 1 then error("servicenow: `sysparm_limit` must be a number from 1", 0) end
         q.sysparm_offset = 0
         while true do
-          local page = result(s.get(at("table", name), { query = q })) or {}
+          local answer, got = s.get(at("table", name), { query = q })
+          local page, total = result(answer) or {}, got and tonumber(got.headers["x-total-count"])
           for _, one in ipairs(page) do coroutine.yield(one) end
-          if #page < tonumber(q.sysparm_limit) then return end
-          q.sysparm_offset = q.sysparm_offset + #page
+          -- A page lacks the records that the user may not see: one that is short is not the last one.
+          q.sysparm_offset = q.sysparm_offset + limit
+          if total and q.sysparm_offset >= total or not total and #page == 0 then return end
         end
       end)
     end,
