@@ -29,14 +29,14 @@ local M = {}
 
 function M.client(url, opts)
   opts = opts or {}
-  -- Argo CD reads no Basic: a user and a password are changed for a token.
-  local token = opts.token
-  local c, s
-  c, s = service.new("argocd", url, opts, function() return token and { Authorization = "Bearer " .. token } or {} end)
-  if not token and opts.username then
-    local session = s.post("/api/v1/session", { body = { username = opts.username, password = opts.password } })
-    token = session.token
-    c, s = service.new("argocd", url, opts, function() return { Authorization = "Bearer " .. token } end)
+  local c, s = service.new("argocd", url, opts, function(o) return { Authorization = o.token and "Bearer " .. o.token or nil } end)
+  if not opts.token and opts.username then
+    -- Argo CD reads no Basic: a user and a password are changed for a token, and again when that is no longer taken.
+    function s.renew()
+      local session = s.post("/api/v1/session", { auth = false, headers = opts.headers,
+        body = { username = opts.username, password = opts.password } })
+      return { Authorization = "Bearer " .. session.token }
+    end
   end
   local function app(name, ...) return service.path("api", "v1", "applications", name, ...) end
   local function get(name) return s.get(app(name), { none = 404 }) end

@@ -86,7 +86,7 @@ function client.new(name, url, opts, auth)
     end
     local status = answer.status
     if status >= 200 and status < 300 then return answer end
-    if status == 401 and s.renew and not how.renewed then
+    if status == 401 and s.renew and how.auth ~= false and not how.renewed then
       -- Once, with the headers of a new token.
       for key, value in pairs(s.renew(true)) do headers[key] = value end
       local again = { renewed = true }
