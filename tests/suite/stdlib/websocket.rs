@@ -154,11 +154,11 @@ fn loki_gives_new_entries_by_a_socket() {
     let mut server = Sockets::start();
     let port = server.port;
     let ran = server.session().script(&format!(
-        "local loki = require('assay.loki').client('http://127.0.0.1:{port}/', {{ tenant = 'team' }})
+        "local loki = require('assay.loki').client('http://127.0.0.1:{port}/', {{ tenant = 'team', headers = {{ ['X-Own'] = 'own' }} }})
          local count = 0
          loki.queries:tail('{{app=\"x\"}} |= \"a&b\"', function(streams)
            count = count + 1
-           for _, one in ipairs(streams) do print(one.stream.path, one.values[1][2]) end
+           for _, one in ipairs(streams) do print(one.stream.path, one.stream.own, one.values[1][2]) end
            if count == 2 then return 'close' end
          end, {{ limit = 5 }})
          print(count)"
@@ -166,7 +166,7 @@ fn loki_gives_new_entries_by_a_socket() {
     ran.exits(0);
     assert_eq!(
         ran.stdout,
-        "/loki/api/v1/tail?limit=5&query=%7Bapp%3D%22x%22%7D%20%7C%3D%20%22a%26b%22\tteam\n2\n"
+        "/loki/api/v1/tail?limit=5&query=%7Bapp%3D%22x%22%7D%20%7C%3D%20%22a%26b%22\town\tteam\n2\n"
     );
     let lost = "loki: tail has lost entries count=1";
     assert!(ran.stderr.contains(lost), "{}", ran.stderr);

@@ -103,7 +103,7 @@ class Handler(socketserver.StreamRequestHandler):
         self.read()
 
     def of_loki_api_v1_tail(self, path, headers):
-        self.frame(1, json.dumps({"streams": [{"stream": {"path": path}, "values": [["1", headers.get("x-scope-orgid", "")]]}]}).encode())
+        self.frame(1, json.dumps({"streams": [{"stream": {"path": path, "own": headers.get("x-own", "")}, "values": [["1", headers.get("x-scope-orgid", "")]]}]}).encode())
         self.frame(1, json.dumps({"streams": [], "dropped_entries": [{"timestamp": "2"}]}).encode())
         print("tail", self.read()[0], flush=True)
 

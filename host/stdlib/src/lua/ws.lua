@@ -15,7 +15,7 @@ function ws.connect(url, opts)
   if type(url) ~= "string" then fail("ws.connect: the URL must be a string, got " .. type(url)) end
   if opts ~= nil and type(opts) ~= "table" then fail("ws.connect: the options must be a table such as { headers = {} }, got " .. type(opts)) end
   local headers, params = {}, { url = url }
-  for name, value in next, opts or {} do
+  for name in next, opts or {} do
     if not known[name] then
       local near = type(name) == "string" and nearest(name, OPTIONS)
       fail("ws.connect: no option '" .. tostring(name) .. "'" .. (near and " (did you mean '" .. near .. "'?)" or

@@ -63,8 +63,9 @@ function M.client(url, opts)
     tail = function(query, on_streams, o)
       if type(on_streams) ~= "function" then error("loki: tail: expected a function for the streams, got " .. type(on_streams), 2) end
       local ws = require("assay.ws")
-      local address = url:gsub("/+$", ""):gsub("^http", "ws", 1)
-      local connection = ws.connect(address .. "/loki/api/v1/tail?" .. http.form(span(o, { query = query })), { headers = headers_of(opts or {}) })
+      local address, headers = c.url:gsub("^http", "ws", 1), headers_of(opts or {})
+      for name, value in pairs(opts and opts.headers or {}) do headers[name] = value end
+      local connection = ws.connect(address .. "/loki/api/v1/tail?" .. http.form(span(o, { query = query })), { headers = headers })
       local closing <close> = setmetatable({}, { __close = function() connection:close() end })
       repeat
         local got = json.decode((connection:recv()))
