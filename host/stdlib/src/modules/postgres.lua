@@ -86,7 +86,7 @@ function M.client(name, ...)
   return c
 end
 
--- Credentials stay in the host: these names say how.
+-- Both raise the error that explains grants.
 M.client_url, M.client_from_vault = function(url) return M.client(url, url) end, function(_, path) return M.client(path, path) end
 
 return M
