@@ -15,7 +15,7 @@ const SEQUENCE: &str =
     r#","sequence":{"by":["process.pid"],"steps":["first","second"],"maxspan_ms":10000}"#;
 const THROTTLE: &str = r#","throttle":{"by":["process.name"],"period_ms":10000}"#;
 /// Memory that the second half of the events may add, in MiB.
-const GROWTH: f64 = 32.0;
+const GROWTH: f64 = 4.0;
 
 fn events() -> u64 {
     let said = std::env::var("KAEL_SOAK_EVENTS").ok();
@@ -30,7 +30,7 @@ fn resident(pid: u32) -> f64 {
 }
 
 #[test]
-fn millions_of_events_lose_no_alert_and_take_no_more_memory() {
+fn a_long_stream_loses_no_alert_and_takes_no_more_memory() {
     let count = events() / 1000 * 1000;
     let kael = session()
         .rule(
@@ -75,7 +75,8 @@ fn millions_of_events_lose_no_alert_and_take_no_more_memory() {
         .expect("it starts");
     let mut stdin = BufWriter::new(child.stdin.take().expect("a pipe"));
     let mut half = 0.0;
-    // A thousand events a second: of each thousand three are the hostile rule's, 100 are counted, by ten keys, and one pair is in order.
+    // A thousand events a second: of each thousand three are the hostile rule's, 100 are counted, by ten keys, one pair is in order, and the
+    // others begin sequences that never end: what is kept of these is bounded.
     for n in 0..count {
         let (pid, name) = match n % 1000 {
             0 => (1000, "first of a thousand"),
@@ -83,7 +84,7 @@ fn millions_of_events_lose_no_alert_and_take_no_more_memory() {
             2 => (n - 1, "two"),
             3..6 => (7, "of the hostile rule"),
             at @ 100..200 => (1_000_010 + at % 10, "counted"),
-            _ => (3, "other"),
+            _ => (n, "one"),
         };
         writeln!(
             stdin,
