@@ -14,7 +14,7 @@ mod requires;
 mod syntax_facts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -69,12 +69,10 @@ pub fn globals_read(source: &str) -> Vec<(String, usize)> {
     if source.len() > MAX_READ {
         return Vec::new();
     }
-    // On a thread of its own, whose stack the parser's recursion may use up.
-    let text = source.to_owned();
-    let thread = std::thread::Builder::new().stack_size(STACK);
-    let facts = thread.spawn(move || parser::facts(&text).ok());
-    let facts = facts.ok().and_then(|thread| thread.join().ok()).flatten();
-    let Some(facts) = facts else {
+    let (text, (done, facts)) = (source.to_owned(), mpsc::channel());
+    let until = on_a_thread(move |_| _ = done.send(parser::facts(&text).ok()));
+    let wait = |until: Instant| facts.recv_timeout(until.saturating_duration_since(Instant::now()));
+    let Some(Ok(Some(facts))) = until.map(wait) else {
         return Vec::new();
     };
     let index = LineIndex::new(source);
@@ -351,17 +349,23 @@ fn count(text: &str) -> u32 {
     u32::try_from(text.chars().count() + 1).unwrap_or(u32::MAX)
 }
 
+/// Begins work that may nest on a thread of its own, with room for it. Returns until when it is worth waiting; none if
+/// there is no thread.
+fn on_a_thread(work: impl FnOnce(Deadline) + Send + 'static) -> Option<Instant> {
+    let deadline = Instant::now() + MAX_TIME;
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    thread.spawn(move || work(Deadline(deadline))).ok()?;
+    Some(deadline + GRACE)
+}
+
 /// Does work that may nest, with room for it, beside the thread that hears signals. Where it takes
 /// too long it is not waited for: it ends at the deadline, or with the process.
 async fn on_a_stack(work: impl FnOnce(Deadline) -> Judged + Send + 'static) -> Judged {
-    let deadline = Instant::now() + MAX_TIME;
     let (done, judged) = oneshot::channel();
-    let thread = std::thread::Builder::new().stack_size(STACK);
-    let begun = thread.spawn(move || done.send(work(Deadline(deadline))).ok());
-    if begun.is_err() {
+    let Some(until) = on_a_thread(move |deadline| _ = done.send(work(deadline))) else {
         return Judged::Unread(parser::Unread::Unknown);
-    }
-    match tokio::time::timeout_at((deadline + GRACE).into(), judged).await {
+    };
+    match tokio::time::timeout_at(until.into(), judged).await {
         Ok(judged) => judged.unwrap_or(Judged::Unread(parser::Unread::Unknown)),
         Err(_) => Judged::TooLong,
     }
