@@ -25,7 +25,7 @@ function M.client(opts)
   local function query(o)
     local q = {}
     for key, value in pairs(o or {}) do
-      if key ~= "calendar" then q[key] = type(value) == "boolean" and tostring(value) or value end
+      if key ~= "calendar" then q[key] = value end
     end
     return q
   end

@@ -95,9 +95,7 @@ local M = {}
 local function listed(query)
   local made = {}
   for key, value in pairs(query or {}) do
-    if type(value) == "table" then made[key .. "[]"] = value
-    elseif type(value) == "boolean" then made[key] = tostring(value)
-    else made[key] = value end
+    made[type(value) == "table" and key .. "[]" or key] = value
   end
   return made
 end

@@ -33,11 +33,7 @@ function M.client(url, opts)
   local function repo(project, name, ...)
     return api("projects", project, "repositories", service.segment(name), ...)
   end
-  local function query(o)
-    local made = {}
-    for key, value in pairs(o or {}) do made[key] = type(value) == "boolean" and tostring(value) or value end
-    return { query = made }
-  end
+  local function query(o) return { query = o } end
   local function health() return s.get(api("health"), { auth = false }) end
   c.system = service.part {
     health = health,

@@ -32,6 +32,7 @@
 --- @quickref M.post(path, body, opts?) -> value | any path of the API
 --- @quickref M.put(path, body, opts?) -> value | any path of the API
 local service = require("assay.client")
+local crd = require("assay.crd")
 local M = {}
 
 local kinds = {}
@@ -115,11 +116,6 @@ local function all(ns, kind, opts)
   end)
 end
 
-local function condition(object, name)
-  for _, one in ipairs(object.status and object.status.conditions or {}) do
-    if one.type == name then return one end
-  end
-end
 local PHASES <const> = { Active = true, Running = true, Bound = true, Ready = true }
 local function is_ready(ns, kind, name, opts)
   local object = get(ns, kind, name, opts)
@@ -134,7 +130,7 @@ local function is_ready(ns, kind, name, opts)
     return wanted > 0 and (status.numberReady or 0) >= wanted
   end
   if k == "job" then return (status.succeeded or 0) >= 1 end
-  local ready = condition(object, "Ready")
+  local ready = crd.condition(object, "Ready")
   if ready then return ready.status == "True" end
   return PHASES[status.phase] or false
 end
@@ -214,7 +210,7 @@ M.nodes = service.part {
   status = function(opts)
     local nodes = {}
     for node in all(nil, "node", opts) do
-      local roles, ready = {}, condition(node, "Ready")
+      local roles, ready = {}, crd.condition(node, "Ready")
       for label in pairs(node.metadata.labels or {}) do
         local role = label:match("^node%-role%.kubernetes%.io/(.+)$")
         if role then roles[#roles + 1] = role end

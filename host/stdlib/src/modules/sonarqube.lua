@@ -19,7 +19,7 @@ function M.client(url, opts)
   local c, s = service.new("sonarqube", url, opts)
   local function copy(query, more)
     local q = {}
-    for key, value in pairs(query or {}) do q[key] = type(value) == "table" and table.concat(value, ",") or type(value) == "boolean" and tostring(value) or value end
+    for key, value in pairs(query or {}) do q[key] = type(value) == "table" and table.concat(value, ",") or value end
     for key, value in pairs(more or {}) do q[key] = value end
     return q
   end

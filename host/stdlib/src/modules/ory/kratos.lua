@@ -67,7 +67,7 @@ function M.client(opts)
       local way = o and o.api and "api" or "browser"
       local query = {}
       for key, value in pairs(o or {}) do
-        if key ~= "api" and key ~= "cookie" then query[key] = type(value) == "boolean" and tostring(value) or value end
+        if key ~= "api" and key ~= "cookie" then query[key] = value end
       end
       return public.get("/self-service/" .. kind .. "/" .. way, with(o and o.cookie, { query = query }))
     end
