@@ -141,6 +141,11 @@ fn the_browser_leads_to_a_scheduled_approved_and_recorded_run() {
     let run = run.as_str().expect("a path").to_owned();
     browser.until("document.querySelector('.head .badge').textContent === 'waiting'");
     browser.until("document.getElementById('log').textContent === 'before the rush\\n'");
+    says("It prints its first line, and waits for you without taking a slot");
+    let running = browser.eval(
+        "fetch('/v1/tenant').then((answer) => answer.json()).then((tenant) => tenant.load.running)",
+    );
+    assert_eq!(running, 0);
     says("4. *Approvals* shows exactly what would run, and why it asks");
     follow(&mut browser, "Approvals");
     browser.until(
@@ -153,6 +158,21 @@ fn the_browser_leads_to_a_scheduled_approved_and_recorded_run() {
     says("5. The run goes on, and prints `web has 20`");
     browser.until("document.querySelector('.head .badge').textContent === 'succeeded'");
     browser.until("document.getElementById('log').textContent.endsWith('web has 20\\n')");
+    says("The slider below its output goes back to where it waited");
+    browser.until("document.querySelector('#at')");
+    browser.eval("document.querySelector('#at').focus()");
+    browser.press("Home", "");
+    let shown = "(document.querySelector('#moment .entry')?.innerText ?? '')";
+    browser.until(&format!("{shown}.includes('nightly begins')"));
+    let last = browser.eval("Number(document.querySelector('#at').max)");
+    let waited = (1..=last.as_u64().expect("a number")).any(|at| {
+        browser.press("ArrowRight", "");
+        browser.until(&format!("{shown}.includes('entry {at},')"));
+        let output = browser.eval("document.querySelector('#moment .log')?.textContent ?? ''");
+        let asks = format!("{shown}.includes('deploy.scale')");
+        output == "before the rush\n" && browser.eval(&asks) == true
+    });
+    assert!(waited, "no entry is where it waited");
     says("6. *Audit* has who did what");
     follow(&mut browser, "Audit");
     let record = browser.eval("document.querySelector('main').textContent");
