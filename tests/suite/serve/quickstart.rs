@@ -146,6 +146,13 @@ fn the_browser_leads_to_a_scheduled_approved_and_recorded_run() {
         "fetch('/v1/tenant').then((answer) => answer.json()).then((tenant) => tenant.load.running)",
     );
     assert_eq!(running, 0);
+    says("End the server, and start it again: the run is still there");
+    browser.open("about:blank");
+    assert_eq!(server.terminate(), Some(0));
+    let server = Server::spawn(&session, &["--actions", "actions"]);
+    browser.open(&format!("http://{}{run}", server.address));
+    browser.until("document.querySelector('.head .badge').textContent === 'waiting'");
+    browser.until("document.getElementById('log').textContent === 'before the rush\\n'");
     says("4. *Approvals* shows exactly what would run, and why it asks");
     follow(&mut browser, "Approvals");
     browser.until(
