@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn run() -> Arc<RunInfo> {
-        Arc::new(RunInfo::new(Tenant::default()))
+        RunInfo::new(Tenant::default())
     }
 
     #[tokio::test]

@@ -71,8 +71,8 @@ mod tests {
     #[test]
     fn a_key_is_of_a_call_and_not_of_an_attempt() {
         let (a, b) = (
-            Arc::new(RunInfo::new(Tenant::default())),
-            Arc::new(RunInfo::new(Tenant::default())),
+            RunInfo::new(Tenant::default()),
+            RunInfo::new(Tenant::default()),
         );
         let key = |run, call, attempt| CallIdentity { run, call, attempt }.key();
         assert_eq!(key(&a, 1, 1), key(&a, 1, 2));
