@@ -1,4 +1,4 @@
--- Defines `define_action` for a repo, and the `actions` tree for a script.
+-- Defines `define_action` and `mcp_server` for a repo, and the `actions` tree for a script.
 local kael = ...
 local type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, sort, sub =
   type, error, select, next, ipairs, rawget, rawset, setmetatable, getmetatable, tostring, table.sort, string.sub
@@ -12,7 +12,7 @@ local definition_of = setmetatable({}, { __mode = "k" }) -- callable -> definiti
 local prefix_of = {} -- node of the tree -> what stands before the names of what it holds; kept while noting
 
 -- Notes the mistake and goes on, so that the host reports all mistakes at once.
-local function note(definition, body, ...)
+local function note(definition, file, line, body, ...)
   local text, err
   if type(body) ~= "table" then
     err = "expected a table, got " .. type(body)
@@ -22,15 +22,14 @@ local function note(definition, body, ...)
     text, err = encode(body, false, true)
   end
   if text then err = nil end
-  local file, line = caller(2)
   definition.file, definition.line, definition.body, definition.error = file or "?", line or 0, text or "", err
   definitions[#definitions + 1] = definition
 end
 
-local function define_action(body, ...)
-  if not loading then fail("define_action exists only while the actions repo loads") end
+-- An action that is defined at a line of the repo.
+local function action_at(file, line, ...)
   local definition = { names = {} }
-  if noting then note(definition, body, ...) end
+  if noting then note(definition, file, line, ...) end
   local function callable(...)
     local name = definition.name
     if not name then
@@ -40,6 +39,59 @@ local function define_action(body, ...)
   end
   definition_of[callable] = definition
   return callable
+end
+
+local function define_action(...)
+  if not loading then fail("define_action exists only while the actions repo loads") end
+  local file, line
+  if noting then file, line = caller(1) end
+  return action_at(file, line, ...)
+end
+
+-- What a lock says of a tool.
+local of_lock = { "tool", "digest", "description", "params", "returns" }
+
+-- Defines an action for each tool of an MCP server that a lock holds, and returns them by name. The other fields are those
+-- of each definition; `effects` is of all tools, or of each by its name.
+local function mcp_server(server, ...)
+  if not loading then fail("mcp_server exists only while the actions repo loads") end
+  local file, line = caller(1)
+  local function wrong(message)
+    error((file and file .. ":" .. line .. ": " or "") .. "mcp_server: " .. message, 0)
+  end
+  if type(server) ~= "table" then wrong("expected a table, got " .. type(server)) end
+  if select("#", ...) > 0 then wrong("expected one table, got " .. 1 + select("#", ...) .. " arguments") end
+  local lock, effects = server.lock, server.effects
+  if type(lock) == "string" then lock = require(lock) end
+  if type(lock) ~= "table" then
+    wrong("field 'lock' must name the module with the tools that were reviewed, such as \"github.lock\"")
+  end
+  local names = {}
+  for name, tool in next, lock do
+    if type(name) ~= "string" or type(tool) ~= "table" then wrong("the lock is not as kael-host actions mcp add writes it") end
+    names[#names + 1] = name
+  end
+  sort(names)
+  if type(effects) == "table" then
+    for name in next, effects do
+      if not lock[name] then
+        local unknown = tostring(name)
+        local near = nearest(unknown, names)
+        wrong("field 'effects': the lock has no tool '" .. unknown .. "'" .. (near and " (did you mean '" .. near .. "'?)" or ""))
+      end
+    end
+  end
+  local tools = {}
+  for _, name in ipairs(names) do
+    local body = {}
+    for key, value in next, server do body[key] = value end
+    for _, key in ipairs(of_lock) do body[key] = lock[name][key] end
+    body.lock, body.executor = nil, "mcp"
+    if type(effects) == "table" then body.effects = effects[name] end
+    if body.effects == nil then body.effects = "once" end
+    tools[name] = action_at(file, line, body)
+  end
+  return tools
 end
 
 local candidates = {} -- every action and namespace, for suggestions
@@ -110,10 +162,10 @@ end
 function kael.load_tree(modules, wanted)
   kael.set_bundle(modules)
   loading, noting = true, wanted
-  _G.define_action = define_action
+  _G.define_action, _G.mcp_server = define_action, mcp_server
   local root = require("init")
   loading = false
-  _G.define_action = nil
+  _G.define_action, _G.mcp_server = nil, nil
   if type(root) ~= "table" then
     error("init.lua must return a table of actions, got " .. (root == true and "nothing" or type(root)), 0)
   end

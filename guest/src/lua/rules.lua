@@ -15,7 +15,7 @@ local MAX_CAPTURES <const>, MAX_SAVED <const> = 65536, 1048576
 
 -- What a script has and a rule has not: there is nothing to call, and nothing to wait for.
 local ABSENT <const> = {
-  "actions", "parallel", "race", "pump", "report", "require", "sleep", "input", "inputs", "package", "arg", "define_action",
+  "actions", "parallel", "race", "pump", "report", "require", "sleep", "input", "inputs", "package", "arg", "define_action", "mcp_server",
   "secret", "base64", "crypto", "db", "env", "fs", "http", "log", "regex", "toml", "yaml",
   "now", "runs", "status", "wait_for",
 }

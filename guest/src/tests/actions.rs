@@ -73,6 +73,53 @@ fn what_is_no_definition_is_noted_at_its_line_and_the_repo_goes_on() {
 }
 
 #[test]
+fn tools_of_a_server_are_actions_by_the_names_of_a_lock() {
+    let lock = "return { b = { tool = 'b-1', digest = 'x', params = { n = 'number' } }, a = { tool = 'a-1', digest = 'y' } }";
+    let repo = |server: &str| {
+        [
+            module(
+                "init",
+                "init.lua",
+                &format!("local t = 1\nreturn {{ s = mcp_server({server}) }}"),
+            ),
+            module("s.lock", "s/lock.lua", lock),
+        ]
+    };
+    let server =
+        "{ command = { 'x' }, env = { 'TOKEN' }, lock = 's.lock', effects = { a = 'none' } }";
+    let list = definitions(&repo(server)).expect("the repo loads");
+    let seen: Vec<_> = list
+        .iter()
+        .map(|d| (d.names.join(" "), d.line, d.body.as_str()))
+        .collect();
+    let a = r#"{"command":["x"],"digest":"y","effects":"none","env":["TOKEN"],"executor":"mcp","tool":"a-1"}"#;
+    let b = r#"{"command":["x"],"digest":"x","effects":"once","env":["TOKEN"],"executor":"mcp","params":{"n":"number"},"tool":"b-1"}"#;
+    assert_eq!(seen, [("s.a".to_owned(), 2, a), ("s.b".to_owned(), 2, b)]);
+    for (server, message) in [
+        ("5", "expected a table, got number"),
+        ("{}, 1", "expected one table, got 2 arguments"),
+        (
+            "{ url = 'https://x.org' }",
+            "field 'lock' must name the module with the tools that were reviewed, such as \"github.lock\"",
+        ),
+        (
+            "{ lock = { 1 } }",
+            "the lock is not as kael-host actions mcp add writes it",
+        ),
+        (
+            "{ lock = 's.lock', effects = { aa = 'none' } }",
+            "field 'effects': the lock has no tool 'aa' (did you mean 'a'?)",
+        ),
+    ] {
+        let error = definitions(&repo(server)).expect_err("the repo is bad");
+        assert_eq!(
+            error.message,
+            format!("repo/init.lua:2: mcp_server: {message}")
+        );
+    }
+}
+
+#[test]
 fn misuse_is_an_error_at_its_line() {
     assert_eq!(
         refused("return 'x'"),
@@ -86,13 +133,15 @@ fn misuse_is_an_error_at_its_line() {
 
 #[test]
 fn define_action_is_gone_when_the_script_runs() {
-    let repo = "return { keep = define_action, t = {} }";
-    let error =
-        run_in(&[module("init", "init.lua", repo)], "actions.keep({})").expect_err("too late");
-    assert_eq!(
-        error.message,
-        "script.lua:1: define_action exists only while the actions repo loads"
-    );
+    for name in ["define_action", "mcp_server"] {
+        let repo = format!("return {{ keep = {name}, t = {{}} }}");
+        let error =
+            run_in(&[module("init", "init.lua", &repo)], "actions.keep({})").expect_err("too late");
+        assert_eq!(
+            error.message,
+            format!("script.lua:1: {name} exists only while the actions repo loads")
+        );
+    }
 }
 
 #[test]

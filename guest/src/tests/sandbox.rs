@@ -9,6 +9,7 @@ fn what_has_no_place_is_gone() {
         "dofile",
         "loadfile",
         "define_action",
+        "mcp_server",
         "os.execute",
         "os.getenv",
         "os.remove",

@@ -239,10 +239,7 @@ fn a_call_that_takes_too_long_ends_and_so_does_its_server() {
         let text = fs::read_to_string(&module).expect("it is there");
         fs::write(
             &module,
-            text.replace(
-                "executor = \"mcp\",",
-                "executor = \"mcp\", timeout = \"3s\",",
-            ),
+            text.replace("mcp_server({", "mcp_server({ timeout = \"3s\","),
         )
         .expect("written");
         let ran = session.run_with(&["--json"]).script(CALL);

@@ -61,7 +61,8 @@ mod tests {
         assert!(of("parallel(...)").is_some_and(|text| text.contains("side by side")));
         assert!(
             all.iter()
-                .all(|global| !global.signature.contains("define_action"))
+                .all(|global| !global.signature.contains("define_action")
+                    && !global.signature.contains("mcp_server"))
         );
     }
 }

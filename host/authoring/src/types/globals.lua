@@ -672,3 +672,21 @@ function time() end
 ---@param definition kael.Definition
 ---@return fun(params?: table): any
 function define_action(definition) end
+
+---@class (exact) kael.McpServer
+---@field command? string[] The command line that starts the server.
+---@field url? string Where the server is, if it is not started.
+---@field lock string|table The module with the tools that were reviewed, which `kael-host actions mcp add` writes.
+---@field effects? "none"|"idempotent"|"once"|table<string, string> What calls do to the world: of all tools, or of each by its name; "once" without it.
+---@field env? string[] Variables that the server sees.
+---@field secrets? table<string, string> Secrets that it sees, by the names of variables.
+---@field secret? string With `url`: the secret that is its bearer token.
+---@field network? string[] With `url`: addresses of a local network that its name may have.
+---@field timeout? number|string Seconds of a call, or a text such as "5m".
+---@field writable? string[] What the server may write.
+---@field limits? kael.ActionLimits
+
+--- Defines an action for each tool of an MCP server that a lock file holds.
+---@param server kael.McpServer
+---@return table<string, fun(params?: table): any>
+function mcp_server(server) end

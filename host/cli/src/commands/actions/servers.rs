@@ -293,7 +293,7 @@ fn module(name: &str, wanted: &Wanted) -> String {
     let mut field = |name: &str, value: serde_json::Value| {
         let empty = value.as_array().is_some_and(Vec::is_empty);
         if !empty && !value.is_null() {
-            fields.push(format!("    {name} = {},\n", lua::literal(&value)));
+            fields.push(format!("  {name} = {},\n", lua::literal(&value)));
         }
     };
     match &wanted.place {
@@ -319,23 +319,11 @@ fn module(name: &str, wanted: &Wanted) -> String {
     let fields = fields.concat();
     format!(
         r#"-- The tools of an MCP server as actions; what it says of them was reviewed in lock.lua.
-
--- What a call does to the world: "none", "idempotent", or "once" for a tool that is not named here.
-local effects = {{}}
-
-local tools = {{}}
-for name, tool in pairs(require("{name}.lock")) do
-  tools[name] = define_action({{
-    executor = "mcp",
-{fields}    tool = tool.tool,
-    digest = tool.digest,
-    description = tool.description,
-    params = tool.params,
-    returns = tool.returns,
-    effects = effects[name] or "once",
-  }})
-end
-return tools
+return mcp_server({{
+  lock = "{name}.lock",
+{fields}  -- What a call does to the world: "none", "idempotent", or "once" for a tool that is not named here.
+  effects = {{}},
+}})
 "#
     )
 }
