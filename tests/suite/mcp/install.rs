@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kael_tests::Kael;
+use kael_tests::{Kael, Terminal};
 use serde_json::Value;
 
 use super::example;
@@ -19,6 +19,8 @@ fn install(session: Kael, words: &[&str]) -> kael_tests::Ran {
 fn the_entry_starts_this_very_server() {
     let ran = install(Kael::new(), &["claude", "--yes"]);
     assert_eq!(ran.exits(0).stdout, "written: .mcp.json\n");
+    // What is written is shown before, also without a question.
+    ran.says(".mcp.json:\n+ {\n").says("+     \"kael\": {");
     let text = fs::read_to_string(ran.path().join(".mcp.json")).expect("it is there");
     let entry = serde_json::from_str::<Value>(&text).expect("JSON")["mcpServers"]["kael"].clone();
     let args: Vec<&str> = entry["args"]
@@ -100,4 +102,14 @@ fn nothing_is_written_without_a_yes() {
         ran.stderr
     );
     assert!(!ran.path().join(".vscode").exists());
+    let (session, repo) = (Kael::new(), example("hello"));
+    for (answer, is_written) in [("n", false), ("", false), ("y", true)] {
+        let mut terminal =
+            Terminal::start(&session, &["--actions", &repo, "mcp", "install", "vscode"]);
+        terminal.shows("+   \"servers\"").shows("Write it? [y/N]");
+        terminal.types(&format!("{answer}\r"));
+        let (code, text) = terminal.ends();
+        assert_eq!(code, if is_written { 0 } else { 2 }, "{text}");
+        assert_eq!(session.path().join(".vscode/mcp.json").exists(), is_written);
+    }
 }

@@ -12,7 +12,7 @@ use super::json_edit;
 use crate::args::Bounds;
 use crate::exit;
 use crate::report::Problem;
-use crate::sanitize::escape_control;
+use crate::sanitize::{EscapedLines, escape_control};
 use crate::terminal::{say, say_json};
 
 /// Bytes of a client's file that are read.
@@ -133,7 +133,7 @@ fn toml_with(before: &str, name: &str, program: &str, args: &[&str]) -> Result<S
     Ok(after)
 }
 
-/// Shows the lines that come and go, and asks.
+/// Shows the lines that come and go, and asks, unless the yes was typed already.
 fn agreed(
     context: &ActionsContext<'_>,
     install: &Install,
@@ -141,14 +141,6 @@ fn agreed(
     before: &str,
     after: &str,
 ) -> Result<bool, Ended> {
-    if install.yes {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() {
-        let error = Problem::usage(format!("{shown} is not written without being asked"))
-            .hinted("answer on a terminal, or say --yes");
-        return Err(context.fail(&error, exit::USAGE));
-    }
     let mut text = format!("{shown}:\n");
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let top = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -163,15 +155,17 @@ fn agreed(
             text += &format!("{sign} {line}\n");
         }
     }
-    text += "Write it? [y/N] ";
-    io::stderr()
-        .write_all(
-            crate::sanitize::EscapedLines(&text)
-                .to_string()
-                .trim_end_matches('\n')
-                .as_bytes(),
-        )
-        .ok();
+    let text = EscapedLines(text.trim_end()).to_string();
+    io::stderr().write_all(text.as_bytes()).ok();
+    if install.yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        let error = Problem::usage(format!("{shown} is not written without being asked"))
+            .hinted("answer on a terminal, or say --yes");
+        return Err(context.fail(&error, exit::USAGE));
+    }
+    io::stderr().write_all(b"Write it? [y/N] ").ok();
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).ok();
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
