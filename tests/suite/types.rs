@@ -294,6 +294,38 @@ fn a_file_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_pipe_in_place_of_a_file_holds_up_no_command() {
+    let session = Kael::new()
+        .file("actions/init.lua", "return {}")
+        .file("impl/a.py", "print(1)");
+    for name in [".luarc.json", "impl/requirements.txt"] {
+        let made = Command::new("mkfifo")
+            .arg(session.path().join(name))
+            .status();
+        assert!(made.expect("mkfifo starts").success());
+    }
+    let ran = |words: &[&str]| {
+        let mut command = session.command();
+        let output = command
+            .args(["--actions", "actions", "actions"])
+            .args(words)
+            .output();
+        let output = output.expect("it starts");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, said) = ran(&["types", "-o", "."]);
+    assert!(
+        code == Some(2) && said.contains(".luarc.json: not a file"),
+        "{code:?} {said}"
+    );
+    let (code, said) = ran(&["add", "impl/a.py", "t.a"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn an_editor_knows_the_methods_of_the_hosts_modules() {
     let session = Kael::new()
         .file("actions/init.lua", "return {}")

@@ -1,6 +1,5 @@
 //! Writes the definition of an action from its implementation, and adds it to the repo's tree.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -8,9 +7,13 @@ use serde_json::json;
 use super::{ChangeError, Undo, load_valid, lua, tree, verify_change};
 use kael_engine::catalog::{Catalog, Definition, Location, RawDefinition};
 use kael_engine::executor::source::Implementation;
+use kael_engine::executor::unblocked;
 use kael_engine::limits::Limits;
 use kael_engine::names::ActionName;
 use kael_engine::runtime::{Repo, Runtime};
+
+/// Bytes of a team's file that are read for what a definition says.
+const MAX_READ: u64 = 1 << 20;
 
 /// The action to add.
 #[derive(Debug, Clone, Default)]
@@ -215,7 +218,8 @@ fn name_of(found: &Implementation, source: &str) -> String {
 
 /// The requirements that a source lists.
 fn requirements(folder: &Path) -> Option<(String, Vec<String>)> {
-    if let Ok(text) = fs::read_to_string(folder.join("requirements.txt")) {
+    let read = |name: &str| unblocked::text(&folder.join(name), MAX_READ);
+    if let Ok(text) = read("requirements.txt") {
         let names = text
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim())
@@ -224,7 +228,7 @@ fn requirements(folder: &Path) -> Option<(String, Vec<String>)> {
             .collect();
         return Some(("requirements.txt".to_owned(), names));
     }
-    let text = fs::read_to_string(folder.join("package.json")).ok()?;
+    let text = read("package.json").ok()?;
     let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
     let names = manifest
         .get("dependencies")
@@ -236,7 +240,7 @@ fn requirements(folder: &Path) -> Option<(String, Vec<String>)> {
 
 /// The first line of the comment or docstring at the top of the entry point.
 fn summary(found: &Implementation) -> Option<String> {
-    let text = fs::read_to_string(found.folder.join(&found.file)).ok()?;
+    let text = unblocked::text(&found.folder.join(&found.file), MAX_READ).ok()?;
     let first = text
         .lines()
         .map(str::trim)

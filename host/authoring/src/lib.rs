@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use kael_engine::catalog::DefinitionError;
+use kael_engine::executor::unblocked;
 use kael_engine::limits::Limits;
 use kael_engine::names::{ActionName, NameError};
 use kael_engine::runtime::{LoadError, Repo, RepoOptions, Runtime};
@@ -82,7 +83,7 @@ impl Undo {
             path: path.to_owned(),
             source,
         };
-        let before = match fs::read_to_string(path) {
+        let before = match unblocked::text(path, u64::MAX) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(error)),
@@ -99,7 +100,7 @@ impl Undo {
             path: path.to_owned(),
             source,
         };
-        let before = fs::read_to_string(path).map_err(fail)?;
+        let before = unblocked::text(path, u64::MAX).map_err(fail)?;
         self.0.push((path.to_owned(), Some(before)));
         fs::remove_file(path).map_err(fail)
     }

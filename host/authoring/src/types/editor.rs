@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use kael_engine::executor::unblocked;
 use serde_json::{Map, Value, json};
 
 /// The folder of the annotations, relative to the settings.
@@ -25,7 +26,7 @@ pub(super) enum Outcome {
 /// Makes a settings file name the annotations. Keeps its other content.
 pub(super) fn settle(path: &Path) -> io::Result<Outcome> {
     let luarc = path.file_name().is_some_and(|name| name == FILES[0]);
-    let before = match fs::read_to_string(path) {
+    let before = match unblocked::text(path, u64::MAX) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),

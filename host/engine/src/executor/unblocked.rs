@@ -8,7 +8,16 @@ use std::path::Path;
 /// Opens a regular file for reading. A FIFO that nobody writes to, a lease that somebody holds, or
 /// a terminal is an error.
 pub fn open(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    open_as(path, 0)
+}
+
+/// The same, where a link is an error, too.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    open_as(path, libc::O_NOFOLLOW)
+}
+
+fn open_as(path: &Path, more: i32) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | more;
     let opened = File::options().read(true).custom_flags(flags).open(path);
     let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::new(
@@ -44,6 +53,9 @@ mod tests {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).expect("a FIFO");
+        std::os::unix::fs::symlink("file", at("link")).expect("a link");
+        assert!(open(&at("link")).is_ok() && open_plain(&at("file")).is_ok());
+        assert!(open_plain(&at("link")).is_err());
         assert_eq!(open(&fifo).expect_err("a FIFO").to_string(), "not a file");
         assert_eq!(
             open(folder.path()).expect_err("a folder").to_string(),

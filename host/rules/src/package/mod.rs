@@ -7,10 +7,11 @@ mod patterns;
 mod window;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use kael_engine::executor::unblocked;
 use sha2::{Digest as _, Sha256};
 
 pub use manifest::{Language, Manifest, Severity};
@@ -312,11 +313,9 @@ pub(crate) fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     if kind.is_symlink() {
         return Err("is a link, and a package has plain files".into());
     }
-    if !kind.is_file() {
-        return Err("is not a file".into());
-    }
+    // Looked at once more when it is open: it may have become something else.
+    let file = unblocked::open_plain(path).map_err(refused)?;
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(refused)?;
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(refused)?;
