@@ -173,6 +173,52 @@ fn tests_that_security_md_names_exist() {
     assert!(seen >= 8, "{seen} tests are named");
 }
 
+/// The text of all `.rs` files below a folder.
+fn text_of(folder: &str) -> String {
+    let mut files = Vec::new();
+    sources(folder, &mut files);
+    let read = |file: &String| std::fs::read_to_string(project(file)).expect("text");
+    files.iter().map(read).collect()
+}
+
+#[test]
+fn every_row_of_the_conversions_names_a_test_that_exists() {
+    let page = std::fs::read_to_string(project("docs/conversions.md")).expect("it is there");
+    let (guest, host, suite) = (
+        text_of("guest/src"),
+        text_of("host"),
+        text_of("tests/suite"),
+    );
+    let mut seen = 0;
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| ---");
+    for row in page.lines().filter(is_row) {
+        let last = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or_default();
+        if last == "test" {
+            continue;
+        }
+        let text = match last.split(' ').next() {
+            Some("guest") => &guest,
+            Some("host") => &host,
+            _ => &suite,
+        };
+        let word = last.split('`').nth(1).unwrap_or_default();
+        let is_case = last.ends_with("of the hostile suite")
+            && project("tests/hostile/cases")
+                .join(word)
+                .with_extension("lua")
+                .exists();
+        let name = word.rsplit("::").next().unwrap_or_default();
+        let is_test = word.contains("::") && text.contains(&format!("fn {name}("));
+        assert!(is_test || is_case, "{row}");
+        seen += 1;
+    }
+    assert!(seen > 60, "{seen} rows");
+}
+
 #[test]
 fn every_fuzz_target_has_seeds() {
     let mut seen = 0;

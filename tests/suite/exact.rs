@@ -321,6 +321,16 @@ fn rows_of_the_conversions_hold() {
     assert_eq!(ended.status.code(), Some(2));
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(said.contains("is not UTF-8"), "{said}");
+    Kael::new()
+        .script("error('caf\\xe9', 0)")
+        .fails(1, "Error: caf\u{fffd}\n");
+    Kael::new()
+        .file("actions/init.lua", b"return {} -- caf\xe9")
+        .run_with(&["-e", "print(1)"])
+        .ends()
+        .exits(3)
+        .says("actions/init.lua")
+        .says("UTF-8");
 }
 
 #[test]
