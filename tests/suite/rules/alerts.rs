@@ -135,6 +135,24 @@ fn formats_of_others_are_read_with_their_schemas() {
         "{\"kind\":\"Event\",\"verb\":\"create\",\"sourceIPs\":[\"10.0.0.1\"]}\n",
     );
     assert_eq!(fields["api.verb"], "create");
+    let fields = of(
+        "cloudtrail",
+        "function pred_eval(e) return kestrel.event_get_str(e, 11) == 'arn:x' end",
+        "{\"eventType\":\"AwsConsoleSignIn\",\"eventName\":\"ConsoleLogin\",\"userIdentity\":{\"arn\":\"arn:x\"}}\n",
+    );
+    assert_eq!(
+        (&fields["event_type_id"], &fields["event.name"]),
+        (&8002.into(), &"ConsoleLogin".into())
+    );
+    let fields = of(
+        "ecs",
+        "function pred_eval(e) return kestrel.event_get_i64(e, 2) == 7 end",
+        "{\"event\":{\"category\":\"process\"},\"process\":{\"pid\":7,\"args\":\"nc -l\"}}\n",
+    );
+    assert_eq!(
+        (&fields["event_type_id"], &fields["process.command_line"]),
+        (&1001.into(), &"nc -l".into())
+    );
     let ran = session()
         .rule("a", "", NAMED_NC)
         .words(&["rules", "run", "rules", "--format", "xml"])

@@ -129,6 +129,23 @@ fn no_hostile_predicate_gets_anywhere() {
 }
 
 #[test]
+fn alerts_without_number_are_dropped_and_counted() {
+    let all = "function pred_eval(e) return true end";
+    // One minute, and the first event of the next.
+    let events = "{\"t\":1}\n".repeat(10_005) + "{\"t\":60001}\n";
+    let ran = run(
+        session().rule("all", "", all).rule("nc", "", NAMED_NC),
+        &events,
+    );
+    ran.exits(0);
+    assert_eq!(ran.stdout.lines().count(), 10_001);
+    assert_eq!(lines(&ran).last().expect("an alert"), "all 10006");
+    let told = "all: more than 10000 alerts in a minute: the others are dropped";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
+    ran.says("5 dropped");
+}
+
+#[test]
 fn errors_are_counted_and_told_three_times() {
     let ran = run(
         session().rule("a", "", "function pred_eval(e) error('no') end"),

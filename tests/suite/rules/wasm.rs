@@ -178,6 +178,17 @@ fn no_hostile_module_gets_anywhere() {
         ));
         assert_eq!(lines(&ran), ["nc 2", "nc 5"], "{name}: {}", ran.stderr);
     }
+    // Without a place for the text, its length alone is told.
+    let length = r#"(func (export "pred_eval") (param i32) (result i32)
+      (i32.eq (i32.const 4) (call $str (local.get 0) (i32.const 2) (i32.const -1) (i32.const 0))))"#;
+    let ran = run(rule(session(), "length", "", &module(length)), EVENTS);
+    ran.exits(0);
+    assert_eq!(lines(&ran), ["length 5"], "the name `ncat` alone has four");
+    // Less than zero is an error of the predicate.
+    let failed = r#"(func (export "pred_eval") (param i32) (result i32) (i32.const -1))"#;
+    let ran = run(rule(session(), "failed", "", &module(failed)), EVENTS);
+    ran.exits(0)
+        .says("failed: 3 evaluations, 0 matches, 0 alerts, 3 errors");
     // Memory that it is not given is no error; the host lives.
     let grows = eval("(drop (memory.grow (i32.const 65000)))");
     let ran = run(rule(session(), "grows", "", &module(&grows)), EVENTS);
@@ -230,6 +241,20 @@ fn what_a_module_may_not_be_is_refused_when_it_is_loaded() {
             "loading it needs more memory than 16 MiB",
         ),
         (format!("(module {eval} (table 10000000 funcref))"), "table"),
+        (
+            format!(
+                r#"(module (import "kestrel" "event_has" (func $has (param i32 i32) (result i32))) {eval}
+                (func $s (drop (call $has (i32.const 0) (i32.const 1)))) (start $s))"#
+            ),
+            "there is no event yet: only pred_eval and pred_capture have one",
+        ),
+        (
+            format!(
+                r#"(module (import "kestrel" "event_has" (func $has (param i32 i32) (result i32))) {eval}
+                (func (export "pred_init") (result i32) (call $has (i32.const 0) (i32.const 1))))"#
+            ),
+            "there is no event yet: only pred_eval and pred_capture have one",
+        ),
         ("(component)".to_owned(), "is a component, and a predicate is a core module"),
     ] {
         let wasm = wat::parse_str(&text).expect(&text);
