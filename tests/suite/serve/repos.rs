@@ -294,7 +294,7 @@ fn a_look_clones_nothing_that_is_there_and_old_clones_go() {
     server.ended(&open);
     age(2);
     refresh();
-    assert_eq!(clones(&repository), [used.clone()]);
+    assert_eq!(clones(&repository), std::slice::from_ref(used));
 }
 
 #[test]
