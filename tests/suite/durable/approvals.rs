@@ -103,6 +103,32 @@ fn without_an_answer_in_time_the_call_is_denied() {
     );
 }
 
+/// The program may become another between the yes and the start.
+#[test]
+fn a_yes_is_for_the_files_that_were_there() {
+    let session = session("24h");
+    let (id, digest) = asked(&session);
+    session.prints(
+        &["runs", "approve", &id, "2", &digest],
+        &format!("{id}: approved\n"),
+    );
+    let program = session.kael.path().join("impl/note.sh");
+    let text = std::fs::read_to_string(&program).expect("a program");
+    std::fs::write(&program, text + "# and something else\n").expect("a file");
+    session.kael(&["runs", "work", "--once"]);
+    assert_eq!(session.notes().len(), 1, "nobody has said yes to this");
+    let waiting = session.json(&["runs", "approvals", "--json"]);
+    let other = waiting["approvals"][0]["digest"].as_str();
+    let other = other.expect("it is asked again").to_owned();
+    assert_ne!(other, digest);
+    session.prints(
+        &["runs", "approve", &id, "2", &other],
+        &format!("{id}: approved\n"),
+    );
+    session.prints(&["runs", "work", "--once"], &format!("{id}: succeeded\n"));
+    assert_eq!(session.notes().len(), 2);
+}
+
 /// The policy may turn to deny between the yes and the start.
 #[test]
 fn a_policy_that_denies_by_now_denies_what_was_approved() {

@@ -67,6 +67,24 @@ fn on_a_terminal_a_person_is_asked() {
 }
 
 #[test]
+fn a_program_that_changes_while_a_person_is_asked_is_not_run() {
+    let session = session()
+        .file("p.yaml", POLICY)
+        .file("s.lua", "print(actions.t.scale({ n = 11 }))");
+    let mut terminal = Terminal::start(&session, &["run", "--policy", "p.yaml", "s.lua"]);
+    terminal.shows("run t.scale? [y/N]");
+    std::fs::write(session.path().join("impl/other"), "").expect("a file");
+    terminal.types("y\r");
+    let (code, text) = terminal.ends();
+    assert_eq!(code, 4, "{text}");
+    assert!(
+        text.contains("the files of its source have changed since the person was asked"),
+        "{text}"
+    );
+    assert!(!session.path().join("state/mark").exists());
+}
+
+#[test]
 fn one_terminal_cannot_approve_for_two_people() {
     for by in ["count: 2", "not_submitter: true", "role: approver"] {
         let policy = POLICY.replace(

@@ -124,6 +124,10 @@ impl Invocation<'_> {
 /// A future of what an implementation printed.
 pub type Execution<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ActionError>> + Send + 'a>>;
 
+/// A future of the digest of a source; none where there is no source of files.
+pub type SourceDigest<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<String>, ActionError>> + Send + 'a>>;
+
 /// A future of what a result depends on.
 pub type Fingerprint<'a> = Pin<Box<dyn Future<Output = Result<String, ActionError>> + Send + 'a>>;
 
@@ -185,6 +189,11 @@ pub trait Execute: Send + Sync {
     fn fingerprint<'a>(&'a self, _definition: &'a Definition, _key: [u8; 32]) -> Fingerprint<'a> {
         let error = ActionError::unavailable("its source has no version", None);
         Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// The digest of all files of an action's source: an approval is for these. An executor without files has none.
+    fn source_digest<'a>(&'a self, _definition: &'a Definition) -> SourceDigest<'a> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// What an implementation imports, when it can be run with what its definition gives it. For
@@ -391,5 +400,14 @@ impl Execute for Executors {
             return Box::pin(std::future::ready(Err(error)));
         }
         self.programs.fingerprint(definition, key)
+    }
+
+    fn source_digest<'a>(&'a self, definition: &'a Definition) -> SourceDigest<'a> {
+        match definition.executor {
+            Executor::Native | Executor::Docker | Executor::Wasm => {
+                self.programs.source_digest(definition)
+            }
+            Executor::Builtin | Executor::Mcp => Box::pin(std::future::ready(Ok(None))),
+        }
     }
 }

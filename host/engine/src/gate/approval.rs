@@ -61,6 +61,8 @@ pub(super) struct Asked<'a> {
     pub(super) run: &'a RunInfo,
     pub(super) call: u64,
     pub(super) definition: &'a Definition,
+    /// The digest of its files; empty where it has none.
+    pub(super) source: &'a str,
 }
 
 /// Lets a call go on when a person who may do so has said yes: one who is asked now, or, in a run with a journal, one who
@@ -190,6 +192,7 @@ fn digest(asked: &Asked<'_>, action: &str, params: &str, rules: &[Arc<Source>]) 
         &number,
         action,
         &asked.definition.digest,
+        asked.source,
         params,
     ];
     let mut add = |text: &str| {

@@ -54,6 +54,13 @@ pub(super) fn by(action: &str, source: &Source, why: Option<(&str, &str)>) -> Ac
     }
 }
 
+/// The error of a call whose files have changed since a person was asked.
+pub(super) fn of_another_source(action: &str, source: &Source) -> ActionError {
+    let why = "the files of its source have changed since the person was asked";
+    let hint = "call it again: then the person is asked about the files that are there";
+    by(action, source, Some((why, hint)))
+}
+
 /// The error of every call after one that could not be written to the audit log.
 pub(super) fn without_audit(why: &str) -> ActionError {
     ActionError {

@@ -404,13 +404,7 @@ impl Dispatcher {
             // Nothing runs, so no person is asked.
             Verdict::Approve if self.dry_run.is_some() => {}
             Verdict::Approve => {
-                let approver = self.policy.approver.as_deref();
-                let asked = approval::Asked {
-                    run: &self.run,
-                    call,
-                    definition,
-                };
-                let asking = approval::ask(approver, log, asked, name, &params, decision);
+                let asking = self.approved(definition, (call, name), &params, decision, log);
                 Box::pin(asking).await?;
             }
         }
@@ -419,6 +413,31 @@ impl Dispatcher {
             return Err(spent.error);
         }
         Ok(params)
+    }
+
+    /// Lets a call go on once people have said yes to it, and to the files that it is about to run.
+    async fn approved(
+        &self,
+        definition: &Arc<Definition>,
+        (call, name): (u64, &str),
+        params: &str,
+        decision: &PolicyDecision,
+        log: Option<&CallLog>,
+    ) -> Result<(), ActionError> {
+        let source = self.executor.source_digest(definition).await?;
+        let asked = approval::Asked {
+            run: &self.run,
+            call,
+            definition,
+            source: source.as_deref().unwrap_or_default(),
+        };
+        let approver = self.policy.approver.as_deref();
+        approval::ask(approver, log, asked, name, params, decision).await?;
+        // People take a while, and have said yes to what was there before.
+        match self.executor.source_digest(definition).await? == source {
+            true => Ok(()),
+            false => Err(denied::of_another_source(name, &decision.source)),
+        }
     }
 
     /// The secrets that grants put into a call of the host's own actions, where they open it at all.

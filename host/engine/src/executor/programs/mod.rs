@@ -30,7 +30,7 @@ pub use runner::{Runner, UnknownRunner};
 
 use super::granted::judge_program;
 use super::source::{self, Entry, Sources, path_without_envyr};
-use super::{Execute, Execution, Fingerprint, Invocation, Planning};
+use super::{Execute, Execution, Fingerprint, Invocation, Planning, SourceDigest};
 use super::{STDOUT_CAP, adapters, envyr, process, temporary};
 use crate::activity::ActivityLog;
 use crate::catalog::{Definition, Executor};
@@ -211,6 +211,10 @@ impl Execute for Programs {
             let found = self.sources.fingerprint(definition, key, envyr::VERSION);
             Ok(found.await?)
         })
+    }
+
+    fn source_digest<'a>(&'a self, definition: &'a Definition) -> SourceDigest<'a> {
+        Box::pin(async move { Ok(Some(self.sources.digest(definition).await?)) })
     }
 }
 

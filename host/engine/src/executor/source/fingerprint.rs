@@ -1,6 +1,7 @@
 //! What the result of an action depends on, beside its definition and parameters.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,37 @@ pub(crate) fn of_source(folder: &Path, reading: &Reading) -> Result<Files, Sourc
     contents::without(folder, &NOT_CONTENT, reading)
 }
 
+/// A digest of every file of a source, which is read within a time.
+pub(super) async fn of_files(folder: PathBuf, within: Duration) -> Result<String, SourceError> {
+    let mut hash = Sha256::new();
+    add_folders(&mut hash, within, move |reading| {
+        Ok(vec![of_source(&folder, reading)?])
+    })
+    .await?;
+    Ok(hex(&hash.finalize()))
+}
+
+/// Reads folders aside, and adds their files to a digest.
+async fn add_folders(
+    hash: &mut Sha256,
+    within: Duration,
+    read: impl FnOnce(&Reading) -> Result<Vec<Files>, SourceError> + Send + 'static,
+) -> Result<(), SourceError> {
+    let (reading, _end) = Reading::within(within);
+    let folders = permit::blocking(move || read(&reading)).await;
+    let folders =
+        folders.unwrap_or_else(|error| Err(SourceError::Interrupted(error.to_string())))?;
+    for files in folders {
+        hash.update(files.len().to_le_bytes());
+        for (name, digest) in files {
+            hash.update(name.len().to_le_bytes());
+            hash.update(name);
+            hash.update(digest);
+        }
+    }
+    Ok(())
+}
+
 /// A digest of every file of the source and of the folders that the action is given, and of the
 /// variables that it sees, hashed with `key`. `runner` says what runs it.
 pub(super) async fn of_call(
@@ -44,25 +76,15 @@ pub(super) async fn of_call(
     hash.update(runner);
     // An action may use any file of its source, not only those beside its entry point, and any of
     // the folders that it is given.
-    let (reading, _end) = Reading::within(definition.timeout.duration());
-    let reading = permit::blocking(move || {
-        let mut all = vec![of_source(&folder, &reading)?];
+    let within = definition.timeout.duration();
+    let read = move |reading: &Reading| {
+        let mut all = vec![of_source(&folder, reading)?];
         for dir in &dirs {
-            all.push(contents::of(dir, &reading)?);
+            all.push(contents::of(dir, reading)?);
         }
         Ok(all)
-    });
-    let folders = reading
-        .await
-        .unwrap_or_else(|error| Err(SourceError::Interrupted(error.to_string())))?;
-    for files in folders {
-        hash.update(files.len().to_le_bytes());
-        for (name, digest) in files {
-            hash.update(name.len().to_le_bytes());
-            hash.update(name);
-            hash.update(digest);
-        }
-    }
+    };
+    add_folders(&mut hash, within, read).await?;
     for name in &definition.env {
         let mut keyed = Sha256::new();
         keyed.update(key);

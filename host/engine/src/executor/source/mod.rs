@@ -224,6 +224,15 @@ impl Sources {
         fingerprint::of_call(folder, repo, definition, environment, key, runner).await
     }
 
+    /// The digest of all files of a source.
+    ///
+    /// # Errors
+    /// When the source cannot be fetched or read.
+    pub(crate) async fn digest(&self, definition: &Definition) -> Result<String, SourceError> {
+        let folder = self.fetch(&definition.source, definition.timeout).await?;
+        fingerprint::of_files(folder, definition.timeout.duration()).await
+    }
+
     /// `PATH` of actions, and of the programs that fetch and prepare.
     pub(crate) fn path(&self) -> &OsStr {
         &self.seen().path
