@@ -94,8 +94,10 @@ fn ask(question: &Question, over: &AtomicBool, until: Option<Instant>) -> io::Re
     let mut out = ProgressWriter(io::stderr());
     out.write_all(text(question).as_bytes())?;
     out.flush()?;
-    // What was typed before the question is no answer to it.
+    // What was typed before it was shown is no answer to it, and all that is typed behind the prompt is.
     tcflush(&tty, QueueSelector::IFlush)?;
+    out.write_all(prompt(question).as_bytes())?;
+    out.flush()?;
     let line = line(&tty, over, until)?;
     Ok(match line.as_deref().map(str::trim) {
         Some("y" | "Y" | "yes") => Answer::Yes,
@@ -143,13 +145,16 @@ fn text(question: &Question) -> String {
         );
         rows.push(("time", time));
     }
-    let action = escape_control(&question.action);
-    let mut out = format!("approval wanted: {action}\n");
+    let mut out = format!("approval wanted: {}\n", escape_control(&question.action));
     for (label, value) in rows {
         out += &format!("  {label:<8} {}\n", escape_control(&value));
     }
-    // The beginning may have left the screen.
-    out + &format!("run {action}? [y/N] ")
+    out
+}
+
+/// The end of the question, with the action: its beginning may have left the screen.
+fn prompt(question: &Question) -> String {
+    format!("run {}? [y/N] ", escape_control(&question.action))
 }
 
 /// The parameters: on one line, or each of them, cut.

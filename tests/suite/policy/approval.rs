@@ -1,7 +1,5 @@
 //! Calls that a person must approve.
 
-use std::time::Duration;
-
 use kael_tests::Terminal;
 
 use super::{POLICY, marked, session};
@@ -33,7 +31,6 @@ fn asked(policy: &str, types: &str) -> (i32, String, bool) {
     terminal
         .shows("approval wanted: t.scale")
         .shows("run t.scale? [y/N]");
-    std::thread::sleep(Duration::from_millis(300));
     terminal.types(types);
     let (code, text) = terminal.ends();
     (code, text, session.path().join("state/mark").exists())
@@ -85,6 +82,41 @@ fn a_program_that_changes_while_a_person_is_asked_is_not_run() {
 }
 
 #[test]
+fn a_policy_that_denies_by_the_time_of_the_yes_denies_the_call() {
+    let denying = "version: 1\ndefault: allow\nrules:\n  - deny: t.scale\n    reason: not today\n";
+    for (by_now, told) in [
+        (
+            Some(denying),
+            "denied by p.yaml:4 (deny t.scale): not today",
+        ),
+        (
+            Some("version: 2\n"),
+            "the policy cannot be used any more: p.yaml:1",
+        ),
+        (
+            None,
+            "the policy cannot be used any more: cannot read the policy",
+        ),
+    ] {
+        let session = session()
+            .file("p.yaml", POLICY)
+            .file("s.lua", "print(actions.t.scale({ n = 11 }))");
+        let mut terminal = Terminal::start(&session, &["run", "--policy", "p.yaml", "s.lua"]);
+        terminal.shows("run t.scale? [y/N]");
+        let path = session.path().join("p.yaml");
+        match by_now {
+            Some(text) => std::fs::write(path, text).expect("a file"),
+            None => std::fs::remove_file(path).expect("a file"),
+        }
+        terminal.types("y\r");
+        let (code, text) = terminal.ends();
+        assert_eq!(code, 4, "{text}");
+        assert!(text.contains(told), "{text}");
+        assert!(!session.path().join("state/mark").exists());
+    }
+}
+
+#[test]
 fn one_terminal_cannot_approve_for_two_people() {
     for by in ["count: 2", "not_submitter: true", "role: approver"] {
         let policy = POLICY.replace(
@@ -130,7 +162,6 @@ fn a_question_that_is_taken_back_says_so_and_the_next_one_waits() {
     terminal.types("y\r");
     terminal.shows("param    n = 12").shows("(2609 bytes more)");
     terminal.shows("run t.scale? [y/N]");
-    std::thread::sleep(Duration::from_millis(300));
     terminal.types("n\r");
     let (code, text) = terminal.ends();
     assert_eq!(code, 4, "{text}");
