@@ -261,8 +261,7 @@ impl Tenant {
             }
         };
         let policies = settings.policy.iter().map(|path| {
-            let text = kael_engine::policy::read(path).map_err(|error| error.to_string())?;
-            let file = PolicyFile::parse(&path.display().to_string(), &text);
+            let file = PolicyFile::open(path);
             file.map(Arc::new).map_err(|error| error.to_string())
         });
         let policies = policies.collect::<Result<Vec<_>, String>>()?;

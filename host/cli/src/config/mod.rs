@@ -23,7 +23,7 @@ pub use trust::{Standing, Trust, Trusted};
 use kael_engine::environment::Environment;
 use kael_engine::gate::AuditLog;
 use kael_engine::limits::Limits;
-use kael_engine::policy::{self, PolicyError, PolicyFile};
+use kael_engine::policy::{PolicyError, PolicyFile};
 
 /// The file name of a project's configuration.
 pub const PROJECT_FILE: &str = "kael.yaml";
@@ -243,10 +243,8 @@ impl Config {
             return Ok(());
         };
         for path in paths.clone() {
-            let text = policy::read(&path).map_err(ConfigError::of_policy)?;
-            let file = PolicyFile::parse(&path.display().to_string(), &text);
-            self.policies
-                .push(Arc::new(file.map_err(ConfigError::of_policy)?));
+            let file = PolicyFile::open(&path).map_err(ConfigError::of_policy)?;
+            self.policies.push(Arc::new(file));
             self.guarded.push(path);
         }
         Ok(())

@@ -434,9 +434,17 @@ impl Dispatcher {
         let approver = self.policy.approver.as_deref();
         approval::ask(approver, log, asked, name, params, decision).await?;
         // People take a while, and have said yes to what was there before.
-        match self.executor.source_digest(definition).await? == source {
-            true => Ok(()),
-            false => Err(denied::of_another_source(name, &decision.source)),
+        if self.executor.source_digest(definition).await? != source {
+            return Err(denied::of_another_source(name, &decision.source));
+        }
+        let (policy, catalog) = (self.policy.clone(), self.catalog.clone());
+        let (definition, run, text) = (definition.clone(), self.run.clone(), params.to_owned());
+        let looking = permit::blocking(move || {
+            policy.denies_by_now(&catalog, &definition, &text, run.tenant.as_str())
+        });
+        match looking.await.map_err(|_| interrupted())? {
+            None => Ok(()),
+            Some(by_now) => Err(denied::by(name, &by_now.source, None)),
         }
     }
 

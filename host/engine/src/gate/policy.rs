@@ -11,7 +11,9 @@ use super::counter::CallCounter;
 use crate::catalog::{Catalog, Definition};
 use crate::names::ActionName;
 pub use crate::policy::Pattern;
-use crate::policy::{Decision, Grants, PolicyError, PolicyFile, Rulebook, Source, SourceKind};
+use crate::policy::{
+    Decision, Grants, PolicyError, PolicyFile, Rulebook, Source, SourceKind, Verdict,
+};
 
 /// What a run may call: what no pattern denies and every policy file allows.
 #[derive(Clone, Default)]
@@ -122,6 +124,40 @@ impl Policy {
             }),
             ..self.clone()
         }
+    }
+
+    /// What the operator's files say of a call by now, where they have changed since they were read and deny it. One that
+    /// cannot be used any more denies every call.
+    pub(super) fn denies_by_now(
+        &self,
+        catalog: &Catalog,
+        definition: &Definition,
+        params: &str,
+        tenant: &str,
+    ) -> Option<Decision> {
+        let named = self.files.iter().filter(|file| file.path.is_some());
+        let mut files = Vec::new();
+        let mut is_changed = false;
+        for before in named {
+            match PolicyFile::open(before.path.as_deref()?) {
+                Ok(file) => {
+                    is_changed |= file.text != before.text;
+                    files.push(file);
+                }
+                Err(error) => {
+                    let rule = format!("the policy cannot be used any more: {error}");
+                    let source = Source::denying(SourceKind::Unusable, rule);
+                    return Some(Decision::of(Arc::new(source)));
+                }
+            }
+        }
+        if !is_changed {
+            return None;
+        }
+        let opened = self.opened.as_deref();
+        let rulebook = Rulebook::lenient(&files, opened, catalog, self.read_only);
+        let decision = rulebook.decide(definition, params, Some(tenant));
+        (decision.verdict == Verdict::Deny).then_some(decision)
     }
 
     /// Whether it says nothing of any call.

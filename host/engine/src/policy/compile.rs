@@ -103,6 +103,7 @@ impl Rulebook {
         let typed = read_only.then(|| {
             let none = PolicyFile {
                 name: String::new(),
+                path: None,
                 text: String::new(),
                 default: (Verdict::Allow, 0),
                 read_only: Some(0),

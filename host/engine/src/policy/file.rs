@@ -1,11 +1,13 @@
 //! One policy file, parsed and bounded; what it means for a catalog is compiled later.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::{BudgetEntry, budgets};
 use super::document::{self, Kind, Node};
 use super::grants::FileGrants;
 use super::pattern::Pattern;
+use super::read::read;
 use super::reader::Table;
 use super::requirements::Requirements;
 use super::rule::Rule;
@@ -24,6 +26,8 @@ const MAX_COMPILED: usize = 200;
 pub struct PolicyFile {
     /// As messages name it.
     pub name: String,
+    /// Where it was read; none for a text.
+    pub path: Option<PathBuf>,
     /// Its text, for messages that quote it.
     pub text: String,
     /// What holds where no rule does, and the line that says so.
@@ -54,6 +58,18 @@ const KEYS: [&str; 8] = [
 ];
 
 impl PolicyFile {
+    /// Reads a file, which messages call by its path.
+    ///
+    /// # Errors
+    /// That it cannot be read, or all that is wrong with it, each with its line.
+    pub fn open(path: &Path) -> Result<Self, PolicyError> {
+        let text = read(path)?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            ..Self::parse(&path.display().to_string(), &text)?
+        })
+    }
+
     /// Parses a file that messages call `name`.
     ///
     /// # Errors
@@ -124,6 +140,7 @@ impl PolicyFile {
             .get("secrets")
             .map(|node| (node.line, secrets(node, mistakes)));
         Some(Self {
+            path: None,
             grants,
             budgets,
             requirements: requirements.unwrap_or_default(),
