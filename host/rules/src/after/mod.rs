@@ -93,6 +93,13 @@ impl After {
         }
     }
 
+    /// Divides what sequences remember among so many rules that have one.
+    pub fn share_keys(&mut self, rules: usize) {
+        if let Kind::Sequence(state) = &mut self.kind {
+            state.share(rules);
+        }
+    }
+
     /// The alerts that a match gives.
     pub fn take(&mut self, matched: Match) -> Vec<Found> {
         let emitted = matched.emitted();

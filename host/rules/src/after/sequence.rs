@@ -10,8 +10,9 @@ use crate::event::Event;
 use crate::package::Sequence;
 use crate::schema::Schema;
 
-/// Keys of a rule that are remembered.
+/// Keys of a rule that are remembered, and of all rules together.
 const MAX_KEYS: usize = 10_000;
+const MAX_OF_ALL: usize = 1_000_000;
 
 pub(super) struct SequenceState {
     slots: Vec<usize>,
@@ -21,6 +22,8 @@ pub(super) struct SequenceState {
     keys: HashMap<Vec<u8>, Key>,
     order: VecDeque<(Vec<u8>, u64)>,
     begun: u64,
+    /// Keys that are remembered.
+    most: usize,
 }
 
 struct Key {
@@ -39,7 +42,13 @@ impl SequenceState {
             keys: HashMap::new(),
             order: VecDeque::new(),
             begun: 0,
+            most: MAX_KEYS,
         }
+    }
+
+    /// Has its part of what so many rules remember together.
+    pub(super) fn share(&mut self, rules: usize) {
+        self.most = (MAX_OF_ALL / rules.max(1)).clamp(1, MAX_KEYS);
     }
 
     pub(super) fn take(&mut self, matched: Match, held: &mut Held) -> Option<Found> {
@@ -103,7 +112,7 @@ impl SequenceState {
             pending: vec![None; self.steps - 1],
         });
         known.pending[0] = Some(vec![event.clone()]);
-        while self.keys.len() > MAX_KEYS {
+        while self.keys.len() > self.most {
             let Some((oldest, begun)) = self.order.pop_front() else {
                 return;
             };
@@ -112,7 +121,7 @@ impl SequenceState {
                 held.evicted += 1;
             }
         }
-        if self.order.len() > 2 * MAX_KEYS {
+        if self.order.len() > 2 * self.most {
             let keys = &self.keys;
             self.order
                 .retain(|(name, begun)| keys.get(name).is_some_and(|key| key.begun == *begun));

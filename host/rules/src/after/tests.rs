@@ -12,9 +12,14 @@ use crate::schema::Schema;
 const SCHEMA: &str = r#"{"schema_version":"1.0","time":{"from":["t"],"format":"ms"},
     "fields":{"1":{"path":"k","type":"string"},"2":{"path":"v","type":"i64"}}}"#;
 
+/// Feeds lines to a rule that shares what it remembers with none.
+fn fed(section: &str, lines: &[&str]) -> (Vec<String>, super::Held) {
+    fed_beside(1, section, lines)
+}
+
 /// Feeds lines of `MILLISECONDS KEY VALUE FUNCTIONS`, and gives what comes out:
 /// `TYPE FIRST..LAST xCOUNT` by line numbers.
-fn fed(section: &str, lines: &[&str]) -> (Vec<String>, super::Held) {
+fn fed_beside(rules: usize, section: &str, lines: &[&str]) -> (Vec<String>, super::Held) {
     let mut out = Vec::new();
     let schema = Schema::read("s", SCHEMA.as_bytes(), &mut out).expect("a schema");
     let text = format!(
@@ -24,6 +29,7 @@ fn fed(section: &str, lines: &[&str]) -> (Vec<String>, super::Held) {
     assert_eq!(out, [], "{section}");
     let mut reader = Reader::new(&schema, false);
     let mut after = After::new(&manifest, &schema);
+    after.share_keys(rules);
     let mut shown = Vec::new();
     let mut show = |found: Vec<super::Found>| {
         for one in found {
@@ -164,4 +170,20 @@ fn a_sequence_follows_eql() {
         run(&["0 - 0 1000", "1 - 0 0100", "2 - 0 0010"]),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn sequences_of_many_rules_remember_fewer_keys() {
+    let section = r#""sequence":{"by":["k"],"steps":["one","two"]}"#;
+    let lines = [
+        "1 a 1 10", "2 b 1 10", "3 c 1 10", "4 a 1 01", "5 b 1 01", "6 c 1 01",
+    ];
+    let (found, held) = fed_beside(1, section, &lines);
+    assert_eq!((found.len(), held.evicted), (3, 0));
+    // Two keys are the part of each of half a million rules: the oldest goes.
+    let (found, held) = fed_beside(500_000, section, &lines);
+    assert_eq!(found, ["sequence 2..5 x2", "sequence 3..6 x2"]);
+    assert_eq!(held.evicted, 1);
+    let (found, _) = fed_beside(usize::MAX, section, &lines);
+    assert_eq!(found, ["sequence 3..6 x2"]);
 }

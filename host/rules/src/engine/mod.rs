@@ -143,6 +143,7 @@ impl Engine {
                 )),
             }
         }
+        engine.share_keys();
         match problems.is_empty() {
             true => Ok(engine),
             false => Err(problems),
@@ -232,6 +233,7 @@ impl Engine {
             rule.package = package;
             rule.removed = false;
         }
+        self.share_keys();
         Ok(())
     }
 
@@ -241,6 +243,16 @@ impl Engine {
         if let Some(at) = self.rules.iter().position(same) {
             self.worker(at).unload(at);
             self.rules[at].removed = true;
+            self.share_keys();
+        }
+    }
+
+    /// Divides what sequences remember among the rules that have one.
+    fn share_keys(&mut self) {
+        let has_one = |rule: &&Merged| !rule.removed && rule.package.manifest.sequence.is_some();
+        let count = self.rules.iter().filter(has_one).count();
+        for rule in &mut self.rules {
+            rule.after.share_keys(count);
         }
     }
 
