@@ -323,14 +323,14 @@ fn rows_of_the_conversions_hold() {
     assert!(said.contains("is not UTF-8"), "{said}");
     Kael::new()
         .script("error('caf\\xe9', 0)")
-        .fails(1, "Error: caf\u{fffd}\n");
+        .fails(1, "Error: caf\u{fffd}\n  script.lua:1: in main chunk\n");
     Kael::new()
         .file("actions/init.lua", b"return {} -- caf\xe9")
-        .run_with(&["-e", "print(1)"])
+        .option(&["--actions", "actions"])
+        .words(&["run", "-e", "print(1)"])
         .ends()
         .exits(3)
-        .says("actions/init.lua")
-        .says("UTF-8");
+        .says("Error: `actions/init.lua` is not UTF-8 text (byte 16)");
 }
 
 #[test]
