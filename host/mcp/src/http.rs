@@ -77,7 +77,7 @@ pub trait Runs: Clone + Send + Sync + 'static {
         run: &str,
         patience: Patience,
     ) -> impl Future<Output = Result<Standing, String>> + Send;
-    /// Who sends the request. What the server seals for one principal, it takes back from nobody else.
+    /// The identity of the sender. A sealed text is accepted only from the identity that it was sealed for.
     fn principal(&self) -> String;
     /// The address of the page on which people decide.
     fn page(&self) -> String;

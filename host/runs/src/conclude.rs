@@ -11,7 +11,8 @@ use crate::{Begun, Family, Runs, RunsError, State, children};
 
 const CONCLUDE: &str = "UPDATE runs SET state = ?3, reason = ?4, ended = ?5, ending = ?6, usage = ?7, wake = ?8 \
                         WHERE id = ?1 AND epoch = ?2";
-/// The wish that the run ends counts until its script knows of it, and a run that knows gives its place up no more.
+/// Letters that the run has not looked at, and a cancel in any case: a run whose script knows of one does not give its
+/// place up any more.
 const UNSEEN: &str = "SELECT n FROM inbox WHERE run = ?1 AND (n > ?2 OR kind = 3) LIMIT 1";
 
 #[cfg(test)]
@@ -238,8 +239,8 @@ mod tests {
 
     const SLEEPS: &str = "UPDATE runs SET wake = NULL WHERE id = ?1";
 
-    /// A run may look for letters between its last look for the wish that it ends and giving its place up. That letter
-    /// counts as seen, and wakes it all the same.
+    /// A run may fetch the letter of a cancel after its last look for one. The letter counts as seen then, and must wake
+    /// the run all the same.
     #[test]
     fn a_wish_that_a_run_ends_is_not_lost_between_two_looks() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -277,7 +278,7 @@ mod tests {
         let written = runs.store.write(move |tx| one.write(tx));
         written.wait().expect("written");
         assert!(wake().is_some(), "it has looked at the letter");
-        // Whoever asks again wakes it, too.
+        // A second cancel wakes it, too.
         let asleep = runs.store.write(move |tx| {
             tx.execute(SLEEPS, &[Value::from(id.bytes())])?;
             Ok(())

@@ -21,7 +21,7 @@ const TRACE_VARIABLE: &str = "TRACEPARENT";
 /// One attempt of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallIdentity<'a> {
-    /// The run, which is over when nobody has it any more.
+    /// The run. It is over once the last clone of this is dropped.
     pub run: &'a Arc<RunInfo>,
     /// The number of the call in its run, from 1.
     pub call: u64,

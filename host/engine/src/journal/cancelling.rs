@@ -51,7 +51,7 @@ impl Drop for Cancelling {
 }
 
 impl Cancelling {
-    /// For a run that nobody can cancel: it has no mailbox.
+    /// For a run without a mailbox, which nobody can cancel.
     pub(crate) fn never() -> Self {
         Self {
             asked: Arc::new(watch::Sender::new(None)),

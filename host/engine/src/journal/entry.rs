@@ -240,7 +240,7 @@ impl Entry {
         }
     }
 
-    /// Whether it tells of a crossing.
+    /// Whether it records a crossing of `run-action`.
     #[must_use]
     pub fn is_crossing(&self) -> bool {
         matches!(
