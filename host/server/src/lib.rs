@@ -51,6 +51,8 @@ mod sender;
 mod serve;
 mod tables;
 mod tenant;
+mod tenant_environment;
+mod tenant_settings;
 mod time;
 mod triggers;
 mod walls;

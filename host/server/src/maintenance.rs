@@ -15,7 +15,7 @@ use crate::retention;
 use crate::runner::ending::{self, Outcome};
 use crate::serve::store_file;
 use crate::tables::{audit, events, restore as forget, retention as kept, tenants};
-use crate::tenant::TenantSettings;
+use crate::tenant_settings::TenantSettings;
 use crate::triggers::restored::pass_over;
 use crate::walls;
 

@@ -92,7 +92,7 @@ mod tests {
     use crate::id::Id;
     use crate::tables::runs::{Ended, RunRow, State};
     use crate::tables::{events, sources, tenants};
-    use crate::tenant::TenantSettings;
+    use crate::tenant_settings::TenantSettings;
     use crate::time;
 
     fn run(tenant: i64, source: u8) -> RunRow {

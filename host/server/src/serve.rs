@@ -39,7 +39,8 @@ use crate::roles::Roles;
 use crate::router;
 use crate::runner::{Runner, claim, family, recover};
 use crate::tables::{tenants, tokens};
-use crate::tenant::{TENANTS, TenantSettings};
+use crate::tenant::TENANTS;
+use crate::tenant_settings::TenantSettings;
 use crate::triggers::scheduler;
 use crate::walls::Walls;
 

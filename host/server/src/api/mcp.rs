@@ -24,7 +24,7 @@ use crate::origin;
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::runs::{RunRow, State, result};
-use crate::tenant::RunLimits;
+use crate::tenant_settings::RunLimits;
 
 /// How errors name the script of a model.
 const NAME: &str = "script.lua";

@@ -16,7 +16,8 @@ use crate::auth::{Caller, Scope};
 use crate::problem::{Kind, Problem};
 use crate::reach;
 use crate::tables::{audit, retention, tenants};
-use crate::tenant::{Tenant, TenantSettings};
+use crate::tenant::Tenant;
+use crate::tenant_settings::TenantSettings;
 use crate::time;
 
 /// What a tenant sees of itself.

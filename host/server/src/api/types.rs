@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::role::Role;
 use crate::tables::runs::RunRow;
 use crate::tables::tokens::TokenRow;
-use crate::tenant::RunLimits;
+use crate::tenant_settings::RunLimits;
 use crate::time;
 
 /// A script to run.

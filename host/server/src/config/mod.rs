@@ -15,7 +15,7 @@ use kael_engine::units::{ByteSize, Count, TimeLimit};
 
 use crate::checkout::GitSettings;
 use crate::dial::Address;
-use crate::tenant::{RunLimits, TenantSettings};
+use crate::tenant_settings::{RunLimits, TenantSettings};
 pub(crate) use oidc::is_private;
 pub use oidc::{OidcConfig, TenantBy};
 
@@ -301,7 +301,7 @@ fn tenant_settings(table: &mut Table<'_>, folder: &Path) -> TenantSettings {
             calls: limits.parsed::<Count<10_000_000>>("calls").map(Count::get),
             parallel: limits.parsed::<Count<10_000>>("parallel").map(Count::get),
         };
-        if let Err(why) = settings.limits.within(&crate::tenant::ceiling()) {
+        if let Err(why) = settings.limits.within(&crate::tenant_settings::ceiling()) {
             limits.wrong_itself(&format!("is wrong: {why}"));
         }
     }

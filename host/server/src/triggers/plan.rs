@@ -15,7 +15,8 @@ use crate::api::types::Submit;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
 use crate::tables::schedules::ScheduleRow;
-use crate::tenant::{RunLimits, Tenant};
+use crate::tenant::Tenant;
+use crate::tenant_settings::RunLimits;
 use crate::time;
 
 /// The most by which a schedule's fires are later than its pattern says.
