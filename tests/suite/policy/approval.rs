@@ -15,6 +15,14 @@ fn without_a_terminal_nothing_is_approved() {
         "Error: t.scale failed: denied by p.yaml:6 (approve t.scale): a person must approve this call, and none can be asked here: more than ten cost money\n  script.lua:1: in main chunk\nhint: run the script on a terminal with kael-host run, which shows the call and asks, or with --journal, which waits for kael-host runs approve\n",
     );
     assert!(!marked(&ran));
+    // So it does where there is no source to read: that is looked at when somebody can be asked.
+    let sourceless = session().file("p.yaml", POLICY);
+    std::fs::remove_dir_all(sourceless.path().join("impl")).expect("a folder");
+    sourceless
+        .run_with(&["--policy", "p.yaml"])
+        .script("actions.t.scale({ n = 11 })")
+        .exits(4)
+        .says("and none can be asked here");
     // A dry run runs nothing, and so asks no person.
     session()
         .file("p.yaml", POLICY)

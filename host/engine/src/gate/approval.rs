@@ -65,16 +65,24 @@ pub(super) struct Asked<'a> {
     pub(super) source: &'a str,
 }
 
-/// Lets a call go on when a person who may do so has said yes: one who is asked now, or, in a run with a journal, one who
-/// says so later.
-pub(super) async fn ask(
-    approver: Option<&dyn Approver>,
-    log: Option<&CallLog>,
-    asked: Asked<'_>,
+/// Who decides on a call.
+pub(super) enum Decides<'a> {
+    /// The person who runs the script, now.
+    Now(&'a dyn Approver),
+    /// In a run with a journal: somebody who does so later.
+    Later(&'a CallLog, &'a Post),
+}
+
+/// Finds out who decides on a call.
+///
+/// # Errors
+/// That nobody can be asked.
+pub(super) fn who_decides<'a>(
+    approver: Option<&'a dyn Approver>,
+    log: Option<&'a CallLog>,
     action: &str,
-    params: &str,
     decision: &Decision,
-) -> Result<(), ActionError> {
+) -> Result<Decides<'a>, ActionError> {
     let later = log.filter(|_| approver.is_none());
     let later = later.and_then(|log| Some((log, log.post.as_ref()?)));
     let knows_people = later.is_some_and(|(_, post)| post.mailbox().knows_people());
@@ -82,12 +90,27 @@ pub(super) async fn ask(
         let hint = "only a server that knows its users can ask for this; loosen `by` to approve on a terminal";
         return Err(denied::by(action, rule, Some((why, hint))));
     }
-    if let Some((log, post)) = later {
-        return wait(log, post, &asked, action, params, decision).await;
+    let why = "a person must approve this call, and none can be asked here";
+    match (later, approver) {
+        (Some((log, post)), _) => Ok(Decides::Later(log, post)),
+        (None, Some(approver)) => Ok(Decides::Now(approver)),
+        (None, None) => Err(denied::by(action, &decision.source, Some((why, TERMINAL)))),
     }
-    let Some(approver) = approver else {
-        let why = "a person must approve this call, and none can be asked here";
-        return Err(denied::by(action, &decision.source, Some((why, TERMINAL))));
+}
+
+/// Lets a call go on when the person who decides on it has said yes.
+pub(super) async fn ask(
+    decides: Decides<'_>,
+    asked: Asked<'_>,
+    action: &str,
+    params: &str,
+    decision: &Decision,
+) -> Result<(), ActionError> {
+    let approver = match decides {
+        Decides::Now(approver) => approver,
+        Decides::Later(log, post) => {
+            return wait(log, post, &asked, action, params, decision).await;
+        }
     };
     let question = Question {
         action: action.to_owned(),

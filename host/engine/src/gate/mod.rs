@@ -6,6 +6,7 @@
 pub mod answers;
 mod answers_error;
 pub mod approval;
+mod approved;
 pub mod audit;
 mod budget;
 pub mod cache;
@@ -413,39 +414,6 @@ impl Dispatcher {
             return Err(spent.error);
         }
         Ok(params)
-    }
-
-    /// Lets a call go on once people have said yes to it, and to the files that it is about to run.
-    async fn approved(
-        &self,
-        definition: &Arc<Definition>,
-        (call, name): (u64, &str),
-        params: &str,
-        decision: &PolicyDecision,
-        log: Option<&CallLog>,
-    ) -> Result<(), ActionError> {
-        let source = self.executor.source_digest(definition).await?;
-        let asked = approval::Asked {
-            run: &self.run,
-            call,
-            definition,
-            source: source.as_deref().unwrap_or_default(),
-        };
-        let approver = self.policy.approver.as_deref();
-        approval::ask(approver, log, asked, name, params, decision).await?;
-        // People take a while, and have said yes to what was there before.
-        if self.executor.source_digest(definition).await? != source {
-            return Err(denied::of_another_source(name, &decision.source));
-        }
-        let (policy, catalog) = (self.policy.clone(), self.catalog.clone());
-        let (definition, run, text) = (definition.clone(), self.run.clone(), params.to_owned());
-        let looking = permit::blocking(move || {
-            policy.denies_by_now(&catalog, &definition, &text, run.tenant.as_str())
-        });
-        match looking.await.map_err(|_| interrupted())? {
-            None => Ok(()),
-            Some(by_now) => Err(denied::by(name, &by_now.source, None)),
-        }
     }
 
     /// The secrets that grants put into a call of the host's own actions, where they open it at all.

@@ -135,27 +135,23 @@ impl Policy {
         params: &str,
         tenant: &str,
     ) -> Option<Decision> {
-        let named = self.files.iter().filter(|file| file.path.is_some());
-        let mut files = Vec::new();
-        let mut is_changed = false;
-        for before in named {
-            match PolicyFile::open(before.path.as_deref()?) {
-                Ok(file) => {
-                    is_changed |= file.text != before.text;
-                    files.push(file);
-                }
-                Err(error) => {
-                    let rule = format!("the policy cannot be used any more: {error}");
-                    let source = Source::denying(SourceKind::Unusable, rule);
-                    return Some(Decision::of(Arc::new(source)));
-                }
+        let changed = self.files.iter().filter_map(|before| {
+            let by_now = PolicyFile::open(before.path.as_deref()?);
+            let is_same = by_now.as_ref().is_ok_and(|file| file.text == before.text);
+            (!is_same).then_some(by_now)
+        });
+        let files: Vec<PolicyFile> = match changed.collect() {
+            Ok(files) => files,
+            Err(error) => {
+                let rule = format!("the policy cannot be used any more: {error}");
+                let source = Source::denying(SourceKind::Unusable, rule);
+                return Some(Decision::of(Arc::new(source)));
             }
-        }
-        if !is_changed {
+        };
+        if files.is_empty() {
             return None;
         }
-        let opened = self.opened.as_deref();
-        let rulebook = Rulebook::lenient(&files, opened, catalog, self.read_only);
+        let rulebook = Rulebook::lenient(&files, None, catalog, self.read_only);
         let decision = rulebook.decide(definition, params, Some(tenant));
         (decision.verdict == Verdict::Deny).then_some(decision)
     }
