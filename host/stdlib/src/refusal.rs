@@ -1,5 +1,7 @@
 //! The error of a call that no grant opens: it shows the grant that would.
 
+use std::time::Duration;
+
 use kael_engine::failure::{ActionError, Detail, ErrorKind};
 use kael_engine::json;
 use kael_engine::policy::grants::RULE;
@@ -28,6 +30,17 @@ pub(crate) fn not_granted(what: &str, grant: &str, file: Option<&str>) -> Action
 /// The error of parameters that mean nothing.
 pub(crate) fn invalid(message: impl Into<String>) -> ActionError {
     ActionError::new(ErrorKind::InvalidParams, message)
+}
+
+/// How long a call waits: as long as it asks for, or else as usual.
+pub(crate) fn wait(asked: Option<f64>, usual: f64, most: f64) -> Result<Duration, ActionError> {
+    let wait = asked.unwrap_or(usual);
+    match wait > 0.0 && wait <= most {
+        true => Ok(Duration::from_secs_f64(wait)),
+        false => Err(invalid(format!(
+            "`wait` is a number of seconds up to {most}"
+        ))),
+    }
 }
 
 /// Reads the parameters of a call. Long ones are read beside the threads that others need.

@@ -66,15 +66,8 @@ impl Masks {
         self.values.is_empty()
     }
 
-    fn label(&self, pattern: usize) -> String {
-        let value = self.patterns.get(pattern).map(|(_, at)| *at);
-        self.label_of(value.unwrap_or(usize::MAX))
-    }
-
-    fn label_of(&self, value: usize) -> String {
-        let value = self.values.get(value);
-        let name = value.map_or("?", |(name, _)| name.as_str());
-        format!("[secret {name}]")
+    fn label(&self, value: usize) -> String {
+        format!("[secret {}]", self.values[value].0)
     }
 
     /// The same bytes without the values.
@@ -121,7 +114,7 @@ impl Masks {
         let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
         for part in hidden {
             out.extend_from_slice(&bytes[at..part.start]);
-            out.extend_from_slice(self.label(part.pattern).as_bytes());
+            out.extend_from_slice(self.label(self.patterns[part.pattern].1).as_bytes());
             at = part.end;
         }
         out.extend_from_slice(&bytes[at..]);
@@ -186,13 +179,13 @@ impl Masks {
             .iter()
             .filter_map(|(form, at)| Some((left_at_end(text, form)?, *at)));
         if let Some((left, at)) = end.max() {
-            text.replace_range(text.len() - left.., &self.label_of(at));
+            text.replace_range(text.len() - left.., &self.label(at));
         }
         let start = forms
             .iter()
             .filter_map(|(form, at)| Some((left_at_start(text, form)?, *at)));
         if let Some((left, at)) = start.max() {
-            text.replace_range(..left, &self.label_of(at));
+            text.replace_range(..left, &self.label(at));
         }
     }
 

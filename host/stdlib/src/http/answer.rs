@@ -8,6 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use hyper::http::response::Parts;
 use serde_json::{Map, Value};
 
+use super::masked::Masked;
 use crate::wire;
 
 /// An answer that was read to its end.
@@ -18,7 +19,7 @@ pub(super) struct Answer {
     url: String,
     /// By what the rest of it is read.
     stream: Option<String>,
-    /// What stands in place of a value wherever the answer holds it.
+    /// What stands in place of a value wherever the answer holds it, and the value.
     masks: Vec<(String, String)>,
 }
 
@@ -59,7 +60,7 @@ impl Answer {
 
     /// Has a mask put wherever the answer holds a value. `taken` has each value after its mask.
     pub(super) fn mask<'a>(&mut self, taken: impl Iterator<Item = (&'a str, &'a str)>) {
-        let masks = taken.map(|(mask, value)| (value.to_owned(), mask.to_owned()));
+        let masks = taken.map(|(mask, value)| (mask.to_owned(), value.to_owned()));
         self.masks = masks.collect();
     }
 
@@ -68,13 +69,18 @@ impl Answer {
         self.body.len()
     }
 
+    fn hidden<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.masks.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        let taken = self.masks.iter();
+        let taken = taken.map(|(mask, value)| (mask.as_str(), value.as_str()));
+        Cow::Owned(Masked::new(taken).whole(bytes))
+    }
+
     fn masked(&self, bytes: &[u8]) -> String {
-        let text: String = match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => wire::chars(bytes),
-        };
-        let hide = |text: String, (value, mask): &(String, String)| text.replace(value, mask);
-        self.masks.iter().fold(text, hide)
+        let hidden = self.hidden(bytes).into_owned();
+        String::from_utf8(hidden).unwrap_or_else(|error| wire::chars(error.as_bytes()))
     }
 
     /// The table of a script: `status`, `headers` by names in lower case, `url`, and `body`, or
@@ -110,10 +116,7 @@ impl Answer {
             answer.insert("stream".to_owned(), handle.as_str().into());
             return Value::Object(answer).to_string().into_bytes();
         }
-        let hide = |body: Cow<'_, [u8]>, (value, mask): &(String, String)| {
-            Cow::Owned(replaced(&body, value.as_bytes(), mask.as_bytes()))
-        };
-        let body = self.masks.iter().fold(Cow::Borrowed(&self.body[..]), hide);
+        let body = self.hidden(&self.body);
         match std::str::from_utf8(&body) {
             Ok(text) => answer.insert("body".to_owned(), text.into()),
             Err(_) => answer.insert("bytes".to_owned(), wire::chars(&body).into()),
@@ -122,22 +125,22 @@ impl Answer {
     }
 }
 
-/// Bytes with every place of a value replaced.
-fn replaced(bytes: &[u8], value: &[u8], mask: &[u8]) -> Vec<u8> {
-    let mut made = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some(at) = find(rest, value) {
-        made.extend_from_slice(&rest[..at]);
-        made.extend_from_slice(mask);
-        rest = &rest[at + value.len()..];
-    }
-    made.extend_from_slice(rest);
-    made
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn find(bytes: &[u8], value: &[u8]) -> Option<usize> {
-    if value.is_empty() {
-        return None;
+    #[test]
+    fn a_value_within_another_leaves_nothing_of_that() {
+        let head = hyper::Response::builder()
+            .header("x-echo", "s3cret-one")
+            .body(());
+        let (head, ()) = head.expect("an answer").into_parts();
+        let body = b"s3cret and s3cret-one".to_vec();
+        let mut answer = Answer::new(head, body, "http://x/?t=s3cret-one".to_owned());
+        answer.mask([("[short]", "s3cret"), ("[long]", "s3cret-one")].into_iter());
+        let answer: Value = serde_json::from_slice(&answer.json()).expect("JSON");
+        assert_eq!(answer["body"], "[short] and [long]");
+        assert_eq!(answer["headers"]["x-echo"], "[long]");
+        assert_eq!(answer["url"], "http://x/?t=[long]");
     }
-    bytes.windows(value.len()).position(|part| part == value)
 }

@@ -1,4 +1,4 @@
-//! Puts masks in place of values in bytes that come piece by piece: a value may stand in two of them.
+//! Puts masks in place of values in bytes that may come piece by piece: a value may stand in two of them.
 
 /// Masks the pieces of one answer.
 pub(super) struct Masked {
@@ -39,6 +39,13 @@ impl Masked {
     /// What is left at the end.
     pub(super) fn end(&mut self) -> Vec<u8> {
         self.until(self.held.len())
+    }
+
+    /// All of some bytes at once.
+    pub(super) fn whole(mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = self.push(bytes);
+        out.extend(self.end());
+        out
     }
 
     fn until(&mut self, certain: usize) -> Vec<u8> {

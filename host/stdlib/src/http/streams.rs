@@ -8,14 +8,14 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use kael_engine::failure::{ActionError, ErrorKind};
+use kael_engine::failure::ActionError;
 use kael_engine::run_info::RunInfo;
 
 use super::client::{Failure, next};
 use super::events::Events;
 use super::pool::Connection;
 use crate::handles::Handles;
-use crate::refusal::params;
+use crate::refusal::{self, params};
 
 /// How long one is kept that nobody reads.
 const IDLE: Duration = Duration::from_secs(120);
@@ -74,11 +74,7 @@ impl Streams {
         run: &Arc<RunInfo>,
     ) -> Result<Vec<u8>, ActionError> {
         let asked: Params = params(text)?;
-        let wait = asked.wait.unwrap_or(WAIT);
-        if !(wait > 0.0 && wait <= MAX_WAIT) {
-            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
-            return Err(ActionError::new(ErrorKind::InvalidParams, message));
-        }
+        let wait = refusal::wait(asked.wait, WAIT, MAX_WAIT)?;
         let taken = self.0.take(&asked.stream, run);
         if action == "close" {
             return Ok(b"null".to_vec());
@@ -91,7 +87,7 @@ impl Streams {
         };
         let mut got = Got::default();
         // A stream that this does not put back is closed.
-        let read = tokio::time::timeout(Duration::from_secs_f64(wait), got.read(&mut stream));
+        let read = tokio::time::timeout(wait, got.read(&mut stream));
         let is_over = read.await.unwrap_or(Ok(false))?;
         if !is_over {
             place.keep(stream);

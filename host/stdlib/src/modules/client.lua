@@ -68,8 +68,8 @@ function client.new(name, url, opts, auth)
         error(name .. ": " .. method .. " " .. target .. ": this is another server than " .. tostring(origin), 0)
       end
       if s.renew and not begun then
-        begun = true
         for key, value in pairs(s.renew(false)) do headers[key] = value end
+        begun = true
       end
       for key, value in pairs(headers) do all[key] = value end
     end

@@ -19,7 +19,7 @@ use kael_net::Trust;
 
 use crate::handles::Handles;
 use crate::http::{self, Request};
-use crate::refusal::{invalid, params};
+use crate::refusal::{self, params};
 use crate::values::Values;
 use crate::wire;
 use socket::Socket;
@@ -103,12 +103,7 @@ impl Sockets {
             let message = "the socket is not open: it was closed, or its run was interrupted";
             return Err(ActionError::unavailable(message.to_owned(), None));
         };
-        let wait = asked.wait.unwrap_or(WAIT);
-        if !(wait > 0.0 && wait <= MAX_WAIT) {
-            let message = format!("`wait` is a number of seconds up to {MAX_WAIT}");
-            return Err(invalid(message));
-        }
-        let wait = Duration::from_secs_f64(wait);
+        let wait = refusal::wait(asked.wait, WAIT, MAX_WAIT)?;
         let done = match action {
             "send" => {
                 let message = socket::message(asked.text, asked.bytes)?;
