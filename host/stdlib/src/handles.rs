@@ -23,10 +23,13 @@ pub(crate) struct Handles<T> {
     /// How long one is kept that no call is about.
     idle: Duration,
     count: AtomicU64,
-    is_watched: AtomicBool,
 }
 
-struct Held<T>(Mutex<HashMap<String, Slot<T>>>);
+struct Held<T> {
+    slots: Mutex<HashMap<String, Slot<T>>>,
+    /// Something closes them when it is time.
+    is_watched: AtomicBool,
+}
 
 /// What a handle stands for; nothing while a call opens it or has it.
 struct Slot<T> {
@@ -50,18 +53,20 @@ impl<T> Slot<T> {
 
 impl<T> Held<T> {
     fn locked(&self) -> MutexGuard<'_, HashMap<String, Slot<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Send + 'static> Handles<T> {
     pub(crate) fn new(what: &'static str, idle: Duration) -> Self {
         Self {
-            held: Arc::new(Held(Mutex::default())),
+            held: Arc::new(Held {
+                slots: Mutex::default(),
+                is_watched: AtomicBool::new(false),
+            }),
             what,
             idle,
             count: AtomicU64::new(0),
-            is_watched: AtomicBool::new(false),
         }
     }
 
@@ -108,19 +113,27 @@ impl<T: Send + 'static> Handles<T> {
         Some((thing, place))
     }
 
-    /// Closes what nobody uses and what is of runs that are over, from now on.
+    /// Closes what nobody uses and what is of runs that are over, until nothing is left.
     fn watch(&self) {
-        if self.is_watched.swap(true, Ordering::Relaxed) {
+        if self.held.is_watched.swap(true, Ordering::Relaxed) {
             return;
         }
         let (held, idle) = (Arc::downgrade(&self.held), self.idle);
         tokio::spawn(async move {
-            while let Some(all) = held.upgrade() {
+            loop {
+                tokio::time::sleep(EVERY.min(idle / 4)).await;
+                let Some(all) = held.upgrade() else {
+                    return;
+                };
                 let is_used = |slot: &Slot<T>| slot.thing.is_none() || slot.since.elapsed() < idle;
                 let is_there = |slot: &Slot<T>| slot.run.strong_count() > 0 && is_used(slot);
-                all.locked().retain(|_, slot| is_there(slot));
-                drop(all);
-                tokio::time::sleep(EVERY.min(idle / 4)).await;
+                let mut slots = all.locked();
+                slots.retain(|_, slot| is_there(slot));
+                if slots.is_empty() {
+                    // Under the lock: who reserves a place after this begins another watch.
+                    all.is_watched.store(false, Ordering::Relaxed);
+                    return;
+                }
             }
         });
     }
