@@ -17,16 +17,18 @@ pub(super) fn parameter(value: &Value) -> Result<ToSqlOutput<'_>, String> {
             _ => Err("a number is too large".to_owned()),
         },
         Value::String(text) => Ok(ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))),
-        Value::Object(table) => {
-            let bytes = table.get("bytes").filter(|_| table.len() == 1);
-            let bytes = bytes.and_then(Value::as_str).and_then(wire::bytes);
-            match bytes {
-                Some(bytes) => owned(Sql::Blob(bytes)),
-                None => Err("a table is no value of a column: encode it as JSON".to_owned()),
-            }
-        }
+        Value::Object(_) => match raw(value) {
+            Some(bytes) => owned(Sql::Blob(bytes)),
+            None => Err("a table is no value of a column: encode it as JSON".to_owned()),
+        },
         Value::Array(_) => Err("a list is no value of a column: encode it as JSON".to_owned()),
     }
+}
+
+/// The bytes of `{ bytes = … }`.
+pub(super) fn raw(value: &Value) -> Option<Vec<u8>> {
+    let table = value.as_object().filter(|table| table.len() == 1)?;
+    wire::bytes(table.get("bytes")?.as_str()?)
 }
 
 /// The bytes of a value that count towards the bound of an answer: those in the database, not in JSON.

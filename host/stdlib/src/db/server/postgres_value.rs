@@ -4,7 +4,7 @@ use kael_engine::text::hex;
 use serde_json::Value;
 
 use super::answer::{bytes, document, real, text, text_of};
-use crate::wire;
+use crate::db::value::raw;
 
 const BOOL: u32 = 16;
 const BYTEA: u32 = 17;
@@ -225,12 +225,6 @@ fn array(of: u32, values: &[Value], depth: usize) -> Result<String, String> {
         }
     }
     Ok(made + "}")
-}
-
-/// The bytes of `{ bytes = … }`.
-pub(super) fn raw(value: &Value) -> Option<Vec<u8>> {
-    let table = value.as_object().filter(|table| table.len() == 1)?;
-    wire::bytes(table.get("bytes")?.as_str()?)
 }
 
 /// Bytes as PostgreSQL reads them.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::link::Reader;
 use crate::db::server::answer::{bytes, document, real, text, text_of};
 use crate::db::server::failure::Failure;
-use crate::db::server::postgres_value::raw;
+use crate::db::value::raw;
 
 /// A column of an answer.
 pub(super) struct Column {
