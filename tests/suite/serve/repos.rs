@@ -343,6 +343,12 @@ fn a_timer_and_a_push_bring_commits() {
         "{}",
         unknown.body
     );
+    // Not even by what it sends does anybody learn which repos take pushes.
+    let large = "x".repeat((1 << 20) + 1);
+    for name in ["default", "nobody"] {
+        let path = format!("/v1/repos/{name}/push");
+        server.send("POST", &path, &[], &large).is(413);
+    }
     assert_eq!(state(&server)["commit"], second);
     let right = format!("sha256={}", hex(secret, body));
     push(&[("X-Hub-Signature-256", right.as_str())]).is(202);

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::words::{self, Words};
@@ -21,6 +22,9 @@ use crate::problem::{Kind, Problem};
 /// Bytes of a short body, and how long it may take to arrive.
 const SHORT: usize = 1 << 20;
 const ARRIVES: Duration = Duration::from_secs(10);
+/// Bodies that are read at the same time, of senders that are not known before. Each tenant has a smaller bound of its own,
+/// so that its slow senders do not hold up other tenants.
+static READING: Semaphore = Semaphore::const_new(256);
 
 /// A body of JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -60,6 +64,13 @@ pub(crate) async fn short(body: axum::body::Body) -> Result<Bytes, Problem> {
             None => Problem::new(Kind::InvalidRequest, "the body stopped half way"),
         }
     })
+}
+
+/// A short body of a sender that is not known before, in a place of the tenant that it is for.
+pub(crate) async fn unsigned(own: &Semaphore, body: axum::body::Body) -> Result<Bytes, Problem> {
+    let _of_tenant = own.acquire().await;
+    let _one = READING.acquire().await;
+    short(body).await
 }
 
 fn of_json(error: &JsonRejection) -> Problem {

@@ -20,8 +20,8 @@ use crate::tenant::Tenant;
 use crate::triggers::signature::Sent;
 use crate::{secret, sender, time};
 
-/// Pushes whose bodies are read at the same time: their senders are not known yet.
-static READING: Semaphore = Semaphore::const_new(32);
+/// Bodies of pushes to no repo that takes them, which are read at the same time.
+static NOBODYS: Semaphore = Semaphore::const_new(32);
 
 /// An actions repo.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -123,18 +123,17 @@ pub(crate) async fn push(
             .hint("`git.secret` of the tenant names the secret")
     };
     let found = app.tenants.named(&name);
-    let tenant = found
-        .filter(|tenant| !tenant.is_disabled())
-        .ok_or_else(refused)?;
-    let git = tenant.settings.git.as_ref();
-    let named = git.and_then(|git| git.secret.clone());
-    let (named, store) = (named.ok_or_else(refused)?, tenant.secret_store());
+    let found = found.filter(|tenant| !tenant.is_disabled());
+    let found = found.and_then(|tenant| {
+        let named = tenant.settings.git.as_ref()?.secret.clone()?;
+        Some((tenant, named))
+    });
     let (parts, body) = request.into_parts();
-    let body = {
-        let _of_tenant = tenant.reading.acquire().await;
-        let _one = READING.acquire().await;
-        extract::short(body).await?
-    };
+    let own = found.as_ref();
+    let own = own.map_or(&NOBODYS, |(tenant, _)| &tenant.reading);
+    let body = extract::unsigned(own, body).await?;
+    let (tenant, named) = found.ok_or_else(refused)?;
+    let store = tenant.secret_store();
     let value = tokio::task::spawn_blocking(move || store.get(&named)).await;
     let value = value
         .ok()
