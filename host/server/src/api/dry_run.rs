@@ -106,7 +106,10 @@ pub(crate) async fn dry_run(
         want_result: true,
     };
     let engine = app.engine.clone();
-    let run = async move { Ok(engine.run(repo.as_ref(), script, options).await) };
+    let run = move |held| async move {
+        let _held = held;
+        Ok(engine.run(repo.as_ref(), script, options).await)
+    };
     let report = look(&app, tenant.id, run).await?;
     let (state, error) = match ending::of_report(report, Some("the server")) {
         Outcome::Ended(ended) => (ended.state.name(), ended.error),

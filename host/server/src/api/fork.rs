@@ -21,7 +21,7 @@ use super::types::Run;
 use crate::app::App;
 use crate::auth::Scope;
 use crate::id::Id;
-use crate::looks::{fits, look};
+use crate::looks::{Held, fits, look};
 use crate::problem::{Kind, Problem};
 use crate::role::Role;
 use crate::tables::runs::RunRow;
@@ -83,7 +83,7 @@ pub(crate) async fn fork(
         scope.tenant.id,
         RunId::from_bytes(*run.id.bytes()),
     );
-    let reading = async move { forking(&of_look, tenant, from, at, other).await };
+    let reading = move |held| async move { forking(&of_look, tenant, from, at, other, held).await };
     let forking = look(&app, tenant, reading).await?;
     let (memory, most) = (forking.memory(), scope.tenant.limits().memory);
     if memory > most {
@@ -129,11 +129,16 @@ async fn forking(
     from: RunId,
     at: u64,
     other: Option<OtherScript>,
+    held: Held,
 ) -> Result<Forking, Problem> {
     let (_, bytes) = app.store.read(move |tx| export::size(tx, from)).await?;
     fits(bytes)?;
     let runs = app.runs_of(tenant);
-    let forking = blocking(move || runs.forking(from, at, other)).await?;
+    let reading = move || {
+        let _held = held;
+        runs.forking(from, at, other)
+    };
+    let forking = blocking(reading).await?;
     forking.map_err(|error| {
         let hint = match &error {
             RunsError::Fork { .. } => {
@@ -152,6 +157,6 @@ fn row(scope: &Scope, run: &RunRow, id: Id, source: &[u8]) -> RunRow {
         source: Sha256::digest(source).into(),
         submitter: scope.caller.name.clone(),
         token: Some(scope.caller.token),
-        ..run.anew(id, "fork", time::now())
+        ..run.clone().anew(id, "fork", time::now())
     }
 }

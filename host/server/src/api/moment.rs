@@ -115,7 +115,8 @@ pub(crate) async fn moment(
     let mut entry: Value = serde_json::from_str(line.0.trim_end()).unwrap_or_default();
     shorten(&mut entry);
     let (of_look, tenant_of_look) = (app.clone(), tenant.clone());
-    let replayed = async move { replay(&of_look, &tenant_of_look, id, seq).await };
+    let replayed =
+        move |held| async move { replay(&of_look, &tenant_of_look, id, seq, &held).await };
     let replayed = look(app, tenant.id, replayed).await?;
     Ok(Moment {
         seq,

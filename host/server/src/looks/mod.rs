@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use kael_engine::limits::Limits;
 use kael_engine::units::{ByteSize, TimeLimit};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -44,17 +45,23 @@ pub(crate) fn fits(bytes: u64) -> Result<(), Problem> {
     Err(Problem::new(Kind::TooLarge, detail).hint(hint))
 }
 
-/// Runs the work on the runs' threads once a place is free. Dropping the future ends the work.
-pub(crate) async fn look<T: Send + 'static>(
+/// The places of such work, until the last of these is dropped.
+pub(crate) type Held = Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
+
+/// Runs the work on the runs' threads once a place is free. Dropping the future ends the work. What blocks a thread goes on,
+/// and keeps the place until it has ended.
+pub(crate) async fn look<T: Send + 'static, F>(
     app: &Arc<App>,
     tenant: i64,
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    let places = app.places.enter(tenant, PATIENCE).await?;
+    work: impl FnOnce(Held) -> F + Send + 'static,
+) -> Result<T, Problem>
+where
+    F: Future<Output = Result<T, Problem>> + Send + 'static,
+{
+    let held = Arc::new(app.places.enter(tenant, PATIENCE).await?);
     let mut tasks = JoinSet::new();
     let within = async move {
-        let _places = places;
-        match timeout(MAX_TIME, work).await {
+        match timeout(MAX_TIME, work(held.clone())).await {
             Ok(done) => done,
             Err(_) => Err(Problem::new(
                 Kind::TooLong,

@@ -11,7 +11,7 @@ use kael_engine::sandbox::{Ending, Output, Script, Suspension};
 use kael_runs::Replayable;
 
 use super::asking::{Asking, names};
-use super::within;
+use super::{Held, within};
 use crate::api::approvals::{blocking, of_runs_error};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
@@ -43,21 +43,21 @@ pub(crate) async fn replay(
     tenant: &Tenant,
     id: RunId,
     seq: u64,
+    held: &Held,
 ) -> Result<Replayed, Problem> {
-    let replayed = Loaded::new(app, tenant, id).await?;
-    let with_values = names(&replayed.script.source);
-    match once(app, tenant, replayed.clone(), seq, with_values).await? {
-        Some(found) => Ok(found),
-        // A value takes that long to show: the frames are there without.
-        None => {
-            let found = once(app, tenant, replayed, seq, Vec::new()).await?;
-            found.ok_or_else(|| Problem::new(Kind::TooLong, "the run cannot be looked at there"))
-        }
+    let run = Loaded::new(app, tenant, id, held).await?;
+    let wanted = names(&run.script.source);
+    if let Some(found) = once(app, tenant, run, seq, wanted).await? {
+        return Ok(found);
     }
+    // A value takes that long to show: the frames are there without. The journal is read again, which is rare, and not
+    // kept twice for every look.
+    let run = Loaded::new(app, tenant, id, held).await?;
+    let found = once(app, tenant, run, seq, Vec::new()).await?;
+    found.ok_or_else(|| Problem::new(Kind::TooLong, "the run cannot be looked at there"))
 }
 
 /// A run that was read from the store.
-#[derive(Clone)]
 struct Loaded {
     script: Script,
     limits: Limits,
@@ -66,9 +66,13 @@ struct Loaded {
 }
 
 impl Loaded {
-    async fn new(app: &Arc<App>, tenant: &Tenant, id: RunId) -> Result<Self, Problem> {
-        let runs = app.runs_of(tenant.id);
-        let replayable = blocking(move || runs.replayable(id)).await?;
+    async fn new(app: &Arc<App>, tenant: &Tenant, id: RunId, held: &Held) -> Result<Self, Problem> {
+        let (runs, held) = (app.runs_of(tenant.id), held.clone());
+        let reading = move || {
+            let _held = held;
+            runs.replayable(id)
+        };
+        let replayable = blocking(reading).await?;
         let replayable = replayable.map_err(|error| of_runs_error(&error))?;
         let Replayable {
             script,
