@@ -64,8 +64,11 @@ pub(crate) async fn run(app: Arc<App>) {
 
 /// Removes clones of commits that no run can need any more.
 pub(crate) async fn sweep(app: &App, tenant: &Tenant) {
+    // While a repo loads, and before it was loaded, it is not known which clone is in use.
+    let Ok(_one) = tenant.loading.try_lock() else {
+        return;
+    };
     let status = tenant.status();
-    // Which clone is in use is not known before the repo was loaded.
     if tenant.settings.git.is_some() && status.folder.is_none() {
         return;
     }

@@ -58,7 +58,7 @@ pub(crate) struct Tenant {
     /// Whether somebody has asked for a refresh that has not begun.
     asked: AtomicBool,
     /// One loading at a time.
-    loading: AsyncMutex<()>,
+    pub(crate) loading: AsyncMutex<()>,
     checker: AsyncMutex<Option<Arc<Checker>>>,
     /// Places for bodies of its webhooks, whose senders are not known yet.
     pub(crate) reading: Semaphore,

@@ -96,7 +96,8 @@ async fn ask_to_end(
         Ok(outcome)
     });
     if asking.await? == CancelOutcome::Ended {
-        // It has stopped meanwhile.
+        // It has stopped meanwhile, and may be over.
+        let run = find(app, scope, &id.to_string()).await?;
         return cancel_run(app, scope, run, reason).await;
     }
     app.runner.wake.notify_one();

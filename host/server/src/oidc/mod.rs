@@ -299,7 +299,13 @@ impl Oidc {
             return metadata.clone();
         }
         let found = self.discover().await;
-        *known = Some((Instant::now(), found.clone()));
+        // What it has said not long ago is better than no answer.
+        let holds = known
+            .as_ref()
+            .is_some_and(|(at, before)| before.is_ok() && at.elapsed() < KNOWN_FOR);
+        if found.is_ok() || !holds {
+            *known = Some((Instant::now(), found.clone()));
+        }
         found
     }
 
