@@ -97,32 +97,14 @@ mod tests {
 
     fn run(tenant: i64, source: u8) -> RunRow {
         RunRow {
-            id: Id::new(),
-            tenant,
-            state: State::Queued,
-            reason: None,
             name: "a.lua".to_owned(),
             source: [source; 32],
             args: "[]".to_owned(),
             labels: "{}".to_owned(),
             limits: "{}".to_owned(),
-            read_only: false,
-            priority: 0,
-            origin: "api".to_owned(),
             submitter: "a".to_owned(),
-            token: None,
-            created: 1,
-            ready: 1,
             deadline: None,
-            started: None,
-            ended: None,
-            exit_code: None,
-            error: None,
-            usage: None,
-            parent: None,
-            restarts: 0,
-            turns: 0,
-            status: None,
+            ..RunRow::fresh(Id::new(), tenant, "api", 1)
         }
     }
 

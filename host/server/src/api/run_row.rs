@@ -6,8 +6,8 @@ use super::types::Submit;
 use crate::auth::Caller;
 use crate::id::Id;
 use crate::problem::{Kind, Problem};
-use crate::tables::queue;
-use crate::tables::runs::{RunRow, State};
+
+use crate::tables::runs::RunRow;
 use crate::tenant::Tenant;
 
 /// Bytes of all arguments, and of all labels.
@@ -30,10 +30,6 @@ pub(crate) fn queued(
     now: i64,
 ) -> RunRow {
     RunRow {
-        id: Id::new(),
-        tenant,
-        state: State::Queued,
-        reason: None,
         name: script.name,
         source: script.digest,
         args: serde_json::to_string(&body.args).unwrap_or_default(),
@@ -41,21 +37,9 @@ pub(crate) fn queued(
         limits: serde_json::to_string(&body.limits).unwrap_or_default(),
         read_only: body.read_only,
         priority: i64::from(body.priority),
-        origin: origin.to_owned(),
         submitter: caller.name.clone(),
         token: Some(caller.token),
-        created: now,
-        ready: now,
-        deadline: Some(now + queue::TO_LIVE),
-        started: None,
-        ended: None,
-        exit_code: None,
-        error: None,
-        usage: None,
-        parent: None,
-        restarts: 0,
-        turns: 0,
-        status: None,
+        ..RunRow::fresh(Id::new(), tenant, origin, now)
     }
 }
 

@@ -125,13 +125,23 @@ pub(crate) struct RunRow {
 }
 
 impl RunRow {
-    /// A run that was asked for the same, and has not begun.
-    pub(crate) fn anew(&self, id: Id, origin: &str, now: i64) -> Self {
+    /// A run that has not begun, and of which nothing was asked.
+    pub(crate) fn fresh(id: Id, tenant: i64, origin: &str, now: i64) -> Self {
         Self {
             id,
+            tenant,
             state: State::Queued,
             reason: None,
+            name: String::new(),
+            source: [0; 32],
+            args: String::new(),
+            labels: String::new(),
+            limits: String::new(),
+            read_only: false,
+            priority: 0,
             origin: origin.to_owned(),
+            submitter: String::new(),
+            token: None,
             created: now,
             ready: now,
             deadline: Some(now + queue::TO_LIVE),
@@ -144,7 +154,22 @@ impl RunRow {
             restarts: 0,
             turns: 0,
             status: None,
-            ..self.clone()
+        }
+    }
+
+    /// One that was asked for the same.
+    pub(crate) fn anew(self, id: Id, origin: &str, now: i64) -> Self {
+        Self {
+            name: self.name,
+            source: self.source,
+            args: self.args,
+            labels: self.labels,
+            limits: self.limits,
+            read_only: self.read_only,
+            priority: self.priority,
+            submitter: self.submitter,
+            token: self.token,
+            ..Self::fresh(id, self.tenant, origin, now)
         }
     }
 }
