@@ -96,7 +96,7 @@ impl After {
     /// Divides what sequences remember among so many rules that have one.
     pub fn share_keys(&mut self, rules: usize) {
         if let Kind::Sequence(state) = &mut self.kind {
-            state.share(rules);
+            state.share(rules, &mut self.held);
         }
     }
 

@@ -47,8 +47,9 @@ impl SequenceState {
     }
 
     /// Has its part of what so many rules remember together.
-    pub(super) fn share(&mut self, rules: usize) {
+    pub(super) fn share(&mut self, rules: usize, held: &mut Held) {
         self.most = (MAX_OF_ALL / rules.max(1)).clamp(1, MAX_KEYS);
+        self.evict(held);
     }
 
     pub(super) fn take(&mut self, matched: Match, held: &mut Held) -> Option<Found> {
@@ -112,6 +113,11 @@ impl SequenceState {
             pending: vec![None; self.steps - 1],
         });
         known.pending[0] = Some(vec![event.clone()]);
+        self.evict(held);
+    }
+
+    /// Forgets the oldest keys, where there are too many.
+    fn evict(&mut self, held: &mut Held) {
         while self.keys.len() > self.most {
             let Some((oldest, begun)) = self.order.pop_front() else {
                 return;

@@ -252,7 +252,9 @@ impl Engine {
         let has_one = |rule: &&Merged| !rule.removed && rule.package.manifest.sequence.is_some();
         let count = self.rules.iter().filter(has_one).count();
         for rule in &mut self.rules {
-            rule.after.share_keys(count);
+            // A rule that is not there any more keeps next to nothing.
+            rule.after
+                .share_keys(if rule.removed { usize::MAX } else { count });
         }
     }
 
