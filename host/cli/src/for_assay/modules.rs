@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kael_engine::environment::Environment;
+use kael_engine::executor::unblocked;
 
 /// All modules together may have this many bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -38,7 +38,10 @@ pub(crate) fn inputs(environment: &Environment) -> Result<Vec<(String, Vec<u8>)>
     let mut bytes = 0;
     let mut inputs = Vec::new();
     for (name, path) in found {
-        let text = text(&path, MAX_BYTES - bytes + 1)
+        // What has become a link or a FIFO meanwhile is neither followed nor waited for.
+        let mut text = Vec::new();
+        unblocked::open_plain(&path)
+            .and_then(|file| file.take(MAX_BYTES - bytes + 1).read_to_end(&mut text))
             .map_err(|error| format!("{}: {error}", path.display()))?;
         bytes += text.len() as u64;
         if bytes > MAX_BYTES {
@@ -50,19 +53,6 @@ pub(crate) fn inputs(environment: &Environment) -> Result<Vec<(String, Vec<u8>)>
         inputs.push((format!("module:{name}:{}", path.display()), text));
     }
     Ok(inputs)
-}
-
-/// The text of a file, no further than so many bytes. What has become a link or a FIFO meanwhile is neither followed nor
-/// waited for.
-fn text(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = fs::File::options()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?;
-    let mut text = Vec::new();
-    file.take(most).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 /// Adds the Lua files of a folder whose names are still free. Links are passed over: they could
