@@ -145,22 +145,30 @@ fn an_error_is_marked_in_a_script_with_a_long_name() {
     assert_eq!(browser.complaints, [""; 0]);
 }
 
-#[test]
-fn a_trial_says_when_its_events_are_refused_and_when_it_is_not_cancelled() {
+/// The editor of a new run; none without a browser. The server ends when it is dropped.
+fn editing() -> Option<(Server, Browser)> {
     if !needs(&[Need::Chromium]) {
-        return;
+        return None;
     }
     let server = start();
     let mut browser = Browser::signed_in(&server, &server.token);
     browser.open(&format!("http://{}/runs/new", server.address));
     browser.edit();
+    Some((server, browser))
+}
+
+#[test]
+fn a_trial_says_when_its_events_are_refused_and_when_it_is_not_cancelled() {
+    let Some((_server, mut browser)) = editing() else {
+        return;
+    };
     // The events are those of a run that is not there.
     browser.eval("(() => { const Real = EventSource; window.EventSource = class extends Real { constructor() { super('/v1/runs/none/events'); } }; })()");
     browser.write("print(wait_for('go'))");
     browser.press("Enter", "Control");
     let shown = browser.trial("lost");
     assert!(shown.contains("connection lost"), "{shown}");
-    // Another token may not cancel the run.
+    // The server refuses the cancellation: its `X-Kael-CSRF` is wrong.
     browser.eval("(() => { const ask = window.fetch; window.fetch = (path, options) => ask(path, path.endsWith('/cancel') ? { ...options, headers: { ...options.headers, 'X-Kael-CSRF': 'wrong' } } : options); })()");
     browser.eval("[...document.querySelectorAll('#trial button')].find((one) => one.innerText === 'Cancel').click()");
     browser.until("document.getElementById('trial').innerText.includes('not cancelled: ')");
@@ -319,13 +327,9 @@ fn names_are_completed_and_the_keyboard_gets_out_again() {
 
 #[test]
 fn problems_stay_while_the_server_does_not_answer_and_late_answers_are_passed_over() {
-    if !needs(&[Need::Chromium]) {
+    let Some((_server, mut browser)) = editing() else {
         return;
-    }
-    let server = start();
-    let mut browser = Browser::signed_in(&server, &server.token);
-    browser.open(&format!("http://{}/runs/new", server.address));
-    browser.edit();
+    };
     // Each check is answered when the test says so: by the server, or by a failure of one kind.
     browser.eval(
         "(() => { const ask = window.fetch; window.checks = [];

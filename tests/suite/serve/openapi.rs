@@ -30,7 +30,8 @@ fn no_request_that_the_document_allows_or_forbids_is_an_error_of_the_server() {
                 "--phases",
                 "examples,coverage,fuzzing",
             ])
-            .args(["--seed", "20", "--max-examples", "8", "--workers", "2"])
+            // With two workers, Hypothesis now and then fails in a cache that both use.
+            .args(["--seed", "20", "--max-examples", "8", "--workers", "1"])
             .args(["--request-timeout", "60", "--continue-on-failure"])
             .args(["--warnings", "off", "--no-color"])
             .args(words)
